@@ -1,0 +1,1 @@
+"""How much annotators agree, and what they agree on."""

@@ -1,0 +1,1 @@
+"""Perceptual hashes, neighbours within a radius, groups and their keepers."""

@@ -1,0 +1,1 @@
+"""Boxes, masks, and the matching of one set of objects to another."""

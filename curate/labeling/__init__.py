@@ -1,0 +1,1 @@
+"""Categories, prompts, thresholds, and the suppression of boxes that say the same."""

@@ -1,0 +1,1 @@
+"""Who must look at what, and which tasks that makes."""

@@ -1,0 +1,1 @@
+"""Splits, the card, and the files of a release."""

@@ -1,0 +1,120 @@
+"""Arrow schemas of the tables that flow between stages, and their version.
+
+A change to any schema raises `SCHEMA_VERSION`; `tables.read` then refuses older files with the stage to
+run again. Every table's key columns order its rows and are unique.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+SCHEMA_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """Name, key and columns of one table.
+
+    Attributes:
+        name: What `tables.read` calls it in messages; stored in the Parquet metadata.
+        key: Columns that identify a row, in sort order.
+        arrow: The columns with their types.
+        written_by: Stages that write such a table: "rerun" advice in messages.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    arrow: pa.Schema
+    written_by: str
+
+
+def _columns(*fields: tuple[str, pa.DataType, bool]) -> pa.Schema:
+    return pa.schema([pa.field(name, kind, nullable=nullable) for name, kind, nullable in fields])
+
+
+_TEXT, _INT, _FLOAT = pa.string(), pa.int32(), pa.float32()
+BOX = pa.list_(pa.float32(), 4)
+
+IMAGES = TableSchema(
+    name="images",
+    key=("image_id",),
+    written_by="ingest or dedupe",
+    arrow=_columns(
+        ("image_id", _TEXT, False),  # sha256 of the source bytes, hex
+        ("path", _TEXT, True),  # upright RGB file, relative to the project root; null if dropped by ingest
+        ("sources", pa.list_(_TEXT), False),  # every place the bytes were found: "<source name>/<path>"
+        ("format", _TEXT, True),  # Pillow's name: JPEG, PNG, ...
+        ("width", _INT, True),  # upright pixels
+        ("height", _INT, True),
+        ("bytes", pa.int64(), False),  # of the source file
+        ("exif_orientation", pa.int8(), True),  # 1..8
+        ("captured_at", _TEXT, True),  # EXIF DateTimeOriginal, ISO 8601, camera's local time
+        ("license", _TEXT, True),
+        ("attribution", _TEXT, True),
+        ("attributes", pa.map_(_TEXT, _TEXT), False),  # from the sidecar; never GPS
+        ("brightness", _FLOAT, True),  # mean luma, 0..255
+        ("contrast", _FLOAT, True),  # standard deviation of luma
+        ("sharpness", _FLOAT, True),  # variance of the Laplacian of luma
+        ("phash", pa.uint64(), True),  # null if dropped before dedupe
+        ("dup_group", _TEXT, True),  # image_id of the group's keeper; null outside any group
+        ("duplicate_of", _TEXT, True),  # image_id of the keeper this row was dropped for
+        ("drop_reason", _TEXT, True),  # null = kept
+        ("drop_detail", _TEXT, True),
+        ("split", _TEXT, True),  # train | validation | test
+    ),
+)
+
+ANNOTATIONS = TableSchema(
+    name="annotations",
+    key=("annotation_id",),
+    written_by="autolabel, pull or agreement",
+    arrow=_columns(
+        ("annotation_id", _TEXT, False),  # deterministic
+        ("image_id", _TEXT, False),
+        ("origin", _TEXT, False),  # model | human | consensus | gold
+        ("annotator_id", _TEXT, True),
+        ("category", _TEXT, True),  # null only with outcome "empty" or "skipped"
+        ("bbox_xyxy", BOX, True),  # upright pixels
+        ("rle", _TEXT, True),  # COCO compressed counts; null = box only
+        ("score", _FLOAT, True),  # a model's, 0..1
+        ("prompt", _TEXT, True),
+        ("model_version", _TEXT, True),
+        ("parent_id", _TEXT, True),  # annotation_id of the pre-annotation that this was edited from
+        ("task_id", _TEXT, True),  # the key of the task, never the server's number
+        ("lead_time_s", _FLOAT, True),
+        ("created_at", _TEXT, True),  # from the server, ISO 8601 UTC
+        ("outcome", _TEXT, False),  # object | empty (looked, nothing there) | skipped
+    ),
+)
+
+PLAN = TableSchema(
+    name="plan",
+    key=("task_id", "slot"),
+    written_by="select",
+    arrow=_columns(
+        ("task_id", _TEXT, False),  # idempotency key of the task
+        ("slot", _INT, False),  # 0 .. overlap-1: one row a labeler who must look
+        ("image_id", _TEXT, False),
+        ("reason", _TEXT, False),  # why this slot exists: review | overlap
+    ),
+)
+
+PAIRS = TableSchema(
+    name="pairs",
+    key=("image_id", "annotator_a", "annotator_b", "pair_index"),
+    written_by="agreement",
+    arrow=_columns(
+        ("image_id", _TEXT, False),
+        ("annotator_a", _TEXT, False),  # annotator_a < annotator_b
+        ("annotator_b", _TEXT, False),
+        ("pair_index", _INT, False),
+        ("annotation_a", _TEXT, True),  # null = only b drew it
+        ("annotation_b", _TEXT, True),
+        ("category_a", _TEXT, True),
+        ("category_b", _TEXT, True),
+        ("box_iou", _FLOAT, True),  # null where unmatched
+        ("mask_iou", _FLOAT, True),  # null where unmatched or a mask is missing
+    ),
+)

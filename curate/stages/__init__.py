@@ -1,0 +1,1 @@
+"""The nine stages; each one `run(params, *, inputs, outputs, ports) -> StageReport`."""
