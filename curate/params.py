@@ -20,7 +20,10 @@ class _Section(BaseModel):
 class IngestParams(_Section):
     """Which files become images."""
 
-    sources: Path = Field(Path("sources.yaml"), description="list of source folders with licence and attribution")
+    raw: Path = Field(Path("data/raw"), description="folder tree of raw images")
+    sources: str | None = Field(
+        None, description="file in `raw` that lists sources with licence and attribution; null = one source"
+    )
     min_side: int = Field(64, ge=1, le=100_000, description="pixels; a shorter upright side drops the image")
     max_pixels: int = Field(
         100_000_000, ge=1, le=2_000_000_000, description="pixels; larger files are dropped before they are decoded"
@@ -73,6 +76,7 @@ class QaParams(_Section):
     overlap_share: float = Field(0.3, ge=0, le=1, description="share of images that `overlap` labelers see, blind")
     overlap: int = Field(2, ge=1, le=20, description="labelers an overlap image")
     seed: int = Field(0, ge=0, description="of the overlap sample")
+    labelers: Literal["people", "simulated"] = Field("people", description="who annotates; stated in the card")
     allow_partial: bool = Field(False, description="true = continue with the work that is done")
 
 

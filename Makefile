@@ -1,0 +1,63 @@
+# Two commands do everything: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Nothing is reported to anybody by what we start.
+export DVC_NO_ANALYTICS := 1
+export FIFTYONE_DO_NOT_TRACK := true
+export NO_ALBUMENTATIONS_UPDATE := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install demo test check bench lock doc clean
+ALL ?=
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
+
+install: .venv/.installed .venv-labelstudio/.installed ## .venv and .venv-labelstudio, exact versions
+
+.venv/.installed: requirements.lock pyproject.toml scripts/prerequisites.sh
+	@scripts/prerequisites.sh $(PYTHON) install
+	uv="$$(scripts/uv.sh $(PYTHON))"
+	test -x $(BIN)/python || "$$uv" venv --quiet --python "$$(command -v $(PYTHON))" .venv
+	"$$uv" pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+.venv-labelstudio/.installed: requirements-labelstudio.lock
+	@scripts/prerequisites.sh $(PYTHON) install
+	uv="$$(scripts/uv.sh $(PYTHON))"
+	test -x .venv-labelstudio/bin/python || "$$uv" venv --quiet --python "$$(command -v $(PYTHON))" .venv-labelstudio
+	"$$uv" pip sync --quiet --python .venv-labelstudio/bin/python --require-hashes requirements-labelstudio.lock
+	touch $@
+
+demo: install ## from raw images to a published dataset, with simulated labelers
+	@python -m demo.run
+
+test: install ## every test, real servers included; fast ones first
+	@scripts/prerequisites.sh $(PYTHON) test
+	python -m pytest
+
+check: .venv/.installed ## ruff, mypy --strict, import-linter, dvc.yaml against the code
+	@ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	python -m pytest -q tests/pipelines tests/test_params_doc.py
+
+bench: install ## the measured comparisons of benchmarks/, into docs/benchmarks.md
+	@python -m benchmarks
+
+lock: ## make both lock files anew from pyproject.toml (docs/maintaining.md)
+	@scripts/lock.sh $(PYTHON)
+
+doc: .venv/.installed ## docs/parameters.md from the models
+	@curate params doc > docs/parameters.md.new && mv docs/parameters.md.new docs/parameters.md
+
+clean: ## remove what was made; keeps raw images, labels and published releases (ALL=1: those too)
+	@scripts/clean.sh $(ALL)

@@ -1,0 +1,145 @@
+"""The `curate` command.
+
+Commands import what they need when they run: `curate --help` loads neither torch nor a server's SDK.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate import __version__
+from curate.errors import CurateError
+
+app = typer.Typer(
+    help="From a folder of raw images to a published, human-verified dataset.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+labelstudio = typer.Typer(help="The embedded Label Studio server, on this machine only.", no_args_is_help=True)
+taxonomy = typer.Typer(help="The categories.", no_args_is_help=True)
+params = typer.Typer(help="The parameters.", no_args_is_help=True)
+app.add_typer(labelstudio, name="labelstudio")
+app.add_typer(taxonomy, name="taxonomy")
+app.add_typer(params, name="params")
+
+Root = Annotated[Path, typer.Option("--root", help="The project's folder.", show_default=False)]
+HERE = Path()
+
+
+class Stage(StrEnum):
+    """Stages whose tables can be looked at."""
+
+    INGEST = "ingest"
+    DEDUPE = "dedupe"
+    AUTOLABEL = "autolabel"
+    PULL = "pull"
+    AGREEMENT = "agreement"
+    RELEASE = "release"
+
+
+def main() -> None:
+    """Run the command; a `CurateError` is one line on stderr and exit code 1."""
+    try:
+        app()
+    except CurateError as error:
+        print(f"curate: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"curate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """From a folder of raw images to a published, human-verified dataset."""
+
+
+@labelstudio.command("up")
+def labelstudio_up(root: Root = HERE) -> None:
+    """Start the server, or say where it runs."""
+    from curate.adapters.labelstudio import server
+
+    connection = server.up(root)
+    typer.echo(f"Label Studio: {connection.url}")
+    typer.echo(f"log in with the user name and password in {server.credentials_path(root)}")
+
+
+@labelstudio.command("status")
+def labelstudio_status(root: Root = HERE) -> None:
+    """Say whether the server runs; exit code 1 if it does not."""
+    from curate.adapters.labelstudio import server
+
+    status = server.status(root)
+    typer.echo(f"Label Studio: {status.url} (pid {status.pid})" if status.running else "Label Studio: not running")
+    if not status.running:
+        raise typer.Exit(1)
+
+
+@labelstudio.command("down")
+def labelstudio_down(root: Root = HERE) -> None:
+    """Stop the server that `up` started, and no other process."""
+    from curate.adapters.labelstudio import server
+
+    typer.echo("Label Studio: stopped" if server.down(root) else "Label Studio: was not running")
+
+
+@app.command("view")
+def view(
+    stage: Annotated[Stage, typer.Argument(help="The last stage to show.")] = Stage.RELEASE,
+    root: Root = HERE,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 = a free one.")] = 5151,
+) -> None:
+    """Open the FiftyOne app on the tables of every stage up to STAGE; Ctrl-C ends it."""
+    from curate.adapters import fiftyone_view
+
+    fiftyone_view.open_app(root, stage=stage.value, port=port)
+
+
+@app.command("report")
+def report(
+    root: Root = HERE,
+    out: Annotated[Path | None, typer.Option(help="The page; data/report/index.html by default.")] = None,
+) -> None:
+    """Write one HTML page on everything there is so far."""
+    from curate.report import page
+
+    typer.echo(f"report: {page.write(root, out or root / 'data/report/index.html')}")
+
+
+@taxonomy.command("check")
+def taxonomy_check(path: Annotated[Path, typer.Argument(help="The file.")] = Path("taxonomy.yaml")) -> None:
+    """Check the categories, their prompts and thresholds."""
+    from curate.labeling import taxonomy as file
+
+    categories = file.load(path)
+    typer.echo(f"{path}: {len(categories)} categories, digest {file.digest(categories)}")
+
+
+@params.command("check")
+def params_check(path: Annotated[Path, typer.Argument(help="The file.")] = Path("params.yaml")) -> None:
+    """Check every parameter."""
+    from curate import params as file
+
+    file.load(path)
+    typer.echo(f"{path}: every parameter is known and in range")
+
+
+@params.command("doc")
+def params_doc() -> None:
+    """Print docs/parameters.md."""
+    from curate import params_doc as document
+
+    typer.echo(document.page(), nl=False)

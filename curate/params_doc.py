@@ -1,0 +1,105 @@
+"""docs/parameters.md, made from the parameter models; a test keeps the page and params.yaml true to them."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import annotated_types
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from curate.params import Params
+
+_HEAD = """# Parameters
+
+Made from the models in `curate/params.py` by `curate params doc`; do not edit by hand. The values of your
+project stand in `params.yaml`; what is left out there has the default below. An unknown name, a wrong type
+or a value out of range is refused with the line, the value and the nearest known name.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One parameter: where it stands, what it may be, what it means."""
+
+    location: tuple[str, ...]
+    kind: str
+    default: str
+    allowed: str
+    description: str
+
+
+def knobs(model: type[BaseModel] = Params, prefix: tuple[str, ...] = ()) -> Iterator[Knob]:
+    """Every parameter below `model`, in the order of the models."""
+    for name, field in model.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from knobs(annotation, (*prefix, name))
+        else:
+            yield Knob(
+                location=(*prefix, name),
+                kind=_kind(annotation),
+                default=_text(field.get_default(call_default_factory=True)),
+                allowed=_allowed(field),
+                description=field.description or "",
+            )
+
+
+def page() -> str:
+    """The Markdown of docs/parameters.md."""
+    parts = [_HEAD]
+    section: str | None = None
+    for knob in knobs():
+        if knob.location[0] != section:
+            section = knob.location[0]
+            model = Params.model_fields[section].annotation
+            parts.append(f"\n## {section}\n\n{(getattr(model, '__doc__', '') or '').strip()}\n")
+            parts.append("| parameter | type | default | allowed | meaning |\n|---|---|---|---|---|")
+        cells = (f"`{'.'.join(knob.location)}`", knob.kind, f"`{knob.default}`", knob.allowed, knob.description)
+        parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(parts) + "\n"
+
+
+def _kind(annotation: Any) -> str:
+    if typing.get_origin(annotation) is Literal:
+        return "choice"
+    if isinstance(annotation, types.UnionType):
+        return " or ".join(_kind(part) for part in typing.get_args(annotation))
+    names = {Path: "path", str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null"}
+    return names[annotation]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _allowed(field: FieldInfo) -> str:
+    if typing.get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{choice}`" for choice in typing.get_args(field.annotation))
+    bounds: list[str] = []
+    for rule in field.metadata:
+        match rule:
+            case annotated_types.Ge(ge=low):
+                bounds.append(f"≥ {low}")
+            case annotated_types.Gt(gt=low):
+                bounds.append(f"> {low}")
+            case annotated_types.Le(le=high):
+                bounds.append(f"≤ {high}")
+            case annotated_types.Lt(lt=high):
+                bounds.append(f"< {high}")
+            case annotated_types.MinLen(min_length=low):
+                bounds.append(f"at least {low} characters")
+            case annotated_types.MaxLen(max_length=high):
+                bounds.append(f"at most {high} characters")
+            case _:
+                pattern = getattr(rule, "pattern", None)
+                if pattern is not None:
+                    bounds.append(f"matches `{pattern}`")
+    return ", ".join(bounds)

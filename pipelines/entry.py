@@ -1,0 +1,41 @@
+"""What every entry point shares: the parameters, the metrics file, the closing line, the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from curate import params as params_file
+from curate import tables
+from curate.errors import CurateError
+from curate.params import Params
+from curate.records import StageReport
+
+
+def run(name: str, stage: Callable[[Params], StageReport], *, params_path: Path = Path("params.yaml")) -> None:
+    """Run a stage as a program.
+
+    Prints the stage's line of counts and writes metrics/<stage>.json. A `CurateError` becomes one line on
+    stderr and exit code 1; an interrupt exit code 130; anything else keeps its traceback.
+
+    Args:
+        name: The stage's name in dvc.yaml; stands before an error's line.
+        stage: Wires the adapters and calls the stage.
+        params_path: The user's parameters.
+    """
+    try:
+        report = stage(params_file.load(params_path))
+        with tables.replacing(Path("metrics") / f"{name}.json") as partial:
+            partial.write_text(json.dumps(_metrics(report), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    except CurateError as error:
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(report.line())  # noqa: T201
+
+
+def _metrics(report: StageReport) -> dict[str, object]:
+    return {"counts": {name.replace(" ", "_"): number for name, number in report.counts}, **report.metrics}
