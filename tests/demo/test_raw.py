@@ -22,7 +22,8 @@ from demo.distinct import (
     hamming,
     perceptual_hash,
 )
-from demo.raw import SOURCES, RawFile, make_files, write_files
+from demo.raw import make_files, write_files
+from demo.raw_files import SOURCES, RawFile
 from demo.scenes import mask_bbox_xyxy
 
 

@@ -1,0 +1,1 @@
+"""What `make demo` needs: sample data, tiny trained models, simulated labelers."""
