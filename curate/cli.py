@@ -19,9 +19,12 @@ app = typer.Typer(
     help="From a folder of raw images to a published, human-verified dataset.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # typer would import rich.markdown and rich.traceback: half of the start-up time
     pretty_exceptions_enable=False,
 )
-labelstudio = typer.Typer(help="The embedded Label Studio server, on this machine only.", no_args_is_help=True)
+labelstudio = typer.Typer(
+    help="The embedded Label Studio server, on this machine only.", no_args_is_help=True
+)
 taxonomy = typer.Typer(help="The categories.", no_args_is_help=True)
 params = typer.Typer(help="The parameters.", no_args_is_help=True)
 app.add_typer(labelstudio, name="labelstudio")
@@ -83,7 +86,9 @@ def labelstudio_status(root: Root = HERE) -> None:
     from curate.adapters.labelstudio import server
 
     status = server.status(root)
-    typer.echo(f"Label Studio: {status.url} (pid {status.pid})" if status.running else "Label Studio: not running")
+    typer.echo(
+        f"Label Studio: {status.url} (pid {status.pid})" if status.running else "Label Studio: not running"
+    )
     if not status.running:
         raise typer.Exit(1)
 

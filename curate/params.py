@@ -26,7 +26,10 @@ class IngestParams(_Section):
     )
     min_side: int = Field(64, ge=1, le=100_000, description="pixels; a shorter upright side drops the image")
     max_pixels: int = Field(
-        100_000_000, ge=1, le=2_000_000_000, description="pixels; larger files are dropped before they are decoded"
+        100_000_000,
+        ge=1,
+        le=2_000_000_000,
+        description="pixels; larger files are dropped before they are decoded",
     )
     max_aspect: float = Field(8.0, ge=1, le=1000, description="ratio; longer side over shorter side")
     jpeg_quality: int = Field(95, ge=1, le=100, description="of upright copies that must be re-encoded")
@@ -43,8 +46,12 @@ class DedupeParams(_Section):
 class DetectorParams(_Section):
     """The Grounding DINO that proposes boxes."""
 
-    kind: Literal["transformers", "groundingdino"] = Field("transformers", description="adapter that loads the weights")
-    model: str = Field("IDEA-Research/grounding-dino-tiny", description="Hub id, or a local folder or .pth file")
+    kind: Literal["transformers", "groundingdino"] = Field(
+        "transformers", description="adapter that loads the weights"
+    )
+    model: str = Field(
+        "IDEA-Research/grounding-dino-tiny", description="Hub id, or a local folder or .pth file"
+    )
     revision: str = Field("main", description="Hub revision; ignored for a local path")
     config: str | None = Field(None, description="groundingdino only: SwinT_OGC or SwinB")
     batch_size: int = Field(4, ge=1, le=512, description="images a forward pass")
@@ -54,7 +61,9 @@ class SegmenterParams(_Section):
     """The SAM that turns boxes into masks."""
 
     kind: Literal["segment_anything", "none"] = Field("segment_anything", description="none = boxes only")
-    build: Literal["vit_b", "vit_l", "vit_h", "tiny"] = Field("vit_b", description="architecture of the checkpoint")
+    build: Literal["vit_b", "vit_l", "vit_h", "tiny"] = Field(
+        "vit_b", description="architecture of the checkpoint"
+    )
     checkpoint: Path = Field(Path("models/sam_vit_b_01ec64.pth"), description="local .pth file")
 
 
@@ -64,7 +73,9 @@ class AutolabelParams(_Section):
     taxonomy: Path = Field(Path("taxonomy.yaml"), description="categories with prompts and thresholds")
     detector: DetectorParams = Field(default_factory=DetectorParams)
     segmenter: SegmenterParams = Field(default_factory=SegmenterParams)
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto = cuda, mps or cpu, in that order")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="auto = cuda, mps or cpu, in that order"
+    )
     nms_iou: float = Field(0.6, ge=0, le=1, description="IoU; a lower-scored overlapping box is dropped")
     max_boxes: int = Field(100, ge=1, le=10_000, description="boxes an image, best scores first")
     shard_size: int = Field(64, ge=1, le=100_000, description="images; what a killed run repeats at most")
@@ -73,17 +84,23 @@ class AutolabelParams(_Section):
 class QaParams(_Section):
     """Who must look at what."""
 
-    overlap_share: float = Field(0.3, ge=0, le=1, description="share of images that `overlap` labelers see, blind")
+    overlap_share: float = Field(
+        0.3, ge=0, le=1, description="share of images that `overlap` labelers see, blind"
+    )
     overlap: int = Field(2, ge=1, le=20, description="labelers an overlap image")
     seed: int = Field(0, ge=0, description="of the overlap sample")
-    labelers: Literal["people", "simulated"] = Field("people", description="who annotates; stated in the card")
+    labelers: Literal["people", "simulated"] = Field(
+        "people", description="who annotates; stated in the card"
+    )
     allow_partial: bool = Field(False, description="true = continue with the work that is done")
 
 
 class LabelStudioParams(_Section):
     """The labelling project. Address and token never stand here: see docs/labelstudio.md."""
 
-    project: str = Field("curate", min_length=1, max_length=50, description="title of the Label Studio project")
+    project: str = Field(
+        "curate", min_length=1, max_length=50, description="title of the Label Studio project"
+    )
     instructions: Path | None = Field(None, description="Markdown file shown to the labelers")
     batch_size: int = Field(250, ge=1, le=5000, description="tasks an import request")
     timeout_s: float = Field(120.0, gt=0, le=3600, description="seconds a request may take")
@@ -96,7 +113,9 @@ class AgreementParams(_Section):
     min_votes_share: float = Field(
         0.5, gt=0, le=1, description="share of an image's annotators who must have drawn an object"
     )
-    disagreement_f1: float = Field(0.8, ge=0, le=1, description="F1; images below are listed for another look")
+    disagreement_f1: float = Field(
+        0.8, ge=0, le=1, description="F1; images below are listed for another look"
+    )
     bootstrap: int = Field(1000, ge=0, le=100_000, description="resamples of images for intervals; 0 = none")
 
 
@@ -116,7 +135,9 @@ class ReleaseParams(_Section):
 class PublishParams(_Section):
     """Where it goes."""
 
-    target: Literal["folder", "hub"] = Field("folder", description="folder = a copy on disk; hub = Hugging Face Hub")
+    target: Literal["folder", "hub"] = Field(
+        "folder", description="folder = a copy on disk; hub = Hugging Face Hub"
+    )
     folder: Path = Field(Path("data/published"), description="target folder")
     repo: str | None = Field(None, description="target hub: owner/name")
     private: bool = Field(True, description="target hub: visibility of a new repository")

@@ -60,7 +60,13 @@ def page() -> str:
             model = Params.model_fields[section].annotation
             parts.append(f"\n## {section}\n\n{(getattr(model, '__doc__', '') or '').strip()}\n")
             parts.append("| parameter | type | default | allowed | meaning |\n|---|---|---|---|---|")
-        cells = (f"`{'.'.join(knob.location)}`", knob.kind, f"`{knob.default}`", knob.allowed, knob.description)
+        cells = (
+            f"`{'.'.join(knob.location)}`",
+            knob.kind,
+            f"`{knob.default}`",
+            knob.allowed,
+            knob.description,
+        )
         parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(parts) + "\n"
 
@@ -70,7 +76,14 @@ def _kind(annotation: Any) -> str:
         return "choice"
     if isinstance(annotation, types.UnionType):
         return " or ".join(_kind(part) for part in typing.get_args(annotation))
-    names = {Path: "path", str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null"}
+    names = {
+        Path: "path",
+        str: "text",
+        int: "integer",
+        float: "number",
+        bool: "true or false",
+        type(None): "null",
+    }
     return names[annotation]
 
 

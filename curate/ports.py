@@ -49,7 +49,9 @@ class Embedder(Protocol):
 class Engine(Protocol):
     """Runs one function over many items, on cores or on a cluster."""
 
-    def map(self, function: Callable[[Item], Result], items: Sequence[Item], *, label: str) -> Iterator[Result]:
+    def map(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, label: str
+    ) -> Iterator[Result]:
         """Results in the order of the items. `function` must be importable by name (picklable)."""
 
 
@@ -118,7 +120,7 @@ class Progress:
     """How far the labelers are.
 
     Attributes:
-        slots_done: Task-labeler slots with a submitted or skipped annotation, at most the wanted number a task.
+        slots_done: Task-labeler slots with submitted or skipped work, at most the wanted number a task.
         slots_needed: All wanted slots.
         tasks_done: Tasks whose every slot is done.
         tasks: All tasks.
@@ -153,7 +155,9 @@ class AnnotationTool(Protocol):
         Safe to repeat and to interrupt. Human work is never touched.
         """
 
-    def pull_annotations(self, project: ProjectRef, wanted: Mapping[str, int]) -> tuple[list[Annotation], Progress]:
+    def pull_annotations(
+        self, project: ProjectRef, wanted: Mapping[str, int]
+    ) -> tuple[list[Annotation], Progress]:
         """Every annotator's submitted or skipped work on the wanted tasks.
 
         Args:
@@ -180,7 +184,7 @@ class DatasetHub(Protocol):
     """A place where releases live."""
 
     def publish(self, folder: Path, *, digest: str, version: str) -> PublishReceipt:
-        """Put the release folder there in one step and verify what arrived; a no-op if `digest` is there already.
+        """Put the release folder there in one step, verify what arrived; a no-op if `digest` is there.
 
         Raises:
             HubError: Unreachable, refused, or what arrived differs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # there may be no such folder; the error that matters is on its way
+            partial.unlink(missing_ok=True)
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:
@@ -113,16 +114,16 @@ def _conform(table: pa.Table, schema: TableSchema, path: Path) -> pa.Table:
     expected, got = set(schema.arrow.names), set(table.column_names)
     if expected != got:
         raise TableError(
-            f"{path}: the {schema.name} table misses {sorted(expected - got)} and has unknown {sorted(got - expected)}"
+            f"{path}: the {schema.name} table misses {sorted(expected - got)} "
+            f"and has unknown {sorted(got - expected)}"
         )
+    for field in schema.arrow:
+        if not field.nullable and table.column(field.name).null_count:
+            raise TableError(f"{path}: column {field.name} of {schema.name} must not be null")
     try:
-        cast = table.select(schema.arrow.names).cast(schema.arrow)
+        return table.select(schema.arrow.names).cast(schema.arrow)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise TableError(f"{path}: columns do not fit the {schema.name} table: {error}") from error
-    for field in schema.arrow:
-        if not field.nullable and cast.column(field.name).null_count:
-            raise TableError(f"{path}: column {field.name} of {schema.name} must not be null")
-    return cast
 
 
 def _refuse_repeated_keys(table: pa.Table, schema: TableSchema, path: Path) -> None:

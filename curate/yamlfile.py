@@ -89,8 +89,11 @@ def _collect_lines(node: yaml.Node, location: Location, lines: dict[Location, in
             _collect_lines(value, (*location, index), lines)
 
 
-def _explain(path: Path, model: type[BaseModel], lines: Mapping[Location, int], error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
+def _explain(
+    path: Path, model: type[BaseModel], lines: Mapping[Location, int], error: ValidationError
+) -> str:
+    # An unknown name first: it is most often the reason why another one is missing.
+    first = min(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
     location: Location = tuple(first["loc"])
     known = location
     while known not in lines and known:

@@ -14,7 +14,9 @@ from curate.params import Params
 from curate.records import StageReport
 
 
-def run(name: str, stage: Callable[[Params], StageReport], *, params_path: Path = Path("params.yaml")) -> None:
+def run(
+    name: str, stage: Callable[[Params], StageReport], *, params_path: Path = Path("params.yaml")
+) -> None:
     """Run a stage as a program.
 
     Prints the stage's line of counts and writes metrics/<stage>.json. A `CurateError` becomes one line on
@@ -28,7 +30,9 @@ def run(name: str, stage: Callable[[Params], StageReport], *, params_path: Path 
     try:
         report = stage(params_file.load(params_path))
         with tables.replacing(Path("metrics") / f"{name}.json") as partial:
-            partial.write_text(json.dumps(_metrics(report), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            partial.write_text(
+                json.dumps(_metrics(report), indent=2, sort_keys=True) + "\n", encoding="utf-8"
+            )
     except CurateError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)

@@ -1,0 +1,87 @@
+"""The whole demo: `make demo` calls it after the installation.
+
+Raw images are made, the pipeline runs until people are needed, SIMULATED labelers do their part on the real
+Label Studio server, and the pipeline runs to the end. Safe to interrupt and to run again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from curate.adapters.labelstudio import server
+from curate.errors import CurateError, InputError
+from curate.report import page
+from demo import score
+
+RAW = Path("data/raw")
+TRUTH = Path("data/demo/truth.json")
+RELEASE = Path("data/release")
+
+
+def main() -> None:
+    """Run everything; one line on stderr and exit code 1 if a step fails."""
+    began = time.monotonic()
+    try:
+        _raw_images()
+        _step("the embedded Label Studio server")
+        url = server.up(Path()).url
+        _step("the pipeline, until people are needed: dvc repro push")
+        _program("dvc", "repro", "--quiet", "push")
+        _step("the labelers, SIMULATED: they correct the suggestions on the server")
+        _program(sys.executable, "-m", "demo.labelers")
+        _step("the pipeline, to the end: dvc repro")
+        _program("dvc", "repro", "--quiet")
+        _step("the figures against the truth, and the report")
+        print(score.write(Path()))
+        report = page.write(Path(), Path("data/report/index.html"))
+    except CurateError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        sys.exit(1)
+    print(
+        f"\nDone in {time.monotonic() - began:.0f} s.\n"
+        f"  release       {RELEASE}/   load_dataset('{RELEASE}')\n"
+        f"  report page   {report}\n"
+        f"  Label Studio  {url}   (log in: {server.credentials_path(Path())}; stop: curate labelstudio down)\n"
+        f"  FiftyOne      . .venv/bin/activate && curate view"
+    )
+
+
+def _raw_images() -> None:
+    if RAW.exists() and any(RAW.iterdir()):
+        if not TRUTH.exists():
+            raise InputError(
+                f"{RAW} holds images that the demo did not make: move them away, or see docs/own-data.md"
+            )
+        return
+    _step("raw images, drawn from a seed")
+    _program(
+        sys.executable,
+        "-m",
+        "demo.raw",
+        "--out",
+        str(RAW),
+        "--meta",
+        str(RAW),
+        "--truth",
+        str(TRUTH),
+        "--seed",
+        "7",
+    )
+
+
+def _step(text: str) -> None:
+    print(f"\n== {text}", flush=True)
+
+
+def _program(*command: str) -> None:
+    done = subprocess.run(command, check=False, env={**os.environ, "DVC_NO_ANALYTICS": "1"})
+    if done.returncode:
+        raise CurateError(f"{' '.join(command)} ended with {done.returncode}; make demo continues from here")
+
+
+if __name__ == "__main__":
+    main()

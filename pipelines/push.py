@@ -1,0 +1,32 @@
+"""DVC stage push: tasks with pre-annotations into Label Studio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curate.adapters.labelstudio import connection
+from curate.adapters.labelstudio.tool import LabelStudioTool
+from curate.params import Params
+from curate.records import StageReport
+from curate.stages import push
+from pipelines import entry
+
+
+def main(params: Params) -> StageReport:
+    """Wire and run the stage."""
+    return push.run(
+        params.labelstudio,
+        inputs=push.Inputs(
+            images=Path("data/dedupe/images.parquet"),
+            annotations=Path("data/autolabel/annotations.parquet"),
+            plan=Path("data/select/plan.parquet"),
+            taxonomy=params.autolabel.taxonomy,
+            images_root=Path("data/ingest/images"),
+        ),
+        outputs=push.Outputs(receipt=Path("data/push/receipt.json")),
+        ports=push.Ports(tool=LabelStudioTool(connection.resolve(Path()), params.labelstudio)),
+    )
+
+
+if __name__ == "__main__":
+    entry.run("push", main)

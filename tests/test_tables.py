@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate import tables
+from curate.errors import StorageError, TableError
+from curate.schema import ANNOTATIONS, PAIRS, PLAN, TableSchema
+
+
+def plan_row(task_id: str, slot: int = 0) -> dict[str, object]:
+    return {"task_id": task_id, "slot": slot, "image_id": "a" * 64, "reason": "review"}
+
+
+def test_rows_come_back_sorted_by_key(tmp_path: Path) -> None:
+    path = tmp_path / "deep/plan.parquet"
+    tables.write_rows([plan_row("b"), plan_row("a", 1), plan_row("a", 0)], path, PLAN)
+    rows = tables.read(path, PLAN).to_pylist()
+    assert [(row["task_id"], row["slot"]) for row in rows] == [("a", 0), ("a", 1), ("b", 0)]
+
+
+@given(
+    keys=st.lists(st.tuples(st.text(max_size=5), st.integers(0, 9)), unique=True, max_size=20),
+    seed=st.randoms(),
+)
+def test_bytes_do_not_depend_on_the_order_of_rows(
+    tmp_path_factory: pytest.TempPathFactory, keys: list[tuple[str, int]], seed: object
+) -> None:
+    folder = tmp_path_factory.mktemp("t")
+    rows = [plan_row(task, slot) for task, slot in keys]
+    tables.write_rows(rows, folder / "a.parquet", PLAN)
+    seed.shuffle(rows)  # type: ignore[attr-defined]
+    tables.write_rows(rows, folder / "b.parquet", PLAN)
+    assert (folder / "a.parquet").read_bytes() == (folder / "b.parquet").read_bytes()
+    assert tables.read(folder / "a.parquet", PLAN).num_rows == len(rows)
+
+
+def test_a_repeated_key_is_refused_and_the_old_file_stays(tmp_path: Path) -> None:
+    path = tmp_path / "plan.parquet"
+    tables.write_rows([plan_row("a")], path, PLAN)
+    with pytest.raises(TableError, match=r"occurs twice"):
+        tables.write_rows([plan_row("b"), plan_row("c"), plan_row("b")], path, PLAN)
+    assert tables.read(path, PLAN)["task_id"].to_pylist() == ["a"]
+
+
+def test_a_required_value_must_not_be_null(tmp_path: Path) -> None:
+    rows = pa.table(
+        {"task_id": ["a"], "slot": [0], "image_id": pa.array([None], pa.string()), "reason": ["x"]}
+    )
+    with pytest.raises(TableError, match="image_id of plan must not be null"):
+        tables.write(rows, tmp_path / "p.parquet", PLAN)
+
+
+def test_unknown_and_missing_columns_are_named(tmp_path: Path) -> None:
+    rows = pa.table({"task_id": ["a"], "slot": [0], "image": ["b"], "reason": ["x"]})
+    with pytest.raises(TableError, match=r"misses \['image_id'\] and has unknown \['image'\]"):
+        tables.write(rows, tmp_path / "p.parquet", PLAN)
+
+
+def test_another_schema_version_names_the_stage_to_rerun(tmp_path: Path) -> None:
+    path = tmp_path / "select/plan.parquet"
+    tables.write_rows([plan_row("a")], path, PLAN)
+    table = pq.read_table(path)
+    old = table.replace_schema_metadata({b"curate.schema_version": b"0", b"curate.table": b"plan"})
+    pq.write_table(old, path)
+    with pytest.raises(
+        TableError, match=r"schema version 0, .* run the stage select again \(dvc repro --force select\)"
+    ):
+        tables.read(path, PLAN)
+
+
+@pytest.mark.parametrize("schema", [ANNOTATIONS, PAIRS])
+def test_another_table_is_refused(tmp_path: Path, schema: TableSchema) -> None:
+    tables.write_rows([plan_row("a")], tmp_path / "p.parquet", PLAN)
+    with pytest.raises(TableError, match="holds the table 'plan'"):
+        tables.read(tmp_path / "p.parquet", schema)
+
+
+def test_a_missing_and_a_damaged_file(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="run the stage select first"):
+        tables.read(tmp_path / "p.parquet", PLAN)
+    (tmp_path / "p.parquet").write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(TableError, match="is damaged"):
+        tables.read(tmp_path / "p.parquet", PLAN)
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), tables.replacing(path) as partial:  # noqa: PT012
+        partial.write_text("half of the n")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_full_disk_is_one_line() -> None:
+    """A real refusal by the kernel: /dev/full answers every write with ENOSPC."""
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        Path("/dev/full").open("wb", buffering=0) as file,
+    ):
+        file.write(b"x")
+    error = tables.storage_error(caught.value, Path("data/x.parquet"))
+    assert str(error) == "no space left while writing data/x.parquet: free some disk and run the stage again"
+
+
+def test_a_file_that_may_not_grow_is_refused_and_the_old_one_stays(tmp_path: Path) -> None:
+    """The limit on file size acts in the midst of a write, as a full disk does."""
+    tables.write_rows([plan_row("a")], tmp_path / "plan.parquet", PLAN)
+    script = (
+        "import resource, signal\n"
+        "from pathlib import Path\n"
+        "from curate import tables\n"
+        "from curate.errors import StorageError\n"
+        "from curate.schema import PLAN\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))\n"
+        "rows = [{'task_id': str(i), 'slot': 0, 'image_id': str(i * i), 'reason': ''} for i in range(4999)]\n"
+        "try:\n"
+        "    tables.write_rows(rows, Path('plan.parquet'), PLAN)\n"
+        "except StorageError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("cannot write plan.parquet")
+    assert tables.read(tmp_path / "plan.parquet", PLAN)["task_id"].to_pylist() == ["a"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["plan.parquet"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot write"):
+        tables.write_rows([plan_row("a")], tmp_path / "file/plan.parquet", PLAN)
