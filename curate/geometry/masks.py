@@ -1,0 +1,134 @@
+"""Masks as COCO compressed run-length strings, and the few operations that do not need pixels.
+
+The string is the `counts` of COCO's format; the size is the image's and is handed in, so that a table
+holds no size twice. All of it runs in pycocotools' C code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from curate.errors import RecordError
+from curate.records import BoolArray, Box
+
+# COCO's compressed counts: _BITS of a number a character, above _FIRST_CODE.
+_FIRST_CODE, _BITS, _SIGN, _MORE = 48, 5, 0x10, 0x20
+_PLANE = 2  # dimensions
+
+
+def encode(mask: BoolArray) -> str:
+    """The COCO compressed counts of a mask (H, W).
+
+    Raises:
+        RecordError: Not two-dimensional.
+    """
+    if mask.ndim != _PLANE:
+        raise RecordError(f"expected a mask (H, W), got {mask.shape}")
+    encoded = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return str(encoded["counts"].decode("ascii"))
+
+
+def decode(rle: str, *, width: int, height: int) -> BoolArray:
+    """The mask (height, width) of COCO compressed counts.
+
+    Raises:
+        RecordError: The counts are damaged or of another image size.
+    """
+    return np.asarray(coco.decode(_checked(rle, width, height)), dtype=np.bool_)
+
+
+def area(rle: str, *, width: int, height: int) -> int:
+    """Number of pixels of the mask."""
+    return int(coco.area(_checked(rle, width, height)))
+
+
+def bbox(rle: str, *, width: int, height: int) -> Box | None:
+    """The smallest box xyxy around a mask's pixels; None for an empty mask."""
+    encoded = _checked(rle, width, height)
+    if int(coco.area(encoded)) == 0:
+        return None
+    x, y, w, h = (float(value) for value in coco.toBbox(encoded))
+    return x, y, x + w, y + h
+
+
+def rle_iou(rles_a: Sequence[str], rles_b: Sequence[str], *, width: int, height: int) -> NDArray[np.float64]:
+    """Intersection over union of every mask of one set with every mask of the other.
+
+    Args:
+        rles_a: N COCO compressed counts.
+        rles_b: M COCO compressed counts.
+        width: Upright pixels of the image, the same for all.
+        height: Upright pixels of the image.
+
+    Returns:
+        (N, M) float64 in [0, 1]; 0 where both masks are empty.
+    """
+    if not rles_a or not rles_b:
+        return np.zeros((len(rles_a), len(rles_b)))
+    a = [_checked(rle, width, height) for rle in rles_a]
+    b = [_checked(rle, width, height) for rle in rles_b]
+    iou = np.asarray(coco.iou(a, b, [0] * len(b)), dtype=np.float64).reshape(len(a), len(b))
+    return np.asarray(np.nan_to_num(iou, nan=0.0))
+
+
+def majority(rles: Sequence[str], *, width: int, height: int) -> str | None:
+    """The pixels that at least half of the masks hold; None if there are none.
+
+    Args:
+        rles: COCO compressed counts of one object, one a person. One mask comes back as it is; of two masks
+            every pixel of either stays, because one of two is half.
+        width: Upright pixels of the image.
+        height: Upright pixels of the image.
+    """
+    if not rles:
+        return None
+    if len(rles) == 1:
+        return rles[0]
+    votes = np.zeros((height, width), dtype=np.int32)
+    for rle in rles:
+        votes += decode(rle, width=width, height=height)
+    kept = votes * 2 >= len(rles)
+    return encode(kept) if kept.any() else None
+
+
+def _checked(rle: str, width: int, height: int) -> dict[str, Any]:
+    """COCO's dictionary; of another size they are refused: pycocotools would read past its buffer."""
+    pixels = int(run_lengths(rle).sum())
+    if pixels != width * height:
+        raise RecordError(
+            f"mask counts cover {pixels} pixels, expected {width} x {height} = {width * height}"
+        )
+    return {"size": [height, width], "counts": rle.encode("ascii")}
+
+
+def run_lengths(rle: str) -> NDArray[np.int64]:
+    """The runs of COCO compressed counts, in pixels down the columns: off, on, off, ...
+
+    Raises:
+        RecordError: A character that the compression never writes, or a cut-off string.
+
+    Source:
+        pycocotools' maskApi.c, rleFrString: five bits a character from code 48, the sixth says that more
+        follow, the fifth of the last is the sign; from the fourth run on, differences to the run two before.
+    """
+    codes = np.frombuffer(rle.encode("utf-8"), dtype=np.uint8).astype(np.int64) - _FIRST_CODE
+    last = (codes & _MORE) == 0
+    if len(codes) == 0 or codes.min() < 0 or codes.max() >= 2 * _MORE or not last[-1]:
+        raise RecordError(f"mask counts {rle[:20]!r} are damaged: not COCO's compressed form")
+    ends = np.flatnonzero(last)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    shifts = _BITS * (np.arange(len(codes)) - np.repeat(starts, ends - starts + 1))
+    values = np.add.reduceat((codes & (_MORE - 1)) << shifts, starts)
+    negative = (codes[ends] & _SIGN) != 0
+    values -= np.where(negative, np.int64(1) << (shifts[ends] + _BITS), 0)
+    runs = values.copy()
+    runs[1::2] = np.cumsum(values[1::2])
+    runs[2::2] = np.cumsum(values[2::2])
+    if runs.min() < 0:
+        raise RecordError(f"mask counts {rle[:20]!r} are damaged: a run is negative")
+    return np.asarray(runs)
