@@ -1,0 +1,122 @@
+"""dvc.yaml, params.yaml and the code say the same."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from curate.params import Params, load
+
+ROOT = Path(__file__).parents[2]
+STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+ORDER = ["ingest", "dedupe", "autolabel", "select", "push", "pull", "agreement", "release", "publish"]
+
+
+def paths(entries: list[Any]) -> list[str]:
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+
+
+def resolved(path: str) -> str:
+    """`${a.b}` replaced from params.yaml, as DVC does."""
+    values = load(ROOT / "params.yaml").model_dump(mode="json")
+
+    def value(found: re.Match[str]) -> str:
+        current: Any = values
+        for name in found[1].split("."):
+            current = current[name]
+        return str(current)
+
+    return re.sub(r"\$\{([\w.]+)\}", value, path)
+
+
+def test_the_stages_are_those_of_the_design_in_order() -> None:
+    assert list(STAGES) == ORDER
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_a_stage_runs_its_own_entry_point(stage: str) -> None:
+    assert STAGES[stage]["cmd"] == f"python -m pipelines.{stage}"
+    assert (ROOT / f"pipelines/{stage}.py").exists()
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_every_code_dependency_exists(stage: str) -> None:
+    for path in paths(STAGES[stage]["deps"]):
+        if not path.startswith("data/") and not path.startswith("metrics/") and path != "${ingest.raw}":
+            assert (ROOT / resolved(path)).exists(), path
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_every_data_dependency_is_written_by_an_earlier_stage(stage: str) -> None:
+    written = {"data/raw"}
+    for earlier in ORDER[: ORDER.index(stage)]:
+        written |= set(paths(STAGES[earlier]["outs"] + STAGES[earlier]["metrics"]))
+    needed = {resolved(path) for path in paths(STAGES[stage]["deps"])}
+    assert {path for path in needed if path.startswith(("data/", "metrics/"))} <= written
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_every_parameter_exists(stage: str) -> None:
+    for name in STAGES[stage]["params"]:
+        model: Any = Params
+        for step in name.split("."):
+            model = model.model_fields[step].annotation if hasattr(model, "model_fields") else None
+            assert model is not None, name
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_the_paths_in_the_entry_point_are_those_of_dvc_yaml(stage: str) -> None:
+    """Each data path that the program names is a dependency or an output, and the other way round."""
+    tree = ast.parse((ROOT / f"pipelines/{stage}.py").read_text())
+    literals = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    named = {text for text in literals if text.startswith(("data/", "metrics/", "plots/"))}
+    entry = STAGES[stage]
+    outputs = set(paths(entry["outs"])) | set(paths(entry.get("plots", [])))
+    declared = {path for path in outputs | set(paths(entry["deps"])) if not path.startswith("${")}
+    for path in named:
+        assert any(
+            known == path or known.startswith(path + "/") or path.startswith(known + "/")
+            for known in declared
+        ), path
+    for path in outputs:
+        assert path in literals or str(Path(path).parent) in literals, (
+            f"{path} is not written by pipelines/{stage}.py"
+        )
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_every_room_that_the_entry_point_imports_is_a_dependency(stage: str) -> None:
+    """A change of code must rerun the stage: what the program imports from the upper rooms is listed."""
+    tree = ast.parse((ROOT / f"pipelines/{stage}.py").read_text())
+    declared = paths(STAGES[stage]["deps"])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+            ("curate.stages", "curate.adapters", "curate.engines")
+        ):
+            for alias in node.names:
+                base = str(node.module).replace(".", "/")
+                files = (f"{base}/{alias.name}.py", f"{base}.py", base)
+                assert any(
+                    known in files or any(file.startswith(known + "/") for file in files)
+                    for known in declared
+                ), node.module
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_metrics_and_plots_are_kept_out_of_the_cache(stage: str) -> None:
+    for entry in STAGES[stage]["metrics"] + STAGES[stage].get("plots", []):
+        assert next(iter(entry.values()))["cache"] is False
+    assert f"metrics/{stage}.json" in paths(STAGES[stage]["metrics"])
+
+
+def test_only_pull_looks_every_time() -> None:
+    assert [name for name, entry in STAGES.items() if entry.get("always_changed")] == ["pull"]
