@@ -1,0 +1,109 @@
+"""Data files for `dvc plots`, and the queue of images to look at again: CSV, always with a header."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from curate import tables
+from curate.agreement import figures
+from curate.agreement.answers import Answers
+from curate.agreement.figures import Figure, Tally
+from curate.agreement.pairs import Pairs
+
+BY_CATEGORY = ("category", "f1", "f1_low", "f1_high", "mean_iou", "mask_iou", "kappa", "pairs", "objects")
+HISTOGRAM = ("bin", "count")
+BY_ANNOTATORS = (
+    "annotator_a", "annotator_b",
+    "f1", "f1_low", "f1_high", "mean_iou", "mask_iou", "kappa", "pairs", "objects",
+)  # fmt: skip
+QUEUE = ("image_id", "path", "reason", "f1", "mean_iou")
+_BIN = 0.05
+_DIGITS = 6
+
+Cell = str | float | int | None
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Write a CSV file in one step; an undefined figure is an empty cell.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([["" if cell is None else cell for cell in row] for row in rows])
+
+
+def by_category(tallied: Tally) -> list[tuple[Cell, ...]]:
+    """Rows of `BY_CATEGORY`; `pairs` counts matches in which both chose the category."""
+    return [
+        (name, *_measures(tallied, 1 + index, figures.category_kappa(tallied, index)))
+        for index, name in enumerate(tallied.categories)
+    ]
+
+
+def by_annotators(tallied: Tally) -> list[tuple[Cell, ...]]:
+    """Rows of `BY_ANNOTATORS`."""
+    first = 1 + len(tallied.categories)
+    return [
+        (*names, *_measures(tallied, first + index, figures.kappa(tallied, 2 + index, first + index)))
+        for index, names in enumerate(tallied.annotators)
+    ]
+
+
+def histogram(pairs: Pairs) -> list[tuple[Cell, ...]]:
+    """Rows of `HISTOGRAM`: matched pairs by box IoU; a bin of 0.05 is named by its lower edge."""
+    values = [iou for iou in pairs.box_iou if iou is not None]
+    if not values:
+        return []
+    edges = np.round(np.arange(0.0, 1.0 + _BIN, _BIN), 2)
+    counts, _ = np.histogram(np.clip(values, 0.0, 1.0), bins=edges)
+    first = int(np.flatnonzero(counts)[0])
+    return [(f"{edges[i]:.2f}", int(counts[i])) for i in range(first, len(counts))]
+
+
+def queue(
+    tallied: Tally, answers: Answers, paths: Mapping[str, str], *, least_f1: float
+) -> list[tuple[Cell, ...]]:
+    """Rows of `QUEUE`: images that need another look, worst first.
+
+    Reasons, the first that applies: "skipped" (everyone skipped it), "partly_skipped" (some did), "category"
+    (an object has two names), "low_f1" (F1 of the annotators below `least_f1`).
+    """
+    f1, iou, disputed = figures.per_image(tallied)
+    position = {image_id: row for row, image_id in enumerate(tallied.images)}
+    rows: list[tuple[Cell, ...]] = []
+    for image_id in sorted({*answers.skipped, *tallied.images}):
+        row = position.get(image_id)
+        image_f1 = None if row is None or np.isnan(f1[row]) else float(f1[row])
+        image_iou = None if row is None or np.isnan(iou[row]) else float(iou[row])
+        if image_id in answers.skipped:
+            reason = "partly_skipped" if image_id in answers.by_image else "skipped"
+        elif row is not None and disputed[row]:
+            reason = "category"
+        elif image_f1 is not None and image_f1 < least_f1:
+            reason = "low_f1"
+        else:
+            continue
+        rows.append((image_id, paths[image_id], reason, rounded(image_f1), rounded(image_iou)))
+    rows.sort(
+        key=lambda cells: (cells[2] != "skipped", *(-1.0 if c is None else c for c in cells[3:]), cells[0])
+    )
+    return rows
+
+
+def rounded(value: float | None) -> float | None:
+    """Six decimals: what lies beyond is arithmetic, not agreement."""
+    return None if value is None else round(value, _DIGITS)
+
+
+def _measures(tallied: Tally, group: int, kappa: Figure) -> tuple[Cell, ...]:
+    f1, box = figures.f1(tallied, group), figures.mean_box_iou(tallied, group)
+    mask = figures.mean_mask_iou(tallied, group)
+    numbers = (f1.value, f1.low, f1.high, box.value, mask.value, kappa.value)
+    return (*(rounded(number) for number in numbers), box.n, f1.n)

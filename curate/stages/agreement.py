@@ -1,0 +1,138 @@
+"""Stage agreement: how much people agree, what they agree on, and which images need another look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from curate import schema, tables
+from curate.agreement import figures, plots
+from curate.agreement.answers import sort_out
+from curate.agreement.consensus import cluster, consensus
+from curate.agreement.figures import Figure, Tally
+from curate.agreement.pairs import Pairs, Size, compare
+from curate.errors import TableError
+from curate.params import AgreementParams
+from curate.progress import track
+from curate.records import StageReport
+
+_SEED = 0  # of the resamples: two runs give the same intervals
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """`images` from dedupe, `annotations` from pull, `plan` from select."""
+
+    images: Path
+    annotations: Path
+    plan: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """`consensus` (annotations table), `pairs` (pairs table), `queue` (CSV), `plots` (folder of CSV)."""
+
+    consensus: Path
+    pairs: Path
+    queue: Path
+    plots: Path
+
+
+def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
+    """Compare what annotators drew on the same images, and settle on one set of objects an image.
+
+    Raises:
+        TableError: A table is missing or damaged, or the plan names an image that is not kept.
+        StorageError: An output cannot be written.
+    """
+    tasks = _tasks(inputs)
+    sizes, paths = _kept_images(inputs.images, tasks, inputs.plan)
+    answers = sort_out(tables.read(inputs.annotations, schema.ANNOTATIONS), planned=tasks.keys())
+    overlapped = answers.overlapped()
+    pairs = compare(
+        answers,
+        track(overlapped, total=len(overlapped), label="agreement"),
+        sizes,
+        iou_threshold=params.iou_threshold,
+    )
+    clusters = cluster(answers, pairs, iou_threshold=params.iou_threshold)
+    agreed = consensus(answers, clusters, sizes=sizes, tasks=tasks, min_votes_share=params.min_votes_share)
+    tallied = figures.tally(answers, pairs, clusters, resamples=params.bootstrap, seed=_SEED)
+    queue = plots.queue(tallied, answers, paths, least_f1=params.disagreement_f1)
+    tables.write(agreed, outputs.consensus, schema.ANNOTATIONS)
+    tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
+    plots.write_csv(outputs.queue, plots.QUEUE, queue)
+    _write_plots(outputs.plots, tallied, pairs)
+    objects = sum(outcome == "object" for outcome in agreed.column("outcome").to_pylist())
+    return StageReport(
+        stage="agreement",
+        counts=(
+            ("images", len(answers.by_image)),
+            ("seen by several", len(overlapped)),
+            ("pairs of objects", sum(iou is not None for iou in pairs.box_iou)),
+            ("consensus objects", objects),
+            ("to look at again", len(queue)),
+            ("without answer", len(tasks) - len(answers.by_image)),
+            ("rows outside the plan", answers.outside_plan),
+        ),
+        metrics=_metrics(tallied),
+    )
+
+
+def _tasks(inputs: Inputs) -> dict[str, str]:
+    plan = tables.read(inputs.plan, schema.PLAN, columns=["image_id", "task_id"])
+    return dict(zip(plan.column("image_id").to_pylist(), plan.column("task_id").to_pylist(), strict=True))
+
+
+def _kept_images(path: Path, tasks: Mapping[str, str], plan: Path) -> tuple[dict[str, Size], dict[str, str]]:
+    columns = ["image_id", "width", "height", "path", "drop_reason"]
+    table: pa.Table = tables.read(path, schema.IMAGES, columns=columns)
+    sizes: dict[str, Size] = {}
+    paths: dict[str, str] = {}
+    for image_id, width, height, file, reason in zip(
+        *(table.column(name).to_pylist() for name in columns), strict=True
+    ):
+        if reason is None:
+            sizes[image_id], paths[image_id] = (width, height), file
+    missing = sorted(tasks.keys() - sizes.keys())
+    if missing:
+        raise TableError(
+            f"{plan} names {len(missing)} images that {path} does not keep, the first is {missing[0]}: "
+            "run dvc repro select, push and pull again"
+        )
+    return sizes, paths
+
+
+def _write_plots(folder: Path, tallied: Tally, pairs: Pairs) -> None:
+    plots.write_csv(folder / "agreement_by_category.csv", plots.BY_CATEGORY, plots.by_category(tallied))
+    plots.write_csv(folder / "iou_histogram.csv", plots.HISTOGRAM, plots.histogram(pairs))
+    plots.write_csv(folder / "annotator_pairs.csv", plots.BY_ANNOTATORS, plots.by_annotators(tallied))
+
+
+def _metrics(tallied: Tally) -> dict[str, object]:
+    """Figures as {value, low, high, n}; a null value means undefined: n says that there was nothing."""
+    named = {
+        "f1": figures.f1(tallied, 0),
+        "mean_box_iou": figures.mean_box_iou(tallied, 0),
+        "mean_mask_iou": figures.mean_mask_iou(tallied, 0),
+        "kappa": figures.kappa(tallied, 0),
+        "kappa_with_missed": figures.kappa(tallied, 1),
+        "alpha": figures.alpha(tallied),
+    }
+    by_category = {
+        name: plots.rounded(figures.f1(tallied, 1 + index).value)
+        for index, name in enumerate(tallied.categories)
+    }
+    return {**{name: _figure(figure) for name, figure in named.items()}, "f1_by_category": by_category}
+
+
+def _figure(figure: Figure) -> dict[str, float | int | None]:
+    return {
+        "value": plots.rounded(figure.value),
+        "low": plots.rounded(figure.low),
+        "high": plots.rounded(figure.high),
+        "n": figure.n,
+    }
