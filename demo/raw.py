@@ -1,6 +1,6 @@
 """Makes the demo's folder of raw images, with the faults that real folders have, and its ground truth.
 
-`python -m demo.raw --out data/raw --meta data/raw_meta --truth data/demo/truth.json --seed 7`
+`python -m demo.raw --out data/raw --meta data/raw --truth data/demo/truth.json --seed 7`
 
 The folder tree holds clean pictures, exact copies, near-duplicates, broken files and odd encodings. Beside it
 stand what the ingest stage reads (sources.yaml, attributes.csv) and what no stage may read (truth.json).
@@ -247,14 +247,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("data/raw"), help="folder of the raw files")
     parser.add_argument(
-        "--meta", type=Path, default=Path("data/raw_meta"), help="folder of sources.yaml, attributes.csv"
+        "--meta", type=Path, default=Path("data/raw"), help="folder of sources.yaml, attributes.csv"
     )
     parser.add_argument("--truth", type=Path, default=Path("data/demo/truth.json"), help="for measuring only")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument(
+        "--scenes", type=int, default=SCENES, help=f"scenes to draw, {MIN_SCENES} to {SCENES}"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
-    files, redrawn = make_files(options.seed, jobs=options.jobs)
+    files, redrawn = make_files(options.seed, scenes=options.scenes, jobs=options.jobs)
     write_files(files, seed=options.seed, out=options.out, meta=options.meta, truth=options.truth)
     kinds = ", ".join(
         f"{count} {kind}" for kind, count in sorted(Counter(file.kind for file in files).items())

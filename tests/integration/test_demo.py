@@ -1,0 +1,174 @@
+"""The whole demo, on fewer images: from a checkout to a release, and again with every stage killed midway."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCENES = "64"
+STAGES = ["ingest", "dedupe", "autolabel", "select", "push", "pull", "agreement", "release", "publish"]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Ours, without a server of somebody else's, and with the project's programs first on PATH."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LABEL_STUDIO_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    program = ROOT / ".venv-labelstudio/bin/label-studio"
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return {**kept, "PATH": path, "CURATE_LABEL_STUDIO_BIN": str(program), **changes}
+
+
+def run(project: Path, *command: str, expect: int = 0) -> str:
+    done = subprocess.run(
+        command, cwd=project, env=environment(), capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == expect, f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A clone of what git tracks, as it stands in the working tree; its server is stopped at the end."""
+    project = tmp_path_factory.mktemp("clone") / "project"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, project / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+    yield project
+    run(project, sys.executable, "-m", "curate", "labelstudio", "down")
+    shutil.rmtree(project)
+
+
+@pytest.fixture(scope="module")
+def demo(checkout: Path) -> Path:
+    """The project after `make demo`'s program has run through."""
+    print(run(checkout, sys.executable, "-m", "demo.run", "--scenes", SCENES))
+    return checkout
+
+
+def digest(project: Path) -> str:
+    return str(json.loads((project / "data/release/release.json").read_text())["digest"])
+
+
+def metrics(project: Path, name: str) -> dict[str, object]:
+    loaded: dict[str, object] = json.loads((project / f"metrics/{name}.json").read_text())
+    return loaded
+
+
+def test_the_release_opens_with_named_categories_and_boxes(demo: Path) -> None:
+    script = (
+        "import json; from datasets import load_dataset; data = load_dataset('data/release')\n"
+        "row = data['train'][0]\n"
+        "names = data['train'].features['objects']['category'].feature.names "
+        "if hasattr(data['train'].features['objects']['category'], 'feature') "
+        "else data['train'].features['objects'].feature['category'].names\n"
+        "print(json.dumps({'splits': sorted(data), 'names': names, 'size': row['image'].size, "
+        "'boxes': [list(map(float, box)) for box in row['objects']['bbox']]}))"
+    )
+    text = run(demo, sys.executable, "-c", script)
+    shown = json.loads(next(line for line in text.splitlines() if line.startswith('{"splits"')))
+    assert shown["splits"] == ["test", "train", "validation"]
+    assert shown["names"] == ["stop_sign", "warning_triangle", "parking_sign", "priority_diamond"]
+    assert all(len(box) == 4 for box in shown["boxes"])
+
+
+def test_the_card_says_that_the_labelers_are_simulated(demo: Path) -> None:
+    assert "simulated" in (demo / "data/release/README.md").read_text().lower()
+
+
+def test_the_figures_against_the_truth(demo: Path) -> None:
+    figures = metrics(demo, "demo")
+    assert figures["faulty_files"]["dropped"] == figures["faulty_files"]["planted"]  # type: ignore[index]
+    assert figures["faulty_files"]["good_files_dropped"] == 0  # type: ignore[index]
+    assert figures["consensus"]["f1"] > figures["model"]["f1"] > 0.8  # type: ignore[index]
+
+
+def test_a_second_repro_changes_nothing(demo: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (demo / "data/release").rglob("*") if path.is_file()}
+    text = run(demo, "dvc", "repro")
+    for stage in STAGES:
+        if stage != "pull":
+            assert f"Stage '{stage}' didn't change, skipping" in text
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_metrics_and_plots_are_shown(demo: Path) -> None:
+    assert "kappa" in run(demo, "dvc", "metrics", "show")
+    run(demo, "dvc", "plots", "show", "--out", "shown")
+    assert (demo / "shown/index.html").stat().st_size > 10_000
+    shutil.rmtree(demo / "shown")
+
+
+def test_killing_every_stage_midway_gives_the_same_digest(demo: Path) -> None:
+    """Each stage is started afresh, killed with SIGKILL while it works, and run again."""
+    expected = digest(demo)
+    run(demo, sys.executable, "-m", "curate", "labelstudio", "down")
+    for made in (
+        "data/ingest",
+        "data/release",
+        "data/published",
+        ".cache",
+        ".labelstudio",
+        ".dvc/cache",
+        ".dvc/tmp",
+    ):
+        shutil.rmtree(demo / made)
+    for stage in STAGES[1:7] + ["publish"]:
+        shutil.rmtree(demo / "data" / stage)
+    (demo / "dvc.lock").unlink()
+    run(demo, sys.executable, "-m", "curate", "labelstudio", "up")
+    killed = []
+    for stage in STAGES:
+        if stage == "pull":
+            run(demo, sys.executable, "-m", "demo.labelers")
+        killed += [stage] if kill_midway(demo, stage) else []
+        run(demo, "dvc", "repro", stage)
+    assert digest(demo) == expected
+    # A stage of a tenth of a second can end before the signal arrives; the long ones must have been hit.
+    assert {"ingest", "dedupe", "autolabel", "push", "release"} <= set(killed)
+
+
+def kill_midway(project: Path, stage: str) -> bool:
+    """Start `dvc repro <stage>`, kill the whole process group while the stage works; True if it was hit."""
+    process = subprocess.Popen(
+        ["dvc", "repro", stage], cwd=project, env=environment(), start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while process.poll() is None and not works(process.pid, stage):
+            time.sleep(0.02)
+        time.sleep({"autolabel": 12.0, "push": 2.0, "ingest": 1.5}.get(stage, 0.7))
+        return process.poll() is None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def works(group: int, stage: str) -> bool:
+    """Whether a process of that group runs the stage's entry point."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if f"pipelines.{stage}".encode() in words and os.getpgid(int(entry.name)) == group:
+                    return True
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    return False
