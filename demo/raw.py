@@ -195,7 +195,7 @@ def make_files(seed: int, *, scenes: int = SCENES, jobs: int = 1) -> tuple[list[
 
 
 def write_files(files: Sequence[RawFile], *, seed: int, out: Path, meta: Path, truth: Path) -> None:
-    """Write the tree, the inputs of ingest and the truth; earlier content of the source folders is removed."""
+    """Write the tree, the inputs of ingest and the truth; what the source folders held is removed."""
     for source in SOURCES:
         shutil.rmtree(out / source.name, ignore_errors=True)
     for file in files:

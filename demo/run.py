@@ -6,6 +6,7 @@ Label Studio server, and the pipeline runs to the end. Safe to interrupt and to 
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from curate.adapters.labelstudio import server
 from curate.errors import CurateError, InputError
 from curate.report import page
 from demo import score
+from demo.raw import SCENES
 
 RAW = Path("data/raw")
 TRUTH = Path("data/demo/truth.json")
@@ -24,9 +26,14 @@ RELEASE = Path("data/release")
 
 def main() -> None:
     """Run everything; one line on stderr and exit code 1 if a step fails."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scenes", type=int, default=SCENES, help="scenes to draw; fewer for a quick look")
+    scenes = parser.parse_args().scenes
     began = time.monotonic()
     try:
-        _raw_images()
+        _raw_images(scenes)
         _step("the embedded Label Studio server")
         url = server.up(Path()).url
         _step("the pipeline, until people are needed: dvc repro push")
@@ -45,12 +52,12 @@ def main() -> None:
         f"\nDone in {time.monotonic() - began:.0f} s.\n"
         f"  release       {RELEASE}/   load_dataset('{RELEASE}')\n"
         f"  report page   {report}\n"
-        f"  Label Studio  {url}   (log in: {server.credentials_path(Path())}; stop: curate labelstudio down)\n"
+        f"  Label Studio  {url}   (login: {server.credentials_path(Path())}, stop: curate labelstudio down)\n"
         f"  FiftyOne      . .venv/bin/activate && curate view"
     )
 
 
-def _raw_images() -> None:
+def _raw_images(scenes: int) -> None:
     if RAW.exists() and any(RAW.iterdir()):
         if not TRUTH.exists():
             raise InputError(
@@ -58,19 +65,10 @@ def _raw_images() -> None:
             )
         return
     _step("raw images, drawn from a seed")
-    _program(
-        sys.executable,
-        "-m",
-        "demo.raw",
-        "--out",
-        str(RAW),
-        "--meta",
-        str(RAW),
-        "--truth",
-        str(TRUTH),
-        "--seed",
-        "7",
-    )
+    aside = RAW.with_name("raw.partial")  # renamed when whole: an interrupted start leaves no half folder
+    paths = ("--out", str(aside), "--meta", str(aside), "--truth", str(TRUTH))
+    _program(sys.executable, "-m", "demo.raw", *paths, "--seed", "7", "--scenes", str(scenes))
+    aside.rename(RAW)
 
 
 def _step(text: str) -> None:

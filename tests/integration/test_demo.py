@@ -58,7 +58,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def demo(checkout: Path) -> Path:
     """The project after `make demo`'s program has run through."""
-    print(run(checkout, sys.executable, "-m", "demo.run", "--scenes", SCENES))
+    run(checkout, sys.executable, "-m", "demo.run", "--scenes", SCENES)
     return checkout
 
 
@@ -129,7 +129,7 @@ def test_killing_every_stage_midway_gives_the_same_digest(demo: Path) -> None:
         ".dvc/tmp",
     ):
         shutil.rmtree(demo / made)
-    for stage in STAGES[1:7] + ["publish"]:
+    for stage in [*STAGES[1:7], "publish"]:
         shutil.rmtree(demo / "data" / stage)
     (demo / "dvc.lock").unlink()
     run(demo, sys.executable, "-m", "curate", "labelstudio", "up")
