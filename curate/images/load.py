@@ -1,0 +1,34 @@
+"""Upright images for the stages after ingest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from curate.errors import InputError
+from curate.records import UInt8Image
+
+_ADVICE = "run `dvc repro --force ingest` to make it again"
+
+
+def load_upright(path: Path) -> UInt8Image:
+    """Pixels (H, W, 3) uint8 of an upright RGB file that ingest wrote.
+
+    Raises:
+        InputError: The file disappeared or is damaged.
+    """
+    return np.array(open_upright(path))
+
+
+def open_upright(path: Path) -> Image.Image:
+    """The same as a loaded Pillow picture of mode RGB."""
+    try:
+        with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as image:
+            image.load()
+            return image.convert("RGB")
+    except FileNotFoundError as error:
+        raise InputError(f"image {path} has disappeared: {_ADVICE}") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise InputError(f"image {path} cannot be read ({error}): {_ADVICE}") from error
