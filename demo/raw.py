@@ -214,7 +214,12 @@ def write_files(files: Sequence[RawFile], *, seed: int, out: Path, meta: Path, t
     ]
     _write_text(
         meta / "sources.yaml",
-        yaml.safe_dump({"sources": listed}, sort_keys=False, allow_unicode=True, width=200),
+        yaml.safe_dump(
+            {"sources": listed, "attributes": "attributes.csv"},
+            sort_keys=False,
+            allow_unicode=True,
+            width=200,
+        ),
     )
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
