@@ -1,0 +1,150 @@
+"""`curate view`: the project's tables in the FiftyOne app, on this machine only.
+
+The dataset is built anew each time under one name, first aside and then in place of the earlier one. What
+people added in the app stays: sample tags, label tags, saved views, and fields of their own.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from curate import params, snapshot
+from curate.adapters import fiftyone_dataset
+from curate.adapters.fiftyone_samples import drafts
+from curate.adapters.mongod import HOST, Mongod, free_port
+from curate.errors import ViewError
+from curate.extras import require
+from curate.labeling import taxonomy
+
+FOLDER = Path(".fiftyone")
+
+
+def open_app(root: Path, *, stage: str, port: int) -> None:
+    """Build the dataset, serve the app on loopback and print its address; returns after Ctrl-C or SIGTERM.
+
+    The database and the app's server end with this process.
+
+    Args:
+        root: The project's folder.
+        stage: Last stage to show, one of `snapshot.STAGES`.
+        port: TCP port on 127.0.0.1; 0 = a free one.
+
+    Raises:
+        ViewError: The port is busy, or the database or the app could not be started.
+        TableError: No stage has run, or a table is damaged.
+        MissingExtraError: FiftyOne is not installed.
+    """
+    port = _usable(port)
+    dataset = _built(root, stage)
+    fo = require("fiftyone", extra="fiftyone")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        session = fo.launch_app(dataset, remote=True, address=HOST, port=port, auto=False)
+    except (OSError, RuntimeError) as error:
+        raise ViewError(f"the FiftyOne app did not start on port {port}: {error}") from error
+    print(f"FiftyOne: http://{HOST}:{port}/datasets/{dataset.name} (Ctrl-C ends it)", flush=True)  # noqa: T201
+    try:
+        session.wait(-1)
+    except KeyboardInterrupt:
+        session.close()
+
+
+def build_dataset(root: Path, *, stage: str) -> str:
+    """Build the dataset without opening the app.
+
+    The database runs until this process ends; `fiftyone.load_dataset(name)` finds the dataset meanwhile.
+
+    Returns:
+        Name of the dataset.
+
+    Raises:
+        ViewError: The database could not be started, or this process already uses another one.
+        TableError: No stage has run, or a table is damaged.
+        MissingExtraError: FiftyOne is not installed.
+    """
+    return str(_built(root, stage).name)
+
+
+def dataset_name(root: Path) -> str:
+    """The release's name after "curate-", or the folder's where there is no params.yaml."""
+    path = root / "params.yaml"
+    name = params.load(path).release.name if path.exists() else root.resolve().name
+    return "curate-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project")
+
+
+def _built(root: Path, stage: str) -> Any:
+    content = drafts(snapshot.load(root, stage=stage))
+    fo = _fiftyone(root)
+    name = dataset_name(root)
+    dataset = fiftyone_dataset.build(fo, name, content, _colours(root))
+    for number, what in (
+        (content.unreadable, "dropped files could not be decoded and have no picture to show"),
+        (content.missing, "upright files have vanished: run dvc repro --force ingest"),
+    ):
+        if number:
+            print(f"FiftyOne: {number:,} {what}", file=sys.stderr)  # noqa: T201
+    return dataset
+
+
+def _fiftyone(root: Path) -> Any:
+    """FiftyOne, connected to the project's own database (or to the user's, by FIFTYONE_DATABASE_URI)."""
+    folder = (root / FOLDER).resolve()
+    if "fiftyone" in sys.modules and os.environ.get("CURATE_FIFTYONE_FOLDER") != str(folder):
+        raise ViewError("FiftyOne is already loaded in this process with another database: use a new process")
+    if "fiftyone" not in sys.modules:
+        os.environ["CURATE_FIFTYONE_FOLDER"] = str(folder)
+        for name, value in _environment(folder).items():
+            os.environ.setdefault(name, value)
+        if "FIFTYONE_DATABASE_URI" not in os.environ:
+            database = Mongod(folder / "db", log=folder / "mongod.log")
+            # Registered before FiftyOne's own handlers, so called after them: they still need it.
+            atexit.register(database.stop)
+            os.environ["FIFTYONE_DATABASE_URI"] = database.start()
+    return require("fiftyone", extra="fiftyone")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Settings that FiftyOne reads while it is imported. The user's own environment goes first."""
+    return {
+        "FIFTYONE_DATABASE_DIR": str(folder / "db"),
+        "FIFTYONE_DATABASE_VALIDATION": "false",  # the bundled mongod is older than FiftyOne likes
+        "FIFTYONE_DO_NOT_TRACK": "true",
+        "FIFTYONE_DEFAULT_APP_ADDRESS": HOST,
+        "FIFTYONE_DEFAULT_DATASET_DIR": str(folder / "datasets"),
+        "FIFTYONE_DATASET_ZOO_DIR": str(folder / "datasets"),
+        "FIFTYONE_MODEL_ZOO_DIR": str(folder / "models"),
+        "FIFTYONE_PLUGINS_DIR": str(folder / "plugins"),
+        "FIFTYONE_LOGGING_LEVEL": "WARNING",
+        "FIFTYONE_SHOW_PROGRESS_BARS": "false",
+    }
+
+
+def _colours(root: Path) -> dict[str, str]:
+    """Colour by category; empty without a taxonomy, and FiftyOne chooses."""
+    settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else params.Params()
+    path = root / settings.autolabel.taxonomy
+    return {entry.name: entry.color for entry in taxonomy.load(path)} if path.exists() else {}
+
+
+def _usable(port: int) -> int:
+    """The port, if this process may listen on it; a free one for 0."""
+    if port == 0:
+        return free_port()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ViewError(f"port {port} of {HOST} is busy: choose another with --port (0 = any)") from error
+    return port
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,161 @@
+"""A MongoDB server of the project's own, for FiftyOne: on loopback, in the project's folder, ended with us.
+
+FiftyOne would start one itself, but joins any that already runs for the same user, whatever project it
+belongs to; and it gives up with a traceback where mongod refuses to start.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from curate.errors import MissingExtraError, ViewError
+
+HOST = "127.0.0.1"
+_START_S, _STOP_S, _POLL_S = 60.0, 20.0, 0.05
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_IN_USE = "DBPathInUse"
+
+
+class Mongod:
+    """One mongod on one folder."""
+
+    def __init__(self, folder: Path, *, log: Path) -> None:
+        self._folder = folder.resolve()
+        self._log = log.resolve()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    def start(self) -> str:
+        """Start the server and wait until it answers.
+
+        Returns:
+            Its address, "mongodb://127.0.0.1:<port>".
+
+        Raises:
+            ViewError: It did not start: the folder is in use or cannot be written, or mongod says otherwise.
+            MissingExtraError: There is no mongod on this machine.
+        """
+        program, port = _program(), free_port()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._log.unlink(missing_ok=True)
+        except OSError as error:
+            raise ViewError(f"cannot write {self._folder}: {error.strerror or error}") from error
+        arguments = [str(program), "--dbpath", str(self._folder), "--logpath", str(self._log)]
+        # The path of a unix socket may hold 107 bytes at most, a project's folder more.
+        arguments += [
+            "--bind_ip",
+            HOST,
+            "--port",
+            str(port),
+            "--nounixsocket",
+            "--wiredTigerCacheSizeGB",
+            "1",
+        ]
+        arguments += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
+        self._process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches us alone: FiftyOne still writes while it closes
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
+        )
+        self._wait(port)
+        return f"mongodb://{HOST}:{port}"
+
+    def stop(self) -> None:
+        """End the server and wait for it; nothing if it does not run."""
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _wait(self, port: int) -> None:
+        assert self._process is not None  # noqa: S101 - for the type checker
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise ViewError(self._complaint())
+            try:
+                with socket.create_connection((HOST, port), timeout=1):
+                    return
+            except OSError:
+                time.sleep(_POLL_S)
+        self.stop()
+        raise ViewError(f"FiftyOne's database did not answer within {_START_S:.0f} s: see {self._log}")
+
+    def _complaint(self) -> str:
+        """Why mongod ended at once, in one line."""
+        entries = _entries(self._log)
+        if any(_IN_USE in json.dumps(entry) for entry in entries):
+            holder = _holder(self._folder)
+            return (
+                f"{self._folder} is in use{f' by process {holder}' if holder else ''}: "
+                "close the other `curate view` of this project first"
+            )
+        reasons = [str(entry.get("msg", "")) for entry in entries if entry.get("s") in {"E", "F"}]
+        why = "; ".join(reasons[:2]) or "no reason given"
+        return f"FiftyOne's database did not start ({why}): see {self._log}"
+
+
+def free_port() -> int:
+    """A TCP port on loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _program() -> Path:
+    spec = importlib.util.find_spec("fiftyone")
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        bundled = Path(place) / "db" / "bin" / "mongod"
+        if os.access(bundled, os.X_OK):
+            return bundled
+    if (found := shutil.which("mongod")) is not None:
+        return Path(found)
+    raise MissingExtraError("mongod is not installed: run pip install 'curate[fiftyone]'")
+
+
+def _die_with_parent() -> None:
+    """In the child, before mongod: ask the kernel to end it when this process is killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _entries(log: Path) -> list[dict[str, object]]:
+    entries = []
+    if log.exists():
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # a stack trace or a cut line between the JSON lines
+            if isinstance(entry, dict):
+                entries.append(entry)
+    return entries
+
+
+def _holder(folder: Path) -> str:
+    try:
+        return (folder / "mongod.lock").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

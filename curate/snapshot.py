@@ -1,0 +1,149 @@
+"""What a project's tables say up to a stage: the common reading of the app and of the report.
+
+A stage that has not run yet is simply not there; only the first table is required.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate import tables
+from curate.errors import TableError
+from curate.records import Annotation, ImageRecord
+from curate.schema import ANNOTATIONS, IMAGES, PAIRS
+
+STAGES = ("ingest", "dedupe", "autolabel", "pull", "agreement", "release")
+INGESTED = Path("data/ingest/images.parquet")
+DEDUPED = Path("data/dedupe/images.parquet")
+MODEL = Path("data/autolabel/annotations.parquet")
+PULLED = Path("data/pull/annotations.parquet")
+CONSENSUS = Path("data/agreement/consensus.parquet")
+PAIRED = Path("data/agreement/pairs.parquet")
+QUEUE = Path("data/agreement/queue.csv")
+RELEASE = Path("data/release")
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A line of the list of images on which people disagree.
+
+    Attributes:
+        image_id: The image.
+        f1: Agreement of its annotators in [0, 1]; None where it has none.
+        detail: The other columns of the line, "name: value", in the file's order.
+    """
+
+    image_id: str
+    f1: float | None
+    detail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Tables of the stages that have run, in memory.
+
+    Attributes:
+        root: Folder that image paths are relative to.
+        images: All rows, dropped ones too, from dedupe or else from ingest.
+        model: Pre-annotations; None where autolabel has not run. The next ones likewise.
+        human: Every annotator's rows.
+        consensus: What people agreed on.
+        pairs: Rows of the pairs table.
+        queue: Images on which people disagree, worst first.
+        splits: Split by image_id, as released.
+    """
+
+    root: Path
+    images: tuple[ImageRecord, ...]
+    model: tuple[Annotation, ...] | None = None
+    human: tuple[Annotation, ...] | None = None
+    consensus: tuple[Annotation, ...] | None = None
+    pairs: tuple[Mapping[str, Any], ...] | None = None
+    queue: tuple[Disagreement, ...] | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(root: Path, *, stage: str = STAGES[-1]) -> Snapshot:
+    """Read the tables that exist, up to and with `stage`.
+
+    Args:
+        root: The project's folder.
+        stage: One of `STAGES`.
+
+    Raises:
+        TableError: Ingest has not run, or a table is damaged or of another schema version.
+    """
+    reached = STAGES[: STAGES.index(stage) + 1]
+    deduped = "dedupe" in reached and (root / DEDUPED).exists()
+    agreed = "agreement" in reached
+    return Snapshot(
+        root=root,
+        images=images(root / (DEDUPED if deduped else INGESTED)),
+        model=_annotations(root / MODEL) if "autolabel" in reached else None,
+        human=_annotations(root / PULLED) if "pull" in reached else None,
+        consensus=_annotations(root / CONSENSUS) if agreed else None,
+        pairs=_pairs(root / PAIRED) if agreed else None,
+        queue=_queue(root / QUEUE) if agreed else None,
+        splits=_splits(root / RELEASE) if "release" in reached else {},
+    )
+
+
+def images(path: Path) -> tuple[ImageRecord, ...]:
+    """Every row of an images table as a record, in the table's order."""
+    return tuple(_image(row) for row in tables.read(path, IMAGES).to_pylist())
+
+
+def _image(row: Mapping[str, Any]) -> ImageRecord:
+    values = {name: row[name] for name in ImageRecord.__slots__}
+    values["sources"] = tuple(row["sources"])
+    values["attributes"] = tuple((name, value) for name, value in row["attributes"])
+    return ImageRecord(**values)
+
+
+def _annotations(path: Path) -> tuple[Annotation, ...] | None:
+    if not path.exists():
+        return None
+    return tuple(Annotation.from_row(row) for row in tables.read(path, ANNOTATIONS).to_pylist())
+
+
+def _pairs(path: Path) -> tuple[Mapping[str, Any], ...] | None:
+    return tuple(tables.read(path, PAIRS).to_pylist()) if path.exists() else None
+
+
+def _queue(path: Path) -> tuple[Disagreement, ...] | None:
+    if not path.exists():
+        return None
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return tuple(_disagreement(row) for row in csv.DictReader(file))
+    except (KeyError, ValueError, csv.Error) as error:
+        raise TableError(f"{path} is damaged ({error}): run the stage agreement again") from error
+
+
+def _disagreement(row: Mapping[str, str]) -> Disagreement:
+    f1 = row.get("f1") or None
+    detail = tuple(
+        f"{name}: {value}" for name, value in row.items() if name not in {"image_id", "f1", "path"} and value
+    )
+    return Disagreement(row["image_id"], float(f1) if f1 else None, detail)
+
+
+def _splits(folder: Path) -> dict[str, str]:
+    """Split by image_id, from the file names of the release: "train-00000-of-00001.parquet"."""
+    splits: dict[str, str] = {}
+    for path in sorted(folder.rglob("*.parquet")):
+        try:
+            file = pq.ParquetFile(path)
+            if "image_id" in file.schema_arrow.names:
+                column = file.read(columns=["image_id"]).column("image_id")
+                splits.update(dict.fromkeys(column.to_pylist(), path.stem.partition("-")[0]))
+        except (pa.ArrowInvalid, OSError) as error:
+            raise TableError(f"{path} is damaged ({error}): run the stage release again") from error
+    return splits
