@@ -1,0 +1,30 @@
+"""DVC stage release: leakage-free splits and a complete Hub folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curate.params import Params
+from curate.records import StageReport
+from curate.stages import release
+from pipelines import entry
+
+
+def main(params: Params) -> StageReport:
+    """Wire and run the stage."""
+    return release.run(
+        params.release,
+        inputs=release.Inputs(
+            images=Path("data/dedupe/images.parquet"),
+            consensus=Path("data/agreement/consensus.parquet"),
+            taxonomy=params.autolabel.taxonomy,
+            agreement_metrics=Path("metrics/agreement.json"),
+            annotations=Path("data/autolabel/annotations.parquet"),
+        ),
+        outputs=release.Outputs(folder=Path("data/release")),
+        labelers=params.qa.labelers,
+    )
+
+
+if __name__ == "__main__":
+    entry.run("release", main)
