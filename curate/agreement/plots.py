@@ -17,7 +17,7 @@ from curate.agreement.pairs import Pairs
 BY_CATEGORY = ("category", "f1", "f1_low", "f1_high", "mean_iou", "mask_iou", "kappa", "pairs", "objects")
 HISTOGRAM = ("bin", "count")
 BY_ANNOTATORS = (
-    "annotator_a", "annotator_b",
+    "pair", "annotator_a", "annotator_b",
     "f1", "f1_low", "f1_high", "mean_iou", "mask_iou", "kappa", "pairs", "objects",
 )  # fmt: skip
 QUEUE = ("image_id", "path", "reason", "f1", "mean_iou")
@@ -51,7 +51,11 @@ def by_annotators(tallied: Tally) -> list[tuple[Cell, ...]]:
     """Rows of `BY_ANNOTATORS`."""
     first = 1 + len(tallied.categories)
     return [
-        (*names, *_measures(tallied, first + index, figures.kappa(tallied, 2 + index, first + index)))
+        (
+            " / ".join(names),
+            *names,
+            *_measures(tallied, first + index, figures.kappa(tallied, 2 + index, first + index)),
+        )
         for index, names in enumerate(tallied.annotators)
     ]
 

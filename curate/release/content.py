@@ -1,0 +1,129 @@
+"""What goes into a release: kept images with a consensus, and the objects on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from curate.errors import ReleaseError
+
+IMAGE_COLUMNS = ("image_id", "path", "width", "height", "license", "attribution", "dup_group", "drop_reason")
+OBJECT_COLUMNS = ("annotation_id", "image_id", "category", "bbox_xyxy", "rle", "outcome")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Images and objects of a release, in columns.
+
+    Attributes:
+        images: N rows with `IMAGE_COLUMNS`, ordered by image_id.
+        objects: M rows with `OBJECT_COLUMNS`, ordered by image and content.
+        offsets: (N + 1,) the objects of image i are rows offsets[i] to offsets[i + 1].
+        categories: Names in the order of the taxonomy's ids; the position is the class label.
+        dropped: Number of dropped images by reason.
+        unlabelled: Kept images that nobody looked at, or that everybody skipped: not released.
+    """
+
+    images: pa.Table
+    objects: pa.Table
+    offsets: NDArray[np.int64]
+    categories: tuple[str, ...]
+    dropped: Mapping[str, int]
+    unlabelled: int
+
+    def groups(self) -> list[str]:
+        """For each image the group of duplicates that must stay in one split; alone = its own id."""
+        images = self.images
+        return pc.coalesce(images.column("dup_group"), images.column("image_id")).to_pylist()  # type: ignore[no-any-return]
+
+    def sources(self) -> Counter[tuple[str | None, str | None]]:
+        """Number of images by licence and attribution."""
+        columns = (self.images.column(name).to_pylist() for name in ("license", "attribution"))
+        return Counter(zip(*columns, strict=True))
+
+    def image_categories(self) -> list[frozenset[str]]:
+        """For each image the names of the categories on it."""
+        names: list[str] = self.objects.column("category").to_pylist()
+        bounds = self.offsets.tolist()
+        return [frozenset(names[a:b]) for a, b in pairwise(bounds)]
+
+
+def collect(images: pa.Table, consensus: pa.Table, categories: Sequence[str]) -> Content:
+    """Join images and consensus.
+
+    Args:
+        images: The `images` table; only kept rows can be released.
+        consensus: The `annotations` table of the stage agreement.
+        categories: Known names, in the order of the taxonomy's ids.
+
+    Raises:
+        ReleaseError: Nothing to release, an image that the images table does not know or does not keep,
+            or a category that the taxonomy does not know.
+    """
+    kept = images.filter(pc.is_null(images.column("drop_reason"))).sort_by("image_id")
+    _refuse_strangers(consensus, images, kept, categories)
+    labelled = kept.filter(pc.is_in(kept.column("image_id"), value_set=_values(consensus, "image_id")))
+    if labelled.num_rows == 0:
+        raise ReleaseError(
+            "nothing to release: no kept image has a consensus; label images, then run agreement"
+        )
+    objects = _by_content(consensus.filter(pc.equal(consensus.column("outcome"), "object")))
+    position = pc.index_in(objects.column("image_id"), value_set=_values(labelled, "image_id"))
+    counts = np.bincount(position.to_numpy(), minlength=labelled.num_rows)
+    reasons = images.column("drop_reason").drop_null().to_pylist()
+    return Content(
+        images=labelled.select(list(IMAGE_COLUMNS)),
+        objects=objects.select(list(OBJECT_COLUMNS)),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        categories=tuple(categories),
+        dropped=dict(sorted(Counter(reasons).items())),
+        unlabelled=kept.num_rows - labelled.num_rows,
+    )
+
+
+def _refuse_strangers(
+    consensus: pa.Table, images: pa.Table, kept: pa.Table, categories: Sequence[str]
+) -> None:
+    for known, what in (
+        (images, "which is not in the images table"),
+        (kept, "which was dropped"),
+    ):
+        strange = _missing(consensus.column("image_id"), _values(known, "image_id"))
+        if strange:
+            raise ReleaseError(
+                f"the consensus holds {len(strange)} images {what}, the first is {strange[0]}: "
+                "run dvc repro select, push, pull and agreement again"
+            )
+    unknown = _missing(consensus.column("category").drop_null(), pa.array(categories, pa.string()))
+    if unknown:
+        raise ReleaseError(
+            f"the consensus holds the category {unknown[0]!r}, which the taxonomy does not name: "
+            f"known are {', '.join(categories)}"
+        )
+
+
+def _missing(column: pa.ChunkedArray, known: pa.Array) -> list[str]:
+    return sorted(set(column.filter(pc.invert(pc.is_in(column, value_set=known))).to_pylist()))
+
+
+def _values(table: pa.Table, name: str) -> Any:
+    return table.column(name).combine_chunks()
+
+
+def _by_content(objects: pa.Table) -> pa.Table:
+    """Ordered by image, box, category, mask: the same whatever the ids are."""
+    box = objects.column("bbox_xyxy").combine_chunks()
+    corners = {f"corner_{i}": pc.list_element(box, i) for i in range(4)} if objects.num_rows else {}
+    keyed = objects
+    for name, values in corners.items():
+        keyed = keyed.append_column(name, values)
+    order = ["image_id", *corners, "category", "rle", "annotation_id"]
+    return keyed.sort_by([(name, "ascending") for name in order]).select(objects.column_names)

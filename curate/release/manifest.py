@@ -1,0 +1,93 @@
+"""release.json: what a release folder is and which files belong to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate.errors import ReleaseError
+from curate.release.folder import files_in, sha256_of
+
+NAME = "release.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The content of release.json.
+
+    Attributes:
+        name: Of the dataset.
+        version: Semantic version.
+        digest: sha256 of the content, hex.
+        images: Number of images by split.
+        objects: Number of objects by category.
+        files: For each file but release.json itself: bytes and sha256.
+    """
+
+    name: str
+    version: str
+    digest: str
+    images: Mapping[str, int]
+    objects: Mapping[str, int]
+    files: Mapping[str, tuple[int, str]]
+
+
+def write(folder: Path, **facts: Any) -> Manifest:
+    """List the files of a finished folder and write release.json into it.
+
+    Args:
+        folder: The release folder; everything else is in it already.
+        facts: The attributes of `Manifest`, without `files`.
+    """
+    files = {name: ((folder / name).stat().st_size, sha256_of(folder / name)) for name in files_in(folder)}
+    manifest = Manifest(**facts, files=files)
+    document = {
+        "name": manifest.name,
+        "version": manifest.version,
+        "digest": manifest.digest,
+        "images": dict(manifest.images),
+        "objects": dict(manifest.objects),
+        "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in files.items()},
+    }
+    (folder / NAME).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return manifest
+
+
+def read(folder: Path) -> Manifest:
+    """Read release.json of a folder.
+
+    Raises:
+        ReleaseError: It is missing or damaged.
+    """
+    path = folder / NAME
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        files = {
+            name: (int(entry["bytes"]), str(entry["sha256"])) for name, entry in document["files"].items()
+        }
+        return Manifest(
+            name=str(document["name"]),
+            version=str(document["version"]),
+            digest=str(document["digest"]),
+            images=dict(document["images"]),
+            objects=dict(document["objects"]),
+            files=files,
+        )
+    except FileNotFoundError as error:
+        raise ReleaseError(f"{path} does not exist: run the stage release first") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ReleaseError(f"{path} is damaged ({error}): run dvc repro --force release") from error
+
+
+def damaged_files(folder: Path, manifest: Manifest) -> list[str]:
+    """Files that are missing, strange, or not what the manifest says; sorted."""
+    found = set(files_in(folder)) - {NAME}
+    wrong = found ^ set(manifest.files)
+    for name in found & set(manifest.files):
+        size, digest = manifest.files[name]
+        if (folder / name).stat().st_size != size or sha256_of(folder / name) != digest:
+            wrong.add(name)
+    return sorted(wrong)

@@ -1,0 +1,205 @@
+"""Stage release: splits, Parquet with embedded images, the card: a complete Hub folder."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow.compute as pc
+
+from curate import schema, tables
+from curate.errors import ReleaseError
+from curate.labeling import taxonomy
+from curate.params import ReleaseParams
+from curate.progress import track
+from curate.records import Category, StageReport
+from curate.release import card, manifest, parquet, splits
+from curate.release.content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content, collect
+from curate.release.digest import content_digest
+from curate.release.folder import replacing_folder
+
+_GIT_ATTRIBUTES = "*.parquet filter=lfs diff=lfs merge=lfs -text\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """`images` from dedupe, `consensus` from agreement with its metrics, `annotations` from autolabel."""
+
+    images: Path
+    consensus: Path
+    taxonomy: Path
+    agreement_metrics: Path
+    annotations: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """`folder` with README.md, release.json, .gitattributes and data/*.parquet."""
+
+    folder: Path
+
+
+def run(
+    params: ReleaseParams, *, inputs: Inputs, outputs: Outputs, labelers: Literal["people", "simulated"]
+) -> StageReport:
+    """Write the release folder; it appears whole.
+
+    Args:
+        params: The section `release`.
+        inputs: Tables and files of earlier stages.
+        outputs: The folder.
+        labelers: Who annotated, for the card.
+
+    Raises:
+        ReleaseError: Nothing to release, a category or image that does not fit, shares that leave no train.
+        InputError: An image file or the description has disappeared.
+        TableError: A table is missing or damaged.
+        StorageError: The folder cannot be written.
+    """
+    categories = taxonomy.load(inputs.taxonomy)
+    content = collect(
+        tables.read(inputs.images, schema.IMAGES, columns=list(IMAGE_COLUMNS)),
+        tables.read(inputs.consensus, schema.ANNOTATIONS, columns=list(OBJECT_COLUMNS)),
+        [category.name for category in categories],
+    )
+    split_of = _split(params, content)
+    release = _Release(params, content, split_of, content_digest(content, split_of))
+    with replacing_folder(outputs.folder) as folder:
+        _write_data(folder, content, split_of, params.row_group_size)
+        (folder / "README.md").write_text(
+            card.render(_facts(release, inputs, categories, labelers)), encoding="utf-8"
+        )
+        (folder / ".gitattributes").write_text(_GIT_ATTRIBUTES, encoding="utf-8")
+        manifest.write(
+            folder,
+            name=params.name,
+            version=params.version,
+            digest=release.digest,
+            images=release.images,
+            objects={name: sum(by_split.values()) for name, by_split in release.objects.items()},
+        )
+    return _report(release)
+
+
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """What is released, in numbers."""
+
+    params: ReleaseParams
+    content: Content
+    split_of: list[str]
+    digest: str
+
+    @property
+    def images(self) -> dict[str, int]:
+        """Number of images by split."""
+        return {split: self.split_of.count(split) for split in splits.SPLITS}
+
+    @property
+    def objects(self) -> dict[str, dict[str, int]]:
+        """Number of objects by category, then by split."""
+        names = self.content.objects.column("category").to_pylist()
+        counts: Counter[tuple[str, str]] = Counter()
+        for split, (start, stop) in zip(self.split_of, pairwise(self.content.offsets.tolist()), strict=True):
+            counts.update((name, split) for name in names[start:stop])
+        return {
+            name: {split: counts[name, split] for split in splits.SPLITS} for name in self.content.categories
+        }
+
+
+def _split(params: ReleaseParams, content: Content) -> list[str]:
+    groups = content.groups()
+    split_of = splits.assign(
+        groups,
+        content.image_categories(),
+        validation_share=params.validation_share,
+        test_share=params.test_share,
+        seed=params.seed,
+    )
+    splits.check(groups, split_of)
+    return split_of
+
+
+def _write_data(folder: Path, content: Content, split_of: list[str], row_group_size: int) -> None:
+    shards = parquet.plan_shards(content, split_of)
+    written = (
+        image
+        for shard in shards
+        for count in parquet.write_shard(folder / shard.name, shard, content, row_group_size=row_group_size)
+        for image in range(count)
+    )
+    done = sum(1 for _ in track(written, total=len(split_of), label="release"))
+    if done != len(split_of):
+        raise ReleaseError(f"{done} of {len(split_of)} images were written: an image vanished on the way")
+
+
+def _report(release: _Release) -> StageReport:
+    return StageReport(
+        stage="release",
+        counts=(
+            ("images", len(release.split_of)),
+            *((split, count) for split, count in release.images.items()),
+            ("objects", release.content.objects.num_rows),
+            ("kept but without answer", release.content.unlabelled),
+        ),
+        metrics={
+            "digest": release.digest,
+            "version": release.params.version,
+            "images": release.images,
+            "objects": release.objects,
+        },
+    )
+
+
+def _facts(
+    release: _Release,
+    inputs: Inputs,
+    categories: tuple[Category, ...],
+    labelers: Literal["people", "simulated"],
+) -> card.CardFacts:
+    params, content = release.params, release.content
+    return card.CardFacts(
+        name=params.name,
+        version=params.version,
+        digest=release.digest,
+        license=params.license,
+        description=_description(params.description),
+        taxonomy=categories,
+        images=release.images,
+        objects=release.objects,
+        empty_images=content.image_categories().count(frozenset()),
+        models=_models(inputs.annotations),
+        labelers=labelers,
+        agreement=_agreement(inputs.agreement_metrics),
+        dropped=content.dropped,
+        unlabelled=content.unlabelled,
+        sources=content.sources(),
+    )
+
+
+def _models(annotations: Path) -> tuple[str, ...]:
+    column = tables.read(annotations, schema.ANNOTATIONS, columns=["model_version"]).column("model_version")
+    return tuple(sorted(pc.unique(column).drop_null().to_pylist()))
+
+
+def _description(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseError(f"release.description = {path} cannot be read: {error}") from error
+
+
+def _agreement(path: Path) -> dict[str, Any]:
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReleaseError(f"{path} cannot be read ({error}): run dvc repro --force agreement") from error
+    if not isinstance(metrics, dict):
+        raise ReleaseError(f"{path} holds no metrics: run dvc repro --force agreement")
+    return metrics
