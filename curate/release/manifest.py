@@ -82,6 +82,31 @@ def read(folder: Path) -> Manifest:
         raise ReleaseError(f"{path} is damaged ({error}): run dvc repro --force release") from error
 
 
+def trusted(folder: Path, *, digest: str, version: str) -> Manifest:
+    """Read release.json and hold the folder against it.
+
+    Args:
+        folder: The release folder.
+        digest: That the content must have.
+        version: That it must have.
+
+    Raises:
+        ReleaseError: Missing, damaged, another release, or a file that was changed since.
+    """
+    manifest = read(folder)
+    if (manifest.digest, manifest.version) != (digest, version):
+        raise ReleaseError(
+            f"{folder} holds version {manifest.version} with digest {manifest.digest[:12]}, "
+            f"expected {version} with {digest[:12]}: run dvc repro --force release"
+        )
+    wrong = damaged_files(folder, manifest)
+    if wrong:
+        raise ReleaseError(
+            f"{folder / wrong[0]} is not what release.json says: run dvc repro --force release"
+        )
+    return manifest
+
+
 def damaged_files(folder: Path, manifest: Manifest) -> list[str]:
     """Files that are missing, strange, or not what the manifest says; sorted."""
     found = set(files_in(folder)) - {NAME}
