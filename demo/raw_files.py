@@ -25,7 +25,7 @@ class Source:
         return "Synthetic signs by the curate demo on photographs by " + "; ".join(makers)
 
 
-# Pictures over CC0 and public-domain photographs are given out as CC0; those over CC BY photographs stay CC BY.
+# Pictures over CC0 and public-domain photographs are given out as CC0; those over CC BY stay CC BY.
 SOURCES = (
     Source(
         "camera_a", "CC0-1.0", ("camera", "chelsea", "coffee", "retina", "brick", "grass", "gravel", "rocket")
