@@ -5,6 +5,7 @@ What people added in the app stays: sample tags, label tags, saved views, and fi
 
 from __future__ import annotations
 
+import mimetypes
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,11 @@ _OUR_FIELD = re.compile(
     rf"^({MODEL}|{CONSENSUS}|{ANNOTATOR}.*|sources|{'|'.join(TEXT_FIELDS + NUMBER_FIELDS)})$"
 )
 _FIFTYONES_FIELDS = frozenset({"id", "filepath", "tags", "metadata", "created_at", "last_modified_at"})
+_GROUPS = {
+    "curation": ("drop_reason", "drop_detail", "dup_group", "disagreement_f1", "disagreement", "split"),
+    "source": ("sources", "license", "attribution", "attributes", "captured_at", "format"),
+    "quality": ("brightness", "contrast", "sharpness"),
+}  # of the sidebar
 _BATCH = 200  # samples an insert
 
 
@@ -132,7 +138,11 @@ def _sample(fo: Any, draft: SampleDraft, label_fields: tuple[str, ...], added: _
         filepath=str(draft.path),
         tags=list(dict.fromkeys((*draft.tags, *added.tags.get(key, ())))),
         metadata=fo.ImageMetadata(
-            size_bytes=draft.path.stat().st_size, width=width, height=height, num_channels=3
+            size_bytes=draft.path.stat().st_size,
+            mime_type=mimetypes.guess_type(draft.path)[0],
+            width=width,
+            height=height,
+            num_channels=3,
         ),
     )
     sample["sources"] = list(image.sources)
@@ -165,7 +175,12 @@ def _dress(fo: Any, dataset: Any, content: Drafts, colours: Mapping[str, str]) -
     fields = [
         {"path": name, "colorByAttribute": "label", "valueColors": values} for name in content.label_fields
     ]
-    dataset.app_config.color_scheme = fo.ColorScheme(color_by="value", fields=fields, opacity=0.5)
+    app = dataset.app_config
+    app.color_scheme = fo.ColorScheme(color_by="value", fields=fields, opacity=0.5)
+    app.active_fields = fo.ActiveFields(
+        paths=list(content.label_fields[-1:])
+    )  # others: one click in the sidebar
+    app.sidebar_groups = _sidebar(fo, dataset, content.label_fields)
     dataset.save()
     views = {
         KEPT: dataset.match_tags(KEPT),
@@ -176,3 +191,17 @@ def _dress(fo: Any, dataset: Any, content: Drafts, colours: Mapping[str, str]) -
     }
     for name, view in views.items():
         dataset.save_view(name, view, overwrite=True)
+
+
+def _sidebar(fo: Any, dataset: Any, label_fields: tuple[str, ...]) -> list[Any]:
+    """What a curator filters by first; technical fields are there, but folded."""
+    placed = {path for paths in _GROUPS.values() for path in paths} | set(label_fields)
+    schema = dataset.get_field_schema(flat=True)
+    others = [path for path in dataset.get_field_schema() if path not in placed | {"tags", "metadata"}]
+    metadata = [path for path in schema if path.startswith("metadata.")]
+    return [
+        fo.SidebarGroupDocument(name="tags", paths=["tags", "_label_tags"], expanded=True),
+        fo.SidebarGroupDocument(name="labels", paths=list(label_fields), expanded=True),
+        *(fo.SidebarGroupDocument(name=name, paths=list(paths)) for name, paths in _GROUPS.items()),
+        fo.SidebarGroupDocument(name="other", paths=[*others, *metadata], expanded=False),
+    ]

@@ -43,17 +43,18 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
     """
     port = _usable(port)
     dataset = _built(root, stage)
-    fo = require("fiftyone", extra="fiftyone")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(number, _interrupt)
     try:
-        session = fo.launch_app(dataset, remote=True, address=HOST, port=port, auto=False)
-    except (OSError, RuntimeError) as error:
-        raise ViewError(f"the FiftyOne app did not start on port {port}: {error}") from error
-    print(f"FiftyOne: http://{HOST}:{port}/datasets/{dataset.name} (Ctrl-C ends it)", flush=True)  # noqa: T201
-    try:
-        session.wait(-1)
+        server = _serve(port)
+        print(f"FiftyOne: http://{HOST}:{port}/datasets/{dataset.name} (Ctrl-C ends it)", flush=True)  # noqa: T201
+        try:
+            status = server.wait()
+        finally:
+            server.stop()
     except KeyboardInterrupt:
-        session.close()
+        return
+    raise ViewError(f"the FiftyOne app on port {port} ended by itself (exit code {status}): start it again")
 
 
 def build_dataset(root: Path, *, stage: str) -> str:
@@ -97,7 +98,7 @@ def _fiftyone(root: Path) -> Any:
     """FiftyOne, connected to the project's own database (or to the user's, by FIFTYONE_DATABASE_URI)."""
     folder = (root / FOLDER).resolve()
     if "fiftyone" in sys.modules and os.environ.get("CURATE_FIFTYONE_FOLDER") != str(folder):
-        raise ViewError("FiftyOne is already loaded in this process with another database: use a new process")
+        raise ViewError("FiftyOne is already loaded in this process with another database: start another")
     if "fiftyone" not in sys.modules:
         os.environ["CURATE_FIFTYONE_FOLDER"] = str(folder)
         for name, value in _environment(folder).items():
@@ -108,6 +109,19 @@ def _fiftyone(root: Path) -> Any:
             atexit.register(database.stop)
             os.environ["FIFTYONE_DATABASE_URI"] = database.start()
     return require("fiftyone", extra="fiftyone")
+
+
+def _serve(port: int) -> Any:
+    """The app's server. A `Session` starts the same one, and prints over our line while it looks for it."""
+    service = require("fiftyone.core.service", extra="fiftyone")
+    try:
+        return service.ServerService(port, address=HOST, do_not_track=_truthy("FIFTYONE_DO_NOT_TRACK"))
+    except (OSError, service.ServiceException) as error:
+        raise ViewError(f"the FiftyOne app did not start on port {port}: {error}") from error
+
+
+def _truthy(name: str) -> bool:
+    return os.environ.get(name, "").lower() in {"1", "true", "yes"}
 
 
 def _environment(folder: Path) -> dict[str, str]:
