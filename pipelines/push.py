@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from curate.adapters.labelstudio import connection
-from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import push
 from pipelines import entry
+from pipelines.labelstudio import annotation_tool
 
 
 def main(params: Params) -> StageReport:
@@ -24,7 +23,7 @@ def main(params: Params) -> StageReport:
             images_root=Path("data/ingest/images"),
         ),
         outputs=push.Outputs(receipt=Path("data/push/receipt.json")),
-        ports=push.Ports(tool=LabelStudioTool(connection.resolve(Path()), params.labelstudio)),
+        ports=push.Ports(tool=annotation_tool(params.labelstudio)),
     )
 
 

@@ -1,0 +1,20 @@
+"""The annotation tool of the stages push and pull."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curate.adapters.labelstudio import connection
+from curate.adapters.labelstudio.tool import LabelStudioTool
+from curate.params import LabelStudioParams
+from curate.ports import AnnotationTool
+
+
+def annotation_tool(settings: LabelStudioParams) -> AnnotationTool:
+    """The user's server, or the embedded one that runs here."""
+    return LabelStudioTool(
+        connection.resolve(Path()),
+        images_root=Path("data/ingest/images"),
+        batch_size=settings.batch_size,
+        timeout_s=settings.timeout_s,
+    )
