@@ -29,6 +29,11 @@ def open_upright(path: Path) -> Image.Image:
             image.load()
             return image.convert("RGB")
     except FileNotFoundError as error:
-        raise InputError(f"image {path} has disappeared: {_ADVICE}") from error
+        raise disappeared(path) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise InputError(f"image {path} cannot be read ({error}): {_ADVICE}") from error
+
+
+def disappeared(path: Path) -> InputError:
+    """The error for an upright file that a table names and that is not there."""
+    return InputError(f"image {path} has disappeared: {_ADVICE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,17 +32,12 @@ def measure(picture: Image.Image) -> Quality:
 
     Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy" (variance of Laplacian).
     """
-    luma = np.asarray(picture.convert("L"))
-    brightness, variance = _mean_and_variance(luma)
-    return Quality(brightness, float(np.sqrt(variance)), _laplacian_variance(luma))
-
-
-def _mean_and_variance(luma: NDArray[np.uint8]) -> tuple[float, float]:
-    counts = np.zeros(256, dtype=np.int64)
-    for start in range(0, luma.shape[0], _ROWS):
-        counts += np.bincount(luma[start : start + _ROWS].ravel(), minlength=256)
-    levels = np.arange(256, dtype=np.int64)
-    return _moments(int(counts.sum()), int(counts @ levels), int(counts @ (levels * levels)))
+    luma = picture.convert("L")
+    counts = luma.histogram()
+    total = sum(level * count for level, count in enumerate(counts))
+    squares = sum(level * level * count for level, count in enumerate(counts))
+    brightness, variance = _moments(sum(counts), total, squares)
+    return Quality(brightness, math.sqrt(variance), _laplacian_variance(np.asarray(luma)))
 
 
 def _laplacian_variance(luma: NDArray[np.uint8]) -> float:

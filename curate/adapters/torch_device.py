@@ -1,0 +1,58 @@
+"""The device that a model runs on, and weights files on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from curate.errors import ModelError
+from curate.extras import require
+
+# What reading a damaged or foreign checkpoint has been seen to raise.
+DAMAGED = (OSError, RuntimeError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
+
+
+def choose(device: str) -> Any:
+    """A `torch.device`.
+
+    Args:
+        device: auto, cpu, cuda or mps; auto takes cuda, mps or cpu, the first that is there.
+
+    Raises:
+        ModelError: It was named, and is not there.
+    """
+    torch = require("torch", extra="autolabel")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        device = next(name for name, usable in there.items() if usable)
+    if not there[device]:
+        raise ModelError(f"device {device} is not available here: set autolabel.device to auto or cpu")
+    return torch.device(device)
+
+
+def digest(files: Iterable[Path]) -> str:
+    """12 hex digits of the sha256 over the names and contents of files.
+
+    Raises:
+        ModelError: One cannot be read.
+    """
+    total = hashlib.sha256()
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(
+                f"model file {path} cannot be read ({error.strerror}): check its path"
+            ) from error
+        total.update(f"{path.name} {content}\n".encode())
+    return total.hexdigest()[:12]
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a foreign library's message, at most 200 characters."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]

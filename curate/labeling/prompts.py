@@ -1,0 +1,172 @@
+"""The text that a Grounding DINO is asked with, and which of its tokens belong to which prompt.
+
+All prompts stand in one text, "stop sign . parking sign .". The tokens of each prompt are known, a box's
+score for a prompt is computed from that prompt's tokens alone, and the box takes the category of its best
+prompt. So there is no decoding of phrases, and none that mixes two prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.errors import ParamsError
+from curate.records import Category, Detections, FloatArray
+
+_SEPARATOR = " . "
+_OUTER_TOKENS = 2  # [CLS] and [SEP]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One phrase of one category."""
+
+    category: str
+    phrase: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextPass:
+    """One text for one forward pass.
+
+    Attributes:
+        text: "a . b . c ."
+        prompts: In the order of the text.
+        spans: Each prompt's tokens, [start, stop).
+    """
+
+    text: str
+    prompts: tuple[Prompt, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+# Text -> for every token, special ones included, the [start, stop) of its characters; [0, 0) if it has none.
+Offsets = Callable[[str], Sequence[tuple[int, int]]]
+
+
+def plan_passes(categories: Sequence[Category], offsets: Offsets, *, max_tokens: int) -> list[TextPass]:
+    """Spread the prompts of all categories over as few texts as the model can read.
+
+    The prompts of one category stay together unless they alone are too long.
+
+    Args:
+        categories: With their prompts.
+        offsets: The model's tokenizer.
+        max_tokens: What the model reads, special tokens included.
+
+    Raises:
+        ParamsError: A prompt that is too long alone, or that the tokenizer makes nothing of.
+    """
+    passes: list[list[Prompt]] = [[]]
+    room = max_tokens - _OUTER_TOKENS
+    left = room
+    for category in categories:
+        prompts = [Prompt(category.name, phrase) for phrase in category.prompts]
+        sizes = [_size(prompt, offsets, max_tokens) for prompt in prompts]
+        if sum(sizes) > left and passes[-1]:
+            passes.append([])
+            left = room
+        for prompt, size in zip(prompts, sizes, strict=True):
+            if size > left:
+                passes.append([])
+                left = room
+            passes[-1].append(prompt)
+            left -= size
+    return [_text_pass(prompts, offsets) for prompts in passes if prompts]
+
+
+def _size(prompt: Prompt, offsets: Offsets, max_tokens: int) -> int:
+    """Tokens of a prompt with the separator behind it."""
+    spans = _text_pass([prompt], offsets).spans
+    size = spans[0][1] - spans[0][0] + 1
+    if size == 1:
+        raise ParamsError(f"prompt {prompt.phrase!r} of {prompt.category} has no token that the model knows")
+    if size + _OUTER_TOKENS > max_tokens:
+        raise ParamsError(
+            f"prompt {prompt.phrase!r} of {prompt.category} has {size - 1} tokens, the model reads "
+            f"{max_tokens - _OUTER_TOKENS - 1}: shorten it"
+        )
+    return size
+
+
+def _text_pass(prompts: Sequence[Prompt], offsets: Offsets) -> TextPass:
+    text = _SEPARATOR.join(prompt.phrase for prompt in prompts) + _SEPARATOR.rstrip()
+    tokens = offsets(text)
+    spans = []
+    begin = 0
+    for prompt in prompts:
+        end = begin + len(prompt.phrase)
+        inside = [
+            i for i, (start, stop) in enumerate(tokens) if start < stop and begin <= start and stop <= end
+        ]
+        spans.append((inside[0], inside[-1] + 1) if inside else (0, 0))
+        begin = end + len(_SEPARATOR)
+    return TextPass(text, tuple(prompts), tuple(spans))
+
+
+def prompt_scores(token_scores: FloatArray, spans: Sequence[tuple[int, int]]) -> FloatArray:
+    """Score of each box for each prompt: the mean over the prompt's tokens.
+
+    Args:
+        token_scores: (Q, T) in [0, 1], the sigmoid of the model's logits for Q boxes and T tokens.
+        spans: P spans of tokens, [start, stop).
+
+    Returns:
+        (Q, P) float32 in [0, 1].
+    """
+    return np.stack([token_scores[:, start:stop].mean(axis=1) for start, stop in spans], axis=1)
+
+
+def detections(
+    boxes_cxcywh: FloatArray,
+    token_scores: FloatArray,
+    text: TextPass,
+    *,
+    width: int,
+    height: int,
+    floor: float,
+) -> Detections:
+    """Boxes of one image and one text, each with its best prompt.
+
+    Args:
+        boxes_cxcywh: (Q, 4) centre and size, as shares of the image.
+        token_scores: (Q, T) in [0, 1].
+        text: What the model read.
+        width: Upright pixels.
+        height: Upright pixels.
+        floor: Least score that is returned.
+    """
+    scores = prompt_scores(token_scores, text.spans)
+    best = scores.argmax(axis=1)
+    best_scores = scores[np.arange(len(best)), best]
+    boxes = _corners(boxes_cxcywh, width, height)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    kept = np.flatnonzero((best_scores >= floor) & (sides >= 1.0).all(axis=1))  # nothing under a pixel
+    chosen = [text.prompts[i] for i in best[kept]]
+    return Detections(
+        boxes[kept],
+        best_scores[kept].astype(np.float32),
+        tuple(prompt.category for prompt in chosen),
+        tuple(prompt.phrase for prompt in chosen),
+    )
+
+
+def joined(parts: Sequence[Detections]) -> Detections:
+    """The detections of several texts for one image, best score first."""
+    together = Detections(
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        tuple(category for part in parts for category in part.categories),
+        tuple(prompt for part in parts for prompt in part.prompts),
+    )
+    return together.take(np.argsort(-together.scores, kind="stable"))
+
+
+def _corners(boxes: FloatArray, width: int, height: int) -> NDArray[np.float32]:
+    size = np.array([width, height], dtype=np.float32)
+    low = np.clip(boxes[:, :2] - boxes[:, 2:] / 2, 0, 1) * size
+    high = np.clip(boxes[:, :2] + boxes[:, 2:] / 2, 0, 1) * size
+    return np.concatenate([low, high], axis=1).astype(np.float32)
