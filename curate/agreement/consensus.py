@@ -17,6 +17,7 @@ from curate.geometry import masks
 from curate.geometry.boxes import box_iou
 from curate.records import derived_id
 
+_PAIR = 2
 _EPSILON = 1e-9  # 2 of 3 is two thirds, whatever the last bit says
 
 
@@ -105,7 +106,7 @@ def consensus(
             continue
         remaining.discard(group.image_id)
         category = _category(answers, group)
-        box = np.median(answers.boxes[list(group.members)], axis=0).astype(np.float32)
+        box = _box(answers, group)
         rle = _mask(answers, group, sizes[group.image_id])
         identity = derived_id(
             "consensus", group.image_id, category, *(f"{value:.3f}" for value in box), rle or ""
@@ -163,6 +164,12 @@ def _category(answers: Answers, group: Cluster) -> str:
         (name for name, count in votes.items() if count == most),
         key=lambda name: derived_id(group.image_id, name),
     )
+
+
+def _box(answers: Answers, group: Cluster) -> NDArray[np.float32]:
+    boxes = answers.boxes[list(group.members)]
+    few = len(boxes) <= _PAIR  # of one or two the median is the mean, which is much faster
+    return np.asarray(boxes.sum(axis=0) / len(boxes) if few else np.median(boxes, axis=0), dtype=np.float32)
 
 
 def _mask(answers: Answers, group: Cluster, size: Size) -> str | None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from curate import schema
 from curate.agreement.answers import Answers
+from curate.errors import RecordError
 from curate.geometry import masks
 from curate.geometry.matching import Indices, match
 
@@ -73,6 +74,9 @@ def compare(
 
     Returns:
         Rows in the order of images, annotators, then matches, only first's, only second's.
+
+    Raises:
+        RecordError: A mask is damaged or of another size than its image; the message names it.
     """
     pairs = Pairs()
     for image_id in images:
@@ -116,7 +120,11 @@ def _mask_iou(answers: Answers, a: int, b: int, size: Size) -> float | None:
     rle_a, rle_b = answers.rles[a], answers.rles[b]
     if rle_a is None or rle_b is None:
         return None
-    return float(masks.rle_iou([rle_a], [rle_b], width=size[0], height=size[1])[0, 0])
+    try:
+        return float(masks.rle_iou([rle_a], [rle_b], width=size[0], height=size[1])[0, 0])
+    except RecordError as error:
+        which = f"{answers.annotation_ids[a]} or {answers.annotation_ids[b]}"
+        raise RecordError(f"annotation {which}: {error}: run the stage pull again") from error
 
 
 def _taken(values: Sequence[str], indices: Sequence[int]) -> list[str | None]:

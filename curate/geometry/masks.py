@@ -89,21 +89,45 @@ def majority(rles: Sequence[str], *, width: int, height: int) -> str | None:
         return None
     if len(rles) == 1:
         return rles[0]
-    votes = np.zeros((height, width), dtype=np.int32)
+    starts, ends = [], []
     for rle in rles:
-        votes += decode(rle, width=width, height=height)
-    kept = votes * 2 >= len(rles)
-    return encode(kept) if kept.any() else None
+        borders = np.cumsum(_checked_runs(rle, width, height))
+        starts.append(borders[:-1:2])  # every second run is "on"
+        ends.append(borders[1::2])
+    on, off = np.concatenate(starts), np.concatenate(ends)
+    positions = np.concatenate([on, off])
+    order = np.argsort(positions, kind="stable")
+    positions = positions[order]
+    votes = np.cumsum(np.concatenate([np.ones_like(on), -np.ones_like(off)])[order])
+    last = np.flatnonzero(np.diff(positions, append=positions[-1:] + 1))  # of the events at one pixel
+    kept = votes[last] * 2 >= len(rles)
+    changes = positions[last][np.diff(kept, prepend=False)]
+    return from_run_lengths(np.diff(changes, prepend=0, append=width * height), width=width, height=height)
+
+
+def from_run_lengths(runs: NDArray[np.int64], *, width: int, height: int) -> str | None:
+    """The COCO compressed counts of runs off, on, off, ... down the columns; None if no pixel is on."""
+    if runs[1::2].sum() == 0:
+        return None
+    counts = runs[:-1] if runs[-1] == 0 else runs
+    encoded = coco.frPyObjects({"size": [height, width], "counts": counts.tolist()}, height, width)
+    return str(encoded["counts"].decode("ascii"))
 
 
 def _checked(rle: str, width: int, height: int) -> dict[str, Any]:
     """COCO's dictionary; of another size they are refused: pycocotools would read past its buffer."""
-    pixels = int(run_lengths(rle).sum())
+    _checked_runs(rle, width, height)
+    return {"size": [height, width], "counts": rle.encode("ascii")}
+
+
+def _checked_runs(rle: str, width: int, height: int) -> NDArray[np.int64]:
+    runs = run_lengths(rle)
+    pixels = int(runs.sum())
     if pixels != width * height:
         raise RecordError(
             f"mask counts cover {pixels} pixels, expected {width} x {height} = {width * height}"
         )
-    return {"size": [height, width], "counts": rle.encode("ascii")}
+    return runs
 
 
 def run_lengths(rle: str) -> NDArray[np.int64]:

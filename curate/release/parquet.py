@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from curate.errors import InputError
+from curate.errors import InputError, RecordError, ReleaseError
 from curate.geometry import boxes, masks
 from curate.release.content import Content
 
@@ -165,12 +165,13 @@ def _objects(content: Content, index: int) -> dict[str, list[Any]]:
     width, height = (content.images.column(name)[index].as_py() for name in ("width", "height"))
     corners = boxes.as_boxes(rows.column("bbox_xyxy").to_pylist())
     rles, names = (rows.column(name).to_pylist() for name in ("rle", "category"))
-    areas = [
-        area if rle is None else masks.area(rle, width=width, height=height)
-        for rle, area in zip(rles, boxes.area(corners).tolist(), strict=True)
-    ]
+    ids = rows.column("annotation_id").to_pylist()
+    areas = boxes.area(corners).tolist()
+    for row, rle in enumerate(rles):
+        if rle is not None:
+            areas[row] = _mask_area(ids[row], rle, width, height)
     return {
-        "id": rows.column("annotation_id").to_pylist(),
+        "id": ids,
         "bbox": boxes.xyxy_to_xywh(corners).tolist(),
         "category": [content.categories.index(name) for name in names],
         "category_name": names,  # for readers of plain Parquet, who see no class labels
@@ -178,6 +179,13 @@ def _objects(content: Content, index: int) -> dict[str, list[Any]]:
         "iscrowd": [0] * len(rles),
         "segmentation": [None if rle is None else {"size": [height, width], "counts": rle} for rle in rles],
     }
+
+
+def _mask_area(annotation_id: str, rle: str, width: int, height: int) -> int:
+    try:
+        return masks.area(rle, width=width, height=height)
+    except RecordError as error:
+        raise ReleaseError(f"annotation {annotation_id} of the consensus: {error}: run pull again") from error
 
 
 def _files(content: Content) -> list[tuple[str, str]]:
