@@ -15,10 +15,9 @@ from curate.params import Params, load
 
 ROOT = Path(__file__).parents[2]
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-ROOMS = tuple(
-    f"curate/{room}"
-    for room in "stages adapters engines images geometry dedupe labeling qa agreement release".split()
-)
+ROOM_NAMES = ("stages", "adapters", "engines", "images", "geometry")
+ROOM_NAMES += ("dedupe", "labeling", "qa", "agreement", "release")
+ROOMS = tuple(f"curate/{room}" for room in ROOM_NAMES)
 ORDER = ["ingest", "dedupe", "autolabel", "select", "push", "pull", "agreement", "release", "publish"]
 
 
