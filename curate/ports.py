@@ -124,12 +124,14 @@ class Progress:
         slots_needed: All wanted slots.
         tasks_done: Tasks whose every slot is done.
         tasks: All tasks.
+        superseded: Older work of somebody who answered a task again; not among the rows.
     """
 
     slots_done: int
     slots_needed: int
     tasks_done: int
     tasks: int
+    superseded: int = 0
 
 
 class AnnotationTool(Protocol):

@@ -1,0 +1,191 @@
+"""Requests to a Label Studio server: one place for tokens, time-outs and foreign errors.
+
+Project settings go through the SDK. Bulk reading and writing goes through plain JSON: the SDK's models cost
+four times the server's own time on an index of tasks, and it repeats a POST on its own after a dropped
+connection, which would import a batch twice.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from curate.adapters.labelstudio.connection import URL_VARIABLE, Connection
+from curate.errors import AnnotationToolError, AuthenticationError
+from curate.extras import require
+
+if TYPE_CHECKING:
+    import httpx
+
+_UNAUTHORIZED, _TOO_MANY, _SERVER_ERROR = 401, 429, 500
+_JWT_PARTS = 3  # header.payload.signature: a personal access token; a legacy token has no dots
+_REFRESH_AFTER_S = 240.0  # the server's short-lived tokens last 300 s
+_DETAIL_LIMIT = 300  # characters of a server's explanation that fit into one line
+_SECRETS = re.compile(
+    r"(?i)(sessionid|csrftoken|csrfmiddlewaretoken|set-cookie|cookie|authorization|password|api[_-]?key|token)"
+    r"(['\"]?\s*[=:]\s*['\"]?)(?:(?:token|bearer)\s+)?[^\s'\";,}]+"
+)
+_BARE_TOKEN = re.compile(r"(?i)\b(token|bearer)\s+[A-Za-z0-9._\-]{8,}|\beyJ[A-Za-z0-9._\-]{8,}")
+
+
+class TransientError(AnnotationToolError):
+    """The server may be fine in a moment, and may or may not have done what it was asked."""
+
+
+def redact(text: str, *secrets: str) -> str:
+    """Take cookies, tokens and passwords out of a text that was not written by us.
+
+    Args:
+        text: Anything from the server or its SDK.
+        secrets: Strings that must not be shown whatever stands around them.
+    """
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "[redacted]")
+    text = _SECRETS.sub(r"\1\2[redacted]", text)
+    return _BARE_TOKEN.sub("[redacted]", text)
+
+
+@contextmanager
+def translated(connection: Connection, action: str) -> Iterator[None]:
+    """Turn errors of httpx and of the SDK into one line of ours.
+
+    The foreign error is not chained: the SDK's text holds response headers with a session cookie.
+
+    Args:
+        connection: Server that is talked to.
+        action: What is being done, for "... while <action>".
+
+    Raises:
+        AuthenticationError: The token is not accepted.
+        TransientError: Unreachable, overloaded, or an error inside the server.
+        AnnotationToolError: Refused.
+    """
+    httpx = require("httpx", extra="labelstudio")
+    api_error = require("label_studio_sdk.core.api_error", extra="labelstudio").ApiError
+    try:
+        yield
+    except httpx.TimeoutException:
+        raise TransientError(
+            f"Label Studio at {connection.url} did not answer in time while {action}: "
+            "try again, or raise labelstudio.timeout_s"
+        ) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise TransientError(
+            f"Label Studio at {connection.url} cannot be reached while {action} ({type(error).__name__}): "
+            f"run `curate labelstudio up`, or check {URL_VARIABLE}"
+        ) from None
+    except api_error as error:
+        raise failure(connection, action, error.status_code, error.body) from None
+
+
+def failure(connection: Connection, action: str, status: int | None, body: object) -> AnnotationToolError:
+    """The error for a reply that is no success."""
+    if status == _UNAUTHORIZED:
+        return AuthenticationError(
+            f"Label Studio at {connection.url} does not accept the token in {connection.source}: "
+            "put a valid one there"
+        )
+    detail = redact(_detail(body), connection.api_key)
+    transient = status is None or status == _TOO_MANY or status >= _SERVER_ERROR
+    kind = TransientError if transient else AnnotationToolError
+    return kind(f"Label Studio at {connection.url} refused while {action} (HTTP {status}): {detail}")
+
+
+def _detail(body: object) -> str:
+    if isinstance(body, str):
+        try:
+            body = json.loads(body)
+        except ValueError:
+            return "no explanation that is JSON"
+    if isinstance(body, dict):
+        body = body.get("validation_errors") or body.get("detail") or body
+    text = body if isinstance(body, str) else json.dumps(body, default=str)
+    text = " ".join(text.split())
+    return text if len(text) <= _DETAIL_LIMIT else text[:_DETAIL_LIMIT] + " ..."
+
+
+class Client:
+    """JSON requests with the token, and the SDK on the same connection settings."""
+
+    def __init__(self, connection: Connection, *, timeout_s: float) -> None:
+        self.connection = connection
+        self._http = http_client(connection.url, timeout_s=timeout_s)
+        self._legacy = connection.api_key.count(".") != _JWT_PARTS - 1
+        self._access, self._access_since = "", -_REFRESH_AFTER_S
+        self._sdk: Any = None
+
+    @property
+    def sdk(self) -> Any:
+        """The `LabelStudio` client of the SDK; wrap its calls in `translated`."""
+        if self._sdk is None:
+            with translated(self.connection, "reading the token"):
+                self._sdk = require("label_studio_sdk", extra="labelstudio").LabelStudio(
+                    base_url=self.connection.url,
+                    api_key=self.connection.api_key,
+                    httpx_client=self._http,
+                    max_retries=0,
+                )
+        return self._sdk
+
+    def get(self, path: str, *, action: str, **parameters: str | int) -> Any:
+        """The JSON that `path` answers."""
+        return self._request("GET", path, action=action, params=parameters)
+
+    def post(self, path: str, body: object, *, action: str, **parameters: str | int) -> Any:
+        """Send JSON; never repeated on its own."""
+        return self._request("POST", path, action=action, params=parameters, json=body)
+
+    def patch(self, path: str, body: object, *, action: str) -> Any:
+        """Change fields."""
+        return self._request("PATCH", path, action=action, json=body)
+
+    def _request(self, method: str, path: str, *, action: str, **arguments: Any) -> Any:
+        with translated(self.connection, action):
+            headers = {"Authorization": self._authorization()}
+            response = self._http.request(method, self.connection.url + path, headers=headers, **arguments)
+        return answer(self.connection, action, response)
+
+    def _authorization(self) -> str:
+        if self._legacy:
+            return f"Token {self.connection.api_key}"
+        if time.monotonic() - self._access_since > _REFRESH_AFTER_S:
+            url = self.connection.url + "/api/token/refresh/"
+            response = self._http.post(url, json={"refresh": self.connection.api_key})
+            self._access = str(answer(self.connection, "exchanging the token", response)["access"])
+            self._access_since = time.monotonic()
+        return f"Bearer {self._access}"
+
+
+def http_client(url: str, *, timeout_s: float) -> httpx.Client:
+    """An httpx client for the server.
+
+    Connections are not kept: the built-in server answers a kept one 60 ms late. Proxies of the
+    environment are not asked for a server on this machine.
+    """
+    library = require("httpx", extra="labelstudio")
+    limits = library.Limits(max_keepalive_connections=0)
+    trust_env = not Connection(url, "", "").loopback
+    client: httpx.Client = library.Client(limits=limits, timeout=timeout_s, trust_env=trust_env)
+    return client
+
+
+def answer(connection: Connection, action: str, response: httpx.Response) -> Any:
+    """The JSON of a successful reply.
+
+    Raises:
+        AnnotationToolError: No success, or no JSON.
+    """
+    if not response.is_success:
+        raise failure(connection, action, response.status_code, response.text)
+    try:
+        return response.json() if response.content else None
+    except ValueError:
+        raise AnnotationToolError(
+            f"what answers at {connection.url} is no Label Studio (no JSON while {action}): "
+            f"check {URL_VARIABLE}"
+        ) from None

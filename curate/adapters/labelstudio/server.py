@@ -1,0 +1,208 @@
+"""The embedded server: `curate labelstudio up | status | down`.
+
+One server a project, on loopback, with everything it writes in `.labelstudio/`:
+
+    credentials.json   address, user name, password, token; mode 0600
+    server.json        process number and time of start, while it runs
+    data/              database and secret key of the server
+    server.log         what the server prints
+"""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from curate import tables
+from curate.adapters.labelstudio import accounts, client, process
+from curate.adapters.labelstudio.connection import (
+    STATE_FOLDER,
+    Connection,
+    Credentials,
+    credentials_path,
+    read_credentials,
+    write_credentials,
+)
+from curate.errors import AnnotationToolError, AuthenticationError
+
+DOCUMENT_ROOT = Path("data/ingest")  # only folders below it that are a project's storage are served
+USERNAME = "lead@curate.invalid"
+START_TIMEOUT_S = 240.0  # the first start migrates the database: 23-52 s on two cores, longer on busy ones
+_POLL_S = 0.25
+_REQUEST_TIMEOUT_S = 30.0
+_STARTING = "waiting for the server"
+__all__ = ["ServerStatus", "credentials_path", "down", "log_path", "status", "up"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """Whether the embedded server runs; `url` is where it was last, None if it never was."""
+
+    running: bool
+    url: str | None
+    pid: int | None
+
+
+def log_path(root: Path) -> Path:
+    """What the server prints."""
+    return root / STATE_FOLDER / "server.log"
+
+
+def up(root: Path, *, timeout_s: float = START_TIMEOUT_S) -> Connection:
+    """Start the server, or find it running; stale leftovers of a crash are healed.
+
+    Args:
+        root: The project's folder.
+        timeout_s: Seconds that a start may take.
+
+    Returns:
+        The address and the administrator's token.
+
+    Raises:
+        AnnotationToolError: Not installed, ended at once, or not ready in time; names the log.
+    """
+    root = root.resolve()
+    with _locked(root):
+        credentials = _credentials(root)
+        running = process.read(_record(root))
+        if running is None or not process.alive(running):
+            running = _start(root, credentials)
+        credentials = _wait(root, running, credentials, timeout_s)
+        credentials = _heal_token(credentials)
+        write_credentials(credentials_path(root), credentials)
+    return Connection(credentials.url, credentials.api_key, str(credentials_path(root)))
+
+
+def status(root: Path) -> ServerStatus:
+    """Whether the server of this project runs. Starts and changes nothing."""
+    path = credentials_path(root)
+    url = read_credentials(path).url if path.exists() else None
+    running = process.read(_record(root))
+    if running is None or not process.alive(running):
+        return ServerStatus(running=False, url=url, pid=None)
+    return ServerStatus(running=True, url=url, pid=running.pid)
+
+
+def down(root: Path) -> bool:
+    """Stop the server that `up` started, and no other process.
+
+    Returns:
+        False if it did not run.
+    """
+    running = process.read(_record(root))
+    stopped = running is not None and process.stop(running)
+    _record(root).unlink(missing_ok=True)
+    return stopped
+
+
+def _record(root: Path) -> Path:
+    return root / STATE_FOLDER / "server.json"
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Two `up` at once must not start two servers on one database."""
+    path = root / STATE_FOLDER / "lock"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the database below holds tokens
+        file = path.open("w")
+    except OSError as error:
+        raise tables.storage_error(error, path) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _credentials(root: Path) -> Credentials:
+    path = credentials_path(root)
+    if path.exists():
+        return read_credentials(path)
+    return Credentials(
+        url="", username=USERNAME, password=secrets.token_urlsafe(18), api_key=secrets.token_hex(20)
+    )
+
+
+def _start(root: Path, credentials: Credentials) -> process.Running:
+    program = process.find_program(root)
+    port = process.free_port(urlsplit(credentials.url).port if credentials.url else None)
+    # Written before the start: the database keeps the first password and token it is given.
+    write_credentials(credentials_path(root), replace(credentials, url=f"http://{process.LOOPBACK}:{port}"))
+    data = root / STATE_FOLDER / "data"
+    data.mkdir(exist_ok=True)
+    running = process.start(
+        [str(program), "start", "--no-browser", "--internal-host", process.LOOPBACK, "--port", str(port)],
+        environment=_environment(root, data, credentials),
+        folder=data,
+        log=log_path(root),
+    )
+    process.write(_record(root), running)
+    return running
+
+
+def _environment(root: Path, data: Path, credentials: Credentials) -> dict[str, str]:
+    settings = {
+        "BASE_DATA_DIR": str(data),
+        "USERNAME": credentials.username,
+        "PASSWORD": credentials.password,
+        "USER_TOKEN": credentials.api_key,
+        "ENABLE_LEGACY_API_TOKEN": "true",
+        "DISABLE_SIGNUP_WITHOUT_LINK": "true",
+        "LOCAL_FILES_SERVING_ENABLED": "true",
+        "LOCAL_FILES_DOCUMENT_ROOT": str(root / DOCUMENT_ROOT),
+        "COLLECT_ANALYTICS": "false",
+        "LATEST_VERSION_CHECK": "false",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+    }
+    # HOME: the server keeps a config file of its own there.
+    return {**{f"LABEL_STUDIO_{name}": value for name, value in settings.items()}, "HOME": str(data)}
+
+
+def _wait(root: Path, running: process.Running, credentials: Credentials, timeout_s: float) -> Credentials:
+    """Wait until our own process answers; it may have moved to another port than it was told."""
+    deadline = time.monotonic() + timeout_s
+    while process.alive(running):
+        port = process.listening_port(running)
+        if port is not None:
+            url = f"http://{process.LOOPBACK}:{port}"
+            if _healthy(url):
+                return replace(credentials, url=url)
+        if time.monotonic() > deadline:
+            process.stop(running)
+            raise AnnotationToolError(
+                f"Label Studio was not ready after {timeout_s:.0f} s and was stopped: "
+                f"see the end of {log_path(root)}"
+            )
+        time.sleep(_POLL_S)
+    raise AnnotationToolError(f"Label Studio ended while it started: see the end of {log_path(root)}")
+
+
+def _healthy(url: str) -> bool:
+    http = client.http_client(url, timeout_s=_REQUEST_TIMEOUT_S)
+    try:
+        with client.translated(Connection(url, "", ""), _STARTING):
+            return http.get(url + "/health").is_success
+    except client.TransientError:
+        return False
+
+
+def _heal_token(credentials: Credentials) -> Credentials:
+    """The credentials with a token that works: a first start that was killed leaves a random one behind."""
+    connection = Connection(credentials.url, credentials.api_key, "the embedded server's file")
+    try:
+        client.Client(connection, timeout_s=_REQUEST_TIMEOUT_S).get(
+            "/api/current-user/whoami", action=_STARTING
+        )
+    except AuthenticationError:
+        session = accounts.Session(credentials.url, credentials.username)
+        session.log_in(credentials.password)
+        session.post("/api/jwt/settings", {"legacy_api_tokens_enabled": True}, action="allowing tokens")
+        token = session.get("/api/current-user/token", action="reading the token")["token"]
+        return replace(credentials, api_key=str(token))
+    return credentials

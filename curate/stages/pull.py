@@ -1,0 +1,84 @@
+"""Stage pull: a snapshot of what people did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from curate import schema, tables
+from curate.errors import WaitingForPeopleError
+from curate.params import Params
+from curate.ports import AnnotationTool, Progress
+from curate.qa import plan
+from curate.records import Annotation, StageReport
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The images and the plan; the receipt only says that push came first."""
+
+    images: Path
+    plan: Path
+    receipt: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The table of annotations with origin "human"."""
+
+    table: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The annotation server."""
+
+    tool: AnnotationTool
+
+
+def run(params: Params, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
+    """Read everybody's answers to the planned tasks; of the parameters, sections labelstudio and qa.
+
+    Raises:
+        WaitingForPeopleError: Slots are open and `qa.allow_partial` is false.
+        AnnotationToolError: Unreachable, refused, or no such project.
+    """
+    project = ports.tool.find_project(params.labelstudio.project)
+    slots = tables.read(inputs.plan, schema.PLAN, columns=["task_id"])["task_id"].to_pylist()
+    rows, progress = ports.tool.pull_annotations(project, plan.labelers_wanted(slots))
+    if progress.slots_done < progress.slots_needed and not params.qa.allow_partial:
+        raise WaitingForPeopleError(
+            f"waiting for people: {progress.tasks_done} of {progress.tasks} tasks done "
+            f"({progress.slots_done} of {progress.slots_needed} looks) at {project.url} - label on, then run "
+            "`dvc repro` again (qa.allow_partial: true goes on with what is there)"
+        )
+    known = set(tables.read(inputs.images, schema.IMAGES, columns=["image_id"])["image_id"].to_pylist())
+    rows = [row for row in rows if row.image_id in known]
+    tables.write_rows([row.row() for row in rows], outputs.table, schema.ANNOTATIONS)
+    return _report(rows, progress)
+
+
+def _report(rows: Sequence[Annotation], progress: Progress) -> StageReport:
+    outcomes = Counter(row.outcome for row in rows)
+    objects = [row for row in rows if row.outcome == "object"]
+    return StageReport(
+        "pull",
+        (
+            ("tasks done", progress.tasks_done),
+            ("tasks", progress.tasks),
+            ("answers", len({(row.task_id, row.annotator_id) for row in rows})),
+            ("objects", len(objects)),
+            ("skipped", outcomes["skipped"]),
+        ),
+        {
+            "slots_done": progress.slots_done,
+            "slots_needed": progress.slots_needed,
+            "empty": outcomes["empty"],
+            "superseded": progress.superseded,
+            "objects_from_suggestions": sum(row.parent_id is not None for row in objects),
+            "objects_with_mask": sum(row.rle is not None for row in objects),
+            "objects_by_annotator": dict(sorted(Counter(str(row.annotator_id) for row in objects).items())),
+        },
+    )

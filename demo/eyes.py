@@ -1,0 +1,137 @@
+"""How a SIMULATED labeler sees and draws: the truth, with small human faults. Nobody looked at these images.
+
+Every choice comes from a generator seeded by labeler and image, so that the same labeler always answers an
+image in the same way, in whatever order the images come.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from curate.geometry import boxes, matching
+from curate.records import BoolArray, Box
+
+MISS_RATE = 0.02  # of true objects are overlooked
+CONFUSION_RATE = 0.03  # of objects get another category
+BOX_NOISE = 0.02  # standard deviation of an edge's error, as a share of the box's side
+MASK_SHIFT = 1  # pixels, at most, in each direction
+MATCH_IOU = 0.3  # a suggestion that overlaps a true object this much is corrected, not deleted
+_SECONDS_TO_LOOK, _SECONDS_TO_CORRECT, _SECONDS_TO_DRAW = 4.0, 6.0, 18.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrueObject:
+    """What is really there: category, box xyxy in upright pixels, mask (H, W)."""
+
+    category: str
+    box: Box
+    mask: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A pre-annotation as the labeler sees it: region id, box xyxy in upright pixels, category."""
+
+    region_id: str
+    box: Box
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What the labeler leaves behind; `region_id` is the suggestion's where one was corrected."""
+
+    region_id: str
+    category: str
+    box: Box
+    mask: BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One labeler's answer to one image; `lead_time_s` is made up from the number of actions."""
+
+    drawn: tuple[Drawn, ...]
+    lead_time_s: float
+
+
+def generator(email: str, image_id: str, seed: int) -> np.random.Generator:
+    """The generator of one labeler and one image."""
+    key = hashlib.sha256(f"{seed}\x1f{email}\x1f{image_id}".encode()).digest()
+    return np.random.default_rng(np.frombuffer(key, dtype=np.uint32))
+
+
+def look(
+    rng: np.random.Generator,
+    truth: Sequence[TrueObject],
+    suggestions: Sequence[Suggestion],
+    categories: Sequence[str],
+) -> Answer:
+    """Answer one image: correct matching suggestions, drop the others, draw what is missing.
+
+    Args:
+        rng: See `generator`.
+        truth: What is there.
+        suggestions: What the model proposed, in any order.
+        categories: Names a labeler may choose from, in a fixed order.
+    """
+    ordered = sorted(suggestions, key=lambda one: one.region_id)
+    seen = [item for item in truth if rng.random() >= MISS_RATE]
+    partner = _partners(seen, ordered)
+    drawn = []
+    seconds = _SECONDS_TO_LOOK
+    for number, item in enumerate(seen):
+        category = item.category
+        if rng.random() < CONFUSION_RATE:
+            category = str(rng.choice([name for name in categories if name != item.category] or [category]))
+        height, width = item.mask.shape
+        box = _shaky_box(rng, item.box, width, height)
+        mask = _shaky_mask(rng, item.mask)
+        region_id = partner.get(number) or f"sim-{rng.bytes(5).hex()}"
+        drawn.append(Drawn(region_id, category, box, mask if mask.any() else item.mask))
+        seconds += _SECONDS_TO_CORRECT if number in partner else _SECONDS_TO_DRAW
+    return Answer(tuple(drawn), round(seconds * float(rng.lognormal(0.0, 0.25)), 1))
+
+
+def _partners(seen: Sequence[TrueObject], suggestions: Sequence[Suggestion]) -> dict[int, str]:
+    """Region id by the number of the true object, one to one."""
+    found = matching.match(
+        [item.box for item in seen],
+        [one.box for one in suggestions],
+        [item.category for item in seen],
+        [one.category for one in suggestions],
+        iou_threshold=MATCH_IOU,
+    )
+    return {int(a): suggestions[int(b)].region_id for a, b in zip(found.a, found.b, strict=True)}
+
+
+def _shaky_box(rng: np.random.Generator, box: Box, width: int, height: int) -> Box:
+    """The box with every edge a little off, inside the image, at least a pixel wide and high."""
+    x1, y1, x2, y2 = box
+    sides = np.array([x2 - x1, y2 - y1, x2 - x1, y2 - y1])
+    moved = np.array(box) + rng.normal(0.0, BOX_NOISE, size=4) * sides
+    moved = np.round(boxes.clip(moved[None], width=width, height=height)[0], 1)
+    if moved[2] - moved[0] < 1 or moved[3] - moved[1] < 1:
+        return box
+    left, top, right, bottom = (float(value) for value in moved)
+    return left, top, right, bottom
+
+
+def _shaky_mask(rng: np.random.Generator, mask: BoolArray) -> BoolArray:
+    """The mask a pixel too large, too small or as it is, and moved by at most `MASK_SHIFT` pixels."""
+    kernel = np.ones((3, 3), np.uint8)
+    drawn = mask.astype(np.uint8)
+    change = int(rng.integers(-1, 2))
+    if change > 0:
+        drawn = cv2.dilate(drawn, kernel)
+    elif change < 0:
+        drawn = cv2.erode(drawn, kernel)
+    dx, dy = (int(value) for value in rng.integers(-MASK_SHIFT, MASK_SHIFT + 1, size=2))
+    height, width = mask.shape
+    shift = np.array([[1, 0, dx], [0, 1, dy]], dtype=np.float32)
+    return np.asarray(cv2.warpAffine(drawn, shift, (width, height), flags=cv2.INTER_NEAREST), dtype=np.bool_)
