@@ -9,10 +9,18 @@ from pathlib import Path
 
 from curate import schema, tables
 from curate.errors import WaitingForPeopleError
-from curate.params import Params
+from curate.params import LabelStudioParams, QaParams
 from curate.ports import AnnotationTool, Progress
 from curate.qa import plan
 from curate.records import Annotation, StageReport
+
+
+@dataclass(frozen=True, slots=True)
+class PullParams:
+    """The two sections of params.yaml that this stage reads."""
+
+    labelstudio: LabelStudioParams
+    qa: QaParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +46,8 @@ class Ports:
     tool: AnnotationTool
 
 
-def run(params: Params, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
-    """Read everybody's answers to the planned tasks; of the parameters, sections labelstudio and qa.
+def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
+    """Read everybody's answers to the planned tasks.
 
     Raises:
         WaitingForPeopleError: Slots are open and `qa.allow_partial` is false.
