@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from curate.errors import RecordError
+from curate.geometry import masks
+from curate.records import BoolArray
+
+mask = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=24))
+
+
+@st.composite
+def masks_of_one_image(draw: st.DrawFn) -> list[BoolArray]:
+    shape = draw(arrays.array_shapes(min_dims=2, max_dims=2, max_side=12))
+    return draw(st.lists(arrays.arrays(np.bool_, shape), min_size=1, max_size=5))
+
+
+@given(mask)
+def test_encode_and_decode_are_lossless(pixels: BoolArray) -> None:
+    height, width = pixels.shape
+    np.testing.assert_array_equal(masks.decode(masks.encode(pixels), width=width, height=height), pixels)
+
+
+@given(mask)
+def test_area_and_box_are_those_of_the_pixels(pixels: BoolArray) -> None:
+    height, width = pixels.shape
+    rle = masks.encode(pixels)
+    assert masks.area(rle, width=width, height=height) == pixels.sum()
+    y, x = np.nonzero(pixels)
+    expected = (x.min(), y.min(), x.max() + 1, y.max() + 1) if len(x) else None
+    assert masks.bbox(rle, width=width, height=height) == expected
+
+
+@given(mask)
+def test_run_lengths_are_those_of_the_columns(pixels: BoolArray) -> None:
+    flat = pixels.flatten(order="F")
+    borders = np.flatnonzero(np.diff(flat)) + 1
+    expected = np.diff([*([0] if flat[0] else []), 0, *borders, len(flat)])
+    np.testing.assert_array_equal(masks.run_lengths(masks.encode(pixels)), expected)
+
+
+@given(masks_of_one_image())
+def test_iou_is_that_of_the_pixels(several: list[BoolArray]) -> None:
+    height, width = several[0].shape
+    rles = [masks.encode(pixels) for pixels in several]
+    found = masks.rle_iou(rles[:1], rles, width=width, height=height)
+    expected = [
+        (several[0] & other).sum() / union if (union := (several[0] | other).sum()) else 0.0
+        for other in several
+    ]
+    np.testing.assert_allclose(found, [expected])
+
+
+@given(masks_of_one_image())
+def test_majority_holds_the_pixels_of_at_least_half(several: list[BoolArray]) -> None:
+    height, width = several[0].shape
+    rles = [masks.encode(pixels) for pixels in several]
+    expected = np.sum(several, axis=0) * 2 >= len(several)
+    found = masks.majority(rles, width=width, height=height)
+    if len(several) == 1:
+        assert found == rles[0]
+    elif not expected.any():
+        assert found is None
+    else:
+        assert found == masks.encode(expected)
+        assert found == masks.majority(rles[::-1], width=width, height=height)
+
+
+def test_nothing_has_no_majority() -> None:
+    assert masks.majority([], width=4, height=4) is None
+
+
+@pytest.mark.parametrize(
+    ("rle", "reason"),
+    [("", "damaged"), ("0 ", "damaged"), ("P", "damaged"), ("o", "damaged"), ("é", "damaged")],
+)
+def test_damaged_counts_are_refused(rle: str, reason: str) -> None:
+    with pytest.raises(RecordError, match=reason):
+        masks.decode(rle, width=4, height=4)
+
+
+def test_counts_of_another_size_are_refused_before_pycocotools_sees_them() -> None:
+    rle = masks.encode(np.ones((30, 20), dtype=bool))
+    with pytest.raises(RecordError, match="cover 600 pixels, expected 4 x 5 = 20"):
+        masks.decode(rle, width=4, height=5)
+    with pytest.raises(RecordError, match="cover 600 pixels"):
+        masks.rle_iou([rle], [rle], width=4, height=5)
+
+
+def test_a_stack_of_masks_is_refused() -> None:
+    with pytest.raises(RecordError, match=r"expected a mask \(H, W\), got \(2, 3, 4\)"):
+        masks.encode(np.zeros((2, 3, 4), dtype=bool))
