@@ -203,5 +203,6 @@ def _sidebar(fo: Any, dataset: Any, label_fields: tuple[str, ...]) -> list[Any]:
         fo.SidebarGroupDocument(name="tags", paths=["tags", "_label_tags"], expanded=True),
         fo.SidebarGroupDocument(name="labels", paths=list(label_fields), expanded=True),
         *(fo.SidebarGroupDocument(name=name, paths=list(paths)) for name, paths in _GROUPS.items()),
-        fo.SidebarGroupDocument(name="other", paths=[*others, *metadata], expanded=False),
+        fo.SidebarGroupDocument(name="other", paths=others, expanded=False),
+        fo.SidebarGroupDocument(name="metadata", paths=metadata, expanded=False),
     ]

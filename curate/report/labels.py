@@ -1,0 +1,227 @@
+"""The second half of the page: what models and people drew, how far they agree, and what was released."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from curate.records import Annotation, ImageRecord
+from curate.report.curation import name_of
+from curate.report.drawing import Album, Mark, Picture, marks_of
+from curate.report.facts import Facts, Measure, cell, measure
+
+_QUEUE, _GALLERY = 12, 18  # pictures
+_SIDE = 320  # pixels
+_BINS = 20  # of the histogram of scores
+PEOPLE = ("#ff7f0e", "#00a6d6", "#d62fa0", "#2ca02c", "#8b5cf6")  # one a person, in pictures of disagreement
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What the models drew in one category; `share` is its part of all boxes, `score` a mean in [0, 1]."""
+
+    category: str
+    color: str
+    number: int
+    masks: int
+    share: float
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One row of the agreement charts."""
+
+    name: str
+    color: str | None
+    f1: Measure
+    box_iou: float | None
+    mask_iou: float | None
+    kappa: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A picture with its caption and a few short facts."""
+
+    picture: Picture
+    name: str
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """One split: number of images, and of objects by category."""
+
+    name: str
+    images: int
+    objects: tuple[int, ...]
+    share: float
+
+
+def proposed(facts: Facts) -> tuple[list[Proposed], list[int]]:
+    """Pre-annotations by category, and a histogram of their scores over [0, 1]."""
+    rows = [row for row in facts.tables.model or () if row.outcome == "object"]
+    by_category: dict[str, list[Annotation]] = defaultdict(list)
+    for row in rows:
+        by_category[row.category or ""].append(row)
+    result = []
+    for name in _ordered(by_category, facts):
+        drawn = by_category[name]
+        scores = [row.score for row in drawn if row.score is not None]
+        result.append(
+            Proposed(
+                category=name,
+                color=facts.colors.get(name, "#888888"),
+                number=len(drawn),
+                masks=sum(row.rle is not None for row in drawn),
+                share=len(drawn) / max(len(rows), 1),
+                score=float(np.mean(scores)) if scores else None,
+            )
+        )
+    counts, _ = np.histogram([row.score for row in rows if row.score is not None], bins=_BINS, range=(0, 1))
+    return result, [int(count) for count in counts]
+
+
+def headline(facts: Facts) -> list[tuple[str, str, Measure]]:
+    """The agreement figures: name, what it means, and the figure."""
+    metrics = facts.metrics.get("agreement", {})
+    return [
+        (
+            "F1",
+            f"objects found by both, at IoU {facts.params.agreement.iou_threshold:g}",
+            measure(metrics, "f1"),
+        ),
+        ("Box IoU", "mean overlap of matched boxes", measure(metrics, "mean_box_iou")),
+        ("Mask IoU", "mean overlap of matched masks", measure(metrics, "mean_mask_iou")),
+        ("Kappa", "same category, beyond chance", measure(metrics, "kappa")),
+    ]
+
+
+def by_category(facts: Facts) -> list[Agreement]:
+    """Agreement in each category, in the order of the taxonomy."""
+    rows = {row.get("category", ""): row for row in facts.plots.get("agreement_by_category", ())}
+    return [_agreement(name, facts.colors.get(name), rows[name]) for name in _ordered(rows, facts)]
+
+
+def by_people(facts: Facts) -> list[Agreement]:
+    """Agreement of each pair of annotators."""
+    rows = facts.plots.get("annotator_pairs", ())
+    return [_agreement(f"{row.get('annotator_a')} · {row.get('annotator_b')}", None, row) for row in rows]
+
+
+def iou_histogram(facts: Facts) -> list[tuple[str, int]]:
+    """Matched pairs by box IoU: lower edge of the bin, and number."""
+    rows = facts.plots.get("iou_histogram", ())
+    return [(row.get("bin", ""), int(cell(row, "count") or 0)) for row in rows]
+
+
+def disagreements(facts: Facts, album: Album) -> tuple[list[Shown], dict[str, str]]:
+    """The worst images of the queue with everybody's boxes, and the colour of each annotator."""
+    people = sorted({row.annotator_id or "unknown" for row in facts.tables.human or ()})
+    colors = {person: PEOPLE[index % len(PEOPLE)] for index, person in enumerate(people)}
+    drawn = _by_image(facts.tables.human or ())
+    images = {image.image_id: image for image in facts.tables.images}
+    shown: list[Shown] = []
+    for entry in (facts.tables.queue or ())[:_QUEUE]:
+        image = images.get(entry.image_id)
+        marks = [
+            Mark(row.bbox_xyxy, colors[row.annotator_id or "unknown"], row.category or "")
+            for row in drawn.get(entry.image_id, ())
+            if row.bbox_xyxy is not None
+        ]
+        picture = album.thumbnail(image.path, side=_SIDE, marks=marks) if image is not None else None
+        if image is not None and picture is not None:
+            f1 = (f"F1 {entry.f1:.2f}",) if entry.f1 is not None else ()
+            shown.append(Shown(picture, name_of(image), (*f1, *entry.detail)))
+    return shown, colors
+
+
+def gallery(facts: Facts, album: Album) -> list[Shown]:
+    """Labelled images with masks and boxes; every category gets its turn."""
+    images = {image.image_id: image for image in facts.tables.images}
+    drawn = _by_image(row for row in facts.tables.consensus or () if row.outcome == "object")
+    shown: list[Shown] = []
+    for key in _turns(
+        drawn, _ordered({row.category or "" for rows in drawn.values() for row in rows}, facts)
+    ):
+        image = images.get(key)
+        if len(shown) == _GALLERY or image is None:
+            continue
+        picture = album.thumbnail(image.path, side=_SIDE, marks=marks_of(drawn[key], facts.colors))
+        if picture is not None:
+            shown.append(Shown(picture, name_of(image), _split_of(image, facts)))
+    return shown
+
+
+def splits(facts: Facts) -> tuple[list[SplitRow], list[str]]:
+    """Images and objects by split, and the categories in the order of the columns."""
+    of_image = facts.tables.splits
+    objects = Counter(
+        (of_image[row.image_id], row.category or "")
+        for row in facts.tables.consensus or ()
+        if row.outcome == "object" and row.image_id in of_image
+    )
+    categories = _ordered({category for _, category in objects}, facts)
+    images = Counter(of_image.values())
+    names = [*(name for name in SPLITS if name in images), *sorted(set(images) - set(SPLITS))]
+    rows = [
+        SplitRow(
+            name=name,
+            images=images[name],
+            objects=tuple(objects[name, category] for category in categories),
+            share=images[name] / max(len(of_image), 1),
+        )
+        for name in names
+    ]
+    return rows, categories
+
+
+def _agreement(name: str, color: str | None, row: Mapping[str, str]) -> Agreement:
+    number = cell(row, "objects")
+    f1 = Measure(
+        cell(row, "f1"),
+        cell(row, "f1_low"),
+        cell(row, "f1_high"),
+        int(number) if number is not None else None,
+    )
+    return Agreement(name, color, f1, cell(row, "mean_iou"), cell(row, "mask_iou"), cell(row, "kappa"))
+
+
+def _ordered(names: Iterable[str], facts: Facts) -> list[str]:
+    """Categories of the taxonomy in its order, then any others by name."""
+    known = list(facts.colors)
+    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def _by_image(rows: Iterable[Annotation]) -> dict[str, list[Annotation]]:
+    found: dict[str, list[Annotation]] = defaultdict(list)
+    for row in rows:
+        found[row.image_id].append(row)
+    return dict(sorted(found.items()))
+
+
+def _turns(drawn: Mapping[str, Sequence[Annotation]], categories: Sequence[str]) -> list[str]:
+    """Image ids such that each category comes in turn; images with more objects first."""
+    waiting = {
+        category: sorted(
+            (key for key, rows in drawn.items() if any(row.category == category for row in rows)),
+            key=lambda key: (-min(len(drawn[key]), 3), key),
+        )
+        for category in categories
+    }
+    order: dict[str, None] = {}
+    while any(waiting.values()):
+        for category in categories:
+            if waiting[category]:
+                order.setdefault(waiting[category].pop(0))
+    return list(order)
+
+
+def _split_of(image: ImageRecord, facts: Facts) -> tuple[str, ...]:
+    split = facts.tables.splits.get(image.image_id)
+    return (split,) if split else ()
