@@ -148,7 +148,7 @@ def _open(data: bytes) -> Image.Image:
     except UnidentifiedImageError as error:
         raise _unidentified(data) from error
     except _DECODER_ERRORS as error:
-        raise _damaged(error, None) from error
+        raise (_damaged(error, None) if _signed(data) else _unidentified(data)) from error
 
 
 def _known_formats() -> tuple[str, ...]:
@@ -160,10 +160,13 @@ def _unidentified(data: bytes) -> UnfitImageError:
     kind = _UNSUPPORTED.get(data[4:12])
     if kind is not None:
         return UnfitImageError("unsupported_format", f"{kind} is not read: convert the file to JPEG or PNG")
-    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
-    if webp or data.startswith(_SIGNATURES):
+    if _signed(data):
         return UnfitImageError("corrupt", "starts like an image, but its header cannot be read")
     return UnfitImageError("not_an_image", f"no known image signature; first bytes {data[:8].hex(' ')}")
+
+
+def _signed(data: bytes) -> bool:
+    return data.startswith(_SIGNATURES) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
 
 
 def _damaged(error: BaseException, header: Header | None) -> UnfitImageError:
@@ -222,7 +225,7 @@ def _untouched(image: Image.Image, data: bytes, header: Header) -> bool:
         return False
     if header.format == "PNG" and data[_PNG_DEPTH_AT] != 8:  # bits a channel
         return False
-    return _turn(image) in (None, 1) and colour.is_srgb(image.info.get("icc_profile"))
+    return (_turn(image) or 1) not in range(2, 9) and colour.is_srgb(image.info.get("icc_profile"))
 
 
 def _turn(image: Image.Image) -> int | None:

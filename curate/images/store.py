@@ -1,9 +1,14 @@
-"""The folder of upright images, `<2 hex digits>/<image_id><extension>`; a kill at any time hurts nothing."""
+"""The folder of upright images, `<2 hex digits>/<image_id><extension>`; a kill at any time hurts nothing.
+
+Files that are upright RGB already share their blocks with the raw file, or are hard links to it where the
+file system cannot do that: replace raw files, do not write into them.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import shutil
 import sys
@@ -57,22 +62,25 @@ def keep_source(source: Path, target: Path, image_id: str) -> None:
 
 
 def encode(picture: Image.Image, target: Path, *, jpeg_quality: int) -> None:
-    """Write an RGB picture as the JPEG or PNG that the extension of `target` says, unless it is there.
+    """Write an RGB picture as the JPEG or PNG that `target` is called, unless it is there just so.
 
     Neither EXIF nor ICC data is written: the picture is upright sRGB.
 
     Raises:
         OSError: Nothing could be written.
     """
-    if target.is_file() and target.stat().st_size > 0:
+    buffer = io.BytesIO()
+    if target.suffix == ".jpg":
+        picture.save(buffer, "JPEG", quality=jpeg_quality, subsampling=0)
+    else:
+        picture.save(buffer, "PNG")
+    content = buffer.getvalue()
+    if target.is_file() and target.read_bytes() == content:
         return
     partial = _partial(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.suffix == ".jpg":
-            picture.save(partial, "JPEG", quality=jpeg_quality, subsampling=0)
-        else:
-            picture.save(partial, "PNG")
+        partial.write_bytes(content)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)

@@ -221,9 +221,12 @@ def _code_digest(module: str) -> str:
 
 
 def _remove_stale(folder: Path, *, keep: Sequence[Path]) -> None:
-    for path in folder.iterdir():
-        if path.suffix in (".parquet", ".partial") and path not in keep:
-            path.unlink()
+    try:
+        for path in folder.iterdir():
+            if path.suffix in (".parquet", ".partial") and path not in keep:
+                path.unlink()
+    except OSError as error:
+        raise tables.storage_error(error, folder) from error
 
 
 def _scores(table: pa.Table, categories: Sequence[Category]) -> dict[str, list[float]]:
