@@ -21,19 +21,17 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """A key written twice is an error: plain YAML silently keeps the last one."""
 
 
-def _mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         key = key_node.value
         if key in seen:
             raise yaml.MarkedYAMLError(problem=f"{key!r} is given twice", problem_mark=key_node.start_mark)
         seen.add(key)
-    return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=deep))
+    return dict(yaml.SafeLoader.construct_mapping(loader, node, deep=True))
 
 
-_UniqueKeyLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, lambda loader, node: _mapping(loader, node, deep=True)
-)
+_UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def load_model(path: Path, model: type[Model]) -> Model:
