@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.agreement.answers import sort_out
+from curate.agreement.consensus import cluster, consensus
+from curate.agreement.pairs import compare
+from curate.geometry import boxes, masks
+from curate.records import derived_id
+from tests.agreement.drawings import Drawn, answers, rows, table
+from tests.builders import HEIGHT, WIDTH, image_id
+
+A, B, C = "ann", "ben", "cem"
+BOX = (20.0, 20.0, 60.0, 60.0)
+FAR = (90.0, 60.0, 140.0, 110.0)
+
+
+def moved(box: tuple[float, float, float, float], by: float) -> tuple[float, float, float, float]:
+    return (box[0] + by, box[1] + by, box[2] + by, box[3] + by)
+
+
+def agreed(
+    work: dict[tuple[str, str], Drawn | None], *, share: float = 0.5, threshold: float = 0.5, order: int = 1
+) -> list[dict[str, Any]]:
+    images = {image_id(image) for image, _ in work}
+    found = sort_out(table(rows(work)[::order]), planned=images)
+    sizes = dict.fromkeys(images, (WIDTH, HEIGHT))
+    pairs = compare(found, found.overlapped(), sizes, iou_threshold=threshold)
+    clusters = cluster(found, pairs, iou_threshold=threshold)
+    tasks = {image: derived_id("task", image) for image in images}
+    made = consensus(found, clusters, sizes=sizes, tasks=tasks, min_votes_share=share)
+    return sorted(made.to_pylist(), key=lambda row: row["annotation_id"])
+
+
+def test_one_annotator_is_taken_over_as_drawn() -> None:
+    work = rows({("one", A): [("stop", BOX)]})
+    found = agreed({("one", A): [("stop", BOX)]})
+    assert [(row["category"], row["bbox_xyxy"], row["rle"]) for row in found] == [
+        ("stop", list(BOX), work[0].rle)
+    ]
+    row = found[0]
+    assert (row["origin"], row["annotator_id"], row["score"]) == ("consensus", None, None)
+    assert row["task_id"] == derived_id("task", image_id("one"))
+    assert row["created_at"] is None
+    assert row["lead_time_s"] is None
+
+
+def test_two_annotators_give_the_mean_box_and_the_union_of_masks() -> None:
+    (row,) = agreed({("one", A): [("stop", BOX)], ("one", B): [("stop", moved(BOX, 2.0))]})
+    assert row["bbox_xyxy"] == list(moved(BOX, 1.0))
+    drawn = [r.rle for r in rows({("one", A): [("stop", BOX)], ("one", B): [("stop", moved(BOX, 2.0))]})]
+    first, second = (masks.decode(rle or "", width=WIDTH, height=HEIGHT) for rle in drawn)
+    np.testing.assert_array_equal(masks.decode(row["rle"], width=WIDTH, height=HEIGHT), first | second)
+
+
+def test_three_annotators_give_the_median_box_and_the_majority_of_pixels() -> None:
+    work = {("one", person): [("stop", moved(BOX, by))] for person, by in ((A, 0.0), (B, 1.0), (C, 5.0))}
+    (row,) = agreed(work)
+    assert row["bbox_xyxy"] == list(moved(BOX, 1.0))
+    drawn = [masks.decode(r.rle or "", width=WIDTH, height=HEIGHT) for r in rows(work)]
+    expected = np.sum(drawn, axis=0) >= 2
+    np.testing.assert_array_equal(masks.decode(row["rle"], width=WIDTH, height=HEIGHT), expected)
+
+
+@pytest.mark.parametrize(
+    ("voters", "share", "kept"),
+    [(1, 0.5, True), (1, 0.51, False), (2, 1.0, True)],
+)
+def test_an_object_needs_its_share_of_two(voters: int, share: float, kept: bool) -> None:
+    work = {("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)] if voters == 2 else []}
+    (row,) = agreed(work, share=share)
+    assert (row["outcome"] == "object") is kept
+
+
+def test_two_of_three_are_two_thirds() -> None:
+    work = {("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)], ("one", C): []}
+    assert [row["outcome"] for row in agreed(work, share=2 / 3)] == ["object"]
+
+
+def test_who_skipped_has_no_vote() -> None:
+    work = {("one", A): [("stop", BOX)], ("one", B): None}
+    assert [row["outcome"] for row in agreed(work, share=1.0)] == ["object"]
+
+
+def test_nothing_seen_is_one_empty_row_and_skipped_by_all_is_none() -> None:
+    found = agreed({("one", A): [], ("one", B): [], ("two", A): None})
+    assert [(row["image_id"], row["outcome"], row["bbox_xyxy"]) for row in found] == [
+        (image_id("one"), "empty", None)
+    ]
+
+
+def test_the_majority_names_the_object() -> None:
+    work = {("one", A): [("stop", BOX)], ("one", B): [("park", BOX)], ("one", C): [("park", BOX)]}
+    assert [row["category"] for row in agreed(work)] == ["park"]
+
+
+def test_a_tie_of_names_is_drawn_without_favour() -> None:
+    """Over many images neither name wins much more often, whoever chose it."""
+    names = [f"image {index}" for index in range(200)]
+    work: dict[tuple[str, str], Drawn | None] = {}
+    for name in names:
+        work |= {(name, A): [("park", BOX)], (name, B): [("stop", BOX)]}
+    won = [row["category"] for row in agreed(work)]
+    assert len(won) == 200
+    assert 70 <= won.count("park") <= 130
+    swapped = {(name, B if person == A else A): drawn for (name, person), drawn in work.items()}
+    assert agreed(swapped) == agreed(work)
+
+
+def test_parent_stays_where_all_members_share_it() -> None:
+    made = rows({("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)]})
+    for parents, expected in ((("p", "p"), "p"), (("p", "q"), None), (("p", None), None)):
+        table_rows = [{**row.row(), "parent_id": parent} for row, parent in zip(made, parents, strict=True)]
+        found = sort_out(
+            table(made).from_pylist(table_rows, schema=table(made).schema), planned={image_id("one")}
+        )
+        sizes = {image_id("one"): (WIDTH, HEIGHT)}
+        pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
+        clusters = cluster(found, pairs, iou_threshold=0.5)
+        made_of = consensus(
+            found, clusters, sizes=sizes, tasks=dict.fromkeys(sizes, "task"), min_votes_share=0.5
+        )
+        assert made_of.column("parent_id").to_pylist() == [expected]
+
+
+def test_one_person_drawing_the_same_twice_stays_two_rows() -> None:
+    found = agreed({("one", A): [("stop", BOX), ("stop", BOX)]})
+    assert len(found) == len({row["annotation_id"] for row in found}) == 2
+
+
+def test_a_chain_is_not_one_object() -> None:
+    """a-b and b-c overlap enough, a-c does not: three people never mean one thing."""
+    work: dict[tuple[str, str], Drawn | None] = {
+        ("one", A): [("stop", BOX)],
+        ("one", B): [("stop", (32.0, 20.0, 72.0, 60.0))],
+        ("one", C): [("stop", (44.0, 20.0, 84.0, 60.0))],
+    }
+    found = answers(work)
+    sizes = {image_id("one"): (WIDTH, HEIGHT)}
+    pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
+    sizes_of = sorted(len(group.members) for group in cluster(found, pairs, iou_threshold=0.5))
+    assert sizes_of == [1, 2]
+
+
+position = st.tuples(st.integers(0, 100), st.integers(0, 60), st.integers(8, 50), st.integers(8, 50))
+thing = st.tuples(
+    st.sampled_from(["stop", "park"]),
+    position.map(lambda p: (float(p[0]), float(p[1]), float(p[0] + p[2]), float(p[1] + p[3]))),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.lists(thing, max_size=3, unique=True), min_size=1, max_size=4))
+def test_clusters_are_complete_disjoint_and_tight(people: list[Drawn]) -> None:
+    work: dict[tuple[str, str], Drawn | None] = {("one", f"p{i}"): drawn for i, drawn in enumerate(people)}
+    found = answers(work)
+    sizes = {image_id("one"): (WIDTH, HEIGHT)}
+    pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.3)
+    clusters = cluster(found, pairs, iou_threshold=0.3)
+    assert sorted(i for group in clusters for i in group.members) == list(range(len(found.categories)))
+    owner = {i: person for person, drawn in found.by_image[image_id("one")].items() for i in drawn.tolist()}
+    for group in clusters:
+        assert len({owner[i] for i in group.members}) == len(group.members)
+        for i, j in itertools.combinations(group.members, 2):
+            assert boxes.box_iou(found.boxes[[i]], found.boxes[[j]])[0, 0] >= 0.3
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(thing, max_size=3), min_size=1, max_size=3))
+def test_the_order_of_the_rows_changes_nothing(people: list[Drawn]) -> None:
+    work: dict[tuple[str, str], Drawn | None] = {("one", f"p{i}"): drawn for i, drawn in enumerate(people)}
+    assert agreed(work) == agreed(work, order=-1)
