@@ -37,12 +37,14 @@ class Disagreement:
     Attributes:
         image_id: The image.
         f1: Agreement of its annotators in [0, 1]; None where it has none.
-        detail: The other columns of the line, "name: value", in the file's order.
+        reason: Why it is listed: skipped, partly_skipped, category or low_f1.
+        mean_iou: Mean IoU in [0, 1] of the boxes that its annotators share; None where there are none.
     """
 
     image_id: str
     f1: float | None
-    detail: tuple[str, ...]
+    reason: str
+    mean_iou: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,10 @@ def _queue(path: Path) -> tuple[Disagreement, ...] | None:
 
 
 def _disagreement(row: Mapping[str, str]) -> Disagreement:
-    f1 = row.get("f1") or None
-    detail = tuple(
-        f"{name}: {value}" for name, value in row.items() if name not in {"image_id", "f1", "path"} and value
+    f1, iou = row.get("f1"), row.get("mean_iou")
+    return Disagreement(
+        row["image_id"], float(f1) if f1 else None, row.get("reason") or "", float(iou) if iou else None
     )
-    return Disagreement(row["image_id"], float(f1) if f1 else None, detail)
 
 
 def _splits(folder: Path) -> dict[str, str]:

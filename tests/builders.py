@@ -307,9 +307,9 @@ def _write_agreement(root: Path, human: Sequence[Annotation]) -> None:
     write_pairs(root / "data/agreement/pairs.parquet", rows)
     with (root / "data/agreement/queue.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["image_id", "f1", "reason"])
-        writer.writerow([image_id("five"), "0.0", "missed"])
-        writer.writerow([image_id("six"), "0.0", "category"])
+        writer.writerow(["image_id", "path", "reason", "f1", "mean_iou"])
+        writer.writerow([image_id("five"), image("five").path, "low_f1", 0.0, ""])
+        writer.writerow([image_id("six"), image("six").path, "category", 0.0, 0.91])
     metrics = {
         "f1": {"value": 0.67, "low": 0.4, "high": 0.9, "n": 5},
         "mean_box_iou": {"value": 0.91, "low": 0.9, "high": 0.92, "n": 4},

@@ -165,7 +165,7 @@ def _draft(
     values["phash"] = f"{image.phash:016x}" if image.phash is not None else None
     values["attributes"] = "; ".join(f"{name}={value}" for name, value in image.attributes) or None
     values["split"] = split
-    values["disagreement"] = "; ".join(doubt.detail) if doubt else None
+    values["disagreement"] = doubt.reason if doubt else None
     values["disagreement_f1"] = doubt.f1 if doubt else None
     tags = [DROPPED if image.drop_reason else KEPT]
     tags += [split] if split in SPLITS else []

@@ -162,11 +162,17 @@ def _group(members: list[ImageRecord], album: Album) -> Group:
             size=f"{image.width}×{image.height}",
             keeper=image.image_id == keeper.image_id,
             bits=_bits(image, keeper) if image.image_id != keeper.image_id else None,
-            detail=image.drop_detail or "",
+            detail=_after_distance(image.drop_detail or ""),
         )
         for image in members[:_MEMBERS]
     )
     return Group(shown, len(members), _spread(members), max(0, len(members) - _MEMBERS))
+
+
+def _after_distance(detail: str) -> str:
+    """Why the keeper is kept, without the distance, which stands beside it: "6 bits from keeper; ..."."""
+    first, _, rest = detail.partition("; ")
+    return rest if first.endswith("from keeper") else detail
 
 
 def name_of(image: ImageRecord) -> str:

@@ -20,7 +20,7 @@ from curate.records import Annotation, Box
 
 _QUALITY = 78  # of the JPEGs
 _SMOOTH = 2  # drawn so much larger, then reduced: smooth edges
-_FILL, _OUTLINE = 0.38, 2  # opacity of a mask; pixels of a box's line
+_FILL, _OUTLINE = 0.3, 2  # opacity of a mask; pixels of a box's line
 _TEXT = 11  # pixels
 _DARK_INK = 150  # luma of a colour from which black text reads better than white
 
@@ -34,12 +34,14 @@ class Mark:
         color: "#rrggbb".
         label: Written at the box; empty = nothing.
         rle: Mask in COCO compressed counts; None = box only.
+        below: The label stands under the box instead of above it.
     """
 
     box: Box
     color: str
     label: str = ""
     rle: str | None = None
+    below: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +140,18 @@ def marks_of(annotations: Sequence[Annotation], colors: dict[str, str], *, named
         Mark(
             row.bbox_xyxy,
             colors.get(row.category or "", "#888888"),
-            row.category or "" if named else "",
+            words(row.category or "") if named else "",
             row.rle,
         )
         for row in annotations
         if row.bbox_xyxy is not None
     ]
     return sorted(marks, key=lambda mark: (-_area(mark.box), mark.box, mark.label))
+
+
+def words(name: str) -> str:
+    """A name as people read it: "stop_sign" as "stop sign"."""
+    return name.replace("_", " ")
 
 
 def _area(box: Box) -> float:
@@ -172,12 +179,15 @@ def _name(
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
     room: tuple[int, int],
 ) -> None:
-    """The label on a plate above the box, or inside where there is no room above."""
+    """The label on a plate above or below the box, or inside where there is no room."""
     pad = 2 * _SMOOTH
     left, top, right, bottom = pen.textbbox((0, 0), mark.label, font=font)
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
     x = min(max(0.0, box[0]), max(0.0, room[0] - width))
-    y = box[1] - height if box[1] >= height else min(box[1], room[1] - height)
+    above, below = box[1] - height, box[3]
+    y = below if mark.below else above
+    if not 0 <= y <= room[1] - height:  # no room there: inside, at the same edge
+        y = min(max(0.0, box[3] - height if mark.below else box[1]), room[1] - height)
     pen.rectangle((x, y, x + width, y + height), fill=mark.color)
     pen.text((x + pad - left, y + pad - top), mark.label, font=font, fill=_ink(mark.color))
 

@@ -10,13 +10,19 @@ import numpy as np
 
 from curate.records import Annotation, ImageRecord
 from curate.report.curation import name_of
-from curate.report.drawing import Album, Mark, Picture, marks_of
+from curate.report.drawing import Album, Mark, Picture, marks_of, words
 from curate.report.facts import Facts, Measure, cell, measure
 
 _QUEUE, _GALLERY = 12, 18  # pictures
 _SIDE = 320  # pixels
 _BINS = 20  # of the histogram of scores
 PEOPLE = ("#ff7f0e", "#00a6d6", "#d62fa0", "#2ca02c", "#8b5cf6")  # one a person, in pictures of disagreement
+_REASONS = {
+    "skipped": "everybody skipped it",
+    "partly_skipped": "some skipped it",
+    "category": "two names for one object",
+    "low_f1": "different objects",
+}
 SPLITS = ("train", "validation", "test")
 
 
@@ -70,7 +76,7 @@ def proposed(facts: Facts) -> tuple[list[Proposed], list[int]]:
     for row in rows:
         by_category[row.category or ""].append(row)
     result = []
-    for name in _ordered(by_category, facts):
+    for name in ordered(by_category, facts):
         drawn = by_category[name]
         scores = [row.score for row in drawn if row.score is not None]
         result.append(
@@ -105,7 +111,7 @@ def headline(facts: Facts) -> list[tuple[str, str, Measure]]:
 def by_category(facts: Facts) -> list[Agreement]:
     """Agreement in each category, in the order of the taxonomy."""
     rows = {row.get("category", ""): row for row in facts.plots.get("agreement_by_category", ())}
-    return [_agreement(name, facts.colors.get(name), rows[name]) for name in _ordered(rows, facts)]
+    return [_agreement(name, facts.colors.get(name), rows[name]) for name in ordered(rows, facts)]
 
 
 def by_people(facts: Facts) -> list[Agreement]:
@@ -130,14 +136,20 @@ def disagreements(facts: Facts, album: Album) -> tuple[list[Shown], dict[str, st
     for entry in (facts.tables.queue or ())[:_QUEUE]:
         image = images.get(entry.image_id)
         marks = [
-            Mark(row.bbox_xyxy, colors[row.annotator_id or "unknown"], row.category or "")
+            Mark(
+                row.bbox_xyxy,
+                colors[row.annotator_id or "unknown"],
+                words(row.category or ""),
+                below=people.index(row.annotator_id or "unknown") % 2 == 1,  # names of both stay readable
+            )
             for row in drawn.get(entry.image_id, ())
             if row.bbox_xyxy is not None
         ]
         picture = album.thumbnail(image.path, side=_SIDE, marks=marks) if image is not None else None
         if image is not None and picture is not None:
-            f1 = (f"F1 {entry.f1:.2f}",) if entry.f1 is not None else ()
-            shown.append(Shown(picture, name_of(image), (*f1, *entry.detail)))
+            told = [_REASONS.get(entry.reason, entry.reason)]
+            told += [f"F1 {entry.f1:.2f}"] if entry.f1 is not None else []
+            shown.append(Shown(picture, name_of(image), tuple(told)))
     return shown, colors
 
 
@@ -146,9 +158,7 @@ def gallery(facts: Facts, album: Album) -> list[Shown]:
     images = {image.image_id: image for image in facts.tables.images}
     drawn = _by_image(row for row in facts.tables.consensus or () if row.outcome == "object")
     shown: list[Shown] = []
-    for key in _turns(
-        drawn, _ordered({row.category or "" for rows in drawn.values() for row in rows}, facts)
-    ):
+    for key in _turns(drawn, ordered({row.category or "" for rows in drawn.values() for row in rows}, facts)):
         image = images.get(key)
         if len(shown) == _GALLERY or image is None:
             continue
@@ -166,7 +176,7 @@ def splits(facts: Facts) -> tuple[list[SplitRow], list[str]]:
         for row in facts.tables.consensus or ()
         if row.outcome == "object" and row.image_id in of_image
     )
-    categories = _ordered({category for _, category in objects}, facts)
+    categories = ordered({category for _, category in objects}, facts)
     images = Counter(of_image.values())
     names = [*(name for name in SPLITS if name in images), *sorted(set(images) - set(SPLITS))]
     rows = [
@@ -192,7 +202,7 @@ def _agreement(name: str, color: str | None, row: Mapping[str, str]) -> Agreemen
     return Agreement(name, color, f1, cell(row, "mean_iou"), cell(row, "mask_iou"), cell(row, "kappa"))
 
 
-def _ordered(names: Iterable[str], facts: Facts) -> list[str]:
+def ordered(names: Iterable[str], facts: Facts) -> list[str]:
     """Categories of the taxonomy in its order, then any others by name."""
     known = list(facts.colors)
     return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))

@@ -14,7 +14,7 @@ import jinja2
 from curate import tables
 from curate.report import curation, figures, labels
 from curate.report import facts as project
-from curate.report.drawing import Album
+from curate.report.drawing import Album, words
 from curate.report.facts import Facts, Measure
 
 _PICTURE_BYTES = 5_000_000  # of all data URIs: the page stays under 6 MB
@@ -51,7 +51,9 @@ def render(facts: Facts) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(count=_count, share=_share, figure=_figure, words=_words, value=_value)
+    environment.filters.update(
+        count=_count, share=_share, figure=_figure, words=words, basename=_basename, value=_value
+    )
     environment.globals.update(
         bar=figures.bar, stack=figures.stack, interval=figures.interval, histogram=figures.histogram
     )
@@ -74,6 +76,7 @@ def _content(facts: Facts) -> dict[str, Any]:
         "simulated": facts.simulated,
         "colors": facts.colors,
         "funnel": curation.funnel(facts),
+        "released": len(shown.splits) or None,
         "objects": len(consensus) if shown.consensus is not None else None,
         "dropped": curation.dropped(facts, album),
         "groups": groups,
@@ -95,33 +98,32 @@ def _content(facts: Facts) -> dict[str, Any]:
         "gallery": gallery,
         "splits": splits,
         "split_categories": split_categories,
-        "demo": _sections(facts.metrics.get("demo", {})),
+        "demo": _sections(facts),
         "licenses": sorted({image.license for image in shown.images if image.license}),
     }
 
 
-def _sections(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Nested figures of unknown names: plain ones, and a table where all entries look alike."""
-    sections = []
+def _sections(facts: Facts) -> list[dict[str, Any]]:
+    """metrics/demo.json, whatever its names: plain figures, and a table where entries look alike."""
+    metrics = facts.metrics.get("demo", {})
     loose = {name: value for name, value in metrics.items() if not isinstance(value, Mapping)}
-    for name, content in [("figures", loose), *metrics.items()]:
-        if not isinstance(content, Mapping) or not content:
-            continue
-        plain = [(key, value) for key, value in content.items() if not isinstance(value, Mapping)]
-        nested = [
-            {"name": key, "columns": sorted({c for row in rows.values() for c in row}), "rows": rows}
-            for key, rows in content.items()
-            if isinstance(rows, Mapping) and rows and all(isinstance(row, Mapping) for row in rows.values())
-        ]
-        flat = [
-            (f"{key}: {inner}", value)
-            for key, rows in content.items()
-            if isinstance(rows, Mapping)
-            for inner, value in rows.items()
-            if not isinstance(value, Mapping)
-        ]
-        sections.append({"name": name, "plain": plain + flat, "nested": nested})
-    return sections
+    groups = [(name, value) for name, value in metrics.items() if isinstance(value, Mapping)]
+    return [_section(name, content, facts) for name, content in [("figures", loose), *groups] if content]
+
+
+def _section(name: str, content: Mapping[str, Any], facts: Facts) -> dict[str, Any]:
+    plain = {key: value for key, value in content.items() if not isinstance(value, Mapping)}
+    nested = []
+    for key, rows in content.items():
+        if isinstance(rows, Mapping) and rows and all(isinstance(row, Mapping) for row in rows.values()):
+            columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+            ordered = {row: rows[row] for row in labels.ordered(rows, facts)}
+            if plain and set(plain) <= set(columns):
+                ordered, plain = {**ordered, "all": plain}, {}
+            nested.append({"name": key, "columns": columns, "rows": ordered})
+        elif isinstance(rows, Mapping):
+            plain |= {f"{key}: {inner}": value for inner, value in rows.items()}
+    return {"name": name, "plain": plain, "nested": nested}
 
 
 def _count(value: int | None) -> str:
@@ -146,6 +148,5 @@ def _value(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _words(name: str) -> str:
-    """A name as words: "near_duplicate" to "near duplicate"."""
-    return name.replace("_", " ")
+def _basename(path: str) -> str:
+    return path.rpartition("/")[2]
