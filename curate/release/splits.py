@@ -24,9 +24,9 @@ def assign(
     Groups are sorted into strata by the rarest category on their images (rarest in the whole release; a
     stratum of its own for images without an object). Within a stratum they stand in the order of a hash of
     seed and group, and the first go to test, the next to validation, the rest to train, so that after each
-    stratum the running total is as near to the shares as whole groups allow. A group's place in the order
-    never changes; when images are added, only groups near a border can move. If there are three groups or
-    more, no split with a share is left empty.
+    stratum the running total is as near to the shares as whole groups allow; a group that is too large for
+    what is left of a share is passed over. A group's place in the order never changes; when images are added,
+    only groups near a border can move. If there are three groups or more, no split with a share is empty.
 
     Args:
         groups: Group of each image.
@@ -55,11 +55,11 @@ def assign(
         ordered = sorted(stratum, key=lambda group: _rank(group, seed))
         seen += sum(sizes[group] for group in ordered)
         for split, share in quotas.items():
-            while ordered and _closer(filled[split], sizes[ordered[0]], share * seen):
-                group = ordered.pop(0)
-                chosen[group] = split
-                filled[split] += sizes[group]
-        chosen.update(dict.fromkeys(ordered, "train"))
+            for group in ordered:
+                if group not in chosen and _closer(filled[split], sizes[group], share * seen):
+                    chosen[group] = split
+                    filled[split] += sizes[group]
+        chosen.update((group, "train") for group in ordered if group not in chosen)
     _fill_empty(chosen, [split for split, share in quotas.items() if share > 0], seed)
     return [chosen[group] for group in groups]
 

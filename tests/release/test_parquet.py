@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curate.errors import InputError, ReleaseError
+from curate.geometry import masks
+from curate.release import parquet
+from curate.release.content import Content
+from tests.builders import HEIGHT, WIDTH, image, scene, write_jpeg
+from tests.release.contents import content
+
+BOX, FAR = (10.0, 10.0, 50.0, 50.0), (60.5, 10.25, 90.0, 50.0)
+WORK = {"one": [("stop_sign", BOX), ("parking_sign", FAR)], **{f"empty {i}": [] for i in range(6)}}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Content:
+    monkeypatch.chdir(tmp_path)
+    for name in WORK:
+        path = image(name).path
+        assert path is not None
+        write_jpeg(Path(path), scene([]))
+    return content(WORK)
+
+
+def with_masks(made: Content, rles: list[str | None]) -> Content:
+    position = made.objects.column_names.index("rle")
+    column = pa.array(rles, pa.string())
+    return replace(made, objects=made.objects.set_column(position, "rle", column))
+
+
+def written(made: Content, splits: list[str], *, row_group_size: int = 100) -> dict[str, pq.ParquetFile]:
+    shards = parquet.plan_shards(made, splits)
+    counts = {}
+    for shard in shards:
+        counts[shard.name] = sum(
+            parquet.write_shard(Path(shard.name), shard, made, row_group_size=row_group_size)
+        )
+    assert sum(counts.values()) == len(splits)
+    return {name: pq.ParquetFile(name) for name in counts}
+
+
+def test_rows_hold_the_image_and_its_objects(project: Content) -> None:
+    files = written(project, ["train"] * 7)
+    rows = files["data/train-00000-of-00001.parquet"].read().to_pylist()
+    assert len(rows) == 7
+    row = rows[0]  # the first row of a split shows objects, wherever its id would stand
+    assert row["image"]["bytes"] == Path(image("one").path or "").read_bytes()
+    assert row["image"]["path"] == f"{row['image_id']}.jpg"
+    assert (row["width"], row["height"]) == (WIDTH, HEIGHT)
+    objects = row["objects"]
+    assert objects["bbox"] == [[10.0, 10.0, 40.0, 40.0], [60.5, 10.25, 29.5, 39.75]]
+    assert objects["category"] == [0, 1]
+    assert objects["category_name"] == ["stop_sign", "parking_sign"]
+    assert objects["iscrowd"] == [0, 0]
+    for segmentation, area in zip(objects["segmentation"], objects["area"], strict=True):
+        assert segmentation["size"] == [HEIGHT, WIDTH]
+        assert masks.decode(segmentation["counts"], width=WIDTH, height=HEIGHT).sum() == area
+    assert all(value == [] for row in rows[1:] for value in row["objects"].values())
+    assert [row["image_id"] for row in rows[1:]] == sorted(row["image_id"] for row in rows[1:])
+
+
+def test_an_object_without_mask_has_the_area_of_its_box(project: Content) -> None:
+    made = with_masks(project, [None, None])
+    objects = (
+        written(made, ["train"] * 7)["data/train-00000-of-00001.parquet"].read().to_pylist()[0]["objects"]
+    )
+    assert objects["segmentation"] == [None, None]
+    np.testing.assert_allclose(objects["area"], [1600, 29.5 * 39.75])
+
+
+def test_class_names_stand_in_the_metadata(project: Content) -> None:
+    (file,) = written(project, ["train"] * 7).values()
+    features = json.loads(file.schema_arrow.metadata[b"huggingface"])["info"]["features"]
+    assert features["objects"]["category"]["feature"]["names"] == ["stop_sign", "parking_sign"]
+    assert features["image"] == {"_type": "Image"}
+    assert list(features) == file.schema_arrow.names
+    assert list(features["objects"]) == [field.name for field in file.schema_arrow.field("objects").type]
+
+
+def test_row_groups_have_the_size_asked_for(project: Content) -> None:
+    (file,) = written(project, ["train"] * 7, row_group_size=3).values()
+    groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    assert groups == [3, 3, 1]
+
+
+def test_row_groups_and_files_are_bounded_in_bytes(project: Content, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = Path(image("one").path or "").stat().st_size
+    monkeypatch.setattr(parquet, "_GROUP_BYTES", int(1.5 * size))
+    monkeypatch.setattr(parquet, "_SHARD_BYTES", int(2.5 * size))
+    files = written(project, ["train"] * 7)
+    assert list(files) == [f"data/train-{i:05d}-of-00003.parquet" for i in range(3)]
+    rows = [row["image_id"] for file in files.values() for row in file.read().to_pylist()]
+    assert sorted(rows) == project.images.column("image_id").to_pylist()
+    for file in files.values():
+        assert all(file.metadata.row_group(i).num_rows <= 2 for i in range(file.num_row_groups))
+
+
+def test_each_split_has_its_files(project: Content) -> None:
+    files = written(project, ["train", "test", "train", "validation", "train", "train", "train"])
+    assert {name: file.metadata.num_rows for name, file in files.items()} == {
+        "data/test-00000-of-00001.parquet": 1,
+        "data/train-00000-of-00001.parquet": 5,
+        "data/validation-00000-of-00001.parquet": 1,
+    }
+
+
+def test_the_same_content_gives_the_same_bytes(project: Content) -> None:
+    name = "data/train-00000-of-00001.parquet"
+    written(project, ["train"] * 7)
+    first = Path(name).read_bytes()
+    written(project, ["train"] * 7)
+    assert Path(name).read_bytes() == first
+
+
+def test_a_vanished_image_is_named(project: Content) -> None:
+    path = Path(image("one").path or "")
+    (shard,) = parquet.plan_shards(project, ["train"] * 7)
+    path.unlink()
+    expected = f"{path} .* has disappeared: run dvc repro --force ingest"
+    with pytest.raises(InputError, match=expected):
+        list(parquet.write_shard(Path(shard.name), shard, project, row_group_size=10))
+    with pytest.raises(InputError, match=expected):
+        parquet.plan_shards(project, ["train"] * 7)
+
+
+def test_a_damaged_mask_is_named(project: Content) -> None:
+    made = with_masks(project, ["P", "P"])
+    key = made.objects.column("annotation_id")[0].as_py()
+    with pytest.raises(ReleaseError, match=f"annotation {key} of the consensus: mask counts 'P' are damaged"):
+        written(made, ["train"] * 7)
