@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curate import schema, tables
+from curate.errors import RecordError, TableError
+from curate.params import AgreementParams
+from curate.records import Annotation, StageReport, derived_id
+from curate.stages import agreement
+from tests import builders
+from tests.builders import annotation, image_id
+
+OUTPUTS = agreement.Outputs(
+    consensus=Path("data/agreement/consensus.parquet"),
+    pairs=Path("data/agreement/pairs.parquet"),
+    queue=Path("data/agreement/queue.csv"),
+    plots=Path("plots"),
+)
+INPUTS = agreement.Inputs(
+    images=Path("data/dedupe/images.parquet"),
+    annotations=Path("data/pull/annotations.parquet"),
+    plan=Path("data/select/plan.parquet"),
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> builders.SmallProject:
+    monkeypatch.chdir(tmp_path)
+    return builders.small_project(tmp_path, stage="pull")
+
+
+def run(**params: Any) -> StageReport:
+    return agreement.run(AgreementParams(**params), inputs=INPUTS, outputs=OUTPUTS)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def only(rows: Sequence[Annotation]) -> None:
+    builders.write_annotations(INPUTS.annotations, rows)
+
+
+@pytest.mark.usefixtures("project")
+def test_the_small_project_from_end_to_end() -> None:
+    """Two annotators: all boxes moved by two pixels, "six" named differently, "five" missed by the second."""
+    report = run()
+    assert dict(report.counts) == {
+        "images": 6, "seen by several": 6, "pairs of objects": 5, "consensus objects": 6,
+        "to look at again": 2, "without answer": 0, "rows outside the plan": 0,
+    }  # fmt: skip
+    f1 = report.metrics["f1"]
+    assert (f1["value"], f1["n"]) == (pytest.approx(2 * 4 / 11, abs=1e-6), 11)
+    assert f1["low"] < f1["value"] < f1["high"]
+    # 2 by 2: stop-stop 2, park-park 2, park-stop 1
+    assert report.metrics["kappa"]["value"] == pytest.approx((0.8 - 0.48) / 0.52, abs=1e-6)
+    assert report.metrics["f1_by_category"] == {
+        "parking_sign": pytest.approx(4 / 5, abs=1e-6), "stop_sign": pytest.approx(4 / 6, abs=1e-6)
+    }  # fmt: skip
+    json.dumps(dict(report.metrics), allow_nan=False)
+    assert [(row["image_id"], row["reason"], row["f1"]) for row in read_csv(OUTPUTS.queue)] == [
+        (image_id("five"), "low_f1", "0.0"),
+        (image_id("six"), "category", "0.0"),
+    ]
+    consensus = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS)
+    assert set(consensus.column("origin").to_pylist()) == {"consensus"}
+    empty = [row["image_id"] for row in consensus.to_pylist() if row["outcome"] == "empty"]
+    assert empty == [image_id("four")]
+
+
+def test_pairs_are_the_matches_and_what_only_one_drew(project: builders.SmallProject) -> None:
+    run()
+    by_id = {row.annotation_id: row for row in project.annotations["pull"]}
+    rows = tables.read(OUTPUTS.pairs, schema.PAIRS).to_pylist()
+    assert len(rows) == 6
+    for row in rows:
+        assert (row["annotator_a"], row["annotator_b"]) == builders.ANNOTATORS
+        for side in ("a", "b"):
+            drawn = row[f"annotation_{side}"]
+            if drawn is not None:
+                assert by_id[drawn].category == row[f"category_{side}"]
+                assert by_id[drawn].annotator_id == row[f"annotator_{side}"]
+                assert by_id[drawn].image_id == row["image_id"]
+        matched = row["annotation_a"] is not None and row["annotation_b"] is not None
+        assert (row["box_iou"] is not None) == matched == (row["mask_iou"] is not None)
+    (missed,) = [row for row in rows if row["annotation_b"] is None]
+    assert missed["image_id"] == image_id("five")
+
+
+@pytest.mark.usefixtures("project")
+def test_plots_say_something_about_every_category_and_pair() -> None:
+    run()
+    by_category = read_csv(OUTPUTS.plots / "agreement_by_category.csv")
+    assert [(row["category"], row["pairs"], row["objects"]) for row in by_category] == [
+        ("parking_sign", "2", "5"), ("stop_sign", "2", "6")
+    ]  # fmt: skip
+    histogram = read_csv(OUTPUTS.plots / "iou_histogram.csv")
+    assert sum(int(row["count"]) for row in histogram) == 5
+    assert histogram[-1]["bin"] == "0.95"
+    (people,) = read_csv(OUTPUTS.plots / "annotator_pairs.csv")
+    assert people["pair"] == " / ".join(builders.ANNOTATORS)
+    assert float(people["f1"]) == pytest.approx(8 / 11, abs=1e-6)
+
+
+@pytest.mark.usefixtures("project")
+def test_two_runs_give_the_same_bytes() -> None:
+    def everything() -> dict[str, bytes]:
+        paths = [OUTPUTS.consensus, OUTPUTS.pairs, OUTPUTS.queue, *sorted(OUTPUTS.plots.iterdir())]
+        return {path.name: path.read_bytes() for path in paths}
+
+    first = run()
+    before = everything()
+    assert run() == first
+    assert everything() == before
+
+
+def test_without_overlap_files_have_headers_and_figures_are_null(project: builders.SmallProject) -> None:
+    first = [row for row in project.annotations["pull"] if row.annotator_id == builders.ANNOTATORS[0]]
+    only(first)
+    report = run()
+    assert dict(report.counts)["seen by several"] == 0
+    undefined = {"value": None, "low": None, "high": None, "n": 0}
+    for name in ("f1", "mean_box_iou", "mean_mask_iou", "kappa", "kappa_with_missed", "alpha"):
+        assert report.metrics[name] == undefined
+    assert set(report.metrics["f1_by_category"].values()) == {None}
+    assert read_csv(OUTPUTS.queue) == []
+    assert OUTPUTS.queue.read_text() == "image_id,path,reason,f1,mean_iou\n"
+    assert (OUTPUTS.plots / "iou_histogram.csv").read_text() == "bin,count\n"
+    assert (OUTPUTS.plots / "annotator_pairs.csv").read_text().count("\n") == 1
+    assert tables.read(OUTPUTS.pairs, schema.PAIRS).num_rows == 0
+    kept = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).to_pylist()
+    assert {(row["image_id"], row["rle"]) for row in kept} == {(row.image_id, row.rle) for row in first}
+
+
+@pytest.mark.usefixtures("project")
+def test_with_no_answer_at_all_tables_are_empty() -> None:
+    only([])
+    report = run()
+    assert dict(report.counts)["without answer"] == 6
+    assert tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).num_rows == 0
+
+
+@pytest.mark.usefixtures("project")
+def test_skipped_images_stand_first_in_the_queue() -> None:
+    first, second = builders.ANNOTATORS
+    box = (20.0, 20.0, 80.0, 80.0)
+    only(
+        [
+            *(annotation("one", None, None, annotator_id=p, outcome="skipped") for p in (first, second)),
+            annotation("two", None, None, annotator_id=first, outcome="skipped"),
+            annotation("two", "stop_sign", box, annotator_id=second),
+            annotation("three", "stop_sign", box, annotator_id=first),
+            annotation("three", None, None, annotator_id=second),
+        ]
+    )
+    run()
+    rows = read_csv(OUTPUTS.queue)
+    assert [(row["image_id"], row["reason"]) for row in rows] == [
+        (image_id("one"), "skipped"), (image_id("two"), "partly_skipped"), (image_id("three"), "low_f1")
+    ]  # fmt: skip
+    consensus = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).column("image_id").to_pylist()
+    assert image_id("one") not in consensus
+
+
+@pytest.mark.usefixtures("project")
+def test_the_least_f1_decides_who_is_listed() -> None:
+    assert dict(run(disagreement_f1=0.0).counts)["to look at again"] == 1  # the name remains disputed
+
+
+def test_ids_of_the_server_do_not_reach_the_consensus(project: builders.SmallProject) -> None:
+    run()
+    before = OUTPUTS.consensus.read_bytes()
+    other = [
+        replace(
+            row,
+            annotation_id=derived_id("other server", row.annotation_id),
+            created_at="2001-01-01T00:00:00Z",
+        )
+        for row in project.annotations["pull"]
+    ]
+    only(other)
+    run()
+    assert OUTPUTS.consensus.read_bytes() == before
+
+
+@pytest.mark.usefixtures("project")
+def test_rows_on_images_outside_the_plan_are_counted() -> None:
+    run()
+    plan = tables.read(INPUTS.plan, schema.PLAN)
+    keep = [row for row in plan.to_pylist() if row["image_id"] != image_id("six")]
+    tables.write_rows(keep, INPUTS.plan, schema.PLAN)
+    assert dict(run().counts)["rows outside the plan"] == 2
+
+
+def test_a_plan_for_a_dropped_image_is_refused(project: builders.SmallProject) -> None:
+    dropped = [
+        replace(record, drop_reason="too_dark") if record.image_id == image_id("six") else record
+        for record in project.images
+    ]
+    builders.write_images(INPUTS.images, dropped)
+    with pytest.raises(
+        TableError, match=f"names 1 images that .* does not keep, the first is {image_id('six')}"
+    ):
+        run()
+
+
+def test_a_damaged_mask_is_named(project: builders.SmallProject) -> None:
+    rows = [replace(row, rle="1" if row.outcome == "object" else None) for row in project.annotations["pull"]]
+    only(rows)
+    with pytest.raises(
+        RecordError, match=r"annotation \w{24} or \w{24}: mask counts cover 1 pixels, expected 160"
+    ):
+        run()

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from curate.errors import InputError, ReleaseError, StorageError
+from curate.params import ReleaseParams
+from curate.records import StageReport
+from curate.release import manifest
+from curate.stages import release
+from tests import builders
+from tests.builders import annotation, image_id
+
+INPUTS = release.Inputs(
+    images=Path("data/dedupe/images.parquet"),
+    consensus=Path("data/agreement/consensus.parquet"),
+    taxonomy=Path("taxonomy.yaml"),
+    agreement_metrics=Path("metrics/agreement.json"),
+    annotations=Path("data/autolabel/annotations.parquet"),
+)
+FOLDER = Path("data/release")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> builders.SmallProject:
+    monkeypatch.chdir(tmp_path)
+    return builders.small_project(tmp_path)
+
+
+def run(**params: Any) -> StageReport:
+    return release.run(
+        ReleaseParams(name="unit-signs", **params),
+        inputs=INPUTS,
+        outputs=release.Outputs(folder=FOLDER),
+        labelers="simulated",
+    )
+
+
+@pytest.mark.usefixtures("project")
+def test_the_folder_is_complete() -> None:
+    report = run()
+    assert sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()) == [
+        ".gitattributes", "README.md",
+        "data/test-00000-of-00001.parquet",
+        "data/train-00000-of-00001.parquet",
+        "data/validation-00000-of-00001.parquet",
+        "release.json",
+    ]  # fmt: skip
+    assert report.metrics["images"] == {"train": 4, "validation": 1, "test": 1}
+    objects = report.metrics["objects"]
+    assert {name: sum(by_split.values()) for name, by_split in objects.items()} == {
+        "stop_sign": 3,
+        "parking_sign": 3,
+    }
+    written = manifest.trusted(FOLDER, digest=report.metrics["digest"], version="0.1.0")
+    assert written.images == report.metrics["images"]
+    card = (FOLDER / "README.md").read_text()
+    assert "SIMULATED" in card
+    assert "`unit-1`" in card
+    assert report.metrics["digest"] in card
+    assert not list(FOLDER.parent.glob(".release*"))
+
+
+@pytest.mark.usefixtures("project")
+def test_every_released_image_is_in_exactly_one_split() -> None:
+    run()
+    ids = [
+        row
+        for path in FOLDER.glob("data/*.parquet")
+        for row in pq.read_table(path).column("image_id").to_pylist()
+    ]
+    assert sorted(ids) == sorted(image_id(name) for name in ("one", "two", "three", "four", "five", "six"))
+
+
+@pytest.mark.usefixtures("project")
+def test_two_runs_give_the_same_bytes() -> None:
+    first = run()
+    before = {path: path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()}
+    assert run() == first
+    assert {path: path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.usefixtures("project")
+def test_the_digest_does_not_know_the_form_of_the_files() -> None:
+    first = run().metrics["digest"]
+    assert run(row_group_size=2, version="0.2.0", license="cc0-1.0").metrics["digest"] == first
+    assert run(seed=3, validation_share=0.3).metrics["digest"] != first
+
+
+@pytest.mark.usefixtures("project")
+def test_shares_of_zero_leave_one_split() -> None:
+    report = run(validation_share=0.0, test_share=0.0)
+    assert report.metrics["images"] == {"train": 6, "validation": 0, "test": 0}
+    assert [path.name for path in FOLDER.glob("data/*")] == ["train-00000-of-00001.parquet"]
+    assert "validation" not in (FOLDER / "README.md").read_text().split("---")[1]
+
+
+def test_two_kept_images_of_one_group_stay_together(project: builders.SmallProject) -> None:
+    for seed in range(12):
+        together = {image_id("one"), image_id("two"), image_id("three")}
+        images = [
+            replace(record, dup_group=image_id("one")) if record.image_id in together else record
+            for record in project.images
+        ]
+        builders.write_images(INPUTS.images, images)
+        run(seed=seed, validation_share=0.3, test_share=0.3)
+        home = {
+            key: path.name
+            for path in FOLDER.glob("data/*.parquet")
+            for key in pq.read_table(path).column("image_id").to_pylist()
+        }
+        assert len({home[key] for key in together}) == 1
+
+
+def test_nothing_to_release_is_one_line(project: builders.SmallProject) -> None:
+    builders.write_annotations(INPUTS.consensus, [])
+    with pytest.raises(ReleaseError, match="nothing to release"):
+        run()
+    assert not FOLDER.exists()
+    builders.write_annotations(INPUTS.consensus, project.annotations["consensus"])
+    run()
+    assert FOLDER.exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_an_unknown_category_is_refused() -> None:
+    builders.write_annotations(
+        INPUTS.consensus, [annotation("one", "tram", (1.0, 1.0, 9.0, 9.0), origin="consensus")]
+    )
+    with pytest.raises(ReleaseError, match="'tram'"):
+        run()
+
+
+def test_a_vanished_image_leaves_the_old_release(project: builders.SmallProject) -> None:
+    run()
+    before = (FOLDER / "release.json").read_bytes()
+    path = Path(next(r.path for r in project.images if r.image_id == image_id("two")) or "")
+    path.unlink()
+    with pytest.raises(InputError, match=f"{path} .* has disappeared"):
+        run(version="0.2.0")
+    assert (FOLDER / "release.json").read_bytes() == before
+    assert not list(FOLDER.parent.glob(".release*"))
+
+
+@pytest.mark.usefixtures("project")
+def test_a_full_disk_is_one_line_and_the_next_run_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_table = pq.ParquetWriter.write_table
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    with pytest.raises(StorageError, match="no space left while writing data/release: free some disk"):
+        run()
+    assert not FOLDER.exists()
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", write_table)
+    run()
+    assert FOLDER.exists()
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("text", [None, "", "[]"])
+def test_damaged_metrics_are_one_line(text: str | None) -> None:
+    if text is None:
+        INPUTS.agreement_metrics.unlink()
+    else:
+        INPUTS.agreement_metrics.write_text(text)
+    with pytest.raises(ReleaseError, match=r"metrics/agreement\.json .*run dvc repro --force agreement"):
+        run()
+
+
+@pytest.mark.usefixtures("project")
+def test_the_description_opens_the_card_or_is_missed_by_name() -> None:
+    Path("description.md").write_text("Signs of a unit test.")
+    run(description=Path("description.md"))
+    assert "# unit-signs\n\nSigns of a unit test.\n" in (FOLDER / "README.md").read_text()
+    with pytest.raises(ReleaseError, match=r"release\.description = nowhere\.md cannot be read"):
+        run(description=Path("nowhere.md"))
+
+
+@pytest.mark.usefixtures("project")
+def test_figures_of_agreement_reach_the_card() -> None:
+    metrics = json.loads(INPUTS.agreement_metrics.read_text())
+    INPUTS.agreement_metrics.write_text(json.dumps({**metrics, "counts": {"seen_by_several": 5}}))
+    run()
+    assert (
+        "| Detection F1 between two labelers | 0.670 | 0.400 to 0.900 | 5 objects |"
+        in (FOLDER / "README.md").read_text()
+    )
