@@ -1,0 +1,188 @@
+"""The page: its sections, its safety, its size, and that it never changes by itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from curate.errors import TableError
+from curate.report import page
+from tests import builders
+
+SECTIONS = (
+    "funnel", "labelled", "agreement", "disagreements", "model", "dropped", "duplicates", "splits",
+)  # fmt: skip
+SPACE = re.compile(r"\s+")
+
+
+class Text(HTMLParser):
+    """Visible text by id of the enclosing section, and the addresses that the page asks for."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.sections: dict[str, str] = {}
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+        self.here = "top"
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.tags.append(tag)
+        self.here = (values.get("id") or "?") if tag == "section" else self.here
+        self.addresses += [values[name] or "" for name in ("src", "href") if name in values]
+
+    def handle_data(self, data: str) -> None:
+        self.sections[self.here] = SPACE.sub(" ", self.sections.get(self.here, "") + data)
+
+
+def written(root: Path) -> str:
+    return page.write(root, root / "data/report/index.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> builders.SmallProject:
+    return builders.small_project(tmp_path)
+
+
+def test_every_section_is_there_and_nothing_comes_from_elsewhere(project: builders.SmallProject) -> None:
+    text = Text(written(project.root))
+    assert tuple(name for name in text.sections if name != "top") == SECTIONS
+    assert text.addresses, "pictures and anchors"
+    assert all(address.startswith(("#", "data:image/jpeg;base64,")) for address in text.addresses)
+    assert "script" not in text.tags
+    assert "link" not in text.tags
+
+
+def test_the_funnel_counts_what_was_lost(project: builders.SmallProject) -> None:
+    funnel = Text(written(project.root)).sections["funnel"]
+    assert re.search(r"raw files\s*8", funnel)
+    assert re.search(r"readable\s*7\s*−1 unreadable", funnel)
+    assert re.search(r"kept\s*6\s*−1 near-duplicates", funnel)
+    assert re.search(r"labelled\s*6", funnel)
+
+
+def test_figures_stand_with_interval_and_number(project: builders.SmallProject) -> None:
+    agreement = Text(written(project.root)).sections["agreement"]
+    assert re.search(r"F1\s*0\.67\s.*0\.40 to 0\.90, n = 5", agreement)
+    assert re.search(r"Mask IoU\s*–", agreement), "not measured: a dash, never a zero"
+
+
+def test_simulated_labelers_are_called_so(project: builders.SmallProject, tmp_path: Path) -> None:
+    text = Text(written(project.root))
+    assert "SIMULATED" in text.sections["top"]
+    assert "SIMULATED" in text.sections["agreement"]
+    people = [
+        replace(row, annotator_id=row.annotator_id.replace("@demo.invalid", "@example.org"))
+        for row in project.annotations["pull"]
+        if row.annotator_id
+    ]
+    builders.write_annotations(tmp_path / "data/pull/annotations.parquet", people)
+    assert "SIMULATED" not in written(project.root)
+
+
+def test_disagreements_show_both_people_and_the_reason(project: builders.SmallProject) -> None:
+    section = Text(written(project.root)).sections["disagreements"]
+    assert "2 images deserve another look" in section
+    assert all(person in section for person in builders.ANNOTATORS)
+    assert "two names for one object · F1 0.00" in section
+
+
+def test_duplicates_show_keeper_and_distance(project: builders.SmallProject) -> None:
+    section = Text(written(project.root)).sections["duplicates"]
+    assert re.search(r"kept · 160×120\s*one\.jpg", section)
+    assert re.search(r"2 bits · 160×120\s*copy\.jpg", section)
+
+
+def test_names_are_escaped(tmp_path: Path) -> None:
+    builders.small_project(tmp_path)
+    evil = "<script>alert('x')</script>\".jpg"
+    images = [
+        builders.image("one", sources=(evil,)),
+        builders.image(
+            "broken", path=None, drop_reason="<b>bad</b>", drop_detail="<img src=x>", sources=(evil,)
+        ),
+    ]
+    builders.write_images(tmp_path / "data/dedupe/images.parquet", images)
+    (tmp_path / "metrics/demo.json").write_text(json.dumps({"<i>group</i>": {"<u>key</u>": "<s>value</s>"}}))
+    html = written(tmp_path)
+    assert "<script" not in html
+    assert not re.search(r"<(b>bad|img src=x|i>group|u>key|s>value)", html)
+    assert "&lt;script&gt;" in html
+
+
+@pytest.mark.parametrize(
+    ("stage", "empty"),
+    [
+        ("ingest", {"labelled", "agreement", "disagreements", "model", "duplicates", "splits"}),
+        ("dedupe", {"labelled", "agreement", "disagreements", "model", "splits"}),
+        ("autolabel", {"labelled", "agreement", "disagreements", "splits"}),
+        ("agreement", {"splits"}),
+    ],
+)
+def test_a_section_of_a_stage_to_come_says_what_to_run(tmp_path: Path, stage: str, empty: set[str]) -> None:
+    builders.small_project(tmp_path, stage=stage)
+    sections = Text(written(tmp_path)).sections
+    assert {name for name, text in sections.items() if "Nothing here yet: run dvc repro" in text} == empty
+
+
+def test_nothing_at_all_names_the_stage(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="run the stage ingest"):
+        page.write(tmp_path, tmp_path / "out.html")
+
+
+def test_damaged_metrics_are_one_line(project: builders.SmallProject) -> None:
+    (project.root / "metrics/agreement.json").write_text("{")
+    with pytest.raises(TableError, match=r"agreement\.json is damaged .* dvc repro --force agreement"):
+        written(project.root)
+
+
+def test_a_vanished_picture_leaves_the_rest(project: builders.SmallProject) -> None:
+    with_all = Text(written(project.root))
+    (project.root / str(project.images[0].path or project.images[1].path)).unlink()
+    without = Text(written(project.root))
+    assert tuple(without.sections) == tuple(with_all.sections)
+    assert len(without.addresses) < len(with_all.addresses)
+
+
+def test_two_runs_write_the_same_bytes(project: builders.SmallProject) -> None:
+    assert written(project.root) == written(project.root)
+
+
+def test_figures_of_unknown_names_become_tables(project: builders.SmallProject) -> None:
+    demo = {
+        "model": {"f1": 0.5, "by_category": {"stop_sign": {"f1": 0.25}, "parking_sign": {"f1": 0.75}}},
+        "seed": 7,
+    }
+    (project.root / "metrics/demo.json").write_text(json.dumps(demo))
+    section = Text(written(project.root)).sections["truth"]
+    assert re.search(r"seed\s*7 .*stop sign\s*0\.250 parking sign\s*0\.750 all\s*0\.500", section)
+
+
+def test_the_page_stays_small_however_noisy_the_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (640, 480)
+    images, objects = [], []
+    for index in range(60):  # in pairs of duplicates
+        keeper = builders.image_id(str(index - index % 2))
+        change = {"duplicate_of": keeper, "drop_reason": "near_duplicate"} if index % 2 else {}
+        images.append(builders.image(str(index), width=size[0], height=size[1], dup_group=keeper, **change))
+        # Noise is what JPEG compresses worst.
+        noise = np.random.default_rng(index).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+        builders.write_jpeg(tmp_path / str(images[-1].path), noise)
+        box = (10.0, 10.0, 600.0, 400.0)
+        objects.append(builders.annotation(str(index), "stop_sign", box, origin="consensus", size=size))
+    builders.write_images(tmp_path / "data/ingest/images.parquet", images)
+    builders.write_annotations(tmp_path / "data/agreement/consensus.parquet", objects)
+    whole = len(written(tmp_path))
+    assert 900_000 < whole < 6_000_000
+    monkeypatch.setattr(page, "_PICTURE_BYTES", 400_000)
+    pictures = [address for address in Text(written(tmp_path)).addresses if address.startswith("data:")]
+    assert 300_000 < sum(map(len, pictures)) <= 400_000
