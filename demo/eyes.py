@@ -92,8 +92,8 @@ def look(
         height, width = item.mask.shape
         box = _shaky_box(rng, item.box, width, height)
         mask = _shaky_mask(rng, item.mask)
-        region_id = partner.get(number) or f"sim-{rng.bytes(5).hex()}"
-        drawn.append(Drawn(region_id, category, box, mask if mask.any() else item.mask))
+        own_id = f"sim-{rng.bytes(5).hex()}"  # drawn in any case: suggestions must not shift what follows
+        drawn.append(Drawn(partner.get(number, own_id), category, box, mask if mask.any() else item.mask))
         seconds += _SECONDS_TO_CORRECT if number in partner else _SECONDS_TO_DRAW
     return Answer(tuple(drawn), round(seconds * float(rng.lognormal(0.0, 0.25)), 1))
 

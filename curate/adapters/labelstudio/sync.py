@@ -209,8 +209,7 @@ def _apply(client: Client, project: ProjectRef, difference: Difference, batch_si
         _replace(client, project, batch)
     for task, overlap in track(difference.overlap, total=len(difference.overlap), label="push: labelers"):
         _set_overlap(client, task.number, overlap, labeled=task.answers >= overlap)
-    for created in _batches(difference.create, batch_size, "push: create"):
-        _create(client, project, created)
+    _create(client, project, difference.create, batch_size)
     versions = {item.prediction["model_version"] for item in _changed(difference) if item.prediction}
     for version in versions:  # one at most: `wanted_tasks` gives all the same
         client.patch(
@@ -224,14 +223,33 @@ def _changed(difference: Difference) -> list[Wanted]:
     return [*difference.create, *(item for _, item in difference.replace)]
 
 
-def _create(client: Client, project: ProjectRef, batch: Sequence[Wanted]) -> None:
+def _create(client: Client, project: ProjectRef, items: Sequence[Wanted], batch_size: int) -> None:
+    """Create tasks with the number of labelers that each wants.
+
+    A new task gets the project's number, and another number costs a request for every task. So the tasks
+    with the project's number come first. Then, while that number is 1, it can be raised for all that follow:
+    the server leaves tasks of 1 alone as soon as one task has more. A later index finds what went wrong.
+    """
+    path = f"/api/projects/{project.project_id}/"
+    usual = int(client.get(path, action="reading the project")["maximum_annotations"]) if items else 1
+    for overlap in sorted({item.overlap for item in items}, key=lambda number: (number != usual, number)):
+        group = [item for item in items if item.overlap == overlap]
+        if usual == 1 != overlap and len(group) > 1:
+            _import(client, project, group[:1], patch_overlap=True)
+            client.patch(path, {"maximum_annotations": overlap}, action="setting the number of labelers")
+            usual, group = overlap, group[1:]
+        for batch in _batches(group, batch_size, "push: create"):
+            _import(client, project, batch, patch_overlap=overlap != usual)
+
+
+def _import(client: Client, project: ProjectRef, batch: Sequence[Wanted], *, patch_overlap: bool) -> None:
     body = [
         {"data": item.data, "predictions": [item.prediction] if item.prediction else []} for item in batch
     ]
     path = f"/api/projects/{project.project_id}/import"
     reply = client.post(path, body, action=f"creating {len(batch)} tasks", return_task_ids="true")
-    for number, item in zip(reply["task_ids"], batch, strict=True):
-        if item.overlap != 1:
+    if patch_overlap:
+        for number, item in zip(reply["task_ids"], batch, strict=True):
             _set_overlap(client, int(number), item.overlap, labeled=False)
 
 
