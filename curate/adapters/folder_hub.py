@@ -70,6 +70,6 @@ class FolderHub:
 def _is_there(target: Path, folder: Path, release: manifest.Manifest) -> bool:
     try:
         same = (target / manifest.NAME).read_bytes() == (folder / manifest.NAME).read_bytes()
-    except FileNotFoundError:
+        return same and not manifest.damaged_files(target, release)
+    except OSError:  # missing or unreadable: copying it again repairs that, or says why it cannot
         return False
-    return same and not manifest.damaged_files(target, release)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class HuggingFaceHub:
         """
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
         self._hub = require("huggingface_hub", extra="hub")
+        if not sys.stderr.isatty():
+            self._hub.utils.disable_progress_bars()
         self._api = self._hub.HfApi() if api is None else api
         self._repo = repo
         self._private = private
@@ -146,21 +149,26 @@ class HuggingFaceHub:
     def _foreign_errors(self) -> tuple[type[BaseException], ...]:
         """What the library lets through: its own errors, and those of its HTTP client (two, by version)."""
         errors = self._hub.errors
-        known = [errors.HfHubHTTPError, errors.LocalTokenNotFoundError, errors.HFValidationError]
+        known = [errors.HfHubHTTPError, errors.LocalTokenNotFoundError]
         clients = [("requests", "RequestException"), ("httpx", "HTTPError")]
         known += [
             getattr(importlib.import_module(module), name)
             for module, name in clients
             if importlib.util.find_spec(module) is not None
         ]
-        return (*known, ConnectionError, TimeoutError)
+        # ValueError: a name or a card that the Hub's rules refuse; RuntimeError: an upload that failed
+        return (*known, ConnectionError, TimeoutError, ValueError, RuntimeError)
 
     def _reason(self, error: BaseException) -> str:
+        if isinstance(error, RuntimeError) and error.__cause__ is not None:
+            return self._reason(error.__cause__)
         response = getattr(error, "response", None)
         if isinstance(error, self._hub.errors.LocalTokenNotFoundError):
             return _LOGIN
         if isinstance(error, self._hub.errors.HFValidationError):
             return f"publish.repo = {self._repo!r} is not owner/name"
+        if isinstance(error, ValueError) and response is None:
+            return f"it is refused: {' '.join(str(error).split())}"
         if response is None:
             return f"the Hub does not answer ({type(error).__name__}): check the network and HF_ENDPOINT"
         known = {

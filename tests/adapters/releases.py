@@ -1,0 +1,33 @@
+"""Small release folders for hubs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curate.release import manifest
+from curate.release.manifest import Manifest
+
+
+def write_release(
+    folder: Path,
+    *,
+    version: str = "1.0.0",
+    digest: str = "a" * 64,
+    data: bytes = b"PAR1 unit",
+    shards: int = 1,
+) -> Manifest:
+    """A folder with everything a release has, its Parquet files being mere bytes."""
+    (folder / "data").mkdir(parents=True)
+    for index in range(shards):
+        name = f"train-{index:05d}-of-{shards:05d}.parquet"
+        (folder / "data" / name).write_bytes(data + str(index).encode())
+    (folder / "README.md").write_text(f"---\nlicense: cc0-1.0\n---\n\nVersion {version}\n")
+    (folder / ".gitattributes").write_text("*.parquet filter=lfs diff=lfs merge=lfs -text\n")
+    return manifest.write(
+        folder,
+        name="unit-signs",
+        version=version,
+        digest=digest,
+        images={"train": 1},
+        objects={"stop_sign": 1},
+    )

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from curate.adapters.folder_hub import FolderHub
+from curate.errors import HubError, ReleaseError, StorageError
+from curate.release.folder import files_in
+from tests.adapters.releases import write_release
+
+DIGEST = "a" * 64
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    write_release(tmp_path / "release")
+    return tmp_path / "release"
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in files_in(folder)}
+
+
+def test_every_file_arrives(release: Path, tmp_path: Path) -> None:
+    receipt = FolderHub(tmp_path / "hub").publish(release, digest=DIGEST, version="1.0.0")
+    target = tmp_path / "hub" / "unit-signs-v1.0.0-aaaaaaaaaaaa"
+    assert receipt.location == target.as_posix()
+    assert (receipt.target, receipt.revision, receipt.unchanged) == ("folder", DIGEST, False)
+    assert receipt.files == len(files_in(release)) == 4
+    assert content(target) == content(release)
+    assert json.loads((tmp_path / "hub" / "latest.json").read_text())["folder"] == target.name
+
+
+def test_again_is_a_no_op(release: Path, tmp_path: Path) -> None:
+    hub = FolderHub(tmp_path / "hub")
+    first = hub.publish(release, digest=DIGEST, version="1.0.0")
+    before = {path: path.stat().st_mtime_ns for path in Path(first.location).rglob("*")}
+    again = hub.publish(release, digest=DIGEST, version="1.0.0")
+    assert again.unchanged
+    assert (again.location, again.revision, again.files) == (first.location, first.revision, first.files)
+    assert {path: path.stat().st_mtime_ns for path in Path(first.location).rglob("*")} == before
+
+
+def test_a_damaged_copy_is_replaced(release: Path, tmp_path: Path) -> None:
+    hub = FolderHub(tmp_path / "hub")
+    target = Path(hub.publish(release, digest=DIGEST, version="1.0.0").location)
+    (target / "data" / "train-00000-of-00001.parquet").write_bytes(b"rotten")
+    assert not hub.publish(release, digest=DIGEST, version="1.0.0").unchanged
+    assert content(target) == content(release)
+
+
+def test_the_same_content_with_a_new_card_is_replaced(release: Path, tmp_path: Path) -> None:
+    hub = FolderHub(tmp_path / "hub")
+    target = Path(hub.publish(release, digest=DIGEST, version="1.0.0").location)
+    shutil.rmtree(release)
+    write_release(release, data=b"PAR1 another pyarrow")
+    assert not hub.publish(release, digest=DIGEST, version="1.0.0").unchanged
+    assert content(target) == content(release)
+
+
+def test_other_content_stands_beside_and_latest_moves(release: Path, tmp_path: Path) -> None:
+    hub = FolderHub(tmp_path / "hub")
+    old = Path(hub.publish(release, digest=DIGEST, version="1.0.0").location)
+    before = content(old)
+    write_release(tmp_path / "next", digest="b" * 64)
+    new = Path(hub.publish(tmp_path / "next", digest="b" * 64, version="1.0.0").location)
+    assert old != new
+    assert content(old) == before
+    assert json.loads((tmp_path / "hub" / "latest.json").read_text())["digest"] == "b" * 64
+
+
+def test_a_changed_release_is_refused(release: Path, tmp_path: Path) -> None:
+    (release / "README.md").write_text("edited by hand")
+    with pytest.raises(ReleaseError, match=r"README\.md is not what release\.json says"):
+        FolderHub(tmp_path / "hub").publish(release, digest=DIGEST, version="1.0.0")
+    assert not (tmp_path / "hub").exists()
+
+
+def test_a_copy_that_differs_is_refused_and_not_left(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copyfile = shutil.copyfile
+
+    def rotten(source: str, target: str, **options: bool) -> object:
+        copyfile(source, target, **options)
+        if source.endswith(".parquet"):
+            Path(target).write_bytes(b"rotten")
+        return target
+
+    monkeypatch.setattr(shutil, "copyfile", rotten)
+    with pytest.raises(HubError, match=r"train-00000-of-00001\.parquet differs after the copy"):
+        FolderHub(tmp_path / "hub").publish(release, digest=DIGEST, version="1.0.0")
+    assert files_in(tmp_path / "hub") == []
+
+
+def test_a_target_that_cannot_be_written_is_one_line(release: Path, tmp_path: Path) -> None:
+    (tmp_path / "hub").write_text("a file, not a folder")
+    with pytest.raises(StorageError, match="cannot write"):
+        FolderHub(tmp_path / "hub").publish(release, digest=DIGEST, version="1.0.0")
