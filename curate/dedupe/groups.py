@@ -51,7 +51,8 @@ def group(
 
     Images are taken best first (`Candidate.rank`). One that no keeper is within `max_hamming` of becomes a
     keeper. The others belong to the nearest of those keepers that come before them, the better one on a tie.
-    So every image lies within `max_hamming` of its keeper, and keepers lie further than that from each other.
+    Images of one hash go together, with the best of them. So every image lies within `max_hamming` of its
+    keeper, which is no worse a picture, and keepers lie further than that from each other.
 
     Args:
         hashes: (N,) uint64.

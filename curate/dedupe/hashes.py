@@ -35,6 +35,6 @@ def phash(thumbnails: NDArray[np.uint8]) -> UInt64Array:
     Source: N. Krawetz 2011, "Looks like it"; J. Buchner, imagehash 4.3.
     """
     spectrum = scipy.fft.dct(scipy.fft.dct(thumbnails.astype(np.float64), axis=1), axis=2)
-    low = spectrum[:, :_HASH_SIDE, :_HASH_SIDE].reshape(len(thumbnails), -1)
+    low = spectrum[:, :_HASH_SIDE, :_HASH_SIDE].reshape(len(thumbnails), _HASH_SIDE**2)
     bits = low > np.median(low, axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(">u8").astype(np.uint64).reshape(-1)

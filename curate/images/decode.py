@@ -125,14 +125,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     if not data:
         raise UnfitImageError("empty_file", "0 bytes")
     with _quiet(), _open(data) as image:
-        header = _header(image)
-        _check_limits(header, limits)
-        try:
-            image.load()
-        except _DECODER_ERRORS as error:
-            raise _damaged(error, header) from error
-        except Image.DecompressionBombError as error:
-            raise UnfitImageError("too_large", str(error), header) from error
+        header = _load(image, limits)
         untouched = _untouched(image, data, header)
         try:
             picture = _upright(image)
@@ -140,6 +133,18 @@ def decode(data: bytes, limits: Limits) -> Decoded:
             raise UnfitImageError("corrupt", f"pixels cannot be converted: {_line(error)}", header) from error
     extension = _EXTENSIONS[header.format] if untouched or header.format == "JPEG" else ".png"
     return Decoded(header, picture, extension, untouched)
+
+
+def _load(image: Image.Image, limits: Limits) -> Header:
+    # Asking a PNG for its EXIF data decodes its pixels, so its size is checked before, its EXIF read after.
+    late_exif = image.format == "PNG"
+    header = Header("PNG", *image.size, None, None) if late_exif else _header(image)
+    _check_limits(header, limits)
+    try:
+        image.load()
+    except _DECODER_ERRORS as error:
+        raise _damaged(error, header) from error
+    return _header(image) if late_exif else header
 
 
 def _open(data: bytes) -> Image.Image:

@@ -41,7 +41,7 @@ def test_without_a_list_there_is_one_source_of_unknown_licence(raw: Path) -> Non
 def test_a_file_belongs_to_the_innermost_source(raw: Path) -> None:
     write(
         raw,
-        "sources:\n- {name: outer, path: a, license: CC0-1.0}\n- {name: inner, path: a/inner, attribution: Me}\n",
+        "sources:\n- {name: outer, path: a, license: CC0-1.0}\n- {name: inner, path: a/inner}\n",
     )
     known = sources.load(raw, "sources.yaml")
     named = {path: known.sources[known.of(raw / path)].name for path in ("a/1.jpg", "a/inner/2.jpg", "4.jpg")}
