@@ -1,0 +1,206 @@
+"""What `curate view` makes of the tables, without the app; and the database it starts."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate import snapshot
+from curate.adapters import fiftyone_view, mongod
+from curate.adapters.fiftyone_samples import SampleDraft, annotator_fields, drafts, shape
+from curate.errors import MissingExtraError, TableError, ViewError
+from tests import builders
+
+FIRST, SECOND = "annotator_simulated_1", "annotator_simulated_2"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> builders.SmallProject:
+    return builders.small_project(tmp_path_factory.mktemp("project"))
+
+
+def by_name(project: builders.SmallProject, stage: str = "release") -> dict[str, SampleDraft]:
+    content = drafts(snapshot.load(project.root, stage=stage))
+    return {
+        draft.image.sources[0].removeprefix("unit/").removesuffix(".jpg"): draft for draft in content.samples
+    }
+
+
+def test_one_sample_an_image_that_has_a_file(project: builders.SmallProject) -> None:
+    content = drafts(snapshot.load(project.root))
+    assert (len(content.samples), content.unreadable, content.missing) == (7, 1, 0)
+    assert content.label_fields == ("model", FIRST, SECOND, "consensus")
+    assert all(draft.path.is_file() and draft.path.is_absolute() for draft in content.samples)
+
+
+@pytest.mark.parametrize(
+    ("stage", "fields"),
+    [
+        ("ingest", ()),
+        ("dedupe", ()),
+        ("autolabel", ("model",)),
+        ("pull", ("model", FIRST, SECOND)),
+        ("agreement", ("model", FIRST, SECOND, "consensus")),
+    ],
+)
+def test_only_stages_up_to_the_one_asked_for(
+    project: builders.SmallProject, stage: str, fields: tuple[str, ...]
+) -> None:
+    content = drafts(snapshot.load(project.root, stage=stage))
+    assert content.label_fields == fields
+    assert any("dropped" in draft.tags for draft in content.samples) == (stage != "ingest")
+
+
+def test_tags_and_fields_say_why(project: builders.SmallProject) -> None:
+    samples = by_name(project)
+    assert samples["one"].tags == ("kept",)
+    assert samples["copy"].tags == ("dropped",)
+    assert samples["copy"].values["drop_reason"] == "near_duplicate"
+    assert samples["copy"].values["duplicate_of"] == builders.image_id("one")
+    assert samples["one"].values["phash"] == builders.image_id("one")[:16]
+    assert samples["six"].tags == ("kept", "disagreement")
+    assert (samples["six"].values["disagreement"], samples["six"].values["disagreement_f1"]) == (
+        "category",
+        0.0,
+    )
+
+
+def test_looked_and_found_nothing_differs_from_not_looked(project: builders.SmallProject) -> None:
+    samples = by_name(project)
+    assert samples["four"].labels[FIRST] == ()
+    assert FIRST not in samples["copy"].labels
+
+
+def test_a_skipped_image_has_a_tag_and_no_labels(tmp_path: Path) -> None:
+    project = builders.small_project(tmp_path)
+    rows = [replace(row, outcome="skipped") for row in project.annotations["pull"] if row.outcome == "empty"]
+    builders.write_annotations(tmp_path / "data/pull/annotations.parquet", rows)
+    sample = by_name(project)["four"]
+    assert "skipped" in sample.tags
+    assert FIRST not in sample.labels
+
+
+def test_a_vanished_file_is_counted(tmp_path: Path) -> None:
+    project = builders.small_project(tmp_path)
+    (tmp_path / str(builders.image("one").path)).unlink()
+    content = drafts(snapshot.load(project.root))
+    assert (len(content.samples), content.missing) == (6, 1)
+
+
+def test_a_shape_is_relative_and_its_mask_is_what_lies_in_the_box() -> None:
+    box = (20.0, 30.0, 100.0, 90.0)
+    one = shape(
+        builders.annotation("x", "stop_sign", box, score=0.5, prompt="stop sign"), width=160, height=120
+    )
+    assert one.box == pytest.approx((0.125, 0.25, 0.5, 0.5))
+    assert one.mask is not None
+    assert one.mask.shape == (60, 80)
+    assert np.array_equal(one.mask, builders.ellipse(box)[30:90, 20:100])
+    assert (one.score, one.facts["prompt"]) == (0.5, "stop sign")
+
+
+@given(
+    x=st.floats(-20, 150), y=st.floats(-20, 110), width=st.floats(2, 100), height=st.floats(2, 100),
+)  # fmt: skip
+def test_a_shape_never_leaves_the_image(x: float, y: float, width: float, height: float) -> None:
+    box = (x, y, x + width, y + height)
+    one = shape(builders.annotation("x", "stop_sign", box), width=160, height=120)
+    left, top, share_x, share_y = one.box
+    assert 0 <= left <= 1
+    assert 0 <= top <= 1
+    assert left + share_x <= 1 + 1e-9
+    assert top + share_y <= 1 + 1e-9
+
+
+@given(st.lists(st.text(min_size=1, max_size=12), max_size=8))
+def test_annotators_get_different_sound_fields(people: list[str]) -> None:
+    fields = annotator_fields(people)
+    assert set(fields) == set(people)
+    assert len(set(fields.values())) == len(set(people))
+    assert all(name.isidentifier() and name.isascii() for name in fields.values())
+
+
+def test_the_name_comes_from_the_release_or_the_folder(tmp_path: Path) -> None:
+    root = tmp_path / "My Signs!"
+    root.mkdir()
+    assert fiftyone_view.dataset_name(root) == "curate-my-signs"
+    (root / "params.yaml").write_text("release: {name: Traffic Signs}")
+    assert fiftyone_view.dataset_name(root) == "curate-traffic-signs"
+
+
+def test_a_busy_port_is_refused_before_anything_starts(project: builders.SmallProject) -> None:
+    with socket.socket() as taken:
+        taken.bind((mongod.HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ViewError, match=f"port {port} of 127.0.0.1 is busy: choose another with --port"):
+            fiftyone_view.open_app(project.root, stage="release", port=port)
+
+
+def test_no_table_names_the_stage_to_run(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="run the stage ingest"):
+        fiftyone_view.open_app(tmp_path, stage="release", port=0)
+
+
+def test_mongod_serves_one_folder_once_and_ends(tmp_path: Path) -> None:
+    # Longer than a unix socket's path may be: the server must not want one.
+    folder = tmp_path / ("long" * 30) / "db"
+    first, second = (mongod.Mongod(folder, log=tmp_path / f"{n}.log") for n in (1, 2))
+    address = first.start()
+    try:
+        host, port = address.removeprefix("mongodb://").split(":")
+        assert host == mongod.HOST
+        socket.create_connection((host, int(port)), timeout=5).close()
+        with pytest.raises(
+            ViewError, match=f"is in use by process {first.pid}: close the other `curate view`"
+        ):
+            second.start()
+    finally:
+        first.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), timeout=5)
+    assert first.pid is None
+    second.start()
+    second.stop()
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "db").write_text("")
+    with pytest.raises(ViewError, match="cannot write"):
+        mongod.Mongod(tmp_path / "db", log=tmp_path / "log").start()
+
+
+def test_without_mongod_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mongod.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingExtraError, match=r"curate\[fiftyone\]"):
+        mongod.Mongod(tmp_path / "db", log=tmp_path / "log").start()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal at a parent's death is Linux's")
+def test_mongod_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, signal; from pathlib import Path; from curate.adapters.mongod import Mongod\n"
+        f"m = Mongod(Path({str(tmp_path / 'db')!r}), log=Path({str(tmp_path / 'log')!r}))\n"
+        "m.start(); print(m.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    pid = int(output.stdout)
+    again = mongod.Mongod(tmp_path / "db", log=tmp_path / "again.log")
+    deadline = 200
+    while Path(f"/proc/{pid}/exe").exists() and deadline:
+        deadline -= 1
+        time.sleep(0.1)
+    again.start()  # the folder is free again
+    again.stop()
