@@ -37,11 +37,11 @@ def main() -> None:
         _step("the embedded Label Studio server")
         url = server.up(Path()).url
         _step("the pipeline, until people are needed: dvc repro push")
-        _program("dvc", "repro", "--quiet", "push")
+        _program("dvc", "repro", "push")
         _step("the labelers, SIMULATED: they correct the suggestions on the server")
         _program(sys.executable, "-m", "demo.labelers")
         _step("the pipeline, to the end: dvc repro")
-        _program("dvc", "repro", "--quiet")
+        _program("dvc", "repro")
         _step("the figures against the truth, and the report")
         print(score.write(Path()))
         report = page.write(Path(), Path("data/report/index.html"))
