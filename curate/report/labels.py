@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from curate.report.facts import Facts, Measure, cell, measure
 
 _QUEUE, _GALLERY = 12, 18  # pictures
 _SIDE = 320  # pixels
+_FULL = 3  # objects that make an image as good as any fuller one
 _BINS = 20  # of the histogram of scores
 PEOPLE = ("#ff7f0e", "#00a6d6", "#d62fa0", "#2ca02c", "#8b5cf6")  # one a person, in pictures of disagreement
 _REASONS = {
@@ -156,9 +157,9 @@ def disagreements(facts: Facts, album: Album) -> tuple[list[Shown], dict[str, st
 def gallery(facts: Facts, album: Album) -> list[Shown]:
     """Labelled images with masks and boxes; every category gets its turn."""
     images = {image.image_id: image for image in facts.tables.images}
-    drawn = _by_image(row for row in facts.tables.consensus or () if row.outcome == "object")
+    drawn = _consensus(facts)
     shown: list[Shown] = []
-    for key in _turns(drawn, ordered({row.category or "" for rows in drawn.values() for row in rows}, facts)):
+    for key in gallery_order(facts):
         image = images.get(key)
         if len(shown) == _GALLERY or image is None:
             continue
@@ -166,6 +167,25 @@ def gallery(facts: Facts, album: Album) -> list[Shown]:
         if picture is not None:
             shown.append(Shown(picture, name_of(image), _split_of(image, facts)))
     return shown
+
+
+def gallery_order(facts: Facts) -> list[str]:
+    """Ids of images with an agreed object such that each category comes in turn, fuller images first."""
+    drawn = _consensus(facts)
+    categories = ordered({row.category or "" for rows in drawn.values() for row in rows}, facts)
+    waiting = {
+        category: sorted(
+            (key for key, rows in drawn.items() if any(row.category == category for row in rows)),
+            key=lambda key: (-min(len(drawn[key]), _FULL), key),
+        )
+        for category in categories
+    }
+    order: dict[str, None] = {}
+    while any(waiting.values()):
+        for category in categories:
+            if waiting[category]:
+                order.setdefault(waiting[category].pop(0))
+    return list(order)
 
 
 def splits(facts: Facts) -> tuple[list[SplitRow], list[str]]:
@@ -215,21 +235,8 @@ def _by_image(rows: Iterable[Annotation]) -> dict[str, list[Annotation]]:
     return dict(sorted(found.items()))
 
 
-def _turns(drawn: Mapping[str, Sequence[Annotation]], categories: Sequence[str]) -> list[str]:
-    """Image ids such that each category comes in turn; images with more objects first."""
-    waiting = {
-        category: sorted(
-            (key for key, rows in drawn.items() if any(row.category == category for row in rows)),
-            key=lambda key: (-min(len(drawn[key]), 3), key),
-        )
-        for category in categories
-    }
-    order: dict[str, None] = {}
-    while any(waiting.values()):
-        for category in categories:
-            if waiting[category]:
-                order.setdefault(waiting[category].pop(0))
-    return list(order)
+def _consensus(facts: Facts) -> dict[str, list[Annotation]]:
+    return _by_image(row for row in facts.tables.consensus or () if row.outcome == "object")
 
 
 def _split_of(image: ImageRecord, facts: Facts) -> tuple[str, ...]:

@@ -166,8 +166,8 @@ def _until_coloured(page: Any, path: Path) -> IntArray:
 def _drawn(pixels: IntArray, colour: tuple[int, int, int]) -> tuple[int, int]:
     """Filled shapes of one category, and how many of them have a line at all four corners around them.
 
-    On gray pictures a pixel belongs to a category if it leaves gray in the direction of its colour. The masks are
-    ellipses: they do not reach the corners, a box does.
+    On gray pictures a pixel belongs to a category if it leaves gray in the direction of its colour. The masks
+    are ellipses: they do not reach the corners, a box does.
     """
     towards = np.array(colour) - np.mean(colour)
     offset = pixels - pixels.mean(axis=2, keepdims=True)
