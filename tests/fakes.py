@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
 
 from curate.errors import AnnotationToolError
 from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, TaskDraft
-from curate.records import Annotation
+from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, UInt8Image
 
 
 @dataclass
@@ -51,3 +55,51 @@ class FakeAnnotationTool:
         task_id = rows[0].task_id
         assert task_id is not None
         self.answers[(task_id, person)] = rows
+
+
+class FakeDetector:
+    """Finds one box a category in every image, at a place that follows from its pixels; counts its images.
+
+    Args:
+        log: A line an image is appended to this file, so that a test sees what a killed process had done.
+        delay_s: Seconds an image takes.
+    """
+
+    def __init__(
+        self, *, version: str = "fake-detector", log: Path | None = None, delay_s: float = 0.0
+    ) -> None:
+        self.model_version = version
+        self.seen = 0
+        self._log, self._delay_s = log, delay_s
+
+    def detect(self, images: Sequence[UInt8Image], categories: Sequence[Category]) -> list[Detections]:
+        found = []
+        for image in images:
+            self.seen += 1
+            time.sleep(self._delay_s)
+            if self._log is not None:
+                with self._log.open("a") as file:
+                    file.write(f"{int(image.sum())}\n")
+            x = float(image[0, 0, 0] % 32)
+            boxes = [(x + 30 * i, 10.0, x + 30 * i + 20, 40.0) for i in range(len(categories))]
+            found.append(
+                Detections(
+                    np.array(boxes, dtype=np.float32),
+                    np.array([0.9 - 0.2 * i for i in range(len(categories))], dtype=np.float32),
+                    tuple(category.name for category in categories),
+                    tuple(category.prompts[0] for category in categories),
+                )
+            )
+        return found
+
+
+class FakeSegmenter:
+    """The whole box is the mask."""
+
+    model_version = "fake-segmenter"
+
+    def segment(self, image: UInt8Image, boxes: FloatArray) -> tuple[BoolArray, FloatArray]:
+        masks = np.zeros((len(boxes), *image.shape[:2]), dtype=np.bool_)
+        for mask, (x1, y1, x2, y2) in zip(masks, boxes.astype(int), strict=True):
+            mask[y1:y2, x1:x2] = True
+        return masks, np.ones(len(boxes), dtype=np.float32)

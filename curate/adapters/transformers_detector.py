@@ -111,6 +111,8 @@ class TransformersDetector:
 def _local_folder(model: str) -> Path | None:
     path = Path(model).expanduser()
     if path.is_dir():
+        if not (path / "config.json").is_file():  # transformers would guess a model from the folder's name
+            raise ModelError(f"detector model {model} holds no config.json: set autolabel.detector.model")
         return path
     if path.exists() or model.count("/") > 1 or model.startswith((".", "/", "~")):
         raise ModelError(

@@ -244,7 +244,8 @@ def _write_plot(by_category: Mapping[str, Sequence[float]], path: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["bin", "category", "count"])
         for category, scores in by_category.items():
-            in_bin = Counter(min(int(score * _BINS), _BINS - 1) for score in scores)
+            # The smallest step over float32's rounding: a score of 0.9 belongs to the bin that begins there.
+            in_bin = Counter(min(int(score * _BINS + 1e-6), _BINS - 1) for score in scores)
             writer.writerows((f"{i / _BINS:.2f}", category, in_bin[i]) for i in range(_BINS))
 
 

@@ -1,0 +1,77 @@
+"""The groundingdino-py package at the public architecture (Swin-T): random weights, a small text encoder."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from curate.adapters.groundingdino_detector import GroundingDinoDetector, _build
+from curate.errors import ModelError
+from curate.params import DetectorParams
+from tests.adapters.small_models import category, noise, text_config, write_vocabulary
+
+pytestmark = pytest.mark.integration
+CATEGORIES = (category("stop", "stop sign"), category("parking", "parking sign"))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The public format: a dictionary with the state under "model", its names as from a parallel training."""
+    folder = tmp_path_factory.mktemp("models")
+    encoder = folder / "bert-base-uncased"
+    encoder.mkdir()
+    config = transformers.BertConfig(**text_config(max_position_embeddings=256))
+    transformers.BertModel(config).save_pretrained(encoder)
+    transformers.BertTokenizerFast(vocab_file=str(write_vocabulary(encoder / "vocab.txt"))).save_pretrained(
+        encoder
+    )
+    torch.manual_seed(0)
+    model = _build("SwinT_OGC", encoder, torch.device("cpu"))
+    state = {f"module.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"model": state}, folder / "groundingdino_swint_ogc.pth")
+    return folder / "groundingdino_swint_ogc.pth"
+
+
+def load(checkpoint: Path, config: str | None = "SwinT_OGC") -> GroundingDinoDetector:
+    return GroundingDinoDetector(
+        DetectorParams(kind="groundingdino", model=str(checkpoint), config=config), device="cpu"
+    )
+
+
+def refused(checkpoint: Path, config: str | None = "SwinT_OGC") -> str:
+    with pytest.raises(ModelError) as caught:
+        load(checkpoint, config)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_checkpoint_of_the_public_format_detects(checkpoint: Path) -> None:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        detector = load(checkpoint)
+        (found,) = detector.detect([noise(0, 60, 60)], CATEGORIES)
+    assert printed.getvalue() == ""
+    assert detector.model_version.startswith("groundingdino-SwinT_OGC@")
+    assert 0 < len(found.categories) <= 900
+    assert set(found.categories) <= {"stop", "parking"}
+    assert ((found.boxes >= 0) & (found.boxes <= 60)).all()
+    assert (np.diff(found.scores) <= 0).all()
+    assert ((found.scores >= 0) & (found.scores <= 1)).all()
+
+
+def test_refusals_are_one_line(checkpoint: Path, tmp_path: Path) -> None:
+    assert "does not exist" in refused(tmp_path / "none.pth")
+    assert refused(checkpoint, None) == "autolabel.detector.config = None: expected SwinT_OGC or SwinB"
+    alone = tmp_path / "alone.pth"
+    torch.save({"model": {}}, alone)
+    assert "the text encoder bert-base-uncased cannot be loaded" in refused(alone)  # offline
+    for name, content in (("empty.pth", {"model": {}}), ("foreign.pth", {"weights": 1})):
+        torch.save(content, checkpoint.parent / name)
+    assert "is no SwinT_OGC: it lacks" in refused(checkpoint.parent / "empty.pth")
+    assert "is damaged or no SwinT_OGC" in refused(checkpoint.parent / "foreign.pth")

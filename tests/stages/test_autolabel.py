@@ -1,0 +1,283 @@
+"""Stage autolabel with fake models: thresholds, suppression, masks, shards that survive a kill."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from curate import schema, tables
+from curate.errors import InputError, ParamsError, StorageError, TableError
+from curate.geometry import masks
+from curate.params import AutolabelParams
+from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, StageReport, UInt8Image
+from curate.stages import autolabel
+from tests import builders
+from tests.fakes import FakeDetector, FakeSegmenter
+
+IMAGES, TABLE, SHARDS, PLOT = (
+    Path("images.parquet"),
+    Path("out/annotations.parquet"),
+    Path("cache"),
+    Path("plot.csv"),
+)
+NAMES = [f"image-{number}" for number in range(10)]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ten kept images and a dropped one."""
+    monkeypatch.chdir(tmp_path)
+    Path("taxonomy.yaml").write_text(builders.TAXONOMY)
+    make_images(NAMES)
+    return tmp_path
+
+
+def make_images(names: list[str]) -> None:
+    records = [builders.image(name) for name in names]
+    for seed, record in enumerate(records):
+        builders.write_jpeg(Path(str(record.path)), builders.scene([], seed=seed))
+    dropped = builders.image("dropped", path=None, drop_reason="truncated")
+    builders.write_images(IMAGES, [*records, dropped])
+
+
+def run(detector: Any = None, segmenter: Any = None, **params: Any) -> StageReport:
+    return autolabel.run(
+        AutolabelParams(shard_size=3, **params),
+        inputs=autolabel.Inputs(images=IMAGES, taxonomy=Path("taxonomy.yaml")),
+        outputs=autolabel.Outputs(table=TABLE, shards=SHARDS, plot=PLOT),
+        ports=autolabel.Ports(detector=detector or FakeDetector(), segmenter=segmenter),
+    )
+
+
+def rows() -> list[Annotation]:
+    return [Annotation.from_row(row) for row in tables.read(TABLE, schema.ANNOTATIONS).to_pylist()]
+
+
+class ByHand:
+    """Always the same detections."""
+
+    model_version = "by-hand"
+
+    def __init__(self, *found: tuple[str, float, tuple[float, float, float, float]]) -> None:
+        self.found = found
+
+    def detect(self, images: list[UInt8Image], _: tuple[Category, ...]) -> list[Detections]:
+        boxes = np.array([box for _, _, box in self.found], dtype=np.float32).reshape(-1, 4)
+        scores = np.array([score for _, score, _ in self.found], dtype=np.float32)
+        names = tuple(name for name, _, _ in self.found)
+        return [Detections(boxes, scores, names, names)] * len(images)
+
+
+def test_every_box_is_a_row_of_its_image() -> None:
+    report = run(segmenter=FakeSegmenter())
+    assert report.line() == "autolabel: 10 images, 20 boxes, 0 images without a box"
+    found = rows()
+    assert {row.image_id for row in found} == {builders.image_id(name) for name in NAMES}
+    for row in found:
+        assert row.origin == "model"
+        assert row.model_version == "fake-detector+fake-segmenter"
+        assert row.bbox_xyxy is not None
+        assert row.rle is not None
+        assert masks.bbox(row.rle, width=builders.WIDTH, height=builders.HEIGHT) == row.bbox_xyxy
+    assert {(row.category, row.prompt, round(row.score or 0, 3)) for row in found} == {
+        ("stop_sign", "stop sign", 0.9),
+        ("parking_sign", "parking sign", 0.7),
+    }
+    assert report.metrics["boxes_by_category"] == {"stop_sign": 10, "parking_sign": 10}
+    assert report.metrics["mean_score"] == pytest.approx(0.8)
+
+
+def test_threshold_then_nms_then_the_best_so_many() -> None:
+    detector = ByHand(
+        ("stop_sign", 0.9, (0, 0, 20, 20)),
+        ("stop_sign", 0.8, (1, 0, 21, 20)),  # repeats the first
+        ("parking_sign", 0.7, (0, 1, 20, 21)),  # another category on the same object
+        ("parking_sign", 0.6, (50, 0, 70, 20)),
+        ("parking_sign", 0.5, (80, 0, 99, 20)),  # one too many
+        ("stop_sign", 0.39, (50, 50, 70, 70)),  # under its threshold
+    )
+    run(detector, max_boxes=2)
+    assert (
+        sorted((row.category, round(row.score or 0, 2)) for row in rows())
+        == [("parking_sign", 0.6)] * 10 + [("stop_sign", 0.9)] * 10
+    )
+
+
+def test_images_without_a_box_have_no_row() -> None:
+    report = run(ByHand())
+    assert dict(report.counts) == {"images": 10, "boxes": 0, "images without a box": 10}
+    assert rows() == []
+    assert report.metrics["mean_score"] is None
+
+
+def test_without_a_segmenter_there_are_boxes_only() -> None:
+    run()
+    assert {row.rle for row in rows()} == {None}
+    assert {row.model_version for row in rows()} == {"fake-detector"}
+
+
+def test_an_empty_mask_is_no_mask() -> None:
+    class Nothing(FakeSegmenter):
+        def segment(self, image: UInt8Image, boxes: FloatArray) -> tuple[BoolArray, FloatArray]:
+            found, quality = super().segment(image, boxes)
+            return np.zeros_like(found), quality
+
+    run(segmenter=Nothing())
+    assert {row.rle for row in rows()} == {None}
+
+
+def test_the_plot_counts_every_box() -> None:
+    run()
+    with PLOT.open(newline="") as file:
+        bins = list(csv.DictReader(file))
+    assert {(row["category"], row["bin"]): row["count"] for row in bins if row["count"] != "0"} == {
+        ("stop_sign", "0.90"): "10",
+        ("parking_sign", "0.70"): "10",
+    }
+    assert len(bins) == 40
+
+
+def test_finished_shards_are_not_computed_again() -> None:
+    first = FakeDetector()
+    run(first)
+    before = TABLE.read_bytes()
+    assert first.seen == 10
+    again = FakeDetector()
+    run(again)
+    assert again.seen == 0
+    assert TABLE.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"detector": FakeDetector(version="other")},
+        {"segmenter": FakeSegmenter()},
+        {"nms_iou": 0.5},
+        {"max_boxes": 7},
+        {"taxonomy_text": builders.TAXONOMY.replace("threshold: 0.4", "threshold: 0.5")},
+        {"taxonomy_text": builders.TAXONOMY.replace("[stop sign]", "[red octagon]")},
+    ],
+)
+def test_whatever_changes_the_boxes_changes_the_shards(change: dict[str, Any]) -> None:
+    run()
+    stale = {path.name for path in SHARDS.iterdir()}
+    Path("taxonomy.yaml").write_text(change.pop("taxonomy_text", builders.TAXONOMY))
+    detector = change.pop("detector", FakeDetector())
+    detector.seen = 0
+    run(detector, **change)
+    assert detector.seen == 10
+    assert len(list(SHARDS.iterdir())) == 4
+    assert not stale & {path.name for path in SHARDS.iterdir()}
+
+
+def test_new_images_leave_whole_shards_alone() -> None:
+    kept = sorted(NAMES, key=builders.image_id)
+    make_images(kept[:9])
+    run()
+    make_images(kept)  # the last in order is new
+    detector = FakeDetector()
+    run(detector)
+    assert detector.seen == 1
+
+
+def test_a_damaged_shard_is_computed_again() -> None:
+    run()
+    before = TABLE.read_bytes()
+    next(SHARDS.iterdir()).write_bytes(b"PAR1 half a file")
+    (SHARDS / ".left.parquet.partial").write_bytes(b"x")
+    detector = FakeDetector()
+    run(detector)
+    assert 0 < detector.seen <= 3
+    assert TABLE.read_bytes() == before
+    assert not list(SHARDS.glob("*.partial"))
+
+
+def test_the_size_of_batches_and_shards_does_not_show() -> None:
+    run(segmenter=FakeSegmenter())
+    before = TABLE.read_bytes()
+    params = AutolabelParams.model_validate({"shard_size": 64, "detector": {"batch_size": 7}})
+    autolabel.run(
+        params,
+        inputs=autolabel.Inputs(images=IMAGES, taxonomy=Path("taxonomy.yaml")),
+        outputs=autolabel.Outputs(table=TABLE, shards=SHARDS, plot=PLOT),
+        ports=autolabel.Ports(detector=FakeDetector(), segmenter=FakeSegmenter()),
+    )
+    assert TABLE.read_bytes() == before
+
+
+def test_a_disappeared_image_is_named_even_when_its_shard_is_there() -> None:
+    run()
+    path = Path(str(builders.image(NAMES[4]).path))
+    content = path.read_bytes()
+    path.unlink()
+    with pytest.raises(InputError) as caught:
+        run()
+    assert str(caught.value) == (
+        f"image {path} has disappeared: run `dvc repro --force ingest` to make it again"
+    )
+    path.write_bytes(content)
+    run()
+
+
+def test_bad_input_is_one_line() -> None:
+    builders.write_images(IMAGES, [builders.image("dropped", path=None, drop_reason="truncated")])
+    with pytest.raises(InputError, match="keeps no image"):
+        run()
+    Path("taxonomy.yaml").write_text(builders.TAXONOMY.replace("[stop sign]", "[]"))
+    with pytest.raises(ParamsError, match=r"taxonomy\.yaml:2: category 'stop_sign' has no prompt"):
+        run()
+    Path("taxonomy.yaml").write_text(builders.TAXONOMY)
+    IMAGES.unlink()
+    with pytest.raises(TableError, match="does not exist"):
+        run()
+
+
+def test_a_full_disk_is_one_line_and_the_next_run_goes_on() -> None:
+    TABLE.parent.mkdir()
+    TABLE.with_name(f".{TABLE.name}.partial").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match=r"^no space left while writing out/annotations\.parquet: free"):
+        run()
+    detector = FakeDetector()
+    run(detector)
+    assert detector.seen == 0
+
+
+SLOW = """
+from pathlib import Path
+from tests.stages import test_autolabel as t
+from tests.fakes import FakeDetector, FakeSegmenter
+t.run(FakeDetector(log=Path("log"), delay_s=0.1), FakeSegmenter())
+"""
+
+
+def test_a_killed_run_repeats_at_most_one_shard() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen([sys.executable, "-c", SLOW], env=environment) as process:
+        deadline = time.monotonic() + 60
+        while len(list(SHARDS.glob("*.parquet"))) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(0.15)  # into the third shard
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not TABLE.exists()
+    done = len(Path("log").read_text().splitlines())
+    assert 6 < done < 10
+    detector = FakeDetector()
+    run(detector, FakeSegmenter())
+    assert detector.seen == 4
+    assert done + detector.seen <= 10 + 3
+    resumed = (TABLE.read_bytes(), PLOT.read_bytes())
+    for shard in SHARDS.iterdir():
+        shard.unlink()
+    run(FakeDetector(), FakeSegmenter())
+    assert (TABLE.read_bytes(), PLOT.read_bytes()) == resumed
