@@ -20,7 +20,6 @@ CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
 WIDTH, COLUMNS, IMAGES = 900, 3, 6  # pixels; of the mosaic
 WINDOW = (1200, 1180)  # pixels of the page that the README shows
-COLOURS = 256  # of the PNG: a palette keeps it small
 
 
 def main() -> None:
@@ -62,7 +61,7 @@ def report(root: Path, out: Path) -> Path:
             window.screenshot(path=str(shot))
             browser.close()
         with Image.open(shot) as picture:
-            picture.convert("RGB").quantize(COLOURS).save(out, optimize=True)
+            picture.convert("RGB").save(out, optimize=True)
     return out
 
 

@@ -1,0 +1,26 @@
+"""The README's pictures are made from a project's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from demo import pictures
+from tests import builders
+
+
+def test_the_mosaic_shows_labelled_images(tmp_path: Path) -> None:
+    builders.small_project(tmp_path)
+    with Image.open(pictures.labelled(tmp_path, tmp_path / "labelled.jpg")) as picture:
+        assert picture.width == pictures.WIDTH
+        assert picture.height > pictures.WIDTH // pictures.COLUMNS, "five labelled images: two rows"
+
+
+@pytest.mark.integration
+def test_the_page_is_photographed(tmp_path: Path) -> None:
+    builders.small_project(tmp_path)
+    with Image.open(pictures.report(tmp_path, tmp_path / "report.png")) as picture:
+        assert picture.size == pictures.WINDOW
+        assert len(set(picture.convert("L").resize((60, 60)).getdata())) > 20, "not a blank page"
