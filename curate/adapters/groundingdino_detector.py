@@ -58,6 +58,7 @@ class GroundingDinoDetector:
         self._read_weights(checkpoint, settings.config)
         self._model.to(self._device).eval()
         self._transform = _transform()
+        self._batched = require("groundingdino.util.misc", extra="autolabel").nested_tensor_from_tensor_list
 
     @property
     def model_version(self) -> str:
@@ -93,7 +94,7 @@ class GroundingDinoDetector:
         try:
             with self._torch.inference_mode(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of torch, about how the package calls it
-                output = self._model(pixels, captions=[text.text] * len(images))
+                output = self._model(self._batched(pixels), captions=[text.text] * len(images))
                 boxes = output["pred_boxes"].float().cpu().numpy()
                 scores = output["pred_logits"].float().sigmoid().cpu().numpy()
         except self._torch.OutOfMemoryError as error:
@@ -125,6 +126,13 @@ class GroundingDinoDetector:
 
 
 def _build(config: str, text_encoder: Path, device: Any) -> Any:
+    """The architecture with random weights; prints of the package and warnings of its libraries are hushed."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _build_loudly(config, text_encoder, device)
+
+
+def _build_loudly(config: str, text_encoder: Path, device: Any) -> Any:
     package = require("groundingdino", extra="autolabel")
     settings = require("groundingdino.util.slconfig", extra="autolabel").SLConfig.fromfile(
         str(Path(package.__file__).parent / "config" / _CONFIGS[config])
@@ -136,8 +144,7 @@ def _build(config: str, text_encoder: Path, device: Any) -> Any:
     require("transformers", extra="autolabel").utils.logging.set_verbosity_error()
     models = require("groundingdino.models", extra="autolabel")
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the package prints
-            return models.build_model(settings)
+        return models.build_model(settings)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"the text encoder {_TEXT_ENCODER} cannot be loaded: put its folder beside the checkpoint, as "
