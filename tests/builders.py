@@ -48,7 +48,7 @@ def scene(
     pixels = (1 - ramp) * corners[0] + ramp * corners[1] + rng.normal(0, 6, size=(height, width, 3))
     for category, box in objects:
         pixels[ellipse(box, size=size)] = CATEGORIES.get(category, (128, 128, 128))
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels, 0, 255), dtype=np.uint8)
 
 
 def ellipse(box: Box, *, size: tuple[int, int] = (WIDTH, HEIGHT)) -> BoolArray:
