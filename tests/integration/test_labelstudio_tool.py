@@ -1,0 +1,327 @@
+"""Push and pull against the real server: nothing twice, nothing lost, whatever happens in between."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curate import schema, tables
+from curate.adapters.labelstudio import accounts, client, project, sync
+from curate.adapters.labelstudio.connection import Connection
+from curate.adapters.labelstudio.tool import LabelStudioTool
+from curate.errors import AnnotationToolError
+from curate.labeling import taxonomy
+from curate.ports import ProjectRef, ProjectSpec, TaskDraft
+from curate.qa import tasks
+from curate.records import Annotation, Category
+from tests import builders
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+IMAGES = Path("data/ingest/images")
+PASSWORD = "a-long-password"
+FIRST, SECOND = "first@demo.invalid", "second@demo.invalid"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def drafts(labelstudio_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[TaskDraft]:
+    """Six tasks; the first two want two labelers."""
+    monkeypatch.chdir(labelstudio_root)
+    slots = tables.read(Path("data/select/plan.parquet"), schema.PLAN).to_pylist()
+    images = tables.read(Path("data/dedupe/images.parquet"), schema.IMAGES).to_pylist()
+    rows = tables.read(Path("data/autolabel/annotations.parquet"), schema.ANNOTATIONS).to_pylist()
+    drafted = tasks.draft_tasks(
+        slots, {image["image_id"]: image for image in images}, map(Annotation.from_row, rows)
+    )
+    return [replace(draft, overlap=2 if number < 2 else 1) for number, draft in enumerate(drafted)]
+
+
+@pytest.fixture
+def tool(labelstudio: Connection) -> LabelStudioTool:
+    return LabelStudioTool(labelstudio, batch_size=2, timeout_s=60)
+
+
+@pytest.fixture
+def reader(labelstudio: Connection) -> client.Client:
+    return client.Client(labelstudio, timeout_s=60)
+
+
+@pytest.fixture
+def reference(drafts: list[TaskDraft], tool: LabelStudioTool) -> ProjectRef:
+    """A project of the test's own."""
+    assert drafts
+    return tool.ensure_project(spec())
+
+
+def spec(title: str | None = None, categories: tuple[Category, ...] | None = None) -> ProjectSpec:
+    known = categories or taxonomy.load(Path("taxonomy.yaml"))
+    return ProjectSpec(title or f"project {next(_numbers)}", known, "# Guide\nBe *kind*.", 2, IMAGES)
+
+
+def state(reader: client.Client, reference: ProjectRef) -> list[tuple[str, int, int, str]]:
+    """Key, labelers, predictions and digest of every task on the server."""
+    found = sync.index(reader, reference)
+    return sorted((one.task_id, one.overlap, one.predictions, one.data["suggestions"]) for one in found)
+
+
+def answer(  # noqa: PLR0917 - reads as a sentence where it is called
+    labelstudio: Connection,
+    reader: client.Client,
+    reference: ProjectRef,
+    email: str,
+    task_id: str,
+    change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = list,
+    **body: Any,
+) -> None:
+    """What a person does on the page: take the suggestions, change them, submit."""
+    number = next(one.number for one in sync.index(reader, reference) if one.task_id == task_id)
+    suggested = reader.get("/api/predictions/", action="reading", task=number)
+    regions = suggested[0]["result"] if suggested else []
+    session = accounts.ensure_user(labelstudio, email, PASSWORD)
+    session.post(
+        f"/api/tasks/{number}/annotations/",
+        {"result": change(regions), "lead_time": 4.5, **body},
+        action="answering",
+    )
+
+
+def wanted(drafts: list[TaskDraft]) -> dict[str, int]:
+    return {draft.task_id: draft.overlap for draft in drafts}
+
+
+def test_pushing_twice_is_pushing_once(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef
+) -> None:
+    first = tool.push_tasks(reference, drafts)
+    assert (first.created, first.unchanged, first.surplus) == (6, 0, 0)
+    there = state(reader, reference)
+    assert [(key, overlap) for key, overlap, _, _ in there] == sorted(wanted(drafts).items())
+    suggested = {draft.task_id: any(r.outcome == "object" for r in draft.pre_annotations) for draft in drafts}
+    assert [(key, bool(count)) for key, _, count, _ in there] == sorted(suggested.items())
+    second = tool.push_tasks(reference, drafts)
+    assert (second.created, second.unchanged, second.predictions_replaced) == (0, 6, 0)
+    assert state(reader, reference) == there
+
+
+def test_a_project_is_found_again_by_its_title(drafts: list[TaskDraft], tool: LabelStudioTool) -> None:
+    assert drafts
+    wanted_spec = spec()
+    made = tool.ensure_project(wanted_spec)
+    assert tool.ensure_project(wanted_spec) == made == tool.find_project(wanted_spec.title)
+    with pytest.raises(AnnotationToolError, match="no project 'of nobody': run `dvc repro --force push`"):
+        tool.find_project("of nobody")
+
+
+def test_two_projects_of_one_title_are_not_guessed_at(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client
+) -> None:
+    assert drafts
+    for _ in range(2):
+        reader.sdk.projects.create(title="twins", label_config="<View></View>")
+    with pytest.raises(AnnotationToolError, match=r"2 projects on .* are called 'twins'"):
+        tool.find_project("twins")
+
+
+def test_killed_in_the_middle_and_run_again(
+    drafts: list[TaskDraft],
+    tool: LabelStudioTool,
+    reader: client.Client,
+    reference: ProjectRef,
+    labelstudio_root: Path,
+) -> None:
+    program = (
+        "import pickle, sys; from pathlib import Path; from curate.adapters.labelstudio import connection; "
+        "from curate.adapters.labelstudio.tool import LabelStudioTool; "
+        "reference, drafts = pickle.load(sys.stdin.buffer); "
+        "LabelStudioTool(connection.resolve(Path()), batch_size=1).push_tasks(reference, drafts)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program], cwd=labelstudio_root, stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    child.stdin.write(pickle.dumps((reference, drafts)))
+    child.stdin.close()
+    deadline = time.monotonic() + 60
+    while len(sync.index(reader, reference)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    survivors = len(sync.index(reader, reference))
+    assert 2 <= survivors < 6, "killed too late to prove anything"
+    counts = tool.push_tasks(reference, drafts)
+    assert counts.created >= 6 - survivors - 1  # the request in flight may still have been applied
+    assert [(key, overlap) for key, overlap, _, _ in state(reader, reference)] == sorted(
+        wanted(drafts).items()
+    )
+    assert tool.push_tasks(reference, drafts).unchanged == 6
+
+
+def test_a_batch_that_arrived_twice_is_healed_without_touching_work(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
+    labelstudio: Connection,
+) -> None:  # fmt: skip
+    tool.push_tasks(reference, drafts)
+    there = state(reader, reference)
+    items = sync.wanted_tasks(drafts[:3], ("stop_sign", "parking_sign"), IMAGES)
+    body = [
+        {"data": item.data, "predictions": [item.prediction] if item.prediction else []} for item in items
+    ]
+    reader.post(f"/api/projects/{reference.project_id}/import", body, action="importing again")
+    copies = [one for one in sync.index(reader, reference) if one.task_id == drafts[0].task_id]
+    assert len(copies) == 2
+    session = accounts.ensure_user(labelstudio, FIRST, PASSWORD)
+    session.post(
+        f"/api/tasks/{copies[1].number}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
+    )
+    tool.push_tasks(reference, drafts)
+    assert state(reader, reference) == there
+    rows, _ = tool.pull_annotations(reference, wanted(drafts))
+    assert [(row.task_id, row.annotator_id) for row in rows] == [(drafts[0].task_id, FIRST)]
+
+
+def test_new_suggestions_replace_the_old_ones_and_no_work(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
+    labelstudio: Connection,
+) -> None:  # fmt: skip
+    tool.push_tasks(reference, drafts)
+    target = next(draft for draft in drafts if len(draft.pre_annotations) == 2)
+    answer(labelstudio, reader, reference, FIRST, target.task_id)
+    before, _ = tool.pull_annotations(reference, wanted(drafts))
+    newer = [
+        replace(
+            draft,
+            pre_annotations=tuple(replace(row, model_version="unit-2") for row in draft.pre_annotations),
+            overlap=2,
+        )
+        for draft in drafts
+    ]
+    counts = tool.push_tasks(reference, newer)
+    with_objects = sum(any(row.outcome == "object" for row in draft.pre_annotations) for draft in drafts)
+    assert (counts.created, counts.predictions_replaced) == (0, with_objects)
+    assert Counter(overlap for _, overlap, _, _ in state(reader, reference)) == {2: 6}
+    shown = reader.get(f"/api/projects/{reference.project_id}/", action="reading")["model_version"]
+    assert shown == "unit-2"
+    for one in sync.index(reader, reference):
+        versions = [
+            p["model_version"] for p in reader.get("/api/predictions/", action="reading", task=one.number)
+        ]
+        assert versions == ["unit-2"] * one.predictions
+    after, _ = tool.pull_annotations(reference, wanted(drafts))
+    assert after == before
+
+
+def test_a_done_task_opens_again_when_more_people_are_wanted(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
+    labelstudio: Connection,
+) -> None:  # fmt: skip
+    single = drafts[-1]
+    tool.push_tasks(reference, drafts)
+    answer(labelstudio, reader, reference, FIRST, single.task_id)
+    tool.push_tasks(reference, [*drafts[:-1], replace(single, overlap=2)])
+    session = accounts.ensure_user(labelstudio, SECOND, PASSWORD)
+    offered = set()
+    for _ in drafts:
+        task = session.get(f"/api/projects/{reference.project_id}/next", action="asking for work")
+        offered.add(task["data"]["task_id"])
+        session.post(f"/api/tasks/{task['id']}/annotations/", {"result": []}, action="answering")
+    assert single.task_id in offered
+
+
+def test_everybodys_answers_come_back(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
+    labelstudio: Connection,
+) -> None:  # fmt: skip
+    tool.push_tasks(reference, drafts)
+    shared, pair = drafts[0], next(d for d in drafts if len(d.pre_annotations) == 2)
+    other = next(d for d in drafts[2:] if d is not pair)
+
+    def moved(regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        regions[0]["value"]["x"] += 1.0
+        return regions
+
+    answer(labelstudio, reader, reference, FIRST, shared.task_id)
+    answer(labelstudio, reader, reference, SECOND, shared.task_id, moved)
+    answer(labelstudio, reader, reference, FIRST, pair.task_id, lambda regions: regions[:2])
+    answer(labelstudio, reader, reference, SECOND, other.task_id, lambda _: [], was_cancelled=True)
+    rows, progress = tool.pull_annotations(reference, wanted(drafts))
+    again, _ = tool.pull_annotations(reference, wanted(drafts))
+    assert rows == again
+    by_answer = Counter((row.task_id, row.annotator_id, row.outcome) for row in rows)
+    objects = [row for row in shared.pre_annotations if row.outcome == "object"]
+    outcome = "object" if objects else "empty"
+    assert by_answer[(shared.task_id, FIRST, outcome)] == max(len(objects), 1)
+    assert by_answer[(shared.task_id, SECOND, outcome)] == max(len(objects), 1)
+    assert by_answer[(pair.task_id, FIRST, "object")] == 1
+    assert by_answer[(other.task_id, SECOND, "skipped")] == 1
+    assert (progress.slots_done, progress.slots_needed, progress.tasks) == (4, 8, 6)
+    assert progress.tasks_done == (3 if pair.overlap == 1 else 2)
+    accepted = {row.parent_id: row for row in rows if row.annotator_id == FIRST and row.outcome == "object"}
+    for source in (*objects, pair.pre_annotations[0]):
+        if source.annotation_id in accepted:
+            kept = accepted[source.annotation_id]
+            assert (kept.category, kept.bbox_xyxy, kept.rle) == (
+                source.category,
+                source.bbox_xyxy,
+                source.rle,
+            )
+            assert kept.lead_time_s == 4.5
+            assert kept.created_at is not None
+            assert kept.created_at.endswith("Z")
+    assert accepted
+
+
+def test_who_answers_again_is_counted_once(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
+    labelstudio: Connection,
+) -> None:  # fmt: skip
+    tool.push_tasks(reference, drafts)
+    target = next(draft for draft in drafts if any(row.outcome == "object" for row in draft.pre_annotations))
+    answer(labelstudio, reader, reference, FIRST, target.task_id)
+    answer(labelstudio, reader, reference, FIRST, target.task_id, lambda _: [])
+    rows, progress = tool.pull_annotations(reference, wanted(drafts))
+    assert [row.outcome for row in rows] == ["empty"]
+    assert (progress.slots_done, progress.superseded) == (1, 1)
+
+
+def test_the_taxonomy_may_grow_but_not_lose_what_people_used(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, labelstudio: Connection
+) -> None:
+    known = taxonomy.load(Path("taxonomy.yaml"))
+    more = (*known, Category("priority_diamond", 2, ("diamond",), 0.4, "#ffe119"))
+    reference = tool.ensure_project(spec("growing"))
+    tool.push_tasks(reference, drafts)
+    assert tool.ensure_project(spec("growing", more)) == reference
+    config = reader.get(f"/api/projects/{reference.project_id}/", action="reading")["label_config"]
+    assert project.category_names(config) == ("stop_sign", "parking_sign", "priority_diamond")
+    assert tool.ensure_project(spec("growing", known)) == reference  # nobody has used it: it may go again
+    target = next(d for d in drafts if any(row.category == "stop_sign" for row in d.pre_annotations))
+    answer(labelstudio, reader, reference, FIRST, target.task_id)
+    without = tuple(category for category in known if category.name != "stop_sign")
+    with pytest.raises(AnnotationToolError, match="work of people with categories stop_sign"):
+        tool.ensure_project(spec("growing", without))
+
+
+def test_a_folder_that_the_server_may_not_serve_is_explained(tool: LabelStudioTool, tmp_path: Path) -> None:
+    outside = tmp_path / "images"
+    outside.mkdir()
+    categories = (Category("stop_sign", 0, ("stop sign",), 0.4, "#e6194b"),)
+    with pytest.raises(AnnotationToolError, match="LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"):
+        tool.ensure_project(ProjectSpec("outside", categories, "", 1, outside))
+
+
+def test_an_invalid_suggestion_stops_the_push_before_anything_is_sent(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef
+) -> None:
+    bad = builders.annotation("one", "stop_sign", (10, 10, 500, 60), origin="model", size=(600, 120))
+    with pytest.raises(AnnotationToolError, match="outside the image"):
+        tool.push_tasks(reference, [*drafts[1:], replace(drafts[0], pre_annotations=(bad,))])
+    assert sync.index(reader, reference) == []
