@@ -163,7 +163,7 @@ def label(
     *,
     emails: Sequence[str],
     seed: int,
-    limit: int | None,
+    limit: int | None = None,
 ) -> int:
     """Let every simulated labeler answer what it owes.
 
