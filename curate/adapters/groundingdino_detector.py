@@ -126,7 +126,7 @@ class GroundingDinoDetector:
 
 
 def _build(config: str, text_encoder: Path, device: Any) -> Any:
-    """The architecture with random weights; prints of the package and warnings of its libraries are hushed."""
+    """The architecture with random weights; prints and warnings of the packages are hushed."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _build_loudly(config, text_encoder, device)

@@ -48,7 +48,7 @@ class TransformersDetector:
         self._device = torch_device.choose(device)
         local = _local_folder(settings.model)
         self._processor, self._model = _load(settings, local)
-        self._model.to(self._device).eval()
+        self._model.to(self._device).float().eval()  # small checkpoints may be stored in half precision
         self._max_tokens = int(self._model.config.max_text_len)
         if local is not None:
             files = sorted({file for pattern in _MODEL_FILES for file in local.glob(pattern)})

@@ -110,6 +110,9 @@ def _text_pass(prompts: Sequence[Prompt], offsets: Offsets) -> TextPass:
 def prompt_scores(token_scores: FloatArray, spans: Sequence[tuple[int, int]]) -> FloatArray:
     """Score of each box for each prompt: the mean over the prompt's tokens.
 
+    The greatest token instead makes one word of a prompt ("sign") enough. On the demo's scenes, with an early
+    checkpoint, best F1 by category was 0.646 (mean), 0.649 (greatest), 0.638 (least token): no difference.
+
     Args:
         token_scores: (Q, T) in [0, 1], the sigmoid of the model's logits for Q boxes and T tokens.
         spans: P spans of tokens, [start, stop).
