@@ -47,6 +47,8 @@ def api_error(status: int | None, body: object = None) -> ApiError:
         (api_error(429, "{}"), TransientError, "HTTP 429"),
         (api_error(500, "<html>locked</html>"), TransientError, "HTTP 500"),
         (api_error(None), TransientError, "refused while reading"),
+        (api_error(200, "<html>a router</html>"), AnnotationToolError, "is no Label Studio"),
+        (api_error(301, ""), AnnotationToolError, "check LABEL_STUDIO_URL"),
     ],
 )
 def test_every_foreign_error_has_its_line(foreign: Exception, ours: type[CurateError], text: str) -> None:

@@ -21,7 +21,7 @@ from curate.extras import require
 if TYPE_CHECKING:
     import httpx
 
-_UNAUTHORIZED, _TOO_MANY, _SERVER_ERROR = 401, 429, 500
+_BAD_REQUEST, _UNAUTHORIZED, _TOO_MANY, _SERVER_ERROR = 400, 401, 429, 500
 _JWT_PARTS = 3  # header.payload.signature: a personal access token; a legacy token has no dots
 _REFRESH_AFTER_S = 240.0  # the server's short-lived tokens last 300 s
 _DETAIL_LIMIT = 300  # characters of a server's explanation that fit into one line
@@ -90,10 +90,19 @@ def failure(connection: Connection, action: str, status: int | None, body: objec
             f"Label Studio at {connection.url} does not accept the token in {connection.source}: "
             "put a valid one there"
         )
+    if status is not None and status < _BAD_REQUEST:
+        return _stranger(connection, action)
     detail = redact(_detail(body), connection.api_key)
     transient = status is None or status == _TOO_MANY or status >= _SERVER_ERROR
     kind = TransientError if transient else AnnotationToolError
     return kind(f"Label Studio at {connection.url} refused while {action} (HTTP {status}): {detail}")
+
+
+def _stranger(connection: Connection, action: str) -> AnnotationToolError:
+    """A page or a redirect where Label Studio would answer with JSON."""
+    return AnnotationToolError(
+        f"what answers at {connection.url} is no Label Studio (no JSON while {action}): check {URL_VARIABLE}"
+    )
 
 
 def _detail(body: object) -> str:
@@ -185,7 +194,4 @@ def answer(connection: Connection, action: str, response: httpx.Response) -> Any
     try:
         return response.json() if response.content else None
     except ValueError:
-        raise AnnotationToolError(
-            f"what answers at {connection.url} is no Label Studio (no JSON while {action}): "
-            f"check {URL_VARIABLE}"
-        ) from None
+        raise _stranger(connection, action) from None
