@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_ROWS = 512  # rows at a time: memory stays flat however large the picture
+_ROWS = 64  # at a time: they stay in the processor's cache, and memory stays flat however large the picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +41,20 @@ def measure(picture: Image.Image) -> Quality:
 
 
 def _laplacian_variance(luma: NDArray[np.uint8]) -> float:
-    n = total = squares = 0
+    n, total, squares = 0, 0.0, 0.0
     for start in range(1, luma.shape[0] - 1, _ROWS):
         stop = min(start + _ROWS, luma.shape[0] - 1)
         rows = luma[start - 1 : stop + 1].astype(np.int16)
         middle = rows[1:-1]
-        laplacian = rows[:-2, 1:-1] + rows[2:, 1:-1] + middle[:, :-2] + middle[:, 2:] - 4 * middle[:, 1:-1]
-        wide = laplacian.astype(np.int32)
-        n += wide.size
-        total += int(wide.sum(dtype=np.int64))
-        squares += int((wide * wide).sum(dtype=np.int64))
-    return _moments(n, total, squares)[1] if n else 0.0
+        laplacian = rows[:-2, 1:-1] + rows[2:, 1:-1]
+        laplacian += middle[:, :-2]
+        laplacian += middle[:, 2:]
+        laplacian -= middle[:, 1:-1] << 2
+        values = laplacian.ravel().astype(np.float64)  # whole numbers: sums below 2^53 are exact
+        n += values.size
+        total += float(values.sum())
+        squares += float(values @ values)
+    return _moments(n, int(total), int(squares))[1] if n else 0.0
 
 
 def _moments(n: int, total: int, squares: int) -> tuple[float, float]:
