@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from curate import params as params_file
@@ -12,6 +12,7 @@ from curate import tables
 from curate.errors import CurateError
 from curate.params import Params
 from curate.records import StageReport
+from pipelines import headline
 
 
 def run(
@@ -19,8 +20,9 @@ def run(
 ) -> None:
     """Run a stage as a program.
 
-    Prints the stage's line of counts and writes metrics/<stage>.json. A `CurateError` becomes one line on
-    stderr and exit code 1; an interrupt exit code 130; anything else keeps its traceback.
+    Prints the stage's line of counts, writes metrics/<stage>.json, and its headline for `dvc metrics show`.
+    A `CurateError` becomes one line on stderr and exit code 1; an interrupt exit code 130; anything else
+    keeps its traceback.
 
     Args:
         name: The stage's name in dvc.yaml; stands before an error's line.
@@ -29,16 +31,20 @@ def run(
     """
     try:
         report = stage(params_file.load(params_path))
-        with tables.replacing(Path("metrics") / f"{name}.json") as partial:
-            partial.write_text(
-                json.dumps(_metrics(report), indent=2, sort_keys=True) + "\n", encoding="utf-8"
-            )
+        metrics = _metrics(report)
+        _write(Path("metrics") / f"{name}.json", metrics)
+        _write(Path("metrics/headline") / f"{name}.json", headline.of(name, metrics))
     except CurateError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     print(report.line())  # noqa: T201
+
+
+def _write(path: Path, content: Mapping[str, object]) -> None:
+    with tables.replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _metrics(report: StageReport) -> dict[str, object]:
