@@ -15,10 +15,12 @@ from tests import builders
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _no_server_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (connection.URL_VARIABLE, connection.KEY_VARIABLE):
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture(scope="session", autouse=True)
+def _no_server_of_the_user() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (connection.URL_VARIABLE, connection.KEY_VARIABLE):
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")

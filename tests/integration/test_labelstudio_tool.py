@@ -7,7 +7,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -100,6 +99,12 @@ def wanted(drafts: list[TaskDraft]) -> dict[str, int]:
     return {draft.task_id: draft.overlap for draft in drafts}
 
 
+def with_model(draft: TaskDraft, version: str) -> TaskDraft:
+    """The same suggestions from another model."""
+    rows = tuple(replace(row, model_version=version) for row in draft.pre_annotations)
+    return replace(draft, pre_annotations=rows)
+
+
 def test_pushing_twice_is_pushing_once(
     drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef
 ) -> None:
@@ -133,36 +138,67 @@ def test_two_projects_of_one_title_are_not_guessed_at(
         tool.find_project("twins")
 
 
-def test_killed_in_the_middle_and_run_again(
-    drafts: list[TaskDraft],
-    tool: LabelStudioTool,
-    reader: client.Client,
-    reference: ProjectRef,
-    labelstudio_root: Path,
-) -> None:
-    program = (
-        "import pickle, sys; from pathlib import Path; from curate.adapters.labelstudio import connection; "
-        "from curate.adapters.labelstudio.tool import LabelStudioTool; "
-        "reference, drafts = pickle.load(sys.stdin.buffer); "
-        "LabelStudioTool(connection.resolve(Path()), batch_size=1).push_tasks(reference, drafts)"
+KILLED_PUSH = """
+import os, pickle, signal, sys
+from pathlib import Path
+from curate.adapters.labelstudio import client, connection
+from curate.adapters.labelstudio.tool import LabelStudioTool
+
+post, deadly, left = client.Client.post, sys.argv[1], int(sys.argv[2])
+
+def dying(self, path, body, **rest):
+    global left
+    answer = post(self, path, body, **rest)
+    left -= path.endswith(deadly)
+    if left == 0:  # the server has done it, but nobody will know
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+
+client.Client.post = dying
+reference, drafts = pickle.load(sys.stdin.buffer)
+LabelStudioTool(connection.resolve(Path()), batch_size=1).push_tasks(reference, drafts)
+"""
+
+
+def push_and_die(root: Path, reference: ProjectRef, drafts: list[TaskDraft], deadly: str, after: int) -> None:
+    """Push in a process that is killed right after the server has applied a chosen request."""
+    command = [sys.executable, "-c", KILLED_PUSH, deadly, str(after)]
+    done = subprocess.run(
+        command, cwd=root, input=pickle.dumps((reference, drafts)), check=False, timeout=120
     )
-    child = subprocess.Popen([sys.executable, "-c", program], cwd=labelstudio_root, stdin=subprocess.PIPE)
-    assert child.stdin is not None
-    child.stdin.write(pickle.dumps((reference, drafts)))
-    child.stdin.close()
-    deadline = time.monotonic() + 60
-    while len(sync.index(reader, reference)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    survivors = len(sync.index(reader, reference))
-    assert 2 <= survivors < 6, "killed too late to prove anything"
-    counts = tool.push_tasks(reference, drafts)
-    assert counts.created >= 6 - survivors - 1  # the request in flight may still have been applied
+    assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_killed_while_it_creates_and_run_again(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
+    *, labelstudio_root: Path, after: int,
+) -> None:  # fmt: skip
+    push_and_die(labelstudio_root, reference, drafts, "/import", after)
+    assert len(sync.index(reader, reference)) == after
+    assert tool.push_tasks(reference, drafts).created == 6 - after
     assert [(key, overlap) for key, overlap, _, _ in state(reader, reference)] == sorted(
         wanted(drafts).items()
     )
     assert tool.push_tasks(reference, drafts).unchanged == 6
+
+
+@pytest.mark.parametrize("deadly", ["/api/dm/actions/", "/import/predictions"])
+def test_killed_while_it_replaces_and_run_again(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
+    *, labelstudio_root: Path, deadly: str,
+) -> None:  # fmt: skip
+    tool.push_tasks(reference, drafts)
+    newer = [with_model(draft, "unit-2") for draft in drafts]
+    push_and_die(labelstudio_root, reference, newer, deadly, 2)
+    tool.push_tasks(reference, newer)
+    assert tool.push_tasks(reference, newer).unchanged == 6
+    for one in sync.index(reader, reference):
+        versions = [
+            p["model_version"] for p in reader.get("/api/predictions/", action="reading", task=one.number)
+        ]
+        assert versions == ["unit-2"] * one.predictions
+        assert one.predictions <= 1
 
 
 def test_a_batch_that_arrived_twice_is_healed_without_touching_work(
@@ -196,14 +232,7 @@ def test_new_suggestions_replace_the_old_ones_and_no_work(
     target = next(draft for draft in drafts if len(draft.pre_annotations) == 2)
     answer(labelstudio, reader, reference, FIRST, target.task_id)
     before, _ = tool.pull_annotations(reference, wanted(drafts))
-    newer = [
-        replace(
-            draft,
-            pre_annotations=tuple(replace(row, model_version="unit-2") for row in draft.pre_annotations),
-            overlap=2,
-        )
-        for draft in drafts
-    ]
+    newer = [replace(with_model(draft, "unit-2"), overlap=2) for draft in drafts]
     counts = tool.push_tasks(reference, newer)
     with_objects = sum(any(row.outcome == "object" for row in draft.pre_annotations) for draft in drafts)
     assert (counts.created, counts.predictions_replaced) == (0, with_objects)
