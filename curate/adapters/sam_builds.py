@@ -12,8 +12,8 @@ from typing import Any
 
 from curate.extras import require
 
-_IMAGE_SIZE = 256  # pixels of the longer side that the tiny encoder sees
-_PATCH = 8
+_IMAGE_SIZE = 264  # pixels of the longer side that the tiny encoder sees
+_PATCH = 12  # pixels; a mask's own grid is a quarter of it, 3 pixels
 _WIDTH = 64  # channels of the prompt encoder and the mask decoder
 
 
@@ -40,8 +40,8 @@ def build_sam_tiny(checkpoint: str | None = None) -> Any:
             patch_size=_PATCH,
             qkv_bias=True,
             use_rel_pos=False,
-            global_attn_indexes=[2],
-            window_size=8,
+            global_attn_indexes=[0, 1, 2, 3],  # 484 cells: no windows needed
+            window_size=0,
             out_chans=_WIDTH,
         ),
         prompt_encoder=modeling.PromptEncoder(

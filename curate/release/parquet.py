@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from curate.errors import InputError, RecordError, ReleaseError
 from curate.geometry import boxes, masks
+from curate.images.metadata import without_metadata
 from curate.release.content import Content
 
 _SHARD_BYTES = 500_000_000  # the Hub's own limit for the shards it writes
@@ -206,7 +207,7 @@ def _size(image_id: str, path: str) -> int:
 def _read(content: Content, index: int) -> bytes:
     image_id, path = (content.images.column(name)[index].as_py() for name in ("image_id", "path"))
     try:
-        return Path(path).read_bytes()
+        return without_metadata(Path(path).read_bytes())
     except FileNotFoundError as error:
         raise _vanished(image_id, path) from error
 
