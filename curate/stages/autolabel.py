@@ -43,7 +43,7 @@ class Outputs:
     Attributes:
         table: Annotations of origin "model".
         shards: Folder of finished parts; it outlives a kill, and what is in it is not computed again.
-        plot: CSV of `bin,category,count`: boxes by score, `bin` is the lower edge.
+        plot: CSV of `bin,count` and a column a category: boxes by score, `bin` is the lower edge.
     """
 
     table: Path
@@ -242,11 +242,16 @@ def _scores(table: pa.Table, categories: Sequence[Category]) -> dict[str, list[f
 def _write_plot(by_category: Mapping[str, Sequence[float]], path: Path) -> None:
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["bin", "category", "count"])
-        for category, scores in by_category.items():
-            # The smallest step over float32's rounding: a score of 0.9 belongs to the bin that begins there.
-            in_bin = Counter(min(int(score * _BINS + 1e-6), _BINS - 1) for score in scores)
-            writer.writerows((f"{i / _BINS:.2f}", category, in_bin[i]) for i in range(_BINS))
+        writer.writerow(["bin", "count", *by_category])
+        in_bin = {category: Counter(map(_bin, scores)) for category, scores in by_category.items()}
+        for number in range(_BINS):
+            counts = [in_bin[category][number] for category in by_category]
+            writer.writerow([f"{number / _BINS:.2f}", sum(counts), *counts])
+
+
+def _bin(score: float) -> int:
+    # The smallest step over float32's rounding: a score of 0.9 belongs to the bin that begins there.
+    return min(int(score * _BINS + 1e-6), _BINS - 1)
 
 
 def _report(

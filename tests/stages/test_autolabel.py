@@ -139,11 +139,11 @@ def test_the_plot_counts_every_box() -> None:
     run()
     with PLOT.open(newline="") as file:
         bins = list(csv.DictReader(file))
-    assert {(row["category"], row["bin"]): row["count"] for row in bins if row["count"] != "0"} == {
-        ("stop_sign", "0.90"): "10",
-        ("parking_sign", "0.70"): "10",
-    }
-    assert len(bins) == 40
+    counted = {row["bin"]: row for row in bins if row["count"] != "0"}
+    assert counted.keys() == {"0.70", "0.90"}
+    assert [counted["0.90"][name] for name in ("count", "stop_sign", "parking_sign")] == ["10", "10", "0"]
+    assert [counted["0.70"][name] for name in ("count", "stop_sign", "parking_sign")] == ["10", "0", "10"]
+    assert len(bins) == 20
 
 
 def test_finished_shards_are_not_computed_again() -> None:
