@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 
 from curate.errors import ModelError
 from curate.extras import require
+
+# Read when torch is imported, which happens later. OpenMP's threads wait for each other in busy loops otherwise:
+# where another program shares the cores, small models then take five to ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # What reading a damaged or foreign checkpoint has been seen to raise.
 DAMAGED = (OSError, RuntimeError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
