@@ -212,19 +212,16 @@ def train(
     steps: int,
     device: str,
     rng: np.random.Generator,
+    rate: float,
     save: Callable[[Any, int], None],
 ) -> Any:
     """Train the whole model; returns the running mean of its weights."""
     torch = require("torch", extra="autolabel")
     grounding = require("transformers.models.grounding_dino.modeling_grounding_dino", extra="autolabel")
     set_loss(model)
-    with torch.no_grad():
-        model.model.enc_output_norm.weight.fill_(
-            0.3
-        )  # a class logit is a product of 64 terms: start near zero
     mean = copy.deepcopy(model).eval()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     model.train()
     for step in range(steps):
         batch, prompt = sampler.next(), sample_prompt(rng)
@@ -260,6 +257,10 @@ def train(
     return mean
 
 
+def _record_path(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".training.json")
+
+
 def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
@@ -276,6 +277,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate of the second part")
+    parser.add_argument("--resume", type=Path, help="model folder to go on from; no dense part then")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="torch's threads; 0 = its default")
     options = parser.parse_args(arguments)
@@ -288,9 +291,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scenes = load_pool("training", options.scenes, folder=options.cache)
     sampler = Sampler(scenes, options.batch_size, rng)
     processor = build_processor()
-    model = transformers.GroundingDinoForObjectDetection(build_config()).to(options.device)
     started = time.perf_counter()
-    pretrain_backbone(model, sampler, options.dense_steps, options.device)
+    earlier: dict[str, Any] | None = None
+    if options.resume:
+        model = transformers.GroundingDinoForObjectDetection.from_pretrained(
+            options.resume, local_files_only=True
+        )
+        model = model.float().to(options.device)
+        earlier = json.loads(_record_path(options.resume).read_text(encoding="utf-8"))
+    else:
+        model = transformers.GroundingDinoForObjectDetection(build_config()).to(options.device)
+        pretrain_backbone(model, sampler, options.dense_steps, options.device)
+        with torch.no_grad():  # a class logit is a product of 64 terms: start near zero
+            model.model.enc_output_norm.weight.fill_(0.3)
 
     def save(mean: Any, step: int) -> None:
         # Stored in half precision to keep the repository small; every figure is measured on what is stored.
@@ -301,15 +314,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         mean.save_pretrained(options.out, state_dict=weights)
         processor.save_pretrained(options.out)
         record = environment(options, torch) | {
+            "continued_from": earlier,
             "steps_done": step,
             "wall_time_s": round(time.perf_counter() - started, 1),
             "parameters": sum(parameter.numel() for parameter in mean.parameters()),
             "input": f"longer side {LONG_SIDE} pixels",
         }
-        target = options.out.with_name(options.out.name + ".training.json")
-        target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        _record_path(options.out).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
-    train(model, processor, sampler, steps=options.steps, device=options.device, rng=rng, save=save)
+    train(
+        model,
+        processor,
+        sampler,
+        steps=options.steps,
+        device=options.device,
+        rng=rng,
+        rate=options.rate,
+        save=save,
+    )
 
 
 if __name__ == "__main__":

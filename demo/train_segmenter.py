@@ -29,36 +29,36 @@ from demo.provenance import environment
 FloatArray = npt.NDArray[np.float32]
 EMA_DECAY = 0.995  # the stored weights are this running mean
 OBJECTS_PER_SCENE = 4
+SIDE = 264  # pixels of the encoder's square input
+MEAN = np.array([123.675, 116.28, 103.53], dtype=np.float32)  # of SAM's RGB pixels
+STD = np.array([58.395, 57.12, 57.375], dtype=np.float32)
 
 
 def _varied(scene: PoolScene, rng: np.random.Generator) -> tuple[FloatArray, list[FloatArray]]:
     """A scene zoomed, moved and tinted a little: (S, S, 3) padded picture, masks (S, S) in 0..1."""
-    height, width = scene.image.shape[:2]
-    zoom = float(np.exp(rng.uniform(-0.25, 0.25)))
-    shift = rng.uniform(-0.08, 0.08, size=2) * (width, height)
-    move = np.array(
-        [[zoom, 0, shift[0] + width * (1 - zoom) / 2], [0, zoom, shift[1] + height * (1 - zoom) / 2]]
-    )
+    scale = SIDE / LONG_SIDE
+    height, width = (round(length * scale) for length in scene.image.shape[:2])
+    zoom = scale * float(np.exp(rng.uniform(-0.25, 0.25)))
+    shift = (np.array([width, height]) - np.array(scene.image.shape[1::-1]) * zoom) / 2
+    shift = shift + rng.uniform(-0.08, 0.08, size=2) * (width, height)
+    move = np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]])
     flip = rng.random() < 0.5  # the segmenter need not read: a mirrored P is as good
-    picture: FloatArray = np.zeros((LONG_SIDE, LONG_SIDE, 3), dtype=np.float32)
     image = cv2.warpAffine(scene.image, move, (width, height), borderMode=cv2.BORDER_REFLECT_101).astype(
         np.float32
     )
     gain = rng.uniform(0.8, 1.2) * rng.uniform(0.92, 1.08, size=3)
-    image = np.clip(image * gain.astype(np.float32) + rng.uniform(-12, 12), 0, 255)
-    picture[:height, :width] = image[:, ::-1] if flip else image
+    image = np.clip(image * gain.astype(np.float32) + np.float32(rng.uniform(-12, 12)), 0, 255)
+    # What is padded stays zero after normalisation, as SAM does it.
+    picture: FloatArray = np.zeros((SIDE, SIDE, 3), dtype=np.float32)
+    picture[:height, :width] = ((image - MEAN) / STD)[:, ::-1] if flip else (image - MEAN) / STD
     masks: list[FloatArray] = []
     for mask in scene.masks:
         moved = cv2.warpAffine(mask.astype(np.float32), move, (width, height), flags=cv2.INTER_LINEAR)
-        padded = np.zeros((LONG_SIDE, LONG_SIDE), dtype=np.float32)
+        padded: FloatArray = np.zeros((SIDE, SIDE), dtype=np.float32)
         padded[:height, :width] = moved[:, ::-1] if flip else moved
         if (padded >= 0.5).sum() >= 20:
             masks.append(padded)
-    # The frame outside the picture is zero after normalisation, as SAM pads it.
-    valid = np.s_[:height, :width]
-    normalised: FloatArray = np.zeros_like(picture)
-    normalised[valid] = (picture[valid] - (123.675, 116.28, 103.53)) / (58.395, 57.12, 57.375)
-    return normalised, masks
+    return picture, masks
 
 
 def _prompt_box(mask: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -68,7 +68,7 @@ def _prompt_box(mask: FloatArray, rng: np.random.Generator) -> FloatArray:
     if rng.random() < 0.75:
         size = np.tile(box[2:] - box[:2], 2)
         box = box + np.clip(rng.normal(0, 0.05, size=4), -0.12, 0.12).astype(np.float32) * size
-    return np.clip(box, 0, LONG_SIDE).astype(np.float32)
+    return np.clip(box, 0, SIDE).astype(np.float32)
 
 
 def _mask_losses(torch: Any, logits: Any, target: Any) -> tuple[Any, Any]:
@@ -133,6 +133,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
+    parser.add_argument("--resume", type=Path, help="weights to go on from")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="torch's threads; 0 = its default")
     options = parser.parse_args(arguments)
@@ -143,11 +145,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rng = np.random.default_rng(options.seed)
     pool = load_pool("training", options.scenes, folder=options.cache)
     scenes = [scene for scene in pool if len(scene.boxes)]
-    sam = build_sam_tiny().to(options.device)
+    sam = build_sam_tiny(str(options.resume) if options.resume else None).to(options.device)
+    earlier = _record_path(options.resume).read_text(encoding="utf-8") if options.resume else "null"
     sam.train()
     mean = copy.deepcopy(sam)
-    optimizer = torch.optim.AdamW(sam.parameters(), lr=1e-3, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=options.steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(sam.parameters(), lr=options.rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, options.rate, total_steps=options.steps, pct_start=0.1
+    )
     started = time.perf_counter()
     recent: list[float] = []
     for step in range(options.steps):
@@ -167,24 +172,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
             figures = f"loss {float(loss.detach()):.3f} iou {np.mean(recent):.3f}"
             print(f"{time.strftime('%H:%M:%S')} step {step} {figures}", file=sys.stderr, flush=True)
         if (step + 1) % 300 == 0 or step + 1 == options.steps:
-            _save(torch, mean, options, step + 1, time.perf_counter() - started)
+            progress = {
+                "continued_from": json.loads(earlier),
+                "steps_done": step + 1,
+                "wall_time_s": round(time.perf_counter() - started, 1),
+            }
+            _save(torch, mean, options, progress)
 
 
-def _save(torch: Any, sam: Any, options: argparse.Namespace, step: int, seconds: float) -> None:
+def _record_path(weights: Path) -> Path:
+    return weights.with_name(weights.stem + ".training.json")
+
+
+def _save(torch: Any, sam: Any, options: argparse.Namespace, progress: dict[str, Any]) -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     # Stored in half precision to keep the repository small; every figure is measured on what is stored.
     weights = {
         name: value.half() if value.is_floating_point() else value for name, value in sam.state_dict().items()
     }
     torch.save(weights, options.out)
-    record = environment(options, torch) | {
-        "steps_done": step,
-        "wall_time_s": round(seconds, 1),
-        "parameters": sum(parameter.numel() for parameter in sam.parameters()),
-        "input": f"longer side {LONG_SIDE} pixels",
-    }
-    target = options.out.with_name(options.out.stem + ".training.json")
-    target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    record = (
+        environment(options, torch)
+        | progress
+        | {
+            "parameters": sum(parameter.numel() for parameter in sam.parameters()),
+            "input": f"longer side {SIDE} pixels",
+        }
+    )
+    _record_path(options.out).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 from curate.errors import ModelError
 from curate.extras import require
 
-# Read when torch is imported, which happens later. OpenMP's threads wait for each other in busy loops otherwise:
+# Read when torch is imported, which happens later. Otherwise OpenMP's threads wait for each other in busy loops:
 # where another program shares the cores, small models then take five to ten times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
