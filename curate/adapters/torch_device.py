@@ -12,8 +12,8 @@ from typing import Any
 from curate.errors import ModelError
 from curate.extras import require
 
-# Read when torch is imported, which happens later. Otherwise OpenMP's threads wait for each other in busy loops:
-# where another program shares the cores, small models then take five to ten times as long.
+# Read when torch is imported, which happens later. Otherwise OpenMP's threads wait for each other in busy
+# loops, and small models take five to ten times as long where another program shares the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # What reading a damaged or foreign checkpoint has been seen to raise.
