@@ -11,7 +11,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("FIFTYONE_DO_NOT_TRACK", "true")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-# Read when torch is imported: its threads then wait passively where tests share the cores with other programs.
+# Read when torch is imported: its threads then wait passively, for tests share the cores with other programs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
