@@ -102,7 +102,7 @@ def _explain(
         names = _names_at(model, location[:-1])
         near = difflib.get_close_matches(str(location[-1]), names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(names)}"
-        return f"{where} is unknown; {hint}"
+        return f"{where} = {first['input']!r} is unknown; {hint}"
     if first["type"] == "missing":
         return f"{where} is missing"
     return f"{where} = {first['input']!r} is refused: {_lower(first['msg'])}"

@@ -11,16 +11,16 @@ from curate.errors import ParamsError
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dedupe:\n  max_haming: 3\n", ":2: dedupe.max_haming is unknown; did you mean 'max_hamming'?"),
+        ("dedupe:\n  max_haming: 3\n", ":2: dedupe.max_haming = 3 is unknown; did you mean 'max_hamming'?"),
         (
             "dedupe:\n  max_hamming: 300\n",
             ":2: dedupe.max_hamming = 300 is refused: input should be less than or equal to 64",
         ),
         (
             "autolabel:\n  detector:\n    modl: x\n",
-            ":3: autolabel.detector.modl is unknown; did you mean 'model'?",
+            ":3: autolabel.detector.modl = 'x' is unknown; did you mean 'model'?",
         ),
-        ("zzz: 1\n", ":1: zzz is unknown; known here: ingest, dedupe, autolabel"),
+        ("zzz: 1\n", ":1: zzz = 1 is unknown; known here: ingest, dedupe, autolabel"),
         ("dedupe: 3\n", ":1: dedupe = 3 is refused"),
         ("qa:\n  overlap: two\n", ":2: qa.overlap = 'two' is refused"),
         ("qa:\n  seed: 1\n  seed: 2\n", ":3: not valid YAML: 'seed' is given twice"),

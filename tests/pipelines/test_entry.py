@@ -44,7 +44,7 @@ def test_a_wrong_parameter_is_told_before_the_stage_begins(capsys: pytest.Captur
     Path("params.yaml").write_text("dedupe:\n  max_haming: 3\n")
     with pytest.raises(SystemExit):
         entry.run("dedupe", lambda _: pytest.fail("the stage must not run"))
-    assert "params.yaml:2: dedupe.max_haming is unknown" in capsys.readouterr().err
+    assert "params.yaml:2: dedupe.max_haming = 3 is unknown" in capsys.readouterr().err
 
 
 def test_a_defect_keeps_its_traceback() -> None:
