@@ -82,7 +82,10 @@ def test_attributes_come_from_every_table(raw: Path) -> None:
             ".yaml:3: source 'a': this name is taken",
         ),
         ("sources:\n- {name: unlisted, path: a}\n", "this name is taken"),
-        ("sources:\n- {name: a, path: a, licence: MIT}\n", "sources.yaml:2: sources.0.licence is unknown"),
+        (
+            "sources:\n- {name: a, path: a, licence: MIT}\n",
+            "sources.yaml:2: sources.0.licence = 'MIT' is unknown",
+        ),
         ("sources:\n- {name: a/b, path: a}\n", "sources.0.name = 'a/b' is refused"),
         ("sources: []\n", "sources = [] is refused"),
         ("sources:\n- {name: a, path: a}\nattributes: no.csv\n", "no.csv does not exist"),
