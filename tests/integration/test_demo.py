@@ -148,7 +148,7 @@ def test_killing_every_stage_midway_gives_the_same_digest(demo: Path) -> None:
 
 
 def kill_until_done(project: Path, stage: str) -> int:
-    """Run `dvc repro <stage>`, killed ever later, until it is done before the signal; how often it was hit."""
+    """Run `dvc repro <stage>`, killed ever later, until it is through; how often it was hit."""
     for kills in itertools.count():
         if not kill_after(project, stage, 0.2 * 2**kills):
             run(project, "dvc", "repro", stage)
