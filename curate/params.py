@@ -17,12 +17,31 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
+class EngineParams(_Section):
+    """Where the stages that look at every image run; results do not depend on it."""
+
+    kind: Literal["local", "ray"] = Field("local", description="local = processes here; ray = a Ray cluster")
+    workers: int = Field(0, ge=0, le=65_536, description="processes; 0 = one a core")
+    address: str | None = Field(
+        None, description="kind ray: an existing cluster, such as auto or ray://host:10001; null = an own one"
+    )
+    batch_size: int = Field(64, ge=1, le=100_000, description="images a worker takes at a time")
+    retries: int = Field(2, ge=0, le=100, description="times an item may kill its worker process again")
+
+
 class IngestParams(_Section):
     """Which files become images."""
 
     raw: Path = Field(Path("data/raw"), description="folder tree of raw images")
     sources: str | None = Field(
         None, description="file in `raw` that lists sources with licence and attribution; null = one source"
+    )
+    mode: Literal["reference", "copy"] = Field(
+        "reference", description="reference = share blocks with raw files or the cache; copy = own bytes"
+    )
+    verify: bool = Field(False, description="true = read unchanged files again and compare their bytes")
+    frames: Literal["first", "all", "drop"] = Field(
+        "first", description="of animations and files of several pages: the first, all, or drop the file"
     )
     min_side: int = Field(64, ge=1, le=100_000, description="pixels; a shorter upright side drops the image")
     max_pixels: int = Field(
@@ -31,16 +50,53 @@ class IngestParams(_Section):
         le=2_000_000_000,
         description="pixels; larger files are dropped before they are decoded",
     )
+    max_bytes: int = Field(1 << 30, ge=1, description="bytes; larger files are not decoded")
     max_aspect: float = Field(8.0, ge=1, le=1000, description="ratio; longer side over shorter side")
     jpeg_quality: int = Field(95, ge=1, le=100, description="of upright copies that must be re-encoded")
-    workers: int = Field(0, ge=0, le=1024, description="processes; 0 = one a core")
+    retries: int = Field(3, ge=0, le=100, description="of a failed download, with growing pauses")
+    timeout_s: float = Field(60.0, gt=0, description="seconds a download may stand still")
+
+
+class SemanticParams(_Section):
+    """Near-duplicates by meaning: an optional third step."""
+
+    model: str | None = Field(
+        None, description="Hub id or folder of an image encoder, such as facebook/dinov2-small; null = off"
+    )
+    revision: str = Field("main", description="Hub revision; ignored for a local path")
+    min_cosine: float = Field(0.95, ge=-1, le=1, description="cosine; images at least this alike are one")
+    batch_size: int = Field(32, ge=1, le=4096, description="images a forward pass")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="auto = cuda, mps or cpu, in that order"
+    )
 
 
 class DedupeParams(_Section):
     """Which images are the same picture."""
 
-    max_hamming: int = Field(8, ge=0, le=64, description="bits of 64 between two pHashes of a group")
-    workers: int = Field(0, ge=0, le=1024, description="processes; 0 = one a core")
+    hash: Literal["phash", "dhash", "ahash", "whash", "colorhash"] = Field(
+        "phash", description="what finds candidates; imagehash's names"
+    )
+    bits: Literal[64, 256] = Field(64, description="of the hash; 256 for very many images or wide radii")
+    decode: Literal["fast", "exact"] = Field(
+        "fast", description="fast = luma at reduced size; exact = bit for bit imagehash's hashes"
+    )
+    max_hamming: int | None = Field(
+        None, ge=0, le=256, description="bits between candidates; null = chosen from the number of images"
+    )
+    turned: Literal["none", "mirrored", "all"] = Field(
+        "mirrored", description="turned copies to find; all = mirrored, and rotated by 90 degrees"
+    )
+    crops: bool = Field(True, description="true = find crops and added borders too")
+    min_correlation: float = Field(
+        0.8, ge=0, le=1, description="of luma, after alignment, for two images to be one"
+    )
+    linkage: Literal["keeper", "complete"] = Field(
+        "keeper", description="keeper = members verified against it; complete = against each other too"
+    )
+    prefer: tuple[str, ...] = Field((), description="names of sources, best first, whose images are kept")
+    decisions: Path | None = Field(None, description="CSV of what people decided about images and pairs")
+    semantic: SemanticParams = Field(default_factory=SemanticParams)
 
 
 class DetectorParams(_Section):
@@ -146,6 +202,7 @@ class PublishParams(_Section):
 class Params(_Section):
     """All of params.yaml."""
 
+    engine: EngineParams = Field(default_factory=EngineParams)
     ingest: IngestParams = Field(default_factory=IngestParams)
     dedupe: DedupeParams = Field(default_factory=DedupeParams)
     autolabel: AutolabelParams = Field(default_factory=AutolabelParams)

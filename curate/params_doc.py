@@ -74,6 +74,8 @@ def page() -> str:
 def _kind(annotation: Any) -> str:
     if typing.get_origin(annotation) is Literal:
         return "choice"
+    if typing.get_origin(annotation) is tuple:  # tuple[X, ...]: a YAML list
+        return f"list of {_kind(typing.get_args(annotation)[0])}"
     if isinstance(annotation, types.UnionType):
         return " or ".join(_kind(part) for part in typing.get_args(annotation))
     names = {
@@ -90,6 +92,8 @@ def _kind(annotation: Any) -> str:
 def _text(value: Any) -> str:
     if value is None:
         return "null"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(map(_text, value)) + "]"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -47,6 +47,9 @@ class ImageRecord:
     phash: int | None = None
     dup_group: str | None = None
     duplicate_of: str | None = None
+    dup_hamming: int | None = None
+    dup_correlation: float | None = None
+    dup_relation: str | None = None
     drop_reason: str | None = None
     drop_detail: str | None = None
     split: str | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,12 @@ IMAGES = TableSchema(
         ("brightness", _FLOAT, True),  # mean luma, 0..255
         ("contrast", _FLOAT, True),  # standard deviation of luma
         ("sharpness", _FLOAT, True),  # variance of the Laplacian of luma
-        ("phash", pa.uint64(), True),  # null if dropped before dedupe
+        ("phash", pa.uint64(), True),  # 64-bit pHash, whatever hash finds candidates; null before dedupe
         ("dup_group", _TEXT, True),  # image_id of the group's keeper; null outside any group
         ("duplicate_of", _TEXT, True),  # image_id of the keeper this row was dropped for
+        ("dup_hamming", pa.int16(), True),  # bits to the keeper, of the candidate hash
+        ("dup_correlation", _FLOAT, True),  # to the keeper after alignment, -1..1
+        ("dup_relation", _TEXT, True),  # how it shows the keeper: same | mirrored | rotated | cropped | ...
         ("drop_reason", _TEXT, True),  # null = kept
         ("drop_detail", _TEXT, True),
         ("split", _TEXT, True),  # train | validation | test
