@@ -32,33 +32,70 @@ class Pairs:
     """Pairs of indices with their distance, ordered by (first, second).
 
     Attributes:
-        first: (P,) int64, the smaller index.
+        first: (P,) int64.
         second: (P,) int64.
-        hamming: (P,) uint8, bits.
+        hamming: (P,) uint16, bits.
     """
 
     first: NDArray[np.int64]
     second: NDArray[np.int64]
-    hamming: NDArray[np.uint8]
+    hamming: NDArray[np.uint16]
 
 
-def pairs_within(hashes: UInt64Array, max_hamming: int) -> Pairs:
-    """Every pair of hashes that differ in at most `max_hamming` bits, each once.
+def pairs_within(hashes: UInt64Array, max_hamming: int, *, threads: int = 0) -> Pairs:
+    """Every pair of hashes that differ in at most `max_hamming` bits, each once, first < second.
 
     Identical hashes make quadratically many pairs: collapse them first where they may be many.
 
     Args:
-        hashes: (N,) uint64.
-        max_hamming: Bits, 0..64.
+        hashes: (N,) uint64, or (N, W) for hashes of W x 64 bits.
+        max_hamming: Bits, 0..64 W.
+        threads: 0 takes all cores.
     """
-    if not 0 <= max_hamming <= BITS:
-        raise ValueError(f"expected max_hamming in 0..{BITS}, got {max_hamming}")
+    if hashes.ndim == 2 and hashes.shape[1] > 1:
+        _check(max_hamming, BITS * hashes.shape[1])
+        pairs = pairs_between(hashes, hashes, max_hamming, threads=threads)
+        ahead = pairs.first < pairs.second
+        return Pairs(pairs.first[ahead], pairs.second[ahead], pairs.hamming[ahead])
+    hashes = hashes.reshape(-1)
+    _check(max_hamming, BITS)
     masks = _masks(max_hamming, blocks_to_agree(len(hashes), max_hamming))
     found = [_pairs_of_table(hashes, masks, table, max_hamming) for table in range(len(masks))]
-    first = np.concatenate([pairs.first for pairs in found])
-    second = np.concatenate([pairs.second for pairs in found])
+    return _ordered(found)
+
+
+def pairs_between(queries: UInt64Array, base: UInt64Array, max_hamming: int, *, threads: int = 0) -> Pairs:
+    """Every pair of a query and a base hash that differ in at most `max_hamming` bits.
+
+    Args:
+        queries: (Q,) or (Q, W) uint64; `first` indexes them.
+        base: (B,) or (B, W) uint64; `second` indexes them.
+        max_hamming: Bits, 0..64 W.
+        threads: 0 takes all cores.
+    """
+    del threads
+    wide, flat = base.reshape(len(base), -1), queries.reshape(len(queries), -1)
+    _check(max_hamming, BITS * wide.shape[1])
+    found = []
+    for row in range(len(flat)):
+        hamming = np.bitwise_count(wide ^ flat[row]).sum(axis=1, dtype=np.uint16)
+        near = np.flatnonzero(hamming <= max_hamming)
+        found.append((np.full(len(near), row, dtype=np.int64), near, hamming[near]))
+    return _ordered([Pairs(*columns) for columns in found])
+
+
+def _check(max_hamming: int, bits: int) -> None:
+    if not 0 <= max_hamming <= bits:
+        raise ValueError(f"expected max_hamming in 0..{bits}, got {max_hamming}")
+
+
+def _ordered(found: list[Pairs]) -> Pairs:
+    nothing = np.zeros(0, dtype=np.int64)
+    first = np.concatenate([nothing, *(pairs.first for pairs in found)])
+    second = np.concatenate([nothing, *(pairs.second for pairs in found)])
+    hamming = np.concatenate([nothing.astype(np.uint16), *(pairs.hamming for pairs in found)])
     order = np.lexsort((second, first))
-    return Pairs(first[order], second[order], np.concatenate([pairs.hamming for pairs in found])[order])
+    return Pairs(first[order], second[order], hamming[order])
 
 
 def blocks_to_agree(count: int, max_hamming: int) -> int:
@@ -96,14 +133,14 @@ def _pairs_of_table(hashes: UInt64Array, masks: list[np.uint64], table: int, max
     starts: NDArray[np.int64] = np.arange(
         len(hashes), dtype=np.int64
     )  # of pairs still inside their run, at the current offset
-    found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]] = []
+    found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]] = []
     for offset in range(1, len(hashes)):
         starts = starts[starts + offset < len(hashes)]
         starts = starts[keys[starts] == keys[starts + offset]]
         if not len(starts):
             break
         differing = ordered[starts] ^ ordered[starts + offset]
-        hamming = np.bitwise_count(differing)
+        hamming = np.bitwise_count(differing).astype(np.uint16)
         near = np.flatnonzero(hamming <= max_hamming)
         for earlier in masks[:table]:
             near = near[(differing[near] & earlier) != 0]
@@ -111,5 +148,5 @@ def _pairs_of_table(hashes: UInt64Array, masks: list[np.uint64], table: int, max
         found.append((np.minimum(a, b), np.maximum(a, b), hamming[near]))
     if not found:
         nothing = np.zeros(0, dtype=np.int64)
-        return Pairs(nothing, nothing, np.zeros(0, dtype=np.uint8))
+        return Pairs(nothing, nothing, np.zeros(0, dtype=np.uint16))
     return Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
