@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
@@ -27,13 +27,16 @@ class _RateColumn(ProgressColumn):
         return Text(f"{task.speed:,.1f}/s" if task.speed else "-/s", style="dim")
 
 
-def track(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
+def track(
+    items: Iterable[Item], *, total: int | None, label: str, size: Callable[[Item], int] | None = None
+) -> Iterator[Item]:
     """Pass `items` through and draw how far they are, on stderr, if that is a terminal.
 
     Args:
-        items: Anything that yields `total` items.
-        total: Number of items, for the bar and the time left.
+        items: Anything.
+        total: Number of items, or the sum of their sizes, for the bar and the time left; None = not known.
         label: Name of the work, at the left of the bar.
+        size: What an item counts; None = each counts 1.
     """
     if not sys.stderr.isatty():
         yield from items
@@ -49,4 +52,4 @@ def track(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
         task = bar.add_task(label, total=total)
         for item in items:
             yield item
-            bar.advance(task)
+            bar.advance(task, 1 if size is None else size(item))

@@ -9,4 +9,4 @@ from curate.ports import Engine
 
 def engine(settings: EngineParams) -> Engine:
     """Processes of this machine, or a Ray cluster."""
-    return LocalEngine(workers=settings.workers)
+    return LocalEngine(workers=settings.workers, retries=settings.retries)
