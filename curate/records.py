@@ -57,7 +57,7 @@ class ImageRecord:
     def __post_init__(self) -> None:
         if len(self.image_id) != 64:
             raise RecordError(f"expected image_id of 64 hex digits, got {self.image_id!r}")
-        if not self.sources:
+        if not self.sources and self.drop_reason != "removed":  # its last file is gone; the row stays
             raise RecordError(f"image {self.image_id[:12]} has no source")
         if self.drop_reason is None and (self.path is None or not self.width or not self.height):
             raise RecordError(f"kept image {self.image_id[:12]} needs path, width and height")
@@ -169,6 +169,7 @@ class Category:
         threshold: Least score in [0, 1] that becomes a pre-annotation.
         color: "#rrggbb", the same in every view.
         description: For the labelers and the card.
+        parent: Name of the wider category; None at the top.
     """
 
     name: str
@@ -177,6 +178,7 @@ class Category:
     threshold: float
     color: str
     description: str = ""
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

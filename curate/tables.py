@@ -18,6 +18,7 @@ from curate.schema import SCHEMA_VERSION, TableSchema
 
 _VERSION_KEY = b"curate.schema_version"
 _NAME_KEY = b"curate.table"
+_ROW_GROUP = 65_536  # rows; columns of a group fit the memory of anything that reads tables
 
 
 @contextmanager
@@ -64,12 +65,76 @@ def write(table: pa.Table, path: Path, schema: TableSchema) -> None:
     """
     checked = _conform(table, schema, path)
     checked = checked.sort_by([(name, "ascending") for name in schema.key])
-    _refuse_repeated_keys(checked, schema, path)
-    checked = checked.replace_schema_metadata(
+    with stream(path, schema) as writer:
+        writer.write(checked)
+
+
+class Stream:
+    """Takes a table piece by piece, in the order of its key; see `stream`.
+
+    Attributes:
+        num_rows: Rows taken so far.
+    """
+
+    def __init__(self, writer: pq.ParquetWriter, schema: TableSchema, path: Path) -> None:
+        self.num_rows = 0
+        self._writer, self._schema, self._path = writer, schema, path
+        self._last: pa.Table | None = None  # the key of the last row
+        self._waiting: list[pa.Table] = []  # less than a row group
+        self._rows_waiting = 0
+
+    def write(self, piece: pa.Table) -> None:
+        """Add rows.
+
+        Args:
+            piece: Columns of the schema in any order and with castable types; its rows follow those
+                before, by the schema's key.
+
+        Raises:
+            TableError: Columns do not fit, a key repeats, or the order is broken.
+        """
+        checked = _conform(piece, self._schema, self._path)
+        if not checked.num_rows:
+            return
+        keys = checked.select(self._schema.key)
+        _check_order(
+            keys if self._last is None else pa.concat_tables([self._last, keys]), self._schema, self._path
+        )
+        self._last = keys.slice(keys.num_rows - 1)
+        self.num_rows += checked.num_rows
+        while checked.num_rows:
+            part = checked.slice(0, _ROW_GROUP - self._rows_waiting)
+            checked = checked.slice(part.num_rows)
+            self._waiting.append(part)
+            self._rows_waiting += part.num_rows
+            if self._rows_waiting == _ROW_GROUP:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            group = pa.concat_tables(self._waiting).combine_chunks()
+            self._writer.write_table(group, row_group_size=_ROW_GROUP)
+        self._waiting, self._rows_waiting = [], 0
+
+
+@contextmanager
+def stream(path: Path, schema: TableSchema) -> Iterator[Stream]:
+    """A table written piece by piece, so that memory does not grow with its rows.
+
+    The file's bytes do not depend on how the rows were cut into pieces; `path` is replaced in one step at
+    the end, and stays as it was if anything is raised. At most one row group of 65,536 rows is held.
+
+    Raises:
+        TableError: From `Stream.write`.
+        StorageError: The file cannot be written.
+    """
+    arrow = schema.arrow.with_metadata(
         {_VERSION_KEY: SCHEMA_VERSION.encode(), _NAME_KEY: schema.name.encode()}
     )
-    with replacing(path) as partial:
-        pq.write_table(checked, partial, compression="zstd")
+    with replacing(path) as partial, pq.ParquetWriter(partial, arrow, compression="zstd") as writer:
+        taken = Stream(writer, schema, path)
+        yield taken
+        taken._flush()
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, schema: TableSchema) -> None:
@@ -126,15 +191,22 @@ def _conform(table: pa.Table, schema: TableSchema, path: Path) -> pa.Table:
         raise TableError(f"{path}: columns do not fit the {schema.name} table: {error}") from error
 
 
-def _refuse_repeated_keys(table: pa.Table, schema: TableSchema, path: Path) -> None:
-    if table.num_rows < 2:
+def _check_order(keys: pa.Table, schema: TableSchema, path: Path) -> None:
+    """Rows must follow each other by key, none twice."""
+    if keys.num_rows < 2:
         return
-    same: pa.ChunkedArray | pa.Array | None = None
+    same: Any = pa.scalar(True)
+    rising: Any = pa.scalar(False)
     for name in schema.key:
-        column = table.column(name).combine_chunks()
-        equal = pc.equal(column[1:], column[:-1])
-        same = equal if same is None else pc.and_(same, equal)
-    if pc.any(same).as_py():
-        row = pc.index(same, True).as_py()
-        key = {name: table.column(name)[row].as_py() for name in schema.key}
+        column = keys.column(name).combine_chunks()
+        before, after = column[:-1], column[1:]
+        rising = pc.or_(rising, pc.and_(same, pc.less(before, after)))
+        same = pc.and_(same, pc.equal(before, after))
+    if pc.all(rising).as_py():
+        return
+    repeated = pc.index(same, True).as_py()
+    row = (repeated if repeated >= 0 else pc.index(rising, False).as_py()) + 1
+    key = {name: keys.column(name)[row].as_py() for name in schema.key}
+    if repeated >= 0:
         raise TableError(f"{path}: key {key} occurs twice in the {schema.name} table")
+    raise TableError(f"{path}: key {key} is out of order in the {schema.name} table")

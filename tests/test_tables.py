@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -141,3 +142,49 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
         tables.write_rows([plan_row("a")], tmp_path / "file/plan.parquet", PLAN)
+
+
+@given(keys=st.lists(st.integers(0, 300), unique=True, max_size=60), cuts=st.lists(st.integers(0, 60)))
+def test_a_stream_gives_the_bytes_of_one_write(
+    tmp_path_factory: pytest.TempPathFactory, keys: list[int], cuts: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("s")
+    rows = [plan_row(f"{key // 3:03d}", key % 3) for key in sorted(keys)]
+    tables.write_rows(rows, folder / "a.parquet", PLAN)
+    whole = pa.Table.from_pylist(rows, schema=PLAN.arrow)
+    edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
+    with tables.stream(folder / "b.parquet", PLAN) as stream:
+        for start, stop in itertools.pairwise(edges):
+            stream.write(whole.slice(start, stop - start))
+    assert stream.num_rows == len(rows)
+    assert (folder / "a.parquet").read_bytes() == (folder / "b.parquet").read_bytes()
+
+
+def test_row_groups_do_not_depend_on_the_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_ROW_GROUP", 4)
+    whole = pa.Table.from_pylist([plan_row(f"{n:02d}") for n in range(10)], schema=PLAN.arrow)
+    for name, size in (("a", 10), ("b", 3), ("c", 1)):
+        with tables.stream(tmp_path / name, PLAN) as stream:
+            for start in range(0, 10, size):
+                stream.write(whole.slice(start, size))
+    assert [pq.ParquetFile(tmp_path / "a").metadata.row_group(i).num_rows for i in range(3)] == [4, 4, 2]
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("second", "said"), [("b", r"\{'task_id': 'b', 'slot': 0\} occurs twice"), ("a", "is out of order")]
+)
+def test_a_stream_refuses_what_does_not_follow(tmp_path: Path, second: str, said: str) -> None:
+    path = tmp_path / "plan.parquet"
+    tables.write_rows([plan_row("old")], path, PLAN)
+    pieces = [pa.Table.from_pylist([plan_row(key)], schema=PLAN.arrow) for key in ("b", second)]
+    with pytest.raises(TableError, match=said):
+        write_pieces(path, pieces)
+    assert tables.read(path, PLAN)["task_id"].to_pylist() == ["old"]
+    assert [found.name for found in tmp_path.iterdir()] == ["plan.parquet"]
+
+
+def write_pieces(path: Path, pieces: list[pa.Table]) -> None:
+    with tables.stream(path, PLAN) as stream:
+        for piece in pieces:
+            stream.write(piece)

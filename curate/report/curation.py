@@ -176,8 +176,8 @@ def _after_distance(detail: str) -> str:
 
 
 def name_of(image: ImageRecord) -> str:
-    """The first place where the image was found."""
-    return image.sources[0]
+    """The first place where the image was found; its id where every file of it is gone."""
+    return image.sources[0] if image.sources else image.image_id[:12]
 
 
 def _spread(members: list[ImageRecord]) -> int:
