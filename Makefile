@@ -17,6 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help install demo test check bench lock doc clean
 ALL ?=
+ARGS ?=
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -52,8 +53,8 @@ check: .venv/.installed ## ruff, mypy --strict, import-linter, dvc.yaml against 
 	lint-imports
 	python -m pytest -q tests/pipelines tests/test_params_doc.py
 
-bench: install ## the measured comparisons of benchmarks/, into docs/benchmarks.md
-	@python -m benchmarks
+bench: install ## the measured comparisons of benchmarks/, into docs/benchmarks.md; ARGS="hashing --quick"
+	@python -m benchmarks $(ARGS)
 
 lock: ## make both lock files anew from pyproject.toml (docs/maintaining.md)
 	@scripts/lock.sh $(PYTHON)

@@ -1,4 +1,4 @@
-"""One measured comparison: what was run, against what, and the medians."""
+"""What all comparisons share: the places of results, the machine, targets, and how a table is written."""
 
 from __future__ import annotations
 
@@ -6,76 +6,150 @@ import json
 import os
 import platform
 import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
+# A quick run keeps its figures out of the committed ones.
+RESULTS = Path(os.environ.get("BENCHMARKS_RESULTS", Path(__file__).parent / "results"))
+IMAGES = Path(os.environ.get("BENCHMARKS_IMAGES", ROOT / "docs/images"))  # charts
+CACHE = ROOT / ".cache/benchmarks"  # generated corpora, kept between runs
+
+
+def quick() -> bool:
+    """Whether sizes must be so small that everything is only seen to run (`python -m benchmarks --quick`)."""
+    return os.environ.get("BENCHMARKS_QUICK") == "1"
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """Medians in seconds of the same work done by us and by a peer, in one run.
+class Target:
+    """One promise and what was measured.
 
     Attributes:
-        name: File name of the result.
-        work: What was done, with its size.
-        peer: The peer with its version.
-        ours_s: Our median.
-        peer_s: The peer's median.
-        repeats: Runs of each, taken in turn.
-        command: How to repeat it.
-        machine: Cores, processor architecture and Python.
+        what: Such as "hash from disk against imagehash".
+        wanted: The bound, in `unit`.
+        measured: None = not measurable here; `note` says why.
+        unit: Such as "x", "s", "%".
+        at_most: Whether less is better.
+        note: What a reader must know.
     """
 
-    name: str
-    work: str
-    peer: str
-    ours_s: float
-    peer_s: float
-    repeats: int
-    command: str
-    machine: str
+    what: str
+    wanted: float
+    measured: float | None
+    unit: str
+    at_most: bool = False
+    note: str = ""
 
     @property
-    def ratio(self) -> float:
-        """How many times faster we are."""
-        return self.peer_s / self.ours_s
+    def met(self) -> bool | None:
+        """None where nothing was measured."""
+        if self.measured is None:
+            return None
+        return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
 
-    def line(self) -> str:
-        """A row of docs/benchmarks.md."""
-        return (
-            f"| {self.work} | {self.peer} | {self.peer_s:.2f} s | {self.ours_s:.2f} s | {self.ratio:.1f}x "
-            f"| {self.machine} | `{self.command}` |"
-        )
-
-    def save(self) -> None:
-        """Write benchmarks/results/<name>.json."""
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"{self.name}.json").write_text(
-            json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8"
-        )
+    def row(self) -> list[str]:
+        """What, target, measured, met."""
+        sign = "at most" if self.at_most else "at least"
+        measured = "not measured" if self.measured is None else f"{figure(self.measured)} {self.unit}"
+        verdict = {True: "yes", False: "**no**", None: "-"}[self.met]
+        return [
+            self.what,
+            f"{sign} {figure(self.wanted)} {self.unit}",
+            measured,
+            verdict + (f" ({self.note})" if self.note else ""),
+        ]
 
 
-def compare(
-    name: str,
-    work: str,
-    peer: str,
-    *,
-    ours: Callable[[], object],
-    theirs: Callable[[], object],
-    repeats: int,
-    command: str,
-) -> Result:
-    """Time both in turn, `repeats` times, and take the medians."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats):
-        for function, seconds in zip((ours, theirs), times, strict=True):
-            began = time.perf_counter()
-            function()
-            seconds.append(time.perf_counter() - began)
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    return Result(
-        name, work, peer, statistics.median(times[0]), statistics.median(times[1]), repeats, command, machine
+def save(name: str, content: dict[str, Any], *, command: str, targets: Sequence[Target] = ()) -> None:
+    """Write results/<name>.json with the machine, the command and the targets beside the figures."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    whole = {
+        "command": command,
+        "machine": machine(),
+        **content,
+        "targets": [asdict(target) for target in targets],
+    }
+    text = json.dumps(whole, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
+
+
+def load(name: str) -> dict[str, Any]:
+    """The last figures of a comparison.
+
+    Raises:
+        FileNotFoundError: It was never measured.
+    """
+    content: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return content
+
+
+def targets(content: dict[str, Any]) -> list[Target]:
+    """The targets of a loaded result."""
+    return [Target(**entry) for entry in content.get("targets", []) if isinstance(entry, dict)]
+
+
+def machine() -> str:
+    """Cores, processor, memory and Python, in one line."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{len(os.sched_getaffinity(0))} cores of {_processor()} ({platform.machine()}), {memory:.0f} GiB, "
+        f"{platform.system()}, Python {platform.python_version()}"
     )
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions, for the packages that are installed."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def median(values: Iterable[float]) -> float:
+    """Median of at least one value."""
+    return float(statistics.median(values))
+
+
+def figure(value: float) -> str:
+    """A number with three significant digits, thousands set apart: 1,234, 12.3, 0.123."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}".removesuffix(".0")
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 0) -> str:
+    """A Markdown table; the last `numbers` columns are aligned to the right."""
+    align = ["---"] * (len(header) - numbers) + ["---:"] * numbers
+    lines = [header, align, *rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def target_table(entries: Sequence[Target]) -> str:
+    """The targets of a section."""
+    return table(["target", "wanted", "measured", "met"], [entry.row() for entry in entries])
+
+
+def footer(content: dict[str, Any]) -> str:
+    """Machine and command, the last lines of every section."""
+    return f"Machine: {content['machine']}. Again: `{content['command']}`.\n"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
