@@ -1,0 +1,172 @@
+"""What dedupe keeps of each image: hashes, a thumbnail, a few colours; everything from one decode."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from curate.dedupe import hashes
+from curate.dedupe.hashes import UInt64Array
+from curate.dedupe.luma import Small, colour_cells, read_small
+from curate.dedupe.turns import turned_low, turns
+from curate.dedupe.windows import WINDOWS, window_hashes
+from curate.params import DedupeParams
+
+SIDE: Final = 32  # pixels of a thumbnail
+CELLS: Final = 4  # of the colour summary, a side
+# Least pixels a side that a JPEG is decoded to: twice what the pHash looks at.
+_LEAST: Final = {64: 64, 256: 128}
+# To be raised with every change of this room that changes a column.
+_CODE: Final = 1
+_DECODERS: Final = ("pillow", "simplejpeg", "imagehash")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How features are made; equal recipes make comparable features."""
+
+    hash: str
+    bits: int
+    decode: Literal["fast", "exact"]
+    turned: Literal["none", "mirrored", "all"]
+    crops: bool
+
+    def __post_init__(self) -> None:
+        hashes.words(self.hash, self.bits)
+
+    @classmethod
+    def of(cls, params: DedupeParams) -> Recipe:
+        """The recipe that parameters ask for.
+
+        Raises:
+            ParamsError: The hash does not come in that length.
+        """
+        return cls(params.hash, params.bits, params.decode, params.turned, params.crops)
+
+    def digest(self) -> str:
+        """Hex SHA-256 over all that could change a column: the fields, this code, the decoders' versions."""
+        versions = {name: importlib.metadata.version(name) for name in _DECODERS}
+        text = json.dumps([_CODE, asdict(self), versions], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Columns, one row an image.
+
+    Attributes:
+        hashes: (N, bits / 64) uint64, of the recipe's name.
+        phash: (N,) uint64, the 64-bit pHash of the thumbnail.
+        turned: (N, T) uint64, the same of the picture turned in each way the recipe asks for.
+        windows: (N, W) uint64, the same of parts of the picture (`windows.WINDOWS`); W = 0 without crops.
+        luma: (N, 32, 32) uint8, the upright picture, squeezed to a square.
+        colour: (N, 4, 4, 3) uint8, mean RGB of the cells of the picture.
+        contrast: (N,) float32, standard deviation of `luma`, levels of 255.
+        size: (N, 2) uint32, width and height of the file, upright pixels.
+    """
+
+    hashes: UInt64Array
+    phash: UInt64Array
+    turned: UInt64Array
+    windows: UInt64Array
+    luma: NDArray[np.uint8]
+    colour: NDArray[np.uint8]
+    contrast: NDArray[np.float32]
+    size: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.phash)
+
+    @staticmethod
+    def layout(recipe: Recipe) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+        """Type and shape an image of each column that the recipe fills; empty ones are left out."""
+        u8, u64 = np.dtype(np.uint8), np.dtype(np.uint64)
+        columns: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
+            "hashes": (u64, (hashes.words(recipe.hash, recipe.bits),)),
+            "phash": (u64, ()),
+            "turned": (u64, (len(turns(recipe.turned)),)),
+            "windows": (u64, (len(WINDOWS) if recipe.crops else 0,)),
+            "luma": (u8, (SIDE, SIDE)),
+            "colour": (u8, (CELLS, CELLS, 3)),
+            "contrast": (np.dtype(np.float32), ()),
+            "size": (np.dtype(np.uint32), (2,)),
+        }
+        return {name: (kind, shape) for name, (kind, shape) in columns.items() if 0 not in shape}
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, NDArray[Any]]) -> Features:
+        """Columns by name, such as a `layout` lists; may lie on disk (np.memmap)."""
+        nothing = np.zeros((len(columns["phash"]), 0), dtype=np.uint64)
+        return cls(**{"turned": nothing, "windows": nothing, **columns})
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The columns by name; empty ones are left out."""
+        every = {name: getattr(self, name) for name in self.__slots__}
+        return {name: column for name, column in every.items() if 0 not in column.shape[1:]}
+
+
+def extract(paths: Sequence[Path], recipe: Recipe) -> Features:
+    """Decode files and make their features; a row depends on its file and the recipe alone.
+
+    Args:
+        paths: Image files that Pillow reads; EXIF orientation is applied.
+        recipe: What to make.
+
+    Raises:
+        InputError: A file is missing, damaged or truncated; names it.
+    """
+    count = len(paths)
+    least = _LEAST[recipe.bits] if recipe.decode == "fast" else None
+    luma = np.empty((count, SIDE, SIDE), dtype=np.uint8)
+    colour = np.empty((count, CELLS, CELLS, 3), dtype=np.uint8)
+    size = np.empty((count, 2), dtype=np.uint32)
+    own = np.empty((count, hashes.words(recipe.hash, recipe.bits)), dtype=np.uint64)
+    from_thumbnail = recipe.hash == "phash" and recipe.bits == hashes.WORD
+    for row, path in enumerate(paths):
+        small = read_small(path, least)
+        gray = _gray(small)
+        luma[row] = hashes.luma_thumbnail(gray, SIDE)
+        colour[row] = colour_cells(small.picture, CELLS)
+        size[row] = small.width, small.height
+        if not from_thumbnail:
+            picture = small.picture.convert("RGB") if recipe.hash == "colorhash" else gray
+            own[row] = hashes.of_picture(picture, recipe.hash, recipe.bits)
+    return _from_thumbnails(recipe, luma, colour, size, None if from_thumbnail else own)
+
+
+def _gray(small: Small) -> Image.Image:
+    return small.picture if small.picture.mode == "L" else small.picture.convert("L")
+
+
+def _from_thumbnails(
+    recipe: Recipe,
+    luma: NDArray[np.uint8],
+    colour: NDArray[np.uint8],
+    size: NDArray[np.uint32],
+    own: UInt64Array | None,
+) -> Features:
+    """What follows from the thumbnails, all rows at once."""
+    low = hashes.low_frequencies(luma, 8)
+    phash = hashes.above_median(low)
+    nothing = np.zeros((len(luma), 0), dtype=np.uint64)
+    return Features(
+        hashes=phash if own is None else own,
+        phash=phash[:, 0],
+        turned=np.concatenate(
+            [nothing, *(hashes.above_median(turned_low(low, turn)) for turn in turns(recipe.turned))], axis=1
+        ),
+        windows=window_hashes(luma) if recipe.crops else nothing,
+        luma=luma,
+        colour=colour,
+        contrast=luma.reshape(len(luma), -1).std(axis=1, dtype=np.float64).astype(np.float32),
+        size=size,
+    )
