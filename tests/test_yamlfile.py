@@ -20,7 +20,7 @@ from curate.errors import ParamsError
             "autolabel:\n  detector:\n    modl: x\n",
             ":3: autolabel.detector.modl = 'x' is unknown; did you mean 'model'?",
         ),
-        ("zzz: 1\n", ":1: zzz = 1 is unknown; known here: ingest, dedupe, autolabel"),
+        ("zzz: 1\n", ":1: zzz = 1 is unknown; known here: engine, ingest, dedupe"),
         ("dedupe: 3\n", ":1: dedupe = 3 is refused"),
         ("qa:\n  overlap: two\n", ":2: qa.overlap = 'two' is refused"),
         ("qa:\n  seed: 1\n  seed: 2\n", ":3: not valid YAML: 'seed' is given twice"),
