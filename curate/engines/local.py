@@ -21,6 +21,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class LocalEngine:
     """Maps a function over batches with worker processes.
 
@@ -37,9 +42,7 @@ class LocalEngine:
                 that kills its process then kills the caller.
             retries: Times that an item may kill its worker again before it is given up, at least 0.
         """
-        self.workers = workers or len(
-            os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-        )
+        self.workers = workers or cores()
         self.in_process = in_process
         self.retries = retries
 
@@ -115,7 +118,7 @@ class _Processes:
 
     def send(self, place: int, items: Sequence[Any]) -> None:
         self._busy.add(place)
-        self._workers[place].send(items)
+        self._workers[place].send(pickle.dumps(items, protocol=pickle.HIGHEST_PROTOCOL))
 
     def wait(self, *, block: bool) -> list[tuple[int, Outcome]]:
         waited: list[Any] = []
@@ -125,7 +128,7 @@ class _Processes:
         outcomes = []
         for place, worker in list(self._workers.items()):
             if worker.pipe in ready or worker.process.sentinel in ready:
-                outcome = worker.receive()
+                outcome = pickle.loads(worker.receive())  # noqa: S301 - from our own process
                 outcomes.append((place, outcome))
                 self._busy.discard(place)
                 if isinstance(outcome, Died):

@@ -55,34 +55,34 @@ Outcome = Ready | Results | Failure | Died
 class WorkerProcess:
     """The parent's end: `send` only when the last outcome was received."""
 
-    def __init__(self, call: bytes) -> None:
+    def __init__(self, call: bytes, *, alone: bool = False) -> None:
         """Start the process; its first outcome is that of `setup`.
 
         Args:
             call: Pickled `setup`.
+            alone: The only worker of its parent: no server that starts them is worth its memory.
         """
-        context = _context()
+        context = _context(alone=alone)
         self.pipe, theirs = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(theirs, call), daemon=True)
         with _environment(_ONE_THREAD):
             self.process.start()
         theirs.close()
 
-    def send(self, items: Sequence[Any]) -> None:
-        """Hand a batch to the worker; that of a dead one is lost, which `receive` tells."""
+    def send(self, items: bytes) -> None:
+        """Hand a pickled batch to the worker; that of a dead one is lost, which `receive` tells."""
         try:
-            self.pipe.send(items)
+            self.pipe.send_bytes(items)
         except (BrokenPipeError, ConnectionResetError):
             return
 
-    def receive(self) -> Outcome:
-        """Wait for the outcome of what was sent last, or for the process's death."""
+    def receive(self) -> bytes:
+        """Wait for the pickled outcome of what was sent last, or for the process's death."""
         wait([self.pipe, self.process.sentinel])
         try:
-            outcome: Outcome = self.pipe.recv() if self.pipe.poll() else self._died()
+            return self.pipe.recv_bytes() if self.pipe.poll() else self._died()
         except (EOFError, OSError):  # the end, perhaps in the middle of a message
-            outcome = self._died()
-        return outcome
+            return self._died()
 
     def stop(self, *, busy: bool) -> None:
         """Begin the end: an idle worker reads the end of its pipe and leaves by itself."""
@@ -97,15 +97,16 @@ class WorkerProcess:
             self.process.kill()
             self.process.join()
 
-    def _died(self) -> Died:
+    def _died(self) -> bytes:
         self.join()
         self.pipe.close()
         code = self.process.exitcode
-        return Died(f"exit code {code}" if code is None or code >= 0 else signal.Signals(-code).name)
+        how = f"exit code {code}" if code is None or code >= 0 else signal.Signals(-code).name
+        return pickle.dumps(Died(how))
 
 
-def _context() -> ForkServerContext | SpawnContext:
-    if "forkserver" in multiprocessing.get_all_start_methods():
+def _context(*, alone: bool) -> ForkServerContext | SpawnContext:
+    if not alone and "forkserver" in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("forkserver")
     return multiprocessing.get_context("spawn")
 
@@ -137,7 +138,7 @@ def _work(pipe: Connection, call: bytes) -> None:
         outcome = _failure(error)
     while _sent(pipe, outcome):
         try:
-            items = pipe.recv()
+            items = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our own parent
         except (EOFError, OSError):
             return
         outcome = _outcome(function, items)
@@ -163,11 +164,13 @@ def _outcome(function: Callable[[Sequence[Any]], Sequence[Any]], items: Sequence
 
 def _sent(pipe: Connection, outcome: Outcome) -> bool:
     try:
-        pipe.send(outcome)
+        message = pickle.dumps(outcome, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # noqa: BLE001 - a result that cannot travel; its class may raise anything
+        message = pickle.dumps(_failure(error))
+    try:
+        pipe.send_bytes(message)
     except (BrokenPipeError, ConnectionResetError):
         return False
-    except (pickle.PicklingError, TypeError, AttributeError) as error:  # a result that cannot travel
-        pipe.send(_failure(error))
     return True
 
 

@@ -1,0 +1,242 @@
+"""A Ray cluster as an Engine. Ray places a keeper a worker; the keeper runs our own worker process."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import pickle
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import curate
+from curate.engines import crew
+from curate.engines.local import cores
+from curate.engines.process import Died, Outcome, WorkerProcess
+from curate.engines.schedule import Failure, Schedule
+from curate.errors import CurateError
+from curate.extras import require
+from curate.ports import Casualty
+from curate.progress import track
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_OBJECT_STORE = 256 << 20  # bytes; of an own cluster: batches and results are small
+_LOOK_S = 5.0  # how often the cluster's size is asked for
+_PATIENCE_S = 600.0  # for a first worker: a cluster may be busy, or must start a machine
+
+
+class RayEngine:
+    """Maps a function over batches with the workers of a Ray cluster.
+
+    All machines must have this version of curate and see the working folder under the same path: both are
+    checked as each worker starts.
+    """
+
+    def __init__(
+        self, workers: int = 0, *, address: str | None = None, retries: int = 2, gpus: bool = False
+    ) -> None:
+        """Choose the cluster; it is reached when `map_batches` begins.
+
+        Args:
+            workers: Most workers at a time; 0 = one a CPU of the cluster (one a GPU with `gpus`).
+            address: Of a running cluster ("auto", "host:6379", "ray://host:10001"), which is left running;
+                None = one of this machine alone, started and stopped for each `map_batches`.
+            retries: Times that an item may kill its worker again before it is given up, at least 0.
+            gpus: Each worker has a GPU of its own.
+
+        Raises:
+            MissingExtraError: ray is not installed.
+        """
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        self._ray = require("ray", extra="ray")
+        self.workers = workers
+        self.address = address
+        self.retries = retries
+        self.gpus = gpus
+
+    def map_batches(
+        self,
+        setup: Callable[[], Callable[[Sequence[Item]], Sequence[Result]]],
+        batches: Iterable[Sequence[Item]],
+        *,
+        label: str,
+        total: int | None = None,
+    ) -> Iterator[list[Result | Casualty]]:
+        """One list a batch, in the order of the batches; see `curate.ports.Engine`."""
+        schedule = Schedule(iter(batches), self.retries, label)
+        call = require("ray.cloudpickle", extra="ray").dumps(setup)
+        with self._connected(), _shared_folder(self.address is not None) as witness:
+            keepers = _Keepers(self._ray, (call, str(Path.cwd()), witness, _code()), self)
+            with contextlib.closing(crew.run(keepers, schedule)) as results:
+                yield from track(results, total=total, label=label, size=len)
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[None]:
+        if self._ray.is_initialized():  # by the program around us: also its own to end
+            yield
+            return
+        own: dict[str, Any] = {
+            "num_cpus": self.workers or cores(),
+            "include_dashboard": False,
+            "object_store_memory": _OBJECT_STORE,
+            "_node_ip_address": "127.0.0.1",
+        }
+        try:
+            self._ray.init(
+                address=self.address or "local",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **(own if self.address is None else {}),
+            )
+        except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+            where = "an own Ray cluster" if self.address is None else f"the Ray cluster {self.address}"
+            raise CurateError(
+                f"engine.address: cannot reach {where}: {str(error).strip().splitlines()[0]}"
+            ) from error
+        try:
+            yield
+        finally:
+            self._ray.shutdown()
+
+
+@contextlib.contextmanager
+def _shared_folder(wanted: bool) -> Iterator[str | None]:
+    """A file in the working folder, for as long as workers may look whether they see it too."""
+    if not wanted:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile(prefix=".curate-shared-", dir=Path.cwd()) as file:
+        yield file.name
+
+
+def _code() -> str:
+    """sha256 of the package's source: on another version results could differ."""
+    root = Path(curate.__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+class _Keeper:
+    """The Ray actor: keeps one worker process on its machine and passes pickled batches and outcomes.
+
+    The process dies of what kills it, not its keeper: how it died is known here, as on one machine, and a
+    fresh one is started in no time.
+    """
+
+    def __init__(self, call: bytes, folder: str, witness: str | None, code: str) -> None:
+        self._call, self._folder, self._witness, self._code = call, folder, witness, code
+        self._process: WorkerProcess | None = None
+
+    def start(self) -> bytes:
+        """A fresh process; the outcome of its `setup`."""
+        fault = self._fault()
+        if fault is not None:
+            return pickle.dumps(Failure(CurateError(f"machine {socket.gethostname()} {fault}"), ""))
+        os.chdir(self._folder)
+        if self._folder not in sys.path:
+            sys.path.insert(0, self._folder)
+        # Ray's own program stands there, which a fresh process would run again.
+        sys.modules["__main__"].__file__ = None
+        self._process = WorkerProcess(self._call, alone=True)
+        return self._process.receive()
+
+    def work(self, items: bytes) -> bytes:
+        """The outcome of a batch."""
+        assert self._process is not None  # noqa: S101 - the crew starts before it sends
+        self._process.send(items)
+        return self._process.receive()
+
+    def _fault(self) -> str | None:
+        if not Path(self._folder).is_dir():
+            return f"has no folder {self._folder}: all machines of the cluster must share it"
+        if self._witness is not None and not Path(self._witness).exists():
+            return f"has another {self._folder} than here: all machines of the cluster must share it"
+        if _code() != self._code:
+            return "has another version of curate: install the same one on all machines of the cluster"
+        return None
+
+
+class _Keepers:
+    """Ray actors as `crew.Workers`."""
+
+    def __init__(self, ray: Any, arguments: tuple[bytes, str, str | None, str], engine: RayEngine) -> None:
+        self._ray, self._arguments = ray, arguments
+        self._limit, self._resource = engine.workers, "GPU" if engine.gpus else "CPU"
+        self._actor = ray.remote(num_cpus=1, num_gpus=int(engine.gpus), max_restarts=0, max_task_retries=0)(
+            _Keeper
+        )
+        self._keepers: dict[int, Any] = {}
+        self._pending: dict[Any, int] = {}  # place by the reference of an outcome
+        self._places, self._looked = 0, float("-inf")
+        self._begun, self._any_ready = time.monotonic(), False
+
+    def places(self) -> int:
+        if time.monotonic() - self._looked > _LOOK_S:
+            there = int(self._ray.cluster_resources().get(self._resource, 0))
+            # A cluster that grows on demand may have nothing yet.
+            self._places = max(min(self._limit, there) if self._limit and there else there or self._limit, 1)
+            self._looked = time.monotonic()
+        return self._places
+
+    def start(self, place: int) -> None:
+        if place not in self._keepers:
+            self._keepers[place] = self._actor.options(scheduling_strategy="SPREAD").remote(*self._arguments)
+        self._pending[self._keepers[place].start.remote()] = place
+
+    def send(self, place: int, items: Sequence[Any]) -> None:
+        message = pickle.dumps(items, protocol=pickle.HIGHEST_PROTOCOL)
+        self._pending[self._keepers[place].work.remote(message)] = place
+
+    def wait(self, *, block: bool) -> list[tuple[int, Outcome]]:
+        references = list(self._pending)
+        if block:
+            done, _ = self._ray.wait(references, num_returns=1, timeout=_LOOK_S)
+            if not done:
+                self._check_patience()
+                return []
+        done, _ = self._ray.wait(references, num_returns=len(references), timeout=0)
+        return [(self._pending[reference], self._outcome(reference)) for reference in done]
+
+    def stop(self) -> None:
+        for keeper in self._keepers.values():
+            with contextlib.suppress(Exception):  # the cluster may be gone
+                self._ray.kill(keeper)
+
+    def _outcome(self, reference: Any) -> Outcome:
+        place = self._pending.pop(reference)
+        errors = self._ray.exceptions
+        try:
+            outcome: Outcome = pickle.loads(self._ray.get(reference))  # noqa: S301 - from our own process
+        except errors.RayTaskError as error:
+            raise error.cause from None
+        except errors.ActorUnschedulableError as error:
+            raise CurateError(f"no machine of the Ray cluster can take a worker: {error}") from error
+        except errors.RayError:  # with its machine, or by Ray when memory was short
+            self._drop(place)
+            return Died("its machine or Ray ended it")
+        self._any_ready = True
+        return outcome
+
+    def _drop(self, place: int) -> None:
+        keeper = self._keepers.pop(place)
+        with contextlib.suppress(Exception):  # it is most likely dead
+            self._ray.kill(keeper)
+
+    def _check_patience(self) -> None:
+        if not self._any_ready and time.monotonic() - self._begun > _PATIENCE_S:
+            free = self._ray.available_resources().get(self._resource, 0)
+            raise CurateError(
+                f"no worker could start on the Ray cluster for {_PATIENCE_S:.0f} s ({free:g} free "
+                f"{self._resource}s): wait until it is free, or add machines"
+            )
