@@ -1,0 +1,296 @@
+"""What happens to copies of an image: one set of transforms to tune on, another one to report on.
+
+Both sets have the same names, so that recall can be read by name, but other kinds and strengths behind each:
+to tune on Gaussian blur and report on motion blur, on text watermarks and report on a logo, and so on. The
+report set has kinds that the other one lacks. A crop of p% keeps 1 - p of either side, from anywhere; `tilt`
+turns by a few degrees.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+UInt8Array = npt.NDArray[np.uint8]
+Change = Callable[[np.random.Generator, UInt8Array], UInt8Array]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An encoded image: its bytes and the extension of its name."""
+
+    content: bytes
+    extension: str
+
+
+def encode(pixels: UInt8Array, *, format: str = "JPEG", quality: int = 90, orientation: int = 1) -> File:
+    """A file whose upright picture is `pixels`, turned by an EXIF orientation if one is given."""
+    picture = Image.fromarray(pixels)
+    exif = Image.Exif()
+    if orientation != 1:
+        turned = {
+            2: Image.Transpose.FLIP_LEFT_RIGHT,
+            3: Image.Transpose.ROTATE_180,
+            4: Image.Transpose.FLIP_TOP_BOTTOM,
+            5: Image.Transpose.TRANSPOSE,
+            6: Image.Transpose.ROTATE_90,
+            7: Image.Transpose.TRANSVERSE,
+            8: Image.Transpose.ROTATE_270,
+        }
+        picture = picture.transpose(turned[orientation])
+        exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    if format == "PNG":
+        picture.save(buffer, "PNG", compress_level=1)
+    else:
+        picture.save(buffer, format, quality=quality, exif=exif)
+    return File(buffer.getvalue(), {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}[format])
+
+
+def _clip(values: npt.NDArray[np.floating]) -> UInt8Array:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _resized(pixels: UInt8Array, width: int, height: int) -> UInt8Array:
+    resized: UInt8Array = cv2.resize(pixels, (max(width, 32), max(height, 32)), interpolation=cv2.INTER_AREA)
+    return resized
+
+
+def _scaled(low: float, high: float, stretch: float = 0.0) -> Change:
+    def change(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+        scale = rng.uniform(low, high)
+        wider = 1 + rng.uniform(-stretch, stretch)
+        return _resized(pixels, round(pixels.shape[1] * scale * wider), round(pixels.shape[0] * scale))
+
+    return change
+
+
+def _gaussian(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    sigma = max(pixels.shape) * rng.uniform(0.001, 0.005)
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma))
+
+
+def _motion(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    reach = max(3, round(max(pixels.shape) * rng.uniform(0.005, 0.02)))
+    kernel = np.zeros((reach, reach), dtype=np.float32)
+    angle = rng.uniform(0, np.pi)
+    for step in np.linspace(-0.5, 0.5, 4 * reach):
+        kernel[
+            int((0.5 + step * np.sin(angle)) * (reach - 1)), int((0.5 + step * np.cos(angle)) * (reach - 1))
+        ] = 1
+    return np.asarray(cv2.filter2D(pixels, -1, kernel / kernel.sum()))
+
+
+def _noise(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    return _clip(pixels + rng.standard_normal(pixels.shape, dtype=np.float32) * rng.uniform(8, 25))
+
+
+def _specks(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Salt and pepper on 1 to 6% of the pixels."""
+    speckled = pixels.copy()
+    chosen = rng.random(pixels.shape[:2], dtype=np.float32)
+    share = rng.uniform(0.005, 0.03)
+    speckled[chosen < share], speckled[chosen > 1 - share] = 0, 255
+    return speckled
+
+
+def _gain(low: float, high: float) -> Change:
+    def change(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+        gain = rng.uniform(low, 0.9) if rng.random() < 0.5 else rng.uniform(1.1, high)
+        return _clip(pixels * np.float32(gain))
+
+    return change
+
+
+def _gamma(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    power = float(np.exp(rng.choice([-1, 1]) * rng.uniform(0.2, 0.6)))
+    return _clip(255 * (np.arange(256) / 255) ** power)[pixels]
+
+
+def _contrast(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    return _clip((pixels - 128.0) * rng.uniform(0.6, 1.5) + 128)
+
+
+def _equalised(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Part of the way to a flat histogram of luma."""
+    luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    target = cv2.equalizeHist(luma).astype(np.float32)
+    share = rng.uniform(0.3, 0.6)
+    return _clip(pixels + share * (target - luma)[:, :, None])
+
+
+def _saturation(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    gray = pixels @ np.array([0.299, 0.587, 0.114])
+    tint = 1 + rng.uniform(-0.12, 0.12, size=3)
+    return _clip((gray[:, :, None] + (pixels - gray[:, :, None]) * rng.uniform(0.0, 1.8)) * tint)
+
+
+def _white_balance(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    warm = rng.choice([-1, 1]) * rng.uniform(0.1, 0.25)
+    sepia = np.array([[0.393, 0.769, 0.189], [0.349, 0.686, 0.168], [0.272, 0.534, 0.131]])
+    return (
+        _clip(pixels @ sepia.T) if rng.random() < 0.3 else _clip(pixels * np.array([1 + warm, 1, 1 - warm]))
+    )
+
+
+def _lettered(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """The same word several times across the picture, half transparent."""
+    height, width = pixels.shape[:2]
+    layer = np.zeros((height, width), dtype=np.uint8)
+    scale = height / rng.uniform(250, 450)
+    for row in range(int(height * 0.15), height, int(height * rng.uniform(0.25, 0.4))):
+        for left in range(0, width, int(width * 0.45)):
+            cv2.putText(
+                layer, "SAMPLE", (left, row), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, max(1, int(3 * scale))
+            )
+    weight = layer[:, :, None] / 255 * rng.uniform(0.25, 0.5)
+    return _clip(pixels * (1 - weight) + 255 * weight)
+
+
+def _stamp(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """An opaque round logo in a corner."""
+    stamped = pixels.copy()
+    height, width = pixels.shape[:2]
+    reach = int(min(height, width) * rng.uniform(0.05, 0.09))
+    x = reach + 8 if rng.random() < 0.5 else width - reach - 8
+    y = reach + 8 if rng.random() < 0.5 else height - reach - 8
+    cv2.circle(stamped, (x, y), reach, rng.integers(0, 256, size=3).tolist(), -1, cv2.LINE_AA)
+    cv2.putText(stamped, "TV", (x - reach // 2, y + reach // 4), 0, reach / 40, (255, 255, 255), 2)
+    return stamped
+
+
+def _border(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """One colour on all four sides, 2 to 8% of the shorter side."""
+    wide = round(min(pixels.shape[:2]) * rng.uniform(0.02, 0.08))
+    colour = rng.choice([0, 255, 128]) if rng.random() < 0.7 else int(rng.integers(256))
+    return np.asarray(
+        cv2.copyMakeBorder(pixels, wide, wide, wide, wide, cv2.BORDER_CONSTANT, value=[int(colour)] * 3)
+    )
+
+
+def _bars(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Black or white bars above and below or left and right, 4 to 10% each, or a picture frame."""
+    kind = int(rng.integers(3))
+    tall, wide = (round(side * rng.uniform(0.04, 0.1)) for side in pixels.shape[:2])
+    tall, wide = (tall, 0) if kind == 0 else (0, wide) if kind == 1 else (tall, tall)
+    colour = [int(rng.choice([0, 255]))] * 3 if kind < 2 else rng.integers(0, 256, size=3).tolist()
+    return np.asarray(cv2.copyMakeBorder(pixels, tall, tall, wide, wide, cv2.BORDER_CONSTANT, value=colour))
+
+
+def _crop(low: float, high: float, *, corner: bool = False) -> Change:
+    """Keep 1 - p of either side, p in low..high; `corner`: cut on one or two sides only."""
+
+    def change(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+        height, width = pixels.shape[:2]
+        keep = 1 - rng.uniform(low, high, size=2)
+        tall, wide = round(height * keep[0]), round(width * keep[1])
+        at = rng.integers(0, 2, size=2) if corner else rng.random(size=2)
+        top, left = round(at[0] * (height - tall)), round(at[1] * (width - wide))
+        return np.ascontiguousarray(pixels[top : top + tall, left : left + wide])
+
+    return change
+
+
+def _tilt(low: float, high: float, *, filled: bool) -> Change:
+    """Turn by some degrees; corners filled with black, or cropped away."""
+
+    def change(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+        height, width = pixels.shape[:2]
+        degrees = rng.choice([-1, 1]) * rng.uniform(low, high)
+        radians = abs(np.radians(degrees))
+        grow = 1.0 if filled else np.cos(radians) + np.sin(radians) * max(width / height, height / width)
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, grow)
+        return np.asarray(cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_LINEAR))
+
+    return change
+
+
+def _caption(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Large words at the top or the bottom, as people add them."""
+    height, width = pixels.shape[:2]
+    lettered = pixels.copy()
+    text = "".join(rng.choice(list("ABCDEFGHIKLMNORSTU "), size=int(rng.integers(6, 14))))
+    row = int(height * rng.choice([0.15, 0.95]))
+    scale = width / (len(text) * 26)
+    for ink, thick in (((0, 0, 0), 8), ((255, 255, 255), 3)):
+        cv2.putText(lettered, text, (10, row), 0, scale, ink, max(1, int(thick * scale)), cv2.LINE_AA)
+    return lettered
+
+
+def _sticker(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """A white bar with dark text anywhere, up to 12% of the height and 60% of the width."""
+    height, width = pixels.shape[:2]
+    lettered = pixels.copy()
+    tall, wide = int(height * rng.uniform(0.06, 0.12)), int(width * rng.uniform(0.3, 0.6))
+    top, left = int(rng.uniform(0, height - tall)), int(rng.uniform(0, width - wide))
+    cv2.rectangle(lettered, (left, top), (left + wide, top + tall), (255, 255, 255), -1)
+    cv2.putText(lettered, "breaking news", (left + 5, top + int(tall * 0.7)), 0, tall / 50, (20, 20, 20), 2)
+    return lettered
+
+
+def _flip(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    del rng
+    return np.ascontiguousarray(pixels[:, ::-1])
+
+
+def _vignette(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    height, width = pixels.shape[:2]
+    x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+    return _clip(pixels * (1 - rng.uniform(0.25, 0.45) * (x * x + y * y)[:, :, None]))
+
+
+def _sharpen(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    soft = cv2.GaussianBlur(pixels, (0, 0), 2).astype(np.float32)
+    return _clip(pixels + rng.uniform(0.5, 1.5) * (pixels - soft))
+
+
+def _nothing(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    del rng
+    return pixels
+
+
+# Encoded alone, without a change of the pixels.
+FILE_ONLY: Final = ("reencode", "exif")
+# What leaves a plain picture the same plain picture.
+PLAIN: Final = ("reencode", "exif", "resize", "blur")
+SETS: Final[dict[str, dict[str, Change]]] = {
+    "tune": {
+        "reencode": _nothing, "exif": _nothing, "resize": _scaled(0.35, 0.8), "blur": _gaussian,
+        "noise": _noise, "brightness": _gain(0.6, 1.4), "contrast": _contrast, "colour": _saturation,
+        "watermark": _lettered, "border": _border, "crop2": _crop(0.01, 0.03), "crop8": _crop(0.06, 0.1),
+        "crop15": _crop(0.13, 0.17), "tilt": _tilt(0.5, 3, filled=False), "flip": _flip, "text": _caption,
+    },
+    "report": {
+        "reencode": _nothing, "exif": _nothing, "resize": _scaled(0.25, 0.6, stretch=0.1), "blur": _motion,
+        "noise": _specks, "brightness": _gamma, "contrast": _equalised, "colour": _white_balance,
+        "watermark": _stamp, "border": _bars, "crop2": _crop(0.02, 0.02, corner=True),
+        "crop8": _crop(0.08, 0.08), "crop15": _crop(0.15, 0.15, corner=True),
+        "tilt": _tilt(1, 4, filled=True), "flip": _flip, "text": _sticker, "vignette": _vignette,
+        "sharpen": _sharpen,
+    },
+}  # fmt: skip
+
+
+def make(name: str, which: str, rng: np.random.Generator, pixels: UInt8Array) -> File:
+    """The file of a copy of an upright picture (H, W, 3) uint8 RGB.
+
+    Args:
+        name: Of the transform.
+        which: Set of transforms: tune or report.
+        rng: Of every choice.
+        pixels: The original.
+    """
+    changed = SETS[which][name](rng, pixels)
+    if name == "reencode":
+        format = str(rng.choice(["JPEG", "JPEG", "WEBP", "PNG"]))
+        low = 30 if which == "tune" else 20
+        return encode(changed, format=format, quality=int(rng.integers(low, 81)))
+    orientation = int(rng.integers(2, 9)) if name == "exif" else 1
+    return encode(changed, quality=int(rng.integers(75, 96)), orientation=orientation)
