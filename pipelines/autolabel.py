@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
-from curate.adapters.groundingdino_detector import GroundingDinoDetector
-from curate.adapters.segment_anything_segmenter import SegmentAnythingSegmenter
-from curate.adapters.transformers_detector import TransformersDetector
-from curate.params import AutolabelParams, Params
-from curate.ports import Detector, Segmenter
+from curate.params import Params
 from curate.records import StageReport
 from curate.stages import autolabel
-from pipelines import entry
+from pipelines import engines, entry, models
 
 
 def main(params: Params) -> StageReport:
@@ -25,20 +22,11 @@ def main(params: Params) -> StageReport:
             shards=Path(".cache/autolabel"),
             plot=Path("plots/autolabel_scores.csv"),
         ),
-        ports=autolabel.Ports(detector=_detector(settings), segmenter=_segmenter(settings)),
+        ports=autolabel.Ports(
+            models=functools.partial(models.models, settings),
+            engine=engines.model_engine(params.engine, settings.device),
+        ),
     )
-
-
-def _detector(settings: AutolabelParams) -> Detector:
-    if settings.detector.kind == "groundingdino":
-        return GroundingDinoDetector(settings.detector, device=settings.device)
-    return TransformersDetector(settings.detector, device=settings.device)
-
-
-def _segmenter(settings: AutolabelParams) -> Segmenter | None:
-    if settings.segmenter.kind == "none":
-        return None
-    return SegmentAnythingSegmenter(settings.segmenter, device=settings.device)
 
 
 if __name__ == "__main__":

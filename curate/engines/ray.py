@@ -41,7 +41,7 @@ class RayEngine:
     """
 
     def __init__(
-        self, workers: int = 0, *, address: str | None = None, retries: int = 2, gpus: bool = False
+        self, workers: int = 0, *, address: str | None = None, retries: int = 2, gpus: bool | None = False
     ) -> None:
         """Choose the cluster; it is reached when `map_batches` begins.
 
@@ -50,7 +50,7 @@ class RayEngine:
             address: Of a running cluster ("auto", "host:6379", "ray://host:10001"), which is left running;
                 None = one of this machine alone, started and stopped for each `map_batches`.
             retries: Times that an item may kill its worker again before it is given up, at least 0.
-            gpus: Each worker has a GPU of its own.
+            gpus: Each worker has a GPU of its own; None = if the cluster has any.
 
         Raises:
             MissingExtraError: ray is not installed.
@@ -172,10 +172,9 @@ class _Keepers:
 
     def __init__(self, ray: Any, arguments: tuple[bytes, str, str | None, str], engine: RayEngine) -> None:
         self._ray, self._arguments = ray, arguments
-        self._limit, self._resource = engine.workers, "GPU" if engine.gpus else "CPU"
-        self._actor = ray.remote(num_cpus=1, num_gpus=int(engine.gpus), max_restarts=0, max_task_retries=0)(
-            _Keeper
-        )
+        gpus = ray.cluster_resources().get("GPU", 0) >= 1 if engine.gpus is None else engine.gpus
+        self._limit, self._resource = engine.workers, "GPU" if gpus else "CPU"
+        self._actor = ray.remote(num_cpus=1, num_gpus=int(gpus), max_restarts=0, max_task_retries=0)(_Keeper)
         self._keepers: dict[int, Any] = {}
         self._pending: dict[Any, int] = {}  # place by the reference of an outcome
         self._places, self._looked = 0, float("-inf")

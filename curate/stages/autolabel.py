@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
-import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate import schema, tables
-from curate.errors import InputError, TableError
-from curate.geometry import boxes, masks
+from curate.errors import InputError, ModelError, TableError
 from curate.images import load
-from curate.labeling import nms, prompts, taxonomy
+from curate.labeling import labeler, taxonomy
+from curate.labeling.labeler import ImageFile, Models, Shard
 from curate.params import AutolabelParams
-from curate.ports import Detector, Segmenter
-from curate.progress import track
-from curate.records import Annotation, Category, Detections, StageReport, UInt8Image, derived_id
+from curate.ports import Casualty, Engine
+from curate.records import Category, FloatArray, StageReport, derived_id
+
+Result = TypeVar("Result")
 
 _BINS = 20  # of the score histogram
 
@@ -53,91 +52,24 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside. Without a segmenter there are boxes only."""
+    """The outside.
 
-    detector: Detector
-    segmenter: Segmenter | None
+    Attributes:
+        models: Loads them; called once in each worker of the engine, so it must be picklable (importable by
+            name, or a `functools.partial` of such) unless the engine works in this process.
+        engine: Where they run.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class _Image:
-    """A kept row, as far as this stage needs it."""
-
-    image_id: str
-    path: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Labeler:
-    """Everything that turns images into annotations."""
-
-    params: AutolabelParams
-    categories: tuple[Category, ...]
-    detector: Detector
-    segmenter: Segmenter | None
-
-    @property
-    def model_version(self) -> str:
-        """Detector's and segmenter's, joined by "+"."""
-        segmenter = "" if self.segmenter is None else f"+{self.segmenter.model_version}"
-        return self.detector.model_version + segmenter
-
-    def digest(self) -> str:
-        """Changes with whatever could change an annotation: models, taxonomy, parameters, code."""
-        modules = [__name__, nms.__name__, prompts.__name__, masks.__name__, boxes.__name__, load.__name__]
-        modules += [type(port).__module__ for port in (self.detector, self.segmenter) if port is not None]
-        parts = [self.model_version, taxonomy.digest(self.categories), self.params.model_dump_json()]
-        return hashlib.sha256(json.dumps([*parts, *map(_code_digest, modules)]).encode()).hexdigest()
-
-    def label(self, images: Sequence[_Image]) -> Iterator[list[Annotation]]:
-        """The annotations of each image, in the order of the images."""
-        size = self.params.detector.batch_size
-        for start in range(0, len(images), size):
-            batch = images[start : start + size]
-            pixels = [load.load_upright(Path(image.path)) for image in batch]
-            found = self.detector.detect(pixels, self.categories)
-            for image, picture, detections in zip(batch, pixels, found, strict=True):
-                yield self._annotations(image, picture, self._chosen(detections))
-
-    def _chosen(self, found: Detections) -> Detections:
-        thresholds = {category.name: category.threshold for category in self.categories}
-        reached = nms.above_threshold(found, thresholds)
-        return nms.suppress(reached, iou_threshold=self.params.nms_iou, max_boxes=self.params.max_boxes)
-
-    def _annotations(self, image: _Image, pixels: UInt8Image, found: Detections) -> list[Annotation]:
-        rles: list[str | None] = [None] * len(found.categories)
-        if self.segmenter is not None and rles:
-            planes, _ = self.segmenter.segment(pixels, found.boxes)
-            rles = [masks.encode(plane) if plane.any() else None for plane in planes]
-        version = self.model_version
-        rows = []
-        for index, (category, prompt, rle) in enumerate(
-            zip(found.categories, found.prompts, rles, strict=True)
-        ):
-            x1, y1, x2, y2 = (float(value) for value in found.boxes[index])
-            rows.append(
-                Annotation(
-                    annotation_id=derived_id(image.image_id, version, category, x1, y1, x2, y2),
-                    image_id=image.image_id,
-                    origin="model",
-                    category=category,
-                    bbox_xyxy=(x1, y1, x2, y2),
-                    rle=rle,
-                    score=float(found.scores[index]),
-                    prompt=prompt,
-                    model_version=version,
-                )
-            )
-        return rows
+    models: Callable[[], Models]
+    engine: Engine
 
 
 def run(params: AutolabelParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
     """Propose boxes and masks for every kept image. An image without a box has no row.
 
     Work is done in shards of `params.shard_size` images, each written whole; a run that was killed repeats at
-    most one of them and ends in the same table.
+    most one of them a worker and ends in the same table. So does a run on another engine: what a worker gets
+    is always a whole shard.
 
     Raises:
         InputError: An image of the table has disappeared or is damaged; no image is kept.
@@ -146,63 +78,82 @@ def run(params: AutolabelParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         TableError: The images table is missing or of another version.
         StorageError: The disk is full or refuses.
     """
-    labeler = _Labeler(params, taxonomy.load(inputs.taxonomy), ports.detector, ports.segmenter)
+    categories = taxonomy.load(inputs.taxonomy)
     images = _kept(inputs.images)
-    digest = labeler.digest()
-    shards: list[Path] = []
-    work = _label_shards(images, labeler, digest, outputs.shards, shards)
-    for _ in track(work, total=len(images), label="autolabel"):
-        pass
-    table = pa.concat_tables([tables.read(shard, schema.ANNOTATIONS) for shard in shards])
+    setting = (labeler.Loader(ports.models), params, categories)
+    model_version, digest = _described(setting, ports.engine)
+    paths = _shard_paths(images, params.shard_size, digest, outputs.shards)
+    _make_shards(
+        [number for number, path in enumerate(paths) if not _is_whole(path)],
+        paths,
+        images,
+        setting,
+        ports.engine,
+    )
+    table = pa.concat_tables([tables.read(path, schema.ANNOTATIONS) for path in paths])
     tables.write(table, outputs.table, schema.ANNOTATIONS)
-    by_category = _scores(table, labeler.categories)
+    by_category = _scores(table, categories)
     _write_plot(by_category, outputs.plot)
-    _remove_stale(outputs.shards, keep=shards)
-    with_boxes = len(set(table.column("image_id").to_pylist()))
-    return _report(len(images), with_boxes, by_category, labeler)
+    _remove_stale(outputs.shards, keep=paths)
+    with_boxes = pc.count_distinct(table.column("image_id")).as_py()
+    return _report(images.num_rows, with_boxes, by_category, model_version)
 
 
-def _kept(path: Path) -> list[_Image]:
+def _kept(path: Path) -> pa.Table:
+    """image_id, path, width and height of the kept rows, by image_id."""
     columns = ["image_id", "path", "width", "height", "drop_reason"]
-    rows = tables.read(path, schema.IMAGES, columns=columns).to_pylist()
-    images = [
-        _Image(row["image_id"], row["path"], row["width"], row["height"])
-        for row in rows
-        if row["drop_reason"] is None
-    ]
-    if not images:
+    rows = tables.read(path, schema.IMAGES, columns=columns)
+    kept = rows.filter(pc.is_null(rows.column("drop_reason"))).drop_columns("drop_reason").combine_chunks()
+    if not kept.num_rows:
         raise InputError(
             f"{path} keeps no image: look at its drop_reason column, then run ingest and dedupe again"
         )
-    for image in images:  # also those whose shard is there already
-        if not Path(image.path).is_file():
-            raise load.disappeared(Path(image.path))
-    return images
+    for value in kept.column("path"):  # also those whose shard is there already
+        if not Path(value.as_py()).is_file():
+            raise load.disappeared(Path(value.as_py()))
+    return kept
 
 
-def _label_shards(
-    images: Sequence[_Image], labeler: _Labeler, digest: str, folder: Path, shards: list[Path]
-) -> Iterator[str]:
-    """Make or find every shard, name them in `shards`, and yield the id of each image that is done."""
-    size = labeler.params.shard_size
-    for start in range(0, len(images), size):
-        part = images[start : start + size]
-        path = folder / f"{_shard_key(part, digest)}.parquet"
-        if not _is_whole(path):
-            # Pictures of one size together need no padding; the order never shows in the table.
-            by_size = sorted(part, key=lambda image: (image.width, image.height, image.image_id))
-            rows: list[Mapping[str, Any]] = []
-            for image, annotations in zip(by_size, labeler.label(by_size), strict=True):
-                rows.extend(annotation.row() for annotation in annotations)
-                yield image.image_id
-            tables.write_rows(rows, path, schema.ANNOTATIONS)
-        else:
-            yield from (image.image_id for image in part)
-        shards.append(path)
+def _described(setting: tuple[Any, ...], engine: Engine) -> tuple[str, str]:
+    """The models' version and the digest of what labels, from a worker: this machine may have no GPU."""
+    describing = functools.partial(labeler.describing, *setting)
+    ((described,),) = engine.map_batches(describing, [[None]], label="autolabel, loading the models")
+    return _survived(described, "loading")
 
 
-def _shard_key(images: Sequence[_Image], digest: str) -> str:
-    return derived_id(digest, *(f"{image.image_id} {image.path}" for image in images))
+def _make_shards(
+    numbers: Sequence[int], paths: Sequence[Path], images: pa.Table, setting: tuple[Any, ...], engine: Engine
+) -> None:
+    size = setting[1].shard_size
+    shards = (
+        Shard(paths[n], tuple(ImageFile(**row) for row in images.slice(n * size, size).to_pylist()))
+        for n in numbers
+    )
+    labeling = functools.partial(labeler.labeling, *setting)
+    done = engine.map_batches(
+        labeling, ([shard] for shard in shards), label=f"autolabel, shards of {size}", total=len(numbers)
+    )
+    for number, (result,) in zip(numbers, done, strict=True):
+        _survived(result, str(paths[number]))
+
+
+def _shard_paths(images: pa.Table, size: int, digest: str, folder: Path) -> list[Path]:
+    """The file of each shard: another one whenever its images or what would label them change."""
+    paths = []
+    for start in range(0, images.num_rows, size):
+        part = images.slice(start, size).to_pydict()
+        names = (f"{image_id} {path}" for image_id, path in zip(part["image_id"], part["path"], strict=True))
+        paths.append(folder / f"{derived_id(digest, *names)}.parquet")
+    return paths
+
+
+def _survived(result: Result | Casualty, when: str) -> Result:
+    if isinstance(result, Casualty):
+        raise ModelError(
+            f"the models killed their process {result.tries} times ({result.how}) at {when}: give it more "
+            "memory, or set autolabel.detector.batch_size lower; what is done is kept"
+        )
+    return result
 
 
 def _is_whole(shard: Path) -> bool:
@@ -215,11 +166,6 @@ def _is_whole(shard: Path) -> bool:
     return True
 
 
-def _code_digest(module: str) -> str:
-    file = sys.modules[module].__file__
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else module
-
-
 def _remove_stale(folder: Path, *, keep: Sequence[Path]) -> None:
     try:
         for path in folder.iterdir():
@@ -229,44 +175,45 @@ def _remove_stale(folder: Path, *, keep: Sequence[Path]) -> None:
         raise tables.storage_error(error, folder) from error
 
 
-def _scores(table: pa.Table, categories: Sequence[Category]) -> dict[str, list[float]]:
+def _scores(table: pa.Table, categories: Sequence[Category]) -> dict[str, FloatArray]:
     """Scores of all boxes by category, in the taxonomy's order."""
-    scores: defaultdict[str, list[float]] = defaultdict(list)
-    for category, score in zip(
-        table.column("category").to_pylist(), table.column("score").to_pylist(), strict=True
-    ):
-        scores[category].append(score)
-    return {category.name: scores[category.name] for category in categories}
+    by_name = {}
+    for category in categories:
+        own = table.filter(pc.equal(table.column("category"), category.name))
+        by_name[category.name] = own.column("score").to_numpy()
+    return by_name
 
 
-def _write_plot(by_category: Mapping[str, Sequence[float]], path: Path) -> None:
+def _write_plot(by_category: Mapping[str, FloatArray], path: Path) -> None:
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["bin", "count", *by_category])
-        in_bin = {category: Counter(map(_bin, scores)) for category, scores in by_category.items()}
+        in_bin = [_bins(scores) for scores in by_category.values()]
         for number in range(_BINS):
-            counts = [in_bin[category][number] for category in by_category]
+            counts = [bins[number] for bins in in_bin]
             writer.writerow([f"{number / _BINS:.2f}", sum(counts), *counts])
 
 
-def _bin(score: float) -> int:
+def _bins(scores: FloatArray) -> list[int]:
     # The smallest step over float32's rounding: a score of 0.9 belongs to the bin that begins there.
-    return min(int(score * _BINS + 1e-6), _BINS - 1)
+    lower = (scores.astype(np.float64) * _BINS + 1e-6).astype(np.int64)
+    counts: list[int] = np.bincount(np.minimum(lower, _BINS - 1), minlength=_BINS).tolist()
+    return counts
 
 
 def _report(
-    images: int, with_boxes: int, by_category: Mapping[str, Sequence[float]], labeler: _Labeler
+    images: int, with_boxes: int, by_category: Mapping[str, FloatArray], model_version: str
 ) -> StageReport:
-    total = [score for scores in by_category.values() for score in scores]
+    total = np.concatenate(list(by_category.values()))
     counts = (("images", images), ("boxes", len(total)), ("images without a box", images - with_boxes))
     metrics = {
         "boxes_by_category": {name: len(scores) for name, scores in by_category.items()},
         "mean_score_by_category": {name: _mean(scores) for name, scores in by_category.items()},
         "mean_score": _mean(total),
-        "model_version": labeler.model_version,
+        "model_version": model_version,
     }
     return StageReport("autolabel", counts, metrics)
 
 
-def _mean(scores: Sequence[float]) -> float | None:
-    return round(float(np.mean(scores)), 6) if scores else None
+def _mean(scores: FloatArray) -> float | None:
+    return round(float(scores.astype(np.float64).mean()), 6) if len(scores) else None

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from curate import schema, tables
+from curate.engines.local import LocalEngine
 from curate.errors import InputError, ParamsError, StorageError, TableError
 from curate.geometry import masks
+from curate.labeling.labeler import Models
 from curate.params import AutolabelParams
 from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, StageReport, UInt8Image
 from curate.stages import autolabel
@@ -49,12 +51,16 @@ def make_images(names: list[str]) -> None:
     builders.write_images(IMAGES, [*records, dropped])
 
 
+def in_this_process(detector: Any, segmenter: Any) -> autolabel.Ports:
+    return autolabel.Ports(lambda: Models(detector, segmenter), LocalEngine(in_process=True))
+
+
 def run(detector: Any = None, segmenter: Any = None, **params: Any) -> StageReport:
     return autolabel.run(
         AutolabelParams(shard_size=3, **params),
         inputs=autolabel.Inputs(images=IMAGES, taxonomy=Path("taxonomy.yaml")),
         outputs=autolabel.Outputs(table=TABLE, shards=SHARDS, plot=PLOT),
-        ports=autolabel.Ports(detector=detector or FakeDetector(), segmenter=segmenter),
+        ports=in_this_process(detector or FakeDetector(), segmenter),
     )
 
 
@@ -210,7 +216,7 @@ def test_the_size_of_batches_and_shards_does_not_show() -> None:
         params,
         inputs=autolabel.Inputs(images=IMAGES, taxonomy=Path("taxonomy.yaml")),
         outputs=autolabel.Outputs(table=TABLE, shards=SHARDS, plot=PLOT),
-        ports=autolabel.Ports(detector=FakeDetector(), segmenter=FakeSegmenter()),
+        ports=in_this_process(FakeDetector(), FakeSegmenter()),
     )
     assert TABLE.read_bytes() == before
 
