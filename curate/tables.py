@@ -157,6 +157,26 @@ def read(path: Path, schema: TableSchema, *, columns: Sequence[str] | None = Non
     Raises:
         TableError: Missing, damaged, another table, or another schema version.
     """
+    with _readable(path, schema):
+        return pq.read_table(path, columns=list(columns) if columns is not None else None)
+
+
+def pieces(
+    path: Path, schema: TableSchema, *, columns: Sequence[str] | None = None, rows: int = _ROW_GROUP
+) -> Iterator[pa.Table]:
+    """The same in pieces of at most `rows` rows, in the table's order: memory does not grow with the table.
+
+    Raises:
+        TableError: As `read`.
+    """
+    with _readable(path, schema), pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(rows, columns=list(columns) if columns is not None else None):
+            yield pa.Table.from_batches([batch])
+
+
+@contextmanager
+def _readable(path: Path, schema: TableSchema) -> Iterator[None]:
+    """Refuse what is not that table, and put the errors of reading it into one line."""
     if not path.exists():
         raise TableError(f"{path} does not exist: run the stage {schema.written_by} first")
     try:
@@ -170,7 +190,7 @@ def read(path: Path, schema: TableSchema, *, columns: Sequence[str] | None = Non
                 f"{path} has schema version {version}, this curate reads {SCHEMA_VERSION}: "
                 f"run the stage {schema.written_by} again (dvc repro --force {path.parent.name})"
             )
-        return pq.read_table(path, columns=list(columns) if columns is not None else None)
+        yield
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{path} is damaged ({error}): run the stage {schema.written_by} again") from error
 
