@@ -37,6 +37,7 @@ KINDS: Final = ("photograph", "graphic", "plain")
 _KIND_SHARES: Final = (0.84, 0.10, 0.06)
 _COPIES: Final = (2, 3, 4)
 _TRIES: Final = 30
+_SKETCH_PIXELS: Final = 4096
 _DRAWN_PIXELS: Final = 200_000  # more would show no more: the photographs have no finer detail
 
 
@@ -181,25 +182,26 @@ def _plans(seed: int, images: int, which: str, pixels: tuple[int, int]) -> list[
     return plans
 
 
-def _draw(plan: _Plan, attempt: int) -> tuple[UInt8Array, npt.NDArray[np.float32]]:
-    """Pixels of an original, and its cells; graphics and plain pictures have none."""
+def _draw(plan: _Plan, attempt: int) -> UInt8Array:
+    """Pixels of an original."""
     rng = np.random.default_rng((*plan.seed, attempt))
     if plan.kind == "photograph":
         scene = scenes.draw(rng, scenes.HALVES[plan.which], min(plan.pixels, _DRAWN_PIXELS))
         grow = math.sqrt(plan.pixels / (scene.pixels.shape[0] * scene.pixels.shape[1]))
         larger = cv2.resize(scene.pixels, None, fx=grow, fy=grow, interpolation=cv2.INTER_CUBIC)
         grain = rng.standard_normal(larger.shape[:2], dtype=np.float32)[:, :, None] * rng.uniform(1, 4)
-        return np.clip(larger + grain, 0, 255).astype(np.uint8), scene.cells
+        return np.clip(larger + grain, 0, 255).astype(np.uint8)
     width = round(math.sqrt(plan.pixels * float(rng.choice([1.0, 4 / 3, 1.5, 0.75]))))
     draw = graphics.draw_graphic if plan.kind == "graphic" else graphics.draw_plain
-    return draw(rng, width, plan.pixels // width), np.zeros((8, 8, 3), dtype=np.float32)
+    return draw(rng, width, plan.pixels // width)
 
 
 def _sketch(plan: _Plan, attempt: int = 0) -> npt.NDArray[Any]:
     """What tells whether a scene is distinct: cells of a photograph, 64 x 64 pixels of the others."""
-    pixels, cells = _draw(plan, attempt)
-    if plan.kind == "photograph":
-        return cells
+    if plan.kind == "photograph":  # a small drawing has the same cells
+        rng = np.random.default_rng((*plan.seed, attempt))
+        return scenes.draw(rng, scenes.HALVES[plan.which], _SKETCH_PIXELS).cells
+    pixels = _draw(plan, attempt)
     return np.asarray(cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA))
 
 
@@ -207,18 +209,22 @@ def _distinct(plans: list[_Plan], processes: int) -> list[int]:
     """Which attempt at each plan is distinct from all that come before it."""
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         sketches = list(pool.map(_sketch, plans, chunksize=16))
-    kept: dict[bool, list[npt.NDArray[Any]]] = {True: [], False: []}
+    kept: dict[bool, npt.NDArray[Any]] = {
+        True: np.zeros((len(plans), scenes.CELLS, scenes.CELLS, 4), dtype=np.float32),
+        False: np.zeros((len(plans), 64, 64, 3), dtype=np.uint8),
+    }
+    counts = {True: 0, False: 0}
     attempts: list[int] = []
     for plan, first in zip(plans, sketches, strict=True):
         drawn, photographic = first, plan.kind == "photograph"
-        earlier = kept[photographic]
         for attempt in range(_TRIES):
             drawn = first if attempt == 0 else _sketch(plan, attempt)
-            if not earlier or _is_new(drawn, np.stack(earlier), photographic=photographic):
+            if _is_new(drawn, kept[photographic][: counts[photographic]], photographic=photographic):
                 break
         else:
             raise RuntimeError(f"scene {plan.family} resembles an earlier one after {_TRIES} tries")
-        earlier.append(drawn)
+        kept[photographic][counts[photographic]] = drawn
+        counts[photographic] += 1
         attempts.append(attempt)
     return attempts
 
@@ -231,7 +237,7 @@ def _is_new(sketch: npt.NDArray[Any], earlier: npt.NDArray[Any], *, photographic
 
 def _write_family(folder: Path, plan: _Plan, attempt: int) -> list[Row]:
     cv2.setNumThreads(1)
-    original, _ = _draw(plan, attempt)
+    original = _draw(plan, attempt)
     rng = np.random.default_rng((*plan.seed, 1 << 20))
     files = [("original", transforms.encode(original, quality=int(rng.integers(82, 96))))]
     files += [(name, transforms.make(name, plan.which, rng, original)) for name in plan.copies]

@@ -3,9 +3,10 @@
 A photographic scene is a collage of one to four layers. Each layer is a part of a photograph, scaled, turned,
 bent by a smooth warp and toned; a soft shape blends it over those below; light falls unevenly over all. Every
 scene carries a map of 8 x 8 cells that says which spot of which photograph each cell shows. Two scenes share
-a cell if they show nearly the same spot there (within `NEAR` of the photograph's longer side), as they are or
-with one of them mirrored; scenes are distinct if they share less than `MOST_SHARED` of their cells. So two
-scenes may use the same photograph, even neighbouring parts of it, but never show the same picture.
+a cell if they show nearly the same spot there (within `NEAR` of the part that the layer shows), as they are
+or with one of them mirrored; scenes are distinct if they share less than `MOST_SHARED` of their cells. So two
+scenes may use the same photograph, even overlapping parts of it, but most of what they show at the same place
+differs.
 """
 
 from __future__ import annotations
@@ -20,18 +21,27 @@ from typing import Any, Final
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 UInt8Array = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 CELLS: Final = 8
-NEAR: Final = 0.12  # of the photograph's longer side
-MOST_SHARED: Final = 0.3  # share of cells
+NEAR: Final = 0.12  # of the side of what a layer shows of its photograph
+MOST_SHARED: Final = 0.4  # share of cells
 _PHOTOGRAPH_SIDE: Final = 900  # pixels, at most
 _SKIMAGE: Final = (
-    *("astronaut.png", "brick.png", "camera.png", "chelsea.png", "coffee.png", "coins.png", "grass.png"),
-    *("gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png", "retina.jpg"),
-    "rocket.jpg",
+    *(
+        "astronaut.png",
+        "brick.png",
+        "camera.png",
+        "cell.png",
+        "chelsea.png",
+        "clock_motion.png",
+        "coffee.png",
+    ),
+    *("coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png"),
+    *("motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg"),
 )
 _OTHERS: Final = (
     ("sklearn", "datasets/images/china.jpg"),
@@ -54,7 +64,8 @@ class Scene:
 
     Attributes:
         pixels: (H, W, 3) uint8 RGB.
-        cells: (8, 8, 3) float32: number of the photograph, x, y there in shares of its longer side.
+        cells: (8, 8, 4) float32: number of the photograph, x and y there and the shorter side of the part that
+            the layer shows, in pixels.
     """
 
     pixels: UInt8Array
@@ -68,13 +79,11 @@ def photograph(index: int) -> UInt8Array:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise FileNotFoundError(f"the corpus needs the package {package}: pip install 'curate[dev]'")
-    bgr = cv2.imread(str(Path(spec.origin).parent / file), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise FileNotFoundError(f"{package} carries no {file}")
-    scale = _PHOTOGRAPH_SIDE / max(bgr.shape[:2])
+    with Image.open(Path(spec.origin).parent / file) as opened:
+        rgb = np.array(opened.convert("RGB"))
+    scale = _PHOTOGRAPH_SIDE / max(rgb.shape[:2])
     if scale < 1:
-        bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    rgb = np.ascontiguousarray(bgr[:, :, ::-1])
+        rgb = np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     rgb.setflags(write=False)
     return rgb
 
@@ -109,7 +118,7 @@ def _layer(
     index = sources[int(rng.integers(len(sources)))]
     source = photograph(index)
     tall, wide = source.shape[:2]
-    scale = min(wide / width, tall / height) * rng.uniform(0.35, 0.95)  # source pixels a scene pixel
+    scale = min(wide / width, tall / height) * rng.uniform(0.25, 0.9)  # source pixels a scene pixel
     angle = rng.uniform(-0.5, 0.5) if rng.random() < 0.6 else 0.0
     half_w, half_h = width * scale / 2, height * scale / 2
     x0 = rng.uniform(half_w, wide - half_w)
@@ -125,8 +134,8 @@ def _layer(
     gain = rng.uniform(0.7, 1.25) * (1 + rng.uniform(-0.2, 0.2, size=3))
     toned = pixels * gain.astype(np.float32) + np.float32(rng.uniform(-15, 15))
     centres = [cv2.resize(part, (CELLS, CELLS), interpolation=cv2.INTER_AREA) for part in (u, v)]
-    longer = max(tall, wide)
-    cells = np.stack([np.full((CELLS, CELLS), index), centres[0] / longer, centres[1] / longer], axis=-1)
+    part = np.full((CELLS, CELLS), 2 * min(half_w, half_h))
+    cells = np.stack([np.full((CELLS, CELLS), index), *centres, part], axis=-1)
     return toned, cells.astype(np.float32)
 
 
@@ -154,11 +163,12 @@ def _mask(rng: np.random.Generator, width: int, height: int) -> Floats:
 
 
 def shared(one: Floats, others: Floats) -> Floats:
-    """(N,) share of cells that a scene (8, 8, 3) has in common with each of others (N, 8, 8, 3)."""
+    """(N,) share of cells that a scene (8, 8, 4) has in common with each of others (N, 8, 8, 4)."""
     best: Any = 0.0
     for cells in (one, one[:, ::-1]):
         same = others[..., 0] == cells[..., 0]
-        close = np.hypot(others[..., 1] - cells[..., 1], others[..., 2] - cells[..., 2]) < NEAR
+        apart = np.hypot(others[..., 1] - cells[..., 1], others[..., 2] - cells[..., 2])
+        close = apart < NEAR * np.maximum(others[..., 3], cells[..., 3])
         best = np.maximum(best, (same & close).mean(axis=(1, 2)))
     found: Floats = np.asarray(best, dtype=np.float32)
     return found

@@ -167,6 +167,6 @@ def _from_thumbnails(
         windows=window_hashes(luma) if recipe.crops else nothing,
         luma=luma,
         colour=colour,
-        contrast=luma.reshape(len(luma), -1).std(axis=1, dtype=np.float64).astype(np.float32),
+        contrast=luma.reshape(len(luma), SIDE * SIDE).std(axis=1, dtype=np.float64).astype(np.float32),
         size=size,
     )
