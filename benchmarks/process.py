@@ -156,11 +156,11 @@ def _tree(pid: int) -> list[int]:
     while waiting:
         pid = waiting.pop()
         found.append(pid)
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            try:
-                waiting += [int(child) for child in children.read_text(encoding="ascii").split()]
-            except OSError:
-                continue
+        try:
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                waiting += [int(child) for child in (thread / "children").read_text(encoding="ascii").split()]
+        except OSError:  # gone meanwhile
+            continue
     return found
 
 

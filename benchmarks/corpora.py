@@ -1,0 +1,109 @@
+"""Corpora on disk, made once and kept in .cache/benchmarks until the code that draws them changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from benchmarks import corpus
+from benchmarks.result import CACHE
+from curate import schema, tables
+
+# 0.3 to 1.2 megapixels: what a hash from disk is measured on.
+_PIXELS = (300_000, 1_200_000)
+_CODE = ("corpus.py", "scenes.py", "graphics.py", "transforms.py")
+_PIECE = 10_000  # files a folder of `small`
+
+
+def families(images: int, *, seed: int, which: str = "report") -> Path:
+    """A folder as `benchmarks.corpus` writes it.
+
+    Args:
+        images: Files, about.
+        seed: Of every choice.
+        which: Set of transforms: tune or report.
+    """
+    code = b"".join((Path(__file__).parent / name).read_bytes() for name in _CODE)
+    folder = CACHE / f"families-{which}-{seed}-{images}-{hashlib.sha256(code).hexdigest()[:12]}"
+    if not folder.exists():
+        partial = folder.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        corpus.write(partial, seed=seed, images=images, which=which, pixels=_PIXELS)
+        partial.rename(folder)
+    return folder
+
+
+def jpegs(source: Path, target: Path, count: int) -> None:
+    """Link the first `count` JPEGs of 0.3 to 1.2 megapixels of a folder into a new one.
+
+    Raises:
+        RuntimeError: There are not so many.
+    """
+    target.mkdir(parents=True)
+    linked = 0
+    for path in sorted(source.glob("*.jpg")):
+        if linked == count:
+            return
+        with Image.open(path) as image:
+            pixels = image.width * image.height
+        if _PIXELS[0] <= pixels <= _PIXELS[1]:
+            os.link(path, target / path.name)
+            linked += 1
+    if linked < count:
+        raise RuntimeError(f"{source} has only {linked} JPEGs of that size, {count} are wanted")
+
+
+def small(folder: Path, count: int, *, first: int = 0, side: int = 96) -> None:
+    """Add `count` distinct JPEGs of `side` x `side` pixels: smooth random pictures, no two alike.
+
+    Made for the count, not for the pictures: what is measured on them is what an image costs besides its
+    decoding. Numbers below `first` are left out, so that a delivery can be added to a folder.
+    """
+    rng = np.random.default_rng((2, first))
+    for number in range(first, first + count):
+        place = folder / f"{number // _PIECE:05d}"
+        place.mkdir(parents=True, exist_ok=True)
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        picture = coarse.resize((side, side), Image.Resampling.BICUBIC)
+        picture.save(place / f"{number:08d}.jpg", quality=80)
+
+
+def images_table(folder: Path, target: Path) -> int:
+    """Write an `images` table that references the files of a folder as they are.
+
+    Returns:
+        Rows.
+    """
+    rows = []
+    for path in sorted(folder.rglob("*.*")):
+        with Image.open(path) as image:
+            width, height, orientation = *image.size, image.getexif().get(0x0112, 1)
+        if orientation >= 5:
+            width, height = height, width
+        content = path.read_bytes()
+        rows.append(
+            {
+                "image_id": hashlib.sha256(content).hexdigest(),
+                "path": str(path),
+                "sources": [f"benchmark/{path.name}"],
+                "format": "JPEG",
+                "width": width,
+                "height": height,
+                "bytes": len(content),
+                "exif_orientation": orientation,
+                "attributes": [],
+                "brightness": 0.0,
+                "contrast": 0.0,
+                "sharpness": 0.0,
+            }
+        )
+    table = pa.Table.from_pylist(rows, schema=schema.IMAGES.arrow)
+    tables.write(table, target, schema.IMAGES)
+    return len(rows)

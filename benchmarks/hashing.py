@@ -1,0 +1,218 @@
+"""Speed of the whole dedupe stage from files on disk, against its peers and against decoding alone.
+
+`python -m benchmarks.hashing`
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import simplejpeg
+
+from benchmarks import corpora, environments, process, result
+from benchmarks.process import Cost, FailedRunError
+from benchmarks.result import Target
+from curate.dedupe import features
+from curate.engines.local import LocalEngine
+from curate.params import DedupeParams
+from curate.stages import dedupe
+
+NAME = "hashing"
+COMMAND = "python -m benchmarks.hashing"
+SEED = 11
+# Files, those of the run that shows the start-up, rounds.
+IMAGES, FEW, ROUNDS = (300, 32, 1) if result.quick() else (3000, 32, 3)
+# Distances at which each peer does best on the corpus of `benchmarks.peers`; they hardly change its time.
+PEERS = {"imagehash": 12.0, "imagededup": 10.0, "czkawka": 10.0, "fastdup": 0.1, "cleanvision": 0.0}
+WANTED = {"imagehash": 7.0, "imagededup": 6.0, "czkawka": 3.0, "fastdup": 11.0}
+FAST, EXACT, LIMIT = "curate", "curate, decode: exact", "scaled decode alone"
+INTRO = """## Hashing from disk
+
+{images:,} JPEGs of 0.3 to 1.2 megapixels, {kilobytes:.0f} kB on average, with families of near-duplicates
+among them. curate runs its whole stage with default parameters: EXIF orientation, hashes of the mirrored
+picture and of parts, thumbnails, the search, verification, groups, index and table. Peers hash and list
+pairs; imagehash is a loop in one process, compared in NumPy; all others use every core. *Scaled decode
+alone* is the limit: as many processes read the files and decode luma to at least {least} pixels a side,
+nothing else.
+
+Everybody is a fresh process, in turn, {rounds} times; medians. *start* is a run on {few} files
+(interpreter, imports, compiled code from its cache, worker processes); images/s are the files beyond these
+over the time beyond that.
+
+"""
+Contender = Callable[[Path], tuple[Cost, str]]
+
+
+def measure() -> None:
+    """Run every contender on all files and on a few, in turn, and save."""
+    pictures = corpora.families(round(IMAGES * 1.15), seed=SEED) / "images"
+    with tempfile.TemporaryDirectory(dir=result.CACHE) as scratch:
+        folders = {count: Path(scratch) / str(count) for count in (FEW, IMAGES)}
+        for count, folder in folders.items():
+            corpora.jpegs(pictures, folder / "images", count)
+            corpora.images_table(folder / "images", folder / "images.parquet")
+        contenders: dict[str, Contender] = {
+            FAST: functools.partial(_stage, decode="fast"),
+            EXACT: functools.partial(_stage, decode="exact"),
+            LIMIT: _limit,
+            **{name: functools.partial(_peer, name) for name in PEERS},
+        }
+        failed: dict[str, str] = {}
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
+        # Compiles, fills caches, and tells who cannot run; reading the files warms the file cache for all.
+        for name, contender in contenders.items():
+            try:
+                contender(folders[FEW])
+            except FailedRunError as error:
+                failed[name] = str(error).splitlines()[-1]
+        for _ in range(ROUNDS):
+            for name, contender in contenders.items():
+                if name not in failed:
+                    try:
+                        runs[name].append(_pair(contender, folders))
+                    except FailedRunError as error:
+                        failed[name] = str(error).splitlines()[-1]
+        size = sum(path.stat().st_size for path in (folders[IMAGES] / "images").iterdir())
+    whole = {name: entries for name, entries in runs.items() if name not in failed}
+    content = {
+        "images": IMAGES,
+        "few": FEW,
+        "rounds": ROUNDS,
+        "mean_bytes": size / IMAGES,
+        "least": features._LEAST[64],
+        "rows": {name: _summary(entries) for name, entries in whole.items()},
+        "failed": failed,
+        "runs": whole,
+        "versions": result.versions("imagehash", "simplejpeg", "pillow", "numpy", "numba"),
+    }
+    result.save(NAME, content, command=COMMAND, targets=_targets(whole, failed))
+
+
+def _pair(contender: Contender, folders: dict[int, Path]) -> dict[str, Any]:
+    """One run on the few files and one on all; what lies between them is the work."""
+    few, _ = contender(folders[FEW])
+    cost, version = contender(folders[IMAGES])
+    rate = (IMAGES - FEW) / max(cost.wall_s - few.wall_s, 1e-9)
+    return {
+        "version": version,
+        "rate": rate,
+        "wall_s": cost.wall_s,
+        "cpu_s": cost.cpu_s,
+        "start_s": few.wall_s,
+        "peak_bytes": cost.peak_bytes,
+    }
+
+
+def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    figures = ("rate", "wall_s", "cpu_s", "start_s", "peak_bytes")
+    return {
+        "version": runs[0]["version"],
+        **{name: result.median(run[name] for run in runs) for name in figures},
+    }
+
+
+def _peer(name: str, folder: Path) -> tuple[Cost, str]:
+    answer = environments.ask(name, folder / "images", PEERS[name])
+    return answer.cost, answer.peer
+
+
+def _stage(folder: Path, *, decode: str) -> tuple[Cost, str]:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        return process.call(run_stage, table=folder / "images.parquet", scratch=scratch, decode=decode)
+
+
+def run_stage(table: str, scratch: str, decode: str) -> str:
+    """The dedupe stage with the parameters of params.yaml but for `decode`; runs in a fresh process."""
+    target = Path(scratch)
+    dedupe.run(
+        DedupeParams.model_validate({"decode": decode}),
+        inputs=dedupe.Inputs(images=Path(table)),
+        outputs=dedupe.Outputs(
+            table=target / "images.parquet", plot=target / "plot.csv", index=target / "index"
+        ),
+        ports=dedupe.Ports(engine=LocalEngine()),
+    )
+    return "this tree"
+
+
+def _limit(folder: Path) -> tuple[Cost, str]:
+    return process.call(run_limit, folder=folder / "images")
+
+
+def run_limit(folder: str) -> str:
+    """Read every file and decode its luma at reduced size, in as many processes; nothing else."""
+    paths = sorted(Path(folder).iterdir())
+    with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
+        done = sum(pool.imap_unordered(_decode, paths, chunksize=64))
+    if done != len(paths):
+        raise RuntimeError("not every file was decoded")
+    return f"simplejpeg {simplejpeg.__version__}"
+
+
+def _decode(path: Path) -> bool:
+    least = features._LEAST[64]
+    pixels = simplejpeg.decode_jpeg(path.read_bytes(), "GRAY", min_height=least, min_width=least)
+    return bool(pixels.size)
+
+
+def _targets(runs: dict[str, list[dict[str, Any]]], failed: dict[str, str]) -> list[Target]:
+    def ratio(ours: str, other: str) -> float | None:
+        if ours not in runs or other not in runs:
+            return None
+        pairs = zip(runs[ours], runs[other], strict=True)
+        return result.median(mine["rate"] / theirs["rate"] for mine, theirs in pairs)
+
+    found = [
+        Target(f"hash from disk, whole stage, against {name}", wanted, ratio(FAST, name), "x",
+               note="did not run" if name in failed else "")
+        for name, wanted in WANTED.items()
+    ]  # fmt: skip
+    exact = ratio(EXACT, "imagehash")
+    found.append(Target("the same, bit for bit (`decode: exact`), against imagehash", 2.5, exact, "x"))
+    share = ratio(FAST, LIMIT)
+    found.append(
+        Target("share of the speed of scaled decoding alone", 80, None if share is None else 100 * share, "%")
+    )
+    return found
+
+
+def section() -> str:
+    """The Markdown of the last results."""
+    content = result.load(NAME)
+    rows, ours = content["rows"], content["rows"].get(FAST)
+    lines = []
+    for name, row in sorted(rows.items(), key=lambda item: -item[1]["rate"]):
+        lines.append(
+            [
+                _title(name, row["version"]),
+                result.figure(row["rate"]),
+                "" if ours is None or name == FAST else f"{ours['rate'] / row['rate']:.2f}x",
+                f"{row['start_s']:.1f}",
+                f"{row['wall_s']:.1f}",
+                f"{row['cpu_s']:.1f}",
+                result.figure(row["peak_bytes"] / 2**20),
+            ]
+        )
+    header = ["", "images/s", "curate is", "start, s", "all files, s", "processor, s", "peak, MiB"]
+    text = INTRO.format(**content, kilobytes=content["mean_bytes"] / 1000)
+    text += result.table(header, lines, numbers=6)
+    for name, reason in content["failed"].items():
+        text += f"\n{name} is missing: {reason}\n"
+    return f"{text}\n{result.target_table(result.targets(content))}\n{result.footer(content)}"
+
+
+def _title(name: str, version: str) -> str:
+    if name == LIMIT:
+        return f"{name}, {version}"
+    return version if name in PEERS else f"**{name}**"
+
+
+if __name__ == "__main__":
+    measure()
+    print(section())
