@@ -1,0 +1,133 @@
+"""Thresholds fitted from a project's tables: what the command `curate thresholds fit` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate import schema, tables
+from curate.errors import ParamsError, TableError
+from curate.labeling import taxonomy, taxonomy_edit, thresholds, verdicts
+from curate.labeling.thresholds import Fit, Target
+
+_COLUMNS = (
+    "annotation_id", "image_id", "annotator_id", "category", "bbox_xyxy", "score", "parent_id", "outcome"
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """Fitted thresholds and what they make of taxonomy.yaml.
+
+    Attributes:
+        target: What was promised.
+        fits: One a category.
+        taxonomy: The file.
+        before: Its text.
+        after: Its text with the fitted thresholds.
+    """
+
+    target: Target
+    fits: tuple[Fit, ...]
+    taxonomy: Path
+    before: str
+    after: str
+
+    def write(self) -> None:
+        """Replace the file in one step.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        with tables.replacing(self.taxonomy) as partial:
+            partial.write_text(self.after, encoding="utf-8")
+
+    def lines(self) -> Iterator[str]:
+        """A line a category, what was promised, and the difference to the file."""
+        for found in self.fits:
+            yield from _lines(found)
+        whom = "all categories together" if self.target.together else "each category"
+        yield (
+            f"promised: precision {self.target.precision:g} with confidence {self.target.confidence:g} for "
+            f"{whom}, as people judged the suggestions that were made"
+        )
+        if self.before != self.after:
+            yield taxonomy_edit.unified_diff(self.before, self.after, self.taxonomy).rstrip("\n")
+
+
+def run(model: Path, answers: Path, file: Path, *, target: Target, iou_threshold: float) -> Fitting:
+    """Fit thresholds; writes nothing.
+
+    Args:
+        model: Table of suggestions.
+        answers: Table of what people drew; or gold, or consensus.
+        file: taxonomy.yaml.
+        target: The promise.
+        iou_threshold: From this IoU on a suggestion is the object that was drawn.
+
+    Raises:
+        ParamsError: A share outside (0, 1), or a taxonomy that is malformed.
+        TableError: A table is missing or damaged, holds no suggestion with a score, or nobody has judged any.
+    """
+    _refuse_shares(target, iou_threshold)
+    categories = taxonomy.load(file)
+    suggestions = tables.read(model, schema.ANNOTATIONS, columns=_COLUMNS)
+    suggestions = suggestions.filter(
+        pc.and_(pc.equal(suggestions["outcome"], "object"), pc.is_valid(suggestions["score"]))
+    )
+    if not suggestions.num_rows:
+        raise TableError(f"{model} holds no suggestion with a score: there is nothing to fit")
+    said = tables.read(answers, schema.ANNOTATIONS, columns=_COLUMNS)
+    judged = verdicts.judge(suggestions, said, iou_threshold=iou_threshold)
+    fits = thresholds.fit(categories, judged, _lowest(suggestions), target)
+    before = file.read_text(encoding="utf-8")
+    fitted = {
+        found.category: found.threshold
+        for found in fits
+        if found.threshold is not None and found.threshold != found.before
+    }
+    return Fitting(target, tuple(fits), file, before, taxonomy_edit.with_thresholds(before, fitted, file))
+
+
+def _refuse_shares(target: Target, iou_threshold: float) -> None:
+    for name, value in (
+        ("precision", target.precision),
+        ("confidence", target.confidence),
+        ("iou", iou_threshold),
+    ):
+        if not 0 < value < 1:
+            raise ParamsError(f"--{name} = {value:g} is refused: it must lie between 0 and 1")
+
+
+def _lowest(suggestions: pa.Table) -> dict[str, float]:
+    grouped = suggestions.group_by("category").aggregate([("score", "min")])
+    return dict(zip(grouped["category"].to_pylist(), grouped["score_min"].to_pylist(), strict=True))
+
+
+def _lines(found: Fit) -> Iterator[str]:
+    if found.boxes == 0:
+        yield f"{found.category}: {found.before:g} stays: none of its suggestions was judged"
+        return
+    share = f"{found.right:,} of {found.boxes:,} right in {found.images:,} images"
+    if found.threshold is None:
+        more = (
+            f"about {found.images_needed:,} judged images would show it"
+            if found.images_needed is not None
+            else "more images are not likely to show it: try better prompts or another model"
+        )
+        yield (
+            f"{found.category}: {found.before:g} stays, no threshold is shown to be precise enough "
+            f"({share} from {found.floor:g} on); {more}"
+        )
+        return
+    yield f"{found.category}: {found.before:g} -> {found.threshold:g}: {share}, at least {found.at_least:.3f}"
+    if np.isfinite(found.recall):
+        yield (
+            f"{found.category}: recall {found.recall_before:.3f} -> {found.recall:.3f} of "
+            f"{found.objects:,} drawn objects; judged from {found.floor:g} on, nothing was suggested below"
+        )
