@@ -8,13 +8,11 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from benchmarks import result
 
 # In the order of the page. One that fails keeps its last figures and does not stop the others.
 COMPARISONS = ("accuracy", "peers", "hashing", "ingest", "neighbours", "growth")
-PAGE = result.ROOT / "docs/benchmarks.md"
 HEAD = """# Benchmarks
 
 Made by `make bench`; do not edit by hand. Figures are medians of runs in turn with the peers', on the same
@@ -33,20 +31,19 @@ def main() -> int:
     unknown = sorted(set(arguments.names) - set(COMPARISONS))
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(COMPARISONS)}")
-    page = PAGE
     if arguments.quick:
         folder = result.CACHE / "quick"
         os.environ |= {
             "BENCHMARKS_QUICK": "1",
             "BENCHMARKS_RESULTS": str(folder / "results"),
             "BENCHMARKS_IMAGES": str(folder / "images"),
+            "BENCHMARKS_PAGE": str(folder / "benchmarks.md"),
         }
         importlib.reload(result)  # for the places above
-        page = folder / "benchmarks.md"
     result.IMAGES.mkdir(parents=True, exist_ok=True)
     names = [] if arguments.page else [name for name in COMPARISONS if name in arguments.names] or COMPARISONS
     failed = [name for name in names if not _measure(name)]
-    write_page(page)
+    write_page()
     if failed:
         print(f"failed, and kept as they were: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -66,7 +63,7 @@ def _measure(name: str) -> bool:
     return code == 0
 
 
-def write_page(page: Path) -> None:
+def write_page() -> None:
     """Make the page from the results that exist."""
     sections, promises = [], []
     for name in COMPARISONS:
@@ -81,8 +78,8 @@ def write_page(page: Path) -> None:
     if promises:
         missed = sum(promise.met is False for promise in promises)
         text += f"\n{len(promises)} targets, {missed} missed:\n\n{result.target_table(promises)}"
-    page.write_text(text + "".join(f"\n{section.strip()}\n" for section in sections), encoding="utf-8")
-    print(f"{page} written")
+    result.PAGE.write_text(text + "".join(f"\n{section.strip()}\n" for section in sections), encoding="utf-8")
+    print(f"{result.PAGE} written")
 
 
 def _section(name: str) -> str:

@@ -52,14 +52,16 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout_s: float = 1800,
     memory: bool = True,
+    cwd: Path = ROOT,
 ) -> Cost:
-    """Run a command from the repository root.
+    """Run a command.
 
     Args:
         command: Program and arguments.
         env: Added to this process's environment.
         timeout_s: After that it is killed with its children.
         memory: False = do not look at its memory, which costs a percent or two of a core.
+        cwd: Where it starts.
 
     Raises:
         FailedRunError: It failed, could not be started, or took too long.
@@ -69,7 +71,7 @@ def run(
         began = time.perf_counter()
         try:
             process = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+                command, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
                 stdout=words, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         except OSError as error:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 # A quick run keeps its figures out of the committed ones.
 RESULTS = Path(os.environ.get("BENCHMARKS_RESULTS", Path(__file__).parent / "results"))
 IMAGES = Path(os.environ.get("BENCHMARKS_IMAGES", ROOT / "docs/images"))  # charts
+PAGE = Path(os.environ.get("BENCHMARKS_PAGE", ROOT / "docs/benchmarks.md"))
 CACHE = ROOT / ".cache/benchmarks"  # generated corpora, kept between runs
 
 
