@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +11,8 @@ from datetime import datetime
 
 from PIL import Image, UnidentifiedImageError
 
-from curate.errors import InputError
 from curate.images import colour
+from curate.images.verdicts import DECODER_ERRORS, Header, Limits, UnfitImageError, check
 
 # No EPS or PDF: their decoders start other programs. No format without a signature, such as TGA.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
@@ -29,52 +27,11 @@ _SIGNATURES = (
     b"\0\0\0\x0cjP  ",
 )
 _UNSUPPORTED = {b"ftypheic": "HEIC", b"ftypheix": "HEIC", b"ftypmif1": "HEIF", b"ftypjxl ": "JPEG XL"}
-# What Pillow's decoders have been seen to raise on damaged bytes.
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
 _ORIENTATION, _EXIF_IFD, _DATE_TIME_ORIGINAL = 0x0112, 0x8769, 0x9003
+
+__all__ = ["Decoded", "Header", "Limits", "UnfitImageError", "decode"]
 _EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}
 _PNG_DEPTH_AT = 24  # offset of IHDR's bit depth
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What an image must keep to; see `IngestParams`."""
-
-    min_side: int  # pixels
-    max_pixels: int
-    max_aspect: float  # longer side over shorter side
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What stands in a file besides its pixels.
-
-    Attributes:
-        format: Pillow's name; a multi-picture JPEG is "JPEG".
-        width: Upright pixels.
-        height: Upright pixels.
-        exif_orientation: 1..8, or None where the file has none that is valid.
-        captured_at: ISO 8601 in the camera's local time, or None.
-    """
-
-    format: str
-    width: int
-    height: int
-    exif_orientation: int | None
-    captured_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +49,6 @@ class Decoded:
     picture: Image.Image
     extension: str
     untouched: bool
-
-
-class UnfitImageError(InputError):
-    """A file that cannot become an image.
-
-    Attributes:
-        reason: The `drop_reason`: not_an_image, unsupported_format, empty_file, truncated, corrupt,
-            too_small, too_large or extreme_aspect.
-        detail: The `drop_detail`.
-        header: As far as it could be read.
-    """
-
-    def __init__(self, reason: str, detail: str, header: Header | None = None) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail, self.header = reason, detail, header
 
 
 def decode(data: bytes, limits: Limits) -> Decoded:
@@ -129,7 +71,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         untouched = _untouched(image, data, header)
         try:
             picture = _upright(image)
-        except _DECODER_ERRORS as error:
+        except DECODER_ERRORS as error:
             raise UnfitImageError("corrupt", f"pixels cannot be converted: {_line(error)}", header) from error
     extension = _EXTENSIONS[header.format] if untouched or header.format == "JPEG" else ".png"
     return Decoded(header, picture, extension, untouched)
@@ -139,10 +81,10 @@ def _load(image: Image.Image, limits: Limits) -> Header:
     # Asking a PNG for its EXIF data decodes its pixels, so its size is checked before, its EXIF read after.
     late_exif = image.format == "PNG"
     header = Header("PNG", *image.size, None, None) if late_exif else _header(image)
-    _check_limits(header, limits)
+    check(header, limits)
     try:
         image.load()
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise _damaged(error, header) from error
     return _header(image) if late_exif else header
 
@@ -152,7 +94,7 @@ def _open(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=_known_formats())
     except UnidentifiedImageError as error:
         raise _unidentified(data) from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise (_damaged(error, None) if _signed(data) else _unidentified(data)) from error
 
 
@@ -189,7 +131,7 @@ def _header(image: Image.Image) -> Header:
         exif = image.getexif()
         orientation = exif.get(_ORIENTATION)
         taken = exif.get_ifd(_EXIF_IFD).get(_DATE_TIME_ORIGINAL)
-    except _DECODER_ERRORS:  # a damaged EXIF block says nothing; the pixels may still be whole
+    except DECODER_ERRORS:  # a damaged EXIF block says nothing; the pixels may still be whole
         orientation = taken = None
     valid = orientation if isinstance(orientation, int) and orientation in range(1, 9) else None
     width, height = image.size
@@ -210,19 +152,6 @@ def _iso_time(taken: object) -> str | None:
         return None
 
 
-def _check_limits(header: Header, limits: Limits) -> None:
-    width, height = header.width, header.height
-    size = f"{width}x{height}"
-    if width * height > limits.max_pixels:
-        raise UnfitImageError("too_large", f"{size} is over {limits.max_pixels} pixels", header)
-    if min(width, height) < limits.min_side:
-        raise UnfitImageError("too_small", f"{size} has a side under {limits.min_side} pixels", header)
-    if max(width, height) > limits.max_aspect * min(width, height):
-        raise UnfitImageError(
-            "extreme_aspect", f"{size}: one side is over {limits.max_aspect:g} times the other", header
-        )
-
-
 def _untouched(image: Image.Image, data: bytes, header: Header) -> bool:
     if header.format not in _EXTENSIONS or image.mode != "RGB" or "transparency" in image.info:
         return False
@@ -237,7 +166,7 @@ def _turn(image: Image.Image) -> int | None:
     """The orientation still to be applied: also from XMP; none after a TIFF was loaded, which turns it."""
     try:
         value = image.getexif().get(_ORIENTATION)
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return None
     return value if isinstance(value, int) else None
 

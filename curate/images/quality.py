@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_ROWS = 64  # at a time: they stay in the processor's cache, and memory stays flat however large the picture
-
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -28,33 +26,31 @@ class Quality:
 
 
 def measure(picture: Image.Image) -> Quality:
-    """Quality of an RGB picture; sums are integers, so the figures are the same everywhere.
+    """Quality of an RGB picture: of ITU-R BT.601 luma in whole levels, as Pillow rounds it."""
+    return measure_luma(np.asarray(picture.convert("L")))
+
+
+def measure_luma(luma: NDArray[np.uint8]) -> Quality:
+    """Quality of a luma plane (H, W), 0..255. Sums are integers, so the figures are the same everywhere.
 
     Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy" (variance of Laplacian).
     """
-    luma = picture.convert("L")
-    counts = luma.histogram()
-    total = sum(level * count for level, count in enumerate(counts))
-    squares = sum(level * level * count for level, count in enumerate(counts))
-    brightness, variance = _moments(sum(counts), total, squares)
-    return Quality(brightness, math.sqrt(variance), _laplacian_variance(np.asarray(luma)))
+    from curate.images.sums import luma_sums  # noqa: PLC0415 - loads numba
+
+    height, width = luma.shape
+    luma = np.ascontiguousarray(luma)
+    total, squares, laplacian_squares = (int(value) for value in luma_sums(luma))
+    brightness, variance = _moments(height * width, total, squares)
+    inner = max(height - 2, 0) * max(width - 2, 0)
+    sharpness = _moments(inner, _laplacian_total(luma), laplacian_squares)[1] if inner else 0.0
+    return Quality(brightness, math.sqrt(variance), sharpness)
 
 
-def _laplacian_variance(luma: NDArray[np.uint8]) -> float:
-    n, total, squares = 0, 0.0, 0.0
-    for start in range(1, luma.shape[0] - 1, _ROWS):
-        stop = min(start + _ROWS, luma.shape[0] - 1)
-        rows = luma[start - 1 : stop + 1].astype(np.int16)
-        middle = rows[1:-1]
-        laplacian = rows[:-2, 1:-1] + rows[2:, 1:-1]
-        laplacian += middle[:, :-2]
-        laplacian += middle[:, 2:]
-        laplacian -= middle[:, 1:-1] << 2
-        values = laplacian.ravel().astype(np.float64)  # whole numbers: sums below 2^53 are exact
-        n += values.size
-        total += float(values.sum())
-        squares += float(values @ values)
-    return _moments(n, int(total), int(squares))[1] if n else 0.0
+def _laplacian_total(luma: NDArray[np.uint8]) -> int:
+    """Sum of the Laplacian over inner pixels: all terms but those of the two outermost lines cancel."""
+    rows = luma[[0, -1, 1, -2], 1:-1].astype(np.int64).sum(axis=1)
+    columns = luma[1:-1, [0, -1, 1, -2]].astype(np.int64).sum(axis=0)
+    return int(rows[0] + rows[1] - rows[2] - rows[3] + columns[0] + columns[1] - columns[2] - columns[3])
 
 
 def _moments(n: int, total: int, squares: int) -> tuple[float, float]:

@@ -1,0 +1,122 @@
+"""Turns a JPEG without decoding it: blocks of coefficients change places, and some change their sign.
+
+Nothing is quantised again, so the picture stays what the camera wrote. A decoder rounds once more along
+rows after columns, so that pixels of a mirrored file are those of the original in other places, and after
+an exchange of rows and columns may differ by a level or two.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.images.jpeg import JpegHead, without_private
+
+# Orientation -> (exchange rows and columns, then mirror left-right, then mirror top-bottom).
+_STEPS = {
+    1: (False, False, False),
+    2: (False, True, False),
+    3: (False, True, True),
+    4: (False, False, True),
+    5: (True, False, False),
+    6: (True, True, False),
+    7: (True, True, True),
+    8: (True, False, True),
+}
+_YCBCR, _RGB_NAMES = 1, (ord("R"), ord("G"), ord("B"))
+_ODD = (-1) ** np.arange(8, dtype=np.int16)
+
+
+def turned(data: bytes, head: JpegHead, orientation: int) -> bytes | None:
+    """The upright file, without application segments; None where it cannot be had without loss.
+
+    A gray file becomes one of three components with empty colours: later stages read RGB.
+
+    Args:
+        data: A JPEG that decodes without a warning.
+        head: Its header.
+        orientation: 1..8, as EXIF says it is stored.
+
+    Source: ITU-T T.81, A.3.3 (DCT): exchanging the frequencies transposes a block, negating the odd ones
+    mirrors it. The edge that comes to lie left or on top must not end within a block.
+    """
+    if not _possible(head, orientation):
+        return None
+    import jpeglib  # noqa: PLC0415 - needed for few files
+
+    with tempfile.TemporaryDirectory(prefix="curate-turn-") as folder:
+        source, target = Path(folder, "stored.jpg"), Path(folder, "upright.jpg")
+        source.write_bytes(without_private(data, head))
+        try:
+            stored = jpeglib.read_dct(str(source))
+            _turn(stored, head, orientation, jpeglib).write_dct(str(target), flags=["+OPTIMIZE_CODING"])
+        except OSError:
+            return None
+        return target.read_bytes()
+
+
+def _possible(head: JpegHead, orientation: int) -> bool:
+    if head.precision != 8 or head.process not in (0xC0, 0xC1, 0xC2) or len(head.components) not in (1, 3):
+        return False
+    if len(head.components) == 3:
+        named_rgb = tuple(name for name, _, _ in head.components) == _RGB_NAMES
+        chroma = {component[1:] for component in head.components[1:]}
+        if head.adobe not in (None, _YCBCR) or named_rgb or chroma != {(1, 1)}:
+            return False
+    across, down = (1, 1) if len(head.components) == 1 else head.components[0][1:]
+    exchange, left_right, top_bottom = _STEPS[orientation]
+    if exchange:  # what is mirrored after the exchange was the other side before it
+        left_right, top_bottom = top_bottom, left_right
+    return not (left_right and head.width % (8 * across)) and not (top_bottom and head.height % (8 * down))
+
+
+def _turn(stored: Any, head: JpegHead, orientation: int, jpeglib: Any) -> Any:
+    exchange = _STEPS[orientation][0]
+    gray = len(head.components) == 1
+    planes = [stored.Y] if gray else [stored.Y, stored.Cb, stored.Cr]
+    planes = [_plane(plane, orientation) for plane in planes]
+    tables = stored.qt.transpose(0, 2, 1) if exchange else stored.qt
+    numbers = [int(number) for number in stored.quant_tbl_no]
+    if gray:
+        planes += [np.zeros_like(planes[0])] * 2
+        tables, numbers = tables[[numbers[0]]], [0, 0, 0]
+    factors = [(1, 1)] * 3 if gray else [(down, across) for _, across, down in head.components]
+    height, width = head.height, head.width
+    if exchange:
+        height, width = width, height
+        factors = [(across, down) for down, across in factors]
+    return jpeglib.DCTJPEG(
+        path=None,
+        content=None,
+        height=height,
+        width=width,
+        block_dims=np.array([plane.shape[:2] for plane in planes]),
+        samp_factor=np.array(factors),
+        markers=[],
+        huffmans=None,
+        jpeg_color_space=jpeglib.Colorspace.JCS_YCbCr,
+        progressive_mode=False,
+        num_scans=1,
+        Y=planes[0],
+        Cb=planes[1],
+        Cr=planes[2],
+        K=None,
+        qt=np.ascontiguousarray(tables),
+        quant_tbl_no=np.array(numbers),
+    )
+
+
+def _plane(blocks: NDArray[np.int16], orientation: int) -> NDArray[np.int16]:
+    """Turn one component, (rows, columns, 8 vertical, 8 horizontal frequencies)."""
+    exchange, left_right, top_bottom = _STEPS[orientation]
+    if exchange:
+        blocks = blocks.transpose(1, 0, 3, 2)
+    if left_right:
+        blocks = blocks[:, ::-1] * _ODD
+    if top_bottom:
+        blocks = blocks[::-1] * _ODD[:, None]
+    return np.ascontiguousarray(blocks, dtype=np.int16)
