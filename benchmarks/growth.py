@@ -26,11 +26,11 @@ STAGES = ("ingest", "dedupe")
 MILLION = 1_000_000
 INTRO = """## Growth
 
-Fresh projects of {sizes} distinct JPEGs of {side} x {side} pixels ({kilobytes:.1f} kB): small ones, so that what an
-image costs besides its decoding stands out. `ingest` and `dedupe` run as in a project, as programs with their
-defaults; then 1% new images are laid beside the old ones and both run again. Memory is the largest sum over all
-processes at one moment, shared pages counted once; *of its own* leaves out pages of mapped files (the index is
-mapped), which the system may drop at will. One run of each size.
+Fresh projects of {sizes} distinct JPEGs of {side} x {side} pixels ({kilobytes:.1f} kB): small ones, so
+that what an image costs besides its decoding stands out. `ingest` and `dedupe` run as in a project, as
+programs with their defaults; then 1% new images are laid beside the old ones and both run again. Memory
+is the largest sum over all processes at one moment, shared pages counted once; *of its own* leaves out
+pages of mapped files (the index is mapped), which the system may drop at will. One run of each size.
 
 """
 
@@ -114,7 +114,9 @@ def _targets(runs: list[dict[str, Any]]) -> list[Target]:
     largest, slopes = runs[-1], _slopes(runs)
     share = 100 * _at(slopes, "added", MILLION) / _at(slopes, "fresh", MILLION)
     return [
-        Target(f"1% more images at {largest['images']:,}, of the full time", 5, _share(largest), "%", at_most=True),
+        Target(
+            f"1% more images at {largest['images']:,}, of the full time", 5, _share(largest), "%", at_most=True
+        ),
         Target(
             "1% more at a million, of the full time", 5, share, "%", at_most=True,
             note="by the line through the sizes measured",
@@ -148,16 +150,14 @@ def section() -> str:
     text += result.table(header, lines, numbers=6)
     for stage in STAGES:
         own, every = (slopes[f"fresh {stage} {name}"]["slope"] for name in ("peak_own_bytes", "peak_bytes"))
+        on_disk = runs[-1]["index_bytes"] / runs[-1]["images"]
         text += f"\n{stage}: {own:,.0f} bytes of its own an image, {every:,.0f} with mapped files"
-        text += (
-            "."
-            if stage == "ingest"
-            else f"; the index on disk has {runs[-1]['index_bytes'] / runs[-1]['images']:,.0f}."
-        )
+        text += ".\n" if stage == "ingest" else f"; the index on disk has {on_disk:,.0f}.\n"
+    shares = ", ".join(f"{_share(run):.1f}% ({run['images']:,})" for run in runs)
     text += (
-        f"\n\n1% more took {', '.join(f'{_share(run):.1f}% ({run["images"]:,})' for run in runs)} of the full time of "
-        f"both stages. The lines through these sizes give {_at(slopes, 'fresh', MILLION):,.0f} s for a fresh million of "
-        f"such images and {_at(slopes, 'added', MILLION):,.0f} s for 1% more; a million was not run.\n\n"
+        f"\n1% more took {shares} of the full time of both stages. The lines through these sizes give "
+        f"{_at(slopes, 'fresh', MILLION):,.0f} s for a fresh million of such images and "
+        f"{_at(slopes, 'added', MILLION):,.0f} s for 1% more; a million was not run.\n\n"
     )
     across = [run["images"] for run in runs]
     series = {
