@@ -1,14 +1,13 @@
-"""DVC stage dedupe: near-duplicates found by pHash, one keeper a group."""
+"""DVC stage dedupe: near-duplicates found by hash, verified by pixels, one keeper a group."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from curate.engines.local import LocalEngine
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import dedupe
-from pipelines import entry
+from pipelines import engines, entry
 
 
 def main(params: Params) -> StageReport:
@@ -17,9 +16,11 @@ def main(params: Params) -> StageReport:
         params.dedupe,
         inputs=dedupe.Inputs(images=Path("data/ingest/images.parquet")),
         outputs=dedupe.Outputs(
-            table=Path("data/dedupe/images.parquet"), plot=Path("plots/dedupe_distances.csv")
+            table=Path("data/dedupe/images.parquet"),
+            plot=Path("plots/dedupe_distances.csv"),
+            index=Path("data/dedupe") / "index",  # kept between runs; no output of DVC,
         ),
-        ports=dedupe.Ports(engine=LocalEngine(workers=params.dedupe.workers)),
+        ports=dedupe.Ports(engine=engines.engine(params.engine), batch_size=params.engine.batch_size),
     )
 
 

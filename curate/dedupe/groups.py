@@ -1,30 +1,49 @@
-"""Groups of near-duplicates without chaining: a keeper, and images within the radius of the keeper itself."""
+"""Groups of near-duplicates without chaining: a keeper, and images that were compared with it and match.
+
+Images are taken best first. One that matches no keeper becomes a keeper; any other joins the keeper that it
+matches best, where its group admits it. So a cross-fade, whose every frame matches the next, falls into as
+many groups as it has pictures.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from curate.dedupe.hashes import UInt64Array
-from curate.dedupe.neighbours import Pairs, pairs_within
+from curate.dedupe.decisions import components
+from curate.dedupe.verify import RELATIONS as PIXEL_RELATIONS
+
+RELATIONS: Final = (*PIXEL_RELATIONS, "semantic", "decided")
+SEMANTIC: Final = RELATIONS.index("semantic")
+DECIDED: Final = RELATIONS.index("decided")
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """What the keeper rule looks at."""
+class Matches:
+    """Pairs of images that are the same picture, each once.
 
-    image_id: str
-    width: int  # upright pixels
-    height: int
-    sharpness: float
-    bytes: int
+    Attributes:
+        first: (P,) int64.
+        second: (P,) int64.
+        hamming: (P,) uint16, bits between the candidate hashes.
+        correlation: (P,) float32, of luma; the cosine where the relation is semantic.
+        relation: (P,) int8, index into `RELATIONS`.
+    """
 
-    def rank(self) -> tuple[int, float, int, str]:
-        """Sorts better images first: more pixels, sharper, more bytes, smaller image_id, in that order."""
-        return (-self.width * self.height, -self.sharpness, -self.bytes, self.image_id)
+    first: Rows
+    second: Rows
+    hamming: NDArray[np.uint16]
+    correlation: NDArray[np.float32]
+    relation: NDArray[np.int8]
+
+    def take(self, chosen: NDArray[np.bool_] | Rows) -> Matches:
+        """Some of the pairs."""
+        return Matches(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,92 +51,128 @@ class Grouping:
     """Which image each image belongs to.
 
     Attributes:
-        keeper: (N,) int64; index of the keeper, its own for keepers and for images on their own.
-        hamming: (N,) uint8; bits between an image and its keeper.
-        pairs_by_hamming: (65,) int64; pairs of images at each distance, as far as they were counted.
-        counted_to: Bits; distances above were not counted.
+        keeper: (N,) int64; row of the image it is dropped for, its own for images that are kept.
+        group: (N,) int64; row that names the group. A keeper's own, except where a person keeps several
+            images of one group: they share it, so that no split tears them apart.
+        match: (N,) int64; row in the matches that ties it to its keeper, -1 where there is none: kept images,
+            and those that only a person tied to it.
     """
 
-    keeper: NDArray[np.int64]
-    hamming: NDArray[np.uint8]
-    pairs_by_hamming: NDArray[np.int64]
-    counted_to: int
+    keeper: Rows
+    group: Rows
+    match: Rows
 
 
 def group(
-    hashes: UInt64Array, candidates: Sequence[Candidate], *, max_hamming: int, count_to: int = 0
+    matches: Matches,
+    *,
+    linkage: Literal["keeper", "complete"],
+    keep: NDArray[np.bool_],
+    same: Rows,
+    different: Rows,
 ) -> Grouping:
-    """Choose keepers and give every other image to one.
+    """Choose keepers and give the other images to them.
 
-    Images are taken best first (`Candidate.rank`). One that no keeper is within `max_hamming` of becomes a
-    keeper. The others belong to the nearest of those keepers that come before them, the better one on a tie.
-    Images of one hash go together, with the best of them. So every image lies within `max_hamming` of its
-    keeper, which is no worse a picture, and keepers lie further than that from each other.
+    An image joins the keeper that it matches best: pixels go before meaning, then the higher correlation, the
+    smaller distance, the better keeper. Images that people call the same go together: the best of them
+    decides where, the others follow.
 
     Args:
-        hashes: (N,) uint64.
-        candidates: N, in the order of the hashes.
-        max_hamming: Bits, 0..64.
-        count_to: Bits; count pairs up to this distance, at least up to `max_hamming`.
+        matches: Between rows 0..N-1, of which row 0 is the best image.
+        linkage: keeper = matched with the keeper; complete = with every member of the group.
+        keep: (N,) bool; never given to another keeper.
+        same: (S, 2) rows of one group.
+        different: (D, 2) rows that never share a group.
     """
-    order = np.array(sorted(range(len(candidates)), key=lambda i: candidates[i].rank()), dtype=np.int64)
-    # Images with the same hash share every decision, so the work is done on distinct hashes, best first.
-    distinct, first_at, members = np.unique(hashes[order], return_index=True, return_inverse=True)
-    best_first = np.argsort(first_at)
-    place = np.empty(len(distinct), dtype=np.int64)
-    place[best_first] = np.arange(len(distinct))
-    distinct, members = distinct[best_first], place[members]
-    sizes = np.bincount(members, minlength=len(distinct)).astype(np.int64)
-
-    counted_to = max(max_hamming, count_to)
-    pairs = pairs_within(distinct, counted_to)
-    owner, hamming = _stars(len(distinct), pairs, max_hamming)
-    leaders = order[first_at[best_first]]
-    keeper, distance = np.empty_like(order), np.empty(len(order), dtype=np.uint8)
-    keeper[order] = leaders[owner[members]]
-    distance[order] = hamming[members]
-    return Grouping(keeper, distance, _histogram(pairs, sizes), counted_to)
+    count = len(keep)
+    leader = np.arange(count)
+    for row, best in components([(a, b) for a, b in same.tolist()]).items():
+        leader[row] = best
+    leads = leader == np.arange(count)
+    edges = _edges(matches, leads)
+    bounds = np.searchsorted(edges.worse, np.arange(count + 1))
+    graph = _Graph(bounds, edges.better, *_apart(leader[different.reshape(-1, 2)], count))
+    keeper, named, edge = _join(graph, keep, linkage == "complete")
+    followers = np.flatnonzero(~leads)
+    named[followers] = named[leader[followers]]
+    keeper[followers] = np.where(keep[followers], followers, keeper[leader[followers]])
+    match = np.full(count, -1, dtype=np.int64)
+    match[edge >= 0] = edges.match[edge[edge >= 0]]
+    return Grouping(keeper, named, match)
 
 
-def _stars(count: int, pairs: Pairs, max_hamming: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Owner and distance of `count` points ranked by index."""
-    near = pairs.hamming <= max_hamming
-    better, worse, bits = pairs.first[near], pairs.second[near], pairs.hamming[near]
-    by_worse = np.lexsort((better, bits, worse))  # nearest first, then the better one
-    better, worse, bits = better[by_worse], worse[by_worse], bits[by_worse]
-    bounds = np.searchsorted(worse, np.arange(count + 1))
-    owner = np.arange(count, dtype=np.int64)
-    hamming = np.zeros(count, dtype=np.uint8)
-    is_keeper = np.ones(count, dtype=np.bool_)
-    for point in np.unique(worse):
-        ahead = slice(bounds[point], bounds[point + 1])
-        keepers = np.flatnonzero(is_keeper[better[ahead]])
-        if len(keepers):
-            is_keeper[point] = False
-            owner[point] = better[ahead][keepers[0]]
-            hamming[point] = bits[ahead][keepers[0]]
-    return owner, hamming
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """Matches between leaders, ordered by the worse one, then best first."""
+
+    worse: Rows
+    better: Rows
+    match: Rows
 
 
-def _histogram(pairs: Pairs, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pairs of images at each distance from pairs of distinct hashes and how often each hash occurs."""
-    counts = np.zeros(65, dtype=np.int64)
-    np.add.at(counts, pairs.hamming, sizes[pairs.first] * sizes[pairs.second])
-    counts[0] += int((sizes * (sizes - 1) // 2).sum())
-    return counts
+class _Graph(NamedTuple):
+    """For each row: better ones that match, best match first, and rows to stay apart from.
+
+    Attributes:
+        bounds: (N + 1,) of each image's entries in `better`.
+        better: (E,)
+        apart_bounds: (N + 1,) of each image's entries in `apart`.
+        apart: (A,)
+    """
+
+    bounds: Rows
+    better: Rows
+    apart_bounds: Rows
+    apart: Rows
 
 
-def explain(member: Candidate, keeper: Candidate, hamming: int) -> str:
-    """Why `member` was dropped for `keeper`, such as "4 bits from keeper; keeper has more pixels (...)"."""
-    bits = f"{hamming} bit{'' if hamming == 1 else 's'} from keeper"
-    if keeper.width * keeper.height > member.width * member.height:
-        sizes = f"{keeper.width}x{keeper.height} over {member.width}x{member.height}"
-        return f"{bits}; keeper has more pixels ({sizes})"
-    if keeper.sharpness > member.sharpness:
-        figures = f"{keeper.sharpness:.6g} over {member.sharpness:.6g}"
-        return f"{bits}; same number of pixels, keeper is sharper ({figures})"
-    if keeper.bytes > member.bytes:
-        return (
-            f"{bits}; same pixels and sharpness, keeper has more bytes ({keeper.bytes} over {member.bytes})"
-        )
-    return f"{bits}; nothing tells them apart, keeper has the smaller image_id"
+def _edges(matches: Matches, leads: NDArray[np.bool_]) -> _Edges:
+    chosen = np.flatnonzero(leads[matches.first] & leads[matches.second] & (matches.first != matches.second))
+    a, b = matches.first[chosen], matches.second[chosen]
+    better, worse = np.minimum(a, b), np.maximum(a, b)
+    semantic = matches.relation[chosen] == SEMANTIC
+    order = np.lexsort((better, matches.hamming[chosen], -matches.correlation[chosen], semantic, worse))
+    return _Edges(worse[order], better[order], chosen[order])
+
+
+def _apart(pairs: Rows, count: int) -> tuple[Rows, Rows]:
+    """Rows that must not meet, for each row: bounds (N + 1,) into the others."""
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    return np.searchsorted(both[:, 0], np.arange(count + 1)), np.ascontiguousarray(both[:, 1])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _join(graph: _Graph, keep: NDArray[np.bool_], complete: bool) -> tuple[Rows, Rows, Rows]:
+    """Keeper, name of the group and edge to the keeper; see `group`."""
+    count = len(keep)
+    keeper, named = np.arange(count), np.arange(count)
+    edge = np.full(count, -1)
+    size = np.ones(count, np.int64)
+    matched = np.zeros(count, np.int64)  # members of a keeper's group that the current image matches
+    for image in range(count):
+        edges = range(graph.bounds[image], graph.bounds[image + 1])
+        for at in edges:
+            matched[keeper[graph.better[at]]] += 1
+        for at in edges:
+            to = graph.better[at]
+            admitted = keeper[to] == to and (matched[to] == size[to] or not complete)
+            if admitted and _welcome(graph, image, named, named[to]):
+                named[image] = named[to]
+                if not keep[image]:
+                    keeper[image], edge[image] = to, at
+                    size[to] += 1
+                break
+        for at in edges:
+            matched[keeper[graph.better[at]]] = 0
+    return keeper, named, edge
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _welcome(graph: _Graph, image: int, named: Rows, group: int) -> bool:
+    """Whether nobody in the group must stay apart from the image."""
+    for at in range(graph.apart_bounds[image], graph.apart_bounds[image + 1]):
+        other = graph.apart[at]
+        if other < image and named[other] == group:
+            return False
+    return True

@@ -1,30 +1,40 @@
-"""Stage dedupe: near-duplicates found by pHash, one keeper a group; every row stays."""
+"""Stage dedupe: which images show the same picture, one keeper a group; every row stays.
+
+Images that the index lacks are hashed; candidates, verification and groups are made anew each time from the
+index, so that the result depends on the images and the parameters alone.
+"""
 
 from __future__ import annotations
 
 import csv
+import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
+from numpy.typing import NDArray
 
 from curate import schema, tables
-from curate.dedupe import groups, hashes
-from curate.dedupe.groups import Candidate, Grouping
-from curate.images.load import open_upright
+from curate.dedupe import candidates as search
+from curate.dedupe import comparison, decisions, groups, hashes, index, roster, verdicts
+from curate.dedupe.comparison import Found
+from curate.dedupe.decisions import Resolved
+from curate.dedupe.features import Recipe
+from curate.dedupe.groups import RELATIONS
+from curate.dedupe.keepers import Merits
+from curate.dedupe.neighbours import plan
+from curate.dedupe.roster import Roster
+from curate.dedupe.verdicts import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
 from curate.params import DedupeParams
 from curate.ports import Engine
 from curate.records import StageReport
+from curate.stages import fingerprints
+from curate.stages.fingerprints import Hashing
 
-_REASON = "near_duplicate"
-_CRITERIA = ("image_id", "width", "height", "sharpness", "bytes")
-# Up to here the histogram shows all distances, so that one sees where chance pairs begin; beyond, counting
-# every pair would cost more than the search.
-_COUNT_ALL_UP_TO = 10_000
+_LONG_S: Final = 60.0  # core seconds of a search that is announced
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,88 +46,177 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What the stage writes. `plot` is a CSV of `hamming,pairs`: pairs of that distance or one bit more."""
+    """What the stage writes.
+
+    Attributes:
+        table: The images table.
+        plot: CSV `hamming,pairs,verified`: candidates of that distance or one bit more.
+        index: Folder that is kept between runs; see `curate.dedupe.index`.
+    """
 
     table: Path
     plot: Path
+    index: Path
+
+
+def _say(line: str) -> None:
+    print(f"dedupe: {line}", file=sys.stderr)  # noqa: T201
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside."""
+    """The outside.
+
+    Attributes:
+        engine: Decodes and hashes.
+        batch_size: Images a worker takes at a time.
+        say: Takes a line for the user.
+    """
 
     engine: Engine
+    batch_size: int = 64
+    say: Callable[[str], None] = _say
 
 
 def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
-    """Hash the kept images, group them, and drop all but each group's keeper.
+    """Hash what is new, group all, and drop all but each group's keeper.
 
     Raises:
-        InputError: An image of the table has disappeared or is damaged.
+        InputError: An image of the table has disappeared or is damaged, or a decision makes no sense.
+        ParamsError: A preferred source that no image comes from, or a hash that has not so many bits.
+        QuadraticSearchError: The radius is too wide for so many images.
         TableError: The table is missing or of another version.
-        StorageError: The disk is full or refuses.
+        StorageError: The disk is full or refuses, or another process writes to the index.
     """
-    rows = tables.read(inputs.images, schema.IMAGES).to_pylist()
-    kept = [row for row in rows if row["drop_reason"] is None]
-    found = ports.engine.map(_phash, [row["path"] for row in kept], label="dedupe")
-    values = np.fromiter(found, dtype=np.uint64, count=len(kept))
-    candidates = [Candidate(**{name: row[name] for name in _CRITERIA}) for row in kept]
-    count_to = 64 if len(kept) <= _COUNT_ALL_UP_TO else params.max_hamming
-    grouping = groups.group(values, candidates, max_hamming=params.max_hamming, count_to=count_to)
-    for row, value in zip(kept, values.tolist(), strict=True):
-        row["phash"] = value
-    _mark(kept, candidates, grouping)
-    tables.write(_table(rows), outputs.table, schema.IMAGES)
-    _write_plot(grouping, outputs.plot)
-    return _report(rows, grouping, params.max_hamming)
+    recipe = Recipe.of(params)
+    listed, said = _read(params, inputs.images)
+    fit = listed.fit.copy()
+    fit[list(said.drop)] = False
+    radius = _radius(params, recipe, int(fit.sum()), ports.say)
+    hashing = Hashing(recipe, ports.engine, ports.batch_size)
+    with index.writing(outputs.index, fingerprints.contents(recipe)) as (shelf, wrong):
+        if wrong:
+            ports.say(f"the index is made anew: {wrong}")
+        before = len(shelf)
+        lost = hashing.update(shelf, inputs.images, fit, listed.ids)
+        hashed = len(shelf) - before
+        fit[list(lost)] = False
+        compared = _best_first(listed, said, fit)
+        images = comparison.side(fingerprints.features(shelf), shelf.find(listed.ids[compared]))
+    found = comparison.compare(images, recipe, max_hamming=radius, min_correlation=params.min_correlation)
+    place = np.full(len(fit), -1, dtype=np.int64)
+    place[compared] = np.arange(len(compared))
+    merits = _merits(listed, said).take(compared)
+    grouping = groups.group(
+        found.matches,
+        linkage=params.linkage,
+        keep=merits.keep,
+        same=_placed(said.same, place),
+        different=_placed(said.different, place),
+    )
+    ties = verdicts.ties(grouping, found.matches, images.small)
+    phash = images.small.phash
+    result = Verdicts(
+        listed.ids, place, compared, merits, phash, grouping, ties, params.prefer, said.drop, lost
+    )
+    reasons = _write_table(result, inputs.images, outputs.table)
+    _write_plot(found, outputs.plot)
+    further = {"radius": radius, "hashed": hashed, "reused": len(compared) - hashed}
+    return _report(result, reasons, found, {**further, "decisions": _counts(said)})
 
 
-def _phash(path: str) -> int:
-    """The pHash of an upright file; runs in a worker process."""
-    return int(hashes.phash(hashes.luma_thumbnail(open_upright(Path(path)))[None])[0])
+def _read(params: DedupeParams, path: Path) -> tuple[Roster, Resolved]:
+    """The table and what people decided about its images."""
+    made = decisions.load(params.decisions) if params.decisions else []
+    named = {name for one in made for name in (one.image, one.other) if name and not decisions.is_id(name)}
+    listed = roster.read(path, prefer=params.prefer, places=named)
+    said = decisions.resolve(made, params.decisions or Path(), listed.ids, listed.places)
+    # What an earlier stage dropped keeps that reason.
+    return listed, replace(said, drop={row: one for row, one in said.drop.items() if listed.fit[row]})
 
 
-def _mark(kept: Sequence[dict[str, Any]], candidates: Sequence[Candidate], grouping: Grouping) -> None:
-    sizes = np.bincount(grouping.keeper, minlength=len(kept))
-    for index, (row, keeper) in enumerate(zip(kept, grouping.keeper.tolist(), strict=True)):
-        if sizes[keeper] > 1:
-            row["dup_group"] = candidates[keeper].image_id
-        if keeper != index:
-            row["duplicate_of"] = candidates[keeper].image_id
-            row["drop_reason"] = _REASON
-            row["drop_detail"] = groups.explain(
-                candidates[index], candidates[keeper], int(grouping.hamming[index])
-            )
+def _radius(params: DedupeParams, recipe: Recipe, count: int, say: Callable[[str], None]) -> int:
+    """Bits between candidates, checked before any image is decoded."""
+    radius = search.radius(count, recipe) if params.max_hamming is None else params.max_hamming
+    if params.max_hamming is None and radius < search.radius(1, recipe):
+        say(f"candidates within {radius} bits, as there are {count:,} images (dedupe.max_hamming)")
+    bits = 64 * hashes.words(recipe.hash, recipe.bits)
+    if recipe.hash != "colorhash":  # a few bits of a word: no evenly spread hash
+        planned = plan(count, min(radius, bits), bits)
+        planned.require_selective()
+        if planned.core_seconds > _LONG_S:
+            say(f"the search will take about {planned.core_seconds / 60:,.0f} minutes of a core")
+    return radius
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), schema=schema.IMAGES.arrow)
+def _merits(listed: Roster, said: Resolved) -> Merits:
+    keep = listed.merits.keep.copy()
+    keep[said.keep] = True
+    return replace(listed.merits, keep=keep)
 
 
-def _write_plot(grouping: Grouping, path: Path) -> None:
+def _best_first(listed: Roster, said: Resolved, fit: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows of the images to compare."""
+    rows = np.flatnonzero(fit)
+    best: NDArray[np.int64] = rows[_merits(listed, said).take(rows).best_first()]
+    return best
+
+
+def _placed(pairs: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of rows as pairs of places, as far as both images are compared."""
+    placed = place[pairs].reshape(-1, 2)
+    both: NDArray[np.int64] = placed[(placed >= 0).all(axis=1)]
+    return both
+
+
+def _write_table(result: Verdicts, source: Path, target: Path) -> Counter[str]:
+    """Stream the table through; how often each reason to drop an image occurs."""
+    reasons: Counter[str] = Counter()
+    with tables.stream(target, schema.IMAGES) as stream:
+        for piece in tables.pieces(source, schema.IMAGES):
+            done = result.complete(piece, stream.num_rows)
+            reasons.update(reason for reason in done["drop_reason"].to_pylist() if reason is not None)
+            stream.write(done)
+    return reasons
+
+
+def _write_plot(found: Found, path: Path) -> None:
+    near, same = found.pairs.hamming, found.matches.hamming
+    most = int(near.max(initial=0))
+    every, verified = np.bincount(near, minlength=most + 2), np.bincount(same, minlength=most + 2)
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["hamming", "pairs"])
-        counted = grouping.pairs_by_hamming[: grouping.counted_to + 1].tolist()
+        writer.writerow(["hamming", "pairs", "verified"])
         # In steps of two: a median sets just half of the bits, so nearly all distances are even.
-        for hamming in range(0, len(counted), 2):
-            writer.writerow([hamming, sum(counted[hamming : hamming + 2])])
+        for bits in range(0, most + 1, 2):
+            writer.writerow([bits, every[bits : bits + 2].sum(), verified[bits : bits + 2].sum()])
 
 
-def _report(rows: Sequence[dict[str, Any]], grouping: Grouping, max_hamming: int) -> StageReport:
-    reasons = Counter(row["drop_reason"] for row in rows if row["drop_reason"] is not None)
-    dropped = sum(reasons.values())
-    sizes = np.bincount(grouping.keeper) if len(grouping.keeper) else np.zeros(0, dtype=np.int64)
-    in_groups = sizes[sizes > 1]
-    counts = (
-        ("images", len(rows)),
-        ("kept", len(rows) - dropped),
-        ("near-duplicates dropped", reasons[_REASON]),
-        ("groups", len(in_groups)),
+def _counts(said: Resolved) -> Mapping[str, int]:
+    paired = {"same": len(said.same), "different": len(said.different)}
+    return {"keep": len(said.keep), "drop": len(said.drop), **paired, "of_absent_images": said.absent}
+
+
+def _report(result: Verdicts, reasons: Counter[str], found: Found, further: Mapping[str, Any]) -> StageReport:
+    gone = result.ties.gone
+    sizes = np.bincount(result.grouping.group)
+    relations = Counter(RELATIONS[kind] for kind in result.ties.relation[gone].tolist())
+    counts = [
+        ("images", len(result.ids)),
+        ("kept", len(result.ids) - sum(reasons.values())),
+        ("near-duplicates dropped", reasons[NEAR_DUPLICATE]),
+        ("groups", int((sizes > 1).sum())),
+    ]
+    people, crashed = reasons[HUMAN], reasons[CRASHES]
+    counts += [("dropped by people", people)] * bool(people) + [("crashed a decoder", crashed)] * bool(
+        crashed
     )
     metrics = {
+        **further,
         "dropped_by_reason": dict(sorted(reasons.items())),
-        "largest_group": int(in_groups.max()) if len(in_groups) else 0,
-        "pairs_within_max_hamming": int(grouping.pairs_by_hamming[: max_hamming + 1].sum()),
+        "duplicates_by_relation": dict(sorted(relations.items())),
+        "candidate_pairs": len(found.pairs.first),
+        "verified_pairs": len(found.matches.first),
+        "largest_group": int(sizes[sizes > 1].max(initial=0)),
     }
-    return StageReport("dedupe", counts, metrics)
+    return StageReport("dedupe", tuple(counts), metrics)

@@ -1,91 +1,145 @@
-"""Stage dedupe on real files: keepers explained, all rows kept, the same bytes twice."""
+"""Stage dedupe on real files: keepers explained, all rows kept, the same bytes whatever came before."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import os
+import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import imagehash
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from curate import schema, tables
 from curate.engines.local import LocalEngine
-from curate.errors import InputError, StorageError, TableError
-from curate.params import DedupeParams, IngestParams
-from curate.records import StageReport
-from curate.stages import dedupe, ingest
+from curate.errors import InputError, ParamsError, StorageError, TableError
+from curate.params import DedupeParams
+from curate.records import ImageRecord, StageReport
+from curate.stages import dedupe
 
 INGESTED, TABLE, PLOT = Path("ingest.parquet"), Path("dedupe/images.parquet"), Path("plots/distances.csv")
+INDEX = Path("dedupe/index")
+VERDICTS = {
+    "phash", "dup_group", "duplicate_of", "dup_hamming", "dup_correlation", "dup_relation", "drop_reason",
+    "drop_detail",
+}  # fmt: skip
+
+
+def scene(seed: int, size: tuple[int, int] = (160, 120)) -> Image.Image:
+    rng = np.random.default_rng(100 + seed)
+    small = Image.fromarray(rng.integers(0, 256, (7, 9, 3), dtype=np.uint8))
+    return small.resize(size, Image.Resampling.BICUBIC)
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def ingested(files: dict[str, bytes]) -> dict[str, str]:
+    """Write the table that ingest would write for these files; image_ids by name."""
+    Path("images").mkdir(exist_ok=True)
+    ids = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    records = []
+    for name, content in files.items():
+        key, size = ids[name], len(content)
+        base = {"image_id": key, "sources": (name,), "bytes": size}
+        if content == b"no":
+            records.append(ImageRecord(**base, drop_reason="not_an_image", drop_detail="text"))
+            continue
+        path = Path("images") / key
+        path.write_bytes(content)
+        with Image.open(path) as picture:
+            width, height = picture.size
+        records.append(
+            ImageRecord(**base, path=path.as_posix(), width=width, height=height, sharpness=float(size % 7))
+        )
+    tables.write_rows([record.row() for record in records], INGESTED, schema.IMAGES)
+    return ids
+
+
+def files() -> dict[str, bytes]:
+    """Three scenes; of the first a smaller, a re-encoded and a mirrored copy; a broken file."""
+    return {
+        **{f"a/scene_{number}.png": encoded(scene(number)) for number in range(3)},
+        "a/small.png": encoded(scene(0).resize((96, 72), Image.Resampling.LANCZOS)),
+        "b/again.jpg": encoded(scene(0), "JPEG", quality=60),
+        "b/mirror.png": encoded(ImageOps.mirror(scene(0)).resize((120, 90))),
+        "b/broken.jpg": b"no",
+    }
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Three scenes; of the first a smaller and a re-encoded copy; a broken file."""
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.chdir(tmp_path)
-    Path("raw").mkdir()
-    for number in range(3):
-        scene(number).save(f"raw/scene_{number}.png")
-    scene(0).resize((96, 72), Image.Resampling.LANCZOS).save("raw/small.png")
-    scene(0).save("raw/again.jpg", quality=60)
-    Path("raw/broken.jpg").write_bytes(b"no")
-    ingest.run(
-        IngestParams(),
-        inputs=ingest.Inputs(raw=Path("raw")),
-        outputs=ingest.Outputs(table=INGESTED, images=Path("images")),
-        ports=ingest.Ports(engine=LocalEngine(1)),
-    )
-    return tmp_path
+    return ingested(files())
 
 
-def scene(seed: int) -> Image.Image:
-    rng = np.random.default_rng(100 + seed)
-    small = Image.fromarray(rng.integers(0, 256, (7, 9, 3), dtype=np.uint8))
-    return small.resize((160, 120), Image.Resampling.BICUBIC)
-
-
-def run(workers: int = 1, **params: Any) -> StageReport:
+def run(
+    workers: int = 0, *, batch_size: int = 64, said: list[str] | None = None, **params: Any
+) -> StageReport:
+    lines: list[str] = [] if said is None else said
     return dedupe.run(
         DedupeParams(**params),
         inputs=dedupe.Inputs(images=INGESTED),
-        outputs=dedupe.Outputs(table=TABLE, plot=PLOT),
-        ports=dedupe.Ports(engine=LocalEngine(workers)),
+        outputs=dedupe.Outputs(table=TABLE, plot=PLOT, index=INDEX),
+        ports=dedupe.Ports(
+            engine=LocalEngine(max(workers, 1), in_process=not workers, retries=1),
+            batch_size=batch_size,
+            say=lines.append,
+        ),
     )
 
 
 def rows() -> dict[str, dict[str, Any]]:
-    found = tables.read(TABLE, schema.IMAGES).to_pylist()
-    return {row["sources"][0].removeprefix("raw/"): row for row in found}
+    return {row["sources"][0]: row for row in tables.read(TABLE, schema.IMAGES).to_pylist()}
 
 
-def test_a_group_has_one_keeper_and_every_row_stays() -> None:
+def decided(*lines: str) -> Path:
+    path = Path("decisions.csv")
+    path.write_text("\n".join(["image,decision,other,by,note", *lines]) + "\n")
+    return path
+
+
+def test_a_group_has_one_keeper_and_every_row_stays(project: dict[str, str]) -> None:
     report = run()
     found = rows()
-    assert len(found) == 6
+    assert len(found) == 7
     dropped = {name for name, row in found.items() if row["drop_reason"] == "near_duplicate"}
-    keeper = next(name for name in ("scene_0.png", "again.jpg") if name not in dropped)
-    assert dropped == {"small.png", "scene_0.png", "again.jpg"} - {keeper}
-    for name in ("small.png", "scene_0.png", "again.jpg"):
-        assert found[name]["dup_group"] == found[keeper]["image_id"]
-    assert found["small.png"]["duplicate_of"] == found[keeper]["image_id"]
-    assert found["small.png"]["drop_detail"].endswith("keeper has more pixels (160x120 over 96x72)")
+    family = {"a/scene_0.png", "a/small.png", "b/again.jpg", "b/mirror.png"}
+    keeper = next(name for name in ("a/scene_0.png", "b/again.jpg") if name not in dropped)
+    assert dropped == family - {keeper}
+    assert {found[name]["dup_group"] for name in family} == {project[keeper]}
+    assert {found[name]["duplicate_of"] for name in dropped} == {project[keeper]}
     assert found[keeper]["duplicate_of"] is None
-    assert found["scene_1.png"]["dup_group"] is None
-    assert report.line() == "dedupe: 6 images, 3 kept, 2 near-duplicates dropped, 1 groups"
-    assert report.metrics == {
-        "dropped_by_reason": {"near_duplicate": 2, "not_an_image": 1},
-        "largest_group": 3,
-        "pairs_within_max_hamming": 3,
-    }
+    assert found["a/scene_1.png"]["dup_group"] is None
+    assert found["b/mirror.png"]["dup_relation"] == "mirrored"
+    small = found["a/small.png"]
+    assert small["dup_relation"] == "same"
+    assert small["dup_correlation"] > 0.98
+    assert small["drop_detail"] == (
+        f"same, {small['dup_hamming']} bits from keeper, correlation {small['dup_correlation']:.2f}; "
+        "keeper has more pixels (160x120 over 96x72)"
+    )
+    assert report.line() == "dedupe: 7 images, 3 kept, 3 near-duplicates dropped, 1 groups"
+    assert report.metrics["dropped_by_reason"] == {"near_duplicate": 3, "not_an_image": 1}
+    assert report.metrics["duplicates_by_relation"] == {"mirrored": 1, "same": 2}
+    assert report.metrics["largest_group"] == 4
+    assert report.metrics["candidate_pairs"] == report.metrics["verified_pairs"] == 6
+    assert (report.metrics["hashed"], report.metrics["reused"]) == (6, 0)
 
 
-def test_the_column_is_imagehash_s_phash() -> None:
-    run()
+def test_the_column_is_imagehash_s_phash_whatever_hash_finds_candidates() -> None:
+    run(hash="dhash", decode="exact")
     for name, row in rows().items():
-        if name == "broken.jpg":
+        if name == "b/broken.jpg":
             assert row["phash"] is None
             assert row["drop_reason"] == "not_an_image"
         else:
@@ -95,30 +149,78 @@ def test_the_column_is_imagehash_s_phash() -> None:
 def test_what_ingest_said_is_not_changed() -> None:
     run()
     before = {row["image_id"]: row for row in tables.read(INGESTED, schema.IMAGES).to_pylist()}
-    changed = {"phash", "dup_group", "duplicate_of", "drop_reason", "drop_detail"}
     for row in rows().values():
-        assert {k: v for k, v in row.items() if k not in changed} == {
-            k: v for k, v in before[row["image_id"]].items() if k not in changed
+        old = before[row["image_id"]]
+        assert {k: v for k, v in row.items() if k not in VERDICTS} == {
+            k: v for k, v in old.items() if k not in VERDICTS
         }
+        if old["drop_reason"] is not None:
+            assert (row["drop_reason"], row["drop_detail"]) == (old["drop_reason"], old["drop_detail"])
 
 
-def test_radius_64_leaves_one_and_the_plot_counts_all_pairs() -> None:
-    report = run(max_hamming=64)
-    assert dict(report.counts)["kept"] == 1
+def test_the_plot_counts_candidates_and_those_that_were_verified() -> None:
+    report = run(max_hamming=40, min_correlation=0.9)
     with PLOT.open(newline="") as file:
-        counts = [(int(row["hamming"]), int(row["pairs"])) for row in csv.DictReader(file)]
-    assert [bits for bits, _ in counts] == list(range(0, 65, 2))
-    assert sum(pairs for _, pairs in counts) == 10
+        lines = [{name: int(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert [line["hamming"] for line in lines] == list(range(0, 2 * len(lines), 2))
+    assert sum(line["pairs"] for line in lines) == report.metrics["candidate_pairs"] > 6
+    assert sum(line["verified"] for line in lines) == report.metrics["verified_pairs"] == 6
 
 
-def test_two_runs_and_two_workers_give_the_same_bytes() -> None:
-    run(workers=1)
+def test_workers_and_batches_do_not_change_a_byte() -> None:
+    run()
     first = (TABLE.read_bytes(), PLOT.read_bytes())
-    run(workers=2)
-    assert (TABLE.read_bytes(), PLOT.read_bytes()) == first
+    for workers, batch_size in ((2, 1), (1, 3)):
+        shutil.rmtree(INDEX)
+        run(workers, batch_size=batch_size)
+        assert (TABLE.read_bytes(), PLOT.read_bytes()) == first
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+def test_growing_in_any_order_gives_the_bytes_of_a_fresh_run() -> None:
+    every = files() | {f"c/{n}.png": encoded(scene(n).resize((140, 105))) for n in range(3)}
+    names = sorted(every)
+    for part in (names[5:], names[2:7], names[::2]):  # images come, go and come back
+        ingested({name: every[name] for name in part})
+        run()
+    ingested(every)
+    report = run()
+    grown = (TABLE.read_bytes(), PLOT.read_bytes())
+    assert 0 < report.metrics["hashed"] < 5
+    assert run().metrics["hashed"] == 0
+    shutil.rmtree(INDEX)
+    assert run().metrics["reused"] == 0
+    assert (TABLE.read_bytes(), PLOT.read_bytes()) == grown
+
+
+def test_another_recipe_makes_the_index_anew_and_keeps_the_old_one_until_it_is_done() -> None:
+    run()
+    old = [path.name for path in INDEX.iterdir() if path.is_dir()]
+    path = next(row["path"] for row in rows().values() if row["path"])
+    content = Path(path).read_bytes()
+    Path(path).unlink()
+    with pytest.raises(InputError):
+        run(bits=256)
+    assert {path.name for path in INDEX.iterdir() if path.is_dir()} > set(old)
+    Path(path).write_bytes(content)
+    assert run(bits=256).metrics["hashed"] == 6
+    new = [path.name for path in INDEX.iterdir() if path.is_dir()]
+    assert len(new) == 1
+    assert new != old
+
+
+def test_a_damaged_index_is_made_anew_with_one_line() -> None:
+    run()
+    before = TABLE.read_bytes()
+    (column,) = INDEX.glob("*/luma.bin")
+    column.write_bytes(column.read_bytes()[:-1])
+    said: list[str] = []
+    assert run(said=said).metrics["hashed"] == 6
+    assert len(said) == 1
+    assert said[0].startswith("the index is made anew: ")
+    assert TABLE.read_bytes() == before
+
+
+@pytest.mark.parametrize("workers", [0, 2])
 def test_a_disappeared_image_is_named(workers: int) -> None:
     path = next(row["path"] for row in tables.read(INGESTED, schema.IMAGES).to_pylist() if row["path"])
     content = Path(path).read_bytes()
@@ -146,7 +248,90 @@ def test_a_missing_table_and_a_full_disk_are_one_line() -> None:
         run()
 
 
-def test_a_flat_picture_and_a_flat_picture_are_the_same_hash() -> None:
-    buffer = io.BytesIO()
-    Image.new("RGB", (160, 120), (90, 90, 90)).save(buffer, "PNG")
-    assert str(imagehash.phash(Image.open(buffer))) == "8000000000000000"
+def test_a_preferred_source_s_images_are_kept(project: dict[str, str]) -> None:
+    run(prefer=("b", "a"))
+    found = rows()
+    assert found["b/again.jpg"]["drop_reason"] is None
+    assert found["b/mirror.png"]["drop_detail"].endswith("keeper has more pixels (160x120 over 120x90)")
+    assert found["a/scene_0.png"]["drop_detail"].endswith("keeper comes from the preferred source b")
+    assert found["a/scene_0.png"]["duplicate_of"] == project["b/again.jpg"]
+    with pytest.raises(ParamsError, match=r"^dedupe\.prefer: no image comes from 'x', only from a, b$"):
+        run(prefer=("a", "x"))
+
+
+def test_decisions_overrule_the_figures(project: dict[str, str]) -> None:
+    lines = (
+        "a/small.png,keep,,ann,",
+        f"{project['b/mirror.png'][:10]},different,{project['a/small.png']},,",
+        "a/scene_1.png,drop,,ben,out of focus",
+        "a/scene_2.png,same,a/small.png,,",
+        f"{'0' * 64},drop,,,",
+        "b/broken.jpg,drop,,,",
+    )
+    report = run(decisions=decided(*lines))
+    found = rows()
+    small = project["a/small.png"]
+    assert found["a/small.png"]["drop_reason"] is None
+    assert found["a/scene_0.png"]["duplicate_of"] == small
+    assert found["a/scene_0.png"]["drop_detail"].endswith("a person decided to keep the keeper")
+    assert found["b/mirror.png"]["dup_group"] != small
+    assert found["a/scene_1.png"]["drop_reason"] == "human_decision"
+    assert found["a/scene_1.png"]["drop_detail"] == "dropped by ben: out of focus"
+    assert found["a/scene_2.png"]["duplicate_of"] == small
+    assert found["a/scene_2.png"]["dup_relation"] == "decided"
+    assert found["a/scene_2.png"]["dup_correlation"] is None
+    assert found["b/broken.jpg"]["drop_reason"] == "not_an_image"
+    assert report.metrics["decisions"] == {
+        "keep": 1, "drop": 1, "same": 1, "different": 1, "of_absent_images": 1,
+    }  # fmt: skip
+    assert ("dropped by people", 1) in report.counts
+    with pytest.raises(InputError, match=r"^decisions\.csv:2: no image comes from 'a/none\.png'$"):
+        run(decisions=decided("a/none.png,keep,,,"))
+
+
+def test_a_radius_at_which_chance_decides_is_refused_before_anything_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from curate.dedupe import search_plan
+
+    monkeypatch.setattr(search_plan.SearchPlan, "quadratic", property(lambda self: self.max_hamming > 20))
+    with pytest.raises(search_plan.QuadraticSearchError, match=r"set dedupe\.max_hamming to"):
+        run(max_hamming=30)
+    assert not INDEX.exists()
+    run(max_hamming=20)
+
+
+def test_an_image_that_kills_its_worker_is_dropped_and_the_others_are_not(
+    monkeypatch: pytest.MonkeyPatch, project: dict[str, str]
+) -> None:
+    """The worker dies of memory, as a decoder that runs wild would: the image's path says so."""
+    monkeypatch.setattr(dedupe.fingerprints, "_setup", _deadly)
+    Path("deadly").write_text(project["a/scene_2.png"])
+    report = run(workers=2, batch_size=4)
+    found = rows()
+    assert found["a/scene_2.png"]["drop_reason"] == "crashes_decoder"
+    assert "died" in found["a/scene_2.png"]["drop_detail"]
+    assert dict(report.counts)["crashed a decoder"] == 1
+    assert found["a/small.png"]["phash"] is not None
+    Path("deadly").write_text("nothing")
+    report = run()
+    assert report.metrics["hashed"] == 1
+    assert rows()["a/scene_2.png"]["drop_reason"] is None
+
+
+def _deadly(recipe: Any, lenient: bool) -> Any:
+    """As `fingerprints._setup`, but the image named in the file `deadly` kills the process."""
+
+    def batch(paths: list[str]) -> Any:
+        if any(path.endswith(Path("deadly").read_text()) for path in paths):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return dedupe.fingerprints._hash(recipe, lenient, paths)
+
+    return batch
+
+
+def test_a_table_without_fit_images() -> None:
+    ingested({"a/broken.jpg": b"no"})
+    report = run()
+    assert report.line() == "dedupe: 1 images, 0 kept, 0 near-duplicates dropped, 0 groups"
+    assert rows()["a/broken.jpg"]["drop_reason"] == "not_an_image"
