@@ -1,0 +1,152 @@
+"""Leaks: images of a project that another data set holds too, found in an index of that data set."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate import tables
+from curate.dedupe import candidates as search
+from curate.dedupe import comparison, index, roster
+from curate.dedupe.features import Recipe
+from curate.dedupe.groups import RELATIONS, Matches
+from curate.dedupe.index import Index
+from curate.errors import TableError
+from curate.params import DedupeParams
+from curate.ports import Engine
+from curate.records import StageReport
+from curate.stages import fingerprints
+from curate.stages.fingerprints import Hashing
+
+COLUMNS: Final = ("image_id", "place", "other_id", "other_place", "relation", "hamming", "correlation")
+IDENTICAL: Final = "identical"  # the same bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is compared.
+
+    Attributes:
+        images: The project's images table.
+        base: Index of the other data set; it is only read.
+    """
+
+    images: Path
+    base: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What is written.
+
+    Attributes:
+        leaks: CSV of `COLUMNS`: every pair that is the same picture, by image_id.
+        index: The project's own index, brought up to date.
+    """
+
+    leaks: Path
+    index: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside."""
+
+    engine: Engine
+    batch_size: int = 64
+
+
+def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
+    """Compare all fit images of the table with all of the index.
+
+    Raises:
+        TableError: The table or the index is missing, damaged, or the index was made with other settings.
+        InputError: An image of the table has disappeared or is damaged.
+        StorageError: The disk is full or refuses.
+    """
+    recipe = Recipe.of(params)
+    base = index.reading(inputs.base)
+    _refuse_another_recipe(base, recipe, inputs.base)
+    listed = roster.read(inputs.images)
+    fit = listed.fit.copy()
+    hashing = Hashing(recipe, ports.engine, ports.batch_size)
+    with index.writing(outputs.index, fingerprints.contents(recipe)) as (shelf, _):
+        fit[list(hashing.update(shelf, inputs.images, fit, listed.ids))] = False
+        rows = np.flatnonzero(fit)
+        mine = comparison.side(fingerprints.features(shelf), shelf.find(listed.ids[rows]))
+    theirs = comparison.side(fingerprints.features(base), index.sorted_rows(base.ids))
+    bits = search.radius(len(rows) + len(base), recipe) if params.max_hamming is None else params.max_hamming
+    found = comparison.compare(
+        mine, recipe, max_hamming=bits, min_correlation=params.min_correlation, base=theirs
+    )
+    leaks = _with_identical(found.matches, base.find(listed.ids[rows]), theirs.rows)
+    hit = np.zeros(len(fit), np.bool_)
+    hit[rows[leaks.first]] = True
+    # Rows of the index instead of places in the side, for the file.
+    leaks = replace(leaks, second=theirs.rows[leaks.second])
+    _write(leaks, base, roster.files(inputs.images, hit), outputs.leaks)
+    counts = (
+        ("images", len(rows)),
+        ("images in the index", len(base)),
+        ("leaks", int(hit.sum())),
+        ("pairs", len(leaks.first)),
+    )
+    return StageReport("against", counts)
+
+
+def _refuse_another_recipe(base: Index, recipe: Recipe, folder: Path) -> None:
+    if base.digest == recipe.digest():
+        return
+    ours: Mapping[str, Any] = asdict(recipe)
+    differing = [name for name in ours if ours[name] != base.settings.get(name)]
+    if not differing:
+        raise TableError(f"{folder} was made by another version of curate or of a decoder: make it again")
+    listed = ", ".join(f"dedupe.{name} {base.settings.get(name)} (here {ours[name]})" for name in differing)
+    raise TableError(f"{folder} was made with {listed}: set params.yaml alike, or make the index again")
+
+
+def _with_identical(matches: Matches, same_bytes: NDArray[np.int64], base_rows: NDArray[np.int64]) -> Matches:
+    """Matches, those of the same bytes with a relation of their own, by first, then second."""
+    place = np.empty(len(base_rows), dtype=np.int64)
+    place[base_rows] = np.arange(len(base_rows))
+    first = np.flatnonzero(same_bytes >= 0)
+    second = place[same_bytes[first]]
+    known = np.isin(matches.first * len(base_rows) + matches.second, first * len(base_rows) + second)
+    rest = matches.take(~known)
+    ones = np.ones(len(first), np.float32)
+    every = Matches(
+        np.concatenate([rest.first, first]),
+        np.concatenate([rest.second, second]),
+        np.concatenate([rest.hamming, np.zeros(len(first), np.uint16)]),
+        np.concatenate([rest.correlation, ones]),
+        np.concatenate([rest.relation, np.full(len(first), -1, np.int8)]),
+    )
+    return every.take(np.lexsort((every.second, every.first)))
+
+
+def _write(
+    leaks: Matches, base: Index, files: Iterator[tuple[index.Ids, list[str], list[str]]], path: Path
+) -> None:
+    """The images of `files` are those with a leak, in order; `leaks` has theirs in the same order."""
+    order, starts = np.unique(leaks.first, return_index=True)
+    ends = [*starts[1:].tolist(), len(leaks.first)] if len(order) else []
+    bounds = zip(starts.tolist(), ends, strict=True)
+    with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for ids, _, places in files:
+            for key, place in zip(roster.id_texts(ids), places, strict=True):
+                start, end = next(bounds)
+                others = leaks.second[start:end]
+                texts = zip(roster.id_texts(base.ids[others]), base.places(others), strict=True)
+                for at, other in zip(range(start, end), texts, strict=True):
+                    kind = int(leaks.relation[at])
+                    relation = RELATIONS[kind] if kind >= 0 else IDENTICAL
+                    figures = (relation, int(leaks.hamming[at]), f"{leaks.correlation[at]:.4f}")
+                    writer.writerow((key, place, *other, *figures))

@@ -1,0 +1,98 @@
+"""An index of any images: a folder of files or an images table; what leaks are searched in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from curate.dedupe import index, roster
+from curate.dedupe.features import Recipe
+from curate.dedupe.index import Index
+from curate.errors import InputError
+from curate.params import DedupeParams
+from curate.ports import Casualty, Engine
+from curate.records import StageReport
+from curate.stages import fingerprints
+from curate.stages.fingerprints import Hashing, Item, Refused
+
+_NAMED = 5  # files that could not be read
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside. `say` takes a line for the user."""
+
+    engine: Engine
+    say: Callable[[str], None]
+    batch_size: int = 64
+
+
+def run(params: DedupeParams, *, source: Path, out: Path, ports: Ports) -> StageReport:
+    """Add all images of the source that the index lacks.
+
+    Args:
+        params: How images are hashed.
+        source: A folder, of which every file that is an image is taken, or an images table (.parquet).
+        out: The index.
+        ports: The outside.
+
+    Raises:
+        InputError: No such source, or no image in it.
+        TableError: The table is damaged or of another version.
+        StorageError: The disk is full or refuses.
+    """
+    recipe = Recipe.of(params)
+    hashing = Hashing(recipe, ports.engine, ports.batch_size)
+    with index.writing(out, fingerprints.contents(recipe)) as (shelf, wrong):
+        if wrong:
+            ports.say(f"the index is made anew: {wrong}")
+        before = len(shelf)
+        refused = (
+            _folder(shelf, hashing, source, ports) if source.is_dir() else _table(shelf, hashing, source)
+        )
+        if not len(shelf):
+            raise InputError(f"{source} holds no image")
+    counts = [("images", len(shelf)), ("new", len(shelf) - before), ("files refused", refused)]
+    return StageReport("index", tuple(counts))
+
+
+def _table(shelf: Index, hashing: Hashing, source: Path) -> int:
+    if not source.exists():
+        raise InputError(f"{source} does not exist: give a folder of images or an images table")
+    listed = roster.read(source)
+    return len(hashing.update(shelf, source, listed.fit, listed.ids))
+
+
+def _folder(shelf: Index, hashing: Hashing, folder: Path, ports: Ports) -> int:
+    """How many files are no images; the first ones are named."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    refused = 0
+    for result in hashing.run(shelf, _new(paths, folder, shelf), lenient=True):
+        if result is None:
+            continue
+        refused += 1
+        if refused <= _NAMED:
+            ports.say(_why(result))
+    return refused
+
+
+def _why(result: Casualty | Refused) -> str:
+    return result.why if isinstance(result, Refused) else f"a file killed its worker ({result.how})"
+
+
+def _new(paths: list[Path], folder: Path, shelf: Index) -> Iterator[Item]:
+    """Files whose bytes are not in the index yet, each content once."""
+    seen = {row.tobytes() for row in np.asarray(shelf.ids)}
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                key = hashlib.file_digest(file, "sha256").digest()
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+        if key not in seen:
+            seen.add(key)
+            yield key, str(path), path.relative_to(folder).as_posix()

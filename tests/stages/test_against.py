@@ -1,0 +1,153 @@
+"""Leaks against an index: of a folder, of a table, by the command."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageOps
+from typer.testing import CliRunner
+
+from curate.cli import app
+from curate.dedupe import index
+from curate.engines.local import LocalEngine
+from curate.errors import InputError, TableError
+from curate.params import DedupeParams
+from curate.stages import against, indexing
+from tests.stages.test_dedupe import INGESTED, encoded, ingested, scene
+
+ENGINE = LocalEngine(1, in_process=True)
+LEAKS, OWN, BENCHMARK = Path("leaks.csv"), Path("own"), Path("benchmark")
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Four scenes; a benchmark holds one as it is, one smaller, one mirrored, another one, and a text."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("photos/deep")
+    folder.mkdir(parents=True)
+    (folder / "same bytes.png").write_bytes(encoded(scene(0)))
+    (folder / "copy of it.png").write_bytes(encoded(scene(0)))
+    (folder / "smaller.jpg").write_bytes(encoded(scene(1).resize((100, 75)), "JPEG"))
+    (folder / "mirrored.png").write_bytes(encoded(ImageOps.mirror(scene(2))))
+    (folder / "other.png").write_bytes(encoded(scene(9)))
+    (folder / "readme.txt").write_text("no image")
+    return ingested({f"cam/{number}.png": encoded(scene(number)) for number in range(4)})
+
+
+def indexed(source: Path = Path("photos"), **params: object) -> tuple[str, list[str]]:
+    said: list[str] = []
+    ports = indexing.Ports(ENGINE, said.append)
+    return indexing.run(DedupeParams(**params), source=source, out=BENCHMARK, ports=ports).line(), said
+
+
+def leaks() -> list[dict[str, str]]:
+    against.run(
+        DedupeParams(),
+        inputs=against.Inputs(images=INGESTED, base=BENCHMARK),
+        outputs=against.Outputs(leaks=LEAKS, index=OWN),
+        ports=against.Ports(ENGINE),
+    )
+    with LEAKS.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_folder_becomes_an_index_each_content_once_and_what_is_no_image_is_named() -> None:
+    line, said = indexed()
+    assert line == "index: 4 images, 4 new, 1 files refused"
+    assert len(said) == 1
+    assert "readme.txt" in said[0]
+    assert indexed()[0] == "index: 4 images, 0 new, 1 files refused"
+    (Path("photos") / "late.png").write_bytes(encoded(scene(20)))
+    assert indexed()[0] == "index: 5 images, 1 new, 1 files refused"
+
+
+def test_leaks_are_named_with_what_was_found(project: dict[str, str]) -> None:
+    indexed()
+    found = {row["place"]: row for row in leaks()}
+    assert list(found) == [
+        place for place, _ in sorted(project.items(), key=lambda item: item[1]) if place in found
+    ]
+    assert set(found) == {"cam/0.png", "cam/1.png", "cam/2.png"}
+    assert {place: (row["other_place"], row["relation"]) for place, row in found.items()} == {
+        "cam/0.png": ("deep/copy of it.png", "identical"),
+        "cam/1.png": ("deep/smaller.jpg", "same"),
+        "cam/2.png": ("deep/mirrored.png", "mirrored"),
+    }
+    for place, row in found.items():
+        assert row["image_id"] == project[place]
+        path = Path("photos") / row["other_place"]
+        assert row["other_id"] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert float(row["correlation"]) > 0.95
+
+
+def test_flat_images_of_the_same_bytes_are_leaks_too() -> None:
+    flat = encoded(Image.new("RGB", (160, 120), (7, 7, 7)))
+    Path("photos/flat.png").write_bytes(flat)
+    indexed()
+    ingested({"cam/flat.png": flat})
+    assert [row["relation"] for row in leaks()] == ["identical"]
+
+
+def test_the_order_in_which_an_index_grew_does_not_matter() -> None:
+    table = [Path("photos/deep") / name for name in ("smaller.jpg", "mirrored.png")]
+    contents = {path: path.read_bytes() for path in table}
+    for path in table:
+        path.unlink()
+    indexed()
+    for path, content in contents.items():
+        path.write_bytes(content)
+    indexed()
+    leaks()
+    grown = LEAKS.read_bytes()
+    for path in sorted(BENCHMARK.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    indexed()
+    leaks()
+    assert LEAKS.read_bytes() == grown
+
+
+def test_a_table_can_be_indexed_and_all_of_it_leaks_into_itself() -> None:
+    assert indexed(INGESTED)[0] == "index: 4 images, 4 new, 0 files refused"
+    assert [row["relation"] for row in leaks()] == ["identical"] * 4
+    assert index.reading(BENCHMARK).places(index.sorted_rows(index.reading(BENCHMARK).ids)) == [
+        row["place"] for row in leaks()
+    ]
+
+
+def test_an_index_of_other_settings_is_refused() -> None:
+    indexed(bits=256, crops=False)
+    with pytest.raises(TableError) as caught:
+        leaks()
+    assert str(caught.value) == (
+        "benchmark was made with dedupe.bits 256 (here 64), dedupe.crops False (here True): "
+        "set params.yaml alike, or make the index again"
+    )
+
+
+def test_sources_that_hold_nothing_are_refused() -> None:
+    Path("empty").mkdir()
+    with pytest.raises(InputError, match=r"^empty holds no image$"):
+        indexed(Path("empty"))
+    with pytest.raises(InputError, match=r"^none does not exist: give a folder of images or an"):
+        indexed(Path("none"))
+
+
+def test_the_commands() -> None:
+    def command(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["dedupe", *words])
+        return done.exit_code, done.stdout
+
+    assert command("index", "photos", "--out", "benchmark")[0] == 0
+    search = ("against", "benchmark", "--table", str(INGESTED), "--index", "own")
+    code, text = command(*search)
+    assert code == 0
+    assert text == "against: 4 images, 4 images in the index, 3 leaks, 3 pairs: leaks.csv\n"
+    assert command(*search, "--fail")[0] == 1
+    ingested({"cam/3.png": encoded(scene(3))})
+    assert command(*search, "--fail") == (
+        0,
+        "against: 1 images, 4 images in the index, 0 leaks, 0 pairs: leaks.csv\n",
+    )
