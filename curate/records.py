@@ -22,7 +22,7 @@ BoolArray = NDArray[np.bool_]
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in upright pixels
 
 Origin = Literal["model", "human", "consensus", "gold"]
-Outcome = Literal["object", "empty", "skipped"]
+Outcome = Literal["object", "empty", "skipped", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class ImageRecord:
 class Annotation:
     """One object that a model, a person or the consensus sees in an image; a row of `annotations`.
 
-    An annotator who looked and found nothing has one row with outcome "empty" and no box.
+    An annotator who looked and found nothing has one row with outcome "empty" and no box. A model's box that
+    is no suggestion has a row with outcome "rejected" where rejects are kept.
     """
 
     annotation_id: str
@@ -91,9 +92,15 @@ class Annotation:
     lead_time_s: float | None = None
     created_at: str | None = None
     outcome: Outcome = "object"
+    reject_reason: str | None = None
+    taxonomy_digest: str | None = None
 
     def __post_init__(self) -> None:
-        if self.outcome == "object":
+        if (self.reject_reason is None) == (self.outcome == "rejected"):
+            raise RecordError(
+                f"annotation {self.annotation_id} is {self.outcome} with reject_reason {self.reject_reason!r}"
+            )
+        if self.outcome in ("object", "rejected"):
             if self.category is None or self.bbox_xyxy is None:
                 raise RecordError(f"annotation {self.annotation_id} needs a category and a box")
             x1, y1, x2, y2 = self.bbox_xyxy
@@ -189,15 +196,19 @@ class StageReport:
         stage: Name as in dvc.yaml.
         counts: Name and number pairs, in the order of the closing line.
         metrics: Further figures for metrics/<stage>.json; nested mappings of numbers and short strings.
+        this_run: Numbers for the closing line only: another run on the same input has others.
     """
 
     stage: str
     counts: tuple[tuple[str, int], ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    this_run: tuple[tuple[str, int], ...] = ()
 
     def line(self) -> str:
         """The closing line, such as "dedupe: 240 images, 201 kept, 39 dropped"."""
-        return f"{self.stage}: " + ", ".join(f"{number:,} {name}" for name, number in self.counts)
+        return f"{self.stage}: " + ", ".join(
+            f"{number:,} {name}" for name, number in (*self.counts, *self.this_run)
+        )
 
 
 def _cell(value: Any) -> Any:

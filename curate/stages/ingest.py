@@ -1,26 +1,44 @@
-"""Stage ingest: a folder of raw files becomes one row a distinct image, and a folder of upright files."""
+"""Stage ingest: sources of raw files become one row a distinct image, and a folder of upright files.
+
+What was seen is remembered in a ledger, so that a run reads only what is new or changed; see `curate.ingest`.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import os
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import json
+import sqlite3
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from curate import schema, tables
+from curate import tables
 from curate.errors import InputError
-from curate.images import decode, quality, sources, store, walk
-from curate.images.decode import Decoded, Header, Limits, UnfitImageError
+from curate.images.upright import Limits
+from curate.ingest import (
+    code,
+    examine,
+    figures,
+    folders,
+    images_table,
+    ledger,
+    lists,
+    plan,
+    record,
+    remote,
+    shards,
+    sources,
+    store,
+)
+from curate.ingest.listing import Context
+from curate.ingest.plan import Plan, Rules
+from curate.ingest.read import Reader, Work
+from curate.ingest.sources import Source, Sources
 from curate.params import IngestParams
-from curate.ports import Engine
-from curate.records import ImageRecord, StageReport
-
-_MAX_BYTES = 1 << 30  # of a file: larger ones are hashed in pieces and never decoded
-_PIECE = 1 << 20
+from curate.ports import Casualty, Engine
+from curate.records import StageReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,206 +50,207 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What the stage writes. `images` is kept between runs and brought up to date."""
+    """What the stage writes.
+
+    Attributes:
+        table: One row a distinct image.
+        images: Folder of upright files, kept between runs and brought up to date.
+        ledger: What was seen, kept between runs; without it everything is read again.
+        cache: Bytes that came from elsewhere; what is lost is fetched again.
+    """
 
     table: Path
     images: Path
+    ledger: Path
+    cache: Path = Path(".cache/remote")
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside."""
+    """The outside.
+
+    Attributes:
+        engine: Runs what looks at files.
+        batch_size: Files that a worker takes at a time.
+    """
 
     engine: Engine
+    batch_size: int = 64
 
 
 @dataclass(frozen=True, slots=True)
-class _Settings:
-    """What a worker must know."""
+class _Run:
+    """What the steps of a run share."""
 
-    raw: Path  # absolute
-    limits: Limits
-    images: Path
-    jpeg_quality: int
+    outputs: Outputs
+    ports: Ports
+    rules: Rules
+    settings: examine.Settings
+    db: sqlite3.Connection
+    sources: dict[int, Source]
 
 
 def run(params: IngestParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
-    """Ingest all files below `inputs.raw`.
+    """Ingest all files of all sources.
 
-    Files with the same bytes become one row. A file that is no fit image is a row with its reason. Licence
-    and attribution come from the first source, in the order of the list, that gives a licence; each attribute
-    from the first that gives it.
-    `outputs.images` ends up with exactly the upright files of the kept rows.
+    Files with the same bytes become one row. A file that is no fit image is a row with its reason; so is a
+    file that cannot be read, and the next run tries it again. A file that is gone leaves its row, with the
+    reason "removed" once no other place has its bytes. `outputs.images` ends up with exactly the upright
+    files of the kept rows. The table does not depend on the engine, nor on what earlier runs had done,
+    but for the rows of removed files.
 
     Raises:
-        InputError: No raw folder, no file in it, no usable image, or a list of sources that does not fit.
+        InputError: No raw folder, no file, no usable image, or a list of sources that does not fit.
         ParamsError: The list of sources is malformed.
-        StorageError: The disk is full or refuses.
+        StorageError: The disk is full or refuses, or another run uses the ledger.
     """
-    paths, known = _find(params, inputs, outputs)
-    limits = Limits(params.min_side, params.max_pixels, params.max_aspect)
-    settings = _Settings(sources.absolute(inputs.raw), limits, outputs.images, params.jpeg_quality)
-    examined = ports.engine.map(functools.partial(_examine, settings=settings), paths, label="ingest")
-    records = _merge(zip(paths, examined, strict=True), known)
-    if not any(record.drop_reason is None for record in records):
-        reasons = Counter(record.drop_reason for record in records)
-        listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items(), key=str))
-        raise InputError(
-            f"{inputs.raw} holds {len(paths)} files but no usable image ({listed}): put images there"
-        )
-    expected = {Path(r.path).relative_to(outputs.images).as_posix() for r in records if r.path is not None}
+    known = _sources(params, inputs, outputs)
     try:
-        removed = store.remove_strangers(outputs.images, expected)
-    except OSError as error:
-        raise tables.storage_error(error, outputs.images) from error
-    tables.write_rows([record.row() for record in records], outputs.table, schema.IMAGES)
-    return _report(records, files=len(paths), removed=removed)
+        return _with_ledger(params, known, inputs, outputs, ports)
+    except ledger.LedgerDamagedError as error:  # met only now: begin again without it
+        ledger.set_aside(outputs.ledger, error)
+        return _with_ledger(params, known, inputs, outputs, ports)
 
 
-def _find(params: IngestParams, inputs: Inputs, outputs: Outputs) -> tuple[list[Path], sources.Sources]:
+def _with_ledger(
+    params: IngestParams, known: Sources, inputs: Inputs, outputs: Outputs, ports: Ports
+) -> StageReport:
+    with ledger.opened(outputs.ledger) as db:
+        ids = {source.name: ledger.source_id(db, source.name) for source in known.sources}
+        own = {str(path).encode("utf-8", "surrogateescape") for path in known.own_files}
+        context = Context(db, ids, own, outputs.cache, params.retries, params.timeout_s)
+        _list(context, known)
+        if not db.execute("SELECT 1 FROM scratch.listed LIMIT 1").fetchone():
+            raise InputError(f"raw folder {inputs.raw} holds no file: put images there")
+        by_id = {ids[source.name]: source for source in known.sources}
+        settings = _settings(params, outputs, by_id)
+        step = _Run(outputs, ports, _rules(params, settings), settings, db, by_id)
+        plan.compare(db, step.rules, by_id)
+        read = _read(step, again=False)
+        stale = _tidy(step)
+        plan.settle(db, step.rules, context.archives)
+        _refuse_nothing(db, inputs.raw)
+        changed = images_table.write(db, outputs.table, outputs.images, known.sources)
+        made = figures.of(db, again=changed)
+    this_run = [("read", read), *([("stale files removed", stale)] if stale else [])]
+    return StageReport("ingest", tuple(made["counts"].items()), made["metrics"], tuple(this_run))
+
+
+def _sources(params: IngestParams, inputs: Inputs, outputs: Outputs) -> Sources:
     raw = inputs.raw
     if not raw.is_dir():
         raise InputError(f"raw folder {raw} does not exist: create it, or set ingest.raw in params.yaml")
-    ours, theirs = sources.absolute(outputs.images), sources.absolute(raw)
-    if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
-        raise InputError(
-            f"raw folder {raw} and image folder {outputs.images} overlap: set ingest.raw elsewhere"
-        )
     known = sources.load(raw, params.sources)
-    try:
-        paths = [path for path in walk.files_below(theirs) if sources.absolute(path) not in known.own_files]
-    except OSError as error:
-        raise InputError(f"raw folder {raw} cannot be listed: {error}") from error
-    if not paths:
-        raise InputError(f"raw folder {raw} holds no file: put images there")
-    return paths, known
-
-
-def _examine(path: Path, settings: _Settings) -> ImageRecord:
-    """One file's row, its upright file written; runs in a worker process. `sources` is filled in later."""
-    try:
-        image_id, size, data = _read(path)
-    except OSError as error:
-        return _unreadable(path.relative_to(settings.raw), error)
-    base = ImageRecord(image_id=image_id, sources=("?",), bytes=size, drop_reason="unreadable")
-    if data is None:
-        return replace(base, drop_reason="too_large", drop_detail=f"{size} bytes are over {_MAX_BYTES}")
-    try:
-        decoded = decode.decode(data, settings.limits)
-    except UnfitImageError as unfit:
-        described = replace(base, drop_reason=unfit.reason, drop_detail=unfit.detail)
-        return described if unfit.header is None else replace(described, **_header_columns(unfit.header))
-    target = settings.images / store.relative_path(image_id, decoded.extension)
-    try:
-        if decoded.untouched:
-            store.keep_source(path, target, image_id)
-        else:
-            store.encode(decoded.picture, target, jpeg_quality=settings.jpeg_quality)
-    except OSError as error:
-        raise tables.storage_error(error, target) from error
-    return _kept(base, decoded, target)
-
-
-def _read(path: Path) -> tuple[str, int, bytes | None]:
-    """sha256, size and content of a file; no content over `_MAX_BYTES`."""
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size <= _MAX_BYTES:
-            data = file.read()
-            return hashlib.sha256(data).hexdigest(), len(data), data
-        digest, size = hashlib.sha256(), 0
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-            size += len(piece)
-        return digest.hexdigest(), size, None
-
-
-def _unreadable(path: Path, error: OSError) -> ImageRecord:
-    """A row for a file without readable bytes: its id is derived from its path below the raw folder."""
-    return ImageRecord(
-        image_id=hashlib.sha256(b"unreadable\0" + os.fsencode(path)).hexdigest(),
-        sources=("?",),
-        bytes=0,
-        drop_reason="unreadable",
-        drop_detail=error.strerror or type(error).__name__,
-    )
-
-
-def _header_columns(header: Header) -> dict[str, Any]:
-    names = ("format", "width", "height", "exif_orientation", "captured_at")
-    return {name: getattr(header, name) for name in names}
-
-
-def _kept(base: ImageRecord, decoded: Decoded, target: Path) -> ImageRecord:
-    measured = quality.measure(decoded.picture)
-    return replace(
-        base,
-        **_header_columns(decoded.header),
-        path=target.as_posix(),
-        brightness=measured.brightness,
-        contrast=measured.contrast,
-        sharpness=measured.sharpness,
-        drop_reason=None,
-    )
-
-
-def _merge(examined: Iterable[tuple[Path, ImageRecord]], known: sources.Sources) -> list[ImageRecord]:
-    """One record a distinct image, with every place where it was found."""
-    places: dict[str, list[tuple[int, Path]]] = {}
-    records: dict[str, ImageRecord] = {}
-    for path, record in examined:
-        places.setdefault(record.image_id, []).append((known.of(path), path))
-        records[record.image_id] = record
-    return [_with_places(records[image_id], sorted(places[image_id]), known) for image_id in sorted(records)]
-
-
-def _with_places(
-    record: ImageRecord, places: Sequence[tuple[int, Path]], known: sources.Sources
-) -> ImageRecord:
-    origins = [known.sources[index] for index, _ in places]
-    attributes: dict[str, str] = {}
-    for _, path in places:
-        attributes = {**known.attributes.get(path, {}), **attributes}
-    licensed = next((origin for origin in origins if origin.license is not None), origins[0])
-    return replace(
-        record,
-        sources=tuple(
-            sorted(
-                sources.entry_name(origin, path) for origin, (_, path) in zip(origins, places, strict=True)
+    ours = sources.absolute(outputs.images)
+    for source in known.sources:
+        theirs = Path(source.where)
+        if source.kind == "path" and (ours.is_relative_to(theirs) or theirs.is_relative_to(ours)):
+            raise InputError(
+                f"raw folder {raw if source.name == sources.UNLISTED or not params.sources else theirs} and "
+                f"image folder {outputs.images} overlap: set ingest.raw elsewhere"
             )
-        ),
-        license=licensed.license,
-        attribution=licensed.attribution,
-        attributes=tuple(sorted(attributes.items())),
+    return known
+
+
+def _list(context: Context, known: Sources) -> None:
+    """Everything that is there now, into `scratch.listed`."""
+    for source in known.sources:
+        if source.kind in ("list", "table", "archive"):
+            context.own.update(_files_of(source))
+    others = {
+        "list": lists.put,
+        "table": lists.put,
+        "archive": shards.put_archives,
+        "hf": shards.put_rows,
+        "url": remote.put,
+    }
+    for source in known.sources:
+        if source.kind in others:
+            others[source.kind](context, source)
+    folder_sources = [source for source in known.sources if source.kind == "path"]
+    folders.put(context, folder_sources, known.attributes)
+    folders.drop_named_elsewhere(context, known.sources)
+
+
+def _files_of(source: Source) -> Iterator[bytes]:
+    """A list, table or archive is no image, even where it lies among them."""
+    paths = shards.local_paths(source) if source.kind == "archive" else [source.where]
+    return (str(sources.absolute(Path(path))).encode("utf-8", "surrogateescape") for path in paths)
+
+
+def _settings(params: IngestParams, outputs: Outputs, by_id: dict[int, Source]) -> examine.Settings:
+    return examine.Settings(
+        Reader(by_id, outputs.cache.absolute(), params.max_bytes, params.retries, params.timeout_s),
+        Limits(params.min_side, params.max_pixels, params.max_aspect),
+        params.frames,
+        params.jpeg_quality,
+        outputs.images.absolute(),
+        params.mode == "reference",
     )
 
 
-def _report(records: Sequence[ImageRecord], *, files: int, removed: int) -> StageReport:
-    kept = [record for record in records if record.drop_reason is None]
-    unlisted = sum(place.startswith(f"{sources.UNLISTED}/") for record in records for place in record.sources)
-    counts = [
-        ("files", files),
-        ("distinct", len(records)),
-        ("images", len(kept)),
-        ("dropped", len(records) - len(kept)),
-    ]
-    if unlisted:
-        counts.append(("files of no listed source", unlisted))
-    if removed:
-        counts.append(("stale files removed", removed))
-    return StageReport("ingest", tuple(counts), _metrics(records, kept))
+def _rules(params: IngestParams, settings: examine.Settings) -> Rules:
+    limits = settings.limits
+    return Rules(
+        _number(code.digest(), params.frames, params.jpeg_quality, params.mode),
+        _number(limits.min_side, limits.max_pixels, limits.max_aspect, params.max_bytes),
+        limits,
+        params.max_bytes,
+        params.verify,
+    )
 
 
-def _metrics(records: Sequence[ImageRecord], kept: Sequence[ImageRecord]) -> Mapping[str, Any]:
-    return {
-        "dropped_by_reason": _tally(
-            record.drop_reason for record in records if record.drop_reason is not None
-        ),
-        "formats": _tally(record.format for record in kept if record.format is not None),
-        "sources": _tally(place.partition("/")[0] for record in kept for place in record.sources),
-        "turned_by_exif": sum((record.exif_orientation or 1) != 1 for record in kept),
-        "megapixels": round(sum((record.width or 0) * (record.height or 0) for record in kept) / 1e6, 3),
-    }
+def _number(*parts: object) -> int:
+    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _tally(values: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(values).items()))
+def _read(step: _Run, *, again: bool) -> int:
+    """Read what has to be read; how many places that were."""
+    todo = Plan(step.db, step.rules, step.sources, again)
+    total = todo.count()
+    handed_out: deque[Sequence[Work]] = deque()
+
+    def batches() -> Iterator[Sequence[Work]]:
+        for batch in todo.batches(step.ports.batch_size):
+            ready = [(work, examine.failure(work, verdict)) for work, verdict in batch if verdict is not None]
+            record.write(step.db, step.rules, [work for work, _ in ready], [result for _, result in ready])
+            if left := [work for work, verdict in batch if verdict is None]:
+                handed_out.append(left)
+                yield left
+
+    setup = functools.partial(examine.worker, step.settings)
+    engine = step.ports.engine
+    for results in engine.map_batches(setup, batches(), label="ingest", total=total) if total else ():
+        batch = handed_out.popleft()
+        found = [
+            examine.killer(work, f"killed its worker: {result.how}", step.settings.reader)
+            if isinstance(result, Casualty)
+            else result
+            for work, result in zip(batch, results, strict=True)
+        ]
+        record.write(step.db, step.rules, batch, found)
+    return total
+
+
+def _tidy(step: _Run) -> int:
+    """Make the image folder hold exactly the live images; how many files had to be removed."""
+    db, folder = step.db, step.outputs.images
+    plan.settle_images(db)
+    plan.find_doubtful(db)
+    try:
+        removed = store.sweep(folder, functools.partial(plan.expected, db), functools.partial(plan.lost, db))
+        if _read(step, again=True):
+            plan.settle_images(db)
+            removed += store.sweep(folder, functools.partial(plan.expected, db), lambda _: None)
+    except OSError as error:
+        raise tables.storage_error(error, folder) from error
+    return removed
+
+
+def _refuse_nothing(db: sqlite3.Connection, raw: Path) -> None:
+    if db.execute("SELECT 1 FROM images WHERE live = 1 AND drop_reason IS NULL LIMIT 1").fetchone():
+        return
+    files = db.execute("SELECT COUNT(*) FROM places WHERE gone = 0").fetchone()[0]
+    listed = ", ".join(f"{count} {reason}" for reason, count in figures.reasons(db).items())
+    raise InputError(f"{raw} holds {files} files but no usable image ({listed}): put images there")

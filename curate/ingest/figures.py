@@ -1,0 +1,81 @@
+"""Counts of what the ledger holds, by SQL; worked out again only where the table changed."""
+
+# ruff: noqa: S608 - statements are put together from constants; every value is bound
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from curate.ingest import ledger
+from curate.ingest.sources import UNLISTED
+
+_KEPT = "live = 1 AND drop_reason IS NULL"
+_PLACES = "FROM images i JOIN places p ON p.digest = COALESCE(i.digest, i.image_id) AND p.gone = 0"
+
+
+def of(db: sqlite3.Connection, *, again: bool) -> dict[str, Any]:
+    """Counts and metrics of the settled ledger.
+
+    Args:
+        db: The ledger.
+        again: Whether anything changed since the last run.
+    """
+    known = ledger.get(db, "figures")
+    if known is not None and not again:
+        return dict(json.loads(known))
+    made = {"counts": _counts(db), "metrics": _metrics(db)}
+    ledger.put(db, "figures", json.dumps(made))
+    return made
+
+
+def reasons(db: sqlite3.Connection) -> dict[str, int]:
+    """How many live rows were dropped, by reason."""
+    return _tally(db, "drop_reason", "live = 1 AND drop_reason IS NOT NULL")
+
+
+def _counts(db: sqlite3.Connection) -> dict[str, int]:
+    distinct = _one(db, "SELECT COUNT(*) FROM images WHERE live = 1")
+    kept = _one(db, f"SELECT COUNT(*) FROM images WHERE {_KEPT}")
+    removed = _one(db, "SELECT COUNT(*) FROM images WHERE live = 0 AND failed = 0")
+    unlisted = _one(
+        db,
+        "SELECT COUNT(*) FROM places WHERE gone = 0 AND source IN (SELECT id FROM sources WHERE name = ?)",
+        UNLISTED,
+    )
+    return {
+        "files": _one(db, "SELECT COUNT(*) FROM places WHERE gone = 0"),
+        "distinct": distinct,
+        "images": kept,
+        "dropped": distinct - kept,
+        **({"removed": removed} if removed else {}),
+        **({"files of no listed source": unlisted} if unlisted else {}),
+    }
+
+
+def _metrics(db: sqlite3.Connection) -> dict[str, Any]:
+    by_source = db.execute(
+        f"SELECT s.name, COUNT(*) {_PLACES} JOIN sources s ON s.id = p.source "
+        f"WHERE i.{_KEPT.replace('drop_reason', 'i.drop_reason')} GROUP BY s.name ORDER BY s.name"
+    )
+    pixels = _one(db, f"SELECT COALESCE(SUM(width * height), 0) FROM images WHERE {_KEPT}")
+    return {
+        "dropped_by_reason": reasons(db),
+        "formats": _tally(db, "format", _KEPT),
+        "sources": dict(by_source.fetchall()),
+        "turned_by_exif": _one(
+            db,
+            f"SELECT COUNT(*) FROM images WHERE {_KEPT} AND COALESCE(exif_orientation, 1) <> 1",
+        ),
+        "megapixels": round(pixels / 1e6, 3),
+    }
+
+
+def _tally(db: sqlite3.Connection, column: str, condition: str) -> dict[str, int]:
+    query = f"SELECT {column}, COUNT(*) FROM images WHERE {condition} GROUP BY {column} ORDER BY {column}"
+    return {str(name): int(count) for name, count in db.execute(query)}
+
+
+def _one(db: sqlite3.Connection, query: str, *values: object) -> int:
+    return int(db.execute(query, values).fetchone()[0])

@@ -1,0 +1,93 @@
+"""Lists the sources of kind list and table: files that name paths and URLs, one a line or row."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from curate.errors import InputError
+from curate.ingest import download, listing, rows, sidecar
+from curate.ingest.listing import Context, Listed
+from curate.ingest.names import is_url, without_secrets
+from curate.ingest.sources import Source
+
+
+def put(context: Context, source: Source) -> None:
+    """List what a file of kind list or table names.
+
+    Raises:
+        InputError: It cannot be read, or a row of it does not fit, with its line.
+    """
+    number = context.ids[source.name]
+    try:
+        with _opened(context, source) as file:
+            if source.kind == "list":
+                listing.put(context.db, _lines(source, number, file))
+            else:
+                listing.put_once(context.db, _rows(source, number, file), source.where)
+    except OSError as error:
+        raise InputError(f"{source.where} cannot be read: {error.strerror or error}") from error
+    except download.DownloadError as error:
+        listing.carry_over(context.db, number)
+        listing.put(context.db, [_failure(number, str(error))])
+
+
+def _failure(number: int, detail: str) -> Listed:
+    return Listed(number, b"", reason="download_failed", detail=f"the list itself: {detail}")
+
+
+@contextmanager
+def _opened(context: Context, source: Source) -> Iterator[BinaryIO]:
+    if not is_url(source.where):
+        with open(source.where, "rb") as file:  # noqa: PTH123 - absolute text
+            yield file
+        return
+    target = context.cache / "lists" / str(context.ids[source.name])
+    download.to_file(source.where, context.access(source), target)
+    with target.open("rb") as file:
+        yield file
+
+
+def _lines(source: Source, number: int, file: BinaryIO) -> Iterator[Listed]:
+    """Empty lines and those that begin with # say nothing."""
+    for line in file:
+        name = line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
+        if name.strip() and not name.startswith(b"#"):
+            yield _place(source, number, name, None)
+
+
+def _rows(source: Source, number: int, file: BinaryIO) -> Iterator[Listed]:
+    for row in rows.read(file, source.where, source.column, source.columns):
+        if not row.path:
+            raise InputError(
+                f"{source.where}:{row.line}: {source.column} is empty: give a path or remove the row"
+            )
+        given = sidecar.to_json(row.attributes)
+        try:
+            name = row.path.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            name = row.path.encode("utf-8", "backslashreplace")
+            yield Listed(
+                number, name, position=row.line, given=given, reason="name_not_representable",
+                detail="the path holds half of a surrogate pair",
+            )  # fmt: skip
+            continue
+        yield _place(source, number, name, given)._replace(position=row.line)
+
+
+def _place(source: Source, number: int, name: bytes, given: str | None) -> Listed:
+    """A path is relative to the list's folder, or where the list is a URL, to that."""
+    if is_url(name):
+        return _url(number, name.decode("utf-8", "surrogateescape"), given)
+    if is_url(source.where):
+        plain = posixpath.normpath(name.decode("utf-8", "surrogateescape")).lstrip("/")
+        return Listed(number, os.fsencode(plain), locator=os.fsencode(source.base + plain), given=given)
+    path = os.path.normpath(os.path.join(os.fsencode(source.base), name))  # noqa: PTH118 - bytes
+    return listing.local(number, name, path, sidecar=source.sidecar, given=given)
+
+
+def _url(number: int, url: str, given: str | None) -> Listed:
+    return Listed(number, os.fsencode(without_secrets(url)), locator=os.fsencode(url), given=given)

@@ -1,0 +1,54 @@
+"""What a file says about one image: attributes, and its own licence; as the JSON that the ledger keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from curate.ingest.names import holds_positions
+from curate.ingest.rows import as_text
+
+
+class SidecarError(ValueError):
+    """The text is no JSON object."""
+
+
+def parse(text: bytes) -> str | None:
+    """The JSON of a sidecar file, whose keys are attributes, but for `license` and `attribution`.
+
+    Positions are left out, at any depth.
+
+    Raises:
+        SidecarError: In one line.
+    """
+    try:
+        values = json.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise SidecarError(f"not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise SidecarError("not a JSON object")
+    return as_json(values)
+
+
+def as_json(values: Mapping[str, Any]) -> str | None:
+    """The same of an object that was read already; None where nothing is left of it."""
+    own = {name: as_text(values.get(name)) for name in ("license", "attribution")}
+    attributes = {
+        key: text
+        for key, value in values.items()
+        if key not in own and not holds_positions(key) and (text := as_text(value)) is not None
+    }
+    return to_json(attributes, license=own["license"], attribution=own["attribution"])
+
+
+def to_json(
+    attributes: Mapping[str, str], *, license: str | None = None, attribution: str | None = None
+) -> str | None:
+    """The text of the ledger's columns `given` and `sidecar`; None where there is nothing to say."""
+    content = {
+        **({"license": license} if license else {}),
+        **({"attribution": attribution} if attribution else {}),
+        **({"attributes": dict(attributes)} if attributes else {}),
+    }
+    return json.dumps(content, ensure_ascii=False, sort_keys=True) if content else None

@@ -1,0 +1,89 @@
+"""Any file system that fsspec knows, by URL; secrets come from the environment only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from curate.errors import InputError
+from curate.extras import require
+
+_SECRET = ("key", "secret", "token", "password", "credential", "connection_string", "sas", "username")
+_NOT_SECRET = ("use_ssl", "anon", "key_file")
+_PACKAGES = {"gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
+
+
+def options(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Storage options of the user with `env:NAME` replaced by that variable, at any depth.
+
+    Args:
+        given: As in the list of sources.
+        where: File, line and source, for messages.
+
+    Raises:
+        InputError: A secret stands in the file, or a variable is not set.
+    """
+    return {name: _option(name, value, where) for name, value in given.items()}
+
+
+def _option(name: str, value: Any, where: str) -> Any:
+    if isinstance(value, Mapping):
+        return options(value, where)
+    if isinstance(value, str) and value.startswith("env:"):
+        variable = value.removeprefix("env:")
+        if variable not in os.environ:
+            raise InputError(f"{where}: storage.{name} wants the variable {variable}: set it before the run")
+        return os.environ[variable]
+    secret = name not in _NOT_SECRET and any(part in name.lower() for part in _SECRET)
+    if secret and value is not None and not isinstance(value, bool):
+        raise InputError(f"{where}: storage.{name} is a secret: write {name}: env:NAME and set that variable")
+    return value
+
+
+def filesystem(url: str, given: Mapping[str, Any], *, timeout_s: float) -> tuple[Any, str]:
+    """The file system of a URL, and the path in it.
+
+    Args:
+        url: Such as "s3://bucket/key" or "https://host/a.jpg".
+        given: Options of the fsspec file system, secrets in place.
+        timeout_s: How long a connection may stand still, where the file system has such a setting.
+
+    Raises:
+        InputError: Unknown protocol, or options that it does not take.
+        MissingExtraError: Its package is not installed.
+    """
+    protocol = url.partition("://")[0].lower()
+    fsspec = require("fsspec", extra="remote")
+    settings: dict[str, Any] = {"use_listings_cache": False, **_patience(protocol, timeout_s)}
+    for name, value in given.items():
+        inner = settings.get(name)
+        settings[name] = (
+            {**inner, **value} if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+        )
+    try:
+        made = fsspec.filesystem(protocol, **settings)
+        return made, str(made._strip_protocol(url))
+    except ImportError as error:
+        package = _PACKAGES.get(protocol)
+        advice = f"pip install {package}" if package else "pip install 'curate[remote]'"
+        raise InputError(f"{protocol}:// needs a package that is not installed: run {advice}") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{protocol}:// cannot be opened: {' '.join(str(error).split())}") from error
+
+
+def _patience(protocol: str, timeout_s: float) -> dict[str, Any]:
+    """Retries are ours, and counted: the libraries' own are off where they can be."""
+    if protocol in ("http", "https"):
+        aiohttp = require("aiohttp", extra="remote")
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=timeout_s, sock_read=timeout_s)
+        return {"client_kwargs": {"timeout": patience}}
+    if protocol in ("s3", "s3a"):
+        return {
+            "config_kwargs": {
+                "connect_timeout": timeout_s,
+                "read_timeout": timeout_s,
+                "retries": {"max_attempts": 1, "mode": "standard"},
+            }
+        }
+    return {}

@@ -1,0 +1,87 @@
+"""The folder walk: every file once, whatever names and links there are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from curate.ingest.walk import Closed, Found, files_below
+
+
+def names(folder: Path) -> list[str]:
+    found = [entry for entry in files_below(folder) if isinstance(entry, Found)]
+    paths = [os.path.relpath(os.fsdecode(entry.folder + b"/" + entry.name), folder) for entry in found]
+    return sorted(paths)
+
+
+def touch(folder: Path, *paths: str) -> None:
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(b"x")
+
+
+def test_every_file_is_found_with_its_status(tmp_path: Path) -> None:
+    touch(tmp_path, "b/1", "a/2", "a/1", "Z", "ä", "a b/new\nline")
+    assert names(tmp_path) == ["Z", "a b/new\nline", "a/1", "a/2", "b/1", "ä"]
+    (entry,) = files_below(tmp_path / "b")
+    assert isinstance(entry, Found)
+    assert entry.status is not None
+    assert (entry.status.st_size, entry.status.st_ino) == (1, (tmp_path / "b/1").stat().st_ino)
+
+
+def test_loops_end(tmp_path: Path) -> None:
+    touch(tmp_path, "a/b/file")
+    (tmp_path / "a/b/up").symlink_to(tmp_path / "a")
+    (tmp_path / "self").symlink_to(tmp_path)
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
+    assert names(tmp_path) == ["a/b/file", "itself"]
+
+
+def test_a_real_folder_is_entered_by_its_own_name(tmp_path: Path) -> None:
+    touch(tmp_path, "z_real/file")
+    (tmp_path / "a_link").symlink_to(tmp_path / "z_real")
+    assert names(tmp_path) == ["z_real/file"]
+
+
+def test_a_link_out_of_the_tree_is_followed_once(tmp_path: Path) -> None:
+    touch(tmp_path, "outside/file", "tree/own")
+    (tmp_path / "tree/link_2").symlink_to(tmp_path / "outside")
+    (tmp_path / "tree/link_1").symlink_to(tmp_path / "outside")
+    assert names(tmp_path / "tree") == ["link_1/file", "own"]
+
+
+def test_dangling_links_are_told_and_pipes_are_not(tmp_path: Path) -> None:
+    touch(tmp_path, "file")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "linked").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "pipe")
+    assert names(tmp_path) == ["dangling", "file", "linked"]
+    statuses = {entry.name: entry.status for entry in files_below(tmp_path) if isinstance(entry, Found)}
+    assert statuses[b"dangling"] is None
+    assert statuses[b"linked"] == (tmp_path / "file").stat()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list everything")
+def test_a_folder_that_may_not_be_listed_is_told(tmp_path: Path) -> None:
+    touch(tmp_path, "open/file", "closed/file")
+    (tmp_path / "closed").chmod(0)
+    try:
+        (closed,) = [entry for entry in files_below(tmp_path) if isinstance(entry, Closed)]
+        assert closed.folder.endswith(b"/closed")
+        assert names(tmp_path) == ["open/file"]
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+
+
+def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
+    touch(tmp_path, "a/1", "top")
+    walk = files_below(tmp_path)
+    first = next(walk)
+    assert isinstance(first, Found)
+    (tmp_path / "a/1").unlink()
+    (tmp_path / "a").rmdir()
+    (rest,) = walk
+    assert isinstance(rest, Closed)
+    assert rest.error.strerror == "No such file or directory"
