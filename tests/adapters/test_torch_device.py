@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +36,45 @@ def test_a_foreign_message_becomes_one_short_line() -> None:
     assert torch_device.first_line(RuntimeError("first\nsecond")) == "first"
     assert torch_device.first_line(RuntimeError()) == "RuntimeError"
     assert len(torch_device.first_line(RuntimeError("x" * 900))) == 200
+
+
+FINDINGS = """
+from pathlib import Path
+from curate.params import AutolabelParams
+from pipelines.models import models
+import torch
+from tests import builders
+from tests.adapters.small_models import category
+
+settings = AutolabelParams.model_validate({
+    "device": "cpu",
+    "detector": {"model": "demo/models/detector"},
+    "segmenter": {"kind": "none"},
+})
+loaded = models(settings)
+pictures = [builders.scene([], seed=seed) for seed in range(3)]
+categories = (category("stop_sign", "stop sign"), category("parking_sign", "parking sign"))
+for threads in (1, 2, 3):
+    torch.set_num_threads(threads)
+    found = loaded.detector.detect(pictures, categories)
+    print([(one.boxes.tobytes().hex(), one.scores.tobytes().hex()) for one in found])
+"""
+
+
+def test_the_number_of_threads_does_not_show_in_the_boxes() -> None:
+    """In a fresh process, for MKL reads its setting once."""
+    root = Path(__file__).parents[2]
+    environment = {name: value for name, value in os.environ.items() if name != "MKL_CBWR"}
+    ran = subprocess.run(
+        [sys.executable, "-c", FINDINGS],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert len(lines) == 3
+    assert len(lines[0]) > 100
+    assert len(set(lines)) == 1
