@@ -100,8 +100,11 @@ def read_head(data: bytes) -> JpegHead:
     )
 
 
-def luma(data: bytes, head: JpegHead, header: Header) -> NDArray[np.uint8]:
+def luma(data: bytes, head: JpegHead, header: Header, *, half: bool) -> NDArray[np.uint8]:
     """Decode everything and give the luma plane (H, W), 0..255, as it is stored: not turned.
+
+    With `half` the plane has half the width and height, rounded up, made of the four by four lowest
+    frequencies of each block. The file is read just as completely.
 
     Of a YCbCr file that is its Y component; red, green and blue are weighted by ITU-R BT.601. Every scan of
     every component is read to the end of the image: whatever libjpeg warns of is an error here.
@@ -111,14 +114,16 @@ def luma(data: bytes, head: JpegHead, header: Header) -> NDArray[np.uint8]:
     """
     if head.process == PROGRESSIVE and data.count(b"\xff\xda") > _MAX_SCANS:
         raise UnfitImageError("corrupt", f"over {_MAX_SCANS} scans", header)
+    height, width = ((head.height + 1) // 2, (head.width + 1) // 2) if half else (head.height, head.width)
     try:
-        plane: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace="GRAY", strict=True)[..., 0]
+        decoded = simplejpeg.decode_jpeg(data, "GRAY", min_height=height, min_width=width, strict=True)
     except DECODER_ERRORS as error:
         verdict = damaged(error, header)
         if "unsupported" in verdict.detail.lower():
             raise UnfitImageError("unsupported_format", verdict.detail, header) from error
         raise verdict from error
-    if plane.shape != (head.height, head.width):
+    plane: NDArray[np.uint8] = decoded[..., 0]
+    if plane.shape != (height, width):
         raise UnfitImageError("corrupt", "several frame headers that contradict each other", header)
     return plane
 

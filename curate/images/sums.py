@@ -32,7 +32,22 @@ def _run_laplacian(above, below, left, right, middle):  # type: ignore[no-untype
     return squares
 
 
-@njit([types.UniTuple(types.int64, 3)(_BYTES)], nogil=True, cache=True)
+@njit(nogil=True)
+def _laplacian_total(luma):  # type: ignore[no-untyped-def]
+    """Sum over inner pixels: all terms but those of the two outermost lines on each side cancel."""
+    height, width = luma.shape
+    total = int64(0)
+    if height > 2 and width > 2:
+        for x in range(1, width - 1):
+            total += int64(luma[0, x]) + int64(luma[height - 1, x])
+            total -= int64(luma[1, x]) + int64(luma[height - 2, x])
+        for y in range(1, height - 1):
+            total += int64(luma[y, 0]) + int64(luma[y, width - 1])
+            total -= int64(luma[y, 1]) + int64(luma[y, width - 2])
+    return total
+
+
+@njit([types.UniTuple(types.int64, 4)(_BYTES)], nogil=True, cache=True)
 def _sums(luma):  # type: ignore[no-untyped-def]
     height, width = luma.shape
     total, squares, laplacian = int64(0), int64(0), int64(0)
@@ -51,16 +66,16 @@ def _sums(luma):  # type: ignore[no-untyped-def]
                 luma[y, start + 1 : stop + 1],
                 luma[y, start:stop],
             )
-    return total, squares, laplacian
+    return total, squares, _laplacian_total(luma), laplacian
 
 
-def luma_sums(luma: NDArray[np.uint8]) -> tuple[int, int, int]:
-    """Sum of levels, of their squares, and of the squares of the Laplacian over inner pixels.
+def luma_sums(luma: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Sum of levels and of their squares; sum of the Laplacian over inner pixels and of its squares.
 
     Args:
         luma: (H, W), C-contiguous.
     """
     readonly = luma.view()
     readonly.flags.writeable = False
-    found: tuple[int, int, int] = _sums(readonly)
+    found: tuple[int, int, int, int] = _sums(readonly)
     return found

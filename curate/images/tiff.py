@@ -84,7 +84,7 @@ def _chain(data: bytes) -> list[Directory]:
             count = min(count, (len(data) - start) // entry)
             found.append(_directory(data, order, (start, count), index=len(found), big=big))
             (at,) = struct.unpack_from(order + word, data, start + count * entry)
-    except struct.error:
+    except (struct.error, OverflowError):
         pass  # the rest of the chain is missing: the reader will say what that means
     return found
 

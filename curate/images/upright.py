@@ -85,7 +85,7 @@ def _jpeg(data: bytes, limits: Limits, jpeg_quality: int) -> Upright:
     size = (head.height, head.width) if turn >= 5 else (head.width, head.height)
     header = Header("JPEG", *size, said.orientation, said.captured_at)
     check(header, limits)
-    luma = jpeg.luma(data, head, header)
+    luma = jpeg.luma(data, head, header, half=quality.is_halved(*size))
     content: bytes | None = None
     measured = None
     if len(head.components) > 3 or not colour.is_srgb(head.icc):
@@ -102,11 +102,14 @@ def _turned(data: bytes, head: JpegHead, turn: int, luma: NDArray[np.uint8]) -> 
     content = turned(data, head, turn)
     if content is None:
         return None
+    wanted = np.asarray(turned_upright(Image.fromarray(luma), turn))
+    height, width = wanted.shape
     try:
-        seen = simplejpeg.decode_jpeg(content, colorspace="GRAY", strict=True)[..., 0]
+        seen = simplejpeg.decode_jpeg(content, "GRAY", min_height=height, min_width=width, strict=True)[
+            ..., 0
+        ]
     except DECODER_ERRORS:
         return None
-    wanted = np.asarray(turned_upright(Image.fromarray(luma), turn))
     if seen.shape != wanted.shape:
         return None
     differences = np.subtract(seen, wanted, dtype=np.int16)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from curate.images import quality
@@ -30,11 +32,25 @@ def test_a_checkerboard_is_as_sharp_as_can_be() -> None:
     assert measured.sharpness == pytest.approx((4 * 255) ** 2)
 
 
-def test_blocks_of_rows_do_not_change_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    noise = np.random.default_rng(1).integers(0, 256, (100, 40, 3), dtype=np.uint8)
-    whole = quality.measure(Image.fromarray(noise))
-    monkeypatch.setattr(quality, "_ROWS", 7)
-    assert quality.measure(Image.fromarray(noise)) == whole
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 2100), st.integers(0, 2**32))
+def test_sums_are_those_of_the_definition(height: int, width: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    luma = rng.choice([0, 255], (height, width)).astype(np.uint8)  # the largest sums there are
+    measured = quality.measure_luma(luma)
+    wide = luma.astype(np.int64)
+    laplacian = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:] - 4 * wide[1:-1, 1:-1]
+    assert measured.brightness == pytest.approx(wide.mean())
+    assert measured.contrast == pytest.approx(wide.std(), abs=1e-6)
+    assert measured.sharpness == pytest.approx(laplacian.var() if laplacian.size else 0.0)
+
+
+def test_large_pictures_are_measured_at_half_size() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (384, 400, 3), dtype=np.uint8)
+    picture = Image.fromarray(noise)
+    assert quality.measure(picture) == quality.measure_luma(np.asarray(picture.convert("L").reduce(2)))
+    small = picture.crop((0, 0, 400, 383))
+    assert quality.measure(small) == quality.measure_luma(np.asarray(small.convert("L")))
 
 
 def test_blur_lowers_sharpness() -> None:
