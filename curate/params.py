@@ -89,7 +89,7 @@ class DedupeParams(_Section):
     )
     crops: bool = Field(True, description="true = find crops and added borders too")
     min_correlation: float = Field(
-        0.8, ge=0, le=1, description="of luma, after alignment, for two images to be one"
+        0.5, ge=0, le=1, description="of luma's steps, after alignment, for two images to be one"
     )
     linkage: Literal["keeper", "complete"] = Field(
         "keeper", description="keeper = members verified against it; complete = against each other too"
@@ -110,6 +110,9 @@ class DetectorParams(_Section):
     )
     revision: str = Field("main", description="Hub revision; ignored for a local path")
     config: str | None = Field(None, description="groundingdino only: SwinT_OGC or SwinB")
+    prompt_score: Literal["mean", "max"] = Field(
+        "mean", description="a box's score for a prompt: mean or max over the prompt's tokens"
+    )
     batch_size: int = Field(4, ge=1, le=512, description="images a forward pass")
 
 
@@ -123,6 +126,16 @@ class SegmenterParams(_Section):
     checkpoint: Path = Field(Path("models/sam_vit_b_01ec64.pth"), description="local .pth file")
 
 
+class MaskParams(_Section):
+    """What is taken over from a segmenter's mask."""
+
+    max_hole: float = Field(0.0, ge=0, le=1, description="share of the mask; smaller holes are filled")
+    max_island: float = Field(0.0, ge=0, le=1, description="share of the mask; smaller islands are removed")
+    min_box_iou: float = Field(
+        0.0, ge=0, le=1, description="IoU of the mask's box with the detector's; below, the box has no mask"
+    )
+
+
 class AutolabelParams(_Section):
     """What the models propose."""
 
@@ -132,8 +145,17 @@ class AutolabelParams(_Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="auto = cuda, mps or cpu, in that order"
     )
+    min_side: float = Field(1.0, ge=0, description="pixels; a box with a shorter side is dropped")
     nms_iou: float = Field(0.6, ge=0, le=1, description="IoU; a lower-scored overlapping box is dropped")
+    containment: float | None = Field(
+        None, gt=0, le=1, description="share of a box inside another of its category; null = may be nested"
+    )
+    across: Literal["keep_best", "keep_both"] = Field(
+        "keep_best", description="keep_both = boxes of different categories may overlap"
+    )
     max_boxes: int = Field(100, ge=1, le=10_000, description="boxes an image, best scores first")
+    keep_rejects: bool = Field(False, description="true = dropped boxes keep a row, with the reason")
+    masks: MaskParams = Field(default_factory=MaskParams)
     shard_size: int = Field(64, ge=1, le=100_000, description="images; what a killed run repeats at most")
 
 

@@ -88,7 +88,9 @@ ANNOTATIONS = TableSchema(
         ("task_id", _TEXT, True),  # the key of the task, never the server's number
         ("lead_time_s", _FLOAT, True),
         ("created_at", _TEXT, True),  # from the server, ISO 8601 UTC
-        ("outcome", _TEXT, False),  # object | empty (looked, nothing there) | skipped
+        ("outcome", _TEXT, False),  # object | empty (looked, nothing there) | skipped | rejected
+        ("reject_reason", _TEXT, True),  # why a model's box is no suggestion; null unless outcome "rejected"
+        ("taxonomy_digest", _TEXT, True),  # of the taxonomy that the row was made with; null = not known
     ),
 )
 

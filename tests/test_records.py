@@ -51,6 +51,9 @@ def test_a_dropped_image_needs_no_path() -> None:
         ({"bbox_xyxy": None}, "needs a category and a box"),
         ({"category": None}, "needs a category and a box"),
         ({"outcome": "empty"}, "is empty but has a box"),
+        ({"outcome": "rejected"}, "is rejected with reject_reason None"),
+        ({"reject_reason": "inside"}, "is object with reject_reason 'inside'"),
+        ({"outcome": "rejected", "reject_reason": "inside", "bbox_xyxy": None}, "needs a category and a box"),
         ({"score": 1.5}, r"expected score in \[0, 1\], got 1.5"),
     ],
 )

@@ -46,6 +46,7 @@ class GroundingDinoDetector:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         self._torch = require("torch", extra="autolabel")
         self._device = torch_device.choose(device)
+        self._prompt_score = settings.prompt_score
         checkpoint = Path(settings.model).expanduser()
         if not checkpoint.is_file():
             raise ModelError(f"detector checkpoint {checkpoint} does not exist: set autolabel.detector.model")
@@ -103,7 +104,13 @@ class GroundingDinoDetector:
             ) from error
         return [
             prompts.detections(
-                boxes[i], scores[i], text, width=image.shape[1], height=image.shape[0], floor=floor
+                boxes[i],
+                scores[i],
+                text,
+                width=image.shape[1],
+                height=image.shape[0],
+                floor=floor,
+                how=self._prompt_score,
             )
             for i, image in enumerate(images)
         ]

@@ -46,6 +46,7 @@ class TransformersDetector:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         self._torch = require("torch", extra="autolabel")
         self._device = torch_device.choose(device)
+        self._prompt_score = settings.prompt_score
         local = _local_folder(settings.model)
         self._processor, self._model = _load(settings, local)
         self._model.to(self._device).float().eval()  # small checkpoints may be stored in half precision
@@ -102,7 +103,13 @@ class TransformersDetector:
             ) from error
         return [
             prompts.detections(
-                boxes[i], scores[i], text, width=image.shape[1], height=image.shape[0], floor=floor
+                boxes[i],
+                scores[i],
+                text,
+                width=image.shape[1],
+                height=image.shape[0],
+                floor=floor,
+                how=self._prompt_score,
             )
             for i, image in enumerate(images)
         ]

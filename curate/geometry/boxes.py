@@ -74,9 +74,15 @@ def box_iou(boxes_a: ArrayLike, boxes_b: ArrayLike) -> NDArray[np.float64]:
         Everingham et al., The Pascal Visual Object Classes Challenge (2010), section 4.2, equation 3.
     """
     a, b = as_boxes(boxes_a), as_boxes(boxes_b)
+    shared = intersection(a, b)
+    union = area(a)[:, None] + area(b)[None, :] - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))
+
+
+def intersection(boxes_a: ArrayLike, boxes_b: ArrayLike) -> NDArray[np.float64]:
+    """Area (N, M) in square pixels that every box (N, 4) shares with every box (M, 4), xyxy."""
+    a, b = as_boxes(boxes_a), as_boxes(boxes_b)
     corner_1 = np.maximum(a[:, None, :2], b[None, :, :2])
     corner_2 = np.minimum(a[:, None, 2:], b[None, :, 2:])
     sides = np.clip(corner_2 - corner_1, 0.0, None)
-    intersection = sides[..., 0] * sides[..., 1]
-    union = area(a)[:, None] + area(b)[None, :] - intersection
-    return np.asarray(np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0))
+    return np.asarray(sides[..., 0] * sides[..., 1])

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from curate import schema, tables
 from curate.geometry import boxes, masks
 from curate.images import load
-from curate.labeling import nms, prompts, taxonomy
+from curate.labeling import cleanup, nms, prompts, taxonomy
 from curate.params import AutolabelParams
 from curate.ports import Detector, Segmenter
-from curate.records import Annotation, Category, Detections, UInt8Image, derived_id
+from curate.records import Annotation, Category, Detections, Outcome, UInt8Image, derived_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Labeler:
 
         That is: models, taxonomy, parameters, code.
         """
-        modules = [__name__, nms.__name__, prompts.__name__, masks.__name__, boxes.__name__, load.__name__]
+        code = (boxes, cleanup, load, masks, nms, prompts)
+        modules = [__name__, *(module.__name__ for module in code)]
         ports = (self.models.detector, self.models.segmenter)
         modules += [type(port).__module__ for port in ports if port is not None]
         parts = [self.models.version, taxonomy.digest(self.categories), self.params.model_dump_json()]
@@ -116,38 +119,74 @@ class Labeler:
             pixels = [load.load_upright(Path(image.path)) for image in batch]
             found = self.models.detector.detect(pixels, self.categories)
             for image, picture, detections in zip(batch, pixels, found, strict=True):
-                yield from self._annotations(image, picture, self._chosen(detections))
+                yield from self._annotations(image, picture, detections)
 
-    def _chosen(self, found: Detections) -> Detections:
-        thresholds = {category.name: category.threshold for category in self.categories}
-        reached = nms.above_threshold(found, thresholds)
-        return nms.suppress(reached, iou_threshold=self.params.nms_iou, max_boxes=self.params.max_boxes)
+    def _annotations(self, image: ImageFile, pixels: UInt8Image, found: Detections) -> Iterator[Annotation]:
+        """A row a suggestion, with its mask; then one a box that is none, if those are kept."""
+        stays, reasons = nms.sift(found, self._rules())
+        suggested = found.take(stays)
+        yield from self._rows(image, suggested, self._rles(pixels, suggested), "object")
+        if self.params.keep_rejects:
+            left = np.array([i for i, reason in enumerate(reasons) if reason is not None], dtype=np.intp)
+            rejected = found.take(left)
+            why = [reasons[i] for i in left]
+            seen: dict[str, Annotation] = {}
+            for row in self._rows(image, rejected, [None] * len(left), "rejected", why):
+                seen.setdefault(row.annotation_id, row)  # two texts may find the very same box
+            yield from seen.values()
 
-    def _annotations(self, image: ImageFile, pixels: UInt8Image, found: Detections) -> list[Annotation]:
-        rles: list[str | None] = [None] * len(found.categories)
-        if self.models.segmenter is not None and rles:
-            planes, _ = self.models.segmenter.segment(pixels, found.boxes)
-            rles = [masks.encode(plane) if plane.any() else None for plane in planes]
-        version = self.models.version
-        rows = []
+    def _rules(self) -> nms.Rules:
+        return nms.Rules(
+            thresholds={category.name: category.threshold for category in self.categories},
+            min_side=self.params.min_side,
+            iou=self.params.nms_iou,
+            containment=self.params.containment,
+            across=self.params.across,
+            max_boxes=self.params.max_boxes,
+        )
+
+    def _rles(self, pixels: UInt8Image, found: Detections) -> list[str | None]:
+        """The mask of each box as COCO compressed counts; None where it is empty or misses its box."""
+        if self.models.segmenter is None or not found.categories:
+            return [None] * len(found.categories)
+        limits = self.params.masks
+        planes, _ = self.models.segmenter.segment(pixels, found.boxes)
+        rles: list[str | None] = []
+        for plane, box in zip(planes, found.boxes, strict=True):
+            mask = cleanup.clean(plane, max_hole=limits.max_hole, max_island=limits.max_island)
+            fits = cleanup.fits_box(mask, box, min_iou=limits.min_box_iou)
+            rles.append(masks.encode(mask) if fits else None)
+        return rles
+
+    def _rows(
+        self,
+        image: ImageFile,
+        found: Detections,
+        rles: Sequence[str | None],
+        outcome: Outcome,
+        reasons: Sequence[str | None] | None = None,
+    ) -> Iterator[Annotation]:
+        version, digest = self.models.version, taxonomy.digest(self.categories)
         for index, (category, prompt, rle) in enumerate(
             zip(found.categories, found.prompts, rles, strict=True)
         ):
             x1, y1, x2, y2 = (float(value) for value in found.boxes[index])
-            rows.append(
-                Annotation(
-                    annotation_id=derived_id(image.image_id, version, category, x1, y1, x2, y2),
-                    image_id=image.image_id,
-                    origin="model",
-                    category=category,
-                    bbox_xyxy=(x1, y1, x2, y2),
-                    rle=rle,
-                    score=float(found.scores[index]),
-                    prompt=prompt,
-                    model_version=version,
-                )
+            why = reasons[index] if reasons is not None else None
+            identity = () if why is None else (outcome, prompt, why)
+            yield Annotation(
+                annotation_id=derived_id(image.image_id, version, category, x1, y1, x2, y2, *identity),
+                image_id=image.image_id,
+                origin="model",
+                category=category,
+                bbox_xyxy=(x1, y1, x2, y2),
+                rle=rle,
+                score=float(found.scores[index]),
+                prompt=prompt,
+                model_version=version,
+                outcome=outcome,
+                reject_reason=why,
+                taxonomy_digest=digest,
             )
-        return rows
 
 
 def describing(

@@ -23,7 +23,7 @@ def draft_tasks(
     Args:
         slots: Rows of the `plan` table.
         images: Rows of the `images` table by image_id (image_id, path, width, height).
-        annotations: The model's rows; those of images without a task are left out.
+        annotations: The model's rows; rejected ones and those of images without a task are left out.
 
     Returns:
         Drafts ordered by key.
@@ -35,6 +35,8 @@ def draft_tasks(
     wanted = plan.labelers_wanted(slot["task_id"] for slot in rows)
     by_image: dict[str, list[Annotation]] = {}
     for row in annotations:
+        if row.outcome == "rejected":
+            continue
         by_image.setdefault(row.image_id, []).append(row)
     drafts = []
     for slot in rows:

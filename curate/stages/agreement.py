@@ -50,7 +50,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     """
     tasks = _tasks(inputs)
     sizes, paths = _kept_images(inputs.images, tasks, inputs.plan)
-    answers = sort_out(tables.read(inputs.annotations, schema.ANNOTATIONS), planned=tasks.keys())
+    annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
+    answers = sort_out(annotations, planned=tasks.keys())
     overlapped = answers.overlapped()
     pairs = compare(
         answers,
@@ -62,7 +63,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     agreed = consensus(answers, clusters, sizes=sizes, tasks=tasks, min_votes_share=params.min_votes_share)
     tallied = figures.tally(answers, pairs, clusters, resamples=params.bootstrap, seed=_SEED)
     queue = plots.queue(tallied, answers, paths, least_f1=params.disagreement_f1)
-    tables.write(agreed, outputs.consensus, schema.ANNOTATIONS)
+    tables.write(_under_taxonomy(agreed, annotations), outputs.consensus, schema.ANNOTATIONS)
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
     plots.write_csv(outputs.queue, plots.QUEUE, queue)
     _write_plots(outputs.plots, tallied, pairs)
@@ -104,6 +105,14 @@ def _kept_images(path: Path, tasks: Mapping[str, str], plan: Path) -> tuple[dict
             "run dvc repro select, push and pull again"
         )
     return sizes, paths
+
+
+def _under_taxonomy(agreed: pa.Table, annotations: pa.Table) -> pa.Table:
+    """The consensus with the digest of the taxonomy that people labelled by; null where it was not one."""
+    index = agreed.schema.get_field_index("taxonomy_digest")
+    digests = annotations.column("taxonomy_digest").unique()
+    one = digests[0] if len(digests) == 1 else pa.scalar(None, pa.string())
+    return agreed.set_column(index, agreed.schema.field(index), pa.repeat(one, agreed.num_rows))
 
 
 def _write_plots(folder: Path, tallied: Tally, pairs: Pairs) -> None:

@@ -92,11 +92,13 @@ def run(params: AutolabelParams, *, inputs: Inputs, outputs: Outputs, ports: Por
     )
     table = pa.concat_tables([tables.read(path, schema.ANNOTATIONS) for path in paths])
     tables.write(table, outputs.table, schema.ANNOTATIONS)
-    by_category = _scores(table, categories)
+    suggested = table.filter(pc.equal(table.column("outcome"), "object"))
+    by_category = _scores(suggested, categories)
     _write_plot(by_category, outputs.plot)
     _remove_stale(outputs.shards, keep=paths)
-    with_boxes = pc.count_distinct(table.column("image_id")).as_py()
-    return _report(images.num_rows, with_boxes, by_category, model_version)
+    with_boxes = pc.count_distinct(suggested.column("image_id")).as_py()
+    rejected = _rejected(table) if params.keep_rejects else {}
+    return _report(images.num_rows, with_boxes, by_category, model_version, rejected)
 
 
 def _kept(path: Path) -> pa.Table:
@@ -184,6 +186,12 @@ def _scores(table: pa.Table, categories: Sequence[Category]) -> dict[str, FloatA
     return by_name
 
 
+def _rejected(table: pa.Table) -> dict[str, int]:
+    """Boxes that are no suggestion, by reason."""
+    counts = pc.value_counts(table.column("reject_reason").drop_null())
+    return {row["values"]: row["counts"] for row in sorted(counts.to_pylist(), key=lambda row: row["values"])}
+
+
 def _write_plot(by_category: Mapping[str, FloatArray], path: Path) -> None:
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -202,7 +210,11 @@ def _bins(scores: FloatArray) -> list[int]:
 
 
 def _report(
-    images: int, with_boxes: int, by_category: Mapping[str, FloatArray], model_version: str
+    images: int,
+    with_boxes: int,
+    by_category: Mapping[str, FloatArray],
+    model_version: str,
+    rejected: Mapping[str, int],
 ) -> StageReport:
     total = np.concatenate(list(by_category.values()))
     counts = (("images", images), ("boxes", len(total)), ("images without a box", images - with_boxes))
@@ -211,6 +223,7 @@ def _report(
         "mean_score_by_category": {name: _mean(scores) for name, scores in by_category.items()},
         "mean_score": _mean(total),
         "model_version": model_version,
+        **({"rejected": rejected} if rejected else {}),
     }
     return StageReport("autolabel", counts, metrics)
 

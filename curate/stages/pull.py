@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curate import schema, tables
-from curate.errors import WaitingForPeopleError
+from curate.errors import TableError, WaitingForPeopleError
 from curate.params import LabelStudioParams, QaParams
 from curate.ports import AnnotationTool, Progress
 from curate.qa import plan
@@ -25,7 +26,7 @@ class PullParams:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The images and the plan; the receipt only says that push came first."""
+    """The images and the plan; the receipt says that push came first, and with which taxonomy."""
 
     images: Path
     plan: Path
@@ -52,6 +53,7 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
     Raises:
         WaitingForPeopleError: Slots are open and `qa.allow_partial` is false.
         AnnotationToolError: Unreachable, refused, or no such project.
+        TableError: A table or the receipt is damaged.
     """
     project = ports.tool.find_project(params.labelstudio.project)
     slots = tables.read(inputs.plan, schema.PLAN, columns=["task_id"])["task_id"].to_pylist()
@@ -63,9 +65,21 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
             "`dvc repro` again (qa.allow_partial: true goes on with what is there)"
         )
     known = set(tables.read(inputs.images, schema.IMAGES, columns=["image_id"])["image_id"].to_pylist())
-    rows = [row for row in rows if row.image_id in known]
+    digest = _taxonomy_digest(inputs.receipt)
+    rows = [replace(row, taxonomy_digest=digest) for row in rows if row.image_id in known]
     tables.write_rows([row.row() for row in rows], outputs.table, schema.ANNOTATIONS)
     return _report(rows, progress)
+
+
+def _taxonomy_digest(receipt: Path) -> str | None:
+    """Of the taxonomy that push showed to the labelers; None where its receipt does not tell."""
+    try:
+        digest = json.loads(receipt.read_text(encoding="utf-8")).get("taxonomy")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise TableError(f"{receipt} is damaged ({error}): run dvc repro --force push") from error
+    return None if digest is None else str(digest)
 
 
 def _report(rows: Sequence[Annotation], progress: Progress) -> StageReport:

@@ -30,7 +30,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What was asked for: title, number and digest of tasks; nothing of the server."""
+    """What was asked for: title, number and digest of tasks, the taxonomy's digest; nothing of the server."""
 
     receipt: Path
 
@@ -64,6 +64,7 @@ def run(params: LabelStudioParams, *, inputs: Inputs, outputs: Outputs, ports: P
         "project": params.project,
         "tasks": len(drafts),
         "labeler_slots": sum(draft.overlap for draft in drafts),
+        "taxonomy": taxonomy.digest(spec.categories),
         "digest": tasks.digest(drafts),
     }
     with tables.replacing(outputs.receipt) as partial:

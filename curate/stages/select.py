@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from curate import schema, tables
 from curate.errors import InputError
 from curate.params import QaParams
@@ -38,9 +40,8 @@ def run(params: QaParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
     kept = [row["image_id"] for row in images if row["drop_reason"] is None]
     if not kept:
         raise InputError(f"{inputs.images} has no image that was kept: see its drop_reason column")
-    suggested = set(
-        tables.read(inputs.annotations, schema.ANNOTATIONS, columns=["image_id"])["image_id"].to_pylist()
-    )
+    rows = tables.read(inputs.annotations, schema.ANNOTATIONS, columns=["image_id", "outcome"])
+    suggested = set(rows.filter(pc.not_equal(rows["outcome"], "rejected"))["image_id"].to_pylist())
     slots = plan.review_plan(
         kept, overlap=params.overlap, overlap_share=params.overlap_share, seed=params.seed
     )

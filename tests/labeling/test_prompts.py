@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from curate.errors import ParamsError
 from curate.labeling import prompts
-from curate.labeling.prompts import Prompt, TextPass
+from curate.labeling.prompts import Prompt, PromptScore, TextPass
 from curate.records import Category
 
 
@@ -96,7 +96,10 @@ TEXT = TextPass(
 
 
 def detect(
-    boxes: Sequence[Sequence[float]], scores: Sequence[Sequence[float]], floor: float = 0.0
+    boxes: Sequence[Sequence[float]],
+    scores: Sequence[Sequence[float]],
+    floor: float = 0.0,
+    how: PromptScore = "mean",
 ) -> prompts.Detections:
     return prompts.detections(
         np.array(boxes, dtype=np.float32),
@@ -105,6 +108,7 @@ def detect(
         width=200,
         height=100,
         floor=floor,
+        how=how,
     )
 
 
@@ -115,6 +119,25 @@ def test_a_box_takes_the_category_of_its_best_prompt() -> None:
     assert found.prompts == ("parking sign",)
     assert found.scores.tolist() == pytest.approx([0.8])
     assert found.boxes.tolist() == [[50.0, 25.0, 150.0, 75.0]]
+
+
+def test_the_greatest_token_may_decide_instead() -> None:
+    #        [CLS] stop sign .   park sign
+    scores = [0.0, 0.9, 0.1, 0.0, 0.6, 0.6, 0.0, 0.0]
+    box = [[0.5, 0.5, 0.5, 0.5]]
+    by_mean, by_max = detect(box, [scores]), detect(box, [scores], how="max")
+    assert (by_mean.categories, by_max.categories) == (("park",), ("stop",))
+    assert by_mean.scores.tolist() == pytest.approx([0.6])
+    assert by_max.scores.tolist() == pytest.approx([0.9])
+
+
+def test_tokens_of_no_prompt_count_for_none() -> None:
+    #        [CLS] stop sign .   park sign .   [SEP]
+    scores = [1.0, 0.1, 0.2, 1.0, 0.1, 0.1, 1.0, 1.0]
+    for how, score in (("mean", 0.15), ("max", 0.2)):
+        found = detect([[0.5, 0.5, 0.5, 0.5]], [scores], how=how)  # type: ignore[arg-type]
+        assert found.categories == ("stop",)
+        assert found.scores.tolist() == pytest.approx([score])
 
 
 def test_boxes_are_cut_at_the_border_and_slivers_are_dropped() -> None:

@@ -35,6 +35,12 @@ def test_a_draft_has_its_image_labelers_and_suggestions() -> None:
     assert two.pre_annotations == ()
 
 
+def test_rejected_boxes_are_no_suggestions() -> None:
+    rejected = replace(ROWS[1], outcome="rejected", reject_reason="inside")
+    drafts = tasks.draft_tasks(slots(), IMAGES, [ROWS[0], rejected])
+    assert [draft.pre_annotations for draft in drafts if draft.pre_annotations] == [(ROWS[0],)]
+
+
 def test_the_order_of_the_rows_does_not_matter() -> None:
     assert tasks.draft_tasks(slots()[::-1], IMAGES, ROWS[::-1]) == tasks.draft_tasks(slots(), IMAGES, ROWS)
 

@@ -76,6 +76,20 @@ def test_the_small_project_from_end_to_end() -> None:
     assert empty == [image_id("four")]
 
 
+def test_the_consensus_names_the_taxonomy_of_its_rows(project: builders.SmallProject) -> None:
+    human = project.annotations["pull"]
+    for digests, expected in (
+        (("one",), "one"),
+        (("one", "two"), None),
+        ((None,), None),
+        (("one", None), None),
+    ):
+        only([replace(row, taxonomy_digest=digests[i % len(digests)]) for i, row in enumerate(human)])
+        run()
+        agreed = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS)["taxonomy_digest"].to_pylist()
+        assert set(agreed) == {expected}
+
+
 def test_pairs_are_the_matches_and_what_only_one_drew(project: builders.SmallProject) -> None:
     run()
     by_id = {row.annotation_id: row for row in project.annotations["pull"]}

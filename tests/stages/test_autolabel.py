@@ -18,6 +18,7 @@ from curate import schema, tables
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, ParamsError, StorageError, TableError
 from curate.geometry import masks
+from curate.labeling import taxonomy
 from curate.labeling.labeler import Models
 from curate.params import AutolabelParams
 from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, StageReport, UInt8Image
@@ -118,6 +119,79 @@ def test_threshold_then_nms_then_the_best_so_many() -> None:
     )
 
 
+def test_rejects_keep_a_row_with_the_reason() -> None:
+    detector = ByHand(
+        ("stop_sign", 0.9, (0, 0, 20, 20)),
+        ("stop_sign", 0.8, (1, 0, 21, 20)),
+        ("stop_sign", 0.75, (2, 2, 9, 9)),
+        ("parking_sign", 0.7, (0, 1, 20, 21)),
+        ("parking_sign", 0.6, (50, 0, 70, 20)),
+        ("parking_sign", 0.5, (80, 0, 99, 20)),
+        ("stop_sign", 0.49, (50, 50, 54, 70)),
+        ("stop_sign", 0.39, (50, 50, 70, 70)),
+        ("stop_sign", 0.38, (50, 50, 70, 70)),
+    )
+    plain = run(detector, FakeSegmenter(), max_boxes=2, containment=0.9, min_side=5.0)
+    suggested = rows()
+    report = run(detector, FakeSegmenter(), max_boxes=2, containment=0.9, min_side=5.0, keep_rejects=True)
+    assert [row for row in rows() if row.outcome == "object"] == suggested
+    rejected = [row for row in rows() if row.outcome == "rejected"]
+    assert all(row.rle is None and row.origin == "model" for row in rejected)
+    of_one = [row for row in rejected if row.image_id == rejected[0].image_id]
+    assert sorted((round(row.score or 0, 2), row.reject_reason) for row in of_one) == [
+        (0.39, "under_threshold"),  # and the same box again is the same row
+        (0.49, "too_small"),
+        (0.5, "surplus"),
+        (0.7, "other_category"),
+        (0.75, "inside"),
+        (0.8, "repeats"),
+    ]
+    assert len(rejected) == 60
+    assert report.counts == plain.counts
+    assert report.metrics["rejected"] == dict.fromkeys(
+        ("inside", "other_category", "repeats", "surplus", "too_small", "under_threshold"), 10
+    )
+    assert "rejected" not in plain.metrics
+    assert {name: value for name, value in report.metrics.items() if name != "rejected"} == plain.metrics
+
+
+def test_categories_may_overlap() -> None:
+    detector = ByHand(("stop_sign", 0.9, (0, 0, 20, 20)), ("parking_sign", 0.7, (0, 0, 20, 20)))
+    assert dict(run(detector).counts)["boxes"] == 10
+    assert dict(run(detector, across="keep_both").counts)["boxes"] == 20
+
+
+def test_masks_are_cleaned_and_held_against_their_box() -> None:
+    class Ragged(FakeSegmenter):
+        """A hole of 4 pixels, an island of 2, and nothing in the lower half."""
+
+        def segment(self, image: UInt8Image, boxes: FloatArray) -> tuple[BoolArray, FloatArray]:
+            found, quality = super().segment(image, boxes)
+            found[:, 20:] = False
+            found[:, 4:6, 4:6] = False
+            found[:, 30, 60:62] = True
+            return found, quality
+
+    detector = ByHand(("stop_sign", 0.9, (0, 0, 40, 40)))
+
+    def area(**limits: float) -> int | None:
+        run(detector, Ragged(), masks=limits)
+        (rle,) = {row.rle for row in rows()}
+        return None if rle is None else masks.area(rle, width=builders.WIDTH, height=builders.HEIGHT)
+
+    assert area() == 40 * 20 - 4 + 2
+    assert area(max_hole=0.01) == 40 * 20 + 2
+    assert area(max_island=0.01) == 40 * 20 - 4
+    assert area(max_island=0.01, min_box_iou=0.5) == 40 * 20 - 4
+    assert area(max_island=0.01, min_box_iou=0.51) is None
+
+
+def test_every_row_names_its_taxonomy() -> None:
+    run()
+    categories = taxonomy.load(Path("taxonomy.yaml"))
+    assert {row.taxonomy_digest for row in rows()} == {taxonomy.digest(categories)}
+
+
 def test_images_without_a_box_have_no_row() -> None:
     report = run(ByHand())
     assert dict(report.counts) == {"images": 10, "boxes": 0, "images without a box": 10}
@@ -170,6 +244,11 @@ def test_finished_shards_are_not_computed_again() -> None:
         {"segmenter": FakeSegmenter()},
         {"nms_iou": 0.5},
         {"max_boxes": 7},
+        {"containment": 0.9},
+        {"across": "keep_both"},
+        {"min_side": 2.0},
+        {"keep_rejects": True},
+        {"masks": {"max_hole": 0.01}},
         {"taxonomy_text": builders.TAXONOMY.replace("threshold: 0.4", "threshold: 0.5")},
         {"taxonomy_text": builders.TAXONOMY.replace("[stop sign]", "[red octagon]")},
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from curate import schema, tables
-from curate.errors import AnnotationToolError, WaitingForPeopleError
+from curate.errors import AnnotationToolError, TableError, WaitingForPeopleError
 from curate.params import LabelStudioParams, QaParams
 from curate.ports import ProjectSpec
 from curate.records import Annotation, StageReport
@@ -61,6 +61,19 @@ def test_everybodys_rows(project: builders.SmallProject) -> None:
     assert report.line() == "pull: 6 tasks done, 6 tasks, 12 answers, 11 objects, 0 skipped"
     assert report.metrics["empty"] == 3
     assert report.metrics["objects_by_annotator"] == dict(zip(builders.ANNOTATORS, (6, 5), strict=True))
+
+
+def test_rows_name_the_taxonomy_that_was_shown(project: builders.SmallProject) -> None:
+    run(answered(project))
+    assert tables.read(TABLE, schema.ANNOTATIONS)["taxonomy_digest"].null_count == 14
+    receipt = Path("data/push/receipt.json")
+    receipt.parent.mkdir(parents=True)
+    receipt.write_text('{"taxonomy": "0123456789ab"}')
+    run(answered(project))
+    assert set(tables.read(TABLE, schema.ANNOTATIONS)["taxonomy_digest"].to_pylist()) == {"0123456789ab"}
+    receipt.write_text("{")
+    with pytest.raises(TableError, match=r"receipt\.json is damaged .*: run dvc repro --force push"):
+        run(answered(project))
 
 
 def test_the_same_answers_in_another_order_give_the_same_bytes(project: builders.SmallProject) -> None:

@@ -63,7 +63,7 @@ def test_the_receipt_knows_nothing_of_the_server() -> None:
     assert "unchanged" in run(tool).line()
     run(FakeAnnotationTool())
     assert RECEIPT.read_bytes() == first
-    assert set(json.loads(first)) == {"project", "tasks", "labeler_slots", "digest"}
+    assert set(json.loads(first)) == {"project", "tasks", "labeler_slots", "digest", "taxonomy"}
 
 
 @pytest.mark.usefixtures("project")
