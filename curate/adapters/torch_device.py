@@ -15,9 +15,9 @@ from curate.extras import require
 # Read when torch is imported, which happens later. Otherwise OpenMP's threads wait for each other in busy
 # loops, and small models take five to ten times as long where another program shares the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# Read at the first product of matrices: most sums are then taken in one order on any number of threads, so that
-# a worker with one thread and a process with all of them find the same boxes. From three threads on the last
-# bit of a mask's logits may still differ; OMP_NUM_THREADS=1 is exact.
+# Read at the first product of matrices: most sums are then taken in one order on any number of threads, so
+# that a worker with one thread and a process with all of them find the same boxes. From three threads on the
+# last bit of a mask's logits may still differ; OMP_NUM_THREADS=1 is exact.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 # What reading a damaged or foreign checkpoint has been seen to raise.

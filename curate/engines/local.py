@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -13,7 +12,6 @@ from typing import Any, TypeVar
 from curate.engines import crew
 from curate.engines.process import Died, Outcome, WorkerProcess
 from curate.engines.schedule import Schedule
-from curate.errors import CurateError
 from curate.ports import Casualty
 from curate.progress import track
 
@@ -62,31 +60,6 @@ class LocalEngine:
             results = crew.run(_Processes(pickle.dumps(setup), self.workers), schedule)
         with closing(results):
             yield from track(results, total=total, label=label, size=len)
-
-    def map(
-        self, function: Callable[[Item], Result], items: Sequence[Item], *, label: str
-    ) -> Iterator[Result]:
-        """To be removed: results in the order of the items."""
-        engine = LocalEngine(self.workers, in_process=self.workers <= 1, retries=0)
-        batches = ([item] for item in items)
-        setup = functools.partial(_each, function)
-        for item, (result,) in zip(
-            items, engine.map_batches(setup, batches, label=label, total=len(items)), strict=True
-        ):
-            if isinstance(result, Casualty):
-                raise CurateError(
-                    f"{label}: a worker process died ({result.how}) on {' '.join(str(item).split())}: "
-                    "look at that item, or use fewer workers if memory is short"
-                )
-            yield result
-
-
-def _each(function: Callable[[Any], Any]) -> Callable[[Sequence[Any]], list[Any]]:
-    return functools.partial(_map, function)
-
-
-def _map(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-    return [function(item) for item in items]
 
 
 def _in_caller(

@@ -106,7 +106,8 @@ def note_pid(item: int, folder: Path, seconds: float) -> int:
     return item * item
 
 
-def sleep(item: float) -> float:
+def leave_early(item: float, folder: Path) -> float:
+    (folder / str(os.getpid())).touch()
     time.sleep(item)
     return item
 
