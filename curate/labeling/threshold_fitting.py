@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,11 @@ from curate import schema, tables
 from curate.errors import ParamsError, TableError
 from curate.labeling import taxonomy, taxonomy_edit, thresholds, verdicts
 from curate.labeling.thresholds import Fit, Target
+from curate.records import Category
 
 _COLUMNS = (
-    "annotation_id", "image_id", "annotator_id", "category", "bbox_xyxy", "score", "parent_id", "outcome"
+    "annotation_id", "image_id", "annotator_id", "category", "bbox_xyxy", "score", "parent_id", "outcome",
+    "taxonomy_digest",
 )  # fmt: skip
 
 
@@ -84,7 +86,7 @@ def run(model: Path, answers: Path, file: Path, *, target: Target, iou_threshold
         raise TableError(f"{model} holds no suggestion with a score: there is nothing to fit")
     said = tables.read(answers, schema.ANNOTATIONS, columns=_COLUMNS)
     judged = verdicts.judge(suggestions, said, iou_threshold=iou_threshold)
-    fits = thresholds.fit(categories, judged, _lowest(suggestions), target)
+    fits = thresholds.fit(categories, judged, _lowest(suggestions, categories), target)
     before = file.read_text(encoding="utf-8")
     fitted = {
         found.category: found.threshold
@@ -104,7 +106,10 @@ def _refuse_shares(target: Target, iou_threshold: float) -> None:
             raise ParamsError(f"--{name} = {value:g} is refused: it must lie between 0 and 1")
 
 
-def _lowest(suggestions: pa.Table) -> dict[str, float]:
+def _lowest(suggestions: pa.Table, categories: Sequence[Category]) -> dict[str, float]:
+    """From which score on suggestions were made: of this very taxonomy its thresholds, else the lowest."""
+    if suggestions["taxonomy_digest"].unique().to_pylist() == [taxonomy.digest(categories)]:
+        return {category.name: category.threshold for category in categories}
     grouped = suggestions.group_by("category").aggregate([("score", "min")])
     return dict(zip(grouped["category"].to_pylist(), grouped["score_min"].to_pylist(), strict=True))
 

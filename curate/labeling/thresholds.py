@@ -97,7 +97,8 @@ def fit(
     Args:
         categories: Of the taxonomy.
         verdicts: What people said of the suggestions.
-        lowest: By category, the lowest score of all its suggestions; a category without any is not named.
+        lowest: By category, the score from which suggestions were made, as far as that is known: at most
+            the lowest score of them all. A category without any may be left out.
         target: The promise.
     """
     level = (1 - target.confidence) / (len(categories) if target.together else 1)

@@ -72,6 +72,18 @@ def test_scores_are_means_over_the_tokens_of_one_prompt(detector: TransformersDe
     assert centres[inside] == pytest.approx((boxes[order, :2] * [64, 48])[inside], abs=1e-2)
 
 
+def test_the_greatest_token_may_be_the_score(detector: TransformersDetector, folder: Path) -> None:
+    settings = DetectorParams(model=str(folder), prompt_score="max")
+    (greatest,) = TransformersDetector(settings, device="cpu").detect([noise(0)], CATEGORIES)
+    (mean,) = detector.detect([noise(0)], CATEGORIES)
+    # The same nine boxes, none with a lower score, and some with a higher one.
+    of_box = {tuple(box): score for box, score in zip(mean.boxes.tolist(), mean.scores, strict=True)}
+    gains = [s - of_box[tuple(b)] for b, s in zip(greatest.boxes.tolist(), greatest.scores, strict=True)]
+    assert len(gains) == 9
+    assert min(gains) >= -1e-6
+    assert max(gains) > 1e-3
+
+
 def test_boxes_lie_inside_and_are_ordered(detector: TransformersDetector) -> None:
     for found in detector.detect([noise(1), noise(2)], CATEGORIES):
         assert found.boxes.dtype == np.float32

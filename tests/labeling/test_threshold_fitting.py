@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from curate import schema, tables
 from curate.cli import app
 from curate.errors import ParamsError, TableError
 from curate.labeling import taxonomy, threshold_fitting
 from curate.labeling.thresholds import Target
+from curate.records import Annotation
 from tests import builders
 
 BOX, OTHER = (10.0, 10.0, 50.0, 50.0), (90.0, 10.0, 130.0, 50.0)
@@ -67,6 +70,16 @@ def test_written_it_keeps_comments_and_is_the_last_word(root: Path) -> None:
     assert (root / "taxonomy.yaml").read_text() == COMMENTED.replace("0.4", "0.46", 1)
     assert [category.threshold for category in taxonomy.load(root / "taxonomy.yaml")] == [0.46, 0.4]
     assert command(root, "--write").splitlines()[-1].endswith("taxonomy.yaml stays as it is")
+
+
+def test_suggestions_of_this_very_taxonomy_were_made_from_its_thresholds(root: Path) -> None:
+    table = root / "data/autolabel/annotations.parquet"
+    rows = [Annotation.from_row(row) for row in tables.read(table, schema.ANNOTATIONS).to_pylist()]
+    digest = taxonomy.digest(taxonomy.load(root / "taxonomy.yaml"))
+    builders.write_annotations(table, [replace(row, taxonomy_digest=digest) for row in rows])
+    assert "judged from 0.4 on, nothing was suggested below" in command(root)
+    builders.write_annotations(table, [replace(rows[0], taxonomy_digest="other"), *rows[1:]])
+    assert "judged from 0.45 on, nothing was suggested below" in command(root)
 
 
 def test_another_table_may_be_the_truth(root: Path) -> None:
