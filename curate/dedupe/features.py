@@ -17,16 +17,21 @@ from PIL import Image
 from curate.dedupe import hashes
 from curate.dedupe.hashes import UInt64Array
 from curate.dedupe.luma import Small, colour_cells, read_small
+from curate.dedupe.shrink import shrink
 from curate.dedupe.turns import turned_low, turns
 from curate.dedupe.windows import WINDOWS, window_hashes
 from curate.params import DedupeParams
+from curate.records import UInt8Image
 
 SIDE: Final = 32  # pixels of a thumbnail
 CELLS: Final = 4  # of the colour summary, a side
+PLAIN: Final = 1.5  # levels; pictures of less structure are plain: one colour, a gradient, a blur
+_STEPS: Final = 21
+_REACH: Final = 2  # pixels around one that its mean is taken over
 # Least pixels a side that a JPEG is decoded to: twice what the pHash looks at.
 _LEAST: Final = {64: 64, 256: 128}
 # To be raised with every change of this room that changes a column.
-_CODE: Final = 1
+_CODE: Final = 4
 _DECODERS: Final = ("pillow", "simplejpeg", "imagehash")
 
 
@@ -70,7 +75,8 @@ class Features:
         windows: (N, W) uint64, the same of parts of the picture (`windows.WINDOWS`); W = 0 without crops.
         luma: (N, 32, 32) uint8, the upright picture, squeezed to a square.
         colour: (N, 4, 4, 3) uint8, mean RGB of the cells of the picture.
-        contrast: (N,) float32, standard deviation of `luma`, levels of 255.
+        structure: (N,) float32, levels; root mean square of what `luma` differs from its means of 5 x 5.
+        tone: (N,) uint64, mean colour as a thermometer: 21 steps of each channel, a bit a step reached.
         size: (N, 2) uint32, width and height of the file, upright pixels.
     """
 
@@ -80,7 +86,8 @@ class Features:
     windows: UInt64Array
     luma: NDArray[np.uint8]
     colour: NDArray[np.uint8]
-    contrast: NDArray[np.float32]
+    structure: NDArray[np.float32]
+    tone: UInt64Array
     size: NDArray[np.uint32]
 
     def __len__(self) -> int:
@@ -97,7 +104,8 @@ class Features:
             "windows": (u64, (len(WINDOWS) if recipe.crops else 0,)),
             "luma": (u8, (SIDE, SIDE)),
             "colour": (u8, (CELLS, CELLS, 3)),
-            "contrast": (np.dtype(np.float32), ()),
+            "structure": (np.dtype(np.float32), ()),
+            "tone": (u64, ()),
             "size": (np.dtype(np.uint32), (2,)),
         }
         return {name: (kind, shape) for name, (kind, shape) in columns.items() if 0 not in shape}
@@ -133,14 +141,19 @@ def extract(paths: Sequence[Path], recipe: Recipe) -> Features:
     from_thumbnail = recipe.hash == "phash" and recipe.bits == hashes.WORD
     for row, path in enumerate(paths):
         small = read_small(path, least)
-        gray = _gray(small)
-        luma[row] = hashes.luma_thumbnail(gray, SIDE)
-        colour[row] = colour_cells(small.picture, CELLS)
+        luma[row], colour[row] = _summary(small)
         size[row] = small.width, small.height
         if not from_thumbnail:
-            picture = small.picture.convert("RGB") if recipe.hash == "colorhash" else gray
+            picture = small.picture.convert("RGB") if recipe.hash == "colorhash" else _gray(small)
             own[row] = hashes.of_picture(picture, recipe.hash, recipe.bits)
     return _from_thumbnails(recipe, luma, colour, size, None if from_thumbnail else own)
+
+
+def _summary(small: Small) -> tuple[UInt8Image, UInt8Image]:
+    """Luma thumbnail and colour cells."""
+    if small.pixels is not None:
+        return shrink(small.pixels, SIDE, CELLS)
+    return hashes.luma_thumbnail(_gray(small), SIDE), colour_cells(small.picture, CELLS)
 
 
 def _gray(small: Small) -> Image.Image:
@@ -167,6 +180,26 @@ def _from_thumbnails(
         windows=window_hashes(luma) if recipe.crops else nothing,
         luma=luma,
         colour=colour,
-        contrast=luma.reshape(len(luma), SIDE * SIDE).std(axis=1, dtype=np.float64).astype(np.float32),
+        structure=_structure(luma),
+        tone=_tone(colour),
         size=size,
     )
+
+
+def _structure(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N,) see `Features.structure`; sums of whole numbers, so the same in every batch."""
+    whole = np.pad(luma.astype(np.int32), ((0, 0), (_REACH, _REACH), (_REACH, _REACH)), mode="edge")
+    wide = 2 * _REACH + 1
+    rows = np.stack([whole[:, k : k + SIDE] for k in range(wide)]).sum(axis=0)
+    sums = np.stack([rows[:, :, k : k + SIDE] for k in range(wide)]).sum(axis=0)
+    detail = (luma.astype(np.int32) * wide**2 - sums).reshape(len(luma), SIDE * SIDE)
+    squares = (detail.astype(np.int64) ** 2).sum(axis=1)
+    found: NDArray[np.float32] = (np.sqrt(squares / (SIDE * SIDE)) / wide**2).astype(np.float32)
+    return found
+
+
+def _tone(colour: NDArray[np.uint8]) -> UInt64Array:
+    """(N,) see `Features.tone`. Means within a step differ in one bit a channel at most."""
+    means = colour.astype(np.int32).sum(axis=(1, 2)) // CELLS**2
+    reached = means[:, :, None] >= np.arange(1, _STEPS + 1) * 256 // (_STEPS + 1)
+    return hashes.pack(np.pad(reached.reshape(len(colour), 3 * _STEPS), ((0, 0), (1, 0))))[:, 0]

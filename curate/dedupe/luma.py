@@ -14,6 +14,7 @@ from PIL import Image
 
 from curate.errors import InputError
 from curate.images import colour
+from curate.records import UInt8Image
 
 _ADVICE: Final = "run `dvc repro --force ingest` to make it again"
 _TURNS: Final = {
@@ -49,14 +50,25 @@ class Small:
     """An upright picture, as large as was asked or larger.
 
     Attributes:
-        picture: RGB, or L where the file is gray.
         width: Of the file's upright pixels.
         height: Of the file's upright pixels.
+        pixels: (H, W, 3) uint8, or (H, W, 1) where the file is gray, of a JPEG decoded at reduced size.
+        whole: RGB, or L where the file is gray, of any other file.
     """
 
-    picture: Image.Image
     width: int
     height: int
+    pixels: UInt8Image | None = None
+    whole: Image.Image | None = None
+
+    @property
+    def picture(self) -> Image.Image:
+        """Either of the two, RGB or L."""
+        if self.pixels is None:
+            if self.whole is None:
+                raise ValueError("a Small without a picture")
+            return self.whole
+        return Image.fromarray(self.pixels[:, :, 0] if self.pixels.shape[2] == 1 else self.pixels)
 
 
 def read_small(path: Path, least: int | None) -> Small:
@@ -92,7 +104,7 @@ def _full(path: Path) -> Small:
             picture = picture.transpose(_TURNS[orientation])
         elif picture is image:
             picture = image.copy()  # lives on when the file is closed
-    return Small(picture, *picture.size)
+    return Small(*picture.size, whole=picture)
 
 
 def _odd(image: Image.Image) -> bool:
@@ -111,11 +123,19 @@ def _scaled(data: bytes, least: int) -> Small | None:
         )
     except ValueError:
         return None  # Pillow tells whether it is damaged or only unusual
-    picture = Image.fromarray(pixels[:, :, 0] if header.gray else pixels)
-    if header.orientation in _TURNS:
-        picture = picture.transpose(_TURNS[header.orientation])
     size = (header.width, header.height)
-    return Small(picture, *(size[::-1] if header.orientation >= _SWAPPED else size))
+    return Small(
+        *(size[::-1] if header.orientation >= _SWAPPED else size), upright(pixels, header.orientation)
+    )
+
+
+def upright(pixels: UInt8Image, orientation: int) -> UInt8Image:
+    """(H, W, C) pixels turned as an EXIF orientation 1..8 says; those of 5..8 exchange H and W."""
+    if orientation >= _SWAPPED:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels[::-1] if orientation in (3, 4, 7, 8) else pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,40 @@
-"""Whether two images that share a hash are one picture: compares their thumbnails and colours."""
+"""Whether two images that share a hash are one picture: lays one thumbnail over the other and compares.
+
+A pair is the same picture if all of these hold:
+
+1. Agreement: aligned (`compare`), the steps between neighbouring pixels correlate by `min_correlation` or
+   more in the mean over blocks of the picture. Light may differ, and text or a logo may hide some blocks.
+2. Colour: where the alignment turned or moved the picture, which gives chance more room, the mean chroma of
+   the two differs by at most `_SAME_CHROMA`. A large change of colour together with a crop is too rare to
+   give that up.
+3. Plain pictures, which have no structure to compare, are the same only as they stand: luma and colours all
+   over within a few levels.
+"""
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.candidates import FLAT
-from curate.dedupe.features import Features, Recipe
+from curate.dedupe.features import PLAIN, Features, Recipe
 from curate.dedupe.neighbours import Pairs
-from curate.dedupe.turns import UPRIGHT, turn_pixels, turns
+from curate.dedupe.turns import Turn, turns
+from curate.dedupe.windows import WINDOWS
 
 RELATIONS: Final = ("same", "mirrored", "rotated", "tilted", "cropped", "bordered")
-_CHUNK: Final = 4096  # pairs
-_SAME_COLOUR: Final = 12.0  # levels of 255
+_CHUNK: Final = 2048  # pairs
+_STARTS: Final = 4  # placements tried for a pair
+_MOVED: Final = 0.04  # of a side
+_SAME_CHROMA: Final = 35.0  # levels
+_SAME_LUMA: Final = 3.0  # levels, mean over a plain picture
+_SAME_CELL: Final = 9  # levels, in every cell of a plain picture
+_LARGER: Final = 1.05  # area; what shows that much more of the scene, or a border, is not the same
+_TILT: Final = 0.03  # of a side, about two degrees
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +43,8 @@ class Verified:
 
     Attributes:
         same: (P,) bool.
-        correlation: (P,) float32, -1..1, of luma after alignment.
-        relation: (P,) int8, index into `RELATIONS`: how second shows first.
+        correlation: (P,) float32, -1..1, agreement after alignment; of plain pictures 1 or 0.
+        relation: (P,) int8, index into `RELATIONS`: how one of the two shows the other.
     """
 
     same: NDArray[np.bool_]
@@ -47,30 +66,128 @@ def verify(
     """
     other = features if base is None else base
     count = len(pairs.first)
-    same = np.zeros(count, dtype=np.bool_)
-    correlation = np.zeros(count, dtype=np.float32)
-    relation = np.zeros(count, dtype=np.int8)
-    for start in range(0, count, _CHUNK):
-        part = slice(start, start + _CHUNK)
-        first, second = pairs.first[part], pairs.second[part]
-        a, b = features.luma[first].astype(np.float32), other.luma[second].astype(np.float32)
-        best = np.full(len(first), -2.0, dtype=np.float32)
-        for turn in (UPRIGHT, *turns(recipe.turned)):
-            found = _correlation(a, turn_pixels(b, turn))
-            better = found > best
-            best[better] = found[better]
-            relation[part][better] = 2 if turn.transposed or turn.flipped else int(turn.mirrored)
-        flat = np.minimum(features.contrast[first], other.contrast[second]) < FLAT
-        near = np.abs(features.colour[first].astype(np.int16) - other.colour[second]).reshape(len(first), -1)
-        both = np.maximum(features.contrast[first], other.contrast[second]) < 2 * FLAT
-        same[part] = np.where(flat, both & (near.max(axis=1) <= _SAME_COLOUR), best >= min_correlation)
-        correlation[part] = best
-    return Verified(same, correlation, relation)
+    found = Verified(
+        np.zeros(count, dtype=np.bool_), np.zeros(count, dtype=np.float32), np.zeros(count, dtype=np.int8)
+    )
+    ways = turns(recipe.turned)
 
+    def part(start: int) -> None:
+        rows = slice(start, start + _CHUNK)
+        first, second = pairs.first[rows], pairs.second[rows]
+        _verify(_Sides(features, other, first, second), ways, min_correlation, _part(found, rows))
 
-def _correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    a, b = a.reshape(len(a), -1), b.reshape(len(b), -1)
-    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    scale = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    found: NDArray[np.float32] = (a * b).sum(axis=1) / np.maximum(scale, 1e-6)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for _ in pool.map(part, range(0, count, _CHUNK)):
+            pass
     return found
+
+
+def _part(found: Verified, rows: slice) -> Verified:
+    return Verified(found.same[rows], found.correlation[rows], found.relation[rows])
+
+
+class _Sides:
+    """The rows of both images of some pairs, fetched once."""
+
+    def __init__(
+        self, features: Features, other: Features, first: NDArray[np.int64], second: NDArray[np.int64]
+    ) -> None:
+        self.luma = features.luma[first], other.luma[second]
+        self.colour = features.colour[first].astype(np.float32), other.colour[second].astype(np.float32)
+        self.structure = np.minimum(features.structure[first], other.structure[second])
+        self.phash = features.phash[first], other.phash[second]
+        self.turned = features.turned[first]
+        self.windows = features.windows[first], other.windows[second]
+
+
+def _verify(sides: _Sides, ways: tuple[Turn, ...], min_correlation: float, found: Verified) -> None:
+    """Fill the result of one chunk."""
+    from curate.dedupe.compare import compare  # noqa: PLC0415 - numba takes seconds to import
+
+    count = len(sides.structure)
+    starts, order = _starts(ways, sides.windows[0].shape[1]), _likeliest(sides)
+    score, placement = np.zeros(count), np.zeros((count, 6))
+    compare(sides.luma[0], sides.luma[1], starts, order, score, placement)
+    plain = sides.structure < PLAIN
+    alike = _plain_alike(sides)
+    found.correlation[:] = np.where(plain, alike, np.round(score, 4))
+    moved = np.abs(placement - starts[0]).max(axis=1) > _MOVED
+    agreeing = (score >= min_correlation) & ~(moved & (_chroma_apart(sides) > _SAME_CHROMA))
+    found.same[:] = np.where(plain, alike, agreeing)
+    found.relation[:] = np.where(plain, 0, _relations(sides, placement, found.same))
+
+
+def _starts(ways: tuple[Turn, ...], windows: int) -> NDArray[np.float64]:
+    """(1 + T + 2 W, 6) placements: as it is, turned, second = window of first, first = window of second."""
+    starts = [(0.0, 1.0, 0.0, 0.0, 0.0, 1.0)]
+    for turn in ways:
+        x, y = -1.0 if turn.mirrored else 1.0, -1.0 if turn.flipped else 1.0
+        starts.append((0.0, 0.0, y, 0.0, x, 0.0) if turn.transposed else (0.0, x, 0.0, 0.0, 0.0, y))
+    parts = [
+        ((w.left + w.right - 1) / 2, w.right - w.left, (w.top + w.bottom - 1) / 2, w.bottom - w.top)
+        for w in WINDOWS[:windows]
+    ]
+    starts += [(x, wide, 0.0, y, 0.0, tall) for x, wide, y, tall in parts]
+    starts += [(-x / wide, 1 / wide, 0.0, -y / tall, 0.0, 1 / tall) for x, wide, y, tall in parts]
+    return np.array(starts)
+
+
+def _likeliest(sides: _Sides) -> NDArray[np.int64]:
+    """(P, K) starts by the distance of the hashes that speak for them, nearest first."""
+    (one, two), (parts, other_parts) = sides.phash, sides.windows
+    bits = np.concatenate(
+        [
+            np.bitwise_count(one ^ two)[:, None],
+            np.bitwise_count(sides.turned ^ two[:, None]),
+            np.bitwise_count(parts ^ two[:, None]),
+            np.bitwise_count(other_parts ^ one[:, None]),
+        ],
+        axis=1,
+    )
+    return np.ascontiguousarray(np.argsort(bits, axis=1, kind="stable")[:, :_STARTS])
+
+
+def _plain_alike(sides: _Sides) -> NDArray[np.bool_]:
+    luma = np.abs(sides.luma[0].astype(np.int16) - sides.luma[1]).mean(axis=(1, 2))
+    cells = np.abs(sides.colour[0] - sides.colour[1]).max(axis=(1, 2, 3))
+    alike: NDArray[np.bool_] = (luma <= _SAME_LUMA) & (cells <= _SAME_CELL)
+    return alike
+
+
+def _chroma_apart(sides: _Sides) -> NDArray[np.float32]:
+    """(P,) levels between the mean colours, both taken without their lightness."""
+    apart = sides.colour[0].mean(axis=(1, 2)) - sides.colour[1].mean(axis=(1, 2))
+    lightness = apart @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    found: NDArray[np.float32] = np.hypot(apart[:, 0] - lightness, apart[:, 2] - lightness)
+    return found
+
+
+def _relations(sides: _Sides, placement: NDArray[np.float64], same: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(P,) index into `RELATIONS`."""
+    _, xu, xv, _, yu, yv = placement.T
+    area = xu * yv - xv * yu
+    transposed = np.abs(xv) + np.abs(yu) > np.abs(xu) + np.abs(yv)
+    tilted = np.maximum(np.abs(xv), np.abs(yu)) > _TILT
+    shifted = np.maximum(np.abs(placement[:, 0]), np.abs(placement[:, 3])) > _MOVED
+    resized = np.maximum(np.abs(area), 1 / np.maximum(np.abs(area), 1e-6)) > _LARGER
+    relation = np.select(
+        [area < 0, transposed | (xu < 0), tilted, resized | shifted],
+        [1, 2, 3, RELATIONS.index("cropped")],
+        default=0,
+    )
+    for row in np.flatnonzero(same & (relation >= 3) & resized):
+        if _has_border(sides, placement[row], int(row), bool(area[row] < 1)):
+            relation[row] = RELATIONS.index("bordered")
+    return relation
+
+
+def _has_border(sides: _Sides, placement: NDArray[np.float64], row: int, second_inside: bool) -> bool:
+    from curate.dedupe.compare import bordered  # noqa: PLC0415
+
+    if second_inside:
+        return bool(bordered(sides.luma[0][row], placement))
+    x, xu, xv, y, yu, yv = placement.tolist()
+    whole = np.linalg.inv(np.array([[xu, xv], [yu, yv]]))
+    back = -whole @ np.array([x, y])
+    inverse = np.array([back[0], *whole[0], back[1], *whole[1]])
+    return bool(bordered(sides.luma[1][row], inverse))

@@ -38,11 +38,15 @@ def _centred(width: float, height: float, dx: float = 0.0, dy: float = 0.0) -> W
     return Window(left, top, left + width, top + height)
 
 
+# Chosen on the tuning corpus (benchmarks/corpus.py): with radius 10 these lead to 98% of the copies, the
+# picture and its mirror image alone to 83%, and 168 windows to 99%.
+_OFF: Final = 0.05
 WINDOWS: Final = (
-    _centred(0.94, 0.94),
-    _centred(0.88, 0.88),
-    _centred(0.82, 0.82),
-    _centred(0.76, 0.76),
+    _centred(0.92, 0.92),
+    *(_centred(0.86, 0.86, dx, dy) for dx in (-_OFF, 0, _OFF) for dy in (-_OFF, 0, _OFF)),
+    *(_centred(1, 0.9), _centred(0.9, 1)),  # bars above and below, left and right
+    *(_centred(1, 0.93, 0, 0.035), _centred(1, 0.93, 0, -0.035)),  # cut on one side
+    *(_centred(0.93, 1, 0.035, 0), _centred(0.93, 1, -0.035, 0)),
 )
 
 

@@ -1,0 +1,245 @@
+"""Lays one thumbnail over another and measures how well they agree there; compiled, one pair at a time.
+
+A placement is six numbers p: the point (u, v) of the second picture, measured from its middle in shares of
+its sides, shows the point (p0 + p1 u + p2 v, p3 + p4 u + p5 v) of the first, measured likewise. Squeezed to a
+square, crops, borders, mirror images and turns are all of this form.
+
+Source: B. Lucas, T. Kanade 1981, "An iterative image registration technique"; gain and offset of light are
+solved for along with the placement, and pixels that do not fit (text, a logo, a border) lose their weight as
+in P. Holland, R. Welsch 1977, "Robust regression using iteratively reweighted least-squares" (with Cauchy's
+weights).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+UNKNOWNS: Final = 8  # six of the placement, gain, offset
+# Keeps a placement where it is in directions that nothing in the picture speaks for; relative.
+_DAMPING: Final = 1e-3
+_LEAST_INSIDE: Final = 1 / 3  # share of the second picture that must be in the first
+_BLOCK: Final = 8  # pixels a side
+_LEAST_CONTRAST: Final = 6.0  # levels; blocks with less contrast than this count for less
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compiled at its first call, kept on disk; releases the GIL."""
+    found: Function = numba.njit(cache=True, nogil=True)(function)
+    return found
+
+
+def compiled_sums(function: Function) -> Function:
+    """The same; sums may be taken in any order, which lets them use the processor's vectors."""
+    fast = {"contract", "reassoc", "nsz"}
+    found: Function = numba.njit(cache=True, nogil=True, fastmath=fast)(function)
+    return found
+
+
+@compiled
+def halved(picture: Floats, small: Floats) -> None:
+    """Means of 2 x 2 pixels of (S, S) into (S / 2, S / 2)."""
+    for y in range(small.shape[0]):
+        for x in range(small.shape[1]):
+            small[y, x] = np.float32(0.25) * (
+                picture[2 * y, 2 * x]
+                + picture[2 * y, 2 * x + 1]
+                + picture[2 * y + 1, 2 * x]
+                + picture[2 * y + 1, 2 * x + 1]
+            )
+
+
+@compiled
+def warp(first: Floats, placement: NDArray[np.float64], work: Floats) -> int:
+    """Sample the first picture where the second shows it; the number of pixels that are there.
+
+    Args:
+        first: (S, S).
+        placement: (6,).
+        work: (4, S * S), filled with value, slope along x, slope along y (levels a picture side), and 1 or 0
+            for pixels inside or outside the first picture.
+    """
+    side = first.shape[0]
+    unit = np.float32(side)
+    inside = 0
+    for y in range(side):
+        v = (y + 0.5) / side - 0.5
+        for x in range(side):
+            u = (x + 0.5) / side - 0.5
+            at_x = (placement[0] + placement[1] * u + placement[2] * v + 0.5) * side - 0.5
+            at_y = (placement[3] + placement[4] * u + placement[5] * v + 0.5) * side - 0.5
+            here = y * side + x
+            within = at_x >= -0.5 and at_y >= -0.5 and at_x <= side - 0.5 and at_y <= side - 0.5
+            at_x, at_y = min(max(at_x, 0.0), side - 1.0), min(max(at_y, 0.0), side - 1.0)
+            left, top = min(int(at_x), side - 2), min(int(at_y), side - 2)
+            fx, fy = np.float32(at_x - left), np.float32(at_y - top)
+            a00, a01 = first[top, left], first[top, left + 1]
+            a10, a11 = first[top + 1, left], first[top + 1, left + 1]
+            upper, lower = a00 + fx * (a01 - a00), a10 + fx * (a11 - a10)
+            work[0, here] = upper + fy * (lower - upper)
+            work[1, here] = unit * ((a01 - a00) + fy * ((a11 - a10) - (a01 - a00)))
+            work[2, here] = unit * (lower - upper)
+            work[3, here] = np.float32(1.0) if within else np.float32(0.0)
+            inside += 1 if within else 0
+    return inside
+
+
+@compiled_sums
+def _weigh(second: Floats, work: Floats, weights: Floats) -> None:
+    """Weights (S * S): pixels that no gain and offset fit count little, those outside nothing."""
+    count = len(weights)
+    for k in range(count):
+        weights[k] = work[3, k]
+    for _ in range(3):
+        s = sa = sb = sab = sbb = np.float32(0.0)
+        for k in range(count):
+            w, a, b = weights[k], work[0, k], second[k]
+            s, sa, sb, sab, sbb = s + w, sa + w * a, sb + w * b, sab + w * a * b, sbb + w * b * b
+        spread = sbb - sb * sb / s
+        gain = (sab - sa * sb / s) / spread if spread > 1e-3 * s else np.float32(1.0)
+        offset = (sa - gain * sb) / s
+        total = np.float32(0.0)
+        for k in range(count):
+            total += weights[k] * abs(work[0, k] - gain * second[k] - offset)
+        scale = np.float32(1.0) / max(total / s, np.float32(2.0)) ** 2
+        for k in range(count):
+            miss = work[0, k] - gain * second[k] - offset
+            weights[k] = work[3, k] / (np.float32(1.0) + miss * miss * scale)
+
+
+@compiled_sums
+def _equations(
+    second: Floats, side: int, work: Floats, normal: NDArray[np.float64], right: NDArray[np.float64]
+) -> None:
+    """Normal equations of one step, lower half; row 4 of `work` holds the weights."""
+    count = side * side
+    rows = work[5:13]
+    for k in range(count):
+        v, u = np.float32((k // side + 0.5) / side - 0.5), np.float32((k % side + 0.5) / side - 0.5)
+        w = np.sqrt(work[4, k])
+        along, down = w * work[1, k], w * work[2, k]
+        rows[0, k], rows[1, k], rows[2, k] = along, along * u, along * v
+        rows[3, k], rows[4, k], rows[5, k] = down, down * u, down * v
+        rows[6, k], rows[7, k] = -w * second[k], -w
+        work[3, k] = w * work[0, k]
+    for i in range(UNKNOWNS):
+        for j in range(i + 1):
+            total = np.float32(0.0)
+            for k in range(count):
+                total += rows[i, k] * rows[j, k]
+            normal[i, j] = total
+        total = np.float32(0.0)
+        for k in range(count):
+            total += rows[i, k] * work[3, k]
+        right[i] = -total
+
+
+@compiled
+def refine(first: Floats, second: Floats, placement: NDArray[np.float64], rounds: int, work: Floats) -> bool:
+    """Improve a placement in place by robust least squares; False if nothing holds it.
+
+    Args:
+        first: (S, S).
+        second: (S, S).
+        placement: (6,), a start that is right to about a tenth of the picture.
+        rounds: Steps.
+        work: (13, S * S), overwritten.
+    """
+    side = first.shape[0]
+    flat = second.reshape(side * side)
+    normal = np.zeros((UNKNOWNS, UNKNOWNS))
+    right = np.zeros(UNKNOWNS)
+    for _ in range(rounds):
+        if warp(first, placement, work) < _LEAST_INSIDE * side * side:
+            return False
+        _weigh(flat, work, work[4])
+        _equations(flat, side, work, normal, right)
+        motion = 0.0
+        for i in range(6):
+            motion += normal[i, i]
+        for i in range(6):
+            normal[i, i] += _DAMPING * motion + 1e-6
+        normal[6, 6] *= 1.0 + 1e-5
+        normal[7, 7] *= 1.0 + 1e-5
+        if not _factor(normal):
+            return False
+        _substitute(normal, right)
+        for i in range(6):
+            placement[i] += right[i]
+    return True
+
+
+@compiled
+def _factor(normal: NDArray[np.float64]) -> bool:
+    """Cholesky of the lower half, in place."""
+    for i in range(UNKNOWNS):
+        for j in range(i + 1):
+            total = normal[i, j]
+            for k in range(j):
+                total -= normal[i, k] * normal[j, k]
+            if i != j:
+                normal[i, j] = total / normal[j, j]
+            elif total > 1e-9:
+                normal[i, i] = np.sqrt(total)
+            else:
+                return False
+    return True
+
+
+@compiled
+def _substitute(factor: NDArray[np.float64], right: NDArray[np.float64]) -> None:
+    """`right` becomes the solution."""
+    for i in range(UNKNOWNS):
+        for k in range(i):
+            right[i] -= factor[i, k] * right[k]
+        right[i] /= factor[i, i]
+    for i in range(UNKNOWNS - 1, -1, -1):
+        for k in range(i + 1, UNKNOWNS):
+            right[i] -= factor[k, i] * right[k]
+        right[i] /= factor[i, i]
+
+
+@compiled
+def agreement(second: Floats, work: Floats) -> float:
+    """How well the pictures agree block by block, so that one strong edge cannot speak for all; -1..1.
+
+    In each block of 8 x 8 pixels, the correlation of the steps between neighbouring pixels, which are the
+    same whatever the light; then the mean over blocks, weighted by their contrast up to a bound.
+
+    Args:
+        second: (S, S).
+        work: From `warp`.
+    """
+    side = second.shape[0]
+    total = agreeing = 0.0
+    for top in range(0, side, _BLOCK):
+        for left in range(0, side, _BLOCK):
+            count = sa = sb = saa = sbb = 0.0
+            gaa = gbb = gab = 0.0
+            for y in range(top, top + _BLOCK):
+                for x in range(left, left + _BLOCK):
+                    here = y * side + x
+                    if work[3, here] == 0:
+                        continue
+                    a, b = work[0, here], second[y, x]
+                    count, sa, sb, saa, sbb = count + 1, sa + a, sb + b, saa + a * a, sbb + b * b
+                    if x + 1 < side and work[3, here + 1] > 0:
+                        da, db = work[0, here + 1] - a, second[y, x + 1] - b
+                        gaa, gbb, gab = gaa + da * da, gbb + db * db, gab + da * db
+                    if y + 1 < side and work[3, here + side] > 0:
+                        da, db = work[0, here + side] - a, second[y + 1, x] - b
+                        gaa, gbb, gab = gaa + da * da, gbb + db * db, gab + da * db
+            if count < _BLOCK * _BLOCK / 4:
+                continue
+            contrast = max(saa / count - (sa / count) ** 2, sbb / count - (sb / count) ** 2, 0.0)
+            weight = min(1.0, np.sqrt(contrast) / _LEAST_CONTRAST) * count
+            total += weight
+            if gaa > 1e-3 and gbb > 1e-3:
+                agreeing += weight * gab / np.sqrt(gaa * gbb)
+    return agreeing / total if total > 0 else 0.0
