@@ -24,11 +24,12 @@ os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 DAMAGED = (OSError, RuntimeError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
 
 
-def choose(device: str) -> Any:
+def choose(device: str, *, setting: str = "autolabel.device") -> Any:
     """A `torch.device`.
 
     Args:
         device: auto, cpu, cuda or mps; auto takes cuda, mps or cpu, the first that is there.
+        setting: Where the user sets it, for the message.
 
     Raises:
         ModelError: It was named, and is not there.
@@ -38,7 +39,7 @@ def choose(device: str) -> Any:
     if device == "auto":
         device = next(name for name, usable in there.items() if usable)
     if not there[device]:
-        raise ModelError(f"device {device} is not available here: set autolabel.device to auto or cpu")
+        raise ModelError(f"device {device} is not available here: set {setting} to auto or cpu")
     if device == "cpu":
         torch.backends.mkldnn.set_flags(False)  # its sums depend on the number of threads
     return torch.device(device)
