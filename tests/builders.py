@@ -235,7 +235,10 @@ def _deduped(record: ImageRecord) -> ImageRecord:
             dup_group=image_id("one"),
             duplicate_of=image_id("one"),
             drop_reason="near_duplicate",
-            drop_detail="pHash distance 2",
+            drop_detail="same, 2 bits from keeper, correlation 0.97; keeper has more bytes (1001 over 1000)",
+            dup_hamming=2,
+            dup_correlation=0.97,
+            dup_relation="same",
         )
     return replace(record, phash=phash)
 

@@ -10,7 +10,7 @@ from curate.records import ImageRecord
 from curate.report.drawing import Album, Picture
 from curate.report.facts import Facts
 
-_DUPLICATE = "near_duplicate"
+_DUPLICATE, _PEOPLE = "near_duplicate", "human_decision"
 _EXAMPLES, _FILES, _GROUPS, _MEMBERS = (
     4,
     6,
@@ -20,6 +20,8 @@ _EXAMPLES, _FILES, _GROUPS, _MEMBERS = (
 _SIDE, _GROUP_SIDE = 160, 220  # pixels
 _MEANING = {
     _DUPLICATE: "shows the same picture as an image that is kept",
+    _PEOPLE: "a person decided to drop it (dedupe.decisions)",
+    "crashes_decoder": "killed the process that decoded it, each time it was tried",
     "truncated": "the file ends too early",
     "corrupt": "the file's data are damaged",
     "empty_file": "the file holds no bytes",
@@ -56,13 +58,13 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One image of a group of duplicates. `bits` are those of 64 that differ from the keeper's hash."""
+    """One image of a group of duplicates. `finding` is how it shows the keeper, `detail` why that is kept."""
 
     picture: Picture | None
     name: str
     size: str
     keeper: bool
-    bits: int | None
+    finding: str
     detail: str
 
 
@@ -72,7 +74,6 @@ class Group:
 
     members: tuple[Member, ...]
     size: int
-    bits: int
     more: int
 
 
@@ -80,7 +81,8 @@ def funnel(facts: Facts) -> list[Step]:
     """Raw files, distinct, readable, kept, labelled, released: numbers of images."""
     images = facts.tables.images
     files = facts.count("ingest", "files") or sum(len(image.sources) for image in images)
-    fit = sum(image.drop_reason in (None, _DUPLICATE) for image in images)
+    fit = sum(image.drop_reason in (None, _DUPLICATE, _PEOPLE) for image in images)
+    decided = any(image.drop_reason == _PEOPLE for image in images)
     kept = sum(image.drop_reason is None for image in images)
     deduped = "dedupe" in facts.metrics or any(image.phash is not None for image in images)
     consensus = facts.tables.consensus
@@ -89,7 +91,7 @@ def funnel(facts: Facts) -> list[Step]:
         ("raw files", files, ""),
         ("distinct", len(images), "exact copies"),
         ("readable", fit, "unreadable or unfit"),
-        ("kept", kept if deduped else None, "near-duplicates"),
+        ("kept", kept if deduped else None, "near-duplicates" + " and decisions" * decided),
         ("labelled", labelled, "not labelled"),
         ("released", len(facts.tables.splits) or None, "not released"),
     ]
@@ -142,9 +144,9 @@ def groups(facts: Facts, album: Album) -> tuple[list[Group], dict[str, Any]]:
         sorted(members, key=lambda image: (image.drop_reason is not None, image.image_id))
         for _, members in sorted(by_keeper.items())
     ]
-    largest = sorted(ordered, key=lambda members: (-len(members), -_spread(members), members[0].image_id))
+    largest = sorted(ordered, key=lambda members: (-len(members), _lowest(members), members[0].image_id))
     chosen = largest[:_GROUPS]
-    rest = sorted(largest[_GROUPS:], key=lambda members: (-_spread(members), members[0].image_id))
+    rest = sorted(largest[_GROUPS:], key=lambda members: (_lowest(members), members[0].image_id))
     counts = {
         "groups": len(ordered),
         "dropped": sum(len(members) - 1 for members in ordered),
@@ -161,18 +163,12 @@ def _group(members: list[ImageRecord], album: Album) -> Group:
             name=name_of(image),
             size=f"{image.width}×{image.height}",
             keeper=image.image_id == keeper.image_id,
-            bits=_bits(image, keeper) if image.image_id != keeper.image_id else None,
-            detail=_after_distance(image.drop_detail or ""),
+            finding=_finding(image),
+            detail=(image.drop_detail or "").partition("; ")[2],
         )
         for image in members[:_MEMBERS]
     )
-    return Group(shown, len(members), _spread(members), max(0, len(members) - _MEMBERS))
-
-
-def _after_distance(detail: str) -> str:
-    """Why the keeper is kept, without the distance, which stands beside it: "6 bits from keeper; ..."."""
-    first, _, rest = detail.partition("; ")
-    return rest if first.endswith("from keeper") else detail
+    return Group(shown, len(members), max(0, len(members) - _MEMBERS))
 
 
 def name_of(image: ImageRecord) -> str:
@@ -180,12 +176,15 @@ def name_of(image: ImageRecord) -> str:
     return image.sources[0] if image.sources else image.image_id[:12]
 
 
-def _spread(members: list[ImageRecord]) -> int:
-    """The largest distance of a member from the keeper, bits of 64."""
-    return max((_bits(image, members[0]) or 0 for image in members), default=0)
+def _lowest(members: list[ImageRecord]) -> float:
+    """The least correlation of a member with the keeper: the lower, the more doubtful the group."""
+    return min((image.dup_correlation for image in members if image.dup_correlation is not None), default=1.0)
 
 
-def _bits(image: ImageRecord, keeper: ImageRecord) -> int | None:
-    if image.phash is None or keeper.phash is None:
-        return None
-    return (image.phash ^ keeper.phash).bit_count()
+def _finding(image: ImageRecord) -> str:
+    figures = [image.dup_relation] if image.dup_relation else []
+    if image.dup_correlation is not None:
+        figures.append(f"{image.dup_correlation:.2f}")
+    if image.dup_hamming is not None:
+        figures.append(f"{image.dup_hamming} bit{'' if image.dup_hamming == 1 else 's'}")
+    return ", ".join(figures)

@@ -5,6 +5,7 @@ No network, no script, no clock: two runs on the same project write the same byt
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from curate import tables
 from curate.report import curation, figures, labels
 from curate.report import facts as project
 from curate.report.drawing import Album, words
+from curate.report.duplicates import DUPLICATES
 from curate.report.facts import Facts, Measure
 
 _PICTURE_BYTES = 5_000_000  # of all data URIs: the page stays under 6 MB
@@ -36,14 +38,21 @@ def write(root: Path, out: Path) -> Path:
         ParamsError: params.yaml or taxonomy.yaml is wrong.
         StorageError: The page cannot be written.
     """
-    page = render(project.load(root))
+    duplicates = root / DUPLICATES
+    link = os.path.relpath(duplicates, out.parent).replace(os.sep, "/") if duplicates.exists() else None
+    page = render(project.load(root), duplicates_page=link)
     with tables.replacing(out) as partial:
         partial.write_text(page, encoding="utf-8")
     return out
 
 
-def render(facts: Facts) -> str:
-    """The page as HTML."""
+def render(facts: Facts, *, duplicates_page: str | None = None) -> str:
+    """The page as HTML.
+
+    Args:
+        facts: The project.
+        duplicates_page: Address of the page of all groups of duplicates; None where there is none.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("curate.report"),
         autoescape=True,
@@ -57,7 +66,7 @@ def render(facts: Facts) -> str:
     environment.globals.update(
         bar=figures.bar, stack=figures.stack, interval=figures.interval, histogram=figures.histogram
     )
-    return environment.get_template(_TEMPLATE).render(_content(facts))
+    return environment.get_template(_TEMPLATE).render(_content(facts), duplicates_page=duplicates_page)
 
 
 def _content(facts: Facts) -> dict[str, Any]:
@@ -81,7 +90,6 @@ def _content(facts: Facts) -> dict[str, Any]:
         "dropped": curation.dropped(facts, album),
         "groups": groups,
         "group_counts": group_counts,
-        "max_hamming": facts.params.dedupe.max_hamming,
         "model": shown.model is not None,
         "proposed": proposed,
         "scores": scores,

@@ -97,7 +97,7 @@ def test_disagreements_show_both_people_and_the_reason(project: builders.SmallPr
 def test_duplicates_show_keeper_and_distance(project: builders.SmallProject) -> None:
     section = Text(written(project.root)).sections["duplicates"]
     assert re.search(r"kept · 160×120\s*one\.jpg", section)
-    assert re.search(r"2 bits · 160×120\s*copy\.jpg", section)
+    assert re.search(r"same, 0\.97, 2 bits · 160×120\s*copy\.jpg\s*keeper has more bytes", section)
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
