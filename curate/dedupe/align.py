@@ -24,6 +24,7 @@ UNKNOWNS: Final = 8  # six of the placement, gain, offset
 # Keeps a placement where it is in directions that nothing in the picture speaks for; relative.
 _DAMPING: Final = 1e-3
 _LEAST_INSIDE: Final = 1 / 3  # share of the second picture that must be in the first
+_EQUATIONS: Final = 256  # taken at a time, so that they stay in the processor's first cache
 _BLOCK: Final = 8  # pixels a side
 _LEAST_CONTRAST: Final = 6.0  # levels; blocks with less contrast than this count for less
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -40,6 +41,13 @@ def compiled_sums(function: Function) -> Function:
     fast = {"contract", "reassoc", "nsz"}
     found: Function = numba.njit(cache=True, nogil=True, fastmath=fast)(function)
     return found
+
+
+@compiled
+def workspace(side: int) -> Floats:
+    """Room for the samples and equations of pictures of that side, a multiple of 16."""
+    # A row is no power of two long: such rows would push each other out of the cache.
+    return np.empty((14, side * side + 16), dtype=np.float32)
 
 
 @compiled
@@ -62,26 +70,29 @@ def warp(first: Floats, placement: NDArray[np.float64], work: Floats) -> int:
     Args:
         first: (S, S).
         placement: (6,).
-        work: (4, S * S), filled with value, slope along x, slope along y (levels a picture side), and 1 or 0
-            for pixels inside or outside the first picture.
+        work: From `workspace`; its rows 0 to 3 are filled with value, slope along x,
+            slope along y (levels a picture side), and 1 or 0 for pixels inside or outside the first picture.
     """
     side = first.shape[0]
-    unit = np.float32(side)
+    unit, last, half = np.float32(side), np.float32(side - 1), np.float32(0.5)
+    step_x, step_y = np.float32(placement[1]), np.float32(placement[4])
     inside = 0
     for y in range(side):
-        v = (y + 0.5) / side - 0.5
+        # The middle of the row's first pixel, then a step a pixel.
+        u, v = 0.5 / side - 0.5, (y + 0.5) / side - 0.5
+        row_x = np.float32((placement[0] + placement[1] * u + placement[2] * v + 0.5) * side - 0.5)
+        row_y = np.float32((placement[3] + placement[4] * u + placement[5] * v + 0.5) * side - 0.5)
         for x in range(side):
-            u = (x + 0.5) / side - 0.5
-            at_x = (placement[0] + placement[1] * u + placement[2] * v + 0.5) * side - 0.5
-            at_y = (placement[3] + placement[4] * u + placement[5] * v + 0.5) * side - 0.5
-            here = y * side + x
-            within = at_x >= -0.5 and at_y >= -0.5 and at_x <= side - 0.5 and at_y <= side - 0.5
-            at_x, at_y = min(max(at_x, 0.0), side - 1.0), min(max(at_y, 0.0), side - 1.0)
+            at_x, at_y = row_x + step_x * np.float32(x), row_y + step_y * np.float32(x)
+            within = at_x >= -half and at_y >= -half and at_x <= last + half and at_y <= last + half
+            at_x = min(max(at_x, np.float32(0.0)), last)
+            at_y = min(max(at_y, np.float32(0.0)), last)
             left, top = min(int(at_x), side - 2), min(int(at_y), side - 2)
-            fx, fy = np.float32(at_x - left), np.float32(at_y - top)
+            fx, fy = at_x - np.float32(left), at_y - np.float32(top)
             a00, a01 = first[top, left], first[top, left + 1]
             a10, a11 = first[top + 1, left], first[top + 1, left + 1]
             upper, lower = a00 + fx * (a01 - a00), a10 + fx * (a11 - a10)
+            here = y * side + x
             work[0, here] = upper + fy * (lower - upper)
             work[1, here] = unit * ((a01 - a00) + fy * ((a11 - a10) - (a01 - a00)))
             work[2, here] = unit * (lower - upper)
@@ -117,27 +128,27 @@ def _weigh(second: Floats, work: Floats, weights: Floats) -> None:
 def _equations(
     second: Floats, side: int, work: Floats, normal: NDArray[np.float64], right: NDArray[np.float64]
 ) -> None:
-    """Normal equations of one step, lower half; row 4 of `work` holds the weights."""
-    count = side * side
-    rows = work[5:13]
-    for k in range(count):
-        v, u = np.float32((k // side + 0.5) / side - 0.5), np.float32((k % side + 0.5) / side - 0.5)
-        w = np.sqrt(work[4, k])
-        along, down = w * work[1, k], w * work[2, k]
-        rows[0, k], rows[1, k], rows[2, k] = along, along * u, along * v
-        rows[3, k], rows[4, k], rows[5, k] = down, down * u, down * v
-        rows[6, k], rows[7, k] = -w * second[k], -w
-        work[3, k] = w * work[0, k]
-    for i in range(UNKNOWNS):
-        for j in range(i + 1):
+    """Normal equations of one step, lower half; row 4 of `work` holds the weights, its end the equations."""
+    normal[:], right[:] = 0.0, 0.0
+    rows = work[5:]
+    for start in range(0, side * side, _EQUATIONS):
+        for k in range(start, start + _EQUATIONS):
+            v, u = np.float32((k // side + 0.5) / side - 0.5), np.float32((k % side + 0.5) / side - 0.5)
+            w, to = np.sqrt(work[4, k]), k - start
+            along, down = w * work[1, k], w * work[2, k]
+            rows[0, to], rows[1, to], rows[2, to] = along, along * u, along * v
+            rows[3, to], rows[4, to], rows[5, to] = down, down * u, down * v
+            rows[6, to], rows[7, to], rows[8, to] = -w * second[k], -w, -w * work[0, k]
+        for i in range(UNKNOWNS):
+            for j in range(i + 1):
+                total = np.float32(0.0)
+                for k in range(_EQUATIONS):
+                    total += rows[i, k] * rows[j, k]
+                normal[i, j] += total
             total = np.float32(0.0)
-            for k in range(count):
-                total += rows[i, k] * rows[j, k]
-            normal[i, j] = total
-        total = np.float32(0.0)
-        for k in range(count):
-            total += rows[i, k] * work[3, k]
-        right[i] = -total
+            for k in range(_EQUATIONS):
+                total += rows[i, k] * rows[8, k]
+            right[i] += total
 
 
 @compiled
@@ -149,7 +160,7 @@ def refine(first: Floats, second: Floats, placement: NDArray[np.float64], rounds
         second: (S, S).
         placement: (6,), a start that is right to about a tenth of the picture.
         rounds: Steps.
-        work: (13, S * S), overwritten.
+        work: From `workspace`, overwritten.
     """
     side = first.shape[0]
     flat = second.reshape(side * side)
@@ -158,7 +169,7 @@ def refine(first: Floats, second: Floats, placement: NDArray[np.float64], rounds
     for _ in range(rounds):
         if warp(first, placement, work) < _LEAST_INSIDE * side * side:
             return False
-        _weigh(flat, work, work[4])
+        _weigh(flat, work, work[4, : side * side])
         _equations(flat, side, work, normal, right)
         motion = 0.0
         for i in range(6):

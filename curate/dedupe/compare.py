@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.align import Floats, agreement, compiled, halved, refine, warp
+from curate.dedupe.align import Floats, agreement, compiled, halved, refine, warp, workspace
 
 # Shares of agreement at which a pair needs no further look. Of the pairs of the tuning corpus that the fast
 # looks reject, 0.3% are copies; of those that they accept, all but the graphics of one pattern.
@@ -16,6 +16,7 @@ _HOPELESS: Final = 0.35  # of the best start, at 16 x 16 pixels
 _POOR: Final = 0.45  # after the coarse steps
 _COARSE_ROUNDS: Final = 4
 _FINE_ROUNDS: Final = 2
+_WELL: Final = 0.8  # needs no finer placement
 _LEAST_OVERLAP: Final = 0.5  # of the second picture
 _PLAIN_EDGE: Final = 14.0  # levels; what lies around a picture with less contrast is a border
 
@@ -41,7 +42,7 @@ def compare(  # noqa: PLR0917 - numba
     """
     a, b = np.empty((32, 32), dtype=np.float32), np.empty((32, 32), dtype=np.float32)
     small_a, small_b = np.empty((16, 16), dtype=np.float32), np.empty((16, 16), dtype=np.float32)
-    work, small_work = np.empty((13, 1024), dtype=np.float32), np.empty((13, 256), dtype=np.float32)
+    work, small_work = workspace(32), workspace(16)
     for k in range(len(first)):
         a[:], b[:] = first[k], second[k]
         best = starts[order[k, 0]].copy()
@@ -92,13 +93,18 @@ def _fine(first: Floats, second: Floats, best: NDArray[np.float64], work: Floats
     """Agreement at full size; `best` is improved if that helps."""
     warp(first, best, work)
     top = agreement(second, work)
-    moved = best.copy()
-    if refine(first, second, moved, _FINE_ROUNDS, work):
+    for _ in range(_FINE_ROUNDS):
+        if top >= _WELL:
+            break
+        moved = best.copy()
+        if not refine(first, second, moved, 1, work):
+            break
         inside = warp(first, moved, work)
         found = agreement(second, work)
-        if found >= top and inside >= _LEAST_OVERLAP * first.size:
-            best[:] = moved
-            return found
+        if found < top or inside < _LEAST_OVERLAP * first.size:
+            break
+        top = found
+        best[:] = moved
     return top
 
 

@@ -146,7 +146,7 @@ def extract(paths: Sequence[Path], recipe: Recipe) -> Features:
         if not from_thumbnail:
             picture = small.picture.convert("RGB") if recipe.hash == "colorhash" else _gray(small)
             own[row] = hashes.of_picture(picture, recipe.hash, recipe.bits)
-    return _from_thumbnails(recipe, luma, colour, size, None if from_thumbnail else own)
+    return from_thumbnails(recipe, luma, colour, size, None if from_thumbnail else own)
 
 
 def _summary(small: Small) -> tuple[UInt8Image, UInt8Image]:
@@ -160,14 +160,14 @@ def _gray(small: Small) -> Image.Image:
     return small.picture if small.picture.mode == "L" else small.picture.convert("L")
 
 
-def _from_thumbnails(
+def from_thumbnails(
     recipe: Recipe,
     luma: NDArray[np.uint8],
     colour: NDArray[np.uint8],
     size: NDArray[np.uint32],
     own: UInt64Array | None,
 ) -> Features:
-    """What follows from the thumbnails, all rows at once."""
+    """Features from thumbnails and colour cells, all rows at once; `own` is the hash of the recipe."""
     low = hashes.low_frequencies(luma, 8)
     phash = hashes.above_median(low)
     nothing = np.zeros((len(luma), 0), dtype=np.uint64)

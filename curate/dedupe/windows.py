@@ -52,26 +52,27 @@ WINDOWS: Final = (
 
 def window_hashes(thumbnails: NDArray[np.uint8]) -> UInt64Array:
     """(N, len(WINDOWS)) uint64: the pHash of each window of (N, 32, 32) luma thumbnails."""
-    sides = _sides()
-    matrices = np.stack([_matrix(*side) for side in sides])  # (U, 8, 32)
-    pixels = thumbnails.astype(np.float64)
-    by_columns = np.einsum("nyx,ukx->nuyk", pixels, matrices, optimize=True)  # (N, U, 32, 8)
-    hashes = np.empty((len(thumbnails), len(WINDOWS)), dtype=np.uint64)
-    for index, window in enumerate(WINDOWS):
-        across, down = sides.index((window.left, window.right)), sides.index((window.top, window.bottom))
-        low = np.matmul(matrices[down], by_columns[:, across]).reshape(-1, _LOW * _LOW)
-        middle = np.partition(low, (_LOW * _LOW // 2 - 1, _LOW * _LOW // 2), axis=1)
-        median = middle[:, _LOW * _LOW // 2 - 1] + middle[:, _LOW * _LOW // 2]
-        hashes[:, index] = pack(2 * low > median[:, None])[:, 0]
-    return hashes
+    matrices, across, down = _plan()
+    # One product an image and side: small enough that no BLAS starts threads for it.
+    low = np.matmul(matrices, np.matmul(thumbnails.astype(np.float64), matrices.T))
+    low = low.reshape(len(thumbnails), len(matrices) // _LOW, _LOW, len(matrices) // _LOW, _LOW)
+    parts = low.transpose(1, 3, 0, 2, 4)[down, across].transpose(1, 0, 2, 3)  # (N, W, 8, 8)
+    flat = np.ascontiguousarray(parts).reshape(len(thumbnails) * len(WINDOWS), _LOW * _LOW)
+    middle = _LOW * _LOW // 2
+    ranked = np.partition(flat, (middle - 1, middle), axis=1)
+    twice_the_median = ranked[:, middle - 1] + ranked[:, middle]
+    return pack(2 * flat > twice_the_median[:, None]).reshape(len(thumbnails), len(WINDOWS))
 
 
 @functools.cache
-def _sides() -> list[tuple[float, float]]:
-    return sorted({side for w in WINDOWS for side in ((w.left, w.right), (w.top, w.bottom))})
+def _plan() -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """The matrices of all distinct sides, (8 U, 32), and which of them each window takes across and down."""
+    sides = sorted({side for w in WINDOWS for side in ((w.left, w.right), (w.top, w.bottom))})
+    across = np.array([sides.index((w.left, w.right)) for w in WINDOWS])
+    down = np.array([sides.index((w.top, w.bottom)) for w in WINDOWS])
+    return np.concatenate([_matrix(*side) for side in sides]), across, down
 
 
-@functools.cache
 def _matrix(low: float, high: float) -> NDArray[np.float64]:
     """(8, 32) whole numbers: linear interpolation of the part low..high of a row, then its lowest cosines."""
     places = (low + (np.arange(_SAMPLES) + 0.5) / _SAMPLES * (high - low)) * _SIDE - 0.5

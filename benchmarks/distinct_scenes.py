@@ -1,0 +1,51 @@
+"""Features of many scenes that are drawn small and never written: for counting pairs that chance brings."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from benchmarks import scenes
+from curate.dedupe import hashes
+from curate.dedupe.features import CELLS, SIDE, Features, Recipe, from_thumbnails
+from curate.dedupe.luma import colour_cells
+
+PIXELS = 12_288  # as large as a JPEG decoded at an eighth
+_BATCH = 200
+
+
+def draw_features(
+    count: int, *, seed: int, recipe: Recipe, processes: int
+) -> tuple[Features, npt.NDArray[np.float32]]:
+    """Features (N) and cells (N, 8, 8, 4) of photographic scenes from all photographs."""
+    starts = list(range(0, count, _BATCH))
+    sizes = [min(_BATCH, count - start) for start in starts]
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        parts = list(pool.map(_draw, starts, sizes, [seed] * len(starts)))
+    luma, colour, cells = (np.concatenate(column) for column in zip(*parts, strict=True))
+    size = np.full((count, 2), 100, dtype=np.uint32)
+    rows = [slice(start, start + _BATCH) for start in starts]
+    made = [from_thumbnails(recipe, luma[part], colour[part], size[part], None).columns() for part in rows]
+    return Features.from_columns(
+        {name: np.concatenate([part[name] for part in made]) for name in made[0]}
+    ), cells
+
+
+def _draw(
+    start: int, count: int, seed: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    cv2.setNumThreads(1)
+    luma = np.empty((count, SIDE, SIDE), dtype=np.uint8)
+    colour = np.empty((count, CELLS, CELLS, 3), dtype=np.uint8)
+    cells = np.empty((count, scenes.CELLS, scenes.CELLS, 4), dtype=np.float32)
+    for row in range(count):
+        scene = scenes.draw(np.random.default_rng((seed, start + row)), scenes.HALVES["all"], PIXELS)
+        picture = Image.fromarray(scene.pixels)
+        luma[row], colour[row] = hashes.luma_thumbnail(picture, SIDE), colour_cells(picture, CELLS)
+        cells[row] = scene.cells
+    return luma, colour, cells
