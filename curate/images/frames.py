@@ -65,17 +65,17 @@ def pictures(data: bytes, kind: str, limits: Limits, frames: Frames) -> Iterator
         header = _header(image, kind, Exif())
         check(header, limits)
         Image.MAX_IMAGE_PIXELS = limits.max_pixels  # later frames may be larger
-        order = _order(image, pages)
-        if frames == "drop" and len(order) > 1:
-            raise UnfitImageError("animated", f"{len(order)} frames or pages", header)
-        wanted = order if frames == "all" else order[:1]
+        count = len(pages or [0]) if pages is not None else _count(image)
+        if frames == "drop" and count > 1:
+            raise UnfitImageError("animated", f"{count} frames or pages", header)
+        wanted = count if frames == "all" else 1
         if pages is not None:
-            pixels = sum(page.width * page.height for page in pages[: len(wanted)])
+            pixels = sum(page.width * page.height for page in pages[:wanted])
         else:
-            pixels = header.width * header.height * len(wanted)
-        check(header, limits, pixels=pixels)
-        for number, index in enumerate(wanted):
-            yield _frame(image, data, kind, limits, (number, index, len(order)))
+            pixels = header.width * header.height * wanted
+        check(header, limits, pixels=pixels)  # the number of frames may be any that a header claims
+        for number, index in enumerate(_places(image.tell(), wanted, pages)):
+            yield _frame(image, data, kind, limits, (number, index, count))
 
 
 def turned_upright(picture: Image.Image, orientation: int | None) -> Image.Image:
@@ -135,16 +135,21 @@ def _open(data: bytes, kind: str) -> Image.Image:
         raise (damaged(error, None) if formats.is_strong(data) else formats.no_image(data)) from error
 
 
-def _order(image: Image.Image, pages: list[tiff.Directory] | None) -> list[int]:
-    """Places of the frames as Pillow counts them."""
-    if pages is not None:
-        return [page.index for page in pages] or [0]
+def _count(image: Image.Image) -> int:
     try:
-        count = int(getattr(image, "n_frames", 1))
+        return max(1, int(getattr(image, "n_frames", 1)))
     except DECODER_ERRORS:
-        count = 1  # decoding will say what is wrong
-    first = image.tell()
-    return [first, *(index for index in range(count) if index != first)]
+        return 1  # decoding will say what is wrong
+
+
+def _places(first: int, wanted: int, pages: list[tiff.Directory] | None) -> Iterator[int]:
+    """Where Pillow counts the wanted frames; it stands at the primary one."""
+    if pages:
+        yield from (page.index for page in pages[:wanted])
+        return
+    yield first
+    if wanted > 1:
+        yield from (index for index in range(wanted) if index != first)
 
 
 def _exif(image: Image.Image, data: bytes, kind: str) -> Exif:

@@ -14,7 +14,7 @@ def early_size(data: bytes, kind: str) -> tuple[int, int] | None:
             return _webp(data)
         if kind == "JXL":
             return _jxl(data)
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, OverflowError):
         pass  # the decoder will say what is wrong
     return None
 

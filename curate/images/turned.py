@@ -1,8 +1,10 @@
 """Turns a JPEG without decoding it: blocks of coefficients change places, and some change their sign.
 
-Nothing is quantised again, so the picture stays what the camera wrote. A decoder rounds once more along
-rows after columns, so that pixels of a mirrored file are those of the original in other places, and after
-an exchange of rows and columns may differ by a level or two.
+Nothing is quantised again, so the picture stays what the camera wrote: turned back, the coefficients are
+the same bit for bit. Pixels mirrored top to bottom are the same too; mirrored left to right, a decoder rounds
+about one value in ten thousand to the next level; after an exchange of rows and columns, by which it rounds
+in another order, one in forty. Colours at half resolution are interpolated by each decoder as it likes: there
+a pixel may move by some levels.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Feeds mutated files to `upright` in this process, and says what came of them.
 
 `python tests/images/fuzz/run.py FIRST COUNT WHERE [GIB]`: files FIRST .. FIRST+COUNT-1 of the sequence. The
-number of the file in work stands in WHERE, so that a crash names its input. GIB bounds the address space beyond what
+number of the file in work stands in WHERE, so that a crash names its input. GIB bounds the address space
+beyond what
 the process holds when it starts. Prints JSON: outcomes by reason, resident set in KiB before and at its peak.
 """
 
