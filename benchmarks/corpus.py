@@ -190,7 +190,8 @@ def _draw(plan: _Plan, attempt: int) -> UInt8Array:
         grow = math.sqrt(plan.pixels / (scene.pixels.shape[0] * scene.pixels.shape[1]))
         larger = cv2.resize(scene.pixels, None, fx=grow, fy=grow, interpolation=cv2.INTER_CUBIC)
         grain = rng.standard_normal(larger.shape[:2], dtype=np.float32)[:, :, None] * rng.uniform(1, 4)
-        return np.clip(larger + grain, 0, 255).astype(np.uint8)
+        grainy: UInt8Array = np.clip(larger + grain, 0, 255).astype(np.uint8)
+        return grainy
     width = round(math.sqrt(plan.pixels * float(rng.choice([1.0, 4 / 3, 1.5, 0.75]))))
     draw = graphics.draw_graphic if plan.kind == "graphic" else graphics.draw_plain
     return draw(rng, width, plan.pixels // width)

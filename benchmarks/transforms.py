@@ -55,7 +55,8 @@ def encode(pixels: UInt8Array, *, format: str = "JPEG", quality: int = 90, orien
 
 
 def _clip(values: npt.NDArray[np.floating]) -> UInt8Array:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    clipped: UInt8Array = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return clipped
 
 
 def _resized(pixels: UInt8Array, width: int, height: int) -> UInt8Array:
