@@ -9,6 +9,8 @@ from curate.records import StageReport
 from curate.stages import dedupe
 from pipelines import engines, entry
 
+KEPT = Path("data/dedupe")  # what stays between runs and is no output of DVC
+
 
 def main(params: Params) -> StageReport:
     """Wire and run the stage."""

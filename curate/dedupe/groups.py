@@ -46,6 +46,23 @@ class Matches:
         return Matches(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
+def with_semantic(
+    matches: Matches,
+    first: Rows,
+    second: Rows,
+    hamming: NDArray[np.uint16],
+    cosine: NDArray[np.float32],
+) -> Matches:
+    """The matches, and further pairs by meaning where there is no match yet; first < second in both."""
+    most = 1 + max(int(matches.second.max(initial=0)), int(second.max(initial=0)))
+    new = ~np.isin(first * most + second, matches.first * most + matches.second)
+    relation = np.full(int(new.sum()), SEMANTIC, dtype=np.int8)
+    further = Matches(first[new], second[new], hamming[new], cosine[new], relation)
+    return Matches(
+        *(np.concatenate([getattr(matches, name), getattr(further, name)]) for name in Matches.__slots__)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Grouping:
     """Which image each image belongs to.

@@ -22,7 +22,6 @@ from curate.params import DedupeParams
 from curate.ports import Engine
 from curate.records import StageReport
 from curate.stages import fingerprints
-from curate.stages.fingerprints import Hashing
 
 COLUMNS: Final = ("image_id", "place", "other_id", "other_place", "relation", "hamming", "correlation")
 IDENTICAL: Final = "identical"  # the same bytes
@@ -75,9 +74,9 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     _refuse_another_recipe(base, recipe, inputs.base)
     listed = roster.read(inputs.images)
     fit = listed.fit.copy()
-    hashing = Hashing(recipe, ports.engine, ports.batch_size)
+    filling = fingerprints.hashing(recipe, ports.engine, ports.batch_size)
     with index.writing(outputs.index, fingerprints.contents(recipe)) as (shelf, _):
-        fit[list(hashing.update(shelf, inputs.images, fit, listed.ids))] = False
+        fit[list(filling.update(shelf, inputs.images, fit, listed.ids))] = False
         rows = np.flatnonzero(fit)
         mine = comparison.side(fingerprints.features(shelf), shelf.find(listed.ids[rows]))
     theirs = comparison.side(fingerprints.features(base), index.sorted_rows(base.ids))

@@ -20,19 +20,19 @@ from numpy.typing import NDArray
 from curate import schema, tables
 from curate.dedupe import candidates as search
 from curate.dedupe import comparison, decisions, groups, hashes, index, roster, verdicts
-from curate.dedupe.comparison import Found
+from curate.dedupe.comparison import Found, Side
 from curate.dedupe.decisions import Resolved
 from curate.dedupe.features import Recipe
-from curate.dedupe.groups import RELATIONS
+from curate.dedupe.groups import RELATIONS, Matches
 from curate.dedupe.keepers import Merits
 from curate.dedupe.neighbours import plan
 from curate.dedupe.roster import Roster
 from curate.dedupe.verdicts import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
 from curate.params import DedupeParams
-from curate.ports import Engine
+from curate.ports import Casualty, Engine
 from curate.records import StageReport
-from curate.stages import fingerprints
-from curate.stages.fingerprints import Hashing
+from curate.stages import fingerprints, meaning
+from curate.stages.meaning import Encoder
 
 _LONG_S: Final = 60.0  # core seconds of a search that is announced
 
@@ -52,11 +52,13 @@ class Outputs:
         table: The images table.
         plot: CSV `hamming,pairs,verified`: candidates of that distance or one bit more.
         index: Folder that is kept between runs; see `curate.dedupe.index`.
+        embeddings: Another such, for the step by meaning.
     """
 
     table: Path
     plot: Path
     index: Path
+    embeddings: Path | None = None
 
 
 def _say(line: str) -> None:
@@ -71,11 +73,13 @@ class Ports:
         engine: Decodes and hashes.
         batch_size: Images a worker takes at a time.
         say: Takes a line for the user.
+        encoder: For the step by meaning; None = no such step.
     """
 
     engine: Engine
     batch_size: int = 64
     say: Callable[[str], None] = _say
+    encoder: Encoder | None = None
 
 
 def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
@@ -92,37 +96,106 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     listed, said = _read(params, inputs.images)
     fit = listed.fit.copy()
     fit[list(said.drop)] = False
+    job = _Job(params, inputs, outputs, ports, listed, said, fit)
     radius = _radius(params, recipe, int(fit.sum()), ports.say)
-    hashing = Hashing(recipe, ports.engine, ports.batch_size)
-    with index.writing(outputs.index, fingerprints.contents(recipe)) as (shelf, wrong):
-        if wrong:
-            ports.say(f"the index is made anew: {wrong}")
-        before = len(shelf)
-        lost = hashing.update(shelf, inputs.images, fit, listed.ids)
-        hashed = len(shelf) - before
-        fit[list(lost)] = False
-        compared = _best_first(listed, said, fit)
-        images = comparison.side(fingerprints.features(shelf), shelf.find(listed.ids[compared]))
-    found = comparison.compare(images, recipe, max_hamming=radius, min_correlation=params.min_correlation)
+    images = _hash(job, recipe)
+    found = comparison.compare(
+        images.side, recipe, max_hamming=radius, min_correlation=params.min_correlation
+    )
     place = np.full(len(fit), -1, dtype=np.int64)
-    place[compared] = np.arange(len(compared))
-    merits = _merits(listed, said).take(compared)
+    place[images.rows] = np.arange(len(images.rows))
+    matches = _with_meaning(job, found.matches, images, place)
+    merits = _merits(listed, said).take(images.rows)
     grouping = groups.group(
-        found.matches,
+        matches,
         linkage=params.linkage,
         keep=merits.keep,
         same=_placed(said.same, place),
         different=_placed(said.different, place),
     )
-    ties = verdicts.ties(grouping, found.matches, images.small)
-    phash = images.small.phash
     result = Verdicts(
-        listed.ids, place, compared, merits, phash, grouping, ties, params.prefer, said.drop, lost
+        listed.ids,
+        place,
+        images.rows,
+        merits,
+        images.side.small.phash,
+        grouping,
+        verdicts.ties(grouping, matches, images.side.small),
+        params.prefer,
+        said.drop,
+        images.lost,
     )
     reasons = _write_table(result, inputs.images, outputs.table)
     _write_plot(found, outputs.plot)
-    further = {"radius": radius, "hashed": hashed, "reused": len(compared) - hashed}
+    further = {"radius": radius, "hashed": images.hashed, "reused": len(images.rows) - images.hashed}
     return _report(result, reasons, found, {**further, "decisions": _counts(said)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What the steps share; `fit` are the rows to compare."""
+
+    params: DedupeParams
+    inputs: Inputs
+    outputs: Outputs
+    ports: Ports
+    listed: Roster
+    said: Resolved
+    fit: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    """Images to compare.
+
+    Attributes:
+        rows: (M,) int64 of the table, best image first.
+        side: Their features, in that order.
+        lost: Images that killed their worker, by row of the table.
+        hashed: Images that the index lacked.
+    """
+
+    rows: NDArray[np.int64]
+    side: Side
+    lost: Mapping[int, Casualty]
+    hashed: int
+
+
+def _hash(job: _Job, recipe: Recipe) -> _Hashed:
+    """Bring the index up to date and take the features from it."""
+    filling = fingerprints.hashing(recipe, job.ports.engine, job.ports.batch_size)
+    with index.writing(job.outputs.index, fingerprints.contents(recipe)) as (shelf, wrong):
+        if wrong:
+            job.ports.say(f"the index is made anew: {wrong}")
+        before = len(shelf)
+        lost = filling.update(shelf, job.inputs.images, job.fit, job.listed.ids)
+        fit = job.fit.copy()
+        fit[list(lost)] = False
+        rows = np.flatnonzero(fit)
+        rows = rows[_merits(job.listed, job.said).take(rows).best_first()]
+        side = comparison.side(fingerprints.features(shelf), shelf.find(job.listed.ids[rows]))
+        return _Hashed(rows, side, lost, len(shelf) - before)
+
+
+def _with_meaning(job: _Job, matches: Matches, images: _Hashed, place: NDArray[np.int64]) -> Matches:
+    """The matches, and those by meaning that pixels did not show, if an encoder is there."""
+    if job.ports.encoder is None or job.outputs.embeddings is None:
+        return matches
+    fit = place >= 0
+    pairs, lost = meaning.pairs(
+        job.ports.encoder,
+        job.outputs.embeddings,
+        job.inputs.images,
+        fit,
+        job.listed.ids,
+        min_cosine=job.params.semantic.min_cosine,
+    )
+    if lost:
+        job.ports.say(f"{len(lost):,} images killed the encoder's worker and are compared by pixels only")
+    a, b = place[pairs.first], place[pairs.second]
+    hashes = images.side.small.hashes
+    differing = np.bitwise_count(hashes[a] ^ hashes[b]).sum(axis=1, dtype=np.uint16)
+    return groups.with_semantic(matches, np.minimum(a, b), np.maximum(a, b), differing, pairs.cosine)
 
 
 def _read(params: DedupeParams, path: Path) -> tuple[Roster, Resolved]:
@@ -153,13 +226,6 @@ def _merits(listed: Roster, said: Resolved) -> Merits:
     keep = listed.merits.keep.copy()
     keep[said.keep] = True
     return replace(listed.merits, keep=keep)
-
-
-def _best_first(listed: Roster, said: Resolved, fit: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Rows of the images to compare."""
-    rows = np.flatnonzero(fit)
-    best: NDArray[np.int64] = rows[_merits(listed, said).take(rows).best_first()]
-    return best
 
 
 def _placed(pairs: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The index of a project's images, brought up to date: only images that it lacks are decoded."""
+"""Indexes of a project's images, brought up to date: only images that they lack are decoded."""
 
 from __future__ import annotations
 
@@ -35,24 +35,28 @@ def contents(recipe: Recipe) -> Contents:
 
 
 @dataclass(frozen=True, slots=True)
-class Hashing:
-    """How images are hashed.
+class Filling:
+    """How columns are made from images.
 
     Attributes:
-        recipe: What is made of each image.
+        setup: For `Engine.map_batches`: paths become rows of `pack`, or a `Refused`.
+        layout: Of the rows.
         engine: Where.
         batch_size: Images a worker takes at a time.
+        label: Of the progress bar and of messages.
     """
 
-    recipe: Recipe
+    setup: Callable[[], Callable[[Sequence[str]], Sequence[bytes | Refused]]]
+    layout: Layout
     engine: Engine
     batch_size: int
+    label: str = "dedupe"
 
     def update(self, index: Index, table: Path, wanted: NDArray[np.bool_], ids: Ids) -> dict[int, Casualty]:
-        """Hash the wanted images of a table that the index lacks.
+        """Add the wanted images of a table that the index lacks.
 
         Args:
-            index: Open for writing, of this recipe.
+            index: Open for writing, of this layout.
             table: Images table; its paths start from the current folder.
             wanted: (N,) bool, rows of the table.
             ids: (N, 32) of the table.
@@ -81,26 +85,27 @@ class Hashing:
         }
 
     def run(
-        self, index: Index, items: Iterable[Item], *, total: int | None = None, lenient: bool = False
+        self, index: Index, items: Iterable[Item], *, total: int | None = None
     ) -> Iterator[Casualty | Refused | None]:
-        """Hash files and add them to an index; one result an item, None where all went well.
-
-        Raises:
-            InputError: A file cannot be read, unless `lenient`: then a `Refused` stands in its place.
-        """
+        """Add files to an index; one result an item, None where all went well."""
         mine, theirs = itertools.tee(_batches(items, self.batch_size))
-        setup = functools.partial(_setup, self.recipe, lenient)
         paths = ([path for _, path, _ in one] for one in theirs)
-        found = self.engine.map_batches(setup, paths, label="dedupe", total=total)
+        found = self.engine.map_batches(self.setup, paths, label=self.label, total=total)
         waiting = 0
         for one, results in zip(mine, found, strict=True):
-            waiting += _add(index, one, results, Features.layout(self.recipe))
+            waiting += _add(index, one, results, self.layout)
             if waiting >= _COMMIT:
                 index.commit()
                 waiting = 0
             for result in results:
                 yield None if isinstance(result, bytes) else result
         index.commit()
+
+
+def hashing(recipe: Recipe, engine: Engine, batch_size: int, *, lenient: bool = False) -> Filling:
+    """How features are made; a file that cannot be read is an `InputError`, a `Refused` if `lenient`."""
+    setup = functools.partial(_setup, recipe, lenient)
+    return Filling(setup, Features.layout(recipe), engine, batch_size)
 
 
 def _add(

@@ -17,7 +17,7 @@ from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
 from curate.stages import fingerprints
-from curate.stages.fingerprints import Hashing, Item, Refused
+from curate.stages.fingerprints import Filling, Item, Refused
 
 _NAMED = 5  # files that could not be read
 
@@ -46,13 +46,13 @@ def run(params: DedupeParams, *, source: Path, out: Path, ports: Ports) -> Stage
         StorageError: The disk is full or refuses.
     """
     recipe = Recipe.of(params)
-    hashing = Hashing(recipe, ports.engine, ports.batch_size)
+    filling = fingerprints.hashing(recipe, ports.engine, ports.batch_size, lenient=source.is_dir())
     with index.writing(out, fingerprints.contents(recipe)) as (shelf, wrong):
         if wrong:
             ports.say(f"the index is made anew: {wrong}")
         before = len(shelf)
         refused = (
-            _folder(shelf, hashing, source, ports) if source.is_dir() else _table(shelf, hashing, source)
+            _folder(shelf, filling, source, ports) if source.is_dir() else _table(shelf, filling, source)
         )
         if not len(shelf):
             raise InputError(f"{source} holds no image")
@@ -60,18 +60,18 @@ def run(params: DedupeParams, *, source: Path, out: Path, ports: Ports) -> Stage
     return StageReport("index", tuple(counts))
 
 
-def _table(shelf: Index, hashing: Hashing, source: Path) -> int:
+def _table(shelf: Index, filling: Filling, source: Path) -> int:
     if not source.exists():
         raise InputError(f"{source} does not exist: give a folder of images or an images table")
     listed = roster.read(source)
-    return len(hashing.update(shelf, source, listed.fit, listed.ids))
+    return len(filling.update(shelf, source, listed.fit, listed.ids))
 
 
-def _folder(shelf: Index, hashing: Hashing, folder: Path, ports: Ports) -> int:
+def _folder(shelf: Index, filling: Filling, folder: Path, ports: Ports) -> int:
     """How many files are no images; the first ones are named."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     refused = 0
-    for result in hashing.run(shelf, _new(paths, folder, shelf), lenient=True):
+    for result in filling.run(shelf, _new(paths, folder, shelf)):
         if result is None:
             continue
         refused += 1
