@@ -26,11 +26,11 @@ TILE_BITS = 11
 Cut = tuple[tuple[int, int], ...]  # (width, radius) of each field
 MOST_HASHES = 2**32 - 1  # indices are of 32 bits
 
-# Seconds on one core, least squares over the plans of `python -m benchmarks.neighbours model`.
-_FOLD_S = 22e-9  # a hash: read, permuted, scattered, identical ones folded
-_SORT_S = 14e-9  # a hash and field: scattered and sorted into buckets
-_BUCKET_S = 7e-9  # a pair of buckets that is looked at
-_VECTOR_S = 1.0e-9  # a hash compared with eight others
+# Seconds on one core: least squares over the plans that `python -m benchmarks.neighbours model` runs.
+_FOLD_S = 53e-9  # a hash: read, permuted, scattered, identical ones folded
+_SORT_S = 22e-9  # a hash and field: scattered and sorted into buckets
+_BUCKET_S = 14e-9  # a pair of buckets that is looked at
+_VECTOR_S = 1.15e-9  # a hash compared with eight others
 
 
 class QuadraticSearchError(CurateError):
@@ -217,17 +217,29 @@ def _described(count: int, queries: int | None, max_hamming: int, bits: int, cut
 
 
 def _field_seconds(count: int, queries: int | None, width: int, radius: int, bits: int) -> float:
-    """Core seconds of one field, from how many buckets meet and how many vectors that makes."""
+    """Core seconds of one field."""
+    sorted_hashes, bucket_pairs, vectors = field_work(count, queries, width, radius, bits)
+    return sorted_hashes * _SORT_S + bucket_pairs * _BUCKET_S + vectors * _VECTOR_S
+
+
+def field_work(
+    count: int, queries: int | None, width: int, radius: int, bits: int = WORD_BITS
+) -> tuple[float, float, float]:
+    """What one field takes, for evenly spread hashes: hashes sorted, buckets met, hashes compared with eight.
+
+    Counted in 64-bit words: to sort 256 bits takes 2.5 times as long, to compare them 2.2 times, since most
+    are out after the second word.
+    """
     rows = count if queries is None else queries
     buckets = 2.0**width
-    share = 0.5 if queries is None else 1.0
-    a_used = buckets * -math.expm1(-rows / buckets)
     mean = count / buckets
-    vectors = mean / 8 + 7 / 16 * -math.expm1(-mean)  # of eight lanes, the last one partly used
-    words = 1 if bits == WORD_BITS else 2.2  # most of eight wide hashes are out after the second word
-    visits = ball(width, radius) * share
-    sorting = _SORT_S * (count + (queries or 0)) * (bits / WORD_BITS + 1) / 2
-    return sorting + visits * (a_used * _BUCKET_S + rows * vectors * words * _VECTOR_S)
+    met = ball(width, radius) * (0.5 if queries is None else 1.0)
+    used = buckets * -math.expm1(-rows / buckets)  # of the buckets, not empty
+    filled = -math.expm1(-mean)  # of those that they meet
+    vectors = mean / 8 + 7 / 16 * filled  # of eight lanes, the last one partly used
+    words = 1.0 if bits == WORD_BITS else 2.2
+    sorting = (count + (queries or 0)) * (bits / WORD_BITS + 1) / 2
+    return sorting, met * used, met * rows * vectors * words
 
 
 def _places(cut: Cut, bits: int) -> list[tuple[int, int]]:

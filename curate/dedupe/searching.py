@@ -25,6 +25,7 @@ _TILE_ROWS = 2048  # at least, on average
 _JOIN_ROWS = 2048  # of a tile while its buckets are compared
 _TASKS = 256  # at most, of a join; more than threads, so that uneven ones even out
 _SCAN = 1 << 20  # hashes looked through at a time
+_TASK_ROWS = 1024  # at least, of a task
 _ROOM = 4096  # pairs, at first
 
 
@@ -232,7 +233,7 @@ def found_by(
 
     total = 0
     parts: list[PairsFound] = [(np.zeros(0, np.uint64), np.zeros(0, np.uint16))]
-    for part in workers.each(task, spans(rows, min(_TASKS, 1 + rows // 64))):
+    for part in workers.each(task, spans(rows, min(_TASKS, 1 + rows // _TASK_ROWS))):
         total += len(part[0])
         if total > most_pairs:
             raise TooManyPairsError(chosen.too_many(most_pairs))
