@@ -35,15 +35,15 @@ class Moved:
 
     Attributes:
         path: Relative to the project's root.
-        table: Its new content.
         schema: Of the table.
+        columns: Those that change, in the order of the rows.
         counts: Values by (old name, new name).
         listed: Rows to look at again; columns `moves.LISTED`.
     """
 
     path: Path
-    table: pa.Table
     schema: TableSchema
+    columns: Mapping[str, pa.Array]
     counts: Mapping[tuple[str, str], int]
     listed: pa.Table
 
@@ -77,7 +77,7 @@ class Migration:
         if self.listed:
             _write_listed(self.changed, self.root / self.look_again)
         for moved in self.changed:
-            tables.write(moved.table, self.root / moved.path, moved.schema)
+            _replace(self.root / moved.path, moved)
 
     def lines(self, *, written: bool) -> Iterator[str]:
         """What changes, what must be looked at again, and what to do next."""
@@ -123,27 +123,35 @@ def prepare(root: Path, plan: Plan) -> Migration:
         ParamsError: A rename to a name that has rows of its own already.
     """
     changed: list[Moved] = []
-    suggestions: moves.Suggestions | None = None
-    people: tuple[pa.Array, pa.Array] | None = None
+    done: dict[Path, moves.Annotations] = {}
     for path in (MODEL, PULLED, CONSENSUS):
-        if not (root / path).exists():
-            continue
-        before = tables.read(root / path, schema.ANNOTATIONS)
-        _refuse_hidden_merges(before, plan, path)
-        after, listed = moves.migrated(before, plan, suggestions, str(path))
-        if path == MODEL:
-            suggestions = moves.Suggestions(after["annotation_id"].combine_chunks(), after["category"])
-        if path == PULLED:
-            people = after["annotation_id"].combine_chunks(), after["category"].combine_chunks()
-        counts = _counts(before, after, ["category"])
-        if counts or listed.num_rows:
-            changed.append(Moved(path, after, schema.ANNOTATIONS, counts, listed))
-    if (root / PAIRS).exists() and people is not None:
-        before = tables.read(root / PAIRS, schema.PAIRS)
-        after = moves.paired(before, *people)
-        if counts := _counts(before, after, ["category_a", "category_b"]):
-            changed.append(Moved(PAIRS, after, schema.PAIRS, counts, moves.LISTED.empty_table()))
+        if (root / path).exists():
+            table = tables.read(root / path, schema.ANNOTATIONS, columns=moves.NEEDED)
+            _refuse_hidden_merges(table, plan, path)
+            after, listed = moves.migrated(table, plan, done.get(MODEL), str(path))
+            done[path] = moves.Annotations(table["annotation_id"].combine_chunks(), after)
+            counts = _counts(table, {"category": after})
+            if counts or listed.num_rows:
+                changed.append(Moved(path, schema.ANNOTATIONS, {"category": after}, counts, listed))
+    if (root / PAIRS).exists() and PULLED in done:
+        table = tables.read(root / PAIRS, schema.PAIRS, columns=moves.PAIRED)
+        columns = moves.paired(table, done[PULLED])
+        if counts := _counts(table, columns):
+            changed.append(Moved(PAIRS, schema.PAIRS, columns, counts, moves.LISTED.empty_table()))
     return Migration(root, tuple(changed), FOLDER / f"look-again-{plan.digest}.csv")
+
+
+def _replace(path: Path, moved: Moved) -> None:
+    """Write a table anew with its new columns, piece by piece: masks are not held all at once."""
+    start = 0
+    with tables.stream(path, moved.schema) as writer:
+        for piece in tables.pieces(path, moved.schema):
+            for name, values in moved.columns.items():
+                index = piece.schema.get_field_index(name)
+                part = values.slice(start, piece.num_rows)
+                piece = piece.set_column(index, piece.schema.field(index), part)  # noqa: PLW2901
+            writer.write(piece)
+            start += piece.num_rows
 
 
 def _refuse_hidden_merges(table: pa.Table, plan: Plan, path: Path) -> None:
@@ -162,14 +170,14 @@ def _value_counts(column: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     return counted.field("values"), counted.field("counts")
 
 
-def _counts(before: pa.Table, after: pa.Table, columns: list[str]) -> dict[tuple[str, str], int]:
+def _counts(table: pa.Table, columns: Mapping[str, pa.Array]) -> dict[tuple[str, str], int]:
+    """Values that change, by (old, new)."""
     counts: Counter[tuple[str, str]] = Counter()
-    for name in columns:
-        old, new = before[name].combine_chunks(), after[name].combine_chunks()
+    for name, new in columns.items():
+        old = table[name].combine_chunks()
         moved = pc.fill_null(pc.not_equal(old, new), False)
         pairs = pa.table({"old": old.filter(moved), "new": new.filter(moved)})
-        grouped = pairs.group_by(["old", "new"]).aggregate([([], "count_all")])
-        for row in grouped.to_pylist():
+        for row in pairs.group_by(["old", "new"]).aggregate([([], "count_all")]).to_pylist():
             counts[row["old"], row["new"]] += row["count_all"]
     return dict(counts)
 

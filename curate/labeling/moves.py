@@ -13,6 +13,8 @@ from curate.geometry.boxes import box_iou
 from curate.labeling.migration_plan import Plan, Split
 
 _CORNERS = 4
+NEEDED = ("annotation_id", "image_id", "annotator_id", "category", "bbox_xyxy", "prompt", "parent_id")
+PAIRED = ("annotation_a", "annotation_b", "category_a", "category_b")
 LISTED = pa.schema(
     [
         (name, pa.string())
@@ -24,35 +26,36 @@ LISTED = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestions:
-    """What the model's rows became: a person's row that was edited from one follows it.
+class Annotations:
+    """What the rows of a table became.
 
     Attributes:
-        ids: annotation_id of every row of the model.
+        ids: annotation_id of every row.
         categories: Their new categories.
     """
 
     ids: pa.Array
-    categories: pa.ChunkedArray
+    categories: pa.Array
 
 
 def migrated(
-    table: pa.Table, plan: Plan, suggestions: Suggestions | None, name: str
-) -> tuple[pa.Table, pa.Table]:
-    """An annotations table with its new categories, and the rows to look at again.
+    table: pa.Table, plan: Plan, suggestions: Annotations | None, name: str
+) -> tuple[pa.Array, pa.Table]:
+    """The new categories of an annotations table, and the rows to look at again.
 
     A row of a category that is split goes where its prompt went; without a prompt, where the suggestion went
     that it was edited from; otherwise to `otherwise`. Every such row is listed. So are two objects of one
     annotator in one image that a merge made one category and that overlap.
 
     Args:
-        table: Of the schema `annotations`.
+        table: `NEEDED` columns of the schema `annotations`.
         plan: What moves where.
-        suggestions: The model's rows after their own migration, if there are any.
+        suggestions: The model's rows after their own migration, if there are any: a person's row that was
+            edited from one follows it.
         name: Of the table, in the list.
 
     Returns:
-        The table, and a table of the schema `LISTED`.
+        New categories in the order of the rows, and a table of the schema `LISTED`.
     """
     before = table["category"].combine_chunks()
     after = _renamed(before, {**plan.renamed, **plan.merged})
@@ -70,19 +73,17 @@ def migrated(
         listed.append(
             _listed(name, table=table, before=before, after=after, rows=first, why=why, other=other)
         )
-    index = table.schema.get_field_index("category")
-    together = pa.concat_tables(listed) if listed else LISTED.empty_table()
-    return table.set_column(index, table.schema.field(index), after), together
+    return after, pa.concat_tables(listed) if listed else LISTED.empty_table()
 
 
-def paired(table: pa.Table, ids: pa.Array, categories: pa.Array) -> pa.Table:
-    """A pairs table whose categories are those of the annotations it names."""
+def paired(table: pa.Table, people: Annotations) -> dict[str, pa.Array]:
+    """The new columns category_a and category_b of a pairs table: those of the annotations it names."""
+    columns = {}
     for side in ("a", "b"):
-        found = pc.index_in(table[f"annotation_{side}"].combine_chunks(), value_set=ids)
-        index = table.schema.get_field_index(f"category_{side}")
-        column = pc.coalesce(categories.take(found), table.column(index).combine_chunks())
-        table = table.set_column(index, table.schema.field(index), column)
-    return table
+        found = pc.index_in(table[f"annotation_{side}"].combine_chunks(), value_set=people.ids)
+        own = table[f"category_{side}"].combine_chunks()
+        columns[f"category_{side}"] = pc.coalesce(people.categories.take(found), own)
+    return columns
 
 
 def _renamed(column: pa.Array, names: dict[str, str]) -> pa.Array:
@@ -98,7 +99,7 @@ def _mapped(column: pa.Array, values: dict[str, str]) -> pa.Array:
 
 
 def _split(
-    table: pa.Table, before: pa.Array, after: pa.Array, split: Split, suggestions: Suggestions | None
+    table: pa.Table, before: pa.Array, after: pa.Array, split: Split, suggestions: Annotations | None
 ) -> tuple[pa.Array, pa.Array]:
     """New categories, and for each row of the old one how its new one was found (null for other rows)."""
     inside = pc.fill_null(pc.equal(before, split.source), False)
@@ -107,7 +108,7 @@ def _split(
     if suggestions is not None:
         found = pc.index_in(table["parent_id"].combine_chunks(), value_set=suggestions.ids)
         # A parent of another category says nothing on which part of this one the row is.
-        parents = suggestions.categories.combine_chunks().take(found)
+        parents = suggestions.categories.take(found)
         by_parent = _mapped(parents, {name: name for name in split.into})
     chosen = pc.coalesce(by_prompt, by_parent, pa.scalar(split.otherwise))
     how = pc.if_else(

@@ -124,6 +124,13 @@ def _codes(column: pa.ChunkedArray, values: pa.Array) -> NDArray[np.int64]:
     return np.asarray(found.to_numpy(), dtype=np.int64)
 
 
+def _names(column: pa.Array) -> NDArray[np.object_]:
+    """Strings of which each is held once, however often it stands there."""
+    encoded = column.dictionary_encode()
+    names = np.array(encoded.dictionary.to_pylist(), dtype=object)
+    return np.asarray(names[encoded.indices.to_numpy()], dtype=object)
+
+
 def _objects(table: pa.Table, image_ids: pa.Array, people: pa.Array) -> _Objects:
     table = table.filter(pc.equal(table["outcome"], "object"))
     images = _codes(table["image_id"], image_ids)
@@ -133,7 +140,7 @@ def _objects(table: pa.Table, image_ids: pa.Array, people: pa.Array) -> _Objects
     return _Objects(
         images=images[order],
         people=_codes(_annotators(table), people),
-        categories=table["category"].to_numpy(),
+        categories=_names(table["category"].combine_chunks()),
         boxes=boxes.reshape(-1, _CORNERS).astype(np.float64),
         scores=table["score"].to_numpy().astype(np.float32),
         ids=table["annotation_id"].combine_chunks(),
