@@ -32,7 +32,17 @@ _OUR_FIELD = re.compile(
 )
 _FIFTYONES_FIELDS = frozenset({"id", "filepath", "tags", "metadata", "created_at", "last_modified_at"})
 _GROUPS = {
-    "curation": ("drop_reason", "drop_detail", "dup_group", "disagreement_f1", "disagreement", "split"),
+    "curation": (
+        "drop_reason",
+        "drop_detail",
+        "dup_group",
+        "dup_relation",
+        "dup_correlation",
+        "dup_hamming",
+        "disagreement_f1",
+        "disagreement",
+        "split",
+    ),
     "source": ("sources", "license", "attribution", "attributes", "captured_at", "format"),
     "quality": ("brightness", "contrast", "sharpness"),
 }  # of the sidebar
@@ -187,6 +197,7 @@ def _dress(fo: Any, dataset: Any, content: Drafts, colours: Mapping[str, str]) -
         DROPPED: dataset.match_tags(DROPPED).sort_by("drop_reason"),
         # Inside a group the keeper goes first: null sorts before every reason.
         "duplicate groups": dataset.exists("dup_group").sort_by([("dup_group", 1), ("drop_reason", 1)]),
+        "doubtful duplicates": dataset.exists("dup_correlation").sort_by("dup_correlation"),
         "disagreements": dataset.match_tags(DISAGREEMENT).sort_by("disagreement_f1"),
     }
     for name, view in views.items():

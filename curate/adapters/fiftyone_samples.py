@@ -18,10 +18,12 @@ KEPT, DROPPED, DISAGREEMENT, SKIPPED = "kept", "dropped", "disagreement", "skipp
 SPLITS = ("train", "validation", "test")
 OUR_TAGS = frozenset({KEPT, DROPPED, DISAGREEMENT, SKIPPED, *SPLITS})
 TEXT_FIELDS = (
-    "image_id", "drop_reason", "drop_detail", "duplicate_of", "dup_group", "phash", "split", "license",
-    "attribution", "attributes", "format", "captured_at", "disagreement",
+    "image_id", "drop_reason", "drop_detail", "duplicate_of", "dup_group", "dup_relation", "phash", "split",
+    "license", "attribution", "attributes", "format", "captured_at", "disagreement",
 )  # fmt: skip
-NUMBER_FIELDS = ("brightness", "contrast", "sharpness", "disagreement_f1")
+NUMBER_FIELDS = (
+    "brightness", "contrast", "sharpness", "disagreement_f1", "dup_hamming", "dup_correlation",
+)  # fmt: skip
 Value = str | float | None
 _UNKNOWN = "unknown"  # whoever the server did not name
 
@@ -162,6 +164,7 @@ def _draft(
     split: str | None,
 ) -> SampleDraft:
     values: dict[str, Value] = {name: getattr(image, name, None) for name in (*TEXT_FIELDS, *NUMBER_FIELDS)}
+    values["dup_hamming"] = float(image.dup_hamming) if image.dup_hamming is not None else None
     values["phash"] = f"{image.phash:016x}" if image.phash is not None else None
     values["attributes"] = "; ".join(f"{name}={value}" for name, value in image.attributes) or None
     values["split"] = split

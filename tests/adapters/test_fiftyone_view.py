@@ -66,6 +66,10 @@ def test_tags_and_fields_say_why(project: builders.SmallProject) -> None:
     assert samples["copy"].tags == ("dropped",)
     assert samples["copy"].values["drop_reason"] == "near_duplicate"
     assert samples["copy"].values["duplicate_of"] == builders.image_id("one")
+    assert samples["copy"].values["dup_relation"] == "same"
+    assert samples["copy"].values["dup_hamming"] == 2.0
+    assert samples["copy"].values["dup_correlation"] == pytest.approx(0.97)
+    assert samples["one"].values["dup_hamming"] is None
     assert samples["one"].values["phash"] == builders.image_id("one")[:16]
     assert samples["six"].tags == ("kept", "disagreement")
     assert (samples["six"].values["disagreement"], samples["six"].values["disagreement_f1"]) == (
