@@ -18,6 +18,8 @@ from curate.ingest.names import without_secrets
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 _PIECE = 1 << 20
+# fsspec would ask for the size first, and report every failure of that as "not found".
+_ONE_REQUEST = {"block_size": 0, "size": 1}
 # HTTP answers that a later try may change: timeouts, too many requests, faults of the server.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _Result = TypeVar("_Result")
@@ -80,7 +82,9 @@ def read(url: str, access: Access, max_bytes: int) -> Download:
         fs, path = _filesystem(url.partition("://")[0], access, url)
         etag, size = _described(fs, path)
         if _is_http(url):
-            with fs.open(path, "rb", block_size=0) as file:  # one request, its length checked by the library
+            with fs.open(
+                path, "rb", **_ONE_REQUEST
+            ) as file:  # one request, its length checked by the library
                 return _in_pieces(file, max_bytes, _http_version(file))
         if size >= 0 and size <= max_bytes:
             data = fs.cat_file(path)
@@ -105,7 +109,7 @@ def to_file(url: str, access: Access, target: Path) -> None:
         _, size = _described(fs, path)
         partial = target.with_name(f".{target.name}.partial")
         target.parent.mkdir(parents=True, exist_ok=True)
-        options = {"block_size": 0} if _is_http(url) else {}
+        options = _ONE_REQUEST if _is_http(url) else {}
         try:
             with fs.open(path, "rb", **options) as source, partial.open("wb") as file:
                 while piece := source.read(_PIECE):
@@ -130,7 +134,7 @@ def etag(url: str, access: Access) -> str:
         fs, path = _filesystem(url.partition("://")[0], access, url)
         if not _is_http(url):
             return tag(fs.info(path))
-        with fs.open(path, "rb", block_size=0) as file:  # not HEAD, which many servers refuse
+        with fs.open(path, "rb", **_ONE_REQUEST) as file:  # not HEAD, which many servers refuse
             return _http_version(file)
 
     return patiently(once, url, access)

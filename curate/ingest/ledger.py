@@ -19,7 +19,7 @@ from pathlib import Path
 from curate.errors import CurateError, StorageError
 
 VERSION = "1"
-_CACHE_KIB = 65_536  # of pages, for each of the two files
+_CACHE_KIB = 32_768  # of pages, for each of the two files
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE sources (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -168,6 +168,7 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        db.execute("PRAGMA wal_autocheckpoint = 16384")  # pages: a checkpoint waits for the disk
         db.execute("PRAGMA temp_store = FILE")
         tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables:

@@ -12,6 +12,8 @@ from curate.ingest.download import DownloadError
 from curate.ingest.listing import UNKNOWN, Context, Listed
 from curate.ingest.sources import Source
 
+_PAGE = 1000  # keys a request
+
 
 def put(context: Context, source: Source) -> None:
     """List a URL: what ends with a slash is a prefix.
@@ -78,13 +80,13 @@ def _pages(context: Context, source: Source, fs: Any, root: str) -> Iterator[tup
 
 
 def _s3_pages(fs: Any, root: str, patiently: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """A thousand keys a request: a prefix of ten million must not be held whole."""
+    """A page a request: a prefix of ten million must not be held whole."""
     bucket, _, prefix = root.partition("/")
     more: dict[str, str] = {}
     while True:
         page = patiently(
             lambda more=more: fs.call_s3(
-                "list_objects_v2", Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", **more
+                "list_objects_v2", MaxKeys=_PAGE, Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", **more
             )
         )
         for entry in page.get("Contents", ()):
