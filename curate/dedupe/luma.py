@@ -17,15 +17,6 @@ from curate.images import colour
 from curate.records import UInt8Image
 
 _ADVICE: Final = "run `dvc repro --force ingest` to make it again"
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _ORIENTATION: Final = 0x0112
 _SWAPPED: Final = 5  # EXIF orientations from here on exchange width and height
 # What Pillow's decoders raise on damaged bytes.
@@ -50,24 +41,18 @@ class Small:
     """An upright picture, as large as was asked or larger.
 
     Attributes:
+        pixels: (H, W, 3) uint8 RGB, or (H, W, 1) where the file is gray.
         width: Of the file's upright pixels.
         height: Of the file's upright pixels.
-        pixels: (H, W, 3) uint8, or (H, W, 1) where the file is gray, of a JPEG decoded at reduced size.
-        whole: RGB, or L where the file is gray, of any other file.
     """
 
+    pixels: UInt8Image
     width: int
     height: int
-    pixels: UInt8Image | None = None
-    whole: Image.Image | None = None
 
     @property
     def picture(self) -> Image.Image:
-        """Either of the two, RGB or L."""
-        if self.pixels is None:
-            if self.whole is None:
-                raise ValueError("a Small without a picture")
-            return self.whole
+        """The same for Pillow, RGB or L."""
         return Image.fromarray(self.pixels[:, :, 0] if self.pixels.shape[2] == 1 else self.pixels)
 
 
@@ -98,13 +83,10 @@ def read_small(path: Path, least: int | None) -> Small:
 def _full(path: Path) -> Small:
     with Image.open(path) as image:
         image.load()
-        orientation = image.getexif().get(_ORIENTATION, 1)
         picture = image if image.mode in ("L", "RGB") and not _odd(image) else colour.to_srgb(image)
-        if orientation in _TURNS:
-            picture = picture.transpose(_TURNS[orientation])
-        elif picture is image:
-            picture = image.copy()  # lives on when the file is closed
-    return Small(*picture.size, whole=picture)
+        pixels = np.atleast_3d(np.asarray(picture))
+        pixels = upright(pixels, image.getexif().get(_ORIENTATION, 1))
+    return Small(pixels, pixels.shape[1], pixels.shape[0])
 
 
 def _odd(image: Image.Image) -> bool:
@@ -123,15 +105,14 @@ def _scaled(data: bytes, least: int) -> Small | None:
         )
     except ValueError:
         return None  # Pillow tells whether it is damaged or only unusual
+    turned = upright(pixels, header.orientation)
     size = (header.width, header.height)
-    return Small(
-        *(size[::-1] if header.orientation >= _SWAPPED else size), upright(pixels, header.orientation)
-    )
+    return Small(turned, *(size[::-1] if header.orientation >= _SWAPPED else size))
 
 
 def upright(pixels: UInt8Image, orientation: int) -> UInt8Image:
-    """(H, W, C) pixels turned as an EXIF orientation 1..8 says; those of 5..8 exchange H and W."""
-    if orientation >= _SWAPPED:
+    """(H, W, C) pixels turned as an EXIF orientation says; as they are where it is not one of 1..8."""
+    if _SWAPPED <= orientation <= 8:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
@@ -198,9 +179,3 @@ def exif_orientation(tiff: bytes) -> int | None:
     except struct.error:
         return None
     return None if b"rientation" in tiff else 1
-
-
-def colour_cells(picture: Image.Image, side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """(side, side, 3) uint8 mean RGB of the cells of a picture."""
-    rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
-    return np.asarray(rgb.resize((side, side), Image.Resampling.BOX, reducing_gap=1.0))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from curate.dedupe.luma import upright
-from curate.dedupe.shrink import shrink
+from curate.dedupe.shrink import colour_cells, luma_thumbnail
 from curate.records import UInt8Image
 
 
@@ -26,33 +26,37 @@ def _pillow(pixels: UInt8Image) -> tuple[UInt8Image, UInt8Image]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.integers(4, 200), st.integers(4, 200), st.sampled_from([1, 3]))
-def test_luma_is_pillows_to_the_bit_for_pictures_that_are_not_tall(
-    seed: int, one: int, other: int, bands: int
+def test_luma_is_pillows_to_the_bit_and_colours_are_within_a_level(
+    seed: int, height: int, width: int, bands: int
 ) -> None:
-    pixels = _random(seed, min(one, other), max(one, other), bands)
-    luma, colour = shrink(pixels, 32, 4)
+    pixels = _random(seed, height, width, bands)
     expected_luma, expected_colour = _pillow(pixels)
-    np.testing.assert_array_equal(luma, expected_luma)
-    assert np.abs(colour.astype(int) - expected_colour).max() <= 1
+    np.testing.assert_array_equal(luma_thumbnail(pixels, 32), expected_luma)
+    assert np.abs(colour_cells(pixels, 4).astype(int) - expected_colour).max() <= 1
 
 
-def test_luma_of_tall_photographs_is_within_a_few_levels_of_pillows() -> None:
-    smooth = Image.fromarray(_random(0, 9, 5)).resize((70, 260), Image.Resampling.BICUBIC)
-    luma, _ = shrink(np.asarray(smooth), 32, 4)
-    assert np.abs(luma.astype(int) - _pillow(np.asarray(smooth))[0]).max() <= 2
+@pytest.mark.parametrize("height", [700, 1333])
+@pytest.mark.parametrize("off", [-2, -1, 0, 1, 2])
+def test_the_order_of_passes_is_pillows_around_where_it_changes(height: int, off: int) -> None:
+    rng = np.random.default_rng(3)
+    blocks = Image.fromarray(((rng.random((40, 40)) > 0.5) * 255).astype(np.uint8))
+    pixels = np.asarray(blocks.resize((height // 2 + 16 + off, height), Image.Resampling.NEAREST))[:, :, None]
+    np.testing.assert_array_equal(luma_thumbnail(pixels, 32), _pillow(pixels)[0])
 
 
 def test_one_colour_stays_what_it_is() -> None:
-    luma, colour = shrink(np.full((77, 130, 3), (200, 10, 255), dtype=np.uint8), 32, 4)
-    assert (colour == (200, 10, 255)).all()
-    assert (luma == np.asarray(Image.new("RGB", (1, 1), (200, 10, 255)).convert("L"))[0, 0]).all()
+    pixels = np.full((77, 130, 3), (200, 10, 255), dtype=np.uint8)
+    assert (colour_cells(pixels, 4) == (200, 10, 255)).all()
+    assert (
+        luma_thumbnail(pixels, 32) == np.asarray(Image.new("RGB", (1, 1), (200, 10, 255)).convert("L"))[0, 0]
+    ).all()
 
 
 def test_views_with_strides_are_read_rightly() -> None:
     pixels = _random(1, 64, 90)
-    np.testing.assert_array_equal(
-        shrink(pixels[:, ::-1], 32, 4)[0], shrink(np.ascontiguousarray(pixels[:, ::-1]), 32, 4)[0]
-    )
+    mirrored = np.ascontiguousarray(pixels[:, ::-1])
+    np.testing.assert_array_equal(luma_thumbnail(pixels[:, ::-1], 32), luma_thumbnail(mirrored, 32))
+    np.testing.assert_array_equal(colour_cells(pixels[:, ::-1], 4), colour_cells(mirrored, 4))
 
 
 @pytest.mark.parametrize(
