@@ -37,7 +37,7 @@ class Sample:
 
         Source:
             The variance of a ratio of two totals over clusters: Cochran, Sampling Techniques (3rd ed. 1977),
-            section 6.3, with images as clusters: C / (C - 1) * sum (y_i - p m_i)^2 / (sum m_i)^2.
+            chapter 6, with images as clusters: C / (C - 1) * sum (y_i - p m_i)^2 / (sum m_i)^2.
         """
         hits = right.astype(np.float64)
         earlier_boxes, earlier_hits = _earlier(images, np.ones_like(hits)), _earlier(images, hits)

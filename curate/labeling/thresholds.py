@@ -16,7 +16,7 @@ kept, with boxes of an image that go together too.
 
 Source:
     Angelopoulos, Bates, Candes, Jordan and Lei, Learn then Test: Calibrating Predictive Algorithms to
-    Achieve Risk Control (2021), sections 2 and 4; the order with starting points is the fallback procedure of
+    Achieve Risk Control (2021); the order with starting points is the fallback procedure of
     Wiens, A fixed sequence Bonferroni procedure for testing multiple endpoints (Pharmaceutical Statistics 2,
     2003).
 """
