@@ -16,12 +16,11 @@ from PIL import Image
 
 from curate.dedupe import hashes
 from curate.dedupe.hashes import UInt64Array
-from curate.dedupe.luma import Small, colour_cells, read_small
-from curate.dedupe.shrink import shrink
+from curate.dedupe.luma import Small, read_small
+from curate.dedupe.shrink import colour_cells, luma_thumbnail
 from curate.dedupe.turns import turned_low, turns
 from curate.dedupe.windows import WINDOWS, window_hashes
 from curate.params import DedupeParams
-from curate.records import UInt8Image
 
 SIDE: Final = 32  # pixels of a thumbnail
 CELLS: Final = 4  # of the colour summary, a side
@@ -141,19 +140,12 @@ def extract(paths: Sequence[Path], recipe: Recipe) -> Features:
     from_thumbnail = recipe.hash == "phash" and recipe.bits == hashes.WORD
     for row, path in enumerate(paths):
         small = read_small(path, least)
-        luma[row], colour[row] = _summary(small)
+        luma[row], colour[row] = luma_thumbnail(small.pixels, SIDE), colour_cells(small.pixels, CELLS)
         size[row] = small.width, small.height
         if not from_thumbnail:
             picture = small.picture.convert("RGB") if recipe.hash == "colorhash" else _gray(small)
             own[row] = hashes.of_picture(picture, recipe.hash, recipe.bits)
     return from_thumbnails(recipe, luma, colour, size, None if from_thumbnail else own)
-
-
-def _summary(small: Small) -> tuple[UInt8Image, UInt8Image]:
-    """Luma thumbnail and colour cells."""
-    if small.pixels is not None:
-        return shrink(small.pixels, SIDE, CELLS)
-    return hashes.luma_thumbnail(_gray(small), SIDE), colour_cells(small.picture, CELLS)
 
 
 def _gray(small: Small) -> Image.Image:
