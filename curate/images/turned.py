@@ -9,6 +9,8 @@ a pixel may move by some levels.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -48,8 +50,7 @@ def turned(data: bytes, head: JpegHead, orientation: int) -> bytes | None:
     """
     if not _possible(head, orientation):
         return None
-    import jpeglib  # noqa: PLC0415 - needed for few files
-
+    jpeglib = _library()
     with tempfile.TemporaryDirectory(prefix="curate-turn-") as folder:
         source, target = Path(folder, "stored.jpg"), Path(folder, "upright.jpg")
         source.write_bytes(without_private(data, head))
@@ -59,6 +60,15 @@ def turned(data: bytes, head: JpegHead, orientation: int) -> bytes | None:
         except OSError:
             return None
         return target.read_bytes()
+
+
+@functools.cache
+def _library() -> Any:
+    import jpeglib  # noqa: PLC0415 - needed for few files
+
+    with contextlib.suppress(RuntimeError):  # some builds lack it; the results are the same, a fifth later
+        jpeglib.version.set("turbo210")
+    return jpeglib
 
 
 def _possible(head: JpegHead, orientation: int) -> bool:

@@ -1,0 +1,308 @@
+"""Speed of ingest on JPEGs, against the loop over Pillow that people write and against decoding alone.
+
+`python -m benchmarks.ingest`
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from PIL import Image, ImageOps
+from PIL import __version__ as pillow_version
+
+from benchmarks import corpora, process, result
+from benchmarks.process import Cost
+from benchmarks.result import Target
+from curate.engines.local import LocalEngine
+from curate.images.upright import Limits, upright
+from curate.params import IngestParams
+from curate.stages import ingest
+
+NAME = "ingest"
+COMMAND = "python -m benchmarks.ingest"
+SEED = 11
+CORPUS = 345 if result.quick() else 3450
+# Files, those of the run that shows the start-up, rounds.
+IMAGES, FEW, TURNS, ROUNDS = (200, 32, 8, 1) if result.quick() else (2500, 32, 60, 3)
+STAGE, LIBRARY, PILLOW, COLOURS, LUMA = (
+    "curate ingest",
+    "curate, files only",
+    "Pillow",
+    "decode to RGB alone",
+    "decode of luma alone",
+)
+INTRO = """## Ingest
+
+{images:,} upright JPEGs of 0.3 to 1.2 megapixels, {kilobytes:.0f} kB on average, are taken up anew: every file
+is read, hashed (sha256), decoded to its last bit by a decoder that forgives nothing, measured (brightness,
+contrast, sharpness) and linked; the ledger and the table are written. *Files only* is the same without
+engine, links, ledger and table. *Pillow* is `Image.open(path).load()`, which reads no EXIF and accepts some
+damaged files. The two decoders alone are the limit: libjpeg-turbo by simplejpeg, nothing but reading and
+decoding; curate reads the colours too, but makes pixels of the luma only, at half size.
+
+Everybody uses {cores} processes, one a core, so that ratios hold for a core. Each run is a fresh process,
+in turn, {rounds} times; medians. *start* is a run on {few} files; images/s are the files beyond these over
+the time beyond that.
+
+"""
+TURNED = """
+A JPEG that EXIF turns costs more: {turned} of the same files, saved turned, take {lossless_ms:.1f} ms of a
+core each to be turned without loss and looked at again. Pillow's way (`exif_transpose`, saved at quality 95
+without subsampling) takes {again_ms:.1f} ms and loses: files of {again_bytes:.2f} times the bytes, luma off
+by {again_levels:.2f} levels on average, against {lossless_bytes:.2f} times and {lossless_levels:.3f} levels.
+
+"""
+
+
+def measure() -> None:
+    """Run every contender on all files and on a few, in turn, and save."""
+    pictures = corpora.families(CORPUS, seed=SEED) / "images"
+    with tempfile.TemporaryDirectory(dir=result.CACHE) as scratch:
+        folders = {count: Path(scratch) / str(count) for count in (FEW, IMAGES)}
+        for count, folder in folders.items():
+            _link(pictures, folder, count)
+        contenders: dict[str, Callable[[Path], tuple[Cost, str]]] = {
+            STAGE: functools.partial(_stage, scratch=Path(scratch)),
+            **{name: functools.partial(_loop, name) for name in _LOOPS},
+        }
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
+        for contender in contenders.values():  # compiles, and warms the file cache for all
+            contender(folders[IMAGES])
+        for _ in range(ROUNDS):
+            for name, contender in contenders.items():
+                runs[name].append(_pair(contender, folders))
+        files = list(folders[IMAGES].iterdir())
+        size = sum(path.stat().st_size for path in files)
+        turned = turned_cost(sorted(files)[:TURNS])
+    content = {
+        "images": IMAGES,
+        "few": FEW,
+        "rounds": ROUNDS,
+        "cores": _cores(),
+        "mean_bytes": size / IMAGES,
+        "turned": turned,
+        "rows": {name: _summary(entries) for name, entries in runs.items()},
+        "runs": runs,
+        "versions": result.versions("pillow", "simplejpeg", "numpy", "numba", "jpeglib"),
+    }
+    result.save(NAME, content, command=COMMAND, targets=_targets(runs))
+
+
+def _pair(contender: Callable[[Path], tuple[Cost, str]], folders: dict[int, Path]) -> dict[str, Any]:
+    """One run on the few files and one on all; what lies between them is the work."""
+    few, _ = contender(folders[FEW])
+    cost, version = contender(folders[IMAGES])
+    work = max(cost.wall_s - few.wall_s, 1e-9)
+    return {
+        "version": version,
+        "rate": (IMAGES - FEW) / work,
+        "wall_s": cost.wall_s,
+        "start_s": few.wall_s,
+        "peak_bytes": cost.peak_bytes,
+    }
+
+
+def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    figures = ("rate", "wall_s", "start_s", "peak_bytes")
+    return {
+        "version": runs[0]["version"],
+        **{name: result.median(run[name] for run in runs) for name in figures},
+    }
+
+
+def _stage(folder: Path, *, scratch: Path) -> tuple[Cost, str]:
+    with tempfile.TemporaryDirectory(dir=scratch) as target:
+        return process.call(run_stage, raw=folder, target=target)
+
+
+def run_stage(raw: str, target: str) -> str:
+    """The whole stage with default parameters, from nothing; runs in a fresh process."""
+    place = Path(target)
+    ingest.run(
+        IngestParams(raw=Path(raw)),
+        inputs=ingest.Inputs(raw=Path(raw)),
+        outputs=ingest.Outputs(
+            table=place / "images.parquet", images=place / "images", ledger=place / "ledger.sqlite"
+        ),
+        ports=ingest.Ports(engine=LocalEngine(_cores())),
+    )
+    return "this tree"
+
+
+def _loop(name: str, folder: Path) -> tuple[Cost, str]:
+    return process.call(run_loop, name=name, folder=folder)
+
+
+def run_loop(name: str, folder: str) -> str:
+    """One function over all files, in as many processes as there are cores."""
+    paths = sorted(Path(folder).iterdir())
+    function, version = _LOOPS[name]
+    with multiprocessing.get_context("fork").Pool(_cores()) as pool:
+        done = sum(pool.imap_unordered(function, paths, chunksize=16))
+    if done != len(paths):
+        raise RuntimeError("not every file was decoded")
+    return version
+
+
+def _library(path: Path) -> bool:
+    data = path.read_bytes()
+    limits = Limits(min_side=64, max_pixels=100_000_000, max_aspect=8.0)
+    digest = hashlib.sha256(data).digest()
+    return bool(digest and upright(data, limits, frames="first", jpeg_quality=95))
+
+
+def _pillow(path: Path) -> bool:
+    image = Image.open(path)
+    image.load()
+    return True
+
+
+def _colours(path: Path) -> bool:
+    return bool(simplejpeg.decode_jpeg(path.read_bytes(), strict=False).size)
+
+
+def _luma(path: Path) -> bool:
+    return bool(simplejpeg.decode_jpeg(path.read_bytes(), "GRAY", strict=False).size)
+
+
+_LOOPS: dict[str, tuple[Callable[[Path], bool], str]] = {
+    LIBRARY: (_library, "this tree"),
+    PILLOW: (_pillow, f"Pillow {pillow_version}"),
+    COLOURS: (_colours, f"simplejpeg {simplejpeg.__version__}"),
+    LUMA: (_luma, f"simplejpeg {simplejpeg.__version__}"),
+}
+
+
+def _link(source: Path, target: Path, count: int) -> None:
+    """Link the first upright JPEGs of 0.3 to 1.2 megapixels."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        every = Path(folder) / "all"
+        corpora.jpegs(source, every, count + count // 6)
+        upright_files = [path for path in sorted(every.iterdir()) if not _is_turned(path)]
+        if len(upright_files) < count:
+            raise RuntimeError(f"only {len(upright_files)} upright JPEGs, {count} are wanted")
+        target.mkdir()
+        for path in upright_files[:count]:
+            path.rename(target / path.name)
+
+
+def _is_turned(path: Path) -> bool:
+    with Image.open(path) as image:
+        return bool(image.getexif().get(0x0112, 1) != 1)
+
+
+def turned_cost(paths: list[Path]) -> dict[str, float]:
+    """Turning without loss against decoding, turning and encoding, in this process."""
+    sums: dict[str, float] = dict.fromkeys(
+        ("lossless", "again", "bytes", "size", "anew", "off", "worse"), 0.0
+    )
+    for path in paths[:1] + paths:
+        if path == paths[0]:  # the first is done twice: once to load the libraries
+            sums = dict.fromkeys(sums, 0.0)
+        with Image.open(path) as image:
+            data = _saved(image.convert("RGB"), quality=90, exif=_rotated())
+        began = time.process_time()
+        content = _kept(data)
+        middle = time.process_time()
+        with Image.open(io.BytesIO(data)) as image:
+            shown = ImageOps.exif_transpose(image)
+        again = _saved(shown, quality=95, subsampling=0)
+        sums["again"] += time.process_time() - middle
+        sums["lossless"] += middle - began
+        sums["size"] += len(data)
+        sums["bytes"] += len(content)
+        sums["anew"] += len(again)
+        luma = np.asarray(shown.convert("L"), dtype=np.int16)
+        sums["off"] += float(np.abs(_luma_of(content) - luma).mean())
+        sums["worse"] += float(np.abs(_luma_of(again) - luma).mean())
+    return {
+        "turned": len(paths),
+        "lossless_ms": 1000 * sums["lossless"] / len(paths),
+        "again_ms": 1000 * sums["again"] / len(paths),
+        "lossless_bytes": sums["bytes"] / sums["size"],
+        "again_bytes": sums["anew"] / sums["size"],
+        "lossless_levels": sums["off"] / len(paths),
+        "again_levels": sums["worse"] / len(paths),
+    }
+
+
+def _kept(data: bytes) -> bytes:
+    limits = Limits(min_side=64, max_pixels=100_000_000, max_aspect=8.0)
+    [found] = upright(data, limits, frames="first", jpeg_quality=95)
+    return found.content or data
+
+
+def _rotated() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 5  # which needs no whole number of blocks
+    return exif
+
+
+def _saved(picture: Image.Image, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def _luma_of(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("L"), dtype=np.int16)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _targets(runs: dict[str, list[dict[str, Any]]]) -> list[Target]:
+    def ratio(other: str) -> float:
+        pairs = zip(runs[STAGE], runs[other], strict=True)
+        return result.median(mine["rate"] / theirs["rate"] for mine, theirs in pairs)
+
+    return [
+        Target("ingest, whole stage, against a loop over Pillow", 1.5, ratio(PILLOW), "x"),
+        Target("share of the speed of decoding to RGB alone", 70, 100 * ratio(COLOURS), "%"),
+    ]
+
+
+def section() -> str:
+    """The Markdown of the last results."""
+    content = result.load(NAME)
+    rows, ours = content["rows"], content["rows"][STAGE]
+    lines = [
+        [
+            f"**{name}**" if name in (STAGE, LIBRARY) else f"{name}, {row['version']}",
+            result.figure(row["rate"]),
+            "" if name == STAGE else f"{ours['rate'] / row['rate']:.2f}x",
+            f"{row['start_s']:.1f}",
+            f"{row['wall_s']:.1f}",
+            result.figure(row["peak_bytes"] / 2**20),
+        ]
+        for name, row in sorted(rows.items(), key=lambda item: -item[1]["rate"])
+    ]
+    header = [
+        "",
+        "images/s",
+        "curate ingest is",
+        "start, s",
+        "all files, s",
+        "peak, MiB",
+    ]
+    text = INTRO.format(**content, kilobytes=content["mean_bytes"] / 1000)
+    text += result.table(header, lines, numbers=5) + TURNED.format(**content["turned"])
+    return f"{text}\n{result.target_table(result.targets(content))}\n{result.footer(content)}"
+
+
+if __name__ == "__main__":
+    measure()
+    print(section())
