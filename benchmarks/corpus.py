@@ -149,7 +149,7 @@ def write(
         folder: Made; must not hold another corpus.
         seed: Of every choice.
         images: Files in all, about.
-        which: Set of transforms, and half of the photographs: tune or report.
+        which: Set of transforms, and half of the photographs: tune, check or report.
         pixels: Least and most pixels of an original.
         processes: That draw.
     """

@@ -49,9 +49,10 @@ _OTHERS: Final = (
     ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
 )
 FILES: Final = tuple(("skimage", f"data/{name}") for name in _SKIMAGE) + _OTHERS
-# Two halves without a photograph in common: tune on one, report on the other.
+# Two halves without a photograph in common: tune on one, check and report on the other.
 HALVES: Final = {
     "tune": tuple(range(0, len(FILES), 2)),
+    "check": tuple(range(1, len(FILES), 2)),
     "report": tuple(range(1, len(FILES), 2)),
     "all": tuple(range(len(FILES))),
 }
@@ -64,8 +65,8 @@ class Scene:
 
     Attributes:
         pixels: (H, W, 3) uint8 RGB.
-        cells: (8, 8, 4) float32: number of the photograph, x and y there and the shorter side of the part that
-            the layer shows, in pixels.
+        cells: (8, 8, 4) float32: number of the photograph, x and y there, and the shorter side of the part
+            that the layer shows, in pixels.
     """
 
     pixels: UInt8Array

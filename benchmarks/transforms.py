@@ -1,8 +1,9 @@
-"""What happens to copies of an image: one set of transforms to tune on, another one to report on.
+"""What happens to copies of an image: transforms to tune on, others to check on, others to report on.
 
-Both sets have the same names, so that recall can be read by name, but other kinds and strengths behind each:
-to tune on Gaussian blur and report on motion blur, on text watermarks and report on a logo, and so on. The
-report set has kinds that the other one lacks. A crop of p% keeps 1 - p of either side, from anywhere; `tilt`
+The sets have the same names, so that recall can be read by name, but other kinds and strengths behind each:
+to tune on Gaussian blur, check on motion blur and report on enlarged thumbnails, and so on; the later ones
+have kinds that the first one lacks. The check set was looked at while the rules were made, the report set was
+written and run when they were fixed. A crop of p% keeps 1 - p of either side, from anywhere; `tilt`
 turns by a few degrees.
 """
 
@@ -257,6 +258,87 @@ def _nothing(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
     return pixels
 
 
+def _thumbnail(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Down to 150 to 320 pixels, the longer side."""
+    scale = min(1.0, rng.uniform(150, 320) / max(pixels.shape))
+    return _resized(pixels, round(pixels.shape[1] * scale), round(pixels.shape[0] * scale))
+
+
+def _enlarged(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Enlarged from 90 to 200 pixels, the longer side."""
+    height, width = pixels.shape[:2]
+    scale = rng.uniform(90, 200) / max(width, height)
+    small = _resized(pixels, round(width * scale), round(height * scale))
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _speckle(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Noise in proportion to the light, in grains of two pixels."""
+    height, width = pixels.shape[:2]
+    grain = rng.standard_normal((height // 2 + 1, width // 2 + 1), dtype=np.float32)
+    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_NEAREST)
+    return _clip(pixels * (1 + rng.uniform(0.08, 0.25) * grain[:, :, None]))
+
+
+def _shadow(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Light that falls from one side: gains from 0.6 to 1.3 across the picture."""
+    height, width = pixels.shape[:2]
+    angle = rng.uniform(0, 2 * np.pi)
+    x, y = np.meshgrid(np.linspace(-0.5, 0.5, width), np.linspace(-0.5, 0.5, height))
+    return _clip(pixels * (0.95 + 0.5 * (x * np.cos(angle) + y * np.sin(angle)))[:, :, None])
+
+
+def _faded(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Blacks lifted, whites lowered, as an old print."""
+    low, high = rng.uniform(20, 70), rng.uniform(180, 240)
+    return _clip(low + pixels * ((high - low) / 255))
+
+
+def _channels(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Each channel with a gain and an offset of its own, or gray."""
+    if rng.random() < 0.25:
+        return _clip(np.repeat((pixels @ np.array([0.299, 0.587, 0.114]))[:, :, None], 3, axis=2))
+    return _clip(pixels * rng.uniform(0.8, 1.2, size=3) + rng.uniform(-15, 15, size=3))
+
+
+def _grid(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Slanted half-transparent lines, and words across the middle."""
+    height, width = pixels.shape[:2]
+    layer = np.zeros((height, width), dtype=np.uint8)
+    for start in range(-height, width, max(20, int(width * rng.uniform(0.2, 0.35)))):
+        cv2.line(layer, (start, 0), (start + height, height), 255, max(1, width // 250), cv2.LINE_AA)
+    cv2.putText(layer, "stock photo", (width // 5, height // 2), 0, width / 450, 255, max(1, width // 200))
+    weight = layer[:, :, None] / 255 * rng.uniform(0.3, 0.6)
+    return _clip(pixels * (1 - weight) + 235 * weight)
+
+
+def _frame(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """Coloured, of another width on each side, 1 to 8%."""
+    height, width = pixels.shape[:2]
+    top, bottom = (round(height * share) for share in rng.uniform(0.01, 0.08, size=2))
+    left, right = (round(width * share) for share in rng.uniform(0.01, 0.08, size=2))
+    colour = rng.integers(0, 256, size=3).tolist()
+    return np.asarray(cv2.copyMakeBorder(pixels, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour))
+
+
+def _subtitle(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    """One or two lines of white text with a dark edge in the lower quarter."""
+    height, width = pixels.shape[:2]
+    lettered = pixels.copy()
+    words = ["I never said that", "we have to go back now", "2019-07-04 12:31"]
+    for line in range(int(rng.integers(1, 3))):
+        where = (int(width * rng.uniform(0.05, 0.2)), int(height * (0.78 + 0.12 * line)))
+        text = words[int(rng.integers(len(words)))]
+        for ink, thick in (((0, 0, 0), 6), ((255, 255, 255), 2)):
+            cv2.putText(lettered, text, where, 2, width / 600, ink, max(1, thick * width // 700), cv2.LINE_AA)
+    return lettered
+
+
+def _posterise(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
+    step = int(rng.integers(24, 52))
+    return _clip(pixels // step * step + step / 2)
+
+
 # Encoded alone, without a change of the pixels.
 FILE_ONLY: Final = ("reencode", "exif")
 # What leaves a plain picture the same plain picture.
@@ -268,13 +350,20 @@ SETS: Final[dict[str, dict[str, Change]]] = {
         "watermark": _lettered, "border": _border, "crop2": _crop(0.01, 0.03), "crop8": _crop(0.06, 0.1),
         "crop15": _crop(0.13, 0.17), "tilt": _tilt(0.5, 3, filled=False), "flip": _flip, "text": _caption,
     },
-    "report": {
+    "check": {
         "reencode": _nothing, "exif": _nothing, "resize": _scaled(0.25, 0.6, stretch=0.1), "blur": _motion,
         "noise": _specks, "brightness": _gamma, "contrast": _equalised, "colour": _white_balance,
         "watermark": _stamp, "border": _bars, "crop2": _crop(0.02, 0.02, corner=True),
         "crop8": _crop(0.08, 0.08), "crop15": _crop(0.15, 0.15, corner=True),
         "tilt": _tilt(1, 4, filled=True), "flip": _flip, "text": _sticker, "vignette": _vignette,
         "sharpen": _sharpen,
+    },
+    "report": {
+        "reencode": _nothing, "exif": _nothing, "resize": _thumbnail, "blur": _enlarged,
+        "noise": _speckle, "brightness": _shadow, "contrast": _faded, "colour": _channels,
+        "watermark": _grid, "border": _frame, "crop2": _crop(0.015, 0.025), "crop8": _crop(0.07, 0.09),
+        "crop15": _crop(0.14, 0.16), "tilt": _tilt(0.5, 3.5, filled=True), "flip": _flip, "text": _subtitle,
+        "posterise": _posterise,
     },
 }  # fmt: skip
 

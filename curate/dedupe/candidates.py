@@ -19,10 +19,11 @@ from curate.dedupe.hashes import UInt64Array
 from curate.dedupe.neighbours import Pairs, pairs_between, pairs_within
 
 # Largest number of images that each radius of a 64-bit hash is used for; why: docs/dedupe.md.
-_UP_TO: Final = ((100_000, 12), (1_000_000, 10), (10_000_000, 8), (100_000_000, 6))
+_UP_TO: Final = ((50_000, 12), (500_000, 10), (3_000_000, 8), (20_000_000, 6))
 _LEAST: Final = 4  # bits, for more
 _LONGER: Final = 5  # times as many bits of 256 as of 64: as rare between different pictures
 _COLOUR_BITS: Final = 2
+_FEWER: Final = 2  # for equal parts of two pictures: collages share them
 _TONE_BITS: Final = 3  # one step in each channel
 _SHORT: Final = Recipe("phash", 64, "fast", "none", False)
 _ALL_PAIRS: Final = 4096  # between two sets of identical hashes
@@ -72,6 +73,10 @@ def _searches(features: Features, bits: int, part_bits: int, base: Features | No
     yield _search(*plain_tones, _TONE_BITS, same=same)
     rows, other_rows = (np.flatnonzero(side.structure >= PLAIN) for side in (features, other))
     whole, other_whole = _Set.of(features.phash, features, rows), _Set.of(other.phash, other, other_rows)
+    for column in range(features.parts.shape[1]):
+        parts = _Set.of(features.parts[:, column], features, rows)
+        other_parts = parts if same else _Set.of(other.parts[:, column], other, other_rows)
+        yield _search(parts, other_parts, max(part_bits - _FEWER, 0), same=same)
     for name in ("turned", "windows"):
         for column in range(getattr(features, name).shape[1]):
             varied = _Set.of(getattr(features, name)[:, column], features, rows)

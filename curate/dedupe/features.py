@@ -19,7 +19,7 @@ from curate.dedupe.hashes import UInt64Array
 from curate.dedupe.luma import Small, read_small
 from curate.dedupe.shrink import colour_cells, luma_thumbnail
 from curate.dedupe.turns import turned_low, turns
-from curate.dedupe.windows import WINDOWS, window_hashes
+from curate.dedupe.windows import PARTS, WINDOWS, window_hashes
 from curate.params import DedupeParams
 
 SIDE: Final = 32  # pixels of a thumbnail
@@ -30,7 +30,7 @@ _REACH: Final = 2  # pixels around one that its mean is taken over
 # Least pixels a side that a JPEG is decoded to: twice what the pHash looks at.
 _LEAST: Final = {64: 64, 256: 128}
 # To be raised with every change of this room that changes a column.
-_CODE: Final = 4
+_CODE: Final = 5
 _DECODERS: Final = ("pillow", "simplejpeg", "imagehash")
 
 
@@ -71,7 +71,8 @@ class Features:
         hashes: (N, bits / 64) uint64, of the recipe's name.
         phash: (N,) uint64, the 64-bit pHash of the thumbnail.
         turned: (N, T) uint64, the same of the picture turned in each way the recipe asks for.
-        windows: (N, W) uint64, the same of parts of the picture (`windows.WINDOWS`); W = 0 without crops.
+        windows: (N, W) uint64, the same of windows into the picture (`WINDOWS`); W = 0 without crops.
+        parts: (N, P) uint64, the same of `PARTS`; P = 0 without crops.
         luma: (N, 32, 32) uint8, the upright picture, squeezed to a square.
         colour: (N, 4, 4, 3) uint8, mean RGB of the cells of the picture.
         structure: (N,) float32, levels; root mean square of what `luma` differs from its means of 5 x 5.
@@ -83,6 +84,7 @@ class Features:
     phash: UInt64Array
     turned: UInt64Array
     windows: UInt64Array
+    parts: UInt64Array
     luma: NDArray[np.uint8]
     colour: NDArray[np.uint8]
     structure: NDArray[np.float32]
@@ -101,6 +103,7 @@ class Features:
             "phash": (u64, ()),
             "turned": (u64, (len(turns(recipe.turned)),)),
             "windows": (u64, (len(WINDOWS) if recipe.crops else 0,)),
+            "parts": (u64, (len(PARTS) if recipe.crops else 0,)),
             "luma": (u8, (SIDE, SIDE)),
             "colour": (u8, (CELLS, CELLS, 3)),
             "structure": (np.dtype(np.float32), ()),
@@ -113,7 +116,7 @@ class Features:
     def from_columns(cls, columns: Mapping[str, NDArray[Any]]) -> Features:
         """Columns by name, such as a `layout` lists; may lie on disk (np.memmap)."""
         nothing = np.zeros((len(columns["phash"]), 0), dtype=np.uint64)
-        return cls(**{"turned": nothing, "windows": nothing, **columns})
+        return cls(**{"turned": nothing, "windows": nothing, "parts": nothing, **columns})
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The columns by name; empty ones are left out."""
@@ -163,13 +166,15 @@ def from_thumbnails(
     low = hashes.low_frequencies(luma, 8)
     phash = hashes.above_median(low)
     nothing = np.zeros((len(luma), 0), dtype=np.uint64)
+    cut = window_hashes(luma) if recipe.crops else nothing
     return Features(
         hashes=phash if own is None else own,
         phash=phash[:, 0],
         turned=np.concatenate(
             [nothing, *(hashes.above_median(turned_low(low, turn)) for turn in turns(recipe.turned))], axis=1
         ),
-        windows=window_hashes(luma) if recipe.crops else nothing,
+        windows=cut[:, : len(WINDOWS)],
+        parts=cut[:, len(WINDOWS) :],
         luma=luma,
         colour=colour,
         structure=_structure(luma),

@@ -4,9 +4,10 @@ A pair is the same picture if all of these hold:
 
 1. Agreement: aligned (`compare`), the steps between neighbouring pixels correlate by `min_correlation` or
    more in the mean over blocks of the picture. Light may differ, and text or a logo may hide some blocks.
-2. Colour: where the alignment turned or moved the picture, which gives chance more room, the mean chroma of
-   the two differs by at most `_SAME_CHROMA`. A large change of colour together with a crop is too rare to
-   give that up.
+   Where the alignment moved the picture, chance has more room: 0.05 more is asked for, and as much again
+   where it tilted it.
+2. Colour: where the alignment moved the picture, the mean chroma of the two differs by at most
+   `_SAME_CHROMA`. A large change of colour together with a crop is too rare to give that up.
 3. Plain pictures, which have no structure to compare, are the same only as they stand: luma and colours all
    over within a few levels.
 """
@@ -30,6 +31,7 @@ RELATIONS: Final = ("same", "mirrored", "rotated", "tilted", "cropped", "bordere
 _CHUNK: Final = 2048  # pairs
 _STARTS: Final = 4  # placements tried for a pair
 _MOVED: Final = 0.04  # of a side
+_MORE: Final = 0.05  # of correlation
 _SAME_CHROMA: Final = 35.0  # levels
 _SAME_LUMA: Final = 3.0  # levels, mean over a plain picture
 _SAME_CELL: Final = 9  # levels, in every cell of a plain picture
@@ -97,6 +99,7 @@ class _Sides:
         self.structure = np.minimum(features.structure[first], other.structure[second])
         self.phash = features.phash[first], other.phash[second]
         self.turned = features.turned[first]
+        self.parts = features.parts[first], other.parts[second]
         self.windows = features.windows[first], other.windows[second]
 
 
@@ -112,7 +115,8 @@ def _verify(sides: _Sides, ways: tuple[Turn, ...], min_correlation: float, found
     alike = _plain_alike(sides)
     found.correlation[:] = np.where(plain, alike, np.round(score, 4))
     moved = np.abs(placement - starts[0]).max(axis=1) > _MOVED
-    agreeing = (score >= min_correlation) & ~(moved & (_chroma_apart(sides) > _SAME_CHROMA))
+    wanted = min_correlation + _MORE * moved + _MORE * _tilted(placement)
+    agreeing = (score >= wanted) & ~(moved & (_chroma_apart(sides) > _SAME_CHROMA))
     found.same[:] = np.where(plain, alike, agreeing)
     found.relation[:] = np.where(plain, 0, _relations(sides, placement, found.same))
 
@@ -134,13 +138,14 @@ def _starts(ways: tuple[Turn, ...], windows: int) -> NDArray[np.float64]:
 
 def _likeliest(sides: _Sides) -> NDArray[np.int64]:
     """(P, K) starts by the distance of the hashes that speak for them, nearest first."""
-    (one, two), (parts, other_parts) = sides.phash, sides.windows
+    (one, two), (windows, other_windows) = sides.phash, sides.windows
+    as_it_is = np.concatenate([(one ^ two)[:, None], sides.parts[0] ^ sides.parts[1]], axis=1)
     bits = np.concatenate(
         [
-            np.bitwise_count(one ^ two)[:, None],
+            np.bitwise_count(as_it_is).min(axis=1, keepdims=True),
             np.bitwise_count(sides.turned ^ two[:, None]),
-            np.bitwise_count(parts ^ two[:, None]),
-            np.bitwise_count(other_parts ^ one[:, None]),
+            np.bitwise_count(windows ^ two[:, None]),
+            np.bitwise_count(other_windows ^ one[:, None]),
         ],
         axis=1,
     )
@@ -162,16 +167,23 @@ def _chroma_apart(sides: _Sides) -> NDArray[np.float32]:
     return found
 
 
+def _tilted(placement: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(P,) whether the alignment turned the picture by a few degrees, quarter turns apart."""
+    _, xu, xv, _, yu, yv = np.abs(placement).T
+    transposed = xv + yu > xu + yv
+    found: NDArray[np.bool_] = np.where(transposed, np.maximum(xu, yv), np.maximum(xv, yu)) > _TILT
+    return found
+
+
 def _relations(sides: _Sides, placement: NDArray[np.float64], same: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(P,) index into `RELATIONS`."""
     _, xu, xv, _, yu, yv = placement.T
     area = xu * yv - xv * yu
     transposed = np.abs(xv) + np.abs(yu) > np.abs(xu) + np.abs(yv)
-    tilted = np.maximum(np.abs(xv), np.abs(yu)) > _TILT
     shifted = np.maximum(np.abs(placement[:, 0]), np.abs(placement[:, 3])) > _MOVED
     resized = np.maximum(np.abs(area), 1 / np.maximum(np.abs(area), 1e-6)) > _LARGER
     relation = np.select(
-        [area < 0, transposed | (xu < 0), tilted, resized | shifted],
+        [area < 0, transposed | (xu < 0), _tilted(placement), resized | shifted],
         [1, 2, 3, RELATIONS.index("cropped")],
         default=0,
     )
