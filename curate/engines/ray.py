@@ -30,6 +30,7 @@ Result = TypeVar("Result")
 
 _OBJECT_STORE = 256 << 20  # bytes; of an own cluster: batches and results are small
 _LOOK_S = 5.0  # how often the cluster's size is asked for
+_KNOCK_S = 10.0
 _PATIENCE_S = 600.0  # for a first worker: a cluster may be busy, or must start a machine
 
 
@@ -57,6 +58,8 @@ class RayEngine:
         """
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        if address is None:  # whatever its name says: Ray then takes the loopback address
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         self._ray = require("ray", extra="ray")
         self.workers = workers
         self.address = address
@@ -75,7 +78,7 @@ class RayEngine:
         schedule = Schedule(iter(batches), self.retries, label)
         call = require("ray.cloudpickle", extra="ray").dumps(setup)
         with self._connected(), _shared_folder(self.address is not None) as witness:
-            keepers = _Keepers(self._ray, (call, str(Path.cwd()), witness, _code()), self)
+            keepers = _Keepers(self._ray, (call, str(Path.cwd()), witness), self)
             with contextlib.closing(crew.run(keepers, schedule)) as results:
                 yield from track(results, total=total, label=label, size=len)
 
@@ -88,9 +91,9 @@ class RayEngine:
             "num_cpus": self.workers or cores(),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE,
-            "_node_ip_address": "127.0.0.1",
         }
         try:
+            _knock(self.address)
             self._ray.init(
                 address=self.address or "local",
                 log_to_driver=False,
@@ -106,6 +109,13 @@ class RayEngine:
             yield
         finally:
             self._ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Ray itself waits for ten minutes where nobody listens."""
+    host, _, port = (address or "").rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
 
 
 @contextlib.contextmanager
@@ -134,43 +144,39 @@ class _Keeper:
     fresh one is started in no time.
     """
 
-    def __init__(self, call: bytes, folder: str, witness: str | None, code: str) -> None:
-        self._call, self._folder, self._witness, self._code = call, folder, witness, code
+    def __init__(self, call: bytes, folder: str, witness: str | None) -> None:
+        self._call, self._folder, self._witness = call, folder, witness
         self._process: WorkerProcess | None = None
 
-    def start(self) -> bytes:
-        """A fresh process; the outcome of its `setup`."""
-        fault = self._fault()
-        if fault is not None:
-            return pickle.dumps(Failure(CurateError(f"machine {socket.gethostname()} {fault}"), ""))
+    def start(self) -> tuple[str | None, bytes]:
+        """A fresh process; the digest of its code, and the outcome of its `setup`."""
+        if not Path(self._folder).is_dir():
+            return None, _refusal(f"has no folder {self._folder}: all machines of the cluster must share it")
+        if self._witness is not None and not Path(self._witness).exists():
+            return None, _refusal(f"has another {self._folder} than here: all machines must share it")
         os.chdir(self._folder)
         if self._folder not in sys.path:
             sys.path.insert(0, self._folder)
         # Ray's own program stands there, which a fresh process would run again.
         sys.modules["__main__"].__file__ = None
         self._process = WorkerProcess(self._call, alone=True)
-        return self._process.receive()
+        return _code(), self._process.receive()
 
-    def work(self, items: bytes) -> bytes:
+    def work(self, items: bytes) -> tuple[str | None, bytes]:
         """The outcome of a batch."""
         assert self._process is not None  # noqa: S101 - the crew starts before it sends
         self._process.send(items)
-        return self._process.receive()
+        return None, self._process.receive()
 
-    def _fault(self) -> str | None:
-        if not Path(self._folder).is_dir():
-            return f"has no folder {self._folder}: all machines of the cluster must share it"
-        if self._witness is not None and not Path(self._witness).exists():
-            return f"has another {self._folder} than here: all machines of the cluster must share it"
-        if _code() != self._code:
-            return "has another version of curate: install the same one on all machines of the cluster"
-        return None
+
+def _refusal(reason: str) -> bytes:
+    return pickle.dumps(Failure(CurateError(f"machine {socket.gethostname()} {reason}"), ""))
 
 
 class _Keepers:
     """Ray actors as `crew.Workers`."""
 
-    def __init__(self, ray: Any, arguments: tuple[bytes, str, str | None, str], engine: RayEngine) -> None:
+    def __init__(self, ray: Any, arguments: tuple[bytes, str, str | None], engine: RayEngine) -> None:
         self._ray, self._arguments = ray, arguments
         gpus = ray.cluster_resources().get("GPU", 0) >= 1 if engine.gpus is None else engine.gpus
         self._limit, self._resource = engine.workers, "GPU" if gpus else "CPU"
@@ -179,6 +185,7 @@ class _Keepers:
         self._pending: dict[Any, int] = {}  # place by the reference of an outcome
         self._places, self._looked = 0, float("-inf")
         self._begun, self._any_ready = time.monotonic(), False
+        self._code = _code()
 
     def places(self) -> int:
         if time.monotonic() - self._looked > _LOOK_S:
@@ -216,7 +223,7 @@ class _Keepers:
         place = self._pending.pop(reference)
         errors = self._ray.exceptions
         try:
-            outcome: Outcome = pickle.loads(self._ray.get(reference))  # noqa: S301 - from our own process
+            code, message = self._ray.get(reference)
         except errors.RayTaskError as error:
             raise error.cause from None
         except errors.ActorUnschedulableError as error:
@@ -225,6 +232,13 @@ class _Keepers:
             self._drop(place)
             return Died("its machine or Ray ended it")
         self._any_ready = True
+        if code not in (None, self._code):
+            self._code = _code()  # shared files may just have been edited
+            if code != self._code:
+                raise CurateError(
+                    "a machine of the Ray cluster has another version of curate: install the same one on all"
+                )
+        outcome: Outcome = pickle.loads(message)  # noqa: S301 - from our own process
         return outcome
 
     def _drop(self, place: int) -> None:
