@@ -44,12 +44,12 @@ STAGE, LIBRARY, PILLOW, COLOURS, LUMA = (
 )
 INTRO = """## Ingest
 
-{images:,} upright JPEGs of 0.3 to 1.2 megapixels, {kilobytes:.0f} kB on average, are taken up anew: every file
-is read, hashed (sha256), decoded to its last bit by a decoder that forgives nothing, measured (brightness,
-contrast, sharpness) and linked; the ledger and the table are written. *Files only* is the same without
-engine, links, ledger and table. *Pillow* is `Image.open(path).load()`, which reads no EXIF and accepts some
-damaged files. The two decoders alone are the limit: libjpeg-turbo by simplejpeg, nothing but reading and
-decoding; curate reads the colours too, but makes pixels of the luma only, at half size.
+{images:,} upright JPEGs of 0.3 to 1.2 megapixels, {kilobytes:.0f} kB on average, are taken up anew: each
+file is read, hashed (sha256), decoded to its last bit by a decoder that forgives nothing, measured
+(brightness, contrast, sharpness) and linked; the ledger and the table are written. *Files only* is the same
+without engine, links, ledger and table. *Pillow* is `Image.open(path).load()`, which reads no EXIF and
+accepts some damaged files. The two decoders alone are the limit: libjpeg-turbo by simplejpeg, nothing but
+reading and decoding; curate reads the colours too, but makes pixels of the luma only, at half size.
 
 Everybody uses {cores} processes, one a core, so that ratios hold for a core. Each run is a fresh process,
 in turn, {rounds} times; medians. *start* is a run on {few} files; images/s are the files beyond these over
