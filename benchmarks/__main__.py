@@ -12,7 +12,16 @@ import time
 from benchmarks import result
 
 # In the order of the page. One that fails keeps its last figures and does not stop the others.
-COMPARISONS = ("accuracy", "peers", "hashing", "ingest", "neighbours", "growth", "thresholds", "suppression")
+COMPARISONS = (
+    "accuracy",
+    "peers",
+    "hashing",
+    "ingest",
+    "neighbours",
+    "growth",
+    "thresholds",
+    "suppression",
+)
 HEAD = """# Benchmarks
 
 Made by `make bench`; do not edit by hand. Figures are medians of runs in turn with the peers', on the same

@@ -52,6 +52,7 @@ def _grow(project: Path, size: int) -> dict[str, Any]:
     corpora.small(raw, size, side=SIDE)
     params = yaml.safe_load((result.ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["ingest"] |= {"raw": "data/raw", "sources": None}
+    params["dedupe"] |= {"decisions": None, "prefer": []}
     (project / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     found: dict[str, Any] = {"images": size}
     found["mean_bytes"] = _size(raw) / size
