@@ -129,8 +129,8 @@ class SegmenterParams(_Section):
 class MaskParams(_Section):
     """What is taken over from a segmenter's mask."""
 
-    max_hole: float = Field(0.0, ge=0, le=1, description="share of the mask; smaller holes are filled")
-    max_island: float = Field(0.0, ge=0, le=1, description="share of the mask; smaller islands are removed")
+    max_hole: float = Field(0.01, ge=0, le=1, description="share of the mask; smaller holes are filled")
+    max_island: float = Field(0.01, ge=0, le=1, description="share of the mask; smaller islands are removed")
     min_box_iou: float = Field(
         0.0, ge=0, le=1, description="IoU of the mask's box with the detector's; below, the box has no mask"
     )

@@ -175,7 +175,7 @@ def test_masks_are_cleaned_and_held_against_their_box() -> None:
     detector = ByHand(("stop_sign", 0.9, (0, 0, 40, 40)))
 
     def area(**limits: float) -> int | None:
-        run(detector, Ragged(), masks=limits)
+        run(detector, Ragged(), masks={"max_hole": 0.0, "max_island": 0.0, **limits})
         (rle,) = {row.rle for row in rows()}
         return None if rle is None else masks.area(rle, width=builders.WIDTH, height=builders.HEIGHT)
 
@@ -248,7 +248,7 @@ def test_finished_shards_are_not_computed_again() -> None:
         {"across": "keep_both"},
         {"min_side": 2.0},
         {"keep_rejects": True},
-        {"masks": {"max_hole": 0.01}},
+        {"masks": {"max_hole": 0.02}},
         {"taxonomy_text": builders.TAXONOMY.replace("threshold: 0.4", "threshold: 0.5")},
         {"taxonomy_text": builders.TAXONOMY.replace("[stop sign]", "[red octagon]")},
     ],
