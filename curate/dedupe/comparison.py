@@ -12,7 +12,7 @@ from curate.dedupe.candidates import candidates
 from curate.dedupe.features import Features, Recipe
 from curate.dedupe.groups import Matches
 from curate.dedupe.neighbours import Pairs
-from curate.dedupe.verify import verify
+from curate.dedupe.verify import Verified, verify
 
 # Columns that verification alone reads, a few rows at a time: they stay on disk.
 _LARGE: Final = ("luma", "colour")
@@ -32,6 +32,14 @@ class Side:
     stored: Features
     rows: Rows
     small: Features
+
+    def take(self, places: Rows) -> Side:
+        """Some of the images."""
+        small = {name: values[places] for name, values in self.small.columns().items() if name not in _LARGE}
+        for name in _LARGE:
+            if name in self.small.columns():
+                small[name] = self.small.columns()[name][: len(places)]
+        return Side(self.stored, self.rows[places], Features.from_columns(small))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +71,27 @@ def compare(
         Pairs by place in the sides; first < second without a base. The relation says how second shows first.
     """
     other = images if base is None else base
-    pairs = candidates(images.small, recipe, max_hamming, base=None if base is None else base.small)
+    pairs = find(images, recipe, max_hamming, base=base)
     on_disk = Pairs(images.rows[pairs.first], other.rows[pairs.second], pairs.hamming)
-    verified = verify(
-        images.stored,
-        on_disk,
-        recipe,
-        min_correlation=min_correlation,
-        base=None if base is None else base.stored,
+    verified = check(
+        images.stored, on_disk, recipe, min_correlation, base=None if base is None else base.stored
     )
     every = Matches(pairs.first, pairs.second, pairs.hamming, verified.correlation, verified.relation)
     return Found(pairs, every.take(verified.same))
+
+
+def find(images: Side, recipe: Recipe, max_hamming: int, *, base: Side | None = None) -> Pairs:
+    """Candidates by place in the sides."""
+    return candidates(images.small, recipe, max_hamming, base=None if base is None else base.small)
+
+
+def check(
+    stored: Features,
+    pairs: Pairs,
+    recipe: Recipe,
+    min_correlation: float,
+    *,
+    base: Features | None = None,
+) -> Verified:
+    """What becomes of candidates, by row of the stored features."""
+    return verify(stored, pairs, recipe, min_correlation=min_correlation, base=base)

@@ -41,6 +41,11 @@ class Matches:
     correlation: NDArray[np.float32]
     relation: NDArray[np.int8]
 
+    def renamed(self, names: Rows) -> Matches:
+        """The same pairs by other numbers, first < second."""
+        a, b = names[self.first], names[self.second]
+        return Matches(np.minimum(a, b), np.maximum(a, b), self.hamming, self.correlation, self.relation)
+
     def take(self, chosen: NDArray[np.bool_] | Rows) -> Matches:
         """Some of the pairs."""
         return Matches(*(getattr(self, name)[chosen] for name in self.__slots__))

@@ -77,6 +77,11 @@ class Index:
         return self._manifest.count
 
     @property
+    def folder(self) -> Path:
+        """Of the generation; it is removed when its rows no longer count."""
+        return self._folder
+
+    @property
     def digest(self) -> str:
         """Of the recipe."""
         return self._manifest.digest

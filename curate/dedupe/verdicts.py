@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from curate import schema
 from curate.dedupe import keepers, roster
 from curate.dedupe.decisions import Decision
-from curate.dedupe.features import Features
 from curate.dedupe.groups import DECIDED, RELATIONS, Grouping, Matches
 from curate.dedupe.index import Ids
 from curate.dedupe.keepers import Merits
@@ -43,8 +42,8 @@ class Ties:
     relation: NDArray[np.int8]
 
 
-def ties(grouping: Grouping, matches: Matches, features: Features) -> Ties:
-    """Read the ties off the groups."""
+def ties(grouping: Grouping, matches: Matches, hashes: NDArray[np.uint64]) -> Ties:
+    """Read the ties off the groups; `hashes` (N, W) are the candidate hashes."""
     count = len(grouping.keeper)
     gone = grouping.keeper != np.arange(count)
     relation = np.full(count, DECIDED, dtype=np.int8)
@@ -55,7 +54,7 @@ def ties(grouping: Grouping, matches: Matches, features: Features) -> Ties:
     relation[matched], correlation[matched] = matches.relation[match], matches.correlation[match]
     hamming[matched] = matches.hamming[match]
     by_people = np.flatnonzero(gone & (grouping.match < 0))
-    differing = features.hashes[by_people] ^ features.hashes[grouping.keeper[by_people]]
+    differing = hashes[by_people] ^ hashes[grouping.keeper[by_people]]
     hamming[by_people] = np.bitwise_count(differing).sum(axis=1, dtype=np.uint16)
     grouped = np.bincount(grouping.group, minlength=count)[grouping.group] > 1
     return Ties(gone, grouped, hamming, correlation, relation)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from curate import schema, tables
 from curate.dedupe import candidates as search
-from curate.dedupe import comparison, decisions, groups, hashes, index, roster, verdicts
+from curate.dedupe import comparison, decisions, groups, hashes, index, known, roster, verdicts
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.decisions import Resolved
 from curate.dedupe.features import Recipe
@@ -99,13 +99,21 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     job = _Job(params, inputs, outputs, ports, listed, said, fit)
     radius = _radius(params, recipe, int(fit.sum()), ports.say)
     images = _hash(job, recipe)
-    found = comparison.compare(
-        images.side, recipe, max_hamming=radius, min_correlation=params.min_correlation
+    found, new = known.compare(
+        images.side,
+        recipe,
+        max_hamming=radius,
+        min_correlation=params.min_correlation,
+        kept=images.folder / "compared.bin",
     )
+    merits = _merits(listed, said)
+    order = merits.take(images.rows).best_first()
+    best = images.rows[order]
     place = np.full(len(fit), -1, dtype=np.int64)
-    place[images.rows] = np.arange(len(images.rows))
-    matches = _with_meaning(job, found.matches, images, place)
-    merits = _merits(listed, said).take(images.rows)
+    place[best] = np.arange(len(best))
+    hashes_of = images.side.small.hashes[order]
+    matches = _with_meaning(job, found.matches.renamed(place[images.rows]), hashes_of, place)
+    merits = merits.take(best)
     grouping = groups.group(
         matches,
         linkage=params.linkage,
@@ -116,19 +124,19 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     result = Verdicts(
         listed.ids,
         place,
-        images.rows,
+        best,
         merits,
-        images.side.small.phash,
+        images.side.small.phash[order],
         grouping,
-        verdicts.ties(grouping, matches, images.side.small),
+        verdicts.ties(grouping, matches, hashes_of),
         params.prefer,
         said.drop,
         images.lost,
     )
     reasons = _write_table(result, inputs.images, outputs.table)
     _write_plot(found, outputs.plot)
-    further = {"radius": radius, "hashed": images.hashed, "reused": len(images.rows) - images.hashed}
-    return _report(result, reasons, found, {**further, "decisions": _counts(said)})
+    fresh = {"hashed": images.hashed, "reused": len(best) - images.hashed, "compared_anew": new}
+    return _report(result, reasons, found, {"radius": radius, **fresh, "decisions": _counts(said)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +157,18 @@ class _Hashed:
     """Images to compare.
 
     Attributes:
-        rows: (M,) int64 of the table, best image first.
+        rows: (M,) int64 of the table, in its order.
         side: Their features, in that order.
         lost: Images that killed their worker, by row of the table.
         hashed: Images that the index lacked.
+        folder: Of the generation of the index: it goes when rows of the index move.
     """
 
     rows: NDArray[np.int64]
     side: Side
     lost: Mapping[int, Casualty]
     hashed: int
+    folder: Path
 
 
 def _hash(job: _Job, recipe: Recipe) -> _Hashed:
@@ -172,12 +182,13 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
         fit = job.fit.copy()
         fit[list(lost)] = False
         rows = np.flatnonzero(fit)
-        rows = rows[_merits(job.listed, job.said).take(rows).best_first()]
         side = comparison.side(fingerprints.features(shelf), shelf.find(job.listed.ids[rows]))
-        return _Hashed(rows, side, lost, len(shelf) - before)
+        return _Hashed(rows, side, lost, len(shelf) - before, shelf.folder)
 
 
-def _with_meaning(job: _Job, matches: Matches, images: _Hashed, place: NDArray[np.int64]) -> Matches:
+def _with_meaning(
+    job: _Job, matches: Matches, hashes: NDArray[np.uint64], place: NDArray[np.int64]
+) -> Matches:
     """The matches, and those by meaning that pixels did not show, if an encoder is there."""
     if job.ports.encoder is None or job.outputs.embeddings is None:
         return matches
@@ -193,7 +204,6 @@ def _with_meaning(job: _Job, matches: Matches, images: _Hashed, place: NDArray[n
     if lost:
         job.ports.say(f"{len(lost):,} images killed the encoder's worker and are compared by pixels only")
     a, b = place[pairs.first], place[pairs.second]
-    hashes = images.side.small.hashes
     differing = np.bitwise_count(hashes[a] ^ hashes[b]).sum(axis=1, dtype=np.uint16)
     return groups.with_semantic(matches, np.minimum(a, b), np.maximum(a, b), differing, pairs.cosine)
 

@@ -192,6 +192,51 @@ def test_growing_in_any_order_gives_the_bytes_of_a_fresh_run() -> None:
     assert (TABLE.read_bytes(), PLOT.read_bytes()) == grown
 
 
+def delivery(count: int) -> dict[str, bytes]:
+    """Scenes with a copy of every third one, smaller or mirrored in turn."""
+    found: dict[str, bytes] = {}
+    for number in range(count):
+        picture = scene(number)
+        found[f"s/{number}.png"] = encoded(picture)
+        if number % 3 == 0:
+            copy = picture.resize((100, 75)) if number % 2 else ImageOps.mirror(picture)
+            found[f"s/{number} copy.png"] = encoded(copy)
+    return found
+
+
+def test_few_new_images_are_compared_with_the_old_ones_only() -> None:
+    every = delivery(24)
+    held_back = {"s/3 copy.png", "s/21.png", "s/6.png"}
+    ingested({name: content for name, content in every.items() if name not in held_back})
+    assert run().metrics["compared_anew"] == 29
+    assert run().metrics["compared_anew"] == 0
+    ingested(every)
+    report = run()
+    assert (report.metrics["compared_anew"], report.metrics["hashed"]) == (3, 3)
+    grown = (TABLE.read_bytes(), PLOT.read_bytes())
+    assert report.metrics["verified_pairs"] == 8
+    ingested({name: content for name, content in every.items() if name != "s/0.png"})  # one goes ...
+    assert run().metrics["compared_anew"] == 0
+    ingested(every)  # ... and comes back
+    assert run().metrics["compared_anew"] == 0
+    assert (TABLE.read_bytes(), PLOT.read_bytes()) == grown
+    shutil.rmtree(INDEX)
+    assert run().metrics["compared_anew"] == 32
+    assert (TABLE.read_bytes(), PLOT.read_bytes()) == grown
+
+
+def test_other_settings_or_a_damaged_file_compare_all_anew() -> None:
+    run()
+    before = TABLE.read_bytes()
+    assert run(min_correlation=0.9).metrics["compared_anew"] == 6
+    assert run().metrics["compared_anew"] == 6
+    (kept,) = INDEX.glob("*/compared.bin")
+    for content in (b"", kept.read_bytes()[:-1], b"{}" + kept.read_bytes()):
+        kept.write_bytes(content)
+        assert run().metrics["compared_anew"] == 6
+        assert TABLE.read_bytes() == before
+
+
 def test_another_recipe_makes_the_index_anew_and_keeps_the_old_one_until_it_is_done() -> None:
     run()
     old = [path.name for path in INDEX.iterdir() if path.is_dir()]
@@ -214,7 +259,8 @@ def test_a_damaged_index_is_made_anew_with_one_line() -> None:
     (column,) = INDEX.glob("*/luma.bin")
     column.write_bytes(column.read_bytes()[:-1])
     said: list[str] = []
-    assert run(said=said).metrics["hashed"] == 6
+    again = run(said=said).metrics
+    assert again["hashed"] == again["compared_anew"] == 6
     assert len(said) == 1
     assert said[0].startswith("the index is made anew: ")
     assert TABLE.read_bytes() == before
