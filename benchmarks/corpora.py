@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +33,12 @@ def families(images: int, *, seed: int, which: str = "report") -> Path:
     code = b"".join((Path(__file__).parent / name).read_bytes() for name in _CODE)
     folder = CACHE / f"families-{which}-{seed}-{images}-{hashlib.sha256(code).hexdigest()[:12]}"
     if not folder.exists():
-        partial = folder.with_suffix(".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        corpus.write(partial, seed=seed, images=images, which=which, pixels=_PIXELS)
-        partial.rename(folder)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+            partial = Path(scratch) / "corpus"
+            corpus.write(partial, seed=seed, images=images, which=which, pixels=_PIXELS)
+            with contextlib.suppress(OSError):  # another process was faster
+                partial.rename(folder)
     return folder
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpora, environments, result
+from benchmarks import charts, corpora, environments, result
 from benchmarks.corpus import Row, Score, read_truth, score
 from benchmarks.process import FailedRunError
 
 NAME = "peers"
 COMMAND = "python -m benchmarks.peers"
+OURS = "curate"
 IMAGES = 300 if result.quick() else 6000
 SEED = 2
 _LIMIT_S = 60 if result.quick() else 240
@@ -123,30 +124,60 @@ def _sweep(name: str, sweep: Sweep, folder: Path, truth: list[Row]) -> dict[str,
 
 
 def section() -> str:
-    """The Markdown of the last results."""
+    """The Markdown of the last results, with curate's own on the same files."""
     content = result.load(NAME)
-    rows = dict(sorted(content["rows"].items(), key=lambda item: -item[1]["f1"]))
+    rows = {**_ours(content["corpus"]), **content["rows"]}
+    rows = dict(sorted(rows.items(), key=lambda item: -item[1]["f1"]))
     lines = [
         [
-            row["version"] + (f", first {row['files']} files" if row["files"] < content["images"] else ""),
-            f"{row['distance']:g} ({row['unit']})" if row["unit"] != "equal hashes" else row["unit"],
+            _title(row, content["images"]),
+            row["unit"] if name in (OURS, "cleanvision") else f"{row['distance']:g} ({row['unit']})",
             f"{row['precision']:.3f}",
             f"{row['recall']:.3f}",
             f"**{row['f1']:.3f}**",
             f"{row['photographs'][2]:.3f}",
         ]
-        for row in rows.values()
+        for name, row in rows.items()
     ]
     header = ["", "best at", "precision", "recall", "F1", "F1 on photographs"]
     text = INTRO.format(**content) + result.table(header, lines, numbers=4)
     for name, reason in content["failed"].items():
         text += f"\n{name} is missing: {reason}\n"
-    return f"{text}\nShare of copies found, by transform:\n\n{_by_transform(rows)}\n{result.footer(content)}"
+    chart = charts.bars(
+        "peers", "F1 on pairs", [*rows], [round(row["f1"], 3) for row in rows.values()], ours=[OURS]
+    )
+    text += f"\n{chart}\nShare of copies found, by transform:\n\n{_by_transform(rows)}"
+    return f"{text}\n{result.footer(content)}"
+
+
+def _ours(corpus: str) -> dict[str, Any]:
+    """Our row, if its accuracy was measured on that corpus."""
+    try:
+        content = result.load("accuracy")
+    except FileNotFoundError:
+        return {}
+    if content["corpus"] != corpus:
+        return {}
+    return {OURS: {**content["ours"], "version": "**curate**", "unit": "default parameters", "files": None}}
+
+
+def _title(row: dict[str, Any], images: int) -> str:
+    part = row["files"] is not None and row["files"] < images
+    return row["version"] + (f", first {row['files']} files" if part else "")
 
 
 def _by_transform(rows: dict[str, Any]) -> str:
     names = sorted({name for row in rows.values() for name in row["by_transform"]})
-    lines = [[name, *(f"{row['by_transform'][name]:.2f}" for row in rows.values())] for name in names]
+    lines = [
+        [
+            name,
+            *(
+                f"{row['by_transform'][name]:.2f}" if name in row["by_transform"] else ""
+                for row in rows.values()
+            ),
+        ]
+        for name in names
+    ]
     return result.table(["transform", *rows], lines, numbers=len(rows))
 
 
