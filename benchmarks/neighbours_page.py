@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks import charts, result
 from benchmarks.neighbours import PARTS, PEER_COUNTS, PEER_RADIUS, QUADRATIC, RUNS
+from curate.dedupe import search_plan, shards
 
 GIB = 2**30
 HEAD = """## Neighbour search
@@ -31,6 +32,7 @@ def section(content: dict[str, Any]) -> str:
         rows = [_row(run) for run in parts["wide"]]
         text += "Longer hashes, and bits as uneven as those of perceptual hashes:\n\n" + _table(rows) + "\n"
     text += _notes(parts)
+    text += _billion()
     missing = [part for part in PARTS if part not in parts]
     if missing:
         text += f"Not measured yet: {', '.join(missing)}.\n\n"
@@ -111,9 +113,36 @@ def _peers(runs: list[dict[str, Any]]) -> str:
         [seconds[name] for name in names], ours=["curate"],
     )  # fmt: skip
     return (
-        f"Against others, within {PEER_RADIUS} bits, in one run:\n\n{result.table(header, rows, numbers=5)}\n"
-        f"\\* Counted, not waited for: {' and '.join(QUADRATIC)} compare all pairs, so the larger set takes "
-        f"{(large / small) ** 2:.4g} times as long as the smaller; memory is that of the smaller.\n\n{chart}\n"
+        f"Against others, within {PEER_RADIUS} bits, in one run:\n\n"
+        f"{result.table(header, rows, numbers=5)}\n"
+        f"\\* Counted, not waited for: {' and '.join(QUADRATIC)} compare all pairs, so the larger set "
+        f"takes {(large / small) ** 2:.4g} times as long as the smaller; memory is that of the smaller.\n\n"
+        f"{chart}\n"
+    )
+
+
+def _billion() -> str:
+    """What the model says of sizes that were not measured."""
+    rows = []
+    for radius in (2, 4, 6, 8):
+        chosen = search_plan.plan(10**9, radius)
+        for bits in (0, 4, 6):
+            cost = shards.shard_cost(chosen, bits)
+            rows.append(
+                [
+                    str(radius),
+                    " ".join(f"{field.width}:{field.radius}" for field in chosen.fields),
+                    f"{cost.shards:,}" if bits else "whole",
+                    result.figure((cost.core_seconds if bits else chosen.core_seconds) / 3600),
+                    result.figure((cost.peak_bytes if bits else chosen.peak_bytes + 8e9) / GIB),
+                    result.figure(cost.read_bytes / 1e9) if bits else "8",
+                    result.figure(chosen.chance_pairs),
+                ]
+            )
+    header = ["within", "fields", "shards", "core hours", "GiB a worker", "GB read", "chance pairs"]
+    return (
+        "A billion 64-bit hashes by the cost model, as one search in memory and in shards for an engine's "
+        f"workers; not measured:\n\n{result.table(header, rows, numbers=5)}\n"
     )
 
 

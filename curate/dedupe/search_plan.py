@@ -27,10 +27,11 @@ Cut = tuple[tuple[int, int], ...]  # (width, radius) of each field
 MOST_HASHES = 2**32 - 1  # indices are of 32 bits
 
 # Seconds on one core: least squares over the plans that `python -m benchmarks.neighbours model` runs.
-_FOLD_S = 53e-9  # a hash: read, permuted, scattered, identical ones folded
-_SORT_S = 22e-9  # a hash and field: scattered and sorted into buckets
-_BUCKET_S = 14e-9  # a pair of buckets that is looked at
-_VECTOR_S = 1.15e-9  # a hash compared with eight others
+FOLD_S = 53e-9  # a hash: read, permuted, scattered, identical ones folded
+SORT_S = 22e-9  # a hash and field: scattered and sorted into buckets
+BUCKET_S = 14e-9  # a pair of buckets that is looked at
+VECTOR_S = 1.15e-9  # a hash compared with eight others
+SCAN_S = 4e-9  # a hash looked at by a shard that it may belong to
 
 
 class QuadraticSearchError(CurateError):
@@ -209,7 +210,7 @@ def _described(count: int, queries: int | None, max_hamming: int, bits: int, cut
         max_hamming,
         bits,
         tuple(FieldPlan(*place, *field) for place, field in zip(_places(cut, bits), cut, strict=True)),
-        hashes * _FOLD_S + sum(_field_seconds(count, queries, *field, bits) for field in cut),
+        hashes * FOLD_S + sum(_field_seconds(count, queries, *field, bits) for field in cut),
         2 * row * hashes + starts,
         pairs * sum(ball(*field) / 2 ** field[0] for field in cut),
         chance_pairs(count, max_hamming, bits, queries),
@@ -219,7 +220,7 @@ def _described(count: int, queries: int | None, max_hamming: int, bits: int, cut
 def _field_seconds(count: int, queries: int | None, width: int, radius: int, bits: int) -> float:
     """Core seconds of one field."""
     sorted_hashes, bucket_pairs, vectors = field_work(count, queries, width, radius, bits)
-    return sorted_hashes * _SORT_S + bucket_pairs * _BUCKET_S + vectors * _VECTOR_S
+    return sorted_hashes * SORT_S + bucket_pairs * BUCKET_S + vectors * VECTOR_S
 
 
 def field_work(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from curate.dedupe.expanding import Kinds
 from curate.dedupe.neighbours import MOST_PAIRS, Identical, Pairs, as_table, rows_of_pairs
-from curate.dedupe.search_plan import SearchPlan, plan
+from curate.dedupe.search_plan import FOLD_S, SCAN_S, SORT_S, SearchPlan, field_work, plan
 from curate.errors import CurateError
 from curate.ports import Casualty, Engine
 
@@ -74,6 +74,48 @@ def shards(chosen: SearchPlan, bits: int) -> list[Shard]:
             if (a ^ b).bit_count() <= field.radius
         ]
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ShardCost:
+    """What the shards of a search take, by the cost model.
+
+    Attributes:
+        shards: How many.
+        core_seconds: Of all together: divide by the cores that work on them.
+        peak_bytes: Of one worker, beyond the pages of the file that it reads.
+        read_bytes: Of all together, from the file, if none of it stays in the workers' memory.
+    """
+
+    shards: int
+    core_seconds: float
+    peak_bytes: int
+    read_bytes: int
+
+
+def shard_cost(chosen: SearchPlan, bits: int) -> ShardCost:
+    """Cost of a search in shards.
+
+    Every shard looks through all hashes for its own, which are then searched as a whole search would do it;
+    hashes of two values are read, folded and sorted once for each shard that they are in.
+    """
+    parts = shards(chosen, bits)
+    row = chosen.bits // 8
+    core_s = chosen.core_seconds - chosen.count * FOLD_S  # buckets are met and hashes compared once in all
+    peak = 0
+    for part in parts:
+        field = chosen.fields[part.field]
+        own = (1 + (part.a != part.b)) * chosen.count / 2**part.bits
+        sort_s = field_work(chosen.count, None, field.width, field.radius, chosen.bits)[0] * SORT_S
+        core_s += chosen.count * SCAN_S + own * FOLD_S + sort_s * own / chosen.count
+        # Numbers and copies of the rows, folded and sorted tables, where buckets start.
+        starts = (1 + (part.a != part.b)) * (4 << field.width)
+        peak = max(peak, int(own * (8 + row + 2 * (row + 4))) + starts)
+    core_s -= sum(
+        field_work(chosen.count, None, field.width, field.radius, chosen.bits)[0] * SORT_S
+        for field in chosen.fields
+    )
+    return ShardCost(len(parts), core_s, peak, len(parts) * chosen.count * row)
 
 
 def pairs_of_shard(

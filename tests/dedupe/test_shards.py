@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 
 from curate.dedupe.neighbours import Pairs, pairs_within
-from curate.dedupe.search_plan import TooManyPairsError, plan
-from curate.dedupe.shards import merged, pairs_of_shard, pairs_on, shards
+from curate.dedupe.search_plan import FOLD_S, SCAN_S, TooManyPairsError, plan
+from curate.dedupe.shards import merged, pairs_of_shard, pairs_on, shard_cost, shards
 from curate.errors import CurateError
 from curate.ports import Casualty
 
@@ -73,6 +74,19 @@ def test_workers_read_the_hashes_from_a_file(tmp_path: Path) -> None:
     found = pairs_on(engine, tmp_path / "hashes.npy", 6, bits=2)
     assert same(found, pairs_within(hashes(), 6))
     assert engine.items > 4
+
+
+def test_what_shards_cost() -> None:
+    chosen = plan(10**9, 4)
+    costs = [shard_cost(chosen, bits) for bits in range(6)]
+    assert [cost.shards for cost in costs] == [len(shards(chosen, bits)) for bits in range(6)]
+    assert costs[0].core_seconds == pytest.approx(
+        chosen.core_seconds + 10**9 * ((len(chosen.fields) - 1) * FOLD_S + len(chosen.fields) * SCAN_S)
+    )  # each field reads and folds all hashes anew
+    for less, more in itertools.pairwise(costs[2:]):  # two halves are as much as the whole
+        assert more.peak_bytes < less.peak_bytes < chosen.peak_bytes
+        assert more.core_seconds > less.core_seconds > chosen.core_seconds
+    assert costs[1].read_bytes == costs[1].shards * 8 * 10**9
 
 
 def test_a_lost_shard_is_an_error(tmp_path: Path) -> None:
