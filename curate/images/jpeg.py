@@ -36,6 +36,7 @@ class JpegHead:
         xmp: The XMP packet, or None.
         icc: The ICC profile, or None where there is none whole.
         private: Begin and end of every application segment and comment.
+        scan: Where the first scan begins.
     """
 
     width: int
@@ -48,6 +49,7 @@ class JpegHead:
     xmp: bytes | None
     icc: bytes | None
     private: tuple[tuple[int, int], ...]
+    scan: int
 
     @property
     def plain(self) -> bool:
@@ -68,6 +70,7 @@ def read_head(data: bytes) -> JpegHead:
     chunks: dict[int, bytes] = {}
     private: list[tuple[int, int]] = []
     adobe: int | None = None
+    start = 0
     for marker, start, stop in _segments(data):
         body = data[start + 4 : stop]
         if marker in _SOF and frame is None:
@@ -97,6 +100,7 @@ def read_head(data: bytes) -> JpegHead:
         found.get("xmp"),
         icc,
         tuple(private),
+        start,
     )
 
 
@@ -118,6 +122,8 @@ def luma(data: bytes, head: JpegHead, header: Header, *, half: bool) -> NDArray[
     try:
         decoded = simplejpeg.decode_jpeg(data, "GRAY", min_height=height, min_width=width, strict=True)
     except DECODER_ERRORS as error:
+        if "Invalid SOS parameters" in str(error) and (mended := _mended(data, head)) != data:
+            return luma(mended, head, header, half=half)
         verdict = damaged(error, header)
         if "unsupported" in verdict.detail.lower():
             raise UnfitImageError("unsupported_format", verdict.detail, header) from error
@@ -126,6 +132,20 @@ def luma(data: bytes, head: JpegHead, header: Header, *, half: bool) -> NDArray[
     if plane.shape != (height, width):
         raise UnfitImageError("corrupt", "several frame headers that contradict each other", header)
     return plane
+
+
+def _mended(data: bytes, head: JpegHead) -> bytes:
+    """The file with the spectral selection that a sequential scan must have.
+
+    Some phones write zeros there, which every reader passes over; the warning would hide all later ones.
+    """
+    mended = bytearray(data)
+    at = head.scan
+    while 0 <= at < len(data) - 5:
+        place = at + 5 + 2 * data[at + 4]
+        mended[place : place + 3] = b"\0\x3f\0"[: max(0, len(data) - place)]
+        at = data.find(b"\xff\xda", place)
+    return bytes(mended)
 
 
 def without_private(data: bytes, head: JpegHead) -> bytes:

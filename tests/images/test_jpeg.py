@@ -175,6 +175,19 @@ def test_what_libjpeg_only_warns_of_counts(progressive: bool) -> None:
     assert Image.open(io.BytesIO(hole)).load() is not None  # which Pillow takes for whole
 
 
+def test_scans_without_a_spectral_selection_are_passed_over() -> None:
+    """As some phones write them; damage in such a file is still found."""
+    data = saved(SMOOTH, "JPEG", quality=90)
+    at = data.index(b"\xff\xda") + 4 + 1 + 2 * 3
+    assert data[at : at + 3] == b"\0\x3f\0"
+    odd = data[:at] + bytes(3) + data[at + 3 :]
+    found = seen(odd)
+    assert found.untouched
+    assert np.array_equal(found.pixels, decoded(data))
+    assert reason_of(odd[: len(odd) // 2])[0] == "truncated"
+    assert reason_of(odd[: len(odd) // 2] + b"\xff\xd9")[0] == "corrupt"
+
+
 def test_what_follows_the_picture_is_no_matter() -> None:
     data = saved(SMOOTH, "JPEG")
     assert seen(data + b"a video or a second picture").untouched
