@@ -128,7 +128,7 @@ def _unchanged(context: Context, source: int, name: bytes, tag: str, locator: by
     number, known = db.execute(
         "SELECT id, tag FROM archives WHERE source = ? AND name = ?", (source, name)
     ).fetchone()
-    if known != tag:
+    if known != tag or (locator is not None and not os.path.exists(locator)):  # noqa: PTH110 - bytes
         return int(number)
     db.execute(
         "INSERT OR IGNORE INTO scratch.listed "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import shutil
 import socket
 import tarfile
 import threading
@@ -233,6 +234,11 @@ class TestHttp:
             f"wds/d-00.tar/{n}.jpg" for n in range(3)
         }
         assert found["wds/d-01.tar"]["drop_reason"] == "download_failed"
+        shutil.rmtree(OUTPUTS.cache)
+        before = tree()
+        next(path for path in Path(found["wds/d-00.tar/1.jpg"]["path"]).parent.iterdir()).unlink()
+        listed(text, retries=1)
+        assert tree() == before
         site.faults["/d-00.tar"] = ["500"] * 9  # what was known stays known while it cannot be asked
         assert {place for place in listed(text, retries=0) if place.startswith("wds/d-00.tar/")} == {
             f"wds/d-00.tar/{n}.jpg" for n in range(3)
