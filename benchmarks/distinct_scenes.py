@@ -8,12 +8,10 @@ from concurrent.futures import ProcessPoolExecutor
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from benchmarks import scenes
-from curate.dedupe import hashes
 from curate.dedupe.features import CELLS, SIDE, Features, Recipe, from_thumbnails
-from curate.dedupe.luma import colour_cells
+from curate.dedupe.shrink import colour_cells, luma_thumbnail
 
 PIXELS = 12_288  # as large as a JPEG decoded at an eighth
 _BATCH = 200
@@ -45,7 +43,6 @@ def _draw(
     cells = np.empty((count, scenes.CELLS, scenes.CELLS, 4), dtype=np.float32)
     for row in range(count):
         scene = scenes.draw(np.random.default_rng((seed, start + row)), scenes.HALVES["all"], PIXELS)
-        picture = Image.fromarray(scene.pixels)
-        luma[row], colour[row] = hashes.luma_thumbnail(picture, SIDE), colour_cells(picture, CELLS)
+        luma[row], colour[row] = luma_thumbnail(scene.pixels, SIDE), colour_cells(scene.pixels, CELLS)
         cells[row] = scene.cells
     return luma, colour, cells

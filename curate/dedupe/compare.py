@@ -18,7 +18,7 @@ _COARSE_ROUNDS: Final = 4
 _FINE_ROUNDS: Final = 2
 _WELL: Final = 0.8  # needs no finer placement
 _LEAST_OVERLAP: Final = 0.5  # of the second picture
-_PLAIN_EDGE: Final = 14.0  # levels; what lies around a picture with less contrast is a border
+_PLAIN_EDGE: Final = 8.0  # levels; an edge with less contrast, around the other picture, is a border
 
 
 @compiled
@@ -110,7 +110,7 @@ def _fine(first: Floats, second: Floats, best: NDArray[np.float64], work: Floats
 
 @compiled
 def bordered(picture: NDArray[np.uint8], placement: NDArray[np.float64]) -> bool:
-    """Whether what `picture` (32, 32) shows around the placed one is plain: a border, no scene."""
+    """Whether `picture` (32, 32) is plain along its edge, where the placed one does not reach."""
     side = picture.shape[0]
     determinant = placement[1] * placement[5] - placement[2] * placement[4]
     if abs(determinant) < 1e-6:
@@ -118,10 +118,12 @@ def bordered(picture: NDArray[np.uint8], placement: NDArray[np.float64]) -> bool
     count = total = squares = 0.0
     for y in range(side):
         for x in range(side):
+            if 0 < x < side - 1 and 0 < y < side - 1:
+                continue
             du, dv = (x + 0.5) / side - 0.5 - placement[0], (y + 0.5) / side - 0.5 - placement[3]
             u = (placement[5] * du - placement[2] * dv) / determinant
             v = (placement[1] * dv - placement[4] * du) / determinant
-            if max(abs(u), abs(v)) > 0.5 + 0.5 / side:
+            if max(abs(u), abs(v)) > 0.5:
                 level = float(picture[y, x])
                 count, total, squares = count + 1, total + level, squares + level * level
     return count >= side / 2 and squares / count - (total / count) ** 2 < _PLAIN_EDGE**2
