@@ -52,8 +52,8 @@ class Sweep:
 
 
 SWEEPS = {
-    "imagehash": Sweep("bits of 64", (4, 6, 8, 10, 12, 14, 16)),
-    "imagededup": Sweep("bits of 64", (4, 6, 8, 10, 12, 14, 16)),
+    "imagehash": Sweep("bits of 64", (4, 6, 8, 10, 12, 14, 16, 18)),
+    "imagededup": Sweep("bits of 64", (4, 6, 8, 10, 12, 14, 16, 18)),
     "czkawka": Sweep("bits of 64", (4, 7, 10, 13, 16), each=True),
     "fastdup": Sweep("1 - cosine", (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25)),
     "cleanvision": Sweep("equal hashes", (0,)),
@@ -140,7 +140,7 @@ def section() -> str:
         for name, row in rows.items()
     ]
     header = ["", "best at", "precision", "recall", "F1", "F1 on photographs"]
-    text = INTRO.format(**content) + result.table(header, lines, numbers=4)
+    text = str(INTRO.format(**content)) + result.table(header, lines, numbers=4)
     for name, reason in content["failed"].items():
         text += f"\n{name} is missing: {reason}\n"
     chart = charts.bars(
@@ -163,7 +163,7 @@ def _ours(corpus: str) -> dict[str, Any]:
 
 def _title(row: dict[str, Any], images: int) -> str:
     part = row["files"] is not None and row["files"] < images
-    return row["version"] + (f", first {row['files']} files" if part else "")
+    return str(row["version"]) + (f", first {row['files']} files" if part else "")
 
 
 def _by_transform(rows: dict[str, Any]) -> str:
