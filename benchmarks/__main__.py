@@ -19,6 +19,7 @@ COMPARISONS = (
     "ingest",
     "neighbours",
     "growth",
+    "engines",
     "thresholds",
     "suppression",
 )

@@ -152,11 +152,11 @@ def dedupe_index(
 ) -> None:
     """Hash images into an index that others can be searched in."""
     from curate import params as file
-    from curate.engines.local import LocalEngine
+    from curate.engines import chosen
     from curate.stages import indexing
 
     settings = file.load(params_file) if params_file.exists() else file.Params()
-    engine = LocalEngine(settings.engine.workers, retries=settings.engine.retries)
+    engine = chosen.engine(settings.engine)
     ports = indexing.Ports(engine, lambda line: typer.echo(line, err=True), settings.engine.batch_size)
     typer.echo(indexing.run(settings.dedupe, source=source, out=out, ports=ports).line())
 
@@ -175,11 +175,11 @@ def dedupe_against(
 ) -> None:
     """Find images that another data set holds too: leaks against a benchmark or last year's test set."""
     from curate import params as file
-    from curate.engines.local import LocalEngine
+    from curate.engines import chosen
     from curate.stages import against
 
     settings = file.load(params_file) if params_file.exists() else file.Params()
-    engine = LocalEngine(settings.engine.workers, retries=settings.engine.retries)
+    engine = chosen.engine(settings.engine)
     report = against.run(
         settings.dedupe,
         inputs=against.Inputs(images=table, base=base),

@@ -1,0 +1,29 @@
+"""params.yaml chooses the engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from curate.engines.chosen import engine, model_engine
+from curate.engines.local import LocalEngine
+from curate.engines.ray import RayEngine
+from curate.params import EngineParams
+
+
+def test_local_is_processes_and_models_stay_in_this_one() -> None:
+    chosen = engine(EngineParams(workers=3, retries=5))
+    assert isinstance(chosen, LocalEngine)
+    assert (chosen.workers, chosen.retries, chosen.in_process) == (3, 5, False)
+    models = model_engine(EngineParams(workers=3), "cpu")
+    assert isinstance(models, LocalEngine)
+    assert models.in_process
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cpu", False), ("mps", False), ("cuda", True), ("auto", None)])
+def test_ray_takes_the_address_and_the_gpus(device: str, gpus: bool | None) -> None:
+    settings = EngineParams(kind="ray", workers=7, address="10.0.0.1:6379", retries=1)
+    for chosen in (engine(settings), model_engine(settings, device)):
+        assert isinstance(chosen, RayEngine)
+        assert (chosen.workers, chosen.address, chosen.retries) == (7, "10.0.0.1:6379", 1)
+    assert engine(settings).gpus is False  # type: ignore[attr-defined]
+    assert model_engine(settings, device).gpus is gpus  # type: ignore[attr-defined]
