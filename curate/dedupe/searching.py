@@ -65,9 +65,15 @@ class Crew:
 @contextmanager
 def crew(threads: int) -> Iterator[Crew]:
     """Threads for the while; 0 takes all cores that this process may use."""
-    count = threads or len(os.sched_getaffinity(0))
+    count = threads or _cores()
     with ThreadPoolExecutor(count) as pool:
         yield Crew(pool, count)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def spans(count: int, parts: int) -> list[Span]:

@@ -81,6 +81,20 @@ def test_same_as_brute_force(data: st.DataObject, words: int, threads: int) -> N
     assert rows(pairs_between(queries, hashes, bits, threads=threads)) == brute_force(queries, hashes, bits)
 
 
+@given(data=st.data(), words=st.sampled_from([1, 4]), bits=st.integers(0, 30))
+@settings(max_examples=100, deadline=None)
+def test_the_first_of_identical_hashes_stands_for_them(data: st.DataObject, words: int, bits: int) -> None:
+    hashes = data.draw(clustered(words))
+    table = [tuple(row) for row in hashes.reshape(len(hashes), words).tolist()]
+    first = [table.index(row) for row in table]
+    all_pairs = brute_force(hashes, None, bits)
+    expected = [pair for pair in all_pairs if first[pair[0]] == pair[0] and first[pair[1]] in pair[:2]]
+    assert rows(pairs_within(hashes, bits, identical="first")) == expected
+    queries = data.draw(clustered(words))
+    between = [pair for pair in brute_force(queries, hashes, bits) if first[pair[1]] == pair[1]]
+    assert rows(pairs_between(queries, hashes, bits, identical="first")) == between
+
+
 @pytest.mark.parametrize("words", [1, 2, 4])
 def test_every_radius_among_many(words: int) -> None:
     hashes = planted(1500, words, seed=words)
