@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import curate
+from curate import tables
 from curate.engines import crew
 from curate.engines.local import cores
 from curate.engines.process import Died, Outcome, WorkerProcess
@@ -48,14 +49,20 @@ class RayEngine:
 
         Args:
             workers: Most workers at a time; 0 = one a CPU of the cluster (one a GPU with `gpus`).
-            address: Of a running cluster ("auto", "host:6379", "ray://host:10001"), which is left running;
+            address: Of a running cluster ("auto", "host:6379") that this machine belongs to, left running;
                 None = one of this machine alone, started and stopped for each `map_batches`.
             retries: Times that an item may kill its worker again before it is given up, at least 0.
             gpus: Each worker has a GPU of its own; None = if the cluster has any.
 
         Raises:
             MissingExtraError: ray is not installed.
+            CurateError: The address is that of a Ray Client server, which sees no shared folder.
         """
+        if address is not None and address.startswith("ray://"):
+            raise CurateError(
+                f"engine.address {address}: run on a machine of the cluster, with auto or host:6379 (the Ray "
+                "Client is not supported)"
+            )
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         if address is None:  # whatever its name says: Ray then takes the loopback address
@@ -113,7 +120,7 @@ class RayEngine:
 
 def _knock(address: str | None) -> None:
     """Ray itself waits for ten minutes where nobody listens."""
-    host, _, port = (address or "").rpartition("://")[2].rpartition(":")
+    host, _, port = (address or "").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
 
@@ -124,7 +131,11 @@ def _shared_folder(wanted: bool) -> Iterator[str | None]:
     if not wanted:
         yield None
         return
-    with tempfile.NamedTemporaryFile(prefix=".curate-shared-", dir=Path.cwd()) as file:
+    try:
+        file = tempfile.NamedTemporaryFile(prefix=".curate-shared-", dir=Path.cwd())  # noqa: SIM115
+    except OSError as error:
+        raise tables.storage_error(error, Path.cwd() / ".curate-shared") from error
+    with file:
         yield file.name
 
 

@@ -7,6 +7,7 @@ import pytest
 from curate.engines.chosen import engine, model_engine
 from curate.engines.local import LocalEngine
 from curate.engines.ray import RayEngine
+from curate.errors import CurateError
 from curate.params import EngineParams
 
 
@@ -27,3 +28,10 @@ def test_ray_takes_the_address_and_the_gpus(device: str, gpus: bool | None) -> N
         assert (chosen.workers, chosen.address, chosen.retries) == (7, "10.0.0.1:6379", 1)
     assert engine(settings).gpus is False  # type: ignore[attr-defined]
     assert model_engine(settings, device).gpus is gpus  # type: ignore[attr-defined]
+
+
+def test_a_ray_client_is_refused() -> None:
+    with pytest.raises(
+        CurateError, match=r"^engine\.address ray://host:10001: run on a machine of the cluster"
+    ):
+        engine(EngineParams(kind="ray", address="ray://host:10001"))
