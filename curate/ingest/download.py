@@ -46,7 +46,7 @@ class Access:
     @classmethod
     def of(cls, options: Mapping[str, Any], retries: int, timeout_s: float) -> Access:
         """From a source's storage options."""
-        return cls(json.dumps(options, sort_keys=True), retries, timeout_s)
+        return cls(json.dumps(options, sort_keys=True, default=str), retries, timeout_s)
 
 
 @dataclass(frozen=True, slots=True)

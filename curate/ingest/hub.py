@@ -8,6 +8,7 @@ from typing import Any
 
 from curate.errors import InputError
 from curate.extras import require
+from curate.ingest.download import DownloadError
 from curate.ingest.names import holds_positions
 from curate.ingest.rows import as_text
 from curate.ingest.sources import Source
@@ -20,6 +21,7 @@ def identity(source: Source) -> tuple[str, int]:
 
     Raises:
         InputError: No such dataset, split or column.
+        DownloadError: It cannot be fetched now.
         MissingExtraError: `datasets` is not installed.
     """
     data = _of(source)
@@ -86,10 +88,12 @@ def _open(wanted: tuple[str, str | None, str, str], column: str, origin: str) ->
     datasets = require("datasets", extra="hub")
     try:
         data = datasets.load_dataset(where, config, split=split, revision=revision)
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(
-            f"{origin}: hf {where!r} cannot be loaded: {' '.join(str(error).split())}"
-        ) from error
+    except Exception as error:
+        # The Hub's client has errors of several libraries: what is not the user's mistake is the network's.
+        line = f"hf {where!r} cannot be loaded: {' '.join(str(error).split())}"
+        if isinstance(error, FileNotFoundError | PermissionError | ValueError):
+            raise InputError(f"{origin}: {line}") from error
+        raise DownloadError(line) from error
     if column not in data.features:
         listed = ", ".join(map(repr, data.features))
         raise InputError(f"{origin}: hf {where!r} has no column {column!r}; columns are {listed}")

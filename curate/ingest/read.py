@@ -129,6 +129,8 @@ class Reader:
             if is_url(where):
                 return self._remote(where.decode("utf-8", "surrogateescape"), source, work)
             return self._local(where)
+        except download.DownloadError as error:
+            raise VerdictError("download_failed", str(error)) from error
         except OSError as error:
             raise VerdictError("unreadable", error.strerror or type(error).__name__) from error
         except ValueError as error:

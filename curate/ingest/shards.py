@@ -44,7 +44,11 @@ def local_paths(source: Source) -> list[str]:
 def put_rows(context: Context, source: Source) -> None:
     """List the rows of a Hugging Face dataset."""
     number = context.ids[source.name]
-    tag, _ = hub.identity(source)
+    try:
+        tag, _ = hub.identity(source)
+    except DownloadError as error:
+        _could_not_be_read(context, number, os.fsencode(source.split), "download_failed", str(error))
+        return
     tag = json.dumps([tag, source.column, source.columns])
     split = os.fsencode(source.split)
     if (known := _unchanged(context, number, split, tag, None)) is None:

@@ -63,6 +63,8 @@ def filesystem(url: str, given: Mapping[str, Any], *, timeout_s: float) -> tuple
         )
     try:
         made = fsspec.filesystem(protocol, **settings)
+        if hasattr(made, "retries"):  # s3fs repeats five times by itself
+            made.retries = 1
         return made, str(made._strip_protocol(url))
     except ImportError as error:
         package = _PACKAGES.get(protocol)

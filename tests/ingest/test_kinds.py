@@ -20,6 +20,7 @@ from PIL import Image
 
 from curate.errors import CurateError
 from curate.ingest import archives
+from curate.ingest.download import DownloadError
 from tests.stages.test_ingest import (  # noqa: F401 - the fixture
     by_source,
     picture,
@@ -423,3 +424,22 @@ def test_the_same_bytes_in_every_kind_are_one_row() -> None:
     assert row["image_id"] == sha(path)
     assert row["license"] == "MIT"
     assert Image.open(row["path"]).size == (80, 64)
+
+
+def test_a_hub_that_is_away_forgets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from curate.ingest import hub
+
+    put("good.jpg", 1)
+    text = "- {name: d, hf: owner/name}\n"
+    monkeypatch.setattr(hub, "identity", lambda _: ("v1", 2))
+    monkeypatch.setattr(hub, "attributes", lambda _: iter([{"a": "1"}, {}]))
+    monkeypatch.setattr(hub, "read", lambda _, row: jpeg(row + 5))
+    assert set(listed(text)) == {"unlisted/good.jpg", "d/train/00000000", "d/train/00000001"}
+
+    def away(_: Any) -> Any:
+        raise DownloadError("no route to the Hub")
+
+    monkeypatch.setattr(hub, "identity", away)
+    found = listed(text)
+    assert reason(found["d/train"]) == ("download_failed", "no route to the Hub")
+    assert found["d/train/00000001"]["drop_reason"] is None
