@@ -79,9 +79,12 @@ def compare(
         known = _Known(np.zeros(stored, np.bool_), np.zeros(0, _PAIR))
         new = np.arange(len(images.rows))
     if len(new):
+        # Images that are not here were not compared with the new ones: they are new when they come back.
+        compared = np.zeros(stored, np.bool_)
+        compared[images.rows] = True
+        here = compared[known.pairs["first"]] & compared[known.pairs["second"]]
         added = _new_pairs(images, new, recipe, settings)
-        known.compared[images.rows] = True
-        known = _Known(known.compared, np.concatenate([known.pairs, added]))
+        known = _Known(compared, np.concatenate([known.pairs[here], added]))
         _save(kept, key, known)
     return _found(known.pairs, images, stored), len(new)
 
@@ -140,7 +143,7 @@ def _separable(images: Side, max_hamming: int) -> bool:
             continue
         for values in column.reshape(len(column), -1).T:
             ordered = np.sort(values)
-            if (ordered[_LARGEST_SET:] == ordered[: len(ordered) - _LARGEST_SET]).any():
+            if (ordered[_LARGEST_SET:] == ordered[:-_LARGEST_SET]).any():
                 return False
     return True
 

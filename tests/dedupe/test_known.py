@@ -1,0 +1,90 @@
+"""Comparisons that were kept: parts and the whole find the same, or the whole is compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from curate.dedupe import comparison, known
+from curate.dedupe.comparison import Found, Side
+from curate.dedupe.features import Features, Recipe
+
+RECIPE = Recipe("phash", 64, "fast", "mirrored", False)
+
+
+def stored(count: int, seed: int, copies: float = 0.4) -> Features:
+    """Random features; a share of the rows are copies of others with a bit or two changed."""
+    rng = np.random.default_rng(seed)
+    columns: dict[str, Any] = {}
+    for name, (kind, shape) in Features.layout(RECIPE).items():
+        if kind.kind == "f":
+            columns[name] = rng.uniform(20, 60, (count, *shape)).astype(kind)
+        else:
+            size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+            raw = rng.integers(0, 256, (count, size), dtype=np.uint8)
+            columns[name] = raw.view(kind).reshape(count, *shape)
+    columns["size"][:] = 100
+    copied = np.flatnonzero(rng.random(count) < copies)
+    origin = rng.integers(0, count, len(copied))
+    for name, column in columns.items():
+        column[copied] = column[origin]
+        if name == "hashes":
+            column[copied] ^= np.uint64(1) << rng.integers(0, 63, column[copied].shape).astype(np.uint64)
+    return Features.from_columns(columns)
+
+
+def compare(features: Features, rows: np.ndarray, kept: Path, **changes: Any) -> tuple[Found, int]:
+    options = {"max_hamming": 6, "min_correlation": 0.5, **changes}
+    return known.compare(comparison.side(features, rows), RECIPE, kept=kept, **options)
+
+
+def listed(found: Found) -> list[tuple[Any, ...]]:
+    pairs = found.pairs
+    every = zip(pairs.first.tolist(), pairs.second.tolist(), pairs.hamming.tolist(), strict=True)
+    same = found.matches
+    return [*every, *zip(same.first.tolist(), same.second.tolist(), same.correlation.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whatever_came_first_the_pairs_are_those_of_the_whole(tmp_path: Path, seed: int) -> None:
+    features, rng = stored(150, seed), np.random.default_rng(seed)
+    order = rng.permutation(150)
+    anew = []
+    for step in range(3):
+        rows = order[~np.isin(order, rng.integers(0, 150, 12))]
+        found, new = compare(features, rows, tmp_path / "kept")
+        fresh, every = compare(features, rows, tmp_path / f"fresh{step}")
+        assert every == len(rows)
+        assert listed(found) == listed(fresh)
+        anew.append(new)
+    assert anew[0] > anew[1] > 0
+    direct = comparison.compare(Side(features, order, features_of(features, order)), RECIPE,
+                                max_hamming=6, min_correlation=0.5)  # fmt: skip
+    found, _ = compare(features, order, tmp_path / "kept")
+    assert listed(found) == listed(direct)
+    assert len(found.pairs.first) > 0
+
+
+def features_of(features: Features, rows: np.ndarray) -> Features:
+    return Features.from_columns({name: column[rows] for name, column in features.columns().items()})
+
+
+def test_only_new_images_are_compared(tmp_path: Path) -> None:
+    features, kept = stored(50, 1), tmp_path / "kept"
+    assert compare(features, np.arange(45), kept)[1] == 45
+    assert compare(features, np.arange(50), kept)[1] == 5
+    assert compare(features, np.arange(10, 50), kept)[1] == 0
+    assert compare(features, np.arange(50), kept, max_hamming=5)[1] == 50
+
+
+def test_where_parts_would_find_something_else_all_are_compared(tmp_path: Path) -> None:
+    features, kept = stored(120, 2, copies=0.0), tmp_path / "kept"
+    wide = known.radius(120, Recipe("phash", 64, "fast", "none", False)) + 1
+    assert compare(features, np.arange(115), kept, max_hamming=wide)[1] == 115
+    assert compare(features, np.arange(120), kept, max_hamming=wide)[1] == 120  # of parts
+    features.hashes[:70] = features.hashes[0]
+    assert compare(features, np.arange(115), kept)[1] == 115
+    assert compare(features, np.arange(120), kept)[1] == 120  # hubs may change
