@@ -100,13 +100,17 @@ class _Set:
         """Of some rows of the features; None = all."""
         rows = np.arange(len(features), dtype=np.int64) if rows is None else rows
         chosen = hashes[rows].reshape(len(rows), hashes[:1].size if len(hashes) else 1)
-        area = features.size[rows].astype(np.int64).prod(axis=1)
-        order = np.lexsort((rows, -area, *chosen.T))
-        chosen = chosen[order]
+        one_word = chosen.shape[1] == 1
+        order: NDArray[np.int64] = np.argsort(chosen[:, 0]) if one_word else np.lexsort(tuple(chosen.T))
         new = np.ones(len(rows), dtype=np.bool_)
-        new[1:] = (chosen[1:] != chosen[:-1]).any(axis=1)
+        new[1:] = (chosen[order[1:]] != chosen[order[:-1]]).any(axis=1)
+        shared = ~new
+        shared[:-1] |= ~new[1:]  # few: only they are sorted by size
+        tied = order[shared]
+        area = features.size[rows[tied]].astype(np.int64).prod(axis=1)
+        order[shared] = tied[np.lexsort((rows[tied], -area, *chosen[tied].T))]
         start = np.append(np.flatnonzero(new), len(rows)).astype(np.int64)
-        return cls(np.ascontiguousarray(chosen[new]), rows[order], start)
+        return cls(np.ascontiguousarray(chosen[order[new]]), rows[order], start)
 
 
 def _search(one: _Set, two: _Set, bits: int, *, same: bool) -> Pairs:
