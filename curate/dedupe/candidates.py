@@ -19,7 +19,7 @@ from curate.dedupe.hashes import UInt64Array
 from curate.dedupe.neighbours import Pairs, pairs_between, pairs_within
 
 # Largest number of images that each radius of a 64-bit hash is used for; why: docs/dedupe.md.
-_UP_TO: Final = ((50_000, 12), (500_000, 10), (3_000_000, 8), (20_000_000, 6))
+_UP_TO: Final = ((60_000, 12), (500_000, 10), (3_000_000, 8), (20_000_000, 6))
 _LEAST: Final = 4  # bits, for more
 _LONGER: Final = 5  # times as many bits of 256 as of 64: as rare between different pictures
 _COLOUR_BITS: Final = 2

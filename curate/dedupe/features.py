@@ -187,10 +187,13 @@ def _structure(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(N,) see `Features.structure`; sums of whole numbers, so the same in every batch."""
     whole = np.pad(luma.astype(np.int32), ((0, 0), (_REACH, _REACH), (_REACH, _REACH)), mode="edge")
     wide = 2 * _REACH + 1
-    rows = np.stack([whole[:, k : k + SIDE] for k in range(wide)]).sum(axis=0)
-    sums = np.stack([rows[:, :, k : k + SIDE] for k in range(wide)]).sum(axis=0)
-    detail = (luma.astype(np.int32) * wide**2 - sums).reshape(len(luma), SIDE * SIDE)
-    squares = (detail.astype(np.int64) ** 2).sum(axis=1)
+    rows, sums = whole[:, :SIDE].copy(), np.zeros(luma.shape, dtype=np.int32)
+    for k in range(1, wide):
+        rows += whole[:, k : k + SIDE]
+    for k in range(wide):
+        sums += rows[:, :, k : k + SIDE]
+    detail = (luma * np.int32(wide**2) - sums).reshape(len(luma), SIDE * SIDE).astype(np.float64)
+    squares = np.einsum("nk,nk->n", detail, detail)  # whole numbers: exact in any order
     found: NDArray[np.float32] = (np.sqrt(squares / (SIDE * SIDE)) / wide**2).astype(np.float32)
     return found
 

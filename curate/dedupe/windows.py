@@ -67,7 +67,7 @@ def window_hashes(thumbnails: NDArray[np.uint8]) -> UInt64Array:
     cut = low.transpose(1, 3, 0, 2, 4)[down, across].transpose(1, 0, 2, 3)  # (N, windows, 8, 8)
     flat = np.ascontiguousarray(cut).reshape(len(thumbnails) * len(across), _LOW * _LOW)
     middle = _LOW * _LOW // 2
-    ranked = np.partition(flat, (middle - 1, middle), axis=1)
+    ranked = np.sort(flat, axis=1)  # sooner than np.partition: NumPy sorts with the processor's vectors
     twice_the_median = ranked[:, middle - 1] + ranked[:, middle]
     return pack(2 * flat > twice_the_median[:, None]).reshape(len(thumbnails), len(across))
 
