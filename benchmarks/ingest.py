@@ -35,8 +35,9 @@ SEED = 11
 CORPUS = 345 if result.quick() else 3450
 # Files, those of the run that shows the start-up, rounds.
 IMAGES, FEW, TURNS, ROUNDS = (200, 32, 8, 1) if result.quick() else (2500, 32, 60, 3)
-STAGE, LIBRARY, PILLOW, COLOURS, LUMA = (
+STAGE, ALONE, LIBRARY, PILLOW, COLOURS, LUMA = (
     "curate ingest",
+    "curate ingest, one process",
     "curate, files only",
     "Pillow",
     "decode to RGB alone",
@@ -51,9 +52,9 @@ without engine, links, ledger and table. *Pillow* is `Image.open(path).load()`, 
 accepts some damaged files. The two decoders alone are the limit: libjpeg-turbo by simplejpeg, nothing but
 reading and decoding; curate reads the colours too, but makes pixels of the luma only, at half size.
 
-Everybody uses {cores} processes, one a core, so that ratios hold for a core. Each run is a fresh process,
-in turn, {rounds} times; medians. *start* is a run on {few} files; images/s are the files beyond these over
-the time beyond that.
+Everybody uses {cores} processes but the row that says so. Each run is a fresh process, in turn, {rounds}
+times; medians. *start* is a run on {few} files; images/s are the files beyond these over the time beyond
+that, and images/s a core over the processor time beyond that, which the targets compare.
 
 """
 TURNED = """
@@ -73,7 +74,8 @@ def measure() -> None:
         for count, folder in folders.items():
             _link(pictures, folder, count)
         contenders: dict[str, Callable[[Path], tuple[Cost, str]]] = {
-            STAGE: functools.partial(_stage, scratch=Path(scratch)),
+            STAGE: functools.partial(_stage, scratch=Path(scratch), alone=False),
+            ALONE: functools.partial(_stage, scratch=Path(scratch), alone=True),
             **{name: functools.partial(_loop, name) for name in _LOOPS},
         }
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
@@ -103,10 +105,11 @@ def _pair(contender: Callable[[Path], tuple[Cost, str]], folders: dict[int, Path
     """One run on the few files and one on all; what lies between them is the work."""
     few, _ = contender(folders[FEW])
     cost, version = contender(folders[IMAGES])
-    work = max(cost.wall_s - few.wall_s, 1e-9)
+    work, processor = max(cost.wall_s - few.wall_s, 1e-9), max(cost.cpu_s - few.cpu_s, 1e-9)
     return {
         "version": version,
         "rate": (IMAGES - FEW) / work,
+        "core_rate": (IMAGES - FEW) / processor,
         "wall_s": cost.wall_s,
         "start_s": few.wall_s,
         "peak_bytes": cost.peak_bytes,
@@ -114,19 +117,19 @@ def _pair(contender: Callable[[Path], tuple[Cost, str]], folders: dict[int, Path
 
 
 def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    figures = ("rate", "wall_s", "start_s", "peak_bytes")
+    figures = ("rate", "core_rate", "wall_s", "start_s", "peak_bytes")
     return {
         "version": runs[0]["version"],
         **{name: result.median(run[name] for run in runs) for name in figures},
     }
 
 
-def _stage(folder: Path, *, scratch: Path) -> tuple[Cost, str]:
+def _stage(folder: Path, *, scratch: Path, alone: bool) -> tuple[Cost, str]:
     with tempfile.TemporaryDirectory(dir=scratch) as target:
-        return process.call(run_stage, raw=folder, target=target)
+        return process.call(run_stage, raw=folder, target=target, alone=alone)
 
 
-def run_stage(raw: str, target: str) -> str:
+def run_stage(raw: str, target: str, alone: bool) -> str:
     """The whole stage with default parameters, from nothing; runs in a fresh process."""
     place = Path(target)
     ingest.run(
@@ -135,7 +138,7 @@ def run_stage(raw: str, target: str) -> str:
         outputs=ingest.Outputs(
             table=place / "images.parquet", images=place / "images", ledger=place / "ledger.sqlite"
         ),
-        ports=ingest.Ports(engine=LocalEngine(_cores())),
+        ports=ingest.Ports(engine=LocalEngine(_cores(), in_process=alone)),
     )
     return "this tree"
 
@@ -266,24 +269,26 @@ def _cores() -> int:
 
 def _targets(runs: dict[str, list[dict[str, Any]]]) -> list[Target]:
     def ratio(other: str) -> float:
-        pairs = zip(runs[STAGE], runs[other], strict=True)
-        return result.median(mine["rate"] / theirs["rate"] for mine, theirs in pairs)
+        pairs = zip(runs[ALONE], runs[other], strict=True)
+        return result.median(mine["core_rate"] / theirs["core_rate"] for mine, theirs in pairs)
 
     return [
-        Target("ingest, whole stage, against a loop over Pillow", 1.5, ratio(PILLOW), "x"),
-        Target("share of the speed of decoding to RGB alone", 70, 100 * ratio(COLOURS), "%"),
+        Target("ingest, whole stage, against a loop over Pillow, a core", 1.5, ratio(PILLOW), "x"),
+        Target("share of the speed of decoding to RGB alone, a core", 70, 100 * ratio(COLOURS), "%"),
     ]
 
 
 def section() -> str:
     """The Markdown of the last results."""
     content = result.load(NAME)
-    rows, ours = content["rows"], content["rows"][STAGE]
+    rows, ours = content["rows"], content["rows"][ALONE]
     lines = [
         [
-            f"**{name}**" if name in (STAGE, LIBRARY) else f"{name}, {row['version']}",
+            f"**{name}**" if name in (STAGE, ALONE, LIBRARY) else f"{name}, {row['version']}",
             result.figure(row["rate"]),
-            "" if name == STAGE else f"{ours['rate'] / row['rate']:.2f}x",
+            # The workers of an engine are not the benchmark's children: their time cannot be told.
+            "" if name == STAGE else result.figure(row["core_rate"]),
+            "" if name in (STAGE, ALONE) else f"{ours['core_rate'] / row['core_rate']:.2f}x",
             f"{row['start_s']:.1f}",
             f"{row['wall_s']:.1f}",
             result.figure(row["peak_bytes"] / 2**20),
@@ -293,13 +298,14 @@ def section() -> str:
     header = [
         "",
         "images/s",
-        "curate ingest is",
+        "images/s a core",
+        "curate ingest is, a core",
         "start, s",
         "all files, s",
         "peak, MiB",
     ]
     text = INTRO.format(**content, kilobytes=content["mean_bytes"] / 1000)
-    text += result.table(header, lines, numbers=5) + TURNED.format(**content["turned"])
+    text += result.table(header, lines, numbers=6) + TURNED.format(**content["turned"])
     return f"{text}\n{result.target_table(result.targets(content))}\n{result.footer(content)}"
 
 

@@ -71,7 +71,7 @@ def read_head(data: bytes) -> JpegHead:
     private: list[tuple[int, int]] = []
     adobe: int | None = None
     start = 0
-    for marker, start, stop in _segments(data):
+    for marker, start, stop in segments(data):
         body = data[start + 4 : stop]
         if marker in _SOF and frame is None:
             frame = _frame(marker, body)
@@ -157,7 +157,7 @@ def without_private(data: bytes, head: JpegHead) -> bytes:
     return b"".join([*parts, data[at:]])
 
 
-def _segments(data: bytes) -> list[tuple[int, int, int]]:
+def segments(data: bytes) -> list[tuple[int, int, int]]:
     """Marker, begin and end of each segment up to the first scan."""
     segments, at = [], 2
     while True:

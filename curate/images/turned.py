@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.images.jpeg import JpegHead, without_private
+from curate.images.transcode import transcoded
 
 # Orientation -> (exchange rows and columns, then mirror left-right, then mirror top-bottom).
 _STEPS = {
@@ -50,6 +51,12 @@ def turned(data: bytes, head: JpegHead, orientation: int) -> bytes | None:
     """
     if not _possible(head, orientation):
         return None
+    fast = transcoded(data, head, _STEPS[orientation])
+    return _by_library(data, head, orientation) if fast is None else fast
+
+
+def _by_library(data: bytes, head: JpegHead, orientation: int) -> bytes | None:
+    """Of progressive files, and of the rare others."""
     jpeglib = _library()
     with tempfile.TemporaryDirectory(prefix="curate-turn-") as folder:
         source, target = Path(folder, "stored.jpg"), Path(folder, "upright.jpg")

@@ -9,10 +9,14 @@ import jpeglib
 import numpy as np
 import pytest
 import simplejpeg
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from curate.images import jpeg
+from curate.images import coded, jpeg
+from curate.images import turned as turning
 from curate.images.frames import turned_upright
+from curate.images.transcode import transcoded
 from curate.images.turned import turned
 from curate.images.upright import Limits, upright
 from tests.images.encoded import LIMITS, drawn, oriented, reason_of, saved, seen, stored
@@ -244,3 +248,47 @@ def test_equal_input_gives_equal_bytes() -> None:
     first, second = (upright(data, LIMITS, frames="first", jpeg_quality=90) for _ in range(2))
     assert first == second
     assert simplejpeg.is_jpeg(first[0].content)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("options", [
+    {"subsampling": "4:4:4"}, {"subsampling": "4:2:0"}, {"subsampling": "4:2:2", "restart_marker_blocks": 3},
+    {"subsampling": "4:2:0", "restart_marker_rows": 1, "optimize": True}, {"quality": 100}, {"quality": 5},
+])  # fmt: skip
+def test_our_own_codes_say_what_the_library_says(
+    orientation: int, options: dict[str, Any], tmp_path: Any
+) -> None:
+    for picture in (NOISE, SMOOTH, SMOOTH[..., 0], np.zeros((64, 64, 3), np.uint8)):
+        data = saved(picture, "JPEG", **options)
+        head = jpeg.read_head(data)
+        ours = transcoded(data, head, turning._STEPS[orientation])
+        theirs = turning._by_library(data, head, orientation)
+        assert ours is not None
+        assert theirs is not None
+        a, b = coefficients(ours, tmp_path), coefficients(theirs, tmp_path)
+        for name in ("Y", "Cb", "Cr"):
+            assert np.array_equal(getattr(a, name), getattr(b, name))
+        assert len(ours) <= len(theirs) + 16
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=256).filter(any))
+def test_the_best_code_is_a_prefix_code_of_at_most_16_bits(counts: list[int]) -> None:
+    wide = np.zeros(256, np.int64)
+    wide[: len(counts)] = counts
+    lengths, symbols, codes = coded.best_code(wide)
+    assert set(symbols) == set(np.flatnonzero(wide))
+    assert sum(lengths) == len(symbols)
+    share = sum(number / 2**length for length, number in enumerate(lengths, start=1))
+    assert share < 1  # the code of all ones stays free
+    table = coded.lookup(lengths, symbols)
+    assert table is not None
+    for symbol in symbols:
+        length, code = int(codes[symbol]) >> 32, int(codes[symbol]) & 0xFFFFFFFF
+        first = code << (16 - length)
+        assert (table[first : first + (1 << (16 - length))] == (length << 8 | symbol)).all()
+
+
+def test_a_huffman_table_that_cannot_be_is_none() -> None:
+    assert coded.lookup(bytes([3] + [0] * 15), b"abc") is None  # three codes of one bit
+    assert coded.lookup(bytes([0, 3] + [0] * 14), b"ab") is None  # a symbol is missing
