@@ -1,4 +1,4 @@
-"""Raw files in, upright RGB pixels out: folder walk, sources, decoding, colours, quality, the image folder.
+"""Bytes in, upright RGB out: formats, strict decoding, colours, turning, frames, quality.
 
-Nothing else in `curate` opens a raw file; later stages read upright files through `curate.images.load`.
+Nothing else in `curate` decodes a raw file; later stages read upright files through `curate.images.load`.
 """
