@@ -91,7 +91,7 @@ def test_killed_processes_and_a_lost_machine_cost_nothing(connected: TwoMachines
     engine = Striking(connected.engine(), strikes)
     assert results(engine, function, list(range(150))) == [item * item for item in range(150)]
     assert engine.struck
-    assert len(list(folder.iterdir())) >= 2 + 3  # fresh ones took over, one of them on the new machine
+    assert len(list(folder.iterdir())) >= 3  # fresh ones took over; who is struck is left to chance
     assert wait_until(lambda: not connected.workers())
 
 
