@@ -188,3 +188,23 @@ def write_pieces(path: Path, pieces: list[pa.Table]) -> None:
     with tables.stream(path, PLAN) as stream:
         for piece in pieces:
             stream.write(piece)
+
+
+def test_pieces_are_the_table_in_its_order_of_bounded_size(tmp_path: Path) -> None:
+    path = tmp_path / "plan.parquet"
+    tables.write_rows([plan_row("t", slot) for slot in range(10)], path, PLAN)
+    pieces = list(tables.pieces(path, PLAN, columns=["slot", "reason"], rows=4))
+    assert max(piece.num_rows for piece in pieces) <= 4
+    assert pa.concat_tables(pieces).equals(tables.read(path, PLAN, columns=["slot", "reason"]))
+
+
+def test_pieces_refuse_what_read_refuses(tmp_path: Path) -> None:
+    path = tmp_path / "plan.parquet"
+    with pytest.raises(TableError, match="does not exist: run the stage"):
+        list(tables.pieces(path, PLAN))
+    tables.write_rows([plan_row("t")], path, PLAN)
+    with pytest.raises(TableError, match="expected 'pairs'"):
+        list(tables.pieces(path, PAIRS))
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(TableError, match="is damaged"):
+        list(tables.pieces(path, PLAN))
