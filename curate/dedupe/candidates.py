@@ -58,10 +58,13 @@ def candidates(
     """
     count = len(features) + (0 if base is None else len(base))
     bits = radius(count, recipe) if max_hamming is None else max_hamming
-    found = _none()
-    for more in _searches(features, bits, min(bits, radius(count, _SHORT)), base):
-        found = _union(found, more, len(features) if base is None else len(base))
-    return found
+    second_count = len(features) if base is None else len(base)
+    found, more = _none(), [_none()]
+    for pairs in _searches(features, bits, min(bits, radius(count, _SHORT)), base):
+        more.append(pairs)
+        if sum(len(part.first) for part in more) > len(found.first):  # seldom enough, and little memory
+            found, more = _union([found, *more], second_count), []
+    return _union([found, *more], second_count)
 
 
 def _searches(features: Features, bits: int, part_bits: int, base: Features | None) -> Iterator[Pairs]:
@@ -164,12 +167,12 @@ def _rectangles(
     return first, second, near.hamming[which].astype(np.uint16)
 
 
-def _union(found: Pairs, more: Pairs, second_count: int) -> Pairs:
-    """Each pair of both once, in order, with its least distance."""
-    if not len(more.first):
-        return found
-    keys = np.concatenate([pairs.first * np.int64(second_count) + pairs.second for pairs in (found, more)])
-    hamming = np.concatenate([found.hamming, more.hamming])
+def _union(parts: list[Pairs], second_count: int) -> Pairs:
+    """Each pair of all parts once, in order, with its least distance."""
+    keys = np.concatenate([pairs.first * np.int64(second_count) + pairs.second for pairs in parts])
+    if not len(keys):
+        return _none()
+    hamming = np.concatenate([pairs.hamming for pairs in parts])
     order = np.lexsort((hamming, keys))
     keys, hamming = keys[order], hamming[order]
     new = np.ones(len(keys), dtype=np.bool_)

@@ -78,10 +78,14 @@ def verify(
         first, second = pairs.first[rows], pairs.second[rows]
         _verify(_Sides(features, other, first, second), ways, min_correlation, _part(found, rows))
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(_cores()) as pool:
         for _ in pool.map(part, range(0, count, _CHUNK)):
             pass
     return found
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _part(found: Verified, rows: slice) -> Verified:
