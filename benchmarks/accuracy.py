@@ -213,6 +213,7 @@ def _listed(counts: dict[str, int]) -> str:
 
 def _chance_section(content: dict[str, Any]) -> str:
     chance, factor = content["chance"], content["chance"]["factor"]
+    by_radius = dict(sorted(chance["by_radius"].items(), key=lambda item: int(item[0])))
     lines = [
         [
             bits,
@@ -221,14 +222,14 @@ def _chance_section(content: dict[str, Any]) -> str:
             f"{content['by_radius'][bits]['recall']:.3f}",
             f"{content['by_radius'][bits]['f1']:.3f}",
         ]
-        for bits, row in chance["by_radius"].items()
+        for bits, row in by_radius.items()
     ]
     header = ["radius", "pHash alone", "candidates", "after verification"]
     header += [f"{name}, of a million" for name in ("pHash", "candidates", "verified")]
     header += ["recall above", "F1 above"]
-    radii = [int(bits) for bits in chance["by_radius"]]
+    radii = [int(bits) for bits in by_radius]
     series: dict[str, tuple[Sequence[float], Sequence[float]]] = {
-        label: (radii, [max(row[name] * factor, 0.1) for row in chance["by_radius"].values()])
+        label: (radii, [max(row[name] * factor, 0.1) for row in by_radius.values()])
         for label, name in (("pHash alone", "alone"), ("candidates", "candidates"), ("verified", "verified"))
     }
     chart = charts.lines(
