@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import warnings
@@ -16,9 +17,8 @@ from curate.adapters import torch_device
 from curate.errors import ModelError
 from curate.extras import require
 from curate.labeling import prompts
-from curate.labeling.prompts import TextPass
 from curate.params import DetectorParams
-from curate.records import Category, Detections, UInt8Image
+from curate.records import Category, Detections, FloatArray, UInt8Image
 
 _CONFIGS = {"SwinT_OGC": "GroundingDINO_SwinT_OGC.py", "SwinB": "GroundingDINO_SwinB_cfg.py"}
 _TEXT_ENCODER = "bert-base-uncased"
@@ -79,41 +79,30 @@ class GroundingDinoDetector:
         """
         if not images:
             return []
-        floor = min(category.threshold for category in categories)
-        passes = prompts.plan_passes(categories, self._offsets, max_tokens=int(self._model.max_text_len))
         pixels = [self._transform(Image.fromarray(image), None)[0].to(self._device) for image in images]
-        parts = [self._forward(pixels, images, text, floor) for text in passes]
-        return [prompts.joined(of_image) for of_image in zip(*parts, strict=True)]
+        return prompts.detect(
+            [(image.shape[1], image.shape[0]) for image in images],
+            categories,
+            functools.partial(self._forward, pixels, len(images)),
+            offsets=self._offsets,
+            max_tokens=int(self._model.max_text_len),
+            how=self._prompt_score,
+        )
 
     def _offsets(self, text: str) -> list[tuple[int, int]]:
         tokens = self._model.tokenizer(text, return_offsets_mapping=True)
         return [(int(start), int(stop)) for start, stop in tokens["offset_mapping"]]
 
-    def _forward(
-        self, pixels: list[Any], images: Sequence[UInt8Image], text: TextPass, floor: float
-    ) -> list[Detections]:
-        try:
-            with self._torch.inference_mode(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of torch, about how the package calls it
-                output = self._model(self._batched(pixels), captions=[text.text] * len(images))
-                boxes = output["pred_boxes"].float().cpu().numpy()
-                scores = output["pred_logits"].float().sigmoid().cpu().numpy()
-        except self._torch.OutOfMemoryError as error:
-            raise ModelError(
-                f"the device has no memory for {len(images)} images: set autolabel.detector.batch_size lower"
-            ) from error
-        return [
-            prompts.detections(
-                boxes[i],
-                scores[i],
-                text,
-                width=image.shape[1],
-                height=image.shape[0],
-                floor=floor,
-                how=self._prompt_score,
-            )
-            for i, image in enumerate(images)
-        ]
+    def _forward(self, pixels: list[Any], images: int, text: str) -> tuple[FloatArray, FloatArray]:
+        with (
+            torch_device.enough_memory(images),
+            self._torch.inference_mode(),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")  # of torch, about how the package calls it
+            output = self._model(self._batched(pixels), captions=[text] * images)
+            boxes = output["pred_boxes"].float().cpu().numpy()
+            return boxes, output["pred_logits"].float().sigmoid().cpu().numpy()
 
     def _read_weights(self, checkpoint: Path, config: str) -> None:
         clean = require("groundingdino.util.misc", extra="autolabel").clean_state_dict

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,21 @@ def choose(device: str, *, setting: str = "autolabel.device") -> Any:
     if device == "cpu":
         torch.backends.mkldnn.set_flags(False)  # its sums depend on the number of threads
     return torch.device(device)
+
+
+@contextmanager
+def enough_memory(images: int) -> Iterator[None]:
+    """Say what to do where a forward pass over so many images does not fit the device.
+
+    Raises:
+        ModelError: It does not.
+    """
+    try:
+        yield
+    except require("torch", extra="autolabel").OutOfMemoryError as error:
+        raise ModelError(
+            f"the device has no memory for {images} images: set autolabel.detector.batch_size lower"
+        ) from error
 
 
 def digest(files: Iterable[Path]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +12,8 @@ from curate.adapters import torch_device
 from curate.errors import ModelError
 from curate.extras import require
 from curate.labeling import prompts
-from curate.labeling.prompts import TextPass
 from curate.params import DetectorParams
-from curate.records import Category, Detections, UInt8Image
+from curate.records import Category, Detections, FloatArray, UInt8Image
 
 _MODEL_TYPES = ("grounding-dino", "mm-grounding-dino")
 # What decides a local model's boxes; reports and cards beside them do not.
@@ -76,43 +76,27 @@ class TransformersDetector:
         """
         if not images:
             return []
-        floor = min(category.threshold for category in categories)
-        passes = prompts.plan_passes(categories, self._offsets, max_tokens=self._max_tokens)
         pixels = self._processor.image_processor(
             list(images), return_tensors="pt", input_data_format="channels_last"
         )
-        parts = [self._forward(pixels, images, text, floor) for text in passes]
-        return [prompts.joined(of_image) for of_image in zip(*parts, strict=True)]
+        return prompts.detect(
+            [(image.shape[1], image.shape[0]) for image in images],
+            categories,
+            functools.partial(self._forward, pixels, len(images)),
+            offsets=self._offsets,
+            max_tokens=self._max_tokens,
+            how=self._prompt_score,
+        )
 
     def _offsets(self, text: str) -> list[tuple[int, int]]:
         tokens = self._processor.tokenizer(text, return_offsets_mapping=True)
         return [(int(start), int(stop)) for start, stop in tokens["offset_mapping"]]
 
-    def _forward(
-        self, pixels: Any, images: Sequence[UInt8Image], text: TextPass, floor: float
-    ) -> list[Detections]:
-        tokens = self._processor.tokenizer([text.text] * len(images), return_tensors="pt")
-        try:
-            with self._torch.inference_mode():
-                output = self._model(**pixels.to(self._device), **tokens.to(self._device))
-                boxes = output.pred_boxes.float().cpu().numpy()
-                scores = output.logits.float().sigmoid().cpu().numpy()
-        except self._torch.OutOfMemoryError as error:
-            raise ModelError(
-                f"the device has no memory for {len(images)} images: set autolabel.detector.batch_size lower"
-            ) from error
-        return [
-            prompts.detections(
-                boxes[i],
-                scores[i],
-                text,
-                width=image.shape[1],
-                height=image.shape[0],
-                floor=floor,
-                how=self._prompt_score,
-            )
-            for i, image in enumerate(images)
-        ]
+    def _forward(self, pixels: Any, images: int, text: str) -> tuple[FloatArray, FloatArray]:
+        tokens = self._processor.tokenizer([text] * images, return_tensors="pt")
+        with torch_device.enough_memory(images), self._torch.inference_mode():
+            output = self._model(**pixels.to(self._device), **tokens.to(self._device))
+            return output.pred_boxes.float().cpu().numpy(), output.logits.float().sigmoid().cpu().numpy()
 
 
 def _local_folder(model: str) -> Path | None:

@@ -181,3 +181,38 @@ def _corners(boxes: FloatArray, width: int, height: int) -> NDArray[np.float32]:
     low = np.clip(boxes[:, :2] - boxes[:, 2:] / 2, 0, 1) * size
     high = np.clip(boxes[:, :2] + boxes[:, 2:] / 2, 0, 1) * size
     return np.concatenate([low, high], axis=1).astype(np.float32)
+
+
+def detect(
+    sizes: Sequence[tuple[int, int]],
+    categories: Sequence[Category],
+    forward: Callable[[str], tuple[FloatArray, FloatArray]],
+    *,
+    offsets: Offsets,
+    max_tokens: int,
+    how: PromptScore,
+) -> list[Detections]:
+    """Boxes of every category from the lowest threshold of all on, one forward pass a text.
+
+    Args:
+        sizes: Width and height of each image, upright pixels.
+        categories: What to look for.
+        forward: From a text to (N, Q, 4) boxes cxcywh as shares of the image and (N, Q, T) token scores.
+        offsets: See `plan_passes`.
+        max_tokens: See `plan_passes`.
+        how: See `detections`.
+
+    Raises:
+        ParamsError: A prompt is longer than the model reads.
+    """
+    floor = min(category.threshold for category in categories)
+    of_texts = []
+    for text in plan_passes(categories, offsets, max_tokens=max_tokens):
+        boxes, scores = forward(text.text)
+        of_texts.append(
+            [
+                detections(boxes[i], scores[i], text, width=width, height=height, floor=floor, how=how)
+                for i, (width, height) in enumerate(sizes)
+            ]
+        )
+    return [joined(of_image) for of_image in zip(*of_texts, strict=True)]

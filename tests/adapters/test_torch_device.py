@@ -78,3 +78,11 @@ def test_the_number_of_threads_does_not_show_in_the_boxes() -> None:
     assert len(lines) == 3
     assert len(lines[0]) > 100
     assert len(set(lines)) == 1
+
+
+def test_too_little_memory_says_what_to_do() -> None:
+    message = r"no memory for 4 images: set autolabel\.detector\.batch_size lower"
+    with pytest.raises(ModelError, match=message), torch_device.enough_memory(4):
+        raise torch.OutOfMemoryError
+    with torch_device.enough_memory(4):
+        pass
