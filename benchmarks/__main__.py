@@ -17,6 +17,7 @@ COMPARISONS = (
     "peers",
     "hashing",
     "ingest",
+    "ledger",
     "neighbours",
     "growth",
     "engines",
