@@ -20,7 +20,7 @@ from benchmarks.result import Target
 
 NAME = "growth"
 COMMAND = "python -m benchmarks.growth"
-SIZES = (300, 1200) if result.quick() else (5_000, 20_000, 50_000)
+SIZES = (300, 1200) if result.quick() else (5_000, 15_000, 40_000)
 SIDE = 128  # pixels of the images
 STAGES = ("ingest", "dedupe")
 MILLION = 1_000_000

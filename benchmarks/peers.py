@@ -54,10 +54,10 @@ class Sweep:
 SWEEPS = {
     "imagehash": Sweep("bits of 64", (4, 6, 8, 10, 12, 14, 16, 18)),
     "imagededup": Sweep("bits of 64", (4, 6, 8, 10, 12, 14, 16, 18)),
-    "czkawka": Sweep("bits of 64", (4, 7, 10, 13, 16), each=True),
+    "czkawka": Sweep("bits of 64", (7, 10, 13), each=True),
     "fastdup": Sweep("1 - cosine", (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25)),
     "cleanvision": Sweep("equal hashes", (0,)),
-    "difpy": Sweep("mean squared error", (10, 40, 80), each=True, files=600),
+    "difpy": Sweep("mean squared error", (40, 80), each=True, files=400),
 }
 
 
