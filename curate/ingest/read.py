@@ -211,7 +211,8 @@ class Reader:
 
     def _digested(self, file: object, expected: int) -> tuple[bytes, int, bytes | None]:
         if expected <= self.max_bytes:
-            data: bytes = file.read(self.max_bytes + 1)  # type: ignore[attr-defined]
+            # One byte more tells a file that grows; asking for max_bytes would set that much aside each time.
+            data: bytes = file.read(expected + 1)  # type: ignore[attr-defined]
             if len(data) <= self.max_bytes:
                 return hashlib.sha256(data).digest(), len(data), data
             file.seek(0)  # type: ignore[attr-defined]

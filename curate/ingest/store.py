@@ -25,6 +25,9 @@ _NO_LINK = {
     errno.ENOSYS,
     errno.EINVAL,
 }
+# Whether blocks can be shared between a device and an image folder: asked once a process, it costs more than
+# a hard link.
+_sharing: dict[tuple[int | None, str], bool] = {}
 _NODE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
@@ -69,19 +72,42 @@ def keep(
         SourceChangedError: `source` is another file by now: read it again.
         OSError: Nothing could be written.
     """
+    shares = source is not None and _sharing.get(_places(target, stamp), True)
+    if source is not None and link and not shares and _linked_at_once(source, target, stamp):
+        return
     if _holds(target, data, alone=not link):
         return
     partial = _partial(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True) if source is not None else None
-        if source is None or not (_reflink(source, partial) or (link and _hardlink(source, partial))):
+        if source is not None:
+            shares = shares and _reflink(source, partial)
+            _sharing[_places(target, stamp)] = shares
+        if source is None or not (shares or (link and _hardlink(source, partial))):
             partial.write_bytes(data)
         elif stamp is not None and Stamp.of(os.stat(source)) != stamp:  # noqa: PTH116 - bytes
             raise SourceChangedError
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)  # rename() of two names of one file leaves both
+
+
+def _places(target: Path, stamp: Stamp | None) -> tuple[int | None, str]:
+    return None if stamp is None else stamp.device, os.path.dirname(os.path.dirname(target))  # noqa: PTH120
+
+
+def _linked_at_once(source: bytes, target: Path, stamp: Stamp | None) -> bool:
+    """The usual case with the fewest calls: nothing is at `target` yet, and a hard link can be made."""
+    try:
+        if not _hardlink(source, target):
+            return False
+    except (FileExistsError, FileNotFoundError):  # something is there, or no folder: the long way
+        return False
+    if stamp is not None and Stamp.of(os.stat(source)) != stamp:  # noqa: PTH116 - bytes
+        target.unlink(missing_ok=True)
+        raise SourceChangedError
+    return True
 
 
 def sweep(
@@ -173,7 +199,8 @@ def _reflink(source: bytes, target: Path) -> bool:
 
 def _hardlink(source: bytes, target: Path) -> bool:
     try:
-        os.link(os.path.realpath(source), target)
+        real = os.path.realpath(source) if os.path.islink(source) else source  # noqa: PTH114 - bytes
+        os.link(real, target)
     except OSError as error:
         if error.errno not in _NO_LINK:
             raise
