@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from curate.dedupe.neighbours import pairs_within
+from curate.dedupe.shards import pairs_on
 from curate.engines.local import LocalEngine
 from curate.engines.ray import RayEngine
 from curate.errors import CurateError, InputError
@@ -104,6 +107,19 @@ def test_poison_is_the_same_on_both_engines(connected: TwoMachines, folder: Path
     assert on_ray == results(LocalEngine(2), f.poison, list(range(25)))
     assert tries[13] == 2 + 3  # whole, again, and three times alone
     assert tries[0] == 1
+
+
+def test_the_search_in_shards_finds_what_one_machine_finds(connected: TwoMachines, folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    hashes = rng.integers(0, 1 << 63, size=20_000, dtype=np.uint64)
+    hashes[::10] = hashes[1::10] ^ (np.uint64(1) << rng.integers(0, 63, size=2_000, dtype=np.uint64))
+    hashes[5::100] = hashes[6::100]
+    np.save(folder / "hashes.npy", hashes)
+    on_ray = pairs_on(connected.engine(), folder / "hashes.npy", 4, bits=1)
+    here = pairs_within(hashes, 4)
+    assert len(here.first) >= 2_200
+    for name in ("first", "second", "hamming"):
+        assert np.array_equal(getattr(on_ray, name), getattr(here, name))
 
 
 def test_the_first_error_in_order_comes_home_as_it_is(connected: TwoMachines) -> None:
