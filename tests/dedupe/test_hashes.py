@@ -111,7 +111,7 @@ def test_colorhash_keeps_its_42_bits_in_the_low_end_of_a_word() -> None:
         oracle = np.asarray(imagehash.colorhash(picture).hash, dtype=bool).ravel()
         assert len(oracle) == 42
         (word,) = hashes.of_picture(picture, "colorhash", 64).tolist()
-        assert word == int("".join("01"[bit] for bit in oracle), 2)
+        assert word == int("".join("01"[int(bit)] for bit in oracle), 2)
 
 
 def test_colorhash_has_no_256_bits() -> None:
