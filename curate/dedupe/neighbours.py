@@ -16,6 +16,7 @@ from curate.dedupe.search_plan import SearchPlan, TooManyPairsError, plan
 
 __all__ = ["MOST_PAIRS", "Pairs", "SearchPlan", "TooManyPairsError", "pairs_between", "pairs_within", "plan"]
 
+_SHORT_S = 0.02
 MOST_PAIRS = 200_000_000  # 18 bytes each, three times that while they are sorted
 Identical = Literal["all", "first"]
 
@@ -124,7 +125,8 @@ def _search(
         return _ordered(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint16))
     chosen.require_at_most(most_pairs)
     permutation = bit_order.permutation(base, chosen.fields)
-    with searching.crew(threads) as workers:
+    # Threads that take turns cost more than a short search.
+    with searching.crew(1 if not threads and chosen.core_seconds < _SHORT_S else threads) as workers:
         b_side = searching.distinct(base, permutation, workers)
         a_side = None if queries is None else searching.distinct(queries, permutation, workers)
         found = [

@@ -56,46 +56,60 @@ def _rows(pixels: UInt8Image) -> UInt8Image:
     return np.ascontiguousarray(pixels).reshape(len(pixels), -1)
 
 
-@functools.lru_cache(maxsize=4096)
-def _lanczos(size: int, out: int) -> Taps:
-    """Weights that take `size` pixels to `out` of them.
-
-    Source: Pillow, src/libImaging/Resample.c, precompute_coeffs and normalize_coeffs_8bpc.
-    """
-    return _taps(size, out, _LOBES, lambda x: _sinc(x) * _sinc(x / _LOBES) if -_LOBES <= x < _LOBES else 0.0)
+def _compiled(function: Function) -> Function:
+    found: Function = numba.njit(cache=True, nogil=True)(function)
+    return found
 
 
-@functools.lru_cache(maxsize=4096)
-def _box(size: int, out: int) -> Shares:
-    """The same for means, as parts of one."""
-    starts, weights = _taps(size, out, 0.5, lambda x: 1.0 if -0.5 < x <= 0.5 else 0.0)
-    return starts, (weights / (1 << _BITS)).astype(np.float32)
-
-
+@_compiled
 def _sinc(x: float) -> float:
     return math.sin(math.pi * x) / (math.pi * x) if x else 1.0
 
 
-def _taps(size: int, out: int, support: float, weigh: Any) -> Taps:
+@_compiled
+def _weigh(x: float, lanczos: bool) -> float:
+    if lanczos:
+        return _sinc(x) * _sinc(x / _LOBES) if -_LOBES <= x < _LOBES else 0.0
+    return 1.0 if -0.5 < x <= 0.5 else 0.0
+
+
+@_compiled
+def _taps(size: int, out: int, support: float, lanczos: bool) -> Taps:
+    """Weights that take `size` pixels to `out` of them.
+
+    Source: Pillow, src/libImaging/Resample.c, precompute_coeffs and normalize_coeffs_8bpc.
+    """
     scale = size / out
     stretch = max(scale, 1.0)
     reach = support * stretch
     starts = np.zeros(out, dtype=np.int32)
     weights = np.zeros((out, math.ceil(reach) * 2 + 1), dtype=np.int32)
+    found = np.empty(weights.shape[1])
     for index in range(out):
         center = (index + 0.5) * scale
         first, last = max(int(center - reach + 0.5), 0), min(int(center + reach + 0.5), size)
-        found = [weigh((at - center + 0.5) * (1.0 / stretch)) for at in range(first, last)]
-        total = math.fsum(found)
-        fixed = [weight / total * (1 << _BITS) for weight in found]
+        total = 0.0
+        for tap in range(last - first):
+            found[tap] = _weigh((tap + first - center + 0.5) * (1.0 / stretch), lanczos)
+            total += found[tap]
         starts[index] = first
-        weights[index, : last - first] = [int(weight + math.copysign(0.5, weight)) for weight in fixed]
+        for tap in range(last - first):
+            fixed = found[tap] / total * (1 << _BITS)
+            weights[index, tap] = int(fixed - 0.5) if fixed < 0 else int(fixed + 0.5)
     return starts, weights
 
 
-def _compiled(function: Function) -> Function:
-    found: Function = numba.njit(cache=True, nogil=True)(function)
+@functools.lru_cache(maxsize=4096)
+def _lanczos(size: int, out: int) -> Taps:
+    found: Taps = _taps(size, out, _LOBES, True)
     return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _box(size: int, out: int) -> Shares:
+    """Weights of means, as parts of one."""
+    starts, weights = _taps(size, out, 0.5, False)
+    return starts, (weights / (1 << _BITS)).astype(np.float32)
 
 
 @_compiled

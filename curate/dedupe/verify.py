@@ -28,7 +28,7 @@ from curate.dedupe.turns import Turn, turns
 from curate.dedupe.windows import WINDOWS
 
 RELATIONS: Final = ("same", "mirrored", "rotated", "tilted", "cropped", "bordered")
-_CHUNK: Final = 2048  # pairs
+_CHUNK: Final = 256  # pairs; small, so that threads end together
 _STARTS: Final = 4  # placements tried for a pair
 _MOVED: Final = 0.04  # of a side
 _MORE: Final = 0.05  # of correlation

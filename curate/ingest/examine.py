@@ -191,7 +191,7 @@ def _described(content: Content, settings: Settings) -> Examined:
 
 
 def _write(row: ImageRow, picture: Upright, content: Content, settings: Settings) -> None:
-    target = settings.images / store.relative_path(row.image_id.hex(), picture.extension)
+    target = Path(store.path_in(settings.images, row.image_id.hex(), picture.extension))
     data = content.data or b""
     try:
         path, stamp = content.path, content.stamp

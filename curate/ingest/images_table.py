@@ -134,11 +134,10 @@ def _live(
     license_, attribution = licensed or first or (None, None)
     image_id = image["image_id"].hex()
     kept = image["drop_reason"] is None
-    upright = images / store.relative_path(image_id, image["extension"] or "") if kept else None
     return {
         **{name: image[name] for name in _PLAIN},
         "image_id": image_id,
-        "path": upright.as_posix() if upright is not None else None,
+        "path": store.path_in(images, image_id, image["extension"] or "") if kept else None,
         "sources": sorted(
             {f"{sources[number].name}/{printable(name)}{frame}" for number, name, _, _ in places}
         ),

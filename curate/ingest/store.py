@@ -49,9 +49,9 @@ class SourceChangedError(Exception):
     """The file to be linked is no longer the one that was read."""
 
 
-def relative_path(image_id: str, extension: str) -> Path:
-    """Where an image stands in the folder."""
-    return Path(image_id[:2]) / f"{image_id}{extension}"
+def path_in(images: Path, image_id: str, extension: str) -> str:
+    """Where an image stands in the folder; text, for paths are slow to put together."""
+    return f"{images.as_posix()}/{image_id[:2]}/{image_id}{extension}"
 
 
 def keep(

@@ -32,7 +32,7 @@ def keep(raw: Path, target: Path, *, link: bool = True) -> None:
 
 
 def test_the_target_holds_the_bytes_and_nothing_else_is_left(raw: Path, tmp_path: Path) -> None:
-    target = tmp_path / "images" / store.relative_path(digest(raw), ".jpg")
+    target = Path(store.path_in(tmp_path / "images", digest(raw), ".jpg"))
     keep(raw, target)
     assert target.read_bytes() == DATA
     assert target.parent.name == digest(raw)[:2]
