@@ -71,7 +71,8 @@ def read_small(path: Path, least: int | None) -> Small:
         InputError: The file is missing, damaged or truncated; names it.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb", buffering=0) as file:  # in one piece
+            data = file.readall()
         small = _jpeg(data, least or 0) if data[:3] == b"\xff\xd8\xff" else None
         return small or _full(path)
     except FileNotFoundError as error:

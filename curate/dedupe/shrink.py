@@ -53,7 +53,8 @@ def colour_cells(pixels: UInt8Image, cells: int) -> UInt8Image:
 
 
 def _rows(pixels: UInt8Image) -> UInt8Image:
-    return np.ascontiguousarray(pixels).reshape(len(pixels), -1)
+    whole = pixels if pixels.flags.c_contiguous else np.ascontiguousarray(pixels)
+    return whole.reshape(len(pixels), -1)
 
 
 def _compiled(function: Function) -> Function:
