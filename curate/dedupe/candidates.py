@@ -90,6 +90,19 @@ def _searches(features: Features, bits: int, part_bits: int, base: Features | No
                 yield Pairs(turned.second, turned.first, turned.hamming)
 
 
+def searched(features: Features) -> Iterator[UInt64Array]:
+    """What `candidates` searches of images, a set at a time: (M,) words, the first of longer hashes.
+
+    Mean colours count of plain pictures only, and hashes of what a thumbnail shows of all others.
+    """
+    yield features.hashes[:, 0]
+    plain = features.structure < PLAIN
+    yield features.tone[plain]
+    yield features.phash[~plain]
+    for columns in (features.parts, features.turned, features.windows):
+        yield from columns[~plain].T
+
+
 @dataclass(frozen=True, slots=True)
 class _Set:
     """Images by distinct hash: `rows[start[i] : start[i + 1]]` have hash i, larger pictures first."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.dedupe import comparison
-from curate.dedupe.candidates import radius
+from curate.dedupe.candidates import radius, searched
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import Matches
@@ -138,14 +138,11 @@ def _separable(images: Side, max_hamming: int) -> bool:
     """
     if max_hamming > radius(len(images.rows), _SHORT):
         return False
-    for column in images.small.columns().values():
-        if column.dtype != np.uint64:
-            continue
-        for values in column.reshape(len(column), -1).T:
-            ordered = np.sort(values)
-            if (ordered[_LARGEST_SET:] == ordered[:-_LARGEST_SET]).any():
-                return False
-    return True
+    return not any(
+        (ordered[_LARGEST_SET:] == ordered[:-_LARGEST_SET]).any()
+        for values in searched(images.small)
+        for ordered in [np.sort(values)]
+    )
 
 
 def _key(recipe: Recipe, settings: dict[str, Any]) -> str:

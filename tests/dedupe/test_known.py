@@ -80,6 +80,16 @@ def test_only_new_images_are_compared(tmp_path: Path) -> None:
     assert compare(features, np.arange(50), kept, max_hamming=5)[1] == 50
 
 
+def test_a_colour_that_many_pictures_share_counts_of_plain_ones_only(tmp_path: Path) -> None:
+    features, kept = stored(200, 1), tmp_path / "kept"
+    features.tone[:] = 7
+    assert compare(features, np.arange(190), kept)[1] == 190
+    assert compare(features, np.arange(200), kept)[1] == 10
+    features.structure[:] = 0
+    assert compare(features, np.arange(190), tmp_path / "plain")[1] == 190
+    assert compare(features, np.arange(200), tmp_path / "plain")[1] == 200
+
+
 def test_where_parts_would_find_something_else_all_are_compared(tmp_path: Path) -> None:
     features, kept = stored(120, 2, copies=0.0), tmp_path / "kept"
     wide = known.radius(120, Recipe("phash", 64, "fast", "none", False)) + 1
