@@ -17,7 +17,7 @@ from curate.params import Params
 
 _HEAD = """# Parameters
 
-Made from the models in `curate/params.py` by `curate params doc`; do not edit by hand. The values of your
+Made from the models in `curate/params/` by `curate params doc`; do not edit by hand. The values of your
 project stand in `params.yaml`; what is left out there has the default below. An unknown name, a wrong type
 or a value out of range is refused with the line, the value and the nearest known name.
 """

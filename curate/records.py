@@ -94,6 +94,9 @@ class Annotation:
     outcome: Outcome = "object"
     reject_reason: str | None = None
     taxonomy_digest: str | None = None
+    polygon: str | None = None
+    updated_at: str | None = None
+    guideline_digest: str | None = None
 
     def __post_init__(self) -> None:
         if (self.reject_reason is None) == (self.outcome == "rejected"):

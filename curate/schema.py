@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ ANNOTATIONS = TableSchema(
         ("category", _TEXT, True),  # null only with outcome "empty" or "skipped"
         ("bbox_xyxy", BOX, True),  # upright pixels
         ("rle", _TEXT, True),  # COCO compressed counts; null = box only
+        ("polygon", _TEXT, True),  # as drawn: JSON list of rings [x1, y1, x2, y2, ...], upright pixels
         ("score", _FLOAT, True),  # a model's, 0..1
         ("prompt", _TEXT, True),
         ("model_version", _TEXT, True),
@@ -88,9 +89,11 @@ ANNOTATIONS = TableSchema(
         ("task_id", _TEXT, True),  # the key of the task, never the server's number
         ("lead_time_s", _FLOAT, True),
         ("created_at", _TEXT, True),  # from the server, ISO 8601 UTC
+        ("updated_at", _TEXT, True),  # from the server, ISO 8601 UTC
         ("outcome", _TEXT, False),  # object | empty (looked, nothing there) | skipped | rejected
         ("reject_reason", _TEXT, True),  # why a model's box is no suggestion; null unless outcome "rejected"
         ("taxonomy_digest", _TEXT, True),  # of the taxonomy that the row was made with; null = not known
+        ("guideline_digest", _TEXT, True),  # of the guideline that the labeler was shown; null = not known
     ),
 )
 
@@ -102,7 +105,37 @@ PLAN = TableSchema(
         ("task_id", _TEXT, False),  # idempotency key of the task
         ("slot", _INT, False),  # 0 .. overlap-1: one row a labeler who must look
         ("image_id", _TEXT, False),
-        ("reason", _TEXT, False),  # why this slot exists: review | overlap
+        ("reason", _TEXT, False),  # gold | control | audit | uncertain | rare | review | overlap | accepted
+        ("detail", _TEXT, True),  # why, in words: such as "score 0.31, threshold 0.30"
+        ("arm", _TEXT, False),  # suggested | control (no pre-annotations) | accepted (nobody looks)
+        ("priority", _INT, False),  # place in the queue, 0 first; the same for all slots of a task
+        ("labeler", _TEXT, True),  # blind: strict only: whose project the slot is in
+        ("seeded_kind", _TEXT, True),  # planted error: moved | category | missing | spurious; null = none
+        ("seeded_id", _TEXT, True),  # annotation_id of the suggestion that carries it
+    ),
+)
+
+ANSWERS = TableSchema(
+    name="answers",
+    key=("answer_id",),
+    written_by="pull",
+    arrow=_columns(
+        ("answer_id", _TEXT, False),  # deterministic: task, labeler, time of creation
+        ("task_id", _TEXT, False),
+        ("image_id", _TEXT, False),
+        ("annotator_id", _TEXT, False),
+        ("outcome", _TEXT, False),  # submitted | skipped | draft
+        ("superseded", pa.bool_(), False),  # the same labeler answered the task again later
+        ("objects", _INT, False),  # rows of outcome "object" in annotations
+        ("created_at", _TEXT, True),  # from the server, ISO 8601 UTC
+        ("updated_at", _TEXT, True),
+        ("lead_time_s", _FLOAT, True),  # as the server has it; qa/timing.py corrects it
+        ("model_version", _TEXT, True),  # of the pre-annotation that the answer began from
+        ("choices", pa.map_(_TEXT, pa.list_(_TEXT)), False),  # image-level answers by control
+        ("comment", _TEXT, True),  # comments and the reason of a skip, where the server has them
+        ("raw", _TEXT, True),  # JSON list of regions that no rule of the codec reads; null = none
+        ("taxonomy_digest", _TEXT, True),
+        ("guideline_digest", _TEXT, True),
     ),
 )
 

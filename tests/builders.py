@@ -287,6 +287,8 @@ def _plan_rows() -> list[dict[str, Any]]:
             "slot": slot,
             "image_id": image_id(name),
             "reason": reason,
+            "arm": "suggested",
+            "priority": 0,
         }
         for name in names
         for slot, reason in enumerate(("review", "overlap"))

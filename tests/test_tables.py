@@ -17,7 +17,14 @@ from curate.schema import ANNOTATIONS, PAIRS, PLAN, TableSchema
 
 
 def plan_row(task_id: str, slot: int = 0) -> dict[str, object]:
-    return {"task_id": task_id, "slot": slot, "image_id": "a" * 64, "reason": "review"}
+    return {
+        "task_id": task_id,
+        "slot": slot,
+        "image_id": "a" * 64,
+        "reason": "review",
+        "arm": "suggested",
+        "priority": 0,
+    }
 
 
 def test_rows_come_back_sorted_by_key(tmp_path: Path) -> None:
@@ -52,15 +59,16 @@ def test_a_repeated_key_is_refused_and_the_old_file_stays(tmp_path: Path) -> Non
 
 
 def test_a_required_value_must_not_be_null(tmp_path: Path) -> None:
-    rows = pa.table(
-        {"task_id": ["a"], "slot": [0], "image_id": pa.array([None], pa.string()), "reason": ["x"]}
-    )
+    rows = pa.Table.from_pylist([plan_row("a")], schema=PLAN.arrow)
+    at = PLAN.arrow.get_field_index("image_id")
+    rows = rows.set_column(at, "image_id", pa.array([None], pa.string()))
     with pytest.raises(TableError, match="image_id of plan must not be null"):
         tables.write(rows, tmp_path / "p.parquet", PLAN)
 
 
 def test_unknown_and_missing_columns_are_named(tmp_path: Path) -> None:
-    rows = pa.table({"task_id": ["a"], "slot": [0], "image": ["b"], "reason": ["x"]})
+    names = ["image" if name == "image_id" else name for name in PLAN.arrow.names]
+    rows = pa.Table.from_pylist([plan_row("a")], schema=PLAN.arrow).rename_columns(names)
     with pytest.raises(TableError, match=r"misses \['image_id'\] and has unknown \['image'\]"):
         tables.write(rows, tmp_path / "p.parquet", PLAN)
 
@@ -124,7 +132,8 @@ def test_a_file_that_may_not_grow_is_refused_and_the_old_one_stays(tmp_path: Pat
         "from curate.schema import PLAN\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))\n"
-        "rows = [{'task_id': str(i), 'slot': 0, 'image_id': str(i * i), 'reason': ''} for i in range(4999)]\n"
+        "fixed = {'slot': 0, 'reason': '', 'arm': '', 'priority': 0}\n"
+        "rows = [{'task_id': str(i), 'image_id': str(i * i), **fixed} for i in range(4999)]\n"
         "try:\n"
         "    tables.write_rows(rows, Path('plan.parquet'), PLAN)\n"
         "except StorageError as error:\n"

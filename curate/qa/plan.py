@@ -25,8 +25,14 @@ class Slot:
     slot: int
     image_id: str
     reason: str
+    detail: str | None = None
+    arm: str = "suggested"
+    priority: int = 0
+    labeler: str | None = None
+    seeded_kind: str | None = None
+    seeded_id: str | None = None
 
-    def row(self) -> dict[str, str | int]:
+    def row(self) -> dict[str, str | int | None]:
         """The slot as a row of the `plan` table."""
         return {name: getattr(self, name) for name in self.__slots__}
 

@@ -1,0 +1,92 @@
+"""The `curate` command; one file a group of commands.
+
+Commands import what they need when they run: `curate --help` loads neither torch nor a server's SDK.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate import __version__
+from curate.cli import dedupe, labelstudio, params, taxonomy, thresholds
+from curate.cli.options import HERE, Root
+from curate.errors import CurateError
+
+app = typer.Typer(
+    help="From a folder of raw images to a published, human-verified dataset.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # typer would import rich.markdown and rich.traceback: half of the start-up time
+    pretty_exceptions_enable=False,
+)
+for name, group in (
+    ("labelstudio", labelstudio.app),
+    ("dedupe", dedupe.app),
+    ("taxonomy", taxonomy.app),
+    ("thresholds", thresholds.app),
+    ("params", params.app),
+):
+    app.add_typer(group, name=name)
+
+
+class Stage(StrEnum):
+    """Stages whose tables can be looked at."""
+
+    INGEST = "ingest"
+    DEDUPE = "dedupe"
+    AUTOLABEL = "autolabel"
+    PULL = "pull"
+    AGREEMENT = "agreement"
+    RELEASE = "release"
+
+
+def main() -> None:
+    """Run the command; a `CurateError` is one line on stderr and exit code 1."""
+    try:
+        app()
+    except CurateError as error:
+        print(f"curate: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"curate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """From a folder of raw images to a published, human-verified dataset."""
+
+
+@app.command("view")
+def view(
+    stage: Annotated[Stage, typer.Argument(help="The last stage to show.")] = Stage.RELEASE,
+    root: Root = HERE,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 = a free one.")] = 5151,
+) -> None:
+    """Open the FiftyOne app on the tables of every stage up to STAGE; Ctrl-C ends it."""
+    from curate.adapters import fiftyone_view
+
+    fiftyone_view.open_app(root, stage=stage.value, port=port)
+
+
+@app.command("report")
+def report(
+    root: Root = HERE,
+    out: Annotated[Path | None, typer.Option(help="The page; data/report/index.html by default.")] = None,
+) -> None:
+    """Write one HTML page on everything there is so far."""
+    from curate.report import page
+
+    typer.echo(f"report: {page.write(root, out or root / 'data/report/index.html')}")

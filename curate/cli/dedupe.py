@@ -1,0 +1,74 @@
+"""`curate dedupe`: images that show the same picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import HERE, ParamsFile, Root
+
+app = typer.Typer(help="Images that show the same picture.", no_args_is_help=True)
+
+
+@app.command("page")
+def page(
+    root: Root = HERE,
+    out: Annotated[
+        Path | None, typer.Option(help="The page; data/dedupe/duplicates.html by default.")
+    ] = None,
+    groups: Annotated[int, typer.Option(min=1, help="Groups of each order, at most.")] = 500,
+) -> None:
+    """Write HTML pages of the groups side by side, biggest and most doubtful first."""
+    from curate.report import duplicates
+
+    written = duplicates.write(root, out or root / duplicates.DUPLICATES, most=groups)
+    typer.echo(f"duplicates: {written}")
+
+
+@app.command("index")
+def index(
+    source: Annotated[Path, typer.Argument(help="A folder of images, or an images table (.parquet).")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the index; added to if it is there.")],
+    params_file: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Hash images into an index that others can be searched in."""
+    from curate import params as file
+    from curate.engines import chosen
+    from curate.stages import indexing
+
+    settings = file.load(params_file) if params_file.exists() else file.Params()
+    engine = chosen.engine(settings.engine)
+    ports = indexing.Ports(engine, lambda line: typer.echo(line, err=True), settings.engine.batch_size)
+    typer.echo(indexing.run(settings.dedupe, source=source, out=out, ports=ports).line())
+
+
+@app.command("against")
+def against(
+    base: Annotated[Path, typer.Argument(metavar="INDEX", help="Index of the other data set.")],
+    *,
+    table: Annotated[Path, typer.Option(help="The images to look for.")] = Path("data/ingest/images.parquet"),
+    out: Annotated[Path, typer.Option(help="CSV of the pairs that are the same picture.")] = Path(
+        "leaks.csv"
+    ),
+    index: Annotated[Path, typer.Option(help="The project's own index.")] = Path("data/dedupe/index"),
+    params_file: ParamsFile = Path("params.yaml"),
+    fail: Annotated[bool, typer.Option("--fail", help="Exit code 1 if there is a leak.")] = False,
+) -> None:
+    """Find images that another data set holds too: leaks against a benchmark or last year's test set."""
+    from curate import params as file
+    from curate.engines import chosen
+    from curate.stages import against
+
+    settings = file.load(params_file) if params_file.exists() else file.Params()
+    engine = chosen.engine(settings.engine)
+    report = against.run(
+        settings.dedupe,
+        inputs=against.Inputs(images=table, base=base),
+        outputs=against.Outputs(leaks=out, index=index),
+        ports=against.Ports(engine, settings.engine.batch_size),
+    )
+    typer.echo(f"{report.line()}: {out}")
+    if fail and dict(report.counts)["leaks"]:
+        raise typer.Exit(1)

@@ -1,0 +1,27 @@
+"""`curate params`: the parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="The parameters.", no_args_is_help=True)
+
+
+@app.command("check")
+def check(path: Annotated[Path, typer.Argument(help="The file.")] = Path("params.yaml")) -> None:
+    """Check every parameter."""
+    from curate import params as file
+
+    file.load(path)
+    typer.echo(f"{path}: every parameter is known and in range")
+
+
+@app.command("doc")
+def doc() -> None:
+    """Print docs/parameters.md."""
+    from curate import params_doc as document
+
+    typer.echo(document.page(), nl=False)

@@ -1,0 +1,58 @@
+"""`curate taxonomy`: the categories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import HERE, Root
+
+app = typer.Typer(help="The categories.", no_args_is_help=True)
+
+
+@app.command("check")
+def check(path: Annotated[Path, typer.Argument(help="The file.")] = Path("taxonomy.yaml")) -> None:
+    """Check the categories, their prompts, thresholds and parents."""
+    from curate.labeling import taxonomy as file
+
+    categories = file.load(path)
+    for remark in file.remarks(categories):
+        typer.echo(f"{path}: note: {remark}")
+    typer.echo(f"{path}: {len(categories)} categories, digest {file.digest(categories)}")
+
+
+@app.command("diff")
+def diff(
+    old: Annotated[Path, typer.Argument(help="The file as it was.")],
+    new: Annotated[Path, typer.Argument(help="The file as it is.")] = Path("taxonomy.yaml"),
+) -> None:
+    """Say what changed, category by category, and what each change makes necessary."""
+    from curate.labeling import taxonomy as file
+    from curate.labeling import taxonomy_diff as difference
+
+    changes = difference.compare(file.load(old), file.load(new))
+    for change in changes:
+        typer.echo(change.line())
+    typer.echo(f"{len(changes)} changes from {old} to {new}")
+
+
+@app.command("migrate")
+def migrate(
+    plan: Annotated[Path, typer.Argument(help="YAML with rename, merge and split; see docs/categories.md.")],
+    root: Root = HERE,
+    taxonomy_file: Annotated[Path, typer.Option("--taxonomy", help="As it is to be.")] = Path(
+        "taxonomy.yaml"
+    ),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+) -> None:
+    """Rename, merge or split categories in every table of annotations."""
+    from curate.labeling import migration, migration_plan
+    from curate.labeling import taxonomy as file
+
+    work = migration.prepare(root, migration_plan.load(plan, file.load(root / taxonomy_file)))
+    if not dry_run:
+        work.write()
+    for line in work.lines(written=not dry_run):
+        typer.echo(line)

@@ -1,0 +1,63 @@
+"""params.yaml as pydantic models: every knob, its unit and its range; unknown names are refused.
+
+One file a section. The comments in params.yaml and docs/parameters.md are held against these models by tests.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from curate.params.agreement import AgreementParams
+from curate.params.autolabel import AutolabelParams, DetectorParams, MaskParams, SegmenterParams
+from curate.params.dedupe import DedupeParams, SemanticParams
+from curate.params.engine import EngineParams
+from curate.params.ingest import IngestParams
+from curate.params.labelstudio import LabelStudioParams
+from curate.params.qa import QaParams
+from curate.params.release import PublishParams, ReleaseParams
+from curate.params.section import Section
+from curate.yamlfile import load_model
+
+__all__ = [
+    "AgreementParams",
+    "AutolabelParams",
+    "DedupeParams",
+    "DetectorParams",
+    "EngineParams",
+    "IngestParams",
+    "LabelStudioParams",
+    "MaskParams",
+    "Params",
+    "PublishParams",
+    "QaParams",
+    "ReleaseParams",
+    "SegmenterParams",
+    "SemanticParams",
+    "load",
+]
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    engine: EngineParams = Field(default_factory=EngineParams)
+    ingest: IngestParams = Field(default_factory=IngestParams)
+    dedupe: DedupeParams = Field(default_factory=DedupeParams)
+    autolabel: AutolabelParams = Field(default_factory=AutolabelParams)
+    qa: QaParams = Field(default_factory=QaParams)
+    labelstudio: LabelStudioParams = Field(default_factory=LabelStudioParams)
+    agreement: AgreementParams = Field(default_factory=AgreementParams)
+    release: ReleaseParams = Field(default_factory=ReleaseParams)
+    publish: PublishParams = Field(default_factory=PublishParams)
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read params.yaml.
+
+    Raises:
+        ParamsError: Missing or not YAML; an unknown name (with the nearest known one), a wrong type or a
+            value out of range, each with its line and value.
+    """
+    return load_model(path, Params)

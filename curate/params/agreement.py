@@ -1,0 +1,20 @@
+"""`agreement`: how much people agree, and what they agree on."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from curate.params.section import Section
+
+
+class AgreementParams(Section):
+    """How much people agree, and what they agree on."""
+
+    iou_threshold: float = Field(0.5, gt=0, le=1, description="IoU; boxes below are not the same object")
+    min_votes_share: float = Field(
+        0.5, gt=0, le=1, description="share of an image's annotators who must have drawn an object"
+    )
+    disagreement_f1: float = Field(
+        0.8, ge=0, le=1, description="F1; images below are listed for another look"
+    )
+    bootstrap: int = Field(1000, ge=0, le=100_000, description="resamples of images for intervals; 0 = none")

@@ -1,0 +1,38 @@
+"""`ingest`: which files become images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from curate.params.section import Section
+
+
+class IngestParams(Section):
+    """Which files become images."""
+
+    raw: Path = Field(Path("data/raw"), description="folder tree of raw images")
+    sources: str | None = Field(
+        None, description="file in `raw` that lists sources with licence and attribution; null = one source"
+    )
+    mode: Literal["reference", "copy"] = Field(
+        "reference", description="reference = share blocks with raw files or the cache; copy = own bytes"
+    )
+    verify: bool = Field(False, description="true = read unchanged files again and compare their bytes")
+    frames: Literal["first", "all", "drop"] = Field(
+        "first", description="of animations and files of several pages: the first, all, or drop the file"
+    )
+    min_side: int = Field(64, ge=1, le=100_000, description="pixels; a shorter upright side drops the image")
+    max_pixels: int = Field(
+        100_000_000,
+        ge=1,
+        le=2_000_000_000,
+        description="pixels; larger files are dropped before they are decoded",
+    )
+    max_bytes: int = Field(1 << 30, ge=1, description="bytes; larger files are not decoded")
+    max_aspect: float = Field(8.0, ge=1, le=1000, description="ratio; longer side over shorter side")
+    jpeg_quality: int = Field(95, ge=1, le=100, description="of upright copies that must be re-encoded")
+    retries: int = Field(3, ge=0, le=100, description="of a failed download, with growing pauses")
+    timeout_s: float = Field(60.0, gt=0, description="seconds a download may stand still")

@@ -1,0 +1,20 @@
+"""`labelstudio`: the labelling project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from curate.params.section import Section
+
+
+class LabelStudioParams(Section):
+    """The labelling project. Address and token never stand here: see docs/labelstudio.md."""
+
+    project: str = Field(
+        "curate", min_length=1, max_length=50, description="title of the Label Studio project"
+    )
+    instructions: Path | None = Field(None, description="Markdown file shown to the labelers")
+    batch_size: int = Field(250, ge=1, le=5000, description="tasks an import request")
+    timeout_s: float = Field(120.0, gt=0, le=3600, description="seconds a request may take")

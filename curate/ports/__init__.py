@@ -1,0 +1,24 @@
+"""Protocols of the outside world. Stages take these; `pipelines/` hands in adapters, tests hand in fakes."""
+
+from __future__ import annotations
+
+from curate.ports.annotation import AnnotationTool, Progress, ProjectRef, ProjectSpec, PushCounts, TaskDraft
+from curate.ports.engine import Casualty, Engine
+from curate.ports.hub import DatasetHub, PublishReceipt
+from curate.ports.models import Detector, Embedder, Segmenter
+
+__all__ = [
+    "AnnotationTool",
+    "Casualty",
+    "DatasetHub",
+    "Detector",
+    "Embedder",
+    "Engine",
+    "Progress",
+    "ProjectRef",
+    "ProjectSpec",
+    "PublishReceipt",
+    "PushCounts",
+    "Segmenter",
+    "TaskDraft",
+]

@@ -1,0 +1,41 @@
+"""What proposes: detectors, segmenters, embedders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from curate.records import BoolArray, Category, Detections, FloatArray, UInt8Image
+
+
+class Detector(Protocol):
+    """Finds boxes of prompted categories."""
+
+    @property
+    def model_version(self) -> str:
+        """Names the weights: changes whenever the boxes could."""
+
+    def detect(self, images: Sequence[UInt8Image], categories: Sequence[Category]) -> list[Detections]:
+        """Boxes of every category above a floor score; one result an image, best score first."""
+
+
+class Segmenter(Protocol):
+    """Turns boxes into masks."""
+
+    @property
+    def model_version(self) -> str:
+        """Names the weights: changes whenever the masks could."""
+
+    def segment(self, image: UInt8Image, boxes: FloatArray) -> tuple[BoolArray, FloatArray]:
+        """Masks (N, H, W) and their predicted quality (N,) in [0, 1] for boxes (N, 4) xyxy pixels."""
+
+
+class Embedder(Protocol):
+    """Maps images to vectors whose cosine says how alike they are."""
+
+    @property
+    def model_version(self) -> str:
+        """Names the weights: changes whenever the vectors could."""
+
+    def embed(self, images: Sequence[UInt8Image]) -> FloatArray:
+        """Unit vectors (N, D)."""
