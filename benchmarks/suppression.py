@@ -43,7 +43,7 @@ def measure() -> None:
     """Detect and segment, then apply each rule to the same boxes and masks."""
     detectors = {how: demo_boxes.detector(how) for how in ("mean", "max")}
     checkpoint = result.ROOT / "demo/models/segmenter.pth"
-    segmenter = SegmentAnythingSegmenter(SegmenterParams(build="tiny", checkpoint=checkpoint), device="cpu")
+    segmenter = SegmentAnythingSegmenter(SegmenterParams(build="tiny", model=str(checkpoint)), device="cpu")
     categories = demo_boxes.categories()
     truths: list[Truth] = []
     found: dict[str, list[Detections]] = {how: [] for how in detectors}

@@ -40,6 +40,10 @@ class ModelError(CurateError):
     """Model weights are missing, damaged, or of another architecture."""
 
 
+class DeviceMemoryError(ModelError):
+    """The device has no memory for so many images at once; fewer may fit."""
+
+
 class AnnotationToolError(CurateError):
     """The annotation server could not be reached, refused, or answered with nonsense."""
 

@@ -76,7 +76,7 @@ def _kind(annotation: Any) -> str:
         return "choice"
     if typing.get_origin(annotation) is tuple:  # tuple[X, ...]: a YAML list
         return f"list of {_kind(typing.get_args(annotation)[0])}"
-    if isinstance(annotation, types.UnionType):
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         return " or ".join(_kind(part) for part in typing.get_args(annotation))
     names = {
         Path: "path",
@@ -98,8 +98,9 @@ def _text(value: Any) -> str:
 
 
 def _allowed(field: FieldInfo) -> str:
-    if typing.get_origin(field.annotation) is Literal:
-        return ", ".join(f"`{choice}`" for choice in typing.get_args(field.annotation))
+    for part in (field.annotation, *typing.get_args(field.annotation)):
+        if typing.get_origin(part) is Literal:
+            return ", ".join(f"`{choice}`" for choice in typing.get_args(part))
     bounds: list[str] = []
     for rule in field.metadata:
         match rule:

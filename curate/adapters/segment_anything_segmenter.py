@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,17 +29,17 @@ class SegmentAnythingSegmenter:
         """
         self._torch = require("torch", extra="autolabel")
         self._device = torch_device.choose(device)
-        path = settings.checkpoint
+        path, build = Path(settings.model).expanduser(), settings.build or "vit_b"
         if not path.is_file():
             raise ModelError(
-                f"segmenter checkpoint {path} does not exist: set autolabel.segmenter.checkpoint"
+                f"segmenter checkpoint {path} does not exist: set autolabel.segmenter.model"
             )
-        self._version = f"sam-{settings.build}@{torch_device.digest([path])}"
+        self._version = f"sam-{build}@{torch_device.digest([path])}"
         try:
-            model = SAM_BUILDS[settings.build](str(path))
+            model = SAM_BUILDS[build](str(path))
         except torch_device.DAMAGED as error:
             raise ModelError(
-                f"segmenter checkpoint {path} is damaged or no {settings.build}: "
+                f"segmenter checkpoint {path} is damaged or no {build}: "
                 f"{torch_device.first_line(error)}"
             ) from error
         predictor = require("segment_anything", extra="autolabel").SamPredictor

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from curate.errors import ModelError
+from curate.errors import DeviceMemoryError, ModelError
 from curate.extras import require
 
 # Read when torch is imported, which happens later. Otherwise OpenMP's threads wait for each other in busy
@@ -51,12 +51,12 @@ def enough_memory(images: int) -> Iterator[None]:
     """Say what to do where a forward pass over so many images does not fit the device.
 
     Raises:
-        ModelError: It does not.
+        DeviceMemoryError: It does not.
     """
     try:
         yield
     except require("torch", extra="autolabel").OutOfMemoryError as error:
-        raise ModelError(
+        raise DeviceMemoryError(
             f"the device has no memory for {images} images: set autolabel.detector.batch_size lower"
         ) from error
 

@@ -10,17 +10,26 @@ from pydantic import Field
 from curate.params.section import Section
 
 
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
 class DetectorParams(Section):
-    """The Grounding DINO that proposes boxes."""
+    """The zero-shot detector that proposes boxes."""
 
     kind: Literal["transformers", "groundingdino"] = Field(
         "transformers", description="adapter that loads the weights"
     )
     model: str = Field(
-        "IDEA-Research/grounding-dino-tiny", description="Hub id, or a local folder or .pth file"
+        "IDEA-Research/grounding-dino-tiny",
+        description="Hub id, a local folder or .pth file, or a public file's name",
     )
     revision: str = Field("main", description="Hub revision; ignored for a local path")
-    config: str | None = Field(None, description="groundingdino only: SwinT_OGC or SwinB")
+    sha256: str | None = Field(
+        None, pattern=_SHA256, description="of the weights file; others are refused; null = not checked"
+    )
+    config: Literal["SwinT_OGC", "SwinB"] | None = Field(
+        None, description="groundingdino only: architecture; null = as the file's public name says"
+    )
     prompt_score: Literal["mean", "max"] = Field(
         "mean", description="a box's score for a prompt: mean or max over the prompt's tokens"
     )
@@ -30,11 +39,20 @@ class DetectorParams(Section):
 class SegmenterParams(Section):
     """The SAM that turns boxes into masks."""
 
-    kind: Literal["segment_anything", "none"] = Field("segment_anything", description="none = boxes only")
-    build: Literal["vit_b", "vit_l", "vit_h", "tiny"] = Field(
-        "vit_b", description="architecture of the checkpoint"
+    kind: Literal["segment_anything", "transformers", "none"] = Field(
+        "segment_anything", description="adapter that loads the weights; none = boxes only"
     )
-    checkpoint: Path = Field(Path("models/sam_vit_b_01ec64.pth"), description="local .pth file")
+    model: str = Field(
+        "sam_vit_b_01ec64.pth",
+        description="Hub id, a local folder or .pth file, or a public file's name",
+    )
+    revision: str = Field("main", description="Hub revision; ignored for a local path")
+    sha256: str | None = Field(
+        None, pattern=_SHA256, description="of the weights file; others are refused; null = not checked"
+    )
+    build: Literal["vit_b", "vit_l", "vit_h", "tiny"] | None = Field(
+        None, description="segment_anything only: architecture; null = as the file's public name says"
+    )
 
 
 class MaskParams(Section):
@@ -55,6 +73,9 @@ class AutolabelParams(Section):
     segmenter: SegmenterParams = Field(default_factory=SegmenterParams)
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="auto = cuda, mps or cpu, in that order"
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="of the models' sums; auto = half precision on cuda, float32 elsewhere"
     )
     min_side: float = Field(1.0, ge=0, description="pixels; a box with a shorter side is dropped")
     nms_iou: float = Field(0.6, ge=0, le=1, description="IoU; a lower-scored overlapping box is dropped")

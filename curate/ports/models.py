@@ -16,7 +16,12 @@ class Detector(Protocol):
         """Names the weights: changes whenever the boxes could."""
 
     def detect(self, images: Sequence[UInt8Image], categories: Sequence[Category]) -> list[Detections]:
-        """Boxes of every category above a floor score; one result an image, best score first."""
+        """Boxes of every category above a floor score; one result an image, best score first.
+
+        Raises:
+            DeviceMemoryError: The device has no memory for so many images; half of them may fit. Nothing of
+                the failed batch is left on the device.
+        """
 
 
 class Segmenter(Protocol):
@@ -27,7 +32,13 @@ class Segmenter(Protocol):
         """Names the weights: changes whenever the masks could."""
 
     def segment(self, image: UInt8Image, boxes: FloatArray) -> tuple[BoolArray, FloatArray]:
-        """Masks (N, H, W) and their predicted quality (N,) in [0, 1] for boxes (N, 4) xyxy pixels."""
+        """Masks (N, H, W) and their predicted quality (N,) in [0, 1] for boxes (N, 4) xyxy pixels.
+
+        The image is encoded once; its boxes are decoded in batches, which get smaller where memory is short.
+
+        Raises:
+            DeviceMemoryError: Not even one box fits.
+        """
 
 
 class Embedder(Protocol):

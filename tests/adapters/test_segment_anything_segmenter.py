@@ -24,7 +24,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load(checkpoint: Path, build: str = "tiny", device: str = "cpu") -> SegmentAnythingSegmenter:
-    settings = SegmenterParams.model_validate({"build": build, "checkpoint": checkpoint})
+    settings = SegmenterParams.model_validate({"build": build, "model": str(checkpoint)})
     return SegmentAnythingSegmenter(settings, device=device)
 
 
@@ -84,7 +84,7 @@ def refused(checkpoint: Path, build: str = "tiny") -> str:
 def test_refusals_are_one_line(checkpoint: Path, tmp_path: Path) -> None:
     missing = tmp_path / "none.pth"
     assert refused(missing) == (
-        f"segmenter checkpoint {missing} does not exist: set autolabel.segmenter.checkpoint"
+        f"segmenter checkpoint {missing} does not exist: set autolabel.segmenter.model"
     )
     (tmp_path / "garbage.pth").write_bytes(b"not a checkpoint")
     assert "is damaged or no tiny" in refused(tmp_path / "garbage.pth")

@@ -193,7 +193,7 @@ def run_autolabel(engine: Engine, out: Path) -> dict[str, bytes]:
             "shard_size": 2,
             "device": "cpu",
             "detector": {"model": str(ROOT / "demo/models/detector"), "batch_size": 2},
-            "segmenter": {"build": "tiny", "checkpoint": ROOT / "demo/models/segmenter.pth"},
+            "segmenter": {"build": "tiny", "model": str(ROOT / "demo/models/segmenter.pth")},
         }
     )
     outputs = autolabel.Outputs(out / "annotations.parquet", out / "shards", out / "scores.csv")
