@@ -22,7 +22,7 @@ BoolArray = NDArray[np.bool_]
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in upright pixels
 
 Origin = Literal["model", "human", "consensus", "gold"]
-Outcome = Literal["object", "empty", "skipped", "rejected"]
+Outcome = Literal["object", "empty", "skipped", "rejected", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ class Annotation:
     """One object that a model, a person or the consensus sees in an image; a row of `annotations`.
 
     An annotator who looked and found nothing has one row with outcome "empty" and no box. A model's box that
-    is no suggestion has a row with outcome "rejected" where rejects are kept.
+    is no suggestion has a row with outcome "rejected" where rejects are kept. An image that a model could not
+    look at has one row with outcome "failed" and no box.
     """
 
     annotation_id: str
@@ -99,7 +100,7 @@ class Annotation:
     guideline_digest: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.reject_reason is None) == (self.outcome == "rejected"):
+        if (self.reject_reason is None) == (self.outcome in ("rejected", "failed")):
             raise RecordError(
                 f"annotation {self.annotation_id} is {self.outcome} with reject_reason {self.reject_reason!r}"
             )

@@ -78,7 +78,7 @@ ANNOTATIONS = TableSchema(
         ("image_id", _TEXT, False),
         ("origin", _TEXT, False),  # model | human | consensus | gold
         ("annotator_id", _TEXT, True),
-        ("category", _TEXT, True),  # null only with outcome "empty" or "skipped"
+        ("category", _TEXT, True),  # null only with outcome "empty", "skipped" or "failed"
         ("bbox_xyxy", BOX, True),  # upright pixels
         ("rle", _TEXT, True),  # COCO compressed counts; null = box only
         ("polygon", _TEXT, True),  # as drawn: JSON list of rings [x1, y1, x2, y2, ...], upright pixels
@@ -90,8 +90,8 @@ ANNOTATIONS = TableSchema(
         ("lead_time_s", _FLOAT, True),
         ("created_at", _TEXT, True),  # from the server, ISO 8601 UTC
         ("updated_at", _TEXT, True),  # from the server, ISO 8601 UTC
-        ("outcome", _TEXT, False),  # object | empty (looked, nothing there) | skipped | rejected
-        ("reject_reason", _TEXT, True),  # why a model's box is no suggestion; null unless outcome "rejected"
+        ("outcome", _TEXT, False),  # object | empty (looked, nothing there) | skipped | rejected | failed
+        ("reject_reason", _TEXT, True),  # why a box is no suggestion (rejected), an image not looked at (failed)
         ("taxonomy_digest", _TEXT, True),  # of the taxonomy that the row was made with; null = not known
         ("guideline_digest", _TEXT, True),  # of the guideline that the labeler was shown; null = not known
     ),

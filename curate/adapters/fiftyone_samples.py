@@ -177,7 +177,7 @@ def _draft(
     objects = {
         name: tuple(row for row in rows if row.outcome == "object")
         for name, rows in labels.items()
-        if any(row.outcome != "skipped" for row in rows)
+        if any(row.outcome not in ("skipped", "failed") for row in rows)
     }
     return SampleDraft(image, path, tuple(tags), values, objects)
 

@@ -35,7 +35,7 @@ def draft_tasks(
     wanted = plan.labelers_wanted(slot["task_id"] for slot in rows)
     by_image: dict[str, list[Annotation]] = {}
     for row in annotations:
-        if row.outcome == "rejected":
+        if row.outcome in ("rejected", "failed"):
             continue
         by_image.setdefault(row.image_id, []).append(row)
     drafts = []

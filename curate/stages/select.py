@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import schema, tables
@@ -41,7 +42,7 @@ def run(params: QaParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
     if not kept:
         raise InputError(f"{inputs.images} has no image that was kept: see its drop_reason column")
     rows = tables.read(inputs.annotations, schema.ANNOTATIONS, columns=["image_id", "outcome"])
-    suggested = set(rows.filter(pc.not_equal(rows["outcome"], "rejected"))["image_id"].to_pylist())
+    suggested = set(rows.filter(pc.is_in(rows["outcome"], pa.array(["object", "empty"])))["image_id"].to_pylist())
     slots = plan.review_plan(
         kept, overlap=params.overlap, overlap_share=params.overlap_share, seed=params.seed
     )
