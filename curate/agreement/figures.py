@@ -15,32 +15,15 @@ from scipy.sparse import coo_array, csr_array
 
 from curate.agreement import chance
 from curate.agreement.answers import Answers
-from curate.agreement.bootstrap import Sums, interval, resampled_sums
 from curate.agreement.consensus import Cluster, category_votes
 from curate.agreement.pairs import Pairs
+from curate.intervals import Figure, Sums, interval, resampled_sums
 
 Values = NDArray[np.float64]
 # Of each group of pairs: objects drawn by either, matched pairs, matched pairs of one category, their summed
 # box IoU, matched pairs with two masks, their summed mask IoU.
 _OBJECTS, _MATCHED, _SAME, _BOX_IOU, _MASKS, _MASK_IOU = range(6)
 _MEASURES = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure of agreement.
-
-    Attributes:
-        value: None if undefined: there is nothing that it could be computed from.
-        low: Lower end of the 95% interval; None if there is no interval.
-        high: Upper end.
-        n: How many objects, pairs or units it rests on.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
 
 
 @dataclass(frozen=True, slots=True)

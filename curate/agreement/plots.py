@@ -11,8 +11,9 @@ import numpy as np
 from curate import tables
 from curate.agreement import figures
 from curate.agreement.answers import Answers
-from curate.agreement.figures import Figure, Tally
+from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs
+from curate.intervals import Figure
 
 BY_CATEGORY = ("category", "f1", "f1_low", "f1_high", "mean_iou", "mask_iou", "kappa", "pairs", "objects")
 HISTOGRAM = ("bin", "count")

@@ -12,9 +12,10 @@ from curate import schema, tables
 from curate.agreement import figures, plots
 from curate.agreement.answers import sort_out
 from curate.agreement.consensus import cluster, consensus
-from curate.agreement.figures import Figure, Tally
+from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs, Size, compare
 from curate.errors import TableError
+from curate.intervals import Figure
 from curate.params import AgreementParams
 from curate.progress import track
 from curate.records import StageReport
