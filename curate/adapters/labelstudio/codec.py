@@ -38,8 +38,8 @@ from curate.geometry import boxes, masks
 from curate.ports import TaskDraft
 from curate.records import Annotation, Box, derived_id
 
-IMAGE, BOX, MASK = "image", "box", "mask"
-RECTANGLES, BRUSHES, RELATION = "rectanglelabels", "brushlabels", "relation"
+IMAGE, BOX, MASK, POLYGON = "image", "box", "mask", "polygon"  # names of the controls
+RECTANGLES, BRUSHES, POLYGONS, RELATION = "rectanglelabels", "brushlabels", "polygonlabels", "relation"
 PAIR_IOU = 0.5
 _PREFIX, _MASK_SUFFIX = "curate-", "-mask"
 _OUTSIDE = 0.01  # pixels that rounding may push a box over the edge
