@@ -49,6 +49,8 @@ class TaskDraft:
         height: Upright pixels.
         overlap: Labelers wanted, at least 1.
         pre_annotations: Model's rows for that image; may be empty.
+        priority: Place in the queue, 0 first.
+        labelers: `blind: strict` only: in whose projects the task is, one name a wanted labeler.
     """
 
     task_id: str
@@ -58,6 +60,8 @@ class TaskDraft:
     height: int
     overlap: int
     pre_annotations: tuple[Annotation, ...]
+    priority: int = 0
+    labelers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
