@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from curate.adapters.labelstudio.connection import URL_VARIABLE, Connection
@@ -33,7 +35,15 @@ _BARE_TOKEN = re.compile(r"(?i)\b(token|bearer)\s+[A-Za-z0-9._\-]{8,}|\beyJ[A-Za
 
 
 class TransientError(AnnotationToolError):
-    """The server may be fine in a moment, and may or may not have done what it was asked."""
+    """The server may be fine in a moment, and may or may not have done what it was asked.
+
+    Attributes:
+        retry_after_s: Seconds that the server asked to wait; None if it did not say.
+        unreachable: Nothing listens there at all: nothing was done.
+    """
+
+    retry_after_s: float | None = None
+    unreachable = False
 
 
 def redact(text: str, *secrets: str) -> str:
@@ -75,15 +85,23 @@ def translated(connection: Connection, action: str) -> Iterator[None]:
             "try again, or raise labelstudio.timeout_s"
         ) from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise TransientError(
+        lost = TransientError(
             f"Label Studio at {connection.url} cannot be reached while {action} ({type(error).__name__}): "
             f"run `curate labelstudio up`, or check {URL_VARIABLE}"
-        ) from None
+        )
+        lost.unreachable = isinstance(error, httpx.ConnectError)
+        raise lost from None
     except api_error as error:
-        raise failure(connection, action, error.status_code, error.body) from None
+        raise failure(connection, action, error.status_code, error.body, error.headers) from None
 
 
-def failure(connection: Connection, action: str, status: int | None, body: object) -> AnnotationToolError:
+def failure(
+    connection: Connection,
+    action: str,
+    status: int | None,
+    body: object,
+    headers: Mapping[str, str] | None = None,
+) -> AnnotationToolError:
     """The error for a reply that is no success."""
     if status == _UNAUTHORIZED:
         return AuthenticationError(
@@ -95,7 +113,23 @@ def failure(connection: Connection, action: str, status: int | None, body: objec
     detail = redact(_detail(body), connection.api_key)
     transient = status is None or status == _TOO_MANY or status >= _SERVER_ERROR
     kind = TransientError if transient else AnnotationToolError
-    return kind(f"Label Studio at {connection.url} refused while {action} (HTTP {status}): {detail}")
+    error = kind(f"Label Studio at {connection.url} refused while {action} (HTTP {status}): {detail}")
+    if isinstance(error, TransientError):
+        error.retry_after_s = _retry_after(headers or {})
+    return error
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds from now, of a header that has seconds or a date."""
+    text = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
+    try:
+        return max(float(text), 0.0)
+    except ValueError:
+        pass
+    try:
+        return max((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return None
 
 
 def _stranger(connection: Connection, action: str) -> AnnotationToolError:
@@ -127,6 +161,7 @@ class Client:
         self._legacy = connection.api_key.count(".") != _JWT_PARTS - 1
         self._access, self._access_since = "", -_REFRESH_AFTER_S
         self._sdk: Any = None
+        self.server_time: datetime | None = None  # as the last reply told it
 
     @property
     def sdk(self) -> Any:
@@ -146,7 +181,10 @@ class Client:
         return self._request("GET", path, action=action, params=parameters)
 
     def post(self, path: str, body: object, *, action: str, **parameters: str | int) -> Any:
-        """Send JSON; never repeated on its own."""
+        """Send JSON (bytes are JSON already); never repeated on its own."""
+        if isinstance(body, bytes):
+            kind = {"Content-Type": "application/json"}
+            return self._request("POST", path, action=action, params=parameters, content=body, headers=kind)
         return self._request("POST", path, action=action, params=parameters, json=body)
 
     def patch(self, path: str, body: object, *, action: str) -> Any:
@@ -155,8 +193,10 @@ class Client:
 
     def _request(self, method: str, path: str, *, action: str, **arguments: Any) -> Any:
         with translated(self.connection, action):
-            headers = {"Authorization": self._authorization()}
+            headers = {**arguments.pop("headers", {}), "Authorization": self._authorization()}
             response = self._http.request(method, self.connection.url + path, headers=headers, **arguments)
+        if "date" in response.headers:
+            self.server_time = parsedate_to_datetime(response.headers["date"])
         return answer(self.connection, action, response)
 
     def _authorization(self) -> str:
@@ -190,7 +230,7 @@ def answer(connection: Connection, action: str, response: httpx.Response) -> Any
         AnnotationToolError: No success, or no JSON.
     """
     if not response.is_success:
-        raise failure(connection, action, response.status_code, response.text)
+        raise failure(connection, action, response.status_code, response.text, response.headers)
     try:
         return response.json() if response.content else None
     except ValueError:
