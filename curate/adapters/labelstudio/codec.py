@@ -94,16 +94,11 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
         AnnotationToolError: A box outside the image, an unknown category, or a mask of another size.
     """
     regions: list[dict[str, Any]] = []
-    for row in task.pre_annotations:
-        if row.outcome != "object" or row.bbox_xyxy is None or row.category is None:
-            continue
-        where = f"pre-annotation {row.annotation_id} of {task.path}"
-        if row.category not in categories:
-            raise AnnotationToolError(
-                f"{where} has category {row.category!r}, which taxonomy.yaml does not name"
-            )
-        box = _inside(row.bbox_xyxy, task, where)
-        rectangle = rectangle_region(region_id(row.annotation_id), box, row.category, task.width, task.height)
+    for row in _suggested(task):
+        where = _suggestion(row, task)
+        box = _checked_box(row, task, categories)
+        category = str(row.category)
+        rectangle = rectangle_region(region_id(row.annotation_id), box, category, task.width, task.height)
         regions.append(rectangle if row.score is None else {**rectangle, "score": row.score})
         if row.rle is not None:
             try:
@@ -111,8 +106,44 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
             except RecordError as error:
                 raise AnnotationToolError(f"{where}: {error}") from error
             if mask.any():
-                regions.append(brush_region(rectangle["id"], mask, row.category))
+                regions.append(brush_region(rectangle["id"], mask, category))
     return regions
+
+
+def check_task(task: TaskDraft, categories: Sequence[str]) -> None:
+    """The errors of `encode_task` without its work: no mask is drawn.
+
+    Raises:
+        AnnotationToolError: A box outside the image, an unknown category, or a mask of another size.
+    """
+    for row in _suggested(task):
+        _checked_box(row, task, categories)
+        if row.rle is not None:
+            try:
+                masks.area(row.rle, width=task.width, height=task.height)
+            except RecordError as error:
+                raise AnnotationToolError(f"{_suggestion(row, task)}: {error}") from error
+
+
+def _suggested(task: TaskDraft) -> list[Annotation]:
+    return [
+        row
+        for row in task.pre_annotations
+        if row.outcome == "object" and row.bbox_xyxy is not None and row.category is not None
+    ]
+
+
+def _suggestion(row: Annotation, task: TaskDraft) -> str:
+    return f"pre-annotation {row.annotation_id} of {task.path}"
+
+
+def _checked_box(row: Annotation, task: TaskDraft, categories: Sequence[str]) -> Box:
+    where = _suggestion(row, task)
+    if row.category not in categories:
+        raise AnnotationToolError(f"{where} has category {row.category!r}, which taxonomy.yaml does not name")
+    if row.bbox_xyxy is None:
+        raise AnnotationToolError(f"{where} has no box")
+    return _inside(row.bbox_xyxy, task, where)
 
 
 def rectangle_region(identity: str, box: Box, category: str, width: int, height: int) -> dict[str, Any]:
