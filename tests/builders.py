@@ -279,20 +279,26 @@ def _consensus_rows() -> tuple[Annotation, ...]:
     return (*rows, annotation("four", None, None, origin="consensus"))
 
 
+def plan_row(name: str, slot: int = 0, **changes: Any) -> dict[str, Any]:
+    """A row of the plan for the image called `name`, whom one person reviews."""
+    row = {
+        "task_id": derived_id("task", image_id(name)),
+        "slot": slot,
+        "image_id": image_id(name),
+        "reason": "overlap" if slot else "review",
+        "detail": None,
+        "arm": "suggested",
+        "priority": 0,
+        "labeler": None,
+        "seeded_kind": None,
+        "seeded_id": None,
+    }
+    return {**row, **changes}
+
+
 def _plan_rows() -> list[dict[str, Any]]:
-    names = [name for name in _OBJECTS if name != "copy"]
-    return [
-        {
-            "task_id": derived_id("task", image_id(name)),
-            "slot": slot,
-            "image_id": image_id(name),
-            "reason": reason,
-            "arm": "suggested",
-            "priority": 0,
-        }
-        for name in names
-        for slot, reason in enumerate(("review", "overlap"))
-    ]
+    """Two people look at each kept image."""
+    return [plan_row(name, slot) for name in _OBJECTS if name != "copy" for slot in (0, 1)]
 
 
 def _write_agreement(root: Path, human: Sequence[Annotation]) -> None:

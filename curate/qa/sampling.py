@@ -48,7 +48,9 @@ def size(stated: float, population: int, *, name: str = "size") -> int:
     if stated < 1:
         return math.ceil(stated * population - 1e-9)  # 0.1 of 30 is 3, whatever the last bit says
     if stated != int(stated):
-        raise ParamsError(f"{name} = {stated:g} is refused: below 1 a share, from 1 on a whole number of images")
+        raise ParamsError(
+            f"{name} = {stated:g} is refused: below 1 a share, from 1 on a whole number of images"
+        )
     return min(int(stated), population)
 
 

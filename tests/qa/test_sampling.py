@@ -59,8 +59,8 @@ def test_sizes() -> None:
     [
         # Krejcie and Morgan, Determining sample size for research activities (1970), table 1: margin 0.05,
         # chi-squared 3.841; their N = 10 to 1,000,000.
-        (100, 0.05, 0.95, 80), (1000, 0.05, 0.95, 278), (10_000, 0.05, 0.95, 370), (1_000_000, 0.05, 0.95, 384),
-        (10, 0.05, 0.95, 10), (0, 0.05, 0.95, 0), (10**12, 0.01, 0.99, 16_588),
+        (100, 0.05, 0.95, 80), (1000, 0.05, 0.95, 278), (10_000, 0.05, 0.95, 370),
+        (1_000_000, 0.05, 0.95, 384), (10, 0.05, 0.95, 10), (0, 0.05, 0.95, 0), (10**12, 0.01, 0.99, 16_588),
     ],
 )  # fmt: skip
 def test_the_size_that_a_margin_needs(population: int, margin: float, confidence: float, known: int) -> None:
