@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from label_studio_sdk.converter import brush as sdk
+from pycocotools import mask as coco
 
 from curate.adapters.labelstudio import brush
 from curate.errors import AnnotationToolError
+from curate.geometry import masks
 
 MASKS = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 
@@ -20,6 +24,7 @@ def sdk_bytes(mask: np.ndarray) -> list[int]:
 
 
 @given(MASKS)
+@settings(deadline=None)  # the first one compiles
 def test_the_same_bytes_as_the_sdk_and_back(mask: np.ndarray) -> None:
     encoded = brush.encode(mask)
     assert encoded == sdk_bytes(mask)
@@ -53,12 +58,74 @@ def test_twelve_megapixels() -> None:
     encoded = brush.encode(mask)
     assert encoded == sdk_bytes(mask)
     assert np.array_equal(brush.decode(encoded, width=4000, height=3000), mask)
+    check_coco(mask)
+    check_coco(~mask)
+
+
+def check_coco(mask: np.ndarray) -> None:
+    """Brush to COCO as pycocotools encodes the mask, and COCO to brush as the SDK encodes it."""
+    height, width = mask.shape
+    counts = masks.encode(mask)
+    assert brush.to_coco(sdk_bytes(mask), width=width, height=height) == (counts if mask.any() else None)
+    assert brush.from_coco(counts, width=width, height=height) == sdk_bytes(mask)
+
+
+@given(MASKS)
+@settings(deadline=None)
+def test_coco_and_back_without_a_pixel_lost(mask: np.ndarray) -> None:
+    check_coco(mask)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1), st.sampled_from([0.05, 0.5, 0.95]))
+@settings(deadline=None)
+def test_masks_that_touch_every_edge(height: int, width: int, seed: int, share: float) -> None:
+    """Intervals that run on from one line into the next, in either order."""
+    check_coco(np.random.default_rng(seed).random((height, width)) < share)
+    check_coco(np.ones((height, width), dtype=bool))
+
+
+@given(
+    st.tuples(st.integers(1, 3000), st.integers(1, 4000)).filter(lambda s: s[0] * s[1] <= 12_000_000),
+    st.integers(0, 2**32 - 1),
+)
+@settings(deadline=None, max_examples=8)
+def test_any_size_up_to_twelve_megapixels(size: tuple[int, int], seed: int) -> None:
+    height, width = size
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((1 + height // 50, 1 + width // 50)) < rng.random()
+    check_coco(np.kron(coarse, np.ones((50, 50), dtype=bool))[:height, :width].astype(bool))
+
+
+def test_counts_with_runs_of_no_pixels_are_read_as_well() -> None:
+    """Valid COCO that pycocotools itself does not write: 3 off, 0 on, 2 off, 4 on, 0 off, 3 on."""
+    encoded = coco.frPyObjects({"size": [3, 4], "counts": [3, 0, 2, 4, 0, 3]}, 3, 4)["counts"].decode()
+    assert brush.from_coco(encoded, width=4, height=3) == sdk_bytes(masks.decode(encoded, width=4, height=3))
+
+
+def test_counts_of_another_size_are_refused() -> None:
+    with pytest.raises(AnnotationToolError, match="covers 400 pixels, expected 20 x 21 = 420"):
+        brush.from_coco(masks.encode(np.eye(20, dtype=bool)), width=20, height=21)
+
+
+def test_memory_goes_with_the_outline_and_not_with_the_image() -> None:
+    mask = np.zeros((3000, 4000), dtype=bool)
+    mask[100:2900, 100:3900] = True
+    encoded = brush.encode(mask)
+    brush.to_coco(encoded, width=4000, height=3000)  # compiled and loaded
+    tracemalloc.start()
+    try:
+        brush.to_coco(encoded, width=4000, height=3000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < mask.size / 8
 
 
 @given(
     hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(4))),
     st.integers(0, 2**32 - 1),
 )
+@settings(deadline=None)
 def test_coloured_pixels_as_a_browser_writes_them(pixels: np.ndarray, seed: int) -> None:
     """Mixed runs of equal and of different bytes; the alpha decides at one half."""
     encoded = mixed_runs(pixels.ravel(), np.random.default_rng(seed))
