@@ -87,7 +87,10 @@ def _drafts(inputs: Inputs) -> list[TaskDraft]:
     rows = tables.read(inputs.annotations, schema.ANNOTATIONS).to_pylist()
     slots = tables.read(inputs.plan, schema.PLAN).to_pylist()
     drafts = tasks.draft_tasks(
-        slots, {image["image_id"]: image for image in images}, [Annotation.from_row(row) for row in rows]
+        slots,
+        {image["image_id"]: image for image in images},
+        [Annotation.from_row(row) for row in rows],
+        names=[category.name for category in taxonomy.load(inputs.taxonomy)],
     )
     for draft in drafts:
         if not Path(draft.path).is_file():
