@@ -5,6 +5,7 @@ from __future__ import annotations
 from curate.adapters.groundingdino_detector import GroundingDinoDetector
 from curate.adapters.segment_anything_segmenter import SegmentAnythingSegmenter
 from curate.adapters.transformers_detector import TransformersDetector
+from curate.adapters.transformers_segmenter import TransformersSegmenter
 from curate.labeling.labeler import Models
 from curate.params import AutolabelParams
 from curate.ports import Detector, Segmenter
@@ -21,12 +22,13 @@ def models(settings: AutolabelParams) -> Models:
 
 
 def _detector(settings: AutolabelParams) -> Detector:
-    if settings.detector.kind == "groundingdino":
-        return GroundingDinoDetector(settings.detector, device=settings.device)
-    return TransformersDetector(settings.detector, device=settings.device)
+    adapter = GroundingDinoDetector if settings.detector.kind == "groundingdino" else TransformersDetector
+    return adapter(settings.detector, device=settings.device, precision=settings.precision)
 
 
 def _segmenter(settings: AutolabelParams) -> Segmenter | None:
     if settings.segmenter.kind == "none":
         return None
-    return SegmentAnythingSegmenter(settings.segmenter, device=settings.device)
+    own = settings.segmenter.kind == "segment_anything"
+    adapter = SegmentAnythingSegmenter if own else TransformersSegmenter
+    return adapter(settings.segmenter, device=settings.device, precision=settings.precision)

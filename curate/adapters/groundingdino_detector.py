@@ -13,7 +13,9 @@ from typing import Any
 
 from PIL import Image
 
-from curate.adapters import torch_device
+from curate.adapters import public_models, torch_device, weights
+from curate.adapters.encoded_once import encoded_once
+from curate.adapters.torch_device import Precision
 from curate.errors import ModelError
 from curate.extras import require
 from curate.labeling import prompts
@@ -21,6 +23,7 @@ from curate.params import DetectorParams
 from curate.records import Category, Detections, FloatArray, UInt8Image
 
 _CONFIGS = {"SwinT_OGC": "GroundingDINO_SwinT_OGC.py", "SwinB": "GroundingDINO_SwinB_cfg.py"}
+_PUBLIC = {"groundingdino_swint_ogc.pth": "SwinT_OGC", "groundingdino_swinb_cogcoor.pth": "SwinB"}
 _TEXT_ENCODER = "bert-base-uncased"
 _SHORT_SIDE, _LONG_SIDE = 800, 1333  # pixels, as the public models were trained
 _MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -29,35 +32,41 @@ _MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 class GroundingDinoDetector:
     """A public Grounding DINO checkpoint, read once, in evaluation mode."""
 
-    def __init__(self, settings: DetectorParams, *, device: str) -> None:
+    def __init__(self, settings: DetectorParams, *, device: str, precision: Precision = "auto") -> None:
         """Load the weights.
 
-        The package also wants BERT's configuration and vocabulary: a folder `bert-base-uncased` beside the
-        checkpoint is taken if it is there, otherwise the Hub's.
+        The package also wants BERT: a folder `bert-base-uncased` beside the checkpoint is taken if it is
+        there, otherwise the Hub's.
 
         Args:
-            settings: `model` is a local .pth file; `config` is SwinT_OGC or SwinB.
+            settings: `model` is a local .pth file, or a public one's name; `config` is SwinT_OGC or SwinB.
             device: auto, cpu, cuda or mps.
+            precision: See `torch_device.place`.
 
         Raises:
-            ModelError: Missing, damaged, of another architecture, or the device is not there.
+            ModelError: Missing, damaged, of another architecture or digest, or the device is not there.
             MissingExtraError: groundingdino-py is not installed.
         """
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-        self._torch = require("torch", extra="autolabel")
-        self._device = torch_device.choose(device)
+        self._place = torch_device.place(device, precision)
         self._prompt_score = settings.prompt_score
-        checkpoint = Path(settings.model).expanduser()
-        if not checkpoint.is_file():
-            raise ModelError(f"detector checkpoint {checkpoint} does not exist: set autolabel.detector.model")
-        if settings.config not in _CONFIGS:
-            raise ModelError(
-                f"autolabel.detector.config = {settings.config!r}: expected {' or '.join(_CONFIGS)}"
-            )
-        self._version = f"groundingdino-{settings.config}@{torch_device.digest([checkpoint])}"
-        self._model = _build(settings.config, checkpoint.parent / _TEXT_ENCODER, self._device)
-        self._read_weights(checkpoint, settings.config)
-        self._model.to(self._device).eval()
+        checkpoint = weights.find(
+            settings.model, noun="detector checkpoint", setting="autolabel.detector.model"
+        )
+        config = _config(settings, checkpoint)
+        weights.check(
+            checkpoint,
+            settings.sha256,
+            what=f"detector checkpoint {settings.model}",
+            setting="autolabel.detector.sha256",
+        )
+        self._version = f"groundingdino-{config}@{weights.digest([checkpoint])}"
+        self._model = _build(config, _text_encoder(checkpoint.parent), self._place.device)
+        _read_weights(self._model, checkpoint, config)
+        self._model.to(self._place.device).eval()
+        self._backbone = self._model.backbone = encoded_once(self._model.backbone)
+        for head in {id(head): head for head in self._box_heads()}.values():
+            torch_device.in_full_precision(head, self._place)  # 8 bits of a coordinate would be pixels
         self._transform = _transform()
         self._batched = require("groundingdino.util.misc", extra="autolabel").nested_tensor_from_tensor_list
 
@@ -67,7 +76,7 @@ class GroundingDinoDetector:
         return self._version
 
     def detect(self, images: Sequence[UInt8Image], categories: Sequence[Category]) -> list[Detections]:
-        """Boxes of every category, from the lowest threshold of all on; one forward pass a text.
+        """Boxes of every category, from the lowest threshold of all on; the images are encoded once.
 
         Args:
             images: (H, W, 3) uint8 RGB each, of any sizes; smaller ones are padded.
@@ -75,50 +84,83 @@ class GroundingDinoDetector:
 
         Raises:
             ParamsError: A prompt is longer than the model reads.
-            ModelError: The device has no memory left.
+            DeviceMemoryError: The device has no memory for so many images.
         """
         if not images:
             return []
-        pixels = [self._transform(Image.fromarray(image), None)[0].to(self._device) for image in images]
-        return prompts.detect(
-            [(image.shape[1], image.shape[0]) for image in images],
-            categories,
-            functools.partial(self._forward, pixels, len(images)),
-            offsets=self._offsets,
-            max_tokens=int(self._model.max_text_len),
-            how=self._prompt_score,
-        )
+        pixels = [self._transform(Image.fromarray(image), None)[0] for image in images]
+        try:
+            with torch_device.enough_memory(len(images)):
+                batch = self._batched([self._place.put(one) for one in pixels])
+            return prompts.detect(
+                [(image.shape[1], image.shape[0]) for image in images],
+                categories,
+                functools.partial(self._forward, batch, len(images)),
+                offsets=self._offsets,
+                max_tokens=int(self._model.max_text_len),
+                how=self._prompt_score,
+            )
+        finally:
+            self._backbone.forget()
+
+    def _box_heads(self) -> list[Any]:
+        return [*self._model.bbox_embed, self._model.transformer.enc_out_bbox_embed]
 
     def _offsets(self, text: str) -> list[tuple[int, int]]:
         tokens = self._model.tokenizer(text, return_offsets_mapping=True)
         return [(int(start), int(stop)) for start, stop in tokens["offset_mapping"]]
 
-    def _forward(self, pixels: list[Any], images: int, text: str) -> tuple[FloatArray, FloatArray]:
-        with (
-            torch_device.enough_memory(images),
-            self._torch.inference_mode(),
-            warnings.catch_warnings(),
-        ):
+    def _forward(self, batch: Any, images: int, text: str) -> tuple[FloatArray, FloatArray]:
+        with torch_device.enough_memory(images), self._place.computing(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about how the package calls it
-            output = self._model(self._batched(pixels), captions=[text] * images)
+            output = self._model(batch, captions=[text] * images)
             boxes = output["pred_boxes"].float().cpu().numpy()
             return boxes, output["pred_logits"].float().sigmoid().cpu().numpy()
 
-    def _read_weights(self, checkpoint: Path, config: str) -> None:
-        clean = require("groundingdino.util.misc", extra="autolabel").clean_state_dict
-        try:
-            content = self._torch.load(checkpoint, map_location="cpu", weights_only=True)
-            result = self._model.load_state_dict(clean(content["model"]), strict=False)
-        except torch_device.DAMAGED as error:
-            raise ModelError(
-                f"detector checkpoint {checkpoint} is damaged or no {config}: "
-                f"{torch_device.first_line(error)}"
-            ) from error
-        if result.missing_keys:  # surplus ones are parts of the training
-            raise ModelError(
-                f"detector checkpoint {checkpoint} is no {config}: it lacks {len(result.missing_keys)} "
-                f"weights, such as {result.missing_keys[0]}"
-            )
+
+def _config(settings: DetectorParams, checkpoint: Path) -> str:
+    config = settings.config or _PUBLIC.get(checkpoint.name)
+    if config is None:
+        raise ModelError(
+            f"autolabel.detector.config is not set, and {checkpoint.name} is no public name that says it: "
+            f"set it to {' or '.join(_CONFIGS)}"
+        )
+    return config
+
+
+def _text_encoder(beside: Path) -> Path:
+    """The folder of BERT: configuration, vocabulary, and weights that the checkpoint's replace."""
+    if (beside / _TEXT_ENCODER).is_dir():
+        return beside / _TEXT_ENCODER
+    public = public_models.TEXT_ENCODER
+    hub = require("huggingface_hub", extra="autolabel")
+    try:
+        folder = hub.snapshot_download(
+            public.name, revision=public.revision, allow_patterns=list(public_models.SNAPSHOT_FILES)
+        )
+        return Path(folder)
+    except Exception as error:  # the client has errors of several libraries
+        raise ModelError(
+            f"the text encoder {public.name} cannot be loaded: run curate models fetch, or put its folder "
+            f"beside the checkpoint, as {beside / _TEXT_ENCODER} ({torch_device.first_line(error)})"
+        ) from error
+
+
+def _read_weights(model: Any, checkpoint: Path, config: str) -> None:
+    torch = require("torch", extra="autolabel")
+    clean = require("groundingdino.util.misc", extra="autolabel").clean_state_dict
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        result = model.load_state_dict(clean(content["model"]), strict=False)
+    except torch_device.DAMAGED as error:
+        raise ModelError(
+            f"detector checkpoint {checkpoint} is damaged or no {config}: {torch_device.first_line(error)}"
+        ) from error
+    if result.missing_keys:  # surplus ones are parts of the training
+        raise ModelError(
+            f"detector checkpoint {checkpoint} is no {config}: it lacks {len(result.missing_keys)} "
+            f"weights, such as {result.missing_keys[0]}"
+        )
 
 
 def _build(config: str, text_encoder: Path, device: Any) -> Any:
@@ -135,16 +177,15 @@ def _build_loudly(config: str, text_encoder: Path, device: Any) -> Any:
     )
     settings.device = str(device)
     settings.use_checkpoint = settings.use_transformer_ckpt = False  # saves memory in training only
-    if text_encoder.is_dir():
-        settings.text_encoder_type = str(text_encoder)
+    settings.text_encoder_type = str(text_encoder)
     require("transformers", extra="autolabel").utils.logging.set_verbosity_error()
     models = require("groundingdino.models", extra="autolabel")
     try:
         return models.build_model(settings)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"the text encoder {_TEXT_ENCODER} cannot be loaded: put its folder beside the checkpoint, as "
-            f"{text_encoder} ({torch_device.first_line(error)})"
+            f"the text encoder {text_encoder} cannot be loaded: fetch it again "
+            f"({torch_device.first_line(error)})"
         ) from error
 
 

@@ -81,3 +81,9 @@ SAM_BUILDS: dict[str, Callable[..., Any]] = {
     "vit_h": _public("vit_h"),
     "tiny": build_sam_tiny,
 }
+
+PUBLIC_FILES = {
+    "sam_vit_b_01ec64.pth": "vit_b",
+    "sam_vit_l_0b3195.pth": "vit_l",
+    "sam_vit_h_4b8939.pth": "vit_h",
+}

@@ -7,43 +7,50 @@ from typing import Any
 
 import numpy as np
 
-from curate.adapters import torch_device
-from curate.adapters.sam_builds import SAM_BUILDS
-from curate.errors import ModelError
+from curate.adapters import torch_device, weights
+from curate.adapters.box_batches import masks_of_boxes, too_large
+from curate.adapters.sam_builds import PUBLIC_FILES, SAM_BUILDS
+from curate.adapters.torch_device import Precision
+from curate.errors import DeviceMemoryError, ModelError
 from curate.extras import require
 from curate.params import SegmenterParams
 from curate.records import BoolArray, FloatArray, UInt8Image
-
-_MASK_PIXELS = 1 << 26  # of all masks that are upscaled at once: 256 MiB of float32
 
 
 class SegmentAnythingSegmenter:
     """A SAM checkpoint, read once, in evaluation mode."""
 
-    def __init__(self, settings: SegmenterParams, *, device: str) -> None:
+    def __init__(self, settings: SegmenterParams, *, device: str, precision: Precision = "auto") -> None:
         """Load the weights.
 
+        Args:
+            settings: `model` is a local .pth file, or a public one's name; `build` its architecture.
+            device: auto, cpu, cuda or mps.
+            precision: Of the image encoder, see `torch_device.place`; boxes and masks are always float32.
+
         Raises:
-            ModelError: Missing, damaged, of another size than `settings.build`, or the device is not there.
+            ModelError: Missing, damaged, of another size or digest, or the device is not there.
             MissingExtraError: torch or segment-anything is not installed.
         """
         self._torch = require("torch", extra="autolabel")
-        self._device = torch_device.choose(device)
-        path, build = Path(settings.model).expanduser(), settings.build or "vit_b"
-        if not path.is_file():
-            raise ModelError(
-                f"segmenter checkpoint {path} does not exist: set autolabel.segmenter.model"
-            )
-        self._version = f"sam-{build}@{torch_device.digest([path])}"
+        self._place = torch_device.place(device, precision)
+        path = weights.find(settings.model, noun="segmenter checkpoint", setting="autolabel.segmenter.model")
+        build = _build(settings, path)
+        weights.check(
+            path,
+            settings.sha256,
+            what=f"segmenter checkpoint {settings.model}",
+            setting="autolabel.segmenter.sha256",
+        )
+        self._version = f"sam-{build}@{weights.digest([path])}"
         try:
             model = SAM_BUILDS[build](str(path))
         except torch_device.DAMAGED as error:
             raise ModelError(
-                f"segmenter checkpoint {path} is damaged or no {build}: "
-                f"{torch_device.first_line(error)}"
+                f"segmenter checkpoint {path} is damaged or no {build}: {torch_device.first_line(error)}"
             ) from error
         predictor = require("segment_anything", extra="autolabel").SamPredictor
-        self._predictor: Any = predictor(model.to(self._device).eval())
+        self._predictor: Any = predictor(model.to(self._place.device).eval())
 
     @property
     def model_version(self) -> str:
@@ -61,29 +68,41 @@ class SegmentAnythingSegmenter:
             Masks (N, H, W) and the quality (an IoU) that SAM predicts for them, (N,) in [0, 1].
 
         Raises:
-            ModelError: The device has no memory left.
+            DeviceMemoryError: The device has no memory for the image, or for one box of it.
         """
         height, width = image.shape[:2]
-        masks = np.zeros((len(boxes), height, width), dtype=np.bool_)
-        quality = np.zeros(len(boxes), dtype=np.float32)
         if not len(boxes):
-            return masks, quality
-        step = max(1, _MASK_PIXELS // (height * width))
+            return np.zeros((0, height, width), dtype=np.bool_), np.zeros(0, dtype=np.float32)
         try:
-            with self._torch.inference_mode():
-                self._predictor.set_image(image)
-                for start in range(0, len(boxes), step):
-                    part = slice(start, start + step)
-                    masks[part], quality[part] = self._decode(boxes[part], (height, width))
-        except self._torch.OutOfMemoryError as error:
-            raise ModelError(f"the device has no memory to segment {width}x{height} pixels") from error
+            self._encode(image)
+            return masks_of_boxes(boxes, (height, width), lambda part: self._decode(part, (height, width)))
         finally:
             self._predictor.reset_image()
-        return masks, quality
+
+    def _encode(self, image: UInt8Image) -> None:
+        try:
+            with torch_device.enough_memory(1), self._place.computing():
+                self._predictor.set_image(image)
+        except DeviceMemoryError as error:
+            raise too_large((image.shape[0], image.shape[1])) from error
+        self._predictor.features = self._predictor.features.float()
 
     def _decode(self, boxes: FloatArray, size: tuple[int, int]) -> tuple[BoolArray, FloatArray]:
-        prompts = self._torch.as_tensor(boxes, dtype=self._torch.float32, device=self._device)
-        resized = self._predictor.transform.apply_boxes_torch(prompts, size)
-        # A box says plainly which object is meant: the single-mask output, not the three ambiguous ones.
-        masks, quality, _ = self._predictor.predict_torch(None, None, boxes=resized, multimask_output=False)
-        return masks[:, 0].cpu().numpy(), quality[:, 0].clamp(0, 1).cpu().numpy()
+        with self._torch.inference_mode():
+            prompts = self._torch.as_tensor(boxes, dtype=self._torch.float32, device=self._place.device)
+            resized = self._predictor.transform.apply_boxes_torch(prompts, size)
+            # A box says plainly which object is meant: the single-mask output, not the three ambiguous ones.
+            masks, quality, _ = self._predictor.predict_torch(
+                None, None, boxes=resized, multimask_output=False
+            )
+            return masks[:, 0].cpu().numpy(), quality[:, 0].clamp(0, 1).cpu().numpy()
+
+
+def _build(settings: SegmenterParams, path: Path) -> str:
+    build = settings.build or PUBLIC_FILES.get(path.name)
+    if build is None:
+        raise ModelError(
+            f"autolabel.segmenter.build is not set, and {path.name} is no public name that says it: set it "
+            f"to {', '.join(SAM_BUILDS)}"
+        )
+    return build

@@ -1,17 +1,19 @@
-"""The device that a model runs on, and weights files on disk."""
+"""The device that a model runs on: its name, precision and memory."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from curate.errors import DeviceMemoryError, ModelError
 from curate.extras import require
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 # Read when torch is imported, which happens later. Otherwise OpenMP's threads wait for each other in busy
 # loops, and small models take five to ten times as long where another program shares the cores.
@@ -46,38 +48,108 @@ def choose(device: str, *, setting: str = "autolabel.device") -> Any:
     return torch.device(device)
 
 
-@contextmanager
-def enough_memory(images: int) -> Iterator[None]:
-    """Say what to do where a forward pass over so many images does not fit the device.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model runs, and in which precision.
+
+    Attributes:
+        device: A `torch.device`.
+        half: The `torch.dtype` of the sums under autocast; None = float32 everywhere.
+    """
+
+    device: Any
+    half: Any
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """No gradients; the chosen precision."""
+        torch = require("torch", extra="autolabel")
+        with torch.inference_mode(), self.autocast():
+            yield
+
+    def autocast(self) -> Any:
+        """The chosen precision, as a context."""
+        torch = require("torch", extra="autolabel")
+        if self.half is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.half)
+
+    def put(self, tensor: Any) -> Any:
+        """A tensor on the device; to a GPU from pinned memory, while the device goes on computing."""
+        if self.device.type != "cuda":
+            return tensor.to(self.device)
+        return tensor.pin_memory().to(self.device, non_blocking=True)
+
+
+def place(device: str, precision: Precision) -> Place:
+    """The device by name and the precision by name.
+
+    Args:
+        device: See `choose`.
+        precision: auto = bfloat16 on a GPU that can, float16 on another, float32 elsewhere.
 
     Raises:
-        DeviceMemoryError: It does not.
+        ModelError: The device was named, and is not there.
     """
+    torch = require("torch", extra="autolabel")
+    chosen = choose(device)
+    if precision == "auto":
+        can = chosen.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bfloat16" if can else "float16" if chosen.type == "cuda" else "float32"
+    return Place(chosen, None if precision == "float32" else getattr(torch, precision))
+
+
+def in_full_precision(module: Any, at: Place) -> None:
+    """Let a module compute in float32 whatever is around it: where 8 bits are too few, as for coordinates."""
+    if at.half is None:
+        return
+    torch = require("torch", extra="autolabel")
+    inner = module.forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        with torch.autocast(at.device.type, enabled=False):
+            return inner(*map(_float32, args), **{name: _float32(value) for name, value in kwargs.items()})
+
+    module.forward = forward
+
+
+def _float32(value: Any) -> Any:
+    torch = require("torch", extra="autolabel")
+    return value.float() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+
+@contextmanager
+def enough_memory(images: int, *, setting: str = "autolabel.detector.batch_size") -> Iterator[None]:
+    """Say what to do where so many images do not fit the device, and leave nothing of them there.
+
+    Args:
+        images: For the message.
+        setting: What the user can set lower.
+
+    Raises:
+        DeviceMemoryError: They do not fit.
+    """
+    torch = require("torch", extra="autolabel")
     try:
         yield
-    except require("torch", extra="autolabel").OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        traceback.clear_frames(error.__traceback__)  # their tensors would stay as long as the error does
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         raise DeviceMemoryError(
-            f"the device has no memory for {images} images: set autolabel.detector.batch_size lower"
+            f"the device has no memory for {images} image{'s' * (images != 1)}: set {setting} lower"
         ) from error
 
 
-def digest(files: Iterable[Path]) -> str:
-    """12 hex digits of the sha256 over the names and contents of files.
-
-    Raises:
-        ModelError: One cannot be read.
-    """
-    total = hashlib.sha256()
-    for path in files:
-        try:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise ModelError(
-                f"model file {path} cannot be read ({error.strerror}): check its path"
-            ) from error
-        total.update(f"{path.name} {content}\n".encode())
-    return total.hexdigest()[:12]
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or this machine, had no memory left: CUDA says so by type, others by words."""
+    torch = require("torch", extra="autolabel")
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error)
+    return any(words in text for words in ("out of memory", "can't allocate memory", "_ALLOC_FAILED"))
 
 
 def first_line(error: BaseException) -> str:

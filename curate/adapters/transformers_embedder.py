@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from curate.adapters import torch_device
+from curate.adapters import torch_device, transformers_files
+from curate.adapters.transformers_files import Source
 from curate.errors import ModelError
 from curate.extras import require
 from curate.params import SemanticParams
 from curate.records import FloatArray, UInt8Image
 
-_MODEL_FILES = ("config.json", "preprocessor_config.json", "processor_config.json", "*.safetensors", "*.bin")
 _POOLER = ("pooler.", "vision_model.pooler.")
 
 
@@ -36,21 +34,26 @@ class TransformersEmbedder:
             ModelError: None named, missing, damaged, or the device is not there.
             MissingExtraError: torch or transformers is not installed.
         """
-        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         if settings.model is None:
             raise ModelError("no image encoder: set dedupe.semantic.model to a Hub id or a folder")
         self._torch = require("torch", extra="semantic")
         self._device = torch_device.choose(settings.device, setting="dedupe.semantic.device")
         self._batch_size = settings.batch_size
-        local = _local_folder(settings.model)
-        self._processor, self._model, self._pooled = _load(settings, local)
-        self._model.to(self._device).float().eval()  # small checkpoints may be stored in half precision
-        if local is not None:
-            files = sorted({file for pattern in _MODEL_FILES for file in local.glob(pattern)})
-            self._version = f"{local.resolve().name}@{torch_device.digest(files)}"
-        else:
-            commit = getattr(self._model.config, "_commit_hash", None)
-            self._version = f"{settings.model}@{commit[:12] if commit else settings.revision}"
+        loaded = transformers_files.load(
+            Source(
+                settings.model,
+                settings.revision,
+                noun="image encoder",
+                setting="dedupe.semantic",
+                extra="semantic",
+            ),
+            processor="AutoImageProcessor",
+            model="AutoModel",
+            optional=lambda name: name.startswith(_POOLER),
+        )
+        self._processor, self._version = loaded.processor, loaded.version
+        self._model = loaded.model.to(self._device)
+        self._pooled = not loaded.missing  # its pooler is trained
 
     @property
     def model_version(self) -> str:
@@ -80,14 +83,12 @@ class TransformersEmbedder:
 
     def _forward(self, images: Sequence[UInt8Image]) -> FloatArray:
         pixels = self._processor(list(images), return_tensors="pt", input_data_format="channels_last")
-        try:
-            with self._torch.inference_mode():
-                raw = self._features(pixels["pixel_values"].to(self._device)).float()
-                vectors: FloatArray = self._torch.nn.functional.normalize(raw, dim=1).cpu().numpy()
-        except self._torch.OutOfMemoryError as error:
-            raise ModelError(
-                f"the device has no memory for {len(images)} images: set dedupe.semantic.batch_size lower"
-            ) from error
+        with (
+            torch_device.enough_memory(len(images), setting="dedupe.semantic.batch_size"),
+            self._torch.inference_mode(),
+        ):
+            raw = self._features(pixels["pixel_values"].to(self._device)).float()
+            vectors: FloatArray = self._torch.nn.functional.normalize(raw, dim=1).cpu().numpy()
         if vectors.ndim != 2 or not (np.abs(np.linalg.norm(vectors, axis=1) - 1) < 1e-3).all():
             raise ModelError(f"image encoder {self._version} gives no finite vectors: take another model")
         return vectors
@@ -101,41 +102,3 @@ class TransformersEmbedder:
             return pooled.flatten(1)
         last = output.last_hidden_state
         return last.mean(dim=1) if last.ndim == 3 else last.flatten(2).mean(dim=2)
-
-
-def _local_folder(model: str) -> Path | None:
-    path = Path(model).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():  # transformers would guess a model from the folder's name
-            raise ModelError(f"image encoder {model} holds no config.json: set dedupe.semantic.model")
-        return path
-    if path.exists() or model.count("/") > 1 or model.startswith((".", "/", "~")):
-        raise ModelError(f"image encoder {model} is no folder: set dedupe.semantic.model to one, or a Hub id")
-    return None
-
-
-def _load(settings: SemanticParams, local: Path | None) -> tuple[Any, Any, bool]:
-    """Processor, model, and whether the weights hold its pooler."""
-    transformers = require("transformers", extra="semantic")
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    source = str(local) if local is not None else settings.model
-    options = {"local_files_only": True} if local is not None else {"revision": settings.revision}
-    try:
-        processor = transformers.AutoImageProcessor.from_pretrained(source, **options)
-        model, report = transformers.AutoModel.from_pretrained(source, output_loading_info=True, **options)
-    except (
-        *torch_device.DAMAGED,
-        ValueError,
-        require("safetensors", extra="semantic").SafetensorError,
-    ) as error:
-        raise ModelError(
-            f"image encoder {source} cannot be loaded: {torch_device.first_line(error)}"
-        ) from error
-    missing = [key for key in report["missing_keys"] if not key.startswith(_POOLER)]
-    wrong = sorted(missing) + sorted(key for key, *_ in report["mismatched_keys"])
-    if wrong:
-        raise ModelError(
-            f"image encoder {source} lacks {len(wrong)} weights, such as {wrong[0]}: fetch it again"
-        )
-    return processor, model, len(missing) == len(report["missing_keys"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import segment_anything
 
-from curate.adapters import segment_anything_segmenter as adapter
+from curate.adapters import box_batches
 from curate.adapters.sam_builds import build_sam_tiny
 from curate.adapters.segment_anything_segmenter import SegmentAnythingSegmenter
 from curate.errors import ModelError
@@ -47,7 +47,7 @@ def test_parts_of_a_long_list_of_boxes_are_the_same(
 ) -> None:
     segmenter = load(checkpoint)
     whole, quality = segmenter.segment(noise(0), BOXES)
-    monkeypatch.setattr(adapter, "_MASK_PIXELS", 48 * 64)
+    monkeypatch.setattr(box_batches, "_MASK_PIXELS", 48 * 64)
     parts, part_quality = segmenter.segment(noise(0), BOXES)
     assert (whole != parts).mean() < 1e-3
     assert quality == pytest.approx(part_quality, abs=1e-4)

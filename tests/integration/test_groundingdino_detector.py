@@ -67,10 +67,10 @@ def test_a_checkpoint_of_the_public_format_detects(checkpoint: Path) -> None:
 
 def test_refusals_are_one_line(checkpoint: Path, tmp_path: Path) -> None:
     assert "does not exist" in refused(tmp_path / "none.pth")
-    assert refused(checkpoint, None) == "autolabel.detector.config = None: expected SwinT_OGC or SwinB"
     alone = tmp_path / "alone.pth"
     torch.save({"model": {}}, alone)
-    assert "the text encoder bert-base-uncased cannot be loaded" in refused(alone)  # offline
+    assert "config is not set, and alone.pth is no public name" in refused(alone, None)
+    assert "text encoder google-bert/bert-base-uncased cannot be loaded" in refused(alone)  # offline
     for name, content in (("empty.pth", {"model": {}}), ("foreign.pth", {"weights": 1})):
         torch.save(content, checkpoint.parent / name)
     assert "is no SwinT_OGC: it lacks" in refused(checkpoint.parent / "empty.pth")

@@ -1,0 +1,172 @@
+"""Models in the format of transformers, from a folder or the Hub: loaded whole, or refused in one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate.adapters import torch_device, weights
+from curate.errors import ModelError
+from curate.extras import require
+
+# What decides a local model's answers; reports and cards beside them do not.
+_MODEL_FILES = (
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "special_tokens_map.json",
+    "tokenizer*.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "*.safetensors",
+    "*.bin",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model comes from.
+
+    Attributes:
+        model: A local folder, which is read without any network, or a Hub id.
+        revision: Of the Hub; ignored for a folder.
+        sha256: The main weights file must have it; None = any.
+        noun: "detector model", for messages.
+        setting: The section of params.yaml that holds `model` and `sha256`, for messages.
+        extra: The pip extra that brings what is needed.
+    """
+
+    model: str
+    revision: str
+    noun: str
+    setting: str
+    sha256: str | None = None
+    extra: str = "autolabel"
+
+    def folder(self) -> Path | None:
+        """The local folder; None for a Hub id.
+
+        Raises:
+            ModelError: It looks like a path, and is no folder of a model.
+        """
+        path = Path(self.model).expanduser()
+        if path.is_dir():
+            if not (path / "config.json").is_file():  # transformers would guess a model from the name
+                raise ModelError(f"{self.noun} {self.model} holds no config.json: set {self.setting}.model")
+            return path
+        if path.exists() or self.model.count("/") > 1 or self.model.startswith((".", "/", "~")):
+            raise ModelError(
+                f"{self.noun} {self.model} is no folder: set {self.setting}.model to one, or a Hub id"
+            )
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model on the CPU, in evaluation mode.
+
+    Attributes:
+        config: Its configuration.
+        processor: What prepares its input.
+        model: The network.
+        version: Hub id @ commit, or folder name @ 12 hex digits of its files' sha256.
+        missing: Names of optional weights that the checkpoint does not hold.
+    """
+
+    config: Any
+    processor: Any
+    model: Any
+    version: str
+    missing: tuple[str, ...]
+
+
+def load(
+    source: Source,
+    *,
+    processor: str,
+    model: str,
+    kinds: Iterable[str] | None = None,
+    optional: Callable[[str], bool] | None = None,
+) -> Loaded:
+    """Read a model whole.
+
+    Args:
+        source: Where from.
+        processor: Name of the class of transformers that prepares the input.
+        model: Name of the class of transformers that loads the network.
+        kinds: Accepted `model_type`s; None = any.
+        optional: Says of a weight's name whether a checkpoint may lack it; None = of none.
+
+    Raises:
+        ModelError: Missing, damaged, of another kind, or not the one that the digest names.
+        MissingExtraError: torch or transformers is not installed.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    local = source.folder()
+    transformers = require("transformers", extra=source.extra)
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    where = str(local) if local is not None else source.model
+    options = {"local_files_only": True} if local is not None else {"revision": source.revision}
+    try:
+        config = transformers.AutoConfig.from_pretrained(where, **options)
+        _accept(config.model_type, kinds, f"{source.noun} {where}")
+        _check(source, local)
+        prepares = getattr(transformers, processor).from_pretrained(where, **options)
+        network, report = getattr(transformers, model).from_pretrained(
+            where, output_loading_info=True, **options
+        )
+    except _damaged(source.extra) as error:
+        line = torch_device.first_line(error)
+        raise ModelError(f"{source.noun} {where} cannot be loaded: {line}") from error
+    missing = sorted(report["missing_keys"])
+    wrong = [name for name in missing if optional is None or not optional(name)]
+    wrong += sorted(name for name, *_ in report["mismatched_keys"])
+    if wrong:
+        raise ModelError(
+            f"{source.noun} {where} lacks {len(wrong)} weights, such as {wrong[0]}: fetch it again"
+        )
+    network.float().eval()  # small checkpoints may be stored in half precision
+    return Loaded(config, prepares, network, _version(source, local, config), tuple(missing))
+
+
+def _accept(kind: str, kinds: Iterable[str] | None, what: str) -> None:
+    if kinds is not None and kind not in kinds:
+        raise ModelError(f"{what} is a {kind}, expected one of {', '.join(kinds)}")
+
+
+def _check(source: Source, local: Path | None) -> None:
+    """Hold the main weights file against the digest; one of the Hub is fetched for that, if it must."""
+    if source.sha256 is None:
+        return
+    path = weights.main_file(local) if local is not None else _of_hub(source)
+    weights.check(
+        path, source.sha256, what=f"{source.noun} {source.model}", setting=f"{source.setting}.sha256"
+    )
+
+
+def _of_hub(source: Source) -> Path | None:
+    cached_file = require("transformers.utils", extra=source.extra).cached_file
+    for name in weights.MAIN_FILES:
+        found = cached_file(
+            source.model, name, revision=source.revision, _raise_exceptions_for_missing_entries=False
+        )
+        if found is not None:
+            return Path(found)
+    return None
+
+
+def _damaged(extra: str) -> tuple[type[BaseException], ...]:
+    return (*torch_device.DAMAGED, ValueError, require("safetensors", extra=extra).SafetensorError)
+
+
+def _version(source: Source, local: Path | None, config: Any) -> str:
+    if local is not None:
+        files = sorted({file for pattern in _MODEL_FILES for file in local.glob(pattern)})
+        return f"{local.resolve().name}@{weights.digest(files)}"
+    commit = getattr(config, "_commit_hash", None)
+    return f"{source.model}@{commit[:12] if commit else source.revision}"
