@@ -1,4 +1,4 @@
-"""Run lengths of masks, compiled: the brush's bits, and from lines of rows to lines of columns. Imports numba.
+"""Run lengths of masks, compiled: the brush's bits, and from rows to columns and back. Imports numba.
 
 A mask is told by the intervals [start, end) of its pixels, counted along the rows (brush) or down the columns
 (COCO). No step makes an array of the image's size: time and memory go with the length of the outline.
@@ -42,12 +42,39 @@ def _bits(data: Bytes, at: int, count: int) -> int:
 
 
 @_compiled
+def _joined(found: Places, used: int, start: int, end: int) -> int:
+    """Add an interval behind the last one, or make that longer; the new number of entries."""
+    if used and found[used - 1] == start:
+        found[used - 1] = end
+        return used
+    found[used], found[used + 1] = start, end
+    return used + 2
+
+
+@_compiled
+def _noted(  # noqa: PLR0917 - compiled functions take no keywords
+    data: Bytes, at: int, word: int, length: int, repeated: bool, found: Places, used: int
+) -> int:
+    """Note the opaque pixels of one run, whose words begin at bit `at`; the new number of entries."""
+    first, past = word // _CHANNELS, (word + length) // _CHANNELS  # pixels whose alpha is in the run
+    if repeated:
+        if first < past and _bits(data, at, _WORD_BITS) >= _HALF_OPAQUE:
+            used = _joined(found, used, first, past)
+        return used
+    for pixel in range(first, past):
+        offset = pixel * _CHANNELS + _CHANNELS - 1 - word
+        if _bits(data, at + offset * _WORD_BITS, _WORD_BITS) >= _HALF_OPAQUE:
+            used = _joined(found, used, pixel, pixel + 1)
+    return used
+
+
+@_compiled
 def opaque(data: Bytes) -> tuple[int, Places]:
     """Read a brush's bytes.
 
     Returns:
-        The number of pixels that the bytes announce, or DAMAGED; and the intervals whose alpha is at least one
-        half, as start, end, start, end, ...
+        The number of pixels that the bytes announce, or DAMAGED; and the intervals whose alpha is at least
+        one half, as start, end, start, end, ...
     """
     size = data.size * 8
     found = np.empty(2 * (size // _SHORTEST + 2), dtype=np.int64)
@@ -71,30 +98,12 @@ def opaque(data: Bytes) -> tuple[int, Places]:
         words = 1 if repeated else length
         if at + words * _WORD_BITS > size or word + length > total:
             return DAMAGED, found[:0]
-        first, past = word // _CHANNELS, (word + length) // _CHANNELS  # pixels whose alpha is in the run
-        if repeated:
-            if first < past and _bits(data, at, _WORD_BITS) >= _HALF_OPAQUE:
-                used = _joined(found, used, first, past)
-        else:
-            for pixel in range(first, past):
-                offset = pixel * _CHANNELS + _CHANNELS - 1 - word
-                if _bits(data, at + offset * _WORD_BITS, _WORD_BITS) >= _HALF_OPAQUE:
-                    used = _joined(found, used, pixel, pixel + 1)
+        used = _noted(data, at, word, length, repeated == 1, found, used)
         at += words * _WORD_BITS
         word += length
     if total % _CHANNELS:
         return DAMAGED, found[:0]
     return total // _CHANNELS, found[:used]
-
-
-@_compiled
-def _joined(found: Places, used: int, start: int, end: int) -> int:
-    """Add an interval behind the last one, or make that longer; the new number of entries."""
-    if used and found[used - 1] == start:
-        found[used - 1] = end
-        return used
-    found[used], found[used + 1] = start, end
-    return used + 2
 
 
 @_compiled
@@ -113,7 +122,9 @@ def _toggles(edges: Places, line: int, length: int, first: int, into: Places) ->
 
 
 @_compiled
-def _walk(edges: Places, length: int, lines: int, starts: Places, out: Places, fill: bool) -> None:
+def _walk(  # noqa: PLR0917 - compiled functions take no keywords
+    edges: Places, length: int, lines: int, starts: Places, out: Places, fill: bool
+) -> None:
     """Visit every change between a line and the one before: count them by place in the line, or note them.
 
     Args:
