@@ -58,6 +58,26 @@ def bbox(rle: str, *, width: int, height: int) -> Box | None:
     return x, y, x + w, y + h
 
 
+def bboxes(rles: Sequence[str], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The smallest boxes around many masks, of images of any size; only the runs are read.
+
+    Args:
+        rles: N COCO compressed counts, each of its image's size.
+        sizes: (N, 2) width and height of the images, upright pixels.
+
+    Returns:
+        (N, 4) float64 xyxy; a point at the origin for an empty mask.
+    """
+    if not rles:
+        return np.zeros((0, 4))
+    encoded = [
+        {"size": [height, width], "counts": rle.encode("ascii")}
+        for rle, (width, height) in zip(rles, sizes.tolist(), strict=True)
+    ]
+    found = np.asarray(coco.toBbox(encoded), dtype=np.float64)
+    return np.concatenate([found[:, :2], found[:, :2] + found[:, 2:]], axis=1)
+
+
 def rle_iou(rles_a: Sequence[str], rles_b: Sequence[str], *, width: int, height: int) -> NDArray[np.float64]:
     """Intersection over union of every mask of one set with every mask of the other.
 

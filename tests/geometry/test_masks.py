@@ -94,3 +94,14 @@ def test_counts_of_another_size_are_refused_before_pycocotools_sees_them() -> No
 def test_a_stack_of_masks_is_refused() -> None:
     with pytest.raises(RecordError, match=r"expected a mask \(H, W\), got \(2, 3, 4\)"):
         masks.encode(np.zeros((2, 3, 4), dtype=bool))
+
+
+@given(st.lists(mask, max_size=6))
+def test_boxes_of_many_masks_are_those_of_each(planes: list[BoolArray]) -> None:
+    rles = [masks.encode(plane) for plane in planes]
+    sizes = np.array([plane.shape[::-1] for plane in planes], dtype=np.int64).reshape(-1, 2)
+    one_by_one = [
+        masks.bbox(rle, width=int(width), height=int(height)) or (0.0, 0.0, 0.0, 0.0)
+        for rle, (width, height) in zip(rles, sizes, strict=True)
+    ]
+    assert masks.bboxes(rles, sizes).tolist() == [list(box) for box in one_by_one]
