@@ -27,7 +27,7 @@ from typing import Any
 
 from curate import params as params_file
 from curate import schema, tables
-from curate.adapters.labelstudio import accounts, client, codec, connection, project, sync
+from curate.adapters.labelstudio import accounts, client, codec, connection, project, reading, sync
 from curate.errors import AnnotationToolError, CurateError, InputError, ParamsError
 from curate.geometry import masks
 from curate.ports import ProjectRef
@@ -113,11 +113,13 @@ def answer(job: Job, truth: Truth, categories: Sequence[str], seed: int) -> dict
 
 def _suggestions(job: Job) -> list[eyes.Suggestion]:
     """The suggested boxes, read with the same codec that reads people's answers."""
-    work = codec.Work("-", job.image_id, job.width, job.height, job.email, job.suggestions, False, None, None)
+    work = reading.Work(
+        "-", job.image_id, job.width, job.height, job.email, job.suggestions, False, None, None
+    )
     names = sorted({name for region in job.suggestions for name in region["value"].get(region["type"], [])})
     return [
         eyes.Suggestion(codec.region_id(row.parent_id), row.bbox_xyxy, row.category)
-        for row in codec.decode_work(work, names)
+        for row in reading.read(work, names).rows
         if row.parent_id is not None and row.bbox_xyxy is not None and row.category is not None
     ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curate.adapters.labelstudio import codec
+from curate.adapters.labelstudio import codec, reading
 from curate.errors import InputError
 from curate.geometry import boxes
 from curate.ports import TaskDraft
@@ -118,10 +118,10 @@ def test_what_is_drawn_does_not_depend_on_the_suggestions() -> None:
 
 def test_an_answer_is_read_back_with_its_parent() -> None:
     body = labelers.answer(job(FIRST), TRUTH, NAMES, 0)
-    work = codec.Work(
+    work = reading.Work(
         "t", builders.image_id("one"), *SIZE, FIRST, body["result"], False, body["lead_time"], None
     )
-    (row,) = codec.decode_work(work, NAMES)
+    (row,) = reading.read(work, NAMES).rows
     assert (
         row.parent_id
         == builders.annotation("one", "stop_sign", (22, 18, 84, 80), origin="model").annotation_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from curate.adapters.labelstudio import codec, sync
+from curate.adapters.labelstudio import reading, sync
 from curate.adapters.labelstudio.client import Client
 from curate.errors import AnnotationToolError
 from curate.ports import Progress, ProjectRef
@@ -39,10 +39,10 @@ def pull(
         categories: Names that the project knows.
 
     Raises:
-        AnnotationToolError: Unreachable, or an answer that `codec` has no rule for.
+        AnnotationToolError: Unreachable.
     """
     names = _annotators(client)
-    work: list[codec.Work] = []
+    work: list[reading.Work] = []
     superseded = 0
     tasks = sync.pages(
         client,
@@ -74,10 +74,10 @@ def pull(
     return rows, progress
 
 
-def _decode(work: Sequence[codec.Work], categories: Sequence[str]) -> list[Annotation]:
+def _decode(work: Sequence[reading.Work], categories: Sequence[str]) -> list[Annotation]:
     rows: dict[str, Annotation] = {}
     for answer in track(work, total=len(work), label="pull: masks"):
-        for row in codec.decode_work(answer, categories):
+        for row in reading.read(answer, categories).rows:
             rows[row.annotation_id] = row
     return [rows[key] for key in sorted(rows)]
 
@@ -90,10 +90,10 @@ def _annotators(client: Client) -> dict[int, str]:
     return {int(user["id"]): str(user["email"]) for user in users}
 
 
-def _latest(task: Mapping[str, Any], names: Mapping[int, str]) -> dict[str, codec.Work]:
+def _latest(task: Mapping[str, Any], names: Mapping[int, str]) -> dict[str, reading.Work]:
     """The answer that each person gave last, by name: an older one was replaced by it."""
     data = task["data"]
-    latest: dict[str, codec.Work] = {}
+    latest: dict[str, reading.Work] = {}
     for answer in sorted(task["annotations"], key=lambda one: (one["updated_at"], one["id"])):
         person = names.get(answer["completed_by"])
         if person is None:
@@ -102,7 +102,7 @@ def _latest(task: Mapping[str, Any], names: Mapping[int, str]) -> dict[str, code
                 "add the person again, or delete the answer"
             )
         lead_time = answer["lead_time"]
-        latest[person] = codec.Work(
+        latest[person] = reading.Work(
             task_id=str(data["task_id"]),
             image_id=str(data["image_id"]),
             width=int(data["width"]),
@@ -112,5 +112,6 @@ def _latest(task: Mapping[str, Any], names: Mapping[int, str]) -> dict[str, code
             skipped=bool(answer["was_cancelled"]),
             lead_time_s=float(lead_time) if lead_time is not None else None,
             created_at=answer["created_at"],
+            updated_at=answer["updated_at"],
         )
     return latest

@@ -17,7 +17,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.errors import AnnotationToolError
+from curate.errors import AnnotationToolError, RecordError
 from curate.geometry import masks
 from curate.records import BoolArray
 
@@ -38,18 +38,21 @@ def encode(mask: BoolArray) -> list[int]:
     return _written(np.flatnonzero(np.diff(padded)), int(mask.size))
 
 
-def from_coco(counts: str, *, width: int, height: int) -> list[int]:
-    """The bytes of a mask in COCO's compressed counts; no array of the image's size is made.
+def from_coco(counts: str, *, width: int, height: int) -> list[int] | None:
+    """The bytes of a mask in COCO's compressed counts, None without pixels.
+
+    No array of the image's size is made.
 
     Raises:
-        RecordError: The counts are damaged.
-        AnnotationToolError: They are of another image size.
+        RecordError: The counts are damaged or of another image size.
     """
     borders = np.cumsum(masks.run_lengths(counts))
     if borders[-1] != width * height:
-        raise _another_size(int(borders[-1]), width, height)
+        raise RecordError(_another_size(int(borders[-1]), width, height))
     edges = borders if len(borders) % 2 == 0 else borders[:-1]
     kept = np.repeat(np.diff(edges)[::2] > 0, 2)  # a run of no pixels ends nothing
+    if not kept.any():
+        return None
     return _written(_compiled().crossed(_merged(edges[kept]), height, width), width * height)
 
 
@@ -91,7 +94,7 @@ def _read(rle: Sequence[int], width: int, height: int) -> NDArray[np.int64]:
     if pixels == runs.DAMAGED:
         raise AnnotationToolError("a mask's run-length bytes are damaged")
     if pixels != width * height:
-        raise _another_size(pixels, width, height)
+        raise AnnotationToolError(_another_size(pixels, width, height))
     found: NDArray[np.int64] = edges
     return found
 
@@ -110,10 +113,8 @@ def _merged(edges: NDArray[np.int64]) -> NDArray[np.int64]:
     return edges if kept.all() else np.concatenate([edges[:1], inner.ravel()[kept], edges[-1:]])
 
 
-def _another_size(pixels: int, width: int, height: int) -> AnnotationToolError:
-    return AnnotationToolError(
-        f"a mask covers {pixels} pixels, expected {width} x {height} = {width * height}"
-    )
+def _another_size(pixels: int, width: int, height: int) -> str:
+    return f"a mask covers {pixels} pixels, expected {width} x {height} = {width * height}"
 
 
 def _compiled() -> ModuleType:
