@@ -1,0 +1,123 @@
+"""Figures of quality control: means and ratios of sums over images, with intervals from resampled images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
+
+from curate.intervals import Figure, Sums, interval, resampled_sums, wilson
+
+Values = NDArray[np.float64]
+LEAST_IMAGES = 10  # below, an interval by resampling is too narrow to be shown
+TOO_FEW = f"fewer than {LEAST_IMAGES} images"
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How intervals are made: `resamples` of the images (0 = none), from `seed`."""
+
+    resamples: int
+    seed: int = 0
+
+
+def f1(same: Values, objects: Values, image: NDArray[np.int64], how: Resampling) -> Figure:
+    """Detection F1 from counts of answers.
+
+    Args:
+        same: (N,) matched pairs of one category, by answer.
+        objects: (N,) objects of both sides.
+        image: (N,) image of each answer: the unit that is resampled.
+        how: Of the interval.
+
+    Source:
+        2 TP / (2 TP + FP + FN) (van Rijsbergen 1979) = 2 x matched pairs of one category / objects of both.
+    """
+    return ratio(2 * same, objects, image, how)
+
+
+def ratio(top: Values, bottom: Values, image: NDArray[np.int64], how: Resampling) -> Figure:
+    """A ratio of two sums over answers, with a percentile interval from resampled images.
+
+    `n` is the number of images. Where every image gives the same ratio (all perfect, say) resampling shows
+    no spread; for a ratio of 0 or 1 the interval is then Wilson's, an image counting as one trial.
+
+    Args:
+        top: (N,) contribution of each answer.
+        bottom: (N,) likewise.
+        image: (N,) image of each answer.
+        how: Of the interval.
+    """
+    sums = resampled(np.stack([top, bottom], axis=1), image, how)
+    figure = sums.figure(lambda sums: _share(sums[..., 0], sums[..., 1]))
+    if figure.value in (0.0, 1.0) and figure.low == figure.high and figure.low is not None:
+        bound = wilson(figure.n if figure.value else 0, figure.n)
+        return Figure(figure.value, bound.low, bound.high, figure.n)
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """Sums over images and over resamples of them: any number of figures from one drawing.
+
+    Attributes:
+        images: How many.
+        total: (F,) sums.
+        drawn: (R, F) sums of resamples.
+    """
+
+    images: int
+    total: Sums
+    drawn: Sums
+
+    def figure(self, compute: Callable[[Sums], Values]) -> Figure:
+        """A figure from sums (..., F) to (...), NaN where undefined."""
+        value = float(compute(self.total)) if self.images else float("nan")
+        if np.isnan(value):
+            return Figure(None, None, None, self.images, "nothing to measure")
+        if self.images < LEAST_IMAGES:
+            return Figure(value, None, None, self.images, TOO_FEW)
+        if not len(self.drawn):
+            return Figure(value, None, None, self.images, "no resamples were asked for")
+        ends = interval(compute(self.drawn))
+        if ends is None:
+            return Figure(value, None, None, self.images, "undefined in too many resamples")
+        return Figure(value, ends[0], ends[1], self.images)
+
+
+def resampled(
+    parts: Values | coo_array,
+    image: NDArray[np.int64],
+    how: Resampling,
+    *,
+    strata: NDArray[np.int64] | None = None,
+) -> Resampled:
+    """Add up the contributions of answers by image, and resample the images.
+
+    Args:
+        parts: (N, F) contributions of each answer.
+        image: (N,) image of each answer.
+        how: Of the resamples.
+        strata: (N,) group of each answer's image, for a stratified bootstrap.
+    """
+    names, first, unit = np.unique(image, return_index=True, return_inverse=True)
+    cells = coo_array(parts)
+    answer, column = cells.coords
+    shape = (len(names), cells.shape[1])
+    per_image = csr_array(coo_array((cells.data, (unit[answer], column)), shape=shape))
+    few = len(names) < LEAST_IMAGES  # no interval will be shown
+    drawn = resampled_sums(
+        per_image,
+        resamples=0 if few else how.resamples,
+        seed=how.seed,
+        strata=None if strata is None else strata[first],
+    )
+    return Resampled(len(names), np.asarray(per_image.sum(axis=0)).ravel(), drawn)
+
+
+def _share(top: Values, bottom: Values) -> Values:
+    out = np.full(np.shape(bottom), np.nan)
+    return np.asarray(np.divide(top, bottom, out=out, where=np.asarray(bottom) > 0))

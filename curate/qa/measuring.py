@@ -1,0 +1,262 @@
+"""Everything that quality control measures, from the tables of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from curate.intervals import Figure
+from curate.params.quality import QualityParams
+from curate.qa import arms, caught, edits, estimates, gold, looks, outdated, seeding, timing
+from curate.qa.arms import CONTROL, SUGGESTED, Saved
+from curate.qa.caught import Planted
+from curate.qa.edits import CategoryEdits
+from curate.qa.estimates import Resampling
+from curate.qa.gold import Labeler, Run, Scores
+from curate.qa.looks import Drawn, Flags, Looks
+from curate.qa.outdated import Outdated
+from curate.qa.timing import Times
+from curate.records import Annotation
+
+Values = NDArray[np.float64]
+ARMS = ("suggested", "control")
+_NO_GOLD = "no gold image was answered in this arm"
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What is measured.
+
+    Attributes:
+        plan: Of select.
+        answers: Of pull.
+        annotations: Of pull: what people drew.
+        suggestions: Of autolabel.
+        known: Known answers of gold images; without rows where there is no gold.
+        images: image_id, width, height and drop_reason, of dedupe.
+        categories: Names of the taxonomy, in its order.
+        guideline: Digest of today's guideline; None = not known.
+        taxonomy: Digest of today's taxonomy.
+    """
+
+    plan: pa.Table
+    answers: pa.Table
+    annotations: pa.Table
+    suggestions: pa.Table
+    known: pa.Table
+    images: pa.Table
+    categories: Sequence[str]
+    guideline: str | None
+    taxonomy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm: time and quality side by side with the other's.
+
+    Attributes:
+        answers: That were compared.
+        image_s: Mean seconds an image.
+        object_s: Seconds an object drawn: all seconds by all objects.
+        figures: f1_gold, iou_gold, f1_between, iou_between, f1_model: see docs/lead.md.
+    """
+
+    answers: int
+    image_s: Figure
+    object_s: Figure
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All figures, and the columns that they came from."""
+
+    looks: Looks
+    objects: NDArray[np.int64]
+    proposed: NDArray[np.int64]
+    times: Times
+    compared: Flags
+    saved: Saved
+    arms: tuple[Arm, Arm]
+    scores: Scores
+    run: Run
+    gold: Mapping[str, Figure]
+    labelers: list[Labeler]
+    planted: Planted
+    found: Flags
+    caught: Mapping[str, Figure]
+    suggestions: list[CategoryEdits]
+    outdated: Outdated
+
+
+def measure(tables: Tables, params: QualityParams) -> Measured:
+    """Compute everything.
+
+    Raises:
+        TableError: The plan plants an error in a suggestion that there is not.
+    """
+    material = _Material.of(tables, params)
+    looked, scores, times = material.looks, material.scores, material.times
+    how = Resampling(params.bootstrap)
+    timed = material.compared & ~np.isnan(times.seconds)
+    planted = _planted(material, tables)
+    found = caught.caught(planted, material.drawn, material.shown, iou_threshold=params.iou_threshold)
+    traced = edits.trace(
+        looked, material.drawn, material.shown, material.sizes, tolerance_px=params.tolerance_px
+    )
+    return Measured(
+        looks=looked,
+        objects=material.objects,
+        proposed=material.proposed,
+        times=times,
+        compared=material.compared,
+        saved=arms.saved(
+            times.seconds[timed],
+            proposed=material.proposed[timed].astype(np.float64),
+            control=looked.control[timed],
+            person=looked.person[timed],
+            image=looked.image[timed],
+            how=how,
+        ),
+        arms=(_arm(SUGGESTED, material, params), _arm(CONTROL, material, params)),
+        scores=scores,
+        run=gold.running(looked, scores, window=params.gold_window),
+        gold=gold.figures(scores, looked.image, np.flatnonzero(looked.gold), how),
+        labelers=gold.by_labeler(
+            looked, scores, level=params.gold_alert_f1, least=params.gold_least, how=how
+        ),
+        planted=planted,
+        found=found,
+        caught=caught.by_kind(planted, found),
+        suggestions=edits.by_category(traced, looked, how),
+        outdated=outdated.find(looked, guideline=tables.guideline, taxonomy=tables.taxonomy),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """The tables joined: columns that every figure is made from."""
+
+    looks: Looks
+    drawn: Drawn
+    shown: Drawn
+    scores: Scores  # against known answers
+    against_model: Scores
+    objects: NDArray[np.int64]
+    proposed: NDArray[np.int64]
+    times: Times
+    compared: Flags
+    sizes: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, tables: Tables, params: QualityParams) -> _Material:
+        looked = looks.collect(tables.plan, tables.answers)
+        count = len(looked)
+        names = looks.category_names(tables.annotations, tables.suggestions, tables.known)
+        drawn = looks.drawn(looked, tables.annotations, names)
+        shown = looks.on_images(looked, tables.suggestions, names)
+        known = looks.on_images(looked, tables.known, names)
+        objects = np.bincount(drawn.objects.group, minlength=count)
+        return cls(
+            looks=looked,
+            drawn=drawn,
+            shown=shown,
+            scores=gold.score(count, drawn, known, iou_threshold=params.iou_threshold),
+            against_model=gold.score(count, drawn, shown, iou_threshold=params.iou_threshold),
+            objects=objects,
+            proposed=np.bincount(shown.objects.group, minlength=count),
+            times=timing.capped(looked.seconds(), objects, looked.control, idle_cap_s=params.idle_cap_s),
+            compared=_comparable(looked, tables),
+            sizes=_sizes(looked, tables.images),
+        )
+
+
+def _arm(arm: int, material: _Material, params: QualityParams) -> Arm:
+    looked, how = material.looks, Resampling(params.bootstrap)
+    of_arm = looked.control == (arm == CONTROL)
+    rows = np.flatnonzero(of_arm & material.compared & ~np.isnan(material.times.seconds))
+    image, seconds = looked.image[rows], material.times.seconds[rows]
+    between = arms.between_labelers(
+        looked, material.drawn, arm, rows=~looked.seeded, how=how, iou_threshold=params.iou_threshold
+    )
+    on_gold = np.flatnonzero(of_arm & looked.gold & ~looked.seeded)
+    against_gold = gold.figures(material.scores, looked.image, on_gold, how)
+    if not len(on_gold):
+        nothing = Figure(None, None, None, 0, _NO_GOLD)
+        against_gold = {"f1": nothing, "mean_iou": nothing}
+    compared = np.flatnonzero(of_arm & material.compared)
+    return Arm(
+        answers=len(compared),
+        image_s=estimates.ratio(seconds, np.ones(len(rows)), image, how),
+        object_s=estimates.ratio(seconds, material.objects[rows].astype(np.float64), image, how),
+        figures={
+            "f1_gold": against_gold["f1"],
+            "iou_gold": against_gold["mean_iou"],
+            "f1_between": between[0],
+            "iou_between": between[1],
+            "f1_model": gold.figures(material.against_model, looked.image, compared, how)["f1"],
+        },
+    )
+
+
+def _comparable(all_looks: Looks, tables: Tables) -> Flags:
+    """Answers of images that are random samples of the same images, so that their arms can be compared.
+
+    Where everything that is kept is looked at, those are all but gold and planted errors. Where images were
+    picked because they are uncertain or rare, only those of the random audit sample stand for the rest.
+    """
+    ordinary = ~all_looks.gold & ~all_looks.seeded
+    kept = tables.images.filter(pc.is_null(tables.images["drop_reason"]))["image_id"]
+    looked_at = tables.plan.filter(pc.not_equal(tables.plan["arm"], "accepted"))["image_id"]
+    if pc.all(pc.is_in(kept, value_set=looked_at.unique())).as_py():
+        return ordinary
+    audit = pc.equal(all_looks.plan["reason"], "audit").to_numpy()[all_looks.plan_row]
+    return np.asarray(ordinary & (all_looks.control | audit), dtype=np.bool_)
+
+
+def _sizes(all_looks: Looks, images: pa.Table) -> NDArray[np.int64]:
+    """(images, 2) width and height by code; 0 where an image is not known any more."""
+    place = pc.index_in(
+        pa.array(all_looks.images, pa.string()), value_set=images["image_id"].combine_chunks()
+    )
+    rows = images.take(place)
+    return np.stack(
+        [pc.fill_null(rows[side], 0).to_numpy().astype(np.int64) for side in ("width", "height")], axis=1
+    )
+
+
+def _planted(material: _Material, tables: Tables) -> Planted:
+    """The planted errors as labelers saw them, made again from the plan: no table holds them."""
+    all_looks, sizes, names = material.looks, material.sizes, material.drawn.categories
+    rows = np.flatnonzero(all_looks.seeded)
+    image = all_looks.image[rows]
+    wanted = pa.array([all_looks.images[code] for code in np.unique(image)], pa.string())
+    objects = pc.equal(tables.suggestions["outcome"], "object")
+    chosen = tables.suggestions.filter(pc.and_(objects, pc.is_in(tables.suggestions["image_id"], wanted)))
+    by_image: dict[str, list[Annotation]] = {}
+    for row in chosen.to_pylist():  # of planted images only
+        record = replace(Annotation.from_row(row), rle=None)  # boxes tell; masks would have to be drawn
+        by_image.setdefault(record.image_id, []).append(record)
+    kinds, ids = (
+        all_looks.plan[name].take(pa.array(all_looks.plan_row[rows])).to_pylist()
+        for name in ("seeded_kind", "seeded_id")
+    )
+    wrong, right = np.full((len(rows), 4), np.nan), np.full((len(rows), 4), np.nan)
+    category = np.full(len(rows), -1, dtype=np.int64)
+    for at, (code, kind, identity) in enumerate(zip(image.tolist(), kinds, ids, strict=True)):
+        before = by_image.get(all_looks.images[code], [])
+        width, height = (int(side) for side in sizes[code])
+        shown = seeding.plant(before, kind, identity, names=tables.categories, width=width, height=height)
+        for side, objects_of in ((wrong, shown), (right, before)):
+            found = next((row for row in objects_of if row.annotation_id == identity), None)
+            if found is not None and found.bbox_xyxy is not None:
+                side[at] = found.bbox_xyxy
+                if side is wrong:
+                    category[at] = names.index(str(found.category))
+    kind_codes = np.array([caught.KINDS.index(kind) for kind in kinds], dtype=np.int64)
+    return Planted(rows, kind_codes, wrong, category, right)
