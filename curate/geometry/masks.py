@@ -19,6 +19,7 @@ from curate.records import BoolArray, Box
 # COCO's compressed counts: _BITS of a number a character, above _FIRST_CODE.
 _FIRST_CODE, _BITS, _SIGN, _MORE = 48, 5, 0x10, 0x20
 _PLANE = 2  # dimensions
+_LEAST_POINTS = 3  # of a ring
 
 
 def encode(mask: BoolArray) -> str:
@@ -134,6 +135,19 @@ def from_run_lengths(runs: NDArray[np.int64], *, width: int, height: int) -> str
     counts = runs[:-1] if runs[-1] == 0 else runs
     encoded = coco.frPyObjects({"size": [height, width], "counts": counts.tolist()}, height, width)
     return str(encoded["counts"].decode("ascii"))
+
+
+def from_polygons(rings: Sequence[Sequence[float]], *, width: int, height: int) -> str | None:
+    """The COCO compressed counts of the area within rings [x1, y1, x2, y2, ...]; None if no pixel is on.
+
+    Raises:
+        RecordError: A ring of fewer than three points.
+    """
+    for ring in rings:
+        if len(ring) < 2 * _LEAST_POINTS or len(ring) % 2:
+            raise RecordError(f"expected a ring of at least 3 points x, y, got {len(ring)} numbers")
+    merged = coco.merge(coco.frPyObjects([list(ring) for ring in rings], height, width))
+    return str(merged["counts"].decode("ascii")) if coco.area(merged) else None
 
 
 def _checked(rle: str, width: int, height: int) -> dict[str, Any]:

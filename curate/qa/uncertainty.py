@@ -4,7 +4,7 @@ An image is as uncertain as the worst thing about it, each measured from 0 (noth
 
 - `score`: a box near its category's threshold, above or (where rejected boxes are kept) below it:
   1 - |score - threshold| / near;
-- `mask`: the segmenter and the detector disagree: (least - IoU) / least for the IoU of the mask's own box with
+- `mask`: the segmenter and the detector disagree: (least - IoU) / least for the IoU of the mask's box with
   the detector's; 1 for a suggestion without a mask where others have one, because the stage autolabel found
   none that fits;
 - `category`: two boxes of different categories on one object (IoU of at least a half) with close scores:

@@ -105,3 +105,14 @@ def test_boxes_of_many_masks_are_those_of_each(planes: list[BoolArray]) -> None:
         for rle, (width, height) in zip(rles, sizes, strict=True)
     ]
     assert masks.bboxes(rles, sizes).tolist() == [list(box) for box in one_by_one]
+
+
+def test_rings_become_their_raster() -> None:
+    square, far = [2, 1, 6, 1, 6, 4, 2, 4], [7, 6, 9, 6, 9, 8, 7, 8]
+    expected = np.zeros((10, 12), dtype=np.bool_)
+    expected[1:4, 2:6] = expected[6:8, 7:9] = True
+    found = masks.from_polygons([square, far], width=12, height=10)
+    assert found == masks.encode(expected)
+    assert masks.from_polygons([[0, 0, 0, 0, 0, 0]], width=12, height=10) is None
+    with pytest.raises(RecordError, match="at least 3 points"):
+        masks.from_polygons([[0, 0, 1, 1]], width=12, height=10)
