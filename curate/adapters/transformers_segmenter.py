@@ -49,6 +49,8 @@ class TransformersSegmenter:
         )
         self._images: Any = loaded.processor.image_processor
         self._model = loaded.model.to(self._place.device)
+        # SAM pads what it sees, so that only a part of it is the image; SAM 2 squeezes into a square.
+        self._padded = loaded.config.model_type == "sam"
         self._version = loaded.version
 
     @property
@@ -74,10 +76,9 @@ class TransformersSegmenter:
             return np.zeros((0, height, width), dtype=np.bool_), np.zeros(0, dtype=np.float32)
         prepared = self._images(image, return_tensors="pt", input_data_format="channels_last")
         features = self._encode(prepared["pixel_values"], (height, width))
-        # SAM pads what it sees, so that only a part of it is the image; SAM 2 squeezes into a square.
-        sizes = [prepared[name] for name in ("original_sizes", "reshaped_input_sizes") if name in prepared]
-        seen = prepared.get("reshaped_input_sizes", [prepared["pixel_values"].shape[-2:]])[0]
+        seen = prepared["reshaped_input_sizes"][0] if self._padded else prepared["pixel_values"].shape[-2:]
         scale = np.array([int(seen[1]) / width, int(seen[0]) / height] * 2)
+        sizes = [[(height, width)], *([prepared["reshaped_input_sizes"]] if self._padded else [])]
         return masks_of_boxes(
             boxes, (height, width), lambda part: self._decode(features, part * scale, sizes)
         )
