@@ -21,6 +21,7 @@ def main(params: Params) -> StageReport:
             table=Path("data/autolabel/annotations.parquet"),
             shards=Path(".cache/autolabel"),
             plot=Path("plots/autolabel_scores.csv"),
+            failures=Path("data/autolabel/failures.csv"),
         ),
         ports=autolabel.Ports(
             models=functools.partial(models.models, settings),

@@ -18,15 +18,16 @@ from curate.records import Category, Detections, FloatArray, UInt8Image
 class GroundingTexts:
     """A loaded model and how it is asked."""
 
-    def __init__(self, loaded: Loaded, place: Place, how: PromptScore) -> None:
+    def __init__(self, loaded: Loaded, place: Place, how: PromptScore, *, apart: bool = False) -> None:
         """Bring the model to its device.
 
         Args:
             loaded: On the CPU.
             place: Where it shall run.
             how: A box's score for a prompt: mean or max over the prompt's tokens.
+            apart: A text of its own for each category.
         """
-        self._processor, self._place, self._how = loaded.processor, place, how
+        self._processor, self._place, self._how, self._apart = loaded.processor, place, how, apart
         self._model = loaded.model.to(place.device)
         self._backbone = self._model.model.backbone = encoded_once(self._model.model.backbone)
         heads = {id(head): head for head in self._model.bbox_embed}
@@ -50,6 +51,7 @@ class GroundingTexts:
                 offsets=self._offsets,
                 max_tokens=self._max_tokens,
                 how=self._how,
+                apart=self._apart,
             )
         finally:
             self._backbone.forget()

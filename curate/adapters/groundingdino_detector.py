@@ -50,6 +50,7 @@ class GroundingDinoDetector:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         self._place = torch_device.place(device, precision)
         self._prompt_score = settings.prompt_score
+        self._apart = settings.texts == "per_category"
         checkpoint = weights.find(
             settings.model, noun="detector checkpoint", setting="autolabel.detector.model"
         )
@@ -99,6 +100,7 @@ class GroundingDinoDetector:
                 offsets=self._offsets,
                 max_tokens=int(self._model.max_text_len),
                 how=self._prompt_score,
+                apart=self._apart,
             )
         finally:
             self._backbone.forget()

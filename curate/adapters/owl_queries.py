@@ -27,15 +27,16 @@ _TEXTS = 64  # encoded at once
 class OwlQueries:
     """A loaded model and how it is asked."""
 
-    def __init__(self, loaded: Loaded, place: Place, how: PromptScore) -> None:
+    def __init__(self, loaded: Loaded, place: Place, how: PromptScore, *, apart: bool = False) -> None:
         """Bring the model to its device.
 
         Args:
             loaded: On the CPU.
             place: Where it shall run.
             how: Without meaning here: one score a prompt.
+            apart: Without meaning here: no prompt knows of another.
         """
-        del how
+        del how, apart
         self._torch = require("torch", extra="autolabel")
         self._processor, self._place = loaded.processor, place
         self._model = loaded.model.to(place.device)

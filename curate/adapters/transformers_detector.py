@@ -49,7 +49,9 @@ class TransformersDetector:
             model="AutoModelForZeroShotObjectDetection",
             kinds=_KINDS,
         )
-        self._asked = _KINDS[loaded.config.model_type](loaded, place, settings.prompt_score)
+        self._asked = _KINDS[loaded.config.model_type](
+            loaded, place, settings.prompt_score, apart=settings.texts == "per_category"
+        )
         self._version = loaded.version
 
     @property

@@ -1,208 +1,231 @@
-"""From images to annotations by models: what a worker of the autolabel stage does."""
+"""From images to rows by models: what a worker of the autolabel stage does."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from curate import schema, tables
-from curate.geometry import boxes, masks
-from curate.images import load
-from curate.labeling import cleanup, nms, prompts, taxonomy
+from curate import tables
+from curate.errors import DeviceMemoryError, InputError
+from curate.labeling import decoding, keys, rows, taxonomy
+from curate.labeling.batching import BatchSize
+from curate.labeling.decoding import ImageFile
+from curate.labeling.models import Models
+from curate.labeling.shard_files import ShardFiles
+from curate.labeling.work import ShardWork
 from curate.params import AutolabelParams
-from curate.ports import Detector, Segmenter
-from curate.records import Annotation, Category, Detections, Outcome, UInt8Image, derived_id
+from curate.records import Category, UInt8Image
+
+__all__ = ["Failed", "Labeled", "Labeler", "labeling"]
+
+_DRAWN_AHEAD = 4  # images whose masks wait to be encoded
+_Decoded = tuple[ImageFile, UInt8Image]
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
-    """What proposes. Without a segmenter there are boxes only."""
+class Labeled:
+    """An image whose rows, if it has any, stand in a file.
 
-    detector: Detector
-    segmenter: Segmenter | None = None
+    Attributes:
+        part: The file; its name is the same for all images of a batch.
+        version: Of the models.
+        keys: Of the raw boxes and masks that were used.
+    """
 
-    @property
-    def version(self) -> str:
-        """Detector's and segmenter's, joined by "+"."""
-        segmenter = "" if self.segmenter is None else f"+{self.segmenter.model_version}"
-        return self.detector.model_version + segmenter
-
-
-class Loader:
-    """Loads the models at most once in a process, however often it is asked there."""
-
-    def __init__(self, load_models: Callable[[], Models]) -> None:
-        self._load = load_models
-        self._models: Models | None = None
-
-    def __call__(self) -> Models:
-        """The models of this process."""
-        self._models = self._models or self._load()
-        return self._models
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Loader, (self._load,)  # models stay in their process
+    part: Path
+    version: str
+    keys: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFile:
-    """A kept row, as far as this stage needs it."""
+class Failed:
+    """An image that no model looked at.
 
-    image_id: str
-    path: str
-    width: int
-    height: int
+    Attributes:
+        reason: unreadable | disappeared | too_large | out_of_memory | killed_worker.
+        detail: In words.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """What one worker does at a time: the file, and the images whose annotations it will hold."""
-
-    path: Path
-    images: tuple[ImageFile, ...]
-
-    def __str__(self) -> str:
-        return f"shard {self.path} (images from {self.images[0].path} on)"
+    reason: str
+    detail: str
 
 
-@dataclass(frozen=True, slots=True)
 class Labeler:
-    """Everything that turns images into annotations; lives in a worker."""
+    """Everything that turns images into rows; lives in a worker."""
 
-    params: AutolabelParams
-    categories: tuple[Category, ...]
-    models: Models
+    def __init__(
+        self, params: AutolabelParams, categories: tuple[Category, ...], models: Models, shards: Path
+    ) -> None:
+        """Set up.
 
-    def describe(self, items: Sequence[None]) -> list[tuple[str, str]]:
-        """The models' version, and a digest that changes with whatever could change an annotation.
-
-        That is: models, taxonomy, parameters, code.
+        Args:
+            params: Of the stage.
+            categories: The taxonomy.
+            models: Loaded.
+            shards: Folder with a folder a shard.
         """
-        code = (boxes, cleanup, load, masks, nms, prompts)
-        modules = [__name__, *(module.__name__ for module in code)]
-        ports = (self.models.detector, self.models.segmenter)
-        modules += [type(port).__module__ for port in ports if port is not None]
-        parts = [self.models.version, taxonomy.digest(self.categories), self.params.model_dump_json()]
-        digest = hashlib.sha256(json.dumps([*parts, *map(_code_digest, modules)]).encode()).hexdigest()
-        return [(self.models.version, digest) for _ in items]
-
-    def label_shards(self, shards: Sequence[Shard]) -> list[None]:
-        """Make the files of the shards."""
-        for shard in shards:
-            self._label_shard(shard)
-        return [None] * len(shards)
-
-    def _label_shard(self, shard: Shard) -> None:
-        # Pictures of one size together need no padding; the order never shows in the table.
-        images = sorted(shard.images, key=lambda image: (image.width, image.height, image.image_id))
-        rows = [annotation.row() for annotation in self._label(images)]
-        # A worker that was given up may still write: each has a name of its own until the file is whole.
-        aside = shard.path.with_name(f"{uuid.uuid4().hex}.parquet")
-        tables.write_rows(rows, aside, schema.ANNOTATIONS)
-        try:
-            aside.replace(shard.path)
-        except OSError as error:
-            raise tables.storage_error(error, shard.path) from error
-
-    def _label(self, images: Sequence[ImageFile]) -> Iterator[Annotation]:
-        size = self.params.detector.batch_size
-        for start in range(0, len(images), size):
-            batch = images[start : start + size]
-            pixels = [load.load_upright(Path(image.path)) for image in batch]
-            found = self.models.detector.detect(pixels, self.categories)
-            for image, picture, detections in zip(batch, pixels, found, strict=True):
-                yield from self._annotations(image, picture, detections)
-
-    def _annotations(self, image: ImageFile, pixels: UInt8Image, found: Detections) -> Iterator[Annotation]:
-        """A row a suggestion, with its mask; then one a box that is none, if those are kept."""
-        stays, reasons = nms.sift(found, self._rules())
-        suggested = found.take(stays)
-        yield from self._rows(image, suggested, self._rles(pixels, suggested), "object")
-        if self.params.keep_rejects:
-            left = np.array([i for i, reason in enumerate(reasons) if reason is not None], dtype=np.intp)
-            rejected = found.take(left)
-            why = [reasons[i] for i in left]
-            seen: dict[str, Annotation] = {}
-            for row in self._rows(image, rejected, [None] * len(left), "rejected", why):
-                seen.setdefault(row.annotation_id, row)  # two texts may find the very same box
-            yield from seen.values()
-
-    def _rules(self) -> nms.Rules:
-        return nms.Rules(
-            thresholds={category.name: category.threshold for category in self.categories},
-            min_side=self.params.min_side,
-            iou=self.params.nms_iou,
-            containment=self.params.containment,
-            across=self.params.across,
-            max_boxes=self.params.max_boxes,
+        self._params, self._models, self._shards = params, models, shards
+        self._keys = keys.of_run(params, categories, models)
+        self._taxonomy = taxonomy.digest(categories)
+        self._batch = BatchSize(params.detector.batch_size, on_gpu=models.on_gpu)
+        self._work = partial(
+            ShardWork,
+            keys=self._keys,
+            params=params,
+            names=keys.prompt_names(categories),
+            rules=rows.rules(params, categories),
         )
 
-    def _rles(self, pixels: UInt8Image, found: Detections) -> list[str | None]:
-        """The mask of each box as COCO compressed counts; None where it is empty or misses its box."""
-        if self.models.segmenter is None or not found.categories:
-            return [None] * len(found.categories)
-        limits = self.params.masks
-        planes, _ = self.models.segmenter.segment(pixels, found.boxes)
-        rles: list[str | None] = []
-        for plane, box in zip(planes, found.boxes, strict=True):
-            mask = cleanup.clean(plane, max_hole=limits.max_hole, max_island=limits.max_island)
-            fits = cleanup.fits_box(mask, box, min_iou=limits.min_box_iou)
-            rles.append(masks.encode(mask) if fits else None)
-        return rles
+    def label(self, images: Sequence[ImageFile]) -> list[Labeled | Failed]:
+        """Make the rows of images of one shard, or find them there.
 
-    def _rows(
+        Raises:
+            ParamsError: A prompt is longer than the detector reads.
+            ModelError: The models cannot do it here.
+            StorageError: The disk is full or refuses.
+        """
+        files = ShardFiles(self._shards / images[0].shard)
+        _make_folder(files.folder)
+        path = files.labels(self._keys.labels, [image.image_id for image in images])
+        failed: dict[str, Failed] = {}
+        if not files.has_labels(path):
+            work = self._work(files)
+            failed = self._look(images, work)
+            work.save()
+            done = [image for image in images if image.image_id not in failed]
+            path = files.labels(self._keys.labels, [image.image_id for image in done])
+            files.write_labels(path, work.annotations(done, self._taxonomy))
+        labeled = Labeled(path, self._keys.version, frozenset(self._keys.raw))
+        return [failed.get(image.image_id, labeled) for image in images]
+
+    def _look(self, images: Sequence[ImageFile], work: ShardWork) -> dict[str, Failed]:
+        """Let the models see what is not known; what failed, by image."""
+        failed: dict[str, Failed] = {}
+        todo = [image for image in images if work.missing_texts(image) or len(work.missing_masks(image))]
+        with ExitStack() as stack:
+            decoded = stack.enter_context(closing(decoding.ahead(todo, decoding.threads())))
+            draw = stack.enter_context(_Drawing(beside=self._models.on_gpu))
+            for batch in self._batches(decoded, work, failed):
+                for image, pixels in self._with_boxes(batch, work, failed):
+                    self._draw(image, pixels, work, failed, draw)
+        return failed
+
+    def _batches(
+        self,
+        decoded: Iterable[tuple[ImageFile, UInt8Image | InputError]],
+        work: ShardWork,
+        failed: dict[str, Failed],
+    ) -> Generator[list[_Decoded], None, None]:
+        """Images of one size for which the same texts are missing: nothing is padded."""
+        batch: list[_Decoded] = []
+        for image, pixels in decoded:
+            if isinstance(pixels, InputError):
+                gone = not Path(image.path).exists()
+                failed[image.image_id] = Failed("disappeared" if gone else "unreadable", str(pixels))
+            elif (fault := _other_size(image, pixels)) is not None:
+                failed[image.image_id] = fault
+            else:
+                if batch and not _alike(batch[0][0], image, work):
+                    yield batch
+                    batch = []
+                batch.append((image, pixels))
+                if len(batch) >= self._batch.size:
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
+
+    def _with_boxes(
+        self, batch: list[_Decoded], work: ShardWork, failed: dict[str, Failed]
+    ) -> list[_Decoded]:
+        """Ask the detector for what is missing, all at once; the images that it could look at."""
+        texts = work.missing_texts(batch[0][0])
+        if not texts:
+            return batch
+        categories = [category for text in texts for category in text.categories]
+        detect = partial(self._models.detector.detect, categories=categories)
+        try:
+            found = self._batch.run(detect, [pixels for _, pixels in batch])
+        except DeviceMemoryError as error:
+            for image, _ in batch:
+                failed[image.image_id] = Failed("out_of_memory", str(error))
+            return []
+        for (image, _), detections in zip(batch, found, strict=True):
+            for text in texts:
+                work.add_boxes(text, image, detections)
+        return batch
+
+    def _draw(
         self,
         image: ImageFile,
-        found: Detections,
-        rles: Sequence[str | None],
-        outcome: Outcome,
-        reasons: Sequence[str | None] | None = None,
-    ) -> Iterator[Annotation]:
-        version, digest = self.models.version, taxonomy.digest(self.categories)
-        for index, (category, prompt, rle) in enumerate(
-            zip(found.categories, found.prompts, rles, strict=True)
-        ):
-            x1, y1, x2, y2 = (float(value) for value in found.boxes[index])
-            why = reasons[index] if reasons is not None else None
-            identity = () if why is None else (outcome, prompt, why)
-            yield Annotation(
-                annotation_id=derived_id(image.image_id, version, category, x1, y1, x2, y2, *identity),
-                image_id=image.image_id,
-                origin="model",
-                category=category,
-                bbox_xyxy=(x1, y1, x2, y2),
-                rle=rle,
-                score=float(found.scores[index]),
-                prompt=prompt,
-                model_version=version,
-                outcome=outcome,
-                reject_reason=why,
-                taxonomy_digest=digest,
-            )
+        pixels: UInt8Image,
+        work: ShardWork,
+        failed: dict[str, Failed],
+        draw: _Drawing,
+    ) -> None:
+        boxes = work.missing_masks(image)
+        if self._models.segmenter is None or not len(boxes):
+            return
+        try:
+            planes, _ = self._models.segmenter.segment(pixels, boxes)
+        except DeviceMemoryError as error:
+            failed[image.image_id] = Failed("out_of_memory", str(error))
+            return
+        draw(partial(work.add_masks, image, boxes, planes))
 
 
-def describing(
-    loader: Loader, params: AutolabelParams, categories: tuple[Category, ...]
-) -> Callable[[Sequence[None]], Sequence[tuple[str, str]]]:
-    """Set a worker up for `Labeler.describe`."""
-    return Labeler(params, categories, loader()).describe
+class _Drawing:
+    """Encodes and cleans masks: on a GPU beside the next forward pass, else at once."""
+
+    def __init__(self, *, beside: bool) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="masks") if beside else None
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> _Drawing:
+        return self
+
+    def __call__(self, job: Callable[[], None]) -> None:
+        if self._pool is None:
+            job()
+            return
+        self._waiting.append(self._pool.submit(job))
+        if len(self._waiting) > _DRAWN_AHEAD:
+            self._waiting.popleft().result()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=kind is not None)
+        if kind is None:
+            for job in self._waiting:
+                job.result()
+
+
+def _alike(one: ImageFile, other: ImageFile, work: ShardWork) -> bool:
+    return one.size == other.size and work.missing_texts(one) == work.missing_texts(other)
+
+
+def _other_size(image: ImageFile, pixels: UInt8Image) -> Failed | None:
+    height, width = pixels.shape[:2]
+    if (width, height) == image.size:
+        return None
+    detail = f"image {image.path} has {width}x{height} pixels, its table says {image.width}x{image.height}"
+    return Failed("unreadable", f"{detail}: run `dvc repro --force ingest`")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise tables.storage_error(error, folder) from error
 
 
 def labeling(
-    loader: Loader, params: AutolabelParams, categories: tuple[Category, ...]
-) -> Callable[[Sequence[Shard]], Sequence[None]]:
-    """Set a worker up for `Labeler.label_shards`."""
-    return Labeler(params, categories, loader()).label_shards
-
-
-def _code_digest(module: str) -> str:
-    file = sys.modules[module].__file__
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else module
+    load: Callable[[], Models], params: AutolabelParams, categories: tuple[Category, ...], shards: Path
+) -> Callable[[Sequence[ImageFile]], Sequence[Labeled | Failed]]:
+    """Set a worker up for `Labeler.label`: its models are loaded once."""
+    return Labeler(params, categories, load(), shards).label

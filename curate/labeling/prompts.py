@@ -50,7 +50,9 @@ class TextPass:
 Offsets = Callable[[str], Sequence[tuple[int, int]]]
 
 
-def plan_passes(categories: Sequence[Category], offsets: Offsets, *, max_tokens: int) -> list[TextPass]:
+def plan_passes(
+    categories: Sequence[Category], offsets: Offsets, *, max_tokens: int, apart: bool = False
+) -> list[TextPass]:
     """Spread the prompts of all categories over as few texts as the model can read.
 
     The prompts of one category stay together unless they alone are too long.
@@ -59,6 +61,7 @@ def plan_passes(categories: Sequence[Category], offsets: Offsets, *, max_tokens:
         categories: With their prompts.
         offsets: The model's tokenizer.
         max_tokens: What the model reads, special tokens included.
+        apart: A text of its own for each category, whose scores then depend on no other category.
 
     Raises:
         ParamsError: A prompt that is too long alone, or that the tokenizer makes nothing of.
@@ -69,7 +72,7 @@ def plan_passes(categories: Sequence[Category], offsets: Offsets, *, max_tokens:
     for category in categories:
         prompts = [Prompt(category.name, phrase) for phrase in category.prompts]
         sizes = [_size(prompt, offsets, max_tokens) for prompt in prompts]
-        if sum(sizes) > left and passes[-1]:
+        if passes[-1] and (apart or sum(sizes) > left):
             passes.append([])
             left = room
         for prompt, size in zip(prompts, sizes, strict=True):
@@ -191,6 +194,7 @@ def detect(
     offsets: Offsets,
     max_tokens: int,
     how: PromptScore,
+    apart: bool = False,
 ) -> list[Detections]:
     """Boxes of every category from the lowest threshold of all on, one forward pass a text.
 
@@ -201,13 +205,14 @@ def detect(
         offsets: See `plan_passes`.
         max_tokens: See `plan_passes`.
         how: See `detections`.
+        apart: See `plan_passes`.
 
     Raises:
         ParamsError: A prompt is longer than the model reads.
     """
     floor = min(category.threshold for category in categories)
     of_texts = []
-    for text in plan_passes(categories, offsets, max_tokens=max_tokens):
+    for text in plan_passes(categories, offsets, max_tokens=max_tokens, apart=apart):
         boxes, scores = forward(text.text)
         of_texts.append(
             [

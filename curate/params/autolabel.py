@@ -33,7 +33,10 @@ class DetectorParams(Section):
     prompt_score: Literal["mean", "max"] = Field(
         "mean", description="a box's score for a prompt: mean or max over the prompt's tokens"
     )
-    batch_size: int = Field(4, ge=1, le=512, description="images a forward pass")
+    texts: Literal["joint", "per_category"] = Field(
+        "joint", description="per_category = a text each: slower, but a prompt changes only its own scores"
+    )
+    batch_size: int = Field(0, ge=0, le=512, description="images a forward pass; 0 = found automatically")
 
 
 class SegmenterParams(Section):
@@ -88,4 +91,12 @@ class AutolabelParams(Section):
     max_boxes: int = Field(100, ge=1, le=10_000, description="boxes an image, best scores first")
     keep_rejects: bool = Field(False, description="true = dropped boxes keep a row, with the reason")
     masks: MaskParams = Field(default_factory=MaskParams)
+    least_score: float = Field(
+        0.05, ge=0, le=1, description="boxes from here on are kept aside; thresholds above need no model"
+    )
+    workers: int = Field(
+        0, ge=0, le=1024, description="processes with the models; 0 = one a GPU; without a GPU, one"
+    )
+    max_pixels: int = Field(100_000_000, ge=1, description="an image; larger ones are not read, and fail")
+    max_failures: int = Field(100, ge=0, description="images; with more than so many the stage stops")
     shard_size: int = Field(64, ge=1, le=100_000, description="images; what a killed run repeats at most")
