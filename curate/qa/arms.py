@@ -127,28 +127,8 @@ def _saved(with_: Values, without: Values) -> Values:
 
 def _divided(top: Values, bottom: Values) -> Values:
     """Quotient, 0 where there is nothing to divide by."""
-    return np.asarray(np.divide(top, bottom, out=np.zeros(np.shape(bottom)), where=np.asarray(bottom) != 0))
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """How good the answers of one arm are; side by side with the other's.
-
-    Attributes:
-        gold_f1: Against known answers.
-        gold_iou: Mean box IoU of their matches.
-        between_f1: Of two labelers of the same image. Suggestions shown to both make them more alike, so a
-            higher figure with suggestions is no proof of better answers.
-        between_iou: Mean box IoU of their matches.
-        model_f1: Of answers against what the model proposes for the image, shown or not. How far it is higher
-            where the proposals were shown is how far they pull.
-    """
-
-    gold_f1: Figure
-    gold_iou: Figure
-    between_f1: Figure
-    between_iou: Figure
-    model_f1: Figure
+    above, below = np.broadcast_arrays(top, bottom)
+    return np.asarray(np.divide(above, below, out=np.zeros(above.shape), where=below != 0))
 
 
 def between_labelers(
