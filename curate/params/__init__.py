@@ -16,6 +16,7 @@ from curate.params.engine import EngineParams
 from curate.params.ingest import IngestParams
 from curate.params.labelstudio import LabelStudioParams
 from curate.params.qa import QaParams
+from curate.params.quality import QualityParams
 from curate.params.release import PublishParams, ReleaseParams
 from curate.params.section import Section
 from curate.yamlfile import load_model
@@ -32,6 +33,7 @@ __all__ = [
     "Params",
     "PublishParams",
     "QaParams",
+    "QualityParams",
     "ReleaseParams",
     "SegmenterParams",
     "SemanticParams",
@@ -48,6 +50,7 @@ class Params(Section):
     autolabel: AutolabelParams = Field(default_factory=AutolabelParams)
     qa: QaParams = Field(default_factory=QaParams)
     labelstudio: LabelStudioParams = Field(default_factory=LabelStudioParams)
+    quality: QualityParams = Field(default_factory=QualityParams)
     agreement: AgreementParams = Field(default_factory=AgreementParams)
     release: ReleaseParams = Field(default_factory=ReleaseParams)
     publish: PublishParams = Field(default_factory=PublishParams)

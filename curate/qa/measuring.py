@@ -207,11 +207,13 @@ def _arm(arm: int, material: _Material, params: QualityParams) -> Arm:
 def _comparable(all_looks: Looks, tables: Tables) -> Flags:
     """Answers of images that are random samples of the same images, so that their arms can be compared.
 
-    Where everything that is kept is looked at, those are all but gold and planted errors. Where images were
-    picked because they are uncertain or rare, only those of the random audit sample stand for the rest.
+    Where everything that is kept is looked at (gold of a later round aside), those are all but gold and
+    planted errors. Where images were picked because they are uncertain or rare, only those of the random
+    audit sample stand for the rest.
     """
     ordinary = ~all_looks.gold & ~all_looks.seeded
     kept = tables.images.filter(pc.is_null(tables.images["drop_reason"]))["image_id"]
+    kept = kept.filter(pc.invert(pc.is_in(kept, value_set=tables.known["image_id"].unique())))
     looked_at = tables.plan.filter(pc.not_equal(tables.plan["arm"], "accepted"))["image_id"]
     if pc.all(pc.is_in(kept, value_set=looked_at.unique())).as_py():
         return ordinary

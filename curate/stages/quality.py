@@ -1,0 +1,133 @@
+"""Stage quality: how well and how fast people label, and what suggestions are worth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from curate import schema, tables
+from curate.errors import TableError
+from curate.labeling import taxonomy
+from curate.params.quality import QualityParams
+from curate.qa import gold_pool, measuring, quality_tables
+from curate.qa.measuring import Measured
+from curate.records import StageReport
+
+_IMAGE_COLUMNS = (*gold_pool.IMAGE_COLUMNS, "path")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Tables of earlier stages.
+
+    Attributes:
+        images: Of dedupe.
+        suggestions: Of autolabel.
+        plan: Of select.
+        annotations: Of pull.
+        answers: Of pull.
+        receipt: Of push: which guideline and taxonomy count today.
+        taxonomy: The categories.
+        gold: The parameter `qa.gold`; None = there is none.
+    """
+
+    images: Path
+    suggestions: Path
+    plan: Path
+    annotations: Path
+    answers: Path
+    receipt: Path
+    taxonomy: Path
+    gold: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """`folder` of tables for the labelling lead, `plots` folder of CSV."""
+
+    folder: Path
+    plots: Path
+
+
+def run(params: QualityParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
+    """Measure, and write tables, plots and figures.
+
+    Raises:
+        TableError: A table or the receipt is missing or damaged; the plan does not fit the suggestions.
+        InputError: The gold is missing, damaged, or of unknown images or categories.
+        StorageError: An output cannot be written.
+    """
+    images = tables.read(inputs.images, schema.IMAGES, columns=_IMAGE_COLUMNS)
+    read = _read(inputs, images)
+    measured = measuring.measure(read, params)
+    paths = dict(zip(images["image_id"].to_pylist(), images["path"].to_pylist(), strict=True))
+    for name, table in (
+        ("gold", quality_tables.gold_answers(measured)),
+        ("seeded_errors", quality_tables.seeded(measured)),
+        ("suggestions", quality_tables.suggestions(measured)),
+        ("outdated", quality_tables.outdated(measured, paths)),
+    ):
+        _write_csv(table, outputs.folder / f"{name}.csv")
+    with tables.replacing(outputs.folder / "times.parquet") as partial:
+        pq.write_table(quality_tables.times(measured), partial, compression="zstd")
+    running = quality_tables.gold_answers(measured)
+    for name, table in (
+        ("quality_gold", running.select(["annotator_id", "number", "f1", "low", "high", "recent_f1"])),
+        ("quality_suggestions", quality_tables.fates(measured)),
+        ("quality_arms", quality_tables.arms(measured)),
+    ):
+        _write_csv(table, outputs.plots / f"{name}.csv")
+    return _report(measured)
+
+
+def _read(inputs: Inputs, images: pa.Table) -> measuring.Tables:
+    names = [category.name for category in taxonomy.load(inputs.taxonomy)]
+    receipt = _receipt(inputs.receipt)
+    return measuring.Tables(
+        plan=tables.read(inputs.plan, schema.PLAN),
+        answers=tables.read(inputs.answers, schema.ANSWERS),
+        annotations=tables.read(inputs.annotations, schema.ANNOTATIONS),
+        suggestions=tables.read(inputs.suggestions, schema.ANNOTATIONS),
+        known=gold_pool.load(inputs.gold, images, names),
+        images=images,
+        categories=names,
+        guideline=receipt.get("guideline"),
+        taxonomy=receipt.get("taxonomy"),
+    )
+
+
+def _receipt(path: Path) -> dict[str, str | None]:
+    """What push showed to the labelers last."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {name: content.get(name) for name in ("guideline", "taxonomy")}
+    except (OSError, ValueError, AttributeError) as error:
+        raise TableError(f"{path} cannot be read ({error}): run dvc repro --force push") from error
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    options = pa.csv.WriteOptions(quoting_style="needed")
+    with tables.replacing(path) as partial:
+        pa.csv.write_csv(table, partial, options)
+
+
+def _report(measured: Measured) -> StageReport:
+    looks = measured.looks
+    return StageReport(
+        stage="quality",
+        counts=(
+            ("answers", len(looks)),
+            ("skipped", looks.skipped),
+            ("on gold", int(looks.gold.sum())),
+            ("labelers below the gold level", sum(one.state == "alert" for one in measured.labelers)),
+            ("planted errors seen", len(measured.found)),
+            ("caught", int(measured.found.sum())),
+            ("under an older guideline or taxonomy", len(measured.outdated.look)),
+        ),
+        metrics=quality_tables.metrics(measured),
+    )
