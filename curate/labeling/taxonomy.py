@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate.errors import ParamsError
+from curate.labeling.promise import Promise
 from curate.records import Category
 from curate.yamlfile import Location, load_model, load_yaml
 
@@ -38,6 +39,7 @@ class _TaxonomyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     categories: tuple[_CategoryEntry, ...]
+    fitted: Promise | None = None
 
 
 def load(path: Path) -> tuple[Category, ...]:
@@ -74,6 +76,15 @@ def load(path: Path) -> tuple[Category, ...]:
         )
         for entry in sorted(file.categories, key=lambda entry: entry.id)
     )
+
+
+def promise(path: Path) -> Promise | None:
+    """What the file's thresholds are known to keep; None where they were not fitted.
+
+    Raises:
+        ParamsError: As `load`.
+    """
+    return load_model(path, _TaxonomyFile).fitted
 
 
 def digest(categories: Sequence[Category]) -> str:

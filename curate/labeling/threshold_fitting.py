@@ -12,13 +12,14 @@ import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.errors import ParamsError, TableError
-from curate.labeling import taxonomy, taxonomy_edit, thresholds, verdicts
+from curate.labeling import promise, taxonomy, taxonomy_edit, thresholds, verdicts
+from curate.labeling.promise import Promise
 from curate.labeling.thresholds import Fit, Target
 from curate.records import Category
 
 _COLUMNS = (
     "annotation_id", "image_id", "annotator_id", "category", "bbox_xyxy", "score", "parent_id", "outcome",
-    "taxonomy_digest",
+    "taxonomy_digest", "model_version",
 )  # fmt: skip
 
 
@@ -31,7 +32,7 @@ class Fitting:
         fits: One a category.
         taxonomy: The file.
         before: Its text.
-        after: Its text with the fitted thresholds.
+        after: Its text with the fitted thresholds, and the record of what they keep.
     """
 
     target: Target
@@ -93,7 +94,23 @@ def run(model: Path, answers: Path, file: Path, *, target: Target, iou_threshold
         for found in fits
         if found.threshold is not None and found.threshold != found.before
     }
-    return Fitting(target, tuple(fits), file, before, taxonomy_edit.with_thresholds(before, fitted, file))
+    after = taxonomy_edit.with_thresholds(before, fitted, file)
+    kept = _promise(target, fits, suggestions["model_version"].unique().to_pylist())
+    return Fitting(target, tuple(fits), file, before, promise.written(after, kept, file))
+
+
+def _promise(target: Target, fits: Sequence[Fit], versions: Sequence[str | None]) -> Promise | None:
+    """What the fit is a promise of; None where no threshold keeps it."""
+    found = {fit.category: fit.threshold for fit in fits if fit.threshold is not None}
+    if not found:
+        return None
+    return Promise(
+        precision=target.precision,
+        confidence=target.confidence,
+        together=target.together,
+        model_versions=promise.models_of(versions),
+        thresholds=found,
+    )
 
 
 def _refuse_shares(target: Target, iou_threshold: float) -> None:

@@ -18,6 +18,16 @@ from tests import builders
 
 BOX, OTHER = (10.0, 10.0, 50.0, 50.0), (90.0, 10.0, 130.0, 50.0)
 COMMENTED = builders.TAXONOMY + "# the end\n"
+RECORD = """\
+# By `curate thresholds fit --write`: what the thresholds are known to keep. Edit nothing here.
+fitted:
+  precision: 0.9
+  confidence: 0.95
+  together: false
+  model_versions: []
+  thresholds:
+    stop_sign: 0.46
+"""
 
 
 @pytest.fixture
@@ -57,19 +67,30 @@ def test_the_diff_is_shown_and_nothing_is_written(root: Path) -> None:
     )
     assert lines[3].startswith("promised: precision 0.9 with confidence 0.95 for each category")
     line = '  - {id: 0, name: stop_sign, prompts: [stop sign], threshold: 0.4, color: "#e6194b"}'
-    assert [line for line in lines if line[0] in "+-" and line[1] != line[0]] == [
-        f"-{line}",
-        f"+{line.replace('0.4', '0.46')}",
-    ]
+    changed = [line for line in lines if line[0] in "+-" and line[1] != line[0]]
+    assert changed[:2] == [f"-{line}", f"+{line.replace('0.4', '0.46')}"]
+    assert "".join(text[1:] + "\n" for text in changed[2:]) == RECORD
     assert lines[-1] == "nothing was written: --write does it"
     assert (root / "taxonomy.yaml").read_text() == COMMENTED
 
 
 def test_written_it_keeps_comments_and_is_the_last_word(root: Path) -> None:
     assert "taxonomy.yaml is written; next: dvc repro" in command(root, "--write")
-    assert (root / "taxonomy.yaml").read_text() == COMMENTED.replace("0.4", "0.46", 1)
+    assert (root / "taxonomy.yaml").read_text() == COMMENTED.replace("0.4", "0.46", 1) + RECORD
+    kept = taxonomy.promise(root / "taxonomy.yaml")
+    assert kept is not None
+    assert (kept.precision, kept.confidence, kept.thresholds) == (0.9, 0.95, {"stop_sign": 0.46})
     assert [category.threshold for category in taxonomy.load(root / "taxonomy.yaml")] == [0.46, 0.4]
     assert command(root, "--write").splitlines()[-1].endswith("taxonomy.yaml stays as it is")
+
+
+def test_a_fit_that_shows_nothing_takes_the_record_away(root: Path) -> None:
+    command(root, "--write")
+    gold = [builders.annotation(f"image-{n}", None, None, origin="gold") for n in range(60)]
+    builders.write_annotations(root / "gold.parquet", gold)
+    command(root, "--write", "--answers", "gold.parquet")
+    assert (root / "taxonomy.yaml").read_text().rstrip() == COMMENTED.replace("0.4", "0.46", 1).rstrip()
+    assert taxonomy.promise(root / "taxonomy.yaml") is None
 
 
 def test_suggestions_of_this_very_taxonomy_were_made_from_its_thresholds(root: Path) -> None:
