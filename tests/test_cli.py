@@ -46,7 +46,7 @@ def test_no_heavy_library_is_loaded(body: str) -> None:
 
 def test_help_names_every_command() -> None:
     text = CliRunner().invoke(app, ["--help"]).output
-    for command in ("view", "report", "dedupe", "labelstudio", "taxonomy", "thresholds", "params"):
+    for command in ("view", "report", "dedupe", "labelstudio", "models", "taxonomy", "thresholds", "params"):
         assert command in text
 
 
