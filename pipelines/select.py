@@ -15,9 +15,11 @@ def main(params: Params) -> StageReport:
     return select.run(
         params.qa,
         inputs=select.Inputs(
-            images=Path("data/dedupe/images.parquet"), annotations=Path("data/autolabel/annotations.parquet")
+            images=Path("data/dedupe/images.parquet"),
+            annotations=Path("data/autolabel/annotations.parquet"),
+            taxonomy=params.autolabel.taxonomy,
         ),
-        outputs=select.Outputs(plan=Path("data/select/plan.parquet")),
+        outputs=select.Outputs(plan=Path("data/select/plan.parquet"), plots=Path("plots")),
     )
 
 

@@ -98,18 +98,18 @@ def left_in(
         drawn: The objects that one person drew, or the consensus.
         iou_threshold: From this IoU on two boxes show the same object, in (0, 1].
     """
-    boxes = [row.bbox_xyxy for row in drawn]
+    boxes = [_box(row) for row in drawn]
     if kind == "missing":
-        lost = [row.bbox_xyxy for row in before if row.annotation_id == seeded_id]
+        lost = [_box(row) for row in before if row.annotation_id == seeded_id]
         return not (box_iou(lost, boxes) >= iou_threshold).any()
     wrong = next(row for row in shown if row.annotation_id == seeded_id)
     if not drawn:
         return False
-    over = box_iou([wrong.bbox_xyxy], boxes)[0]
+    over = box_iou([_box(wrong)], boxes)[0]
     if kind == "category":
         same = np.array([row.category == wrong.category for row in drawn])
         return bool((same & (over >= iou_threshold)).any())
-    right = box_iou([row.bbox_xyxy for row in before], boxes).max(axis=0, initial=0.0)
+    right = box_iou([_box(row) for row in before], boxes).max(axis=0, initial=0.0)
     return bool(((over >= iou_threshold) & (over > right)).any())
 
 

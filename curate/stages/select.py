@@ -2,54 +2,210 @@
 
 from __future__ import annotations
 
+import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from curate import schema, tables
-from curate.errors import InputError
+from curate.errors import InputError, ParamsError, TableError
+from curate.labeling import promise, taxonomy
 from curate.params import QaParams
-from curate.qa import plan
-from curate.records import StageReport
+from curate.qa import gold_pool, parts, plan, sampling, suggestions, uncertainty
+from curate.qa.parts import Membership, Pool
+from curate.qa.sampling import Flags, Floats
+from curate.records import Category, StageReport
+
+_REASONS = ("gold", "control", "audit", "uncertain", "rare", "review", "overlap", "accepted")
+_COLUMNS = ("image_id", "width", "height", "drop_reason")
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Tables of the stages before."""
+    """Tables of the stages before, and taxonomy.yaml."""
 
     images: Path
     annotations: Path
+    taxonomy: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """The plan table."""
+    """`plan`, the table, which is read too where it exists; `plots`, a folder of CSV."""
 
     plan: Path
+    plots: Path
 
 
 def run(params: QaParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
-    """Plan one task a kept image, and more labelers for a share of them.
+    """Plan who looks at what; an earlier plan goes on.
 
     Raises:
-        InputError: No image was kept.
-        TableError: An input is missing or of another schema version.
+        InputError: No image was kept, or the gold cannot be used.
+        ParamsError: The taxonomy is malformed; acceptance without fitted thresholds; too few people.
+        TableError: A table is missing, damaged or of another schema version.
+        StorageError: An output cannot be written.
     """
-    images = tables.read(inputs.images, schema.IMAGES, columns=["image_id", "drop_reason"]).to_pylist()
-    kept = [row["image_id"] for row in images if row["drop_reason"] is None]
-    if not kept:
+    categories = taxonomy.load(inputs.taxonomy)
+    least = _least(params, categories, inputs) if params.auto_accept else None
+    earlier = _earlier(outputs.plan)
+    pool = _pool(params, inputs, categories, least, earlier)
+    members = parts.membership(pool)
+    made = plan.make(pool, members, earlier)
+    tables.write(made, outputs.plan, schema.PLAN)
+    report = _report(pool, members, made, earlier)
+    _write_plot(outputs.plots / "select_reasons.csv", made)
+    return report
+
+
+def _pool(
+    params: QaParams,
+    inputs: Inputs,
+    categories: tuple[Category, ...],
+    least: Floats | None,
+    earlier: pa.Table | None,
+) -> Pool:
+    names = tuple(category.name for category in categories)
+    columns = gold_pool.IMAGE_COLUMNS if params.gold is not None else _COLUMNS
+    images = tables.read(inputs.images, schema.IMAGES, columns=columns)
+    answered = gold_pool.load(params.gold, images, names)["image_id"] if params.gold is not None else None
+    kept = images.filter(pc.is_null(images["drop_reason"])).select(["image_id", "width", "height"])
+    del images
+    if not kept.num_rows:
         raise InputError(f"{inputs.images} has no image that was kept: see its drop_reason column")
-    rows = tables.read(inputs.annotations, schema.ANNOTATIONS, columns=["image_id", "outcome"])
-    suggested = set(rows.filter(pc.is_in(rows["outcome"], pa.array(["object", "empty"])))["image_id"].to_pylist())
-    slots = plan.review_plan(
-        kept, overlap=params.overlap, overlap_share=params.overlap_share, seed=params.seed
+    ids = kept["image_id"].combine_chunks()
+    thresholds = np.array([category.threshold for category in categories])
+    sizes = np.stack([kept[name].to_numpy() for name in ("width", "height")], axis=1).astype(np.int64)
+    found = suggestions.read(inputs.annotations, ids, sizes, names)
+    return Pool(
+        ids=ids.to_pylist(),
+        names=names,
+        thresholds=thresholds,
+        found=found,
+        doubt=uncertainty.judge(
+            found, len(ids), thresholds, near=params.near_score, mask_iou=params.mask_iou
+        ),
+        gold=_among(ids, answered),
+        earlier=plan.main_reasons(earlier, ids),
+        least=least,
+        params=params,
     )
-    tables.write_rows([slot.row() for slot in slots], outputs.plan, schema.PLAN)
-    shared = sum(slot.slot == 1 for slot in slots)
+
+
+def _among(ids: pa.Array, some: pa.ChunkedArray | None) -> Flags:
+    if some is None:
+        return np.zeros(len(ids), dtype=np.bool_)
+    flags = pc.is_in(ids, value_set=some.combine_chunks())
+    return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _earlier(path: Path) -> pa.Table | None:
+    """The plan as it was; None without one, or of an older version of the schema."""
+    if not path.exists():
+        return None
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(
+            f"{path} is damaged ({error}): restore it (dvc checkout), or delete it to plan anew"
+        ) from error
+    if metadata.get(b"curate.schema_version") != schema.SCHEMA_VERSION.encode():
+        return None
+    return tables.read(path, schema.PLAN)
+
+
+def _least(params: QaParams, categories: tuple[Category, ...], inputs: Inputs) -> Floats:
+    """(C,) score from which a box of each category needs no human; infinite where nothing was promised.
+
+    Raises:
+        ParamsError: No promise, a weaker one, or one about other thresholds or another model.
+    """
+    said = taxonomy.promise(inputs.taxonomy)
+    fit = f"run `curate thresholds fit --precision {params.accept_precision:g} --write`, then dvc repro"
+    if said is None:
+        raise ParamsError(f"qa.auto_accept needs thresholds that were fitted with a bound: {fit}")
+    if said.precision < params.accept_precision:
+        raise ParamsError(
+            f"qa.auto_accept: the thresholds of {inputs.taxonomy} were fitted for a precision of "
+            f"{said.precision:g}, and qa.accept_precision is {params.accept_precision:g}: {fit}"
+        )
+    versions = tables.read(inputs.annotations, schema.ANNOTATIONS, columns=["model_version"])
+    strange = set(promise.models_of(versions["model_version"].unique().to_pylist())) - set(
+        said.model_versions
+    )
+    if strange:
+        raise ParamsError(
+            f"qa.auto_accept: the thresholds of {inputs.taxonomy} were fitted for another model than "
+            f"{min(strange)}: label a sample of its suggestions, then {fit}"
+        )
+    return np.array(
+        [c.threshold + params.accept_margin if said.holds(c) else math.inf for c in categories],
+        dtype=np.float64,
+    )
+
+
+def _report(pool: Pool, members: Membership, made: pa.Table, earlier: pa.Table | None) -> StageReport:
+    params, images = pool.params, len(pool.ids)
+    looked = plan.looked_at(made)
+    first = looked.filter(pc.equal(looked["slot"], 0))
+    by_reason = _counts(made.filter(pc.equal(made["slot"], 0))["reason"])
+    several = int(pc.sum(pc.equal(looked["slot"], 1)).as_py() or 0)
+    needed = sampling.needed(images, params.margin, params.confidence)
+    drawn = int(members.drawn.sum())
+    margin = sampling.margin(drawn, images, params.confidence)
     return StageReport(
         "select",
-        (("tasks", len(kept)), ("overlap tasks", shared), ("labeler slots", len(slots))),
-        {"overlap_share": shared / len(kept), "images_seen_by_model": len(suggested.intersection(kept))},
+        (
+            ("tasks", first.num_rows),
+            ("overlap tasks", several),
+            ("labeler slots", looked.num_rows),
+            *((reason, by_reason[reason]) for reason in _REASONS if by_reason.get(reason)),
+            ("images needed for the audit's margin", needed),
+        ),
+        {
+            "overlap_share": several / max(1, first.num_rows),
+            "images_seen_by_model": int(pool.suggested.sum()),
+            "by_reason": by_reason,
+            "by_arm": _counts(made.filter(pc.equal(made["slot"], 0))["arm"]),
+            "seeded_errors": _counts(first["seeded_kind"].drop_null()),
+            "not_in_the_plan": images - len(pc.unique(made["image_id"])),
+            "gold_of_later_rounds": int(members.waiting.sum()),
+            "audit": {
+                "drawn": drawn,
+                "needed": needed,
+                "wanted_margin": params.margin,
+                "margin": None if math.isnan(margin) else margin,
+                "confidence": params.confidence,
+            },
+        },
+        this_run=(("left the earlier plan", left),) if (left := _left(made, earlier)) else (),
     )
+
+
+def _left(made: pa.Table, earlier: pa.Table | None) -> int:
+    """Tasks that people had by the earlier plan and have no more."""
+    if earlier is None:
+        return 0
+    before = pc.unique(plan.looked_at(earlier)["task_id"])
+    still = pc.is_in(before, value_set=plan.looked_at(made)["task_id"].combine_chunks())
+    return len(before) - int(pc.sum(still).as_py() or 0)
+
+
+def _counts(column: pa.ChunkedArray) -> dict[str, int]:
+    return {
+        entry["values"]: entry["counts"] for entry in sorted(pc.value_counts(column).to_pylist(), key=str)
+    }
+
+
+def _write_plot(path: Path, made: pa.Table) -> None:
+    """Labeler slots by reason; an accepted image has a row and no labeler."""
+    counts = _counts(made["reason"])
+    with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("reason", "looks"))
+        writer.writerows((reason, counts[reason]) for reason in _REASONS if counts.get(reason))

@@ -15,8 +15,9 @@ from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.labeling import taxonomy
 from curate.ports import ProjectSpec
-from curate.qa import plan, tasks
-from curate.records import Annotation
+from curate.qa import tasks
+from curate.records import Annotation, derived_id
+from tests import builders
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 CHROMIUM = "/usr/bin/chromium"
@@ -64,8 +65,9 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
     ]
     images = tables.read(Path("data/dedupe/images.parquet"), schema.IMAGES).to_pylist()
     source = next(row for row in rows if row.category == "parking_sign")
-    slots = plan.review_plan([source.image_id], overlap=1, overlap_share=0, seed=0)
-    drafts = tasks.draft_tasks([slot.row() for slot in slots], {i["image_id"]: i for i in images}, rows)
+    key = derived_id("task", source.image_id)
+    slots = [builders.plan_row("", task_id=key, image_id=source.image_id)]
+    drafts = tasks.draft_tasks(slots, {image["image_id"]: image for image in images}, rows)
     tool = LabelStudioTool(labelstudio)
     categories = taxonomy.load(Path("taxonomy.yaml"))
     reference = tool.ensure_project(

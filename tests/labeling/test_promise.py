@@ -50,7 +50,7 @@ def test_the_promise_is_about_thresholds_that_were_not_lowered(tmp_path: Path) -
     assert KEPT.holds(stop)
     assert KEPT.holds(replace(stop, threshold=0.7))
     assert not KEPT.holds(park)
-    with pytest.raises(ParamsError, match="'stop_sign' has the threshold 0.39, and 0.4 was fitted"):
+    with pytest.raises(ParamsError, match=r"'stop_sign' has the threshold 0\.39, and 0\.4 was fitted"):
         KEPT.holds(replace(stop, threshold=0.39))
 
 

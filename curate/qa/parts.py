@@ -1,0 +1,171 @@
+"""The parts of a plan: which images each asks for. One image may be in several.
+
+What is drawn at random is decided by a hash of seed and image, so that a growing data set changes nothing.
+What is ranked (uncertain, rare) or has a fixed number (audit) would be pushed out by new images: those that
+an earlier plan gave to people for that reason stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from curate.params import QaParams
+from curate.qa import sampling
+from curate.qa.sampling import Flags, Floats
+from curate.qa.suggestions import Suggestions
+from curate.qa.uncertainty import Doubt
+
+Ints = NDArray[np.int64]
+GOLD, CONTROL, AUDIT, UNCERTAIN, RARE, ACCEPTED, REVIEW = range(7)
+REASONS = (
+    "gold",
+    "control",
+    "audit",
+    "uncertain",
+    "rare",
+    "accepted",
+    "review",
+)  # the first one is the main one
+NONE = -1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The kept images, and what is known of them.
+
+    Attributes:
+        ids: N image_ids, sorted.
+        names: C categories of the taxonomy.
+        thresholds: (C,) their thresholds.
+        found: What models said.
+        doubt: About every image.
+        gold: (N,) whether the answer is known.
+        earlier: (N,) main reason by the earlier plan, a place in `REASONS`; NONE = it did not name the image.
+        least: (C,) score by category from which a box is confident; infinite where its threshold was not
+            fitted. None = nothing is accepted without a human.
+        params: Of the section `qa`.
+    """
+
+    ids: list[str]
+    names: tuple[str, ...]
+    thresholds: Floats
+    found: Suggestions
+    doubt: Doubt
+    gold: Flags
+    earlier: Ints
+    least: Floats | None
+    params: QaParams = field(default_factory=QaParams)
+
+    def places(self, purpose: str) -> Floats:
+        """(N,) a random place of each image for a purpose."""
+        return sampling.places(self.ids, purpose, self.params.seed)
+
+    @cached_property
+    def suggested(self) -> Flags:
+        """(N,) whether a model suggests anything."""
+        result = np.zeros(len(self.ids), dtype=np.bool_)
+        result[self.found.images[self.found.shown]] = True
+        return result
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Which images are in which part.
+
+    Attributes:
+        member: (parts, N) flags, in the order of `REASONS` without the last.
+        drawn: (N,) whether the image is in the random sample that is drawn today, see `audit`.
+        waiting: (N,) gold images of a later round.
+    """
+
+    member: NDArray[np.bool_]
+    drawn: Flags
+    waiting: Flags
+
+    def main(self, rest: str) -> Ints:
+        """(N,) the main reason of each image, a place in `REASONS`; NONE = it is not in the plan."""
+        other = np.where(self.waiting, NONE, REVIEW if rest == "review" else NONE)
+        return np.where(self.member.any(axis=0), self.member.argmax(axis=0), other)
+
+
+def membership(pool: Pool) -> Membership:
+    """Fill every part."""
+    params = pool.params
+    member = np.zeros((len(REASONS) - 1, len(pool.ids)), dtype=np.bool_)
+    member[GOLD] = pool.gold & (pool.places("gold") < params.gold_share * (params.gold_round + 1))
+    waiting = pool.gold & ~member[GOLD]
+    member[CONTROL] = ~pool.gold & (pool.places("control") < params.control_share)
+    where = np.where(waiting, 1.0, pool.places("audit"))
+    drawn = sampling.drawn(where, params.audit, name="qa.audit") & ~waiting
+    member[AUDIT] = (drawn | _stays(pool, AUDIT, params.audit)) & ~waiting
+    member[UNCERTAIN] = _uncertain(pool, waiting)
+    member[RARE] = _rare(pool, member, waiting)
+    member[ACCEPTED] = _confident(pool) & ~member.any(axis=0) & ~waiting
+    return Membership(member, drawn, waiting)
+
+
+def _stays(pool: Pool, part: int, stated: float) -> Flags:
+    """Images that people have for this reason; none once the part is switched off."""
+    return np.asarray((pool.earlier == part) & (stated > 0))
+
+
+def _in_line(pool: Pool, first: Floats) -> Ints:
+    """All images in the order in which a part takes them: by `first`, then at random.
+
+    Images that one person looks at anyway come last: that is their reason in the earlier plan, and it stays
+    where that is possible.
+    """
+    return np.lexsort((pool.places("rank"), first, pool.earlier == REVIEW))
+
+
+def _uncertain(pool: Pool, waiting: Flags) -> Flags:
+    """The most uncertain images up to the stated size, in whatever other part they are."""
+    wanted = sampling.size(pool.params.uncertain, len(pool.ids), name="qa.uncertain")
+    chosen = _stays(pool, UNCERTAIN, pool.params.uncertain) & ~waiting
+    line = _in_line(pool, -pool.doubt.value)
+    free = (pool.doubt.value > 0) & ~chosen & ~waiting & (pool.earlier != RARE)
+    line = line[free[line]]
+    chosen[line[: max(0, wanted - int(chosen.sum()))]] = True
+    return chosen
+
+
+def _rare(pool: Pool, member: NDArray[np.bool_], waiting: Flags) -> Flags:
+    """Images of each category until people look at the floor's number; the rarest category first.
+
+    Those that another part gives to people count. The others are drawn at random, so that easy and hard ones
+    are shown as they are.
+    """
+    floor = pool.params.rare_floor
+    chosen = _stays(pool, RARE, floor) & ~waiting
+    looked = member[:RARE].any(axis=0) | chosen
+    line = _in_line(pool, np.zeros(len(pool.ids)))
+    line = line[~waiting[line]]
+    rank = np.empty(len(pool.ids), dtype=np.int64)
+    rank[line] = np.arange(len(line))
+    named = pool.found.shown & (pool.found.categories >= 0) & ~waiting[pool.found.images]
+    categories, images = pool.found.categories[named], pool.found.images[named]
+    numbers, counts = np.unique(categories, return_counts=True)
+    for category in numbers[np.argsort(counts, kind="stable")]:
+        showing = np.unique(images[categories == category])
+        missing = floor - int(looked[showing].sum())
+        if missing > 0:
+            free = showing[~looked[showing]]
+            more = free[np.argsort(rank[free])][:missing]
+            chosen[more] = looked[more] = True
+    return chosen
+
+
+def _confident(pool: Pool) -> Flags:
+    """Images whose every suggestion is confident, and that no earlier plan gave to people."""
+    if pool.least is None:
+        return np.zeros(len(pool.ids), dtype=np.bool_)
+    shown = pool.found.shown
+    least = np.append(pool.least, np.inf)[pool.found.categories]  # -1, an unknown category, is the last
+    unsure = np.zeros(len(pool.ids), dtype=np.bool_)
+    unsure[pool.found.images[shown & ~(pool.found.scores >= least)]] = True
+    free = (pool.earlier == NONE) | (pool.earlier == ACCEPTED)
+    return np.asarray(pool.suggested & ~unsure & (pool.doubt.value == 0) & free)
