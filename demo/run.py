@@ -21,6 +21,7 @@ from demo.raw import SCENES
 
 RAW = Path("data/raw")
 TRUTH = Path("data/demo/truth.json")
+GOLD = Path("gold/demo.json")
 RELEASE = Path("data/release")
 
 
@@ -34,6 +35,7 @@ def main() -> None:
     began = time.monotonic()
     try:
         _raw_images(scenes)
+        _program(sys.executable, "-m", "demo.gold", "--truth", str(TRUTH), "--out", str(GOLD))
         _step("the embedded Label Studio server")
         url = server.up(Path()).url
         _step("the pipeline, until people are needed: dvc repro push")
