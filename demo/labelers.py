@@ -4,8 +4,8 @@
 
 Each is a user of its own on the real server (`simulated-1@demo.invalid`, ...), invited and logged in like a
 person, and answers through the same requests that the labelling page sends. What they "see" is the demo's
-ground truth with small faults (demo/eyes.py). Their time a task is made up as well. Nothing of this is human
-work, and the data card says so.
+ground truth with small faults (demo/eyes.py). Their time a task is made up as well, and what they answer to
+questions about the whole image is chosen at random. Nothing of this is human work, and the data card says so.
 
 An answer depends on labeler and image only. A run adds what a labeler still owes, so that it can be killed
 and started again.
@@ -19,11 +19,12 @@ import hmac
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from curate import params as params_file
 from curate import schema, tables
@@ -52,6 +53,14 @@ class Job:
     height: int
     prediction: int | None
     suggestions: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question about the whole image, by the name of its control, and what can be chosen."""
+
+    name: str
+    options: tuple[str, ...]
 
 
 Truth = Mapping[str, Sequence[Mapping[str, Any]]]  # objects by image_id
@@ -86,7 +95,9 @@ def load_truth(path: Path, images: Path) -> Truth:
     return truth
 
 
-def answer(job: Job, truth: Truth, categories: Sequence[str], seed: int) -> dict[str, Any]:
+def answer(
+    job: Job, truth: Truth, categories: Sequence[str], seed: int, questions: Sequence[Question] = ()
+) -> dict[str, Any]:
     """The body of a submitted annotation, as the labelling page would send it."""
     if job.image_id not in truth:
         raise InputError(
@@ -99,16 +110,38 @@ def answer(job: Job, truth: Truth, categories: Sequence[str], seed: int) -> dict
     ]
     rng = eyes.generator(job.email, job.image_id, seed)
     given = eyes.look(rng, seen, _suggestions(job), categories)
-    regions = []
-    for item in given.drawn:
-        rectangle = codec.rectangle_region(item.region_id, item.box, item.category, job.width, job.height)
-        regions += [rectangle, codec.brush_region(item.region_id, item.mask, item.category)]
+    left = {*given.left, *map(codec.mask_region_id, given.left)}
+    result = [{**region, "origin": "prediction"} for region in job.suggestions if region["id"] in left]
     known = {region["id"] for region in job.suggestions}
-    result = [
-        {**region, "origin": "prediction-changed" if region["id"] in known else "manual"}
-        for region in regions
-    ]
+    for item in given.drawn:
+        origin = "prediction-changed" if item.region_id in known else "manual"
+        rectangle = codec.rectangle_region(item.region_id, item.box, item.category, job.width, job.height)
+        brush = codec.brush_region(item.region_id, item.mask, item.category)
+        result += [{**region, "origin": origin} for region in (rectangle, brush)]
+    for question in questions:
+        chosen = str(rng.choice(list(question.options)))  # made up: the truth knows objects only
+        result.append(_choice(question, chosen))
     return {"result": result, "lead_time": given.lead_time_s, "parent_prediction": job.prediction}
+
+
+def questions_of(config: str) -> tuple[Question, ...]:
+    """The questions about the whole image in a labelling configuration."""
+    view = ET.fromstring(config)  # noqa: S314 - from the server that we started
+    return tuple(
+        Question(str(asked.get("name")), tuple(str(one.get("value")) for one in asked.iter("Choice")))
+        for asked in view.iter("Choices")
+    )
+
+
+def _choice(question: Question, chosen: str) -> dict[str, Any]:
+    return {
+        "id": f"sim-{question.name}",
+        "type": "choices",
+        "from_name": question.name,
+        "to_name": codec.IMAGE,
+        "value": {"choices": [chosen]},
+        "origin": "manual",
+    }
 
 
 def _suggestions(job: Job) -> list[eyes.Suggestion]:
@@ -184,10 +217,9 @@ def label(
     found = project.find(administrator, title)
     if found is None:
         raise AnnotationToolError(f"{server.url} has no project {title!r}: run `dvc repro push`")
-    reference, categories = (
-        project.reference(administrator, int(found.id)),
-        project.category_names(found.label_config),
-    )
+    config = str(found["label_config"])
+    reference, asked = project.reference(administrator, int(found["id"])), questions_of(config)
+    categories = project.category_names(config)
     sessions = {email: accounts.ensure_user(server, email, _password(server, email)) for email in emails}
     given = 0
     for attempt in range(_ROUNDS):
@@ -195,7 +227,7 @@ def label(
         jobs = jobs if limit is None else jobs[: limit - given]
         if not jobs:
             break
-        failures = _submit(jobs, sessions, truth, categories, seed)
+        failures = _submit(jobs, sessions, lambda job: answer(job, truth, categories, seed, asked))
         given += len(jobs) - len(failures)
         if failures and attempt == _ROUNDS - 1:
             raise failures[0]
@@ -206,14 +238,12 @@ def label(
 def _submit(
     jobs: Sequence[Job],
     sessions: Mapping[str, accounts.Session],
-    truth: Truth,
-    categories: Sequence[str],
-    seed: int,
+    answer_of: Callable[[Job], Mapping[str, Any]],
 ) -> list[client.TransientError]:
     """Send the answers, a few at a time; returns errors after which the server may have taken one or not."""
 
     def submit(job: Job) -> client.TransientError | None:
-        body = answer(job, truth, categories, seed)
+        body = answer_of(job)
         try:
             sessions[job.email].post(f"/api/tasks/{job.number}/annotations/", body, action="answering a task")
         except client.TransientError as error:

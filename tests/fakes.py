@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from curate.errors import AnnotationToolError
-from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, TaskDraft
+from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
 from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, UInt8Image
 
 
@@ -19,8 +19,13 @@ class FakeAnnotationTool:
     """An annotation server in a dictionary; `answer` is what a person does on its page."""
 
     specs: dict[str, ProjectSpec] = field(default_factory=dict)
-    tasks: dict[str, TaskDraft] = field(default_factory=dict)
+    filled: dict[int, dict[str, TaskDraft]] = field(default_factory=dict)  # by project and key
     answers: dict[tuple[str, str], tuple[Annotation, ...]] = field(default_factory=dict)
+
+    @property
+    def tasks(self) -> dict[str, TaskDraft]:
+        """The tasks of all projects by their keys."""
+        return {key: task for tasks in self.filled.values() for key, task in tasks.items()}
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
         self.specs[spec.title] = spec
@@ -29,21 +34,47 @@ class FakeAnnotationTool:
     def find_project(self, title: str) -> ProjectRef:
         if title not in self.specs:
             raise AnnotationToolError(f"the fake has no project {title!r}")
-        return ProjectRef(1, "http://fake/projects/1/data")
+        number = list(self.specs).index(title) + 1
+        return ProjectRef(number, f"http://fake/projects/{number}/data")
 
-    def push_tasks(self, project: ProjectRef, tasks: Sequence[TaskDraft]) -> PushCounts:
-        assert project.project_id == 1
-        created = [task for task in tasks if task.task_id not in self.tasks]
-        replaced = [task for task in tasks if self.tasks.get(task.task_id, task) != task]
-        surplus = set(self.tasks) - {task.task_id for task in tasks}
-        self.tasks.update({task.task_id: task for task in tasks})
+    def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
+        own = {named: named[len(title) + 2 : -1] or None for named in self.specs if named.startswith(title)}
+        return {labeler: self.find_project(named) for named, labeler in own.items()}
+
+    def push_tasks(
+        self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
+    ) -> PushCounts:
+        there = self.filled.setdefault(project.project_id, {})
+        counts = self._counts(there, tasks, removed)
+        if removed == "delete":
+            there.clear()
+        there.update({task.task_id: task for task in tasks})
+        return counts
+
+    def plan_push(
+        self, spec: ProjectSpec, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
+    ) -> PushPlan:
+        known = spec.title in self.specs
+        there = self.filled.get(self.find_project(spec.title).project_id, {}) if known else {}
+        return PushPlan(
+            spec.title, () if known else ("create the project",), self._counts(there, tasks, removed), ()
+        )
+
+    @staticmethod
+    def _counts(
+        there: Mapping[str, TaskDraft], tasks: Sequence[TaskDraft], removed: RemovedTasks
+    ) -> PushCounts:
+        created = [task for task in tasks if task.task_id not in there]
+        replaced = [task for task in tasks if there.get(task.task_id, task) != task]
+        surplus = len(set(there) - {task.task_id for task in tasks})
         unchanged = len(tasks) - len(created) - len(replaced)
-        return PushCounts(len(created), unchanged, len(replaced), len(surplus))
+        gone = {"keep": (surplus, 0, 0), "close": (0, surplus, 0), "delete": (0, 0, surplus)}[removed]
+        return PushCounts(len(created), unchanged, len(replaced), *gone)
 
     def pull_annotations(
         self, project: ProjectRef, wanted: Mapping[str, int]
     ) -> tuple[list[Annotation], Progress]:
-        assert project.project_id == 1
+        assert project.project_id >= 1
         people = {key: sum(task == key for task, _ in self.answers) for key in wanted}
         done = {key: min(people[key], number) for key, number in wanted.items()}
         rows = [row for (task, _), given in self.answers.items() if task in wanted for row in given]

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from curate.ports.annotation import AnnotationTool, Progress, ProjectRef, ProjectSpec, PushCounts, TaskDraft
+from curate.ports.annotation import (
+    AnnotationTool,
+    ImageChoice,
+    Progress,
+    ProjectRef,
+    ProjectSpec,
+    PushCounts,
+    PushPlan,
+    RemovedTasks,
+    TaskDraft,
+)
 from curate.ports.engine import Casualty, Engine
 from curate.ports.hub import DatasetHub, PublishReceipt
 from curate.ports.models import Detector, Embedder, Segmenter
@@ -14,11 +24,14 @@ __all__ = [
     "Detector",
     "Embedder",
     "Engine",
+    "ImageChoice",
     "Progress",
     "ProjectRef",
     "ProjectSpec",
     "PublishReceipt",
     "PushCounts",
+    "PushPlan",
+    "RemovedTasks",
     "Segmenter",
     "TaskDraft",
 ]

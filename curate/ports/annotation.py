@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from curate.records import Annotation, Category
+
+
+@dataclass(frozen=True, slots=True)
+class ImageChoice:
+    """One question about the whole image.
+
+    Attributes:
+        name: Of the control, such as "weather".
+        options: What can be chosen, in the order shown; at least two.
+        multiple: Whether several may be chosen.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    multiple: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +35,9 @@ class ProjectSpec:
         instructions: Guideline text, Markdown.
         overlap: Most labelers that any task asks for, at least 1.
         images_root: Folder of the upright images, which the server serves.
+        choices: Questions about the whole image.
+        guideline_digest: Of the guideline that the labelers are shown; None where there is none.
+        taxonomy_digest: Of the taxonomy that the labels are made from.
     """
 
     title: str
@@ -27,6 +45,9 @@ class ProjectSpec:
     instructions: str
     overlap: int
     images_root: Path
+    choices: tuple[ImageChoice, ...] = ()
+    guideline_digest: str | None = None
+    taxonomy_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +87,55 @@ class TaskDraft:
 
 @dataclass(frozen=True, slots=True)
 class PushCounts:
-    """What a push changed on the server."""
+    """What a push changed on the server, or would change.
+
+    Attributes:
+        created: New tasks.
+        unchanged: Tasks that are as wanted.
+        predictions_replaced: Tasks whose suggestions are other ones now.
+        surplus: Tasks of ours that the plan does not name, and that stay as they are.
+        closed: Of those that the plan does not name any more: offered to nobody, work and task kept.
+        deleted: The same, deleted because that was asked for, and nobody had worked on them.
+        reopened: Closed tasks that the plan names again.
+        overlap_changed: Tasks that want another number of labelers.
+        data_changed: Tasks with another address or size of the image.
+        duplicates_removed: Copies of a task, without work, that a lost answer of the server left behind.
+    """
 
     created: int
     unchanged: int
     predictions_replaced: int
-    surplus: int  # tasks on the server that the plan does not name; left alone
+    surplus: int
+    closed: int = 0
+    deleted: int = 0
+    reopened: int = 0
+    overlap_changed: int = 0
+    data_changed: int = 0
+    duplicates_removed: int = 0
+
+    def __add__(self, other: PushCounts) -> PushCounts:
+        """The counts of two projects together."""
+        return PushCounts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class PushPlan:
+    """What a push would do.
+
+    Attributes:
+        title: Of the project.
+        project: One line a change of the project itself; empty = stays as it is.
+        counts: Of tasks.
+        examples: A few tasks for each kind of change: the kind, and the tasks' keys with their images.
+    """
+
+    title: str
+    project: tuple[str, ...]
+    counts: PushCounts
+    examples: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+RemovedTasks = Literal["close", "delete", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +174,29 @@ class AnnotationTool(Protocol):
             AnnotationToolError: There is none: push first.
         """
 
-    def push_tasks(self, project: ProjectRef, tasks: Sequence[TaskDraft]) -> PushCounts:
+    def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
+        """The project of that title (None) and those of single labelers; empty if there is none."""
+
+    def push_tasks(
+        self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
+    ) -> PushCounts:
         """Make the server hold exactly one task a key with its current pre-annotations.
 
         Safe to repeat and to interrupt. Human work is never touched.
+
+        Args:
+            project: The project to fill.
+            tasks: In any order; new ones are queued by their priority.
+            removed: What becomes of tasks of ours that are not among `tasks`.
+        """
+
+    def plan_push(
+        self, spec: ProjectSpec, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
+    ) -> PushPlan:
+        """What `ensure_project` and `push_tasks` would do; changes nothing.
+
+        Raises:
+            AnnotationToolError: As those two would.
         """
 
     def pull_annotations(

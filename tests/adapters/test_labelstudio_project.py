@@ -7,7 +7,7 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from curate.adapters.labelstudio import codec, guideline, project
 from curate.errors import AnnotationToolError
-from curate.ports import TaskDraft
+from curate.ports import ImageChoice, TaskDraft
 from curate.records import Category
 from tests import builders
 
@@ -17,9 +17,9 @@ CATEGORIES = (
 )
 
 
-def test_both_controls_have_the_same_labels_and_colours() -> None:
+def test_all_controls_have_the_same_labels_and_colours() -> None:
     controls = LabelInterface(project.label_config(CATEGORIES))
-    for name in (codec.BOX, codec.MASK):
+    for name in (codec.BOX, codec.MASK, codec.POLYGON):
         control = controls.get_control(name)
         assert list(control.labels) == ["stop_sign", "parking_sign"]
         colours = [control.labels_attrs[label].attr["background"] for label in control.labels]
@@ -33,6 +33,22 @@ def test_the_servers_own_check_accepts_our_suggestions() -> None:
     controls = LabelInterface(project.label_config(CATEGORIES))
     prediction = {"result": codec.encode_task(task, names), "model_version": "m", "score": 0.9}
     assert controls.validate_prediction(prediction, return_errors=True) == []
+
+
+def test_questions_about_the_image_are_choices() -> None:
+    weather = ImageChoice("weather", ("sun", "rain & <snow>"))
+    flaws = ImageChoice("flaws", ("blurred", "dark"), multiple=True)
+    controls = LabelInterface(project.label_config(CATEGORIES, (weather, flaws)))
+    assert list(controls.get_control("weather").labels) == ["sun", "rain & <snow>"]
+    assert controls.get_control("weather").attr["choice"] == "single"
+    assert controls.get_control("flaws").attr["choice"] == "multiple"
+
+
+def test_the_title_of_a_labelers_own_project() -> None:
+    assert project.title_for("signs", None) == "signs"
+    assert project.title_for("signs", "a@x.org") == "signs [a@x.org]"
+    with pytest.raises(AnnotationToolError, match=r"shorten labelstudio\.project"):
+        project.title_for("signs " * 7, "somebody@example.org")
 
 
 def test_the_names_are_read_back() -> None:

@@ -147,7 +147,7 @@ def test_killed_in_the_middle_and_run_again(folder: Path, labelstudio: Connectio
     reader = client.Client(labelstudio, timeout_s=60)
     whole = project.find(reader, "simulated and not killed")
     assert whole is not None
-    expected, _ = tool.pull_annotations(project.reference(reader, whole.id), wanted)
+    expected, _ = tool.pull_annotations(project.reference(reader, whole["id"]), wanted)
     assert content(rows) == content(expected)
 
 

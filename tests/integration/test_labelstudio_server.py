@@ -19,6 +19,7 @@ import pytest
 
 from curate.adapters.labelstudio import accounts, client, connection, process, project, server
 from curate.adapters.labelstudio.connection import Connection
+from curate.adapters.labelstudio.storage import LocalFiles
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError, AuthenticationError
 from curate.labeling import taxonomy
@@ -152,7 +153,7 @@ def test_images_are_served_to_members_and_nothing_else_is(
 ) -> None:
     monkeypatch.chdir(labelstudio_root)
     spec = ProjectSpec("served", taxonomy.load(Path("taxonomy.yaml")), "", 1, Path("data/ingest/images"))
-    project.ensure(client.Client(labelstudio, timeout_s=60), spec)
+    project.ensure(client.Client(labelstudio, timeout_s=60), spec, LocalFiles(spec.images_root))
     image = next(Path("data/ingest/images").rglob("*.jpg"))
     (labelstudio_root / "data/ingest/secret.jpg").write_bytes(image.read_bytes())
     address = f"{labelstudio.url}/data/local-files/"

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from curate import schema, tables
-from curate.adapters.labelstudio import accounts, client, project, sync
+from curate.adapters.labelstudio import accounts, client, drafting, project, sync
 from curate.adapters.labelstudio.connection import Connection
+from curate.adapters.labelstudio.storage import LocalFiles
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
@@ -134,7 +135,7 @@ def test_two_projects_of_one_title_are_not_guessed_at(
     assert drafts
     for _ in range(2):
         reader.sdk.projects.create(title="twins", label_config="<View></View>")
-    with pytest.raises(AnnotationToolError, match=r"2 projects on .* are called 'twins'"):
+    with pytest.raises(AnnotationToolError, match=r"several projects on .* are called 'twins'"):
         tool.find_project("twins")
 
 
@@ -142,6 +143,7 @@ KILLED_PUSH = """
 import os, pickle, signal, sys
 from pathlib import Path
 from curate.adapters.labelstudio import client, connection
+from curate.adapters.labelstudio.storage import LocalFiles
 from curate.adapters.labelstudio.tool import LabelStudioTool
 
 post, deadly, left = client.Client.post, sys.argv[1], int(sys.argv[2])
@@ -207,7 +209,7 @@ def test_a_batch_that_arrived_twice_is_healed_without_touching_work(
 ) -> None:  # fmt: skip
     tool.push_tasks(reference, drafts)
     there = state(reader, reference)
-    items = sync.wanted_tasks(drafts[:3], ("stop_sign", "parking_sign"), IMAGES)
+    items = drafting.wanted_tasks(drafts[:3], ("stop_sign", "parking_sign"), LocalFiles(IMAGES))
     body = [
         {"data": item.data, "predictions": [item.prediction] if item.prediction else []} for item in items
     ]

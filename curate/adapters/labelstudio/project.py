@@ -2,79 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
-from xml.etree import ElementTree as ET
 
-from curate.adapters.labelstudio import codec, guideline
-from curate.adapters.labelstudio.client import Client, translated
+from curate.adapters.labelstudio import guideline, history, interface, retry
+from curate.adapters.labelstudio.client import Client
+from curate.adapters.labelstudio.interface import category_names, label_config
+from curate.adapters.labelstudio.storage import Storage
 from curate.errors import AnnotationToolError
 from curate.ports import ProjectRef, ProjectSpec
-from curate.records import Category
 
-_PAGE = 100
-_STORAGE_TITLE = "curate images"
-# Skipped counts as looked at; an image without an object is an answer.
+__all__ = ["category_names", "ensure", "find", "label_config", "plan", "projects", "reference", "title_for"]
+_PAGE = 1000
+_TITLE_LIMIT = 50  # characters, of the server
+_CONFIG = "label_config"
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+# Skipped counts as looked at; an image without an object is an answer; the queue is in the order of tasks.
 _SETTINGS = {
     "show_instruction": True,
     "show_skip_button": True,
     "enable_empty_annotation": True,
     "show_collab_predictions": True,
+    "evaluate_predictions_automatically": False,
+    "reveal_preannotations_interactively": False,
     "skip_queue": "IGNORE_SKIPPED",
+    "sampling": "Sequential sampling",
+    "show_overlap_first": False,
 }
 
 
-def label_config(categories: Sequence[Category]) -> str:
-    """The labelling interface as XML: one image, rectangles and brushes with the same labels and colours."""
-    view = ET.Element("View")
-    ET.SubElement(view, "Image", name=codec.IMAGE, value="$image", zoom="true", rotateControl="false")
-    for tag, name, settings in (
-        ("RectangleLabels", codec.BOX, {"canRotate": "false", "strokeWidth": "2"}),
-        ("BrushLabels", codec.MASK, {}),
-    ):
-        control = ET.SubElement(view, tag, {"name": name, "toName": codec.IMAGE, **settings})
-        for category in categories:
-            label = ET.SubElement(control, "Label", {"value": category.name, "background": category.color})
-            if category.description:
-                label.set("hint", category.description)
-    ET.indent(view)
-    return ET.tostring(view, encoding="unicode")
-
-
-def category_names(config: str) -> tuple[str, ...]:
-    """The labels of the rectangle control of a project's configuration.
+def title_for(title: str, labeler: str | None) -> str:
+    """Title of the project that all, or that one labeler alone works in.
 
     Raises:
-        AnnotationToolError: The configuration is not one of ours.
+        AnnotationToolError: Longer than the server allows.
     """
-    try:
-        view = ET.fromstring(config)  # noqa: S314 - from the server that we were told to trust
-        control = view.find(f".//RectangleLabels[@name='{codec.BOX}']")
-    except ET.ParseError:
-        control = None
-    if control is None:
+    whole = title if labeler is None else f"{title} [{labeler}]"
+    if len(whole) > _TITLE_LIMIT:
         raise AnnotationToolError(
-            f"the project's configuration has no RectangleLabels control called {codec.BOX!r}: "
-            "it was not made by curate, or was changed by hand; run `dvc repro --force push`"
+            f"the project's title {whole!r} has {len(whole)} characters, at most {_TITLE_LIMIT} are allowed: "
+            "shorten labelstudio.project"
         )
-    return tuple(str(label.get("value")) for label in control.iter("Label"))
+    return whole
+
+
+def projects(client: Client, title: str) -> dict[str | None, ProjectRef]:
+    """The project of that title (None) and those of single labelers.
+
+    Raises:
+        AnnotationToolError: Two of them have the same title.
+    """
+    found: dict[str | None, ProjectRef] = {}
+    for number, named in _titles(client):
+        own = named.startswith(f"{title} [") and named.endswith("]")
+        if named != title and not own:
+            continue
+        labeler = named[len(title) + 2 : -1] if own else None
+        if labeler in found:
+            raise _twins(client, named)
+        found[labeler] = reference(client, number)
+    return found
 
 
 def find(client: Client, title: str) -> Any | None:
-    """The SDK's record of the project of that title; None if there is none.
+    """The server's record of the project of that title; None if there is none.
 
     Raises:
         AnnotationToolError: Several projects have that title.
     """
-    with translated(client.connection, "looking for the project"):
-        listed = client.sdk.projects.list(page_size=_PAGE, include="id,title")
-        numbers = [project.id for project in listed if project.title == title]
-        if len(numbers) > 1:
-            raise AnnotationToolError(
-                f"{len(numbers)} projects on {client.connection.url} are called {title!r}: "
-                "rename all but one, or set labelstudio.project to another title"
-            )
-        return client.sdk.projects.get(numbers[0]) if numbers else None
+    numbers = [number for number, named in _titles(client) if named == title]
+    if len(numbers) > 1:
+        raise _twins(client, title)
+    return get(client, numbers[0]) if numbers else None
+
+
+def get(client: Client, number: int) -> Any:
+    """The server's record of a project."""
+    return client.get(f"/api/projects/{number}/", action="reading the project")
 
 
 def reference(client: Client, number: int) -> ProjectRef:
@@ -82,74 +87,106 @@ def reference(client: Client, number: int) -> ProjectRef:
     return ProjectRef(number, f"{client.connection.url}/projects/{number}/data")
 
 
-def ensure(client: Client, spec: ProjectSpec) -> ProjectRef:
+def plan(client: Client, spec: ProjectSpec) -> tuple[Any | None, dict[str, Any]]:
+    """The project if it exists, and the settings that must be given to it. Changes nothing.
+
+    Raises:
+        AnnotationToolError: A category or control that people used would vanish.
+    """
+    existing = find(client, spec.title)
+    wanted = {
+        _CONFIG: label_config(spec.categories, spec.choices),
+        "expert_instruction": guideline.to_html(spec.instructions),
+        **_SETTINGS,
+    }
+    if existing is None:
+        return None, {**wanted, "description": _record(client, None, spec)}
+    changed = {
+        name: value
+        for name, value in wanted.items()
+        if not (interface.same(existing[name], value) if name == _CONFIG else existing.get(name) == value)
+    }
+    if _CONFIG in changed:
+        _refuse_losses(client, existing, spec)
+    description = _record(client, existing.get("description") or "", spec)
+    if description != (existing.get("description") or ""):
+        changed["description"] = description
+    return existing, changed
+
+
+def ensure(client: Client, spec: ProjectSpec, storage: Storage) -> ProjectRef:
     """Create the project, or adopt the one of that title and bring it up to date.
 
     Raises:
         AnnotationToolError: A category or control that people used would vanish, or the server does not serve
-            the folder of images.
+            the images.
     """
-    wanted = {
-        "label_config": label_config(spec.categories),
-        "expert_instruction": guideline.to_html(spec.instructions),
-        **_SETTINGS,
-    }
-    existing = find(client, spec.title)
+    title_for(spec.title, None)
+    return retry.until_done(lambda: _ensure(client, spec, storage))
+
+
+def _ensure(client: Client, spec: ProjectSpec, storage: Storage) -> ProjectRef:
+    existing, changed = plan(client, spec)
     if existing is None:
-        with translated(client.connection, f"creating the project {spec.title!r}"):
-            number = int(client.sdk.projects.create(title=spec.title, maximum_annotations=1, **wanted).id)
+        body = {"title": spec.title, "maximum_annotations": 1, **changed}
+        number = int(client.post("/api/projects/", body, action=f"creating the project {spec.title!r}")["id"])
     else:
-        number = int(existing.id)
-        changed = {
-            name: value for name, value in wanted.items() if not _same(name, getattr(existing, name), value)
-        }
-        if "label_config" in changed:
-            _refuse_losses(client, number, spec)
+        number = int(existing["id"])
         if changed:
             client.patch(f"/api/projects/{number}/", changed, action=f"updating the project {spec.title!r}")
-    _ensure_storage(client, number, spec)
+    storage.connect(client, number)
     return reference(client, number)
 
 
-def _same(name: str, there: Any, wanted: Any) -> bool:
-    if name != "label_config":
-        return bool(there == wanted)
-    try:
-        return ET.canonicalize(there, strip_text=True) == ET.canonicalize(wanted, strip_text=True)
-    except (ET.ParseError, TypeError):
-        return False
+def _record(client: Client, description: str | None, spec: ProjectSpec) -> str:
+    """The description with what labelers are shown from now on, in the server's time.
+
+    The next full second counts, so that an answer given just before the change is not taken for a later one.
+    """
+    now = client.server_time
+    if now is None:
+        raise AnnotationToolError(
+            f"{client.connection.url} does not tell its time (no Date header): does a proxy remove it?"
+        )
+    since = now if description is None else now + timedelta(seconds=1)
+    return history.added(description, spec.guideline_digest, spec.taxonomy_digest, since.strftime(_TIME))
 
 
-def _refuse_losses(client: Client, number: int, spec: ProjectSpec) -> None:
-    """An update must not orphan what people have drawn."""
-    summary = client.get(f"/api/projects/{number}/summary/", action="reading what was labelled")
-    names = {category.name for category in spec.categories}
-    for control, counts in (summary.get("created_labels") or {}).items():
-        if not counts:
-            continue
-        lost = sorted(set(counts) - names) if control in (codec.BOX, codec.MASK) else [control]
-        if lost:
-            what = "categories" if control in (codec.BOX, codec.MASK) else "the control"
-            raise AnnotationToolError(
-                f"the project {spec.title!r} holds work of people with {what} {', '.join(lost)}, "
-                "which the taxonomy does not name: put it back, or set labelstudio.project to a new title"
-            )
+def _refuse_losses(client: Client, existing: Mapping[str, Any], spec: ProjectSpec) -> None:
+    """An update must not orphan what people have drawn, submitted or not."""
+    summary = client.get(f"/api/projects/{existing['id']}/summary/", action="reading what was labelled")
+    known = interface.labels_by_control(spec.categories, spec.choices)
+    for source in ("created_labels", "created_labels_drafts"):
+        for control, counts in (summary.get(source) or {}).items():
+            if not counts:
+                continue
+            lost = sorted(set(counts) - known[control]) if control in known else [control]
+            if lost:
+                what = "categories" if control in known else "the control"
+                raise AnnotationToolError(
+                    f"the project {spec.title!r} holds work of people with {what} {', '.join(lost)}, "
+                    "which the taxonomy does not name: put it back, or set labelstudio.project to a new title"
+                )
 
 
-def _ensure_storage(client: Client, number: int, spec: ProjectSpec) -> None:
-    """Let the server serve the images to members of the project, and no other folder."""
-    folder = spec.images_root.resolve()
-    with translated(client.connection, "listing the folders that are served"):
-        storages = client.sdk.import_storage.local.list(project=number)
-        if any(storage.path == str(folder) for storage in storages):
-            return
-    try:
-        with translated(client.connection, f"letting the server serve {spec.images_root}"):
-            client.sdk.import_storage.local.create(
-                project=number, path=str(folder), use_blob_urls=True, title=_STORAGE_TITLE
-            )
-    except AnnotationToolError as error:
-        raise type(error)(
-            f"{error}; a server of your own needs LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
-            f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the folder above {spec.images_root}"
-        ) from None
+def _titles(client: Client) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
+    total = 1
+    while len(found) < total:
+        reply = client.get(
+            "/api/projects/",
+            action="looking for the project",
+            page=len(found) // _PAGE + 1,
+            page_size=_PAGE,
+            include="id,title",
+        )
+        found += [(int(one["id"]), str(one["title"])) for one in reply["results"]]
+        total = int(reply["count"]) if reply["results"] else 0
+    return found
+
+
+def _twins(client: Client, title: str) -> AnnotationToolError:
+    return AnnotationToolError(
+        f"several projects on {client.connection.url} are called {title!r}: "
+        "rename all but one, or set labelstudio.project to another title"
+    )

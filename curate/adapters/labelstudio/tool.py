@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from curate.adapters.labelstudio import answers, project, sync
-from curate.adapters.labelstudio.client import Client, translated
+from curate.adapters.labelstudio import answers, drafting, project, retry, sync
+from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
+from curate.adapters.labelstudio.difference import compare
+from curate.adapters.labelstudio.storage import LocalFiles, Storage
 from curate.errors import AnnotationToolError
-from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, TaskDraft
+from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
 from curate.records import Annotation
 
 
@@ -21,6 +23,7 @@ class LabelStudioTool:
         connection: Connection,
         *,
         images_root: Path = Path("data/ingest/images"),
+        images: Storage | None = None,
         batch_size: int = 250,
         timeout_s: float = 120.0,
     ) -> None:
@@ -29,16 +32,17 @@ class LabelStudioTool:
         Args:
             connection: The server and an administrator's token.
             images_root: Folder of the upright images, relative to the project's root as in the tables.
+            images: Where the labelling page gets them from; None = the server serves `images_root`.
             batch_size: Tasks an import request.
             timeout_s: Seconds a request may take.
         """
         self._client = Client(connection, timeout_s=timeout_s)
-        self._images_root = images_root
+        self._storage = images or LocalFiles(images_root)
         self._batch_size = batch_size
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
         """Create the project, or adopt the one of that title."""
-        return project.ensure(self._client, spec)
+        return project.ensure(self._client, spec, self._storage)
 
     def find_project(self, title: str) -> ProjectRef:
         """The project of that title."""
@@ -47,12 +51,34 @@ class LabelStudioTool:
             raise AnnotationToolError(
                 f"{self._client.connection.url} has no project {title!r}: run `dvc repro --force push`"
             )
-        return project.reference(self._client, int(found.id))
+        return project.reference(self._client, int(found["id"]))
 
-    def push_tasks(self, project: ProjectRef, tasks: Sequence[TaskDraft]) -> PushCounts:
+    def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
+        """The project of that title (None) and those of single labelers."""
+        return project.projects(self._client, title)
+
+    def push_tasks(
+        self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
+    ) -> PushCounts:
         """Make the server hold exactly one task a key with its current suggestions."""
-        wanted = sync.wanted_tasks(tasks, self._categories(project), self._images_root)
-        return sync.push(self._client, project, wanted, batch_size=self._batch_size)
+        wanted = drafting.wanted_tasks(tasks, self._categories(project), self._storage)
+        self._storage.prepare(task.path for task in tasks)
+        return sync.push(self._client, project, wanted, batch_size=self._batch_size, removed=removed)
+
+    def plan_push(
+        self, spec: ProjectSpec, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
+    ) -> PushPlan:
+        """What `ensure_project` and `push_tasks` would do."""
+        existing, settings = project.plan(self._client, spec)
+        names = tuple(category.name for category in spec.categories)
+        wanted = drafting.wanted_tasks(tasks, names, self._storage)
+        there = []
+        if existing is not None:
+            there = sync.index(self._client, project.reference(self._client, int(existing["id"])))
+        difference = compare(there, wanted, removed=removed)
+        drafting.check(difference.sent, len(difference.sent))
+        lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
+        return PushPlan(spec.title, lines, difference.counts(), difference.examples())
 
     def pull_annotations(
         self, project: ProjectRef, wanted: Mapping[str, int]
@@ -61,6 +87,5 @@ class LabelStudioTool:
         return answers.pull(self._client, project, wanted, self._categories(project))
 
     def _categories(self, reference: ProjectRef) -> tuple[str, ...]:
-        with translated(self._client.connection, "reading the project"):
-            config = self._client.sdk.projects.get(reference.project_id).label_config
-        return project.category_names(config)
+        found = retry.until_done(lambda: project.get(self._client, reference.project_id))
+        return project.category_names(found["label_config"])

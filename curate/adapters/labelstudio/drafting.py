@@ -1,0 +1,111 @@
+"""Tasks in the server's form: light until they are sent, checked before anything is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from curate.adapters.labelstudio import codec
+from curate.adapters.labelstudio.storage import Storage
+from curate.errors import AnnotationToolError
+from curate.ports import TaskDraft
+from curate.progress import track
+
+_NO_SUGGESTIONS = "none"
+_FORM = 2  # raise it when the regions of the same rows change: all suggestions are sent anew
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the server must hold for one key.
+
+    Attributes:
+        data: The task's data.
+        overlap: Labelers wanted.
+        draft: Where the suggestions come from.
+        model_version: Of all suggestions of the project.
+        categories: Names that the project knows.
+    """
+
+    data: dict[str, Any]
+    overlap: int
+    draft: TaskDraft = field(repr=False)
+    model_version: str
+    categories: Sequence[str] = field(repr=False)
+
+    @property
+    def task_id(self) -> str:
+        """Our key."""
+        return str(self.data["task_id"])
+
+    @property
+    def suggested(self) -> bool:
+        """Whether there is a prediction; there is none where the model saw nothing, or may not say."""
+        return bool(self.data["suggestions"] != _NO_SUGGESTIONS)
+
+    @property
+    def prediction(self) -> dict[str, Any] | None:
+        """The prediction, made at each call: the masks of a whole project would fill the memory."""
+        if not self.suggested:
+            return None
+        scores = [row.score for row in self.draft.pre_annotations if row.score is not None]
+        return {
+            "model_version": self.model_version,
+            "score": min(scores) if scores else None,
+            "result": codec.encode_task(self.draft, self.categories),
+        }
+
+
+def wanted_tasks(tasks: Sequence[TaskDraft], categories: Sequence[str], storage: Storage) -> list[Wanted]:
+    """All drafts in the server's form, first in the queue first.
+
+    Raises:
+        AnnotationToolError: A key that occurs twice.
+    """
+    if len({task.task_id for task in tasks}) != len(tasks):
+        raise AnnotationToolError("two tasks have the same key: run `dvc repro --force select`")
+    version = "+".join(sorted(_versions(tasks))) or "unknown"
+    ordered = sorted(tasks, key=lambda task: (task.priority, task.task_id))
+    wanted = []
+    for task in track(ordered, total=len(ordered), label="push: digests"):
+        data = {
+            "image": storage.address(task.path),
+            "task_id": task.task_id,
+            "image_id": task.image_id,
+            "width": task.width,
+            "height": task.height,
+            "suggestions": _digest(task, version),
+        }
+        wanted.append(Wanted(data, task.overlap, task, version, categories))
+    return wanted
+
+
+def check(items: Iterable[Wanted], total: int) -> None:
+    """Check all suggestions before the first is sent: the server itself accepts anything.
+
+    Raises:
+        AnnotationToolError: A box outside the image or without area, an unknown category, or a mask of
+            another size; names the row and the image.
+    """
+    for item in track(items, total=total, label="push: check"):
+        codec.check_task(item.draft, item.categories)
+
+
+def _versions(tasks: Iterable[TaskDraft]) -> set[str]:
+    return {row.model_version for task in tasks for row in task.pre_annotations if row.model_version}
+
+
+def _digest(task: TaskDraft, version: str) -> str:
+    """16 hex digits that change with any suggestion; made of the rows, because encoding masks is slow."""
+    rows = [
+        [row.annotation_id, row.category, row.bbox_xyxy, row.score, row.rle]
+        for row in task.pre_annotations
+        if row.outcome == "object"
+    ]
+    if not rows:
+        return _NO_SUGGESTIONS
+    content = json.dumps([_FORM, version, rows])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]

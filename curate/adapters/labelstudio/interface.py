@@ -1,0 +1,75 @@
+"""The labelling interface as XML: what people can draw and choose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree as ET
+
+from curate.adapters.labelstudio import codec
+from curate.errors import AnnotationToolError
+from curate.ports import ImageChoice
+from curate.records import Category
+
+# One set of categories three times: a box, a mask painted or a mask drawn point by point.
+_CONTROLS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("RectangleLabels", codec.BOX, {"canRotate": "false", "strokeWidth": "2"}),
+    ("BrushLabels", codec.MASK, {}),
+    ("PolygonLabels", codec.POLYGON, {"strokeWidth": "2", "pointSize": "small"}),
+)
+RESERVED = frozenset({codec.IMAGE, codec.BOX, codec.MASK, codec.POLYGON})
+
+
+def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] = ()) -> str:
+    """One image; rectangles, brushes and polygons with the same labels and colours; questions below."""
+    view = ET.Element("View")
+    ET.SubElement(view, "Image", name=codec.IMAGE, value="$image", zoom="true", rotateControl="false")
+    for tag, name, settings in _CONTROLS:
+        control = ET.SubElement(view, tag, {"name": name, "toName": codec.IMAGE, **settings})
+        for category in categories:
+            label = ET.SubElement(control, "Label", {"value": category.name, "background": category.color})
+            if category.description:
+                label.set("hint", category.description)
+    for choice in choices:
+        ET.SubElement(view, "Header", value=choice.name, size="6")
+        settings = {"choice": "multiple" if choice.multiple else "single", "showInline": "true"}
+        asked = ET.SubElement(view, "Choices", {"name": choice.name, "toName": codec.IMAGE, **settings})
+        for option in choice.options:
+            ET.SubElement(asked, "Choice", value=option)
+    ET.indent(view)
+    return ET.tostring(view, encoding="unicode")
+
+
+def category_names(config: str) -> tuple[str, ...]:
+    """The labels of the rectangle control of a project's configuration.
+
+    Raises:
+        AnnotationToolError: The configuration is not one of ours.
+    """
+    try:
+        view = ET.fromstring(config)  # noqa: S314 - from the server that we were told to trust
+        control = view.find(f".//RectangleLabels[@name='{codec.BOX}']")
+    except ET.ParseError:
+        control = None
+    if control is None:
+        raise AnnotationToolError(
+            f"the project's configuration has no RectangleLabels control called {codec.BOX!r}: "
+            "it was not made by curate, or was changed by hand; run `dvc repro --force push`"
+        )
+    return tuple(str(label.get("value")) for label in control.iter("Label"))
+
+
+def labels_by_control(
+    categories: Sequence[Category], choices: Sequence[ImageChoice]
+) -> dict[str, frozenset[str]]:
+    """What can be chosen in each control."""
+    names = frozenset(category.name for category in categories)
+    controls = {name: names for _, name, _ in _CONTROLS}
+    return {**controls, **{choice.name: frozenset(choice.options) for choice in choices}}
+
+
+def same(there: object, wanted: object) -> bool:
+    """Whether two configurations mean the same, whatever white space they have."""
+    try:
+        return ET.canonicalize(str(there), strip_text=True) == ET.canonicalize(str(wanted), strip_text=True)
+    except ET.ParseError:
+        return False
