@@ -92,6 +92,15 @@ def turned_upright(picture: Image.Image, orientation: int | None) -> Image.Image
     return picture if method is None else picture.transpose(method)
 
 
+def turn_of(image: Image.Image, data: bytes) -> int:
+    """The orientation that a loaded picture of one frame is still to be turned by, 1..8."""
+    kind = "JPEG" if image.format in ("JPEG", "MPO") else str(image.format)
+    if kind != "JPEG" and kind not in _KEPT:
+        found = image.getexif().get(0x0112, 1)
+        return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    return _exif(image, data, kind).orientation or 1
+
+
 def _frame(
     image: Image.Image, data: bytes, kind: str, limits: Limits, place: tuple[int, int, int]
 ) -> Picture:
@@ -170,7 +179,9 @@ def _exif(image: Image.Image, data: bytes, kind: str) -> Exif:
             block = None
     packet = info.get("xmp", info.get("XML:com.adobe.xmp"))
     packet = packet.encode("utf-8", "replace") if isinstance(packet, str) else packet
-    return exif.read(block if isinstance(block, bytes) else None, packet if kind in _KEPT else None)
+    return exif.read(
+        block if isinstance(block, bytes) else None, packet if kind == "JPEG" or kind in _KEPT else None
+    )
 
 
 def _header(image: Image.Image, kind: str, found: Exif) -> Header:

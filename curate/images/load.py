@@ -10,7 +10,7 @@ from PIL import Image
 from curate.errors import InputError
 from curate.records import UInt8Image
 
-_ADVICE = "run `dvc repro --force ingest` to make it again"
+ADVICE = "run `dvc repro`, whose ingest makes it again"
 
 
 def load_upright(path: Path) -> UInt8Image:
@@ -31,9 +31,9 @@ def open_upright(path: Path) -> Image.Image:
     except FileNotFoundError as error:
         raise disappeared(path) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"image {path} cannot be read ({error}): {_ADVICE}") from error
+        raise InputError(f"image {path} cannot be read ({error}): {ADVICE}") from error
 
 
 def disappeared(path: Path) -> InputError:
     """The error for an upright file that a table names and that is not there."""
-    return InputError(f"image {path} has disappeared: {_ADVICE}")
+    return InputError(f"image {path} has disappeared: {ADVICE}")
