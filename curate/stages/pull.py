@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
 
 from curate import schema, tables
-from curate.errors import TableError, WaitingForPeopleError
+from curate.errors import WaitingForPeopleError
 from curate.params import LabelStudioParams, QaParams
-from curate.ports import AnnotationTool, Progress
+from curate.ports import Progress
+from curate.ports.pulled import AnnotationReader, Pieces, Snapshot
 from curate.qa import plan
-from curate.records import Annotation, StageReport
+from curate.records import StageReport
+from curate.schema import TableSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +32,67 @@ class PullParams:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The images and the plan; the receipt says that push came first, and with which taxonomy."""
+    """The images and the plan."""
 
     images: Path
     plan: Path
-    receipt: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """The table of annotations with origin "human"."""
+    """Annotations with origin "human": everybody's last answer; and all answers, older and begun ones too."""
 
     table: Path
+    answers: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The annotation server."""
 
-    tool: AnnotationTool
+    reader: AnnotationReader
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What went into the tables, counted while it did."""
+
+    digest: Any = field(default_factory=hashlib.sha256)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    people: Counter[str] = field(default_factory=Counter)
+    last_answers: int = 0
+    from_suggestions: int = 0
+    with_mask: int = 0
+    with_polygon: int = 0
+    drafts: int = 0
+
+    def annotation(self, row: Mapping[str, Any]) -> None:
+        self._add(row)
+        self.outcomes[row["outcome"]] += 1
+        if row["outcome"] == "object":
+            self.people[str(row["annotator_id"])] += 1
+            self.from_suggestions += row["parent_id"] is not None
+            self.with_mask += row["rle"] is not None
+            self.with_polygon += row["polygon"] is not None
+
+    def answer(self, row: Mapping[str, Any]) -> None:
+        self._add(row)
+        self.drafts += row["outcome"] == "draft"
+        self.last_answers += row["outcome"] != "draft" and not row["superseded"]
+
+    def _add(self, row: Mapping[str, Any]) -> None:
+        self.digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+
+
+def wanted(path: Path) -> Mapping[str, int]:
+    """How many people must look at each task of the plan; what is accepted without a human is left out.
+
+    Raises:
+        TableError: The plan is missing or damaged.
+    """
+    slots = tables.read(path, schema.PLAN, columns=["task_id", "arm"]).to_pydict()
+    looked = zip(slots["task_id"], slots["arm"], strict=True)
+    return plan.labelers_wanted(task for task, arm in looked if arm != "accepted")
 
 
 def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
@@ -53,54 +101,73 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
     Raises:
         WaitingForPeopleError: Slots are open and `qa.allow_partial` is false.
         AnnotationToolError: Unreachable, refused, or no such project.
-        TableError: A table or the receipt is damaged.
+        TableError: A table is damaged.
     """
-    project = ports.tool.find_project(params.labelstudio.project)
-    slots = tables.read(inputs.plan, schema.PLAN, columns=["task_id"])["task_id"].to_pylist()
-    rows, progress = ports.tool.pull_annotations(project, plan.labelers_wanted(slots))
-    if progress.slots_done < progress.slots_needed and not params.qa.allow_partial:
-        raise WaitingForPeopleError(
-            f"waiting for people: {progress.tasks_done} of {progress.tasks} tasks done "
-            f"({progress.slots_done} of {progress.slots_needed} looks) at {project.url} - label on, then run "
-            "`dvc repro` again (qa.allow_partial: true goes on with what is there)"
-        )
     known = set(tables.read(inputs.images, schema.IMAGES, columns=["image_id"])["image_id"].to_pylist())
-    digest = _taxonomy_digest(inputs.receipt)
-    rows = [replace(row, taxonomy_digest=digest) for row in rows if row.image_id in known]
-    tables.write_rows([row.row() for row in rows], outputs.table, schema.ANNOTATIONS)
-    return _report(rows, progress)
+
+    def take(snapshot: Snapshot) -> StageReport:
+        if snapshot.progress.slots_done < snapshot.progress.slots_needed and not params.qa.allow_partial:
+            raise _waiting(snapshot.progress, snapshot.url)
+        tally = _Tally()
+        _write(snapshot.annotations, outputs.table, schema.ANNOTATIONS, known, tally.annotation)
+        _write(snapshot.answers, outputs.answers, schema.ANSWERS, known, tally.answer)
+        return _report(snapshot, tally)
+
+    return ports.reader.pull(params.labelstudio.project, wanted(inputs.plan), take)
 
 
-def _taxonomy_digest(receipt: Path) -> str | None:
-    """Of the taxonomy that push showed to the labelers; None where its receipt does not tell."""
-    try:
-        digest = json.loads(receipt.read_text(encoding="utf-8")).get("taxonomy")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise TableError(f"{receipt} is damaged ({error}): run dvc repro --force push") from error
-    return None if digest is None else str(digest)
+def _waiting(progress: Progress, url: str) -> WaitingForPeopleError:
+    return WaitingForPeopleError(
+        f"waiting for people: {progress.tasks_done} of {progress.tasks} tasks done "
+        f"({progress.slots_done} of {progress.slots_needed} looks) at {url} - label on, then run "
+        "`dvc repro` again (qa.allow_partial: true goes on with what is there; `curate qa status` shows more)"
+    )
 
 
-def _report(rows: Sequence[Annotation], progress: Progress) -> StageReport:
-    outcomes = Counter(row.outcome for row in rows)
-    objects = [row for row in rows if row.outcome == "object"]
+def _write(
+    pieces: Pieces,
+    path: Path,
+    columns: TableSchema,
+    known: Collection[str],
+    count: Callable[[Mapping[str, Any]], None],
+) -> None:
+    """Stream rows into a table; rows of images that are gone are left out."""
+    with tables.stream(path, columns) as writer:
+        for piece in pieces():
+            kept: Sequence[Mapping[str, Any]] = [row for row in piece if row["image_id"] in known]
+            for row in kept:
+                count(row)
+            writer.write(pa.Table.from_pylist(list(kept), schema=columns.arrow))
+
+
+def _report(snapshot: Snapshot, tally: _Tally) -> StageReport:
+    progress, raw = snapshot.progress, snapshot.counts.raw_regions
+    this_run = [("tasks read", snapshot.counts.tasks_read)]
+    if raw:
+        reasons = "; ".join(f"{reason}: {number}" for reason, number in raw.items())
+        this_run.append((f"regions kept raw ({reasons})", sum(raw.values())))
     return StageReport(
         "pull",
         (
             ("tasks done", progress.tasks_done),
             ("tasks", progress.tasks),
-            ("answers", len({(row.task_id, row.annotator_id) for row in rows})),
-            ("objects", len(objects)),
-            ("skipped", outcomes["skipped"]),
+            ("answers", tally.last_answers),
+            ("objects", tally.outcomes["object"]),
+            ("skipped", tally.outcomes["skipped"]),
         ),
         {
+            "snapshot": tally.digest.hexdigest(),
             "slots_done": progress.slots_done,
             "slots_needed": progress.slots_needed,
-            "empty": outcomes["empty"],
+            "empty": tally.outcomes["empty"],
             "superseded": progress.superseded,
-            "objects_from_suggestions": sum(row.parent_id is not None for row in objects),
-            "objects_with_mask": sum(row.rle is not None for row in objects),
-            "objects_by_annotator": dict(sorted(Counter(str(row.annotator_id) for row in objects).items())),
+            "drafts": tally.drafts,
+            "answers_outside_plan": snapshot.counts.answers_outside_plan,
+            "raw_regions": dict(raw),
+            "objects_from_suggestions": tally.from_suggestions,
+            "objects_with_mask": tally.with_mask,
+            "objects_with_polygon": tally.with_polygon,
+            "objects_by_annotator": dict(sorted(tally.people.items())),
         },
+        tuple(this_run),
     )
