@@ -1,13 +1,15 @@
-"""The annotation tool of the stages push and pull."""
+"""The annotation server of the stages push and pull."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from curate.adapters.labelstudio import connection
+from curate.adapters.labelstudio.reader import CACHE, LabelStudioReader
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.params import LabelStudioParams
 from curate.ports import AnnotationTool
+from curate.ports.pulled import AnnotationReader
 
 
 def annotation_tool(settings: LabelStudioParams) -> AnnotationTool:
@@ -18,3 +20,8 @@ def annotation_tool(settings: LabelStudioParams) -> AnnotationTool:
         batch_size=settings.batch_size,
         timeout_s=settings.timeout_s,
     )
+
+
+def annotation_reader(settings: LabelStudioParams) -> AnnotationReader:
+    """The same server, for reading what people did."""
+    return LabelStudioReader(connection.resolve(Path()), cache=CACHE, timeout_s=settings.timeout_s)

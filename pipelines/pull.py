@@ -8,7 +8,7 @@ from curate.params import Params
 from curate.records import StageReport
 from curate.stages import pull
 from pipelines import entry
-from pipelines.labelstudio import annotation_tool
+from pipelines.labelstudio import annotation_reader
 
 
 def main(params: Params) -> StageReport:
@@ -18,10 +18,11 @@ def main(params: Params) -> StageReport:
         inputs=pull.Inputs(
             images=Path("data/dedupe/images.parquet"),
             plan=Path("data/select/plan.parquet"),
-            receipt=Path("data/push/receipt.json"),
         ),
-        outputs=pull.Outputs(table=Path("data/pull/annotations.parquet")),
-        ports=pull.Ports(tool=annotation_tool(params.labelstudio)),
+        outputs=pull.Outputs(
+            table=Path("data/pull/annotations.parquet"), answers=Path("data/pull/answers.parquet")
+        ),
+        ports=pull.Ports(reader=annotation_reader(params.labelstudio)),
     )
 
 

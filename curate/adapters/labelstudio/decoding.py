@@ -1,0 +1,107 @@
+"""From the server's tasks to answers with their rows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from curate.adapters.labelstudio import codec, reading
+from curate.adapters.labelstudio.cache import Answer
+from curate.adapters.labelstudio.fetch import Reader, Task
+from curate.records import derived_id
+
+_NOBODY = "deleted account"  # of whom the server keeps the work and no name
+_CREATOR = re.compile(r"(\S+), \d+\s*$")
+
+
+def decoded(task: Task, users: Mapping[int, str], categories: Sequence[str]) -> list[Answer]:
+    """All answers to a task; none if the task is not one of ours."""
+    data = task["data"]
+    if "task_id" not in data or "image_id" not in data:
+        return []
+    found: list[Answer] = []
+    for answer in task["annotations"]:
+        work = _work(data, answer, _person(answer, users))
+        read = reading.read(work, categories)
+        content = {
+            **_content(work, "skipped" if work.skipped else "submitted", read),
+            "objects": sum(row.outcome == "object" for row in read.rows),
+            "model_version": task.get("versions", {}).get(answer.get("parent_prediction")),
+        }
+        rows = [(row.annotation_id, row.row()) for row in read.rows]
+        same = sum(one.person == work.annotator_id and one.created_at == work.created_at for one in found)
+        moment = (work.created_at or "", *((same,) if same else ()))  # imported together, perhaps
+        identity = derived_id("answer", work.task_id, work.annotator_id, *moment)
+        found.append(
+            Answer(
+                number=int(answer["id"]),
+                task_key=work.task_id,
+                user=answer["completed_by"],
+                person=work.annotator_id,
+                created_at=work.created_at,
+                updated_at=str(codec.utc(work.updated_at)),
+                skipped=work.skipped,
+                answer_id=identity,
+                content={"answer_id": identity, **content},
+                rows=rows,
+            )
+        )
+    return found
+
+
+def _person(answer: Mapping[str, Any], users: Mapping[int, str]) -> str:
+    """The person's e-mail, also of somebody who is no member any more."""
+    if answer["completed_by"] in users:
+        return users[answer["completed_by"]]
+    creator = _CREATOR.search(answer.get("created_username") or "")
+    return creator[1] if creator else _NOBODY
+
+
+def _work(data: Mapping[str, Any], answer: Mapping[str, Any], person: str) -> reading.Work:
+    lead_time = answer["lead_time"]
+    return reading.Work(
+        task_id=str(data["task_id"]),
+        image_id=str(data["image_id"]),
+        width=int(data["width"]),
+        height=int(data["height"]),
+        annotator_id=person,
+        regions=answer["result"] or [],
+        skipped=bool(answer.get("was_cancelled")),
+        lead_time_s=float(lead_time) if lead_time is not None else None,
+        created_at=codec.utc(answer["created_at"]),
+        updated_at=codec.utc(answer["updated_at"]),
+    )
+
+
+def _content(work: reading.Work, outcome: str, read: reading.Reading) -> dict[str, Any]:
+    """What a row of `answers` says, without `superseded` and the digests."""
+    return {
+        "task_id": work.task_id,
+        "image_id": work.image_id,
+        "annotator_id": work.annotator_id,
+        "outcome": outcome,
+        "objects": 0,
+        "created_at": work.created_at,
+        "updated_at": work.updated_at,
+        "lead_time_s": work.lead_time_s,
+        "model_version": None,
+        "choices": sorted((name, list(values)) for name, values in read.choices.items()),
+        "comment": read.comment,
+        "raw": json.dumps(read.raw, sort_keys=True) if read.raw else None,
+        "reasons": dict(sorted(read.reasons.items())),
+    }
+
+
+def drafts(reader: Reader) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number of the project and row of `answers` of everything begun and not submitted."""
+    for task, drafts in reader.drafts():
+        data = task["data"]
+        if "task_id" not in data or "image_id" not in data:
+            continue
+        for draft in drafts:
+            work = _work(data, draft, str(draft["user"]))
+            content = _content(work, "draft", reading.read(work, ()))
+            identity = derived_id("draft", work.task_id, work.annotator_id, work.created_at or "")
+            yield reader.project.project_id, {"answer_id": identity, **content, "raw": None, "reasons": {}}
