@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -20,8 +20,13 @@ MISS_RATE = 0.02  # of true objects are overlooked
 CONFUSION_RATE = 0.03  # of objects get another category
 BOX_NOISE = 0.02  # standard deviation of an edge's error, as a share of the box's side
 MASK_SHIFT = 1  # pixels, at most, in each direction
-MATCH_IOU = 0.3  # a suggestion that overlaps a true object this much is corrected, not deleted
-_SECONDS_TO_LOOK, _SECONDS_TO_CORRECT, _SECONDS_TO_DRAW = 4.0, 6.0, 18.0
+MATCH_IOU = 0.15  # a suggestion that overlaps a true object this much is meant for it
+ACCEPT_IOU = 0.85  # a suggestion of the right category this near the truth is left as it is
+BELIEF_RATE = 0.15  # of wrong suggestions are left as they are, because they were suggested
+RELIANCE_RATE = 0.05  # of objects without a suggestion are overlooked, where others were suggested
+_SECONDS_TO_LOOK, _SECONDS_TO_DRAW = 4.0, 18.0
+_MOST_SUGGESTIONS = 100
+_SECONDS_TO_CORRECT, _SECONDS_TO_ACCEPT, _SECONDS_TO_DELETE = 6.0, 1.5, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,16 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One labeler's answer to one image; `lead_time_s` is made up from the number of actions."""
+    """One labeler's answer to one image.
+
+    Attributes:
+        drawn: Objects drawn or corrected.
+        left: Region ids of suggestions that stay as they are.
+        lead_time_s: Made up from the number of actions.
+    """
 
     drawn: tuple[Drawn, ...]
+    left: tuple[str, ...]
     lead_time_s: float
 
 
@@ -72,34 +84,66 @@ def look(
     suggestions: Sequence[Suggestion],
     categories: Sequence[str],
 ) -> Answer:
-    """Answer one image: correct matching suggestions, drop the others, draw what is missing.
+    """Answer one image: leave good suggestions, correct others, delete false ones, draw what is missing.
+
+    Suggestions pull: some wrong ones are believed, and some objects that nobody suggested are overlooked. The
+    generator is asked for the same numbers whatever is suggested, so that what is drawn by hand stays the
+    same.
 
     Args:
         rng: See `generator`.
         truth: What is there.
-        suggestions: What the model proposed, in any order.
+        suggestions: What the model proposed, in any order; none in the control arm.
         categories: Names a labeler may choose from, in a fixed order.
     """
     ordered = sorted(suggestions, key=lambda one: one.region_id)
     seen = [item for item in truth if rng.random() >= MISS_RATE]
     partner = _partners(seen, ordered)
-    drawn = []
+    believing = [rng.random() < BELIEF_RATE for _ in range(_MOST_SUGGESTIONS)]
+    drawn, left = [], []
     seconds = _SECONDS_TO_LOOK
     for number, item in enumerate(seen):
-        category = item.category
-        if rng.random() < CONFUSION_RATE:
-            category = str(rng.choice([name for name in categories if name != item.category] or [category]))
-        height, width = item.mask.shape
-        box = _shaky_box(rng, item.box, width, height)
-        mask = _shaky_mask(rng, item.mask)
-        own_id = f"sim-{rng.bytes(5).hex()}"  # drawn in any case: suggestions must not shift what follows
-        drawn.append(Drawn(partner.get(number, own_id), category, box, mask if mask.any() else item.mask))
-        seconds += _SECONDS_TO_CORRECT if number in partner else _SECONDS_TO_DRAW
-    return Answer(tuple(drawn), round(seconds * float(rng.lognormal(0.0, 0.25)), 1))
+        relies = rng.random() < RELIANCE_RATE
+        own = _draw(rng, item, categories)
+        at = partner.get(number)
+        if at is None:
+            if not (relies and ordered):
+                drawn.append(own)
+                seconds += _SECONDS_TO_DRAW
+        elif _good(ordered[at], item) or believing[at % _MOST_SUGGESTIONS]:
+            left.append(ordered[at].region_id)
+            seconds += _SECONDS_TO_ACCEPT
+        else:
+            drawn.append(replace(own, region_id=ordered[at].region_id))
+            seconds += _SECONDS_TO_CORRECT
+    for at in sorted(set(range(len(ordered))) - set(partner.values())):
+        if believing[at % _MOST_SUGGESTIONS]:
+            left.append(ordered[at].region_id)
+            seconds += _SECONDS_TO_ACCEPT
+        else:
+            seconds += _SECONDS_TO_DELETE
+    return Answer(tuple(drawn), tuple(left), round(seconds * float(rng.lognormal(0.0, 0.25)), 1))
 
 
-def _partners(seen: Sequence[TrueObject], suggestions: Sequence[Suggestion]) -> dict[int, str]:
-    """Region id by the number of the true object, one to one."""
+def _good(suggestion: Suggestion, item: TrueObject) -> bool:
+    """Whether there is nothing to correct."""
+    same = suggestion.category == item.category
+    return same and bool(boxes.box_iou([suggestion.box], [item.box])[0, 0] >= ACCEPT_IOU)
+
+
+def _draw(rng: np.random.Generator, item: TrueObject, categories: Sequence[str]) -> Drawn:
+    """What the labeler draws by hand."""
+    category = item.category
+    if rng.random() < CONFUSION_RATE:
+        category = str(rng.choice([name for name in categories if name != item.category] or [category]))
+    height, width = item.mask.shape
+    box = _shaky_box(rng, item.box, width, height)
+    mask = _shaky_mask(rng, item.mask)
+    return Drawn(f"sim-{rng.bytes(5).hex()}", category, box, mask if mask.any() else item.mask)
+
+
+def _partners(seen: Sequence[TrueObject], suggestions: Sequence[Suggestion]) -> dict[int, int]:
+    """Number of the suggestion by that of the true object, one to one."""
     found = matching.match(
         [item.box for item in seen],
         [one.box for one in suggestions],
@@ -107,7 +151,7 @@ def _partners(seen: Sequence[TrueObject], suggestions: Sequence[Suggestion]) -> 
         [one.category for one in suggestions],
         iou_threshold=MATCH_IOU,
     )
-    return {int(a): suggestions[int(b)].region_id for a, b in zip(found.a, found.b, strict=True)}
+    return {int(a): int(b) for a, b in zip(found.a, found.b, strict=True)}
 
 
 def _shaky_box(rng: np.random.Generator, box: Box, width: int, height: int) -> Box:

@@ -62,6 +62,33 @@ def histogram(counts: Sequence[int]) -> Markup:
     return _svg("histogram", 40, body + '<line class="axis" x1="0" x2="100" y1="40" y2="40"/>')
 
 
+def running(points: Sequence[tuple[float | None, float | None, float | None]], level: float) -> Markup:
+    """A line from left to right on a scale from 0 to 1, with its interval as a band.
+
+    Args:
+        points: (value, low, high) at equal distances; None where undefined: the line goes on at the next.
+        level: A horizontal line.
+    """
+    last = max(len(points) - 1, 1)
+    known = [(100 * at / last, *point) for at, point in enumerate(points) if point[0] is not None]
+    banded = [(x, low, high) for x, _, low, high in known if low is not None and high is not None]
+    body = f'<line class="axis" x1="0" x2="100" y1="{_y(level)}" y2="{_y(level)}"/>'
+    if banded:
+        ends = [(x, high) for x, _, high in banded] + [(x, low) for x, low, _ in reversed(banded)]
+        body += f'<polygon class="band" points="{_points(ends)}"/>'
+    if known:
+        body += f'<polyline class="run" points="{_points([(x, value or 0.0) for x, value, _, _ in known])}"/>'
+    return _svg("running", 40, body)
+
+
+def _points(pairs: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{_number(x)},{_y(value)}" for x, value in pairs)
+
+
+def _y(share: float) -> str:
+    return _number(40 - 40 * min(1.0, max(0.0, share)))
+
+
 def _svg(kind: str, height: int, body: str) -> Markup:
     return Markup(_SVG.format(kind=kind, height=height, body=body))  # noqa: S704 - numbers and checked colours only
 

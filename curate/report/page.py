@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from curate import tables
-from curate.report import curation, figures, labels
+from curate.report import curation, figures, labels, quality
 from curate.report import facts as project
 from curate.report.drawing import Album, words
 from curate.report.duplicates import DUPLICATES
@@ -64,7 +64,11 @@ def render(facts: Facts, *, duplicates_page: str | None = None) -> str:
         count=_count, share=_share, figure=_figure, words=words, basename=_basename, value=_value
     )
     environment.globals.update(
-        bar=figures.bar, stack=figures.stack, interval=figures.interval, histogram=figures.histogram
+        bar=figures.bar,
+        stack=figures.stack,
+        interval=figures.interval,
+        histogram=figures.histogram,
+        running=figures.running,
     )
     return environment.get_template(_TEMPLATE).render(_content(facts), duplicates_page=duplicates_page)
 
@@ -106,6 +110,7 @@ def _content(facts: Facts) -> dict[str, Any]:
         "gallery": gallery,
         "splits": splits,
         "split_categories": split_categories,
+        "quality": quality.section(facts),
         "demo": _sections(facts),
         "licenses": sorted({image.license for image in shown.images if image.license}),
     }

@@ -16,7 +16,7 @@ from curate.report import page
 from tests import builders
 
 SECTIONS = (
-    "funnel", "labelled", "agreement", "disagreements", "model", "dropped", "duplicates", "splits",
+    "funnel", "labelled", "agreement", "disagreements", "quality", "model", "dropped", "duplicates", "splits",
 )  # fmt: skip
 SPACE = re.compile(r"\s+")
 
@@ -120,10 +120,10 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stage", "empty"),
     [
-        ("ingest", {"labelled", "agreement", "disagreements", "model", "duplicates", "splits"}),
-        ("dedupe", {"labelled", "agreement", "disagreements", "model", "splits"}),
-        ("autolabel", {"labelled", "agreement", "disagreements", "splits"}),
-        ("agreement", {"splits"}),
+        ("ingest", {"labelled", "agreement", "disagreements", "quality", "model", "duplicates", "splits"}),
+        ("dedupe", {"labelled", "agreement", "disagreements", "quality", "model", "splits"}),
+        ("autolabel", {"labelled", "agreement", "disagreements", "quality", "splits"}),
+        ("agreement", {"quality", "splits"}),
     ],
 )
 def test_a_section_of_a_stage_to_come_says_what_to_run(tmp_path: Path, stage: str, empty: set[str]) -> None:

@@ -1,0 +1,154 @@
+"""The part of the page on how well and how fast people label: metrics/quality.json and its plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from curate.report.facts import Facts, Measure, cell, measure
+
+_ARMS = ("suggested", "control")
+_FIGURES = (
+    ("f1_gold", "F1 against known answers"),
+    ("iou_gold", "box IoU against known answers"),
+    ("f1_between", "F1 between two labelers of an image"),
+    ("iou_between", "box IoU between two labelers of an image"),
+    ("f1_model", "F1 against the model's proposals, shown or not"),
+)
+_STATES = {
+    "alert": "below the level",
+    "ok": "at or above the level",
+    "undecided": "undecided: more gold is needed",
+    "too few": "too few gold answers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Labeler:
+    """One labeler on gold; `points` are (F1 so far, low, high) by answer, None where undefined."""
+
+    name: str
+    state: str
+    meaning: str
+    answers: int
+    f1: Measure
+    iou: Measure
+    category: Measure
+    points: tuple[tuple[float | None, float | None, float | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A figure of both arms."""
+
+    name: str
+    suggested: Measure
+    control: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """Suggestions of one category."""
+
+    category: str
+    suggestions: int
+    accepted: Measure
+    edited: Measure
+    rejected: Measure
+    box_iou: Measure
+    added: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Everything that the section shows.
+
+    Attributes:
+        tiles: Name, what it means, the figure, why there is none, and whether it is a percentage.
+        level: F1 of the alert.
+        labelers: By name.
+        seconds: Seconds an image and an object, by arm.
+        arms: Quality by arm.
+        kinds: Planted errors caught by kind.
+        fates: Of suggestions by category, all first.
+        outdated: Answers under an older guideline or taxonomy.
+    """
+
+    tiles: tuple[tuple[str, str, Measure, str | None], ...]
+    level: float
+    labelers: tuple[Labeler, ...]
+    seconds: tuple[Row, ...]
+    arms: tuple[Row, ...]
+    kinds: tuple[tuple[str, Measure], ...]
+    fates: tuple[Fate, ...]
+    outdated: int
+
+
+def section(facts: Facts) -> Quality | None:
+    """What the stage quality measured; None where it has not run."""
+    metrics = facts.metrics.get("quality")
+    if not metrics:
+        return None
+    time, arms = _part(metrics, "time"), _part(metrics, "arms")
+    seeded, suggestions = _part(metrics, "seeded_errors"), _part(metrics, "suggestions")
+    labelers = _part(_part(metrics, "gold"), "labelers")
+    everything = _part(suggestions, "all")
+    told = (
+        ("Time saved", "by suggestions, against images without", time, "saved"),
+        ("Gold", "F1 of all labelers against known answers", _part(metrics, "gold"), "f1"),
+        ("Caught", "planted errors that labelers put right", seeded, "all"),
+        ("Accepted", "suggestions left as they were", everything, "accepted"),
+    )
+    return Quality(
+        tiles=tuple((name, what, measure(part, key), _why(part, key)) for name, what, part, key in told),
+        level=facts.params.quality.gold_alert_f1,
+        labelers=tuple(_labeler(name, labelers[name], facts) for name in sorted(labelers)),
+        seconds=tuple(
+            Row(name, *(measure(_part(time, arm), key) for arm in _ARMS))
+            for key, name in (("image_s", "seconds an image"), ("object_s", "seconds an object"))
+        ),
+        arms=tuple(Row(name, *(measure(_part(arms, arm), key) for arm in _ARMS)) for key, name in _FIGURES),
+        kinds=tuple((kind, measure(seeded, kind)) for kind in seeded if kind != "all"),
+        fates=tuple(_fate(name, part) for name, part in suggestions.items()),
+        outdated=int(_part(metrics, "outdated").get("answers", 0)),
+    )
+
+
+def _labeler(name: str, part: Mapping[str, Any], facts: Facts) -> Labeler:
+    rows = [row for row in facts.plots.get("quality_gold", ()) if row.get("annotator_id") == name]
+    rows.sort(key=lambda row: cell(row, "number") or 0)
+    state = str(part.get("state"))
+    return Labeler(
+        name=name,
+        state=state,
+        meaning=_STATES.get(state, state),
+        answers=int(part.get("answers", 0)),
+        f1=measure(part, "f1"),
+        iou=measure(part, "mean_iou"),
+        category=measure(part, "category_accuracy"),
+        points=tuple((cell(row, "f1"), cell(row, "low"), cell(row, "high")) for row in rows),
+    )
+
+
+def _fate(name: str, part: Mapping[str, Any]) -> Fate:
+    return Fate(
+        category=name,
+        suggestions=int(part.get("suggestions", 0)),
+        accepted=measure(part, "accepted"),
+        edited=measure(part, "edited"),
+        rejected=measure(part, "rejected"),
+        box_iou=measure(part, "box_iou"),
+        added=int(part.get("added", 0)),
+    )
+
+
+def _part(metrics: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = metrics.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _why(part: Mapping[str, Any], key: str) -> str | None:
+    """Why a figure is undefined, or has no interval."""
+    reason = _part(part, key).get("reason")
+    return None if reason is None else str(reason)
