@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from curate.dedupe.search_plan import WORD_BITS, FieldPlan
 
-_SAMPLE = 16_384  # hashes
+_SAMPLE = 2048  # hashes
 
 
 def permutation(hashes: NDArray[np.uint64], fields: tuple[FieldPlan, ...]) -> NDArray[np.uint64]:
@@ -28,6 +28,8 @@ def permutation(hashes: NDArray[np.uint64], fields: tuple[FieldPlan, ...]) -> ND
         (W, 8, 256) uint64.
     """
     words = hashes.shape[1]
+    if not any(field.width for field in fields):
+        return np.repeat(_table(np.arange(WORD_BITS))[None], words, axis=0)
     sample = np.asarray(hashes[:: max(1, len(hashes) // _SAMPLE)], dtype=np.uint64)
     return np.stack([_table(_targets(sample[:, word], _of_word(fields, word))) for word in range(words)])
 

@@ -7,16 +7,20 @@ set, from which keepers are chosen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.features import PLAIN, Features, Recipe
+from curate.dedupe.columns import Column, Name, View
+from curate.dedupe.expanding import Kinds
+from curate.dedupe.features import Features, Recipe
 from curate.dedupe.hashes import UInt64Array
-from curate.dedupe.neighbours import Pairs, pairs_between, pairs_within
+from curate.dedupe.listing import Sets, join_keys, listed, split_keys, union
+from curate.dedupe.neighbours import Near, Pairs, near_between, near_within, plan
 
 # Largest number of images that each radius of a 64-bit hash is used for; why: docs/dedupe.md.
 _UP_TO: Final = ((60_000, 12), (500_000, 10), (3_000_000, 8), (20_000_000, 6))
@@ -26,8 +30,7 @@ _COLOUR_BITS: Final = 2
 _FEWER: Final = 2  # for equal parts of two pictures: collages share them
 _TONE_BITS: Final = 3  # one step in each channel
 _SHORT: Final = Recipe("phash", 64, "fast", "none", False)
-_ALL_PAIRS: Final = 4096  # between two sets of identical hashes
-_HUBS: Final = 8  # of a larger set
+_VARIANTS: Final[tuple[Name, ...]] = ("turned", "windows")
 
 
 def radius(count: int, recipe: Recipe) -> int:
@@ -36,6 +39,62 @@ def radius(count: int, recipe: Recipe) -> int:
         return _COLOUR_BITS
     bits = next((bits for most, bits in _UP_TO if count <= most), _LEAST)
     return bits if recipe.bits == _SHORT.bits else bits * _LONGER
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One search: pairs within `bits` of values of two columns, or within one (`two` None)."""
+
+    one: Column
+    two: Column | None
+    bits: int
+
+
+Values = Callable[[Column], UInt64Array]
+# Does searches, one result each, in order.
+Searcher = Callable[[Sequence[Request], Values], Iterator[Near]]
+
+
+def here(requests: Sequence[Request], values: Values) -> Iterator[Near]:
+    """Search one after the other on this machine; a base that follows itself is sorted once."""
+    for (two, bits), group in itertools.groupby(requests, key=lambda request: (request.two, request.bits)):
+        if two is None:
+            for request in group:
+                table = values(request.one)
+                yield near_within(table, plan(len(table), bits, hash_bits(table)))
+            continue
+        columns = [request.one for request in group]
+        base = values(two)
+        first = values(columns[0])
+        # Columns of one feature are equally long, or nearly.
+        rounds = len(columns)
+        chosen = plan(len(base), bits, hash_bits(base), queries=len(first) * rounds, rounds=rounds)
+        tables = (first if number == 0 else values(column) for number, column in enumerate(columns))
+        yield from near_between(tables, base, chosen)
+
+
+def hash_bits(table: UInt64Array) -> int:
+    """Of one of (N,) or (N, W) hashes."""
+    return 64 * (table.shape[1] if table.ndim == 2 else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search of all columns found.
+
+    Attributes:
+        keys: (P,) uint64, ascending; each pair once with its least distance, see `listing.join_keys`.
+        second_count: That the keys were made with.
+        largest: The most images that may share a value of one column, both sides together.
+    """
+
+    keys: NDArray[np.uint64]
+    second_count: int
+    largest: int
+
+    def pairs(self) -> Pairs:
+        """Them all in columns: 18 bytes each."""
+        return split_keys(self.keys, self.second_count)
 
 
 def candidates(
@@ -56,139 +115,97 @@ def candidates(
         Pairs ordered by (first, second), first < second; with a base, first counts in `features` and second
         in `base`. `hamming` is the least among the hashes that found the pair.
     """
-    count = len(features) + (0 if base is None else len(base))
+    other = None if base is None else View(base)
+    return search(View(features), recipe, max_hamming, base=other).pairs()
+
+
+def search(
+    images: View,
+    recipe: Recipe,
+    max_hamming: int | None,
+    *,
+    base: View | None = None,
+    searcher: Searcher = here,
+) -> Searched:
+    """As `candidates`, of rows of features that may lie on disk, by any searcher."""
+    count = len(images) + (0 if base is None else len(base))
     bits = radius(count, recipe) if max_hamming is None else max_hamming
-    second_count = len(features) if base is None else len(base)
-    found, more = _none(), [_none()]
-    for pairs in _searches(features, bits, min(bits, radius(count, _SHORT)), base):
-        more.append(pairs)
-        if sum(len(part.first) for part in more) > len(found.first):  # seldom enough, and little memory
-            found, more = _union([found, *more], second_count), []
-    return _union([found, *more], second_count)
+    views = (images, images if base is None else base)
+    wanted = list(requests(views, bits, min(bits, radius(count, _SHORT)), same=base is None))
+    found: UInt64Array = np.zeros(0, dtype=np.uint64)
+    more: list[UInt64Array] = []
+    largest = _Largest()
+    results = searcher(wanted, lambda column: views[column.side].values(column))
+    for request, near in zip(wanted, results, strict=True):
+        largest.note(request, near)
+        more.append(join_keys(listed(near, *_sets(request, near, views), same=base is None), len(views[1])))
+        if sum(map(len, more)) > len(found):  # seldom enough, and little memory
+            found, more = union([found, *more]), []
+    for view in views:
+        view.forget()
+    return Searched(union([found, *more]), len(views[1]), largest.most())
 
 
-def _searches(features: Features, bits: int, part_bits: int, base: Features | None) -> Iterator[Pairs]:
-    other = features if base is None else base
-    same = base is None
-    yield _search(_Set.of(features.hashes, features), _Set.of(other.hashes, other), bits, same=same)
-    plain, other_plain = (np.flatnonzero(side.structure < PLAIN) for side in (features, other))
-    plain_tones = _Set.of(features.tone, features, plain), _Set.of(other.tone, other, other_plain)
-    yield _search(*plain_tones, _TONE_BITS, same=same)
-    rows, other_rows = (np.flatnonzero(side.structure >= PLAIN) for side in (features, other))
-    whole, other_whole = _Set.of(features.phash, features, rows), _Set.of(other.phash, other, other_rows)
-    for column in range(features.parts.shape[1]):
-        parts = _Set.of(features.parts[:, column], features, rows)
-        other_parts = parts if same else _Set.of(other.parts[:, column], other, other_rows)
-        yield _search(parts, other_parts, max(part_bits - _FEWER, 0), same=same)
-    for name in ("turned", "windows"):
-        for column in range(getattr(features, name).shape[1]):
-            varied = _Set.of(getattr(features, name)[:, column], features, rows)
-            yield _between(varied, other_whole, part_bits, same=same)
-            if base is not None:
-                varied = _Set.of(getattr(base, name)[:, column], base, other_rows)
-                turned = _between(varied, whole, part_bits, same=False)
-                yield Pairs(turned.second, turned.first, turned.hamming)
+def largest_set(images: View) -> int:
+    """The most images that share a value of one of the columns that are searched; sorts each of them."""
+    columns = {request.one for request in requests((images, images), 0, 0, same=True)} | {Column(0, "phash")}
+    largest = 0
+    for column in sorted(columns, key=lambda one: (one.name, one.number)):
+        table = images.values(column)
+        words = table if table.ndim == 1 else table[:, 0]  # at least as many share their first word
+        ordered = np.sort(words)
+        begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
+        largest = max(largest, int(np.diff(begins).max(initial=0)) if len(ordered) else 0)
+    images.forget()
+    return largest
 
 
-def searched(features: Features) -> Iterator[UInt64Array]:
-    """What `candidates` searches of images, a set at a time: (M,) words, the first of longer hashes.
+def requests(views: tuple[View, View], bits: int, part_bits: int, *, same: bool) -> Iterator[Request]:
+    """All searches; those of one base follow each other."""
 
-    Mean colours count of plain pictures only, and hashes of what a thumbnail shows of all others.
-    """
-    yield features.hashes[:, 0]
-    plain = features.structure < PLAIN
-    yield features.tone[plain]
-    yield features.phash[~plain]
-    for columns in (features.parts, features.turned, features.windows):
-        yield from columns[~plain].T
+    def request(name: Name, number: int, within: int) -> Request:
+        return Request(Column(0, name, number), None if same else Column(1, name, number), within)
 
-
-@dataclass(frozen=True, slots=True)
-class _Set:
-    """Images by distinct hash: `rows[start[i] : start[i + 1]]` have hash i, larger pictures first."""
-
-    hashes: UInt64Array
-    rows: NDArray[np.int64]
-    start: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, hashes: UInt64Array, features: Features, rows: NDArray[np.int64] | None = None) -> _Set:
-        """Of some rows of the features; None = all."""
-        rows = np.arange(len(features), dtype=np.int64) if rows is None else rows
-        chosen = hashes[rows].reshape(len(rows), hashes[:1].size if len(hashes) else 1)
-        one_word = chosen.shape[1] == 1
-        order: NDArray[np.int64] = np.argsort(chosen[:, 0]) if one_word else np.lexsort(tuple(chosen.T))
-        new = np.ones(len(rows), dtype=np.bool_)
-        new[1:] = (chosen[order[1:]] != chosen[order[:-1]]).any(axis=1)
-        shared = ~new
-        shared[:-1] |= ~new[1:]  # few: only they are sorted by size
-        tied = order[shared]
-        area = features.size[rows[tied]].astype(np.int64).prod(axis=1)
-        order[shared] = tied[np.lexsort((rows[tied], -area, *chosen[tied].T))]
-        start = np.append(np.flatnonzero(new), len(rows)).astype(np.int64)
-        return cls(np.ascontiguousarray(chosen[order[new]]), rows[order], start)
-
-
-def _search(one: _Set, two: _Set, bits: int, *, same: bool) -> Pairs:
-    """Pairs within one set, or between two."""
+    yield request("hashes", 0, bits)
+    yield request("tone", 0, _TONE_BITS)
+    for number in range(views[0].width("parts")):
+        yield request("parts", number, max(part_bits - _FEWER, 0))
+    other = 0 if same else 1
+    variants = [(name, number) for name in _VARIANTS for number in range(views[0].width(name))]
+    for name, number in variants:
+        yield Request(Column(0, name, number), Column(other, "phash"), part_bits)
     if not same:
-        return _between(one, two, bits, same=False)
-    near = pairs_within(one.hashes, bits)
-    itself = np.flatnonzero(np.diff(one.start) > 1)
-    none = np.zeros(len(itself), dtype=near.hamming.dtype)
-    first, second = np.concatenate([near.first, itself]), np.concatenate([near.second, itself])
-    return _listed(one, one, Pairs(first, second, np.concatenate([near.hamming, none])), same=True)
+        for name, number in variants:
+            yield Request(Column(0, "phash"), Column(1, name, number), part_bits)
 
 
-def _between(one: _Set, two: _Set, bits: int, *, same: bool) -> Pairs:
-    if not len(one.hashes) or not len(two.hashes):
-        return _none()
-    return _listed(one, two, pairs_between(one.hashes, two.hashes, bits), same=same)
+def _sets(request: Request, near: Near, views: tuple[View, View]) -> tuple[Sets, Sets]:
+    """Which images each hash of the result stands for."""
+
+    def of(kinds: Kinds, column: Column) -> Sets:
+        view = views[column.side]
+        return Sets(kinds, view.places(column), view.area)
+
+    if request.two is None:
+        both = of(near.base, request.one)
+        return both, both
+    return of(near.queries, request.one), of(near.base, request.two)
 
 
-def _none() -> Pairs:
-    nothing = np.zeros(0, dtype=np.int64)
-    return Pairs(nothing, nothing, nothing.astype(np.uint16))
+class _Largest:
+    """The largest set of each column on each side."""
 
+    def __init__(self) -> None:
+        self._sizes: dict[tuple[Name, int], dict[int, int]] = {}
 
-def _listed(one: _Set, two: _Set, near: Pairs, *, same: bool) -> Pairs:
-    """Pairs of images for pairs of distinct hashes; `same`: of one collection, so that first < second."""
-    sizes, others = np.diff(one.start)[near.first], np.diff(two.start)[near.second]
-    large = sizes * others > _ALL_PAIRS
-    hubs, other_hubs = np.minimum(sizes, _HUBS), np.minimum(others, _HUBS)
-    parts = [_rectangles(one, two, near, np.where(large, hubs, sizes), others)]
-    if large.any():
-        some = Pairs(near.first[large], near.second[large], near.hamming[large])
-        parts.append(_rectangles(one, two, some, sizes[large], other_hubs[large]))
-    first, second, hamming = (np.concatenate(column) for column in zip(*parts, strict=True))
-    if not same:
-        return Pairs(first, second, hamming)
-    real = first != second
-    first, second = first[real], second[real]
-    return Pairs(np.minimum(first, second), np.maximum(first, second), hamming[real])
+    def note(self, request: Request, near: Near) -> None:
+        self._add(request.one, near.base if request.two is None else near.queries)
+        if request.two is not None:
+            self._add(request.two, near.base)
 
+    def _add(self, column: Column, kinds: Kinds) -> None:
+        sizes = self._sizes.setdefault((column.name, column.number), {})
+        sizes[column.side] = max(sizes.get(column.side, 0), kinds.largest())
 
-def _rectangles(
-    one: _Set, two: _Set, near: Pairs, tall: NDArray[np.int64], wide: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
-    """The first `tall` images of one hash with the first `wide` of the other, for each pair of hashes."""
-    counts = tall * wide
-    which = np.repeat(np.arange(len(counts)), counts)
-    place = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
-    first = one.rows[one.start[near.first][which] + place // wide[which]]
-    second = two.rows[two.start[near.second][which] + place % wide[which]]
-    return first, second, near.hamming[which].astype(np.uint16)
-
-
-def _union(parts: list[Pairs], second_count: int) -> Pairs:
-    """Each pair of all parts once, in order, with its least distance."""
-    keys = np.concatenate([pairs.first * np.int64(second_count) + pairs.second for pairs in parts])
-    if not len(keys):
-        return _none()
-    hamming = np.concatenate([pairs.hamming for pairs in parts])
-    order = np.lexsort((hamming, keys))
-    keys, hamming = keys[order], hamming[order]
-    new = np.ones(len(keys), dtype=np.bool_)
-    new[1:] = keys[1:] != keys[:-1]
-    keys = keys[new]
-    return Pairs(keys // second_count, keys % second_count, hamming[new])
+    def most(self) -> int:
+        return max((sum(sides.values()) for sides in self._sizes.values()), default=0)

@@ -42,6 +42,20 @@ class Kinds:
         at = np.minimum(self._begins[kind] + number - 1, len(self._members) - 1)
         return np.where(number > 0, self._members[at], rows)
 
+    def largest(self) -> int:
+        """Rows of the largest set, 1 if no row repeats another."""
+        return 1 + int(np.diff(self._begins).max(initial=0))
+
+    def sets(self) -> tuple[Rows, Rows, Rows]:
+        """Sets of several rows: first rows (S,), begins (S + 1,) into all rows (M,), the first included."""
+        sizes = np.diff(self._begins) + 1
+        begins = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        rows = np.empty(begins[-1], dtype=np.int64)
+        is_first = np.zeros(len(rows), dtype=np.bool_)
+        is_first[begins[:-1]] = True
+        rows[is_first], rows[~is_first] = self._firsts, self._members
+        return self._firsts, begins, rows
+
     def _kind(self, rows: Rows) -> tuple[Rows, NDArray[np.bool_]]:
         kind = np.minimum(np.searchsorted(self._firsts, rows), len(self._firsts) - 1)
         return kind, self._firsts[kind] == rows

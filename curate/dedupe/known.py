@@ -8,8 +8,9 @@ all images anew, byte for byte.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,43 +18,52 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe import comparison
-from curate.dedupe.candidates import radius, searched
+from curate.dedupe.candidates import Searched, Searcher, here, largest_set, radius, search
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import Matches
+from curate.dedupe.known_file import PAIR, Compared, Known, load, nothing, save
+from curate.dedupe.listing import split_keys
 from curate.dedupe.neighbours import Pairs
-from curate.tables import replacing
+from curate.dedupe.verify import verify
 
 # Above this share of new images all are compared: one search of everything costs less than two.
 _FEW: Final = 0.2
 # Larger sets of images with one hash are searched by their hubs, and those may change with every image.
 _LARGEST_SET: Final = 64
-_PAIR: Final = np.dtype(
-    [
-        ("first", "<i8"),
-        ("second", "<i8"),
-        ("hamming", "<u2"),
-        ("same", "?"),
-        ("correlation", "<f4"),
-        ("relation", "i1"),
-    ]
-)
+_PIECE: Final = 1 << 20  # pairs in memory at a time
 _SHORT: Final = Recipe("phash", 64, "fast", "none", False)
 Rows = NDArray[np.int64]
-Compared = NDArray[Any]  # of _PAIR
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """Rows of the index that were compared with each other, and the candidate pairs among them."""
+class _Job:
+    """What the steps share; `kept` is the file."""
 
-    compared: NDArray[np.bool_]
-    pairs: Compared
+    images: Side
+    recipe: Recipe
+    max_hamming: int
+    min_correlation: float
+    searcher: Searcher
+    kept: Path
+
+    def key(self) -> str:
+        """Changes with the settings, and with any file of this room."""
+        settings = {"max_hamming": self.max_hamming, "min_correlation": self.min_correlation}
+        digest = hashlib.sha256(json.dumps([self.recipe.digest(), settings], sort_keys=True).encode())
+        for path in sorted(Path(__file__).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
 
 
 def compare(
-    images: Side, recipe: Recipe, *, max_hamming: int, min_correlation: float, kept: Path
+    images: Side,
+    recipe: Recipe,
+    *,
+    max_hamming: int,
+    min_correlation: float,
+    kept: Path,
+    searcher: Searcher = here,
 ) -> tuple[Found, int]:
     """`comparison.compare` within `images`, without what was compared before.
 
@@ -63,120 +73,139 @@ def compare(
         max_hamming: Bits.
         min_correlation: 0..1.
         kept: File of what is known; replaced.
+        searcher: Does the searches.
 
     Returns:
-        Pairs by place in `images`, and how many images were new.
+        Matches by place in `images`, and how many images were new.
 
     Raises:
         StorageError: The file cannot be written.
     """
-    settings = {"max_hamming": max_hamming, "min_correlation": min_correlation}
-    key = _key(recipe, settings)
+    job = _Job(images, recipe, max_hamming, min_correlation, searcher, kept)
     stored = len(images.stored)
-    known = _load(kept, key, stored)
+    key = job.key()
+    known = load(kept, key, stored)
     new = np.flatnonzero(~known.compared[images.rows])
-    if len(new) > _FEW * len(images.rows) or (len(new) and not _separable(images, max_hamming)):
-        known = _Known(np.zeros(stored, np.bool_), np.zeros(0, _PAIR))
-        new = np.arange(len(images.rows))
     if len(new):
-        # Images that are not here were not compared with the new ones: they are new when they come back.
-        compared = np.zeros(stored, np.bool_)
-        compared[images.rows] = True
-        here = compared[known.pairs["first"]] & compared[known.pairs["second"]]
-        added = _new_pairs(images, new, recipe, settings)
-        known = _Known(compared, np.concatenate([known.pairs[here], added]))
-        _save(kept, key, known)
+        few = len(new) <= _FEW * len(images) and _may_be_parted(job, known)
+        added = _delivery(job, new) if few else None
+        if added is None:
+            known, new = nothing(stored), np.arange(len(images))
+            added = _everything(job)
+        _add(job, key, known, added)
+        known = load(kept, key, stored)
     return _found(known.pairs, images, stored), len(new)
 
 
-def _new_pairs(images: Side, new: Rows, recipe: Recipe, settings: dict[str, Any]) -> Compared:
-    """Candidates with a new image, verified, by row of the index."""
-    fresh = images.take(new)
-    old = images.take(np.setdiff1d(np.arange(len(images.rows)), new))
-    within = comparison.find(fresh, recipe, settings["max_hamming"])
-    first, second, hamming = fresh.rows[within.first], fresh.rows[within.second], within.hamming
-    if len(old.rows):
-        between = comparison.find(fresh, recipe, settings["max_hamming"], base=old)
-        first = np.concatenate([first, fresh.rows[between.first]])
-        second = np.concatenate([second, old.rows[between.second]])
-        hamming = np.concatenate([hamming, between.hamming])
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """Candidates that were not compared yet: pieces of them by row of the index, and their number."""
+
+    pieces: Iterator[Pairs]
+    count: int
+    largest_set: int
+
+
+def _may_be_parted(job: _Job, known: Known) -> bool:
+    """Whether the candidates of the whole are those of its parts, as far as is known before a search.
+
+    They are not where a hash occurs so often that hubs stand for its images, nor where the radius of parts of
+    pictures follows from the number of images.
+    """
+    if job.max_hamming > radius(len(job.images), _SHORT):
+        return False
+    return known.largest_set <= _LARGEST_SET or largest_set(job.images.view()) <= _LARGEST_SET
+
+
+def _everything(job: _Job) -> _Added:
+    searched = search(job.images.view(), job.recipe, job.max_hamming, searcher=job.searcher)
+    return _Added(_pieces(searched, job.images, job.images), len(searched.keys), searched.largest)
+
+
+def _delivery(job: _Job, new: Rows) -> _Added | None:
+    """Candidates with a new image; None where those of the whole are others after all."""
+    fresh = job.images.take(new)
+    old = job.images.take(np.setdiff1d(np.arange(len(job.images)), new, assume_unique=True))
+    within = search(fresh.view(), job.recipe, job.max_hamming, searcher=job.searcher)
+    between = search(fresh.view(), job.recipe, job.max_hamming, base=old.view(), searcher=job.searcher)
+    largest = between.largest
+    if largest > _LARGEST_SET:
+        largest = largest_set(job.images.view())
+    if largest > _LARGEST_SET:
+        return None
+    pieces = itertools.chain(_pieces(within, fresh, fresh), _pieces(between, fresh, old))
+    return _Added(pieces, len(within.keys) + len(between.keys), largest)
+
+
+def _pieces(searched: Searched, first: Side, second: Side) -> Iterator[Pairs]:
+    for start in range(0, len(searched.keys), _PIECE):
+        pairs = split_keys(searched.keys[start : start + _PIECE], searched.second_count)
+        yield Pairs(first.rows[pairs.first], second.rows[pairs.second], pairs.hamming)
+
+
+def _add(job: _Job, key: str, known: Known, added: _Added) -> None:
+    """Verify what was added and write the file anew."""
+    images = job.images
     place = _places(images, len(images.stored))
-    turned = place[first] > place[second]  # always compared in order of image_id
-    first, second = np.where(turned, second, first), np.where(turned, first, second)
-    verified = comparison.check(
-        images.stored, Pairs(first, second, hamming), recipe, settings["min_correlation"]
+    # Images that are not here were not compared with the new ones: they are new when they come back.
+    compared = place >= 0
+    old = known.pairs
+    of_old = range(0, len(old), _PIECE)
+    count = added.count + sum(int(_both(old[start : start + _PIECE], compared).sum()) for start in of_old)
+
+    def records() -> Iterable[Compared]:
+        for start in of_old:
+            piece = old[start : start + _PIECE]
+            yield piece[_both(piece, compared)]
+        for pairs in added.pieces:
+            yield _verified(job, pairs, place)
+
+    save(job.kept, key, Known(compared, old, added.largest_set), records(), count)
+
+
+def _both(pairs: Compared, compared: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    chosen: NDArray[np.bool_] = compared[pairs["first"]] & compared[pairs["second"]]
+    return chosen
+
+
+def _verified(job: _Job, pairs: Pairs, place: Rows) -> Compared:
+    """What becomes of candidates, by row of the index, always compared in order of image_id."""
+    turned = place[pairs.first] > place[pairs.second]
+    first = np.where(turned, pairs.second, pairs.first)
+    second = np.where(turned, pairs.first, pairs.second)
+    verified = verify(
+        job.images.stored,
+        Pairs(first, second, pairs.hamming),
+        job.recipe,
+        min_correlation=job.min_correlation,
     )
-    found = np.zeros(len(first), _PAIR)
-    found["first"], found["second"], found["hamming"] = first, second, hamming
+    found = np.zeros(len(first), PAIR)
+    found["first"], found["second"], found["hamming"] = first, second, pairs.hamming
     found["same"], found["correlation"] = verified.same, verified.correlation
     found["relation"] = verified.relation
     return found
 
 
 def _found(pairs: Compared, images: Side, stored: int) -> Found:
-    """Pairs among `images` by place, in order."""
+    """Pairs among `images` by place; the matches in order."""
     place = _places(images, stored)
-    first, second = place[pairs["first"]], place[pairs["second"]]
-    here = np.flatnonzero((first >= 0) & (second >= 0))
-    here = here[np.lexsort((second[here], first[here]))]
-    first, second, chosen = first[here], second[here], pairs[here]
-    every = Matches(first, second, chosen["hamming"], chosen["correlation"], chosen["relation"])
-    return Found(Pairs(first, second, chosen["hamming"]), every.take(chosen["same"]))
+    by_hamming: Rows = np.zeros(1, dtype=np.int64)
+    parts: list[list[NDArray[Any]]] = []
+    for start in range(0, max(len(pairs), 1), _PIECE):
+        piece = pairs[start : start + _PIECE]
+        first, second = place[piece["first"]], place[piece["second"]]
+        here_ = (first >= 0) & (second >= 0)
+        counts: Rows = np.bincount(piece["hamming"][here_], minlength=len(by_hamming))
+        counts[: len(by_hamming)] += by_hamming
+        by_hamming = counts
+        same = here_ & piece["same"]
+        columns = (piece[name][same] for name in ("hamming", "correlation", "relation"))
+        parts.append([first[same], second[same], *columns])
+    matches = Matches(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Found(by_hamming, matches.take(np.lexsort((matches.second, matches.first))))
 
 
 def _places(images: Side, stored: int) -> Rows:
     place = np.full(stored, -1, dtype=np.int64)
-    place[images.rows] = np.arange(len(images.rows))
+    place[images.rows] = np.arange(len(images))
     return place
-
-
-def _separable(images: Side, max_hamming: int) -> bool:
-    """Whether the candidates of the whole are those of its parts.
-
-    They are not where a hash occurs so often that hubs stand for its images, nor where the radius of parts of
-    pictures follows from the number of images.
-    """
-    if max_hamming > radius(len(images.rows), _SHORT):
-        return False
-    return not any(
-        (ordered[_LARGEST_SET:] == ordered[:-_LARGEST_SET]).any()
-        for values in searched(images.small)
-        for ordered in [np.sort(values)]
-    )
-
-
-def _key(recipe: Recipe, settings: dict[str, Any]) -> str:
-    """Changes with the settings, and with any file of this room."""
-    digest = hashlib.sha256(json.dumps([recipe.digest(), settings], sort_keys=True).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _load(path: Path, key: str, stored: int) -> _Known:
-    """What is known; nothing if the file is missing, damaged, or of other settings."""
-    nothing = _Known(np.zeros(stored, np.bool_), np.zeros(0, _PAIR))
-    try:
-        with path.open("rb") as file:
-            header = json.loads(file.readline())
-            if header["key"] != key or header["rows"] > stored:
-                return nothing
-            compared = np.frombuffer(file.read(header["rows"]), np.bool_)
-            pairs = np.frombuffer(file.read(), _PAIR)
-    except (OSError, ValueError, KeyError, TypeError):
-        return nothing
-    if len(compared) != header["rows"] or len(pairs) != header["pairs"]:
-        return nothing
-    full = nothing.compared
-    full[: len(compared)] = compared
-    return _Known(full, pairs)
-
-
-def _save(path: Path, key: str, known: _Known) -> None:
-    header = {"key": key, "rows": len(known.compared), "pairs": len(known.pairs)}
-    with replacing(path) as partial, partial.open("wb") as file:
-        file.write(json.dumps(header).encode() + b"\n")
-        file.write(known.compared.tobytes())
-        file.write(np.ascontiguousarray(known.pairs).data)
-        file.flush()
-        os.fsync(file.fileno())

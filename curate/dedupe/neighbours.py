@@ -1,10 +1,14 @@
 """All pairs of hashes within a Hamming distance: exact, for every radius and every number of hashes.
 
 `search_plan` chooses how, `searching` does it. What is found never depends on the plan, nor on the threads.
+What the functions share: `max_hamming` is in bits, 0..64 W; `threads` 0 takes all cores that this process may
+use; `how` None takes the cheapest plan; more than `most_pairs` are refused with `TooManyPairsError`, as soon
+as they are counted or chance alone would bring them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,11 +18,23 @@ from numpy.typing import NDArray
 from curate.dedupe.expanding import Kinds, expanded, expanded_count
 from curate.dedupe.search_plan import SearchPlan, TooManyPairsError, plan
 
-__all__ = ["MOST_PAIRS", "Pairs", "SearchPlan", "TooManyPairsError", "pairs_between", "pairs_within", "plan"]
+__all__ = [
+    "MOST_PAIRS",
+    "Near",
+    "Pairs",
+    "SearchPlan",
+    "TooManyPairsError",
+    "near_between",
+    "near_within",
+    "pairs_between",
+    "pairs_within",
+    "plan",
+]
 
 _SHORT_S = 0.02
 MOST_PAIRS = 200_000_000  # 18 bytes each, three times that while they are sorted
 Identical = Literal["all", "first"]
+Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +55,25 @@ class Pairs:
         return len(self.first)
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Pairs of distinct hashes; the first row of each hash stands for it.
+
+    Attributes:
+        keys: (P,) uint64, row << 32 | row in the base, in no order.
+        hamming: (P,) uint16, bits.
+        queries: Rows that share a hash; of pairs within one set the same as `base`.
+        base: Likewise.
+    """
+
+    keys: NDArray[np.uint64]
+    hamming: NDArray[np.uint16]
+    queries: Kinds
+    base: Kinds
+
+
 def pairs_within(
-    hashes: NDArray[np.uint64],
+    hashes: Hashes,
     max_hamming: int,
     *,
     threads: int = 0,
@@ -48,31 +81,21 @@ def pairs_within(
     most_pairs: int = MOST_PAIRS,
     how: SearchPlan | None = None,
 ) -> Pairs:
-    """Every pair of hashes that differ in at most `max_hamming` bits, each once, first < second.
+    """Every pair of (N,) or (N, W) hashes within the radius, each once, first < second.
 
     A set of n identical hashes makes n (n - 1) / 2 pairs, and n with each neighbour. With `identical="first"`
     the first of each set stands for it: the others have one pair each, with that first one at distance 0, and
     pairs between sets are those between their first ones. All other pairs follow from these.
-
-    Args:
-        hashes: (N,) uint64, or (N, W) for hashes of W x 64 bits. May be a memory-mapped file.
-        max_hamming: Bits, 0..64 W.
-        threads: 0 takes all cores that this process may use.
-        identical: all = every pair; first = see above.
-        most_pairs: Refuse more.
-        how: The plan; None = the cheapest.
-
-    Raises:
-        TooManyPairsError: There are more than `most_pairs`, or there would be by chance alone.
     """
     table = as_table(hashes)
     chosen = how or plan(len(table), max_hamming, 64 * table.shape[1])
-    return _search(table, None, chosen, threads=threads, identical=identical, most_pairs=most_pairs)
+    near = near_within(table, chosen, threads=threads, most_pairs=most_pairs)
+    return rows_of_pairs(near, chosen, identical=identical, most_pairs=most_pairs)
 
 
 def pairs_between(
-    queries: NDArray[np.uint64],
-    base: NDArray[np.uint64],
+    queries: Hashes,
+    base: Hashes,
     max_hamming: int,
     *,
     threads: int = 0,
@@ -80,28 +103,21 @@ def pairs_between(
     most_pairs: int = MOST_PAIRS,
     how: SearchPlan | None = None,
 ) -> Pairs:
-    """Every pair of a query and a base hash that differ in at most `max_hamming` bits.
+    """Every pair of a query (`first`) and a base hash (`second`) within the radius.
 
-    Args:
-        queries: (Q,) or (Q, W) uint64; `first` indexes them.
-        base: (B,) or (B, W) uint64; `second` indexes them.
-        max_hamming: Bits, 0..64 W.
-        threads: 0 takes all cores that this process may use.
-        identical: all = every pair; first = of identical base hashes, pairs with the first one only.
-        most_pairs: Refuse more.
-        how: The plan; None = the cheapest.
-
-    Raises:
-        TooManyPairsError: There are more than `most_pairs`, or there would be by chance alone.
+    With `identical="first"`, of identical base hashes, pairs with the first one only.
     """
-    asked, table = as_table(queries), as_table(base)
-    if asked.shape[1] != table.shape[1]:
-        raise ValueError(f"expected hashes of one width, got {asked.shape[1]} and {table.shape[1]} words")
-    chosen = how or plan(len(table), max_hamming, 64 * table.shape[1], queries=len(asked))
-    return _search(table, asked, chosen, threads=threads, identical=identical, most_pairs=most_pairs)
+    table = as_table(base)
+    chosen = how or plan(len(table), max_hamming, 64 * table.shape[1], queries=len(queries))
+    (near,) = near_between([queries], table, chosen, threads=threads, most_pairs=most_pairs)
+    if identical == "first":
+        near = Near(near.keys, near.hamming, near.queries, Kinds())
+    if expanded_count(near.keys, near.queries, near.base) > most_pairs:
+        raise TooManyPairsError(chosen.too_many(most_pairs))
+    return _ordered(*expanded(near.keys, near.hamming, near.queries, near.base))
 
 
-def as_table(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def as_table(hashes: Hashes) -> Hashes:
     """(N, W), without the subclass of a memory map, which the compiled loops do not know."""
     if hashes.dtype != np.uint64 or hashes.ndim not in (1, 2) or (hashes.ndim == 2 and not hashes.shape[1]):
         raise ValueError(f"expected (N,) or (N, W) uint64 hashes, got {hashes.shape} {hashes.dtype}")
@@ -109,62 +125,105 @@ def as_table(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return table if table.ndim == 2 else table[:, None]
 
 
-def _search(
-    base: NDArray[np.uint64],
-    queries: NDArray[np.uint64] | None,
-    chosen: SearchPlan,
-    *,
-    threads: int,
-    identical: Identical,
-    most_pairs: int,
-) -> Pairs:
+def near_within(
+    hashes: Hashes, chosen: SearchPlan, *, threads: int = 0, most_pairs: int = MOST_PAIRS
+) -> Near:
+    """Every pair of distinct hashes by a plan of their number, each once in either order."""
     # numba takes most of a second to load
     from curate.dedupe import bit_order, searching  # noqa: PLC0415
 
-    if not len(base) or (queries is not None and not len(queries)):
-        return _ordered(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint16))
+    table = as_table(hashes)
+    if not len(table):
+        return _nothing()
     chosen.require_at_most(most_pairs)
-    permutation = bit_order.permutation(base, chosen.fields)
-    # Threads that take turns cost more than a short search.
-    with searching.crew(1 if not threads and chosen.core_seconds < _SHORT_S else threads) as workers:
-        b_side = searching.distinct(base, permutation, workers)
-        a_side = None if queries is None else searching.distinct(queries, permutation, workers)
+    with searching.crew(_threads(threads, chosen)) as workers:
+        folded = searching.distinct(table, bit_order.permutation(table, chosen.fields), workers)
         found = [
-            searching.found_by(number, a_side, b_side, chosen, workers, most_pairs=most_pairs)
-            for number in range(len(chosen.fields))
+            searching.found_by(
+                number,
+                None,
+                searching.sorted_by(folded, field, workers),
+                chosen,
+                workers,
+                most_pairs=most_pairs,
+            )
+            for number, field in enumerate(chosen.fields)
         ]
-        b_kinds = Kinds(b_side.repeated, b_side.first)
-        a_kinds = None if a_side is None else Kinds(a_side.repeated, a_side.first)
-        del a_side, b_side
+    kinds = Kinds(folded.repeated, folded.first)
     keys, hamming = (np.concatenate(column) for column in zip(*found, strict=True))
-    del found
-    return rows_of_pairs(keys, hamming, a_kinds, b_kinds, chosen, identical=identical, most_pairs=most_pairs)
+    return Near(keys, hamming, kinds, kinds)
 
 
-def rows_of_pairs(
-    keys: NDArray[np.uint64],
-    hamming: NDArray[np.uint16],
-    a: Kinds | None,
-    b: Kinds,
+def near_between(
+    queries: Iterable[Hashes],
+    base: Hashes,
     chosen: SearchPlan,
     *,
-    identical: Identical,
-    most_pairs: int,
-) -> Pairs:
-    """Pairs of rows as given from pairs of distinct hashes."""
-    if a is not None:
-        b = b if identical == "all" else Kinds()
-        if expanded_count(keys, a, b) > most_pairs:
-            raise TooManyPairsError(chosen.too_many(most_pairs))
-        return _ordered(*expanded(keys, hamming, a, b))
+    threads: int = 0,
+    most_pairs: int = MOST_PAIRS,
+) -> Iterator[Near]:
+    """Pairs of distinct hashes for each set of queries; the base is folded and sorted once for all.
+
+    The sorted base takes 8 W + 4 bytes a hash and field meanwhile.
+    """
+    from curate.dedupe import bit_order, searching  # noqa: PLC0415
+
+    table = as_table(base)
+    if not len(table):
+        yield from (_nothing() for _ in queries)
+        return
+    permutation = bit_order.permutation(table, chosen.fields)
+    with searching.crew(_threads(threads, chosen)) as workers:
+        folded = searching.distinct(table, permutation, workers)
+        fields = [searching.sorted_by(folded, field, workers) for field in chosen.fields]
+        kinds = Kinds(folded.repeated, folded.first)
+        del folded
+        for some in queries:
+            asked = as_table(some)
+            if asked.shape[1] != table.shape[1]:
+                raise ValueError(
+                    f"expected hashes of one width, got {asked.shape[1]} and {table.shape[1]} words"
+                )
+            if not len(asked):
+                yield _nothing()
+                continue
+            chosen.require_at_most(most_pairs)
+            of_queries = searching.distinct(asked, permutation, workers)
+            found = [
+                searching.found_by(
+                    number,
+                    searching.sorted_by(of_queries, chosen.fields[number], workers),
+                    field,
+                    chosen,
+                    workers,
+                    most_pairs=most_pairs,
+                )
+                for number, field in enumerate(fields)
+            ]
+            keys, hamming = (np.concatenate(column) for column in zip(*found, strict=True))
+            yield Near(keys, hamming, Kinds(of_queries.repeated, of_queries.first), kinds)
+
+
+def _threads(threads: int, chosen: SearchPlan) -> int:
+    """Threads that take turns cost more than a short search."""
+    return 1 if not threads and chosen.core_seconds < _SHORT_S else threads
+
+
+def _nothing() -> Near:
+    return Near(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint16), Kinds(), Kinds())
+
+
+def rows_of_pairs(near: Near, chosen: SearchPlan, *, identical: Identical, most_pairs: int) -> Pairs:
+    """Pairs of rows within one set from pairs of distinct hashes."""
+    kinds = near.base
     if identical == "all":
-        if expanded_count(keys, b, b) + b.inner_count() > most_pairs:
+        if expanded_count(near.keys, kinds, kinds) + kinds.inner_count() > most_pairs:
             raise TooManyPairsError(chosen.too_many(most_pairs))
-        first, second, hamming = expanded(keys, hamming, b, b)
-        same = b.inner()
+        first, second, hamming = expanded(near.keys, near.hamming, kinds, kinds)
+        same = kinds.inner()
     else:
-        first, second, hamming = expanded(keys, hamming, Kinds(), Kinds())
-        same = b.stars()
+        first, second, hamming = expanded(near.keys, near.hamming, Kinds(), Kinds())
+        same = kinds.stars()
     first, second = np.concatenate([first, same[0]]), np.concatenate([second, same[1]])
     hamming = np.concatenate([hamming, np.zeros(len(same[0]), dtype=np.uint16)])
     return _ordered(np.minimum(first, second), np.maximum(first, second), hamming)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from curate import schema, tables
 from curate.dedupe.index import ID_BYTES, Ids
 from curate.dedupe.keepers import Merits
-from curate.errors import ParamsError
+from curate.errors import ParamsError, TableError
 
 _COLUMNS = ("image_id", "drop_reason", "sources", "width", "height", "sharpness", "bytes")
 
@@ -108,8 +108,18 @@ def _roster(parts: list[dict[str, NDArray[Any]]], places: Mapping[str, int]) -> 
 
 def id_bytes(column: pa.ChunkedArray) -> Ids:
     """(N, 32) uint8 of image_ids in hexadecimal."""
-    digits = bytes.fromhex("".join(column.to_pylist()))
-    return np.frombuffer(digits, np.uint8).reshape(-1, ID_BYTES)
+    parts = []
+    for chunk in column.chunks:
+        lengths = pc.unique(pc.binary_length(chunk)).to_pylist()
+        if lengths not in ([], [2 * ID_BYTES]):
+            raise TableError(f"image_id: expected {2 * ID_BYTES} hexadecimal digits")
+        _, ends, digits = chunk.buffers()
+        if digits is None:
+            continue
+        first = np.frombuffer(ends, np.int32)[chunk.offset]
+        text = memoryview(digits)[first : first + 2 * ID_BYTES * len(chunk)]
+        parts.append(np.frombuffer(bytes.fromhex(str(text, "ascii")), np.uint8).reshape(-1, ID_BYTES))
+    return np.concatenate([np.zeros((0, ID_BYTES), np.uint8), *parts])
 
 
 def id_texts(ids: Ids) -> list[str]:
@@ -118,8 +128,17 @@ def id_texts(ids: Ids) -> list[str]:
     return [digits[start : start + 2 * ID_BYTES] for start in range(0, len(digits), 2 * ID_BYTES)]
 
 
+def id_array(ids: Ids) -> pa.StringArray:
+    """The same as an Arrow array."""
+    digits = np.ascontiguousarray(ids).tobytes().hex().encode()
+    ends = np.arange(len(ids) + 1, dtype=np.int32) * 2 * ID_BYTES
+    return pa.StringArray.from_buffers(len(ids), pa.py_buffer(ends), pa.py_buffer(digits))
+
+
 def files(path: Path, wanted: NDArray[np.bool_]) -> Iterator[tuple[Ids, list[str], list[str]]]:
     """image_ids, upright files and first places of the wanted rows, a piece of the table at a time."""
+    if not wanted.any():
+        return
     start = 0
     for piece in tables.pieces(path, schema.IMAGES, columns=("image_id", "path", "sources")):
         chosen = pa.array(wanted[start : start + piece.num_rows])

@@ -31,6 +31,7 @@ FOLD_S = 53e-9  # a hash: read, permuted, scattered, identical ones folded
 SORT_S = 22e-9  # a hash and field: scattered and sorted into buckets
 BUCKET_S = 14e-9  # a pair of buckets that is looked at
 VECTOR_S = 1.15e-9  # a hash compared with eight others
+FIELD_S = 0.5e-3  # a field, whatever the hashes: which bits go there is looked at, threads take turns
 SCAN_S = 4e-9  # a hash looked at by a shard that it may belong to
 
 
@@ -156,7 +157,9 @@ def selective_radius(count: int, bits: int = WORD_BITS) -> int:
     return max((r for r in range(bits + 1) if chance_pairs(count, r, bits) <= most), default=0)
 
 
-def plan(count: int, max_hamming: int, bits: int = WORD_BITS, *, queries: int | None = None) -> SearchPlan:
+def plan(
+    count: int, max_hamming: int, bits: int = WORD_BITS, *, queries: int | None = None, rounds: int = 1
+) -> SearchPlan:
     """The cheapest exact search by the cost model.
 
     Args:
@@ -164,6 +167,7 @@ def plan(count: int, max_hamming: int, bits: int = WORD_BITS, *, queries: int | 
         max_hamming: Bits, 0..bits.
         bits: Of a hash, a multiple of 64.
         queries: Hashes that are searched for among `count`; None for pairs within.
+        rounds: In how many parts the queries come.
 
     Raises:
         ValueError: max_hamming or bits out of range.
@@ -172,17 +176,17 @@ def plan(count: int, max_hamming: int, bits: int = WORD_BITS, *, queries: int | 
         raise ValueError(f"expected bits to be a multiple of {WORD_BITS}, got {bits}")
     if not 0 <= max_hamming <= bits:
         raise ValueError(f"expected max_hamming in 0..{bits}, got {max_hamming}")
-    cut = _cheapest(count, queries, max_hamming, bits)
-    return _described(count, queries, max_hamming, bits, cut)
+    cut = _cheapest(count, queries, max_hamming, bits, rounds)
+    return _described(count, queries, max_hamming, bits, cut, rounds=rounds)
 
 
 @functools.lru_cache(maxsize=1024)
-def _cheapest(count: int, queries: int | None, max_hamming: int, bits: int) -> Cut:
+def _cheapest(count: int, queries: int | None, max_hamming: int, bits: int, rounds: int) -> Cut:
     """The fields that cost least, of those whose radii are as even as can be."""
 
     @functools.cache
     def seconds(width: int, radius: int) -> float:
-        return _field_seconds(count, queries, width, radius, bits)
+        return _field_seconds(count, queries, width, radius, bits, rounds=rounds)
 
     best: Cut = ((0, max_hamming),)  # one bucket: every hash with every other
     least = seconds(0, max_hamming)
@@ -199,7 +203,9 @@ def _cheapest(count: int, queries: int | None, max_hamming: int, bits: int) -> C
     return best
 
 
-def _described(count: int, queries: int | None, max_hamming: int, bits: int, cut: Cut) -> SearchPlan:
+def _described(
+    count: int, queries: int | None, max_hamming: int, bits: int, cut: Cut, *, rounds: int
+) -> SearchPlan:
     hashes = count + (queries or 0)
     pairs = count * (count - 1) / 2 if queries is None else float(count) * queries
     row = bits // 8 + 4
@@ -210,17 +216,20 @@ def _described(count: int, queries: int | None, max_hamming: int, bits: int, cut
         max_hamming,
         bits,
         tuple(FieldPlan(*place, *field) for place, field in zip(_places(cut, bits), cut, strict=True)),
-        hashes * FOLD_S + sum(_field_seconds(count, queries, *field, bits) for field in cut),
+        hashes * FOLD_S + sum(_field_seconds(count, queries, *field, bits, rounds=rounds) for field in cut),
         2 * row * hashes + starts,
         pairs * sum(ball(*field) / 2 ** field[0] for field in cut),
         chance_pairs(count, max_hamming, bits, queries),
     )
 
 
-def _field_seconds(count: int, queries: int | None, width: int, radius: int, bits: int) -> float:
+def _field_seconds(
+    count: int, queries: int | None, width: int, radius: int, bits: int, *, rounds: int
+) -> float:
     """Core seconds of one field."""
     sorted_hashes, bucket_pairs, vectors = field_work(count, queries, width, radius, bits)
-    return sorted_hashes * SORT_S + bucket_pairs * BUCKET_S + vectors * VECTOR_S
+    own = rounds * FIELD_S if width else 0.0  # one bucket is compared as it is
+    return own + sorted_hashes * SORT_S + bucket_pairs * BUCKET_S + vectors * VECTOR_S
 
 
 def field_work(

@@ -192,8 +192,8 @@ def rows_with(
 
 def found_by(
     number: int,
-    queries: Distinct | None,
-    base: Distinct,
+    queries: Bucketed | None,
+    base: Bucketed,
     chosen: SearchPlan,
     workers: Crew,
     *,
@@ -204,8 +204,8 @@ def found_by(
 
     Args:
         number: Of the field in the plan.
-        queries: None = pairs within `base`, each once, in either order of its rows.
-        base: Distinct hashes, permuted for the plan.
+        queries: Sorted by that field; None = pairs within `base`, each once, in either order of its rows.
+        base: Distinct hashes sorted by that field.
         chosen: The plan.
         workers: Threads.
         most_pairs: Refuse more.
@@ -218,9 +218,8 @@ def found_by(
     Raises:
         TooManyPairsError: More than `most_pairs`.
     """
-    b = sorted_by(base, chosen.fields[number], workers)
-    a = b if queries is None else sorted_by(queries, chosen.fields[number], workers)
-    field = _field(chosen, number, len(base), differing_top)
+    a = base if queries is None else queries
+    field = _field(chosen, number, len(base.table.rows), differing_top)
     rows = len(a.table.rows)
 
     def task(some: Span) -> PairsFound:
@@ -229,7 +228,7 @@ def found_by(
             found = Found(
                 np.empty(room, np.uint64), np.empty(room, np.uint16), np.zeros(1, np.int64), most_pairs
             )
-            joining.join(a, some, b, queries is None, field, chosen.max_hamming, found)
+            joining.join(a, some, base, queries is None, field, chosen.max_hamming, found)
             total = int(found.total[0])
             if total > most_pairs:
                 raise TooManyPairsError(chosen.too_many(most_pairs))

@@ -7,7 +7,8 @@ finds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,10 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.dedupe.expanding import Kinds
-from curate.dedupe.neighbours import MOST_PAIRS, Identical, Pairs, as_table, rows_of_pairs
-from curate.dedupe.search_plan import FOLD_S, SCAN_S, SORT_S, SearchPlan, field_work, plan
+from curate.dedupe.neighbours import MOST_PAIRS, Identical, Near, Pairs, as_table, rows_of_pairs
+from curate.dedupe.search_plan import FOLD_S, SCAN_S, SORT_S, SearchPlan, TooManyPairsError, field_work, plan
 from curate.errors import CurateError
 from curate.ports import Casualty, Engine
+
+Rows = NDArray[np.int64]
+_MOST_BITS = 8
+_NONE: Rows = np.zeros(0, dtype=np.int64)
+_NO_REPEATS = (_NONE, _NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,8 @@ class Shard:
     Attributes:
         field: Number of the field in the plan.
         bits: How many of the field's highest bits choose the hashes.
-        a: Their value on one side.
-        b: Their value on the other, at least `a`.
+        a: Their value on one side; that of the queries.
+        b: Their value on the other; at least `a` within one set.
     """
 
     field: int
@@ -46,32 +52,33 @@ class ShardPairs:
     Attributes:
         keys: (P,) uint64, row << 32 | row, of distinct hashes.
         hamming: (P,) uint16.
-        repeated: (R,) int64, rows of hashes that are identical to an earlier one.
-        first: (R,) int64, that earlier one.
+        base: Rows of hashes that are identical to an earlier one, and that earlier one, both (R,) int64.
+        queries: Likewise; empty for pairs within one set.
     """
 
     keys: NDArray[np.uint64]
     hamming: NDArray[np.uint16]
-    repeated: NDArray[np.int64]
-    first: NDArray[np.int64]
+    base: tuple[Rows, Rows]
+    queries: tuple[Rows, Rows]
 
 
 def shards(chosen: SearchPlan, bits: int) -> list[Shard]:
     """All shards of a search.
 
     Args:
-        chosen: Of pairs within one set.
-        bits: That cut each field; a shard holds N / 2^bits hashes, or twice that between two values.
+        chosen: The plan.
+        bits: That cut each field; a shard holds N / 2^bits hashes of each side, or twice that between two
+            values within one set.
     """
     found = []
-    for number, field in enumerate(chosen.fields):
-        cut = min(bits, field.width)
+    for number, one in enumerate(chosen.fields):
+        cut = min(bits, one.width)
         values = range(1 << cut)
         found += [
             Shard(number, cut, a, b)
             for a in values
-            for b in values[a:]
-            if (a ^ b).bit_count() <= field.radius
+            for b in (values[a:] if chosen.queries is None else values)
+            if (a ^ b).bit_count() <= one.radius
         ]
     return found
 
@@ -101,21 +108,29 @@ def shard_cost(chosen: SearchPlan, bits: int) -> ShardCost:
     """
     parts = shards(chosen, bits)
     row = chosen.bits // 8
-    core_s = chosen.core_seconds - chosen.count * FOLD_S  # buckets are met and hashes compared once in all
+    every = chosen.count + (chosen.queries or 0)
+    sorting = [
+        field_work(chosen.count, chosen.queries, one.width, one.radius, chosen.bits)[0] * SORT_S
+        for one in chosen.fields
+    ]
+    # Buckets are met and hashes compared once in all.
+    core_s = chosen.core_seconds - every * FOLD_S - sum(sorting)
     peak = 0
     for part in parts:
-        field = chosen.fields[part.field]
-        own = (1 + (part.a != part.b)) * chosen.count / 2**part.bits
-        sort_s = field_work(chosen.count, None, field.width, field.radius, chosen.bits)[0] * SORT_S
-        core_s += chosen.count * SCAN_S + own * FOLD_S + sort_s * own / chosen.count
+        sides = 1 if chosen.queries is None and part.a == part.b else 2
+        own = (every if chosen.queries is not None else sides * chosen.count) / 2**part.bits
+        core_s += every * SCAN_S + own * FOLD_S + sorting[part.field] * own / every
         # Numbers and copies of the rows, folded and sorted tables, where buckets start.
-        starts = (1 + (part.a != part.b)) * (4 << field.width)
+        starts = sides * (4 << chosen.fields[part.field].width)
         peak = max(peak, int(own * (8 + row + 2 * (row + 4))) + starts)
-    core_s -= sum(
-        field_work(chosen.count, None, field.width, field.radius, chosen.bits)[0] * SORT_S
-        for field in chosen.fields
+    return ShardCost(len(parts), core_s, peak, len(parts) * every * row)
+
+
+def bits_within(chosen: SearchPlan, most_bytes: int) -> int:
+    """The fewest bits whose shards take at most so much memory by `shard_cost`, or the most there are."""
+    return next(
+        (bits for bits in range(_MOST_BITS) if shard_cost(chosen, bits).peak_bytes <= most_bytes), _MOST_BITS
     )
-    return ShardCost(len(parts), core_s, peak, len(parts) * chosen.count * row)
 
 
 def pairs_of_shard(
@@ -123,6 +138,7 @@ def pairs_of_shard(
     chosen: SearchPlan,
     shard: Shard,
     *,
+    queries: NDArray[np.uint64] | None = None,
     threads: int = 1,
     most_pairs: int = MOST_PAIRS,
 ) -> ShardPairs:
@@ -132,6 +148,7 @@ def pairs_of_shard(
         hashes: All of them, (N,) or (N, W) uint64; a memory-mapped file is read through once a shard.
         chosen: The plan that the shard is of.
         shard: Which.
+        queries: All of them, if the plan is of a search between two sets.
         threads: 0 takes all cores.
         most_pairs: Refuse more.
 
@@ -142,17 +159,23 @@ def pairs_of_shard(
 
     table = as_table(hashes)
     permutation = bit_order.permutation(table, chosen.fields)
-    top = searching.top_bits(chosen.fields[shard.field], shard.bits)
+    cut = chosen.fields[shard.field]
+    top = searching.top_bits(cut, shard.bits)
+    if queries is not None:
+        sides = [(as_table(queries), shard.a), (table, shard.b)]
+    else:
+        sides = [(table, value) for value in sorted({shard.a, shard.b})]
     with searching.crew(threads) as workers:
-        rows = [
-            searching.rows_with(table, permutation, top, value, workers)
-            for value in sorted({shard.a, shard.b})
+        rows = [searching.rows_with(side, permutation, top, value, workers) for side, value in sides]
+        folded = [
+            searching.distinct(side[some], permutation, workers)
+            for (side, _), some in zip(sides, rows, strict=True)
         ]
-        sides = [searching.distinct(table[some], permutation, workers) for some in rows]
+        tables = [searching.sorted_by(one, cut, workers) for one in folded]
         found = searching.found_by(
             shard.field,
-            sides[0] if len(sides) == 2 else None,
-            sides[-1],
+            tables[0] if len(tables) == 2 else None,
+            tables[-1],
             chosen,
             workers,
             most_pairs=most_pairs,
@@ -160,29 +183,59 @@ def pairs_of_shard(
         )
     a, b = rows[0].astype(np.uint64), rows[-1].astype(np.uint64)
     keys = (a[found[0] >> np.uint64(32)] << np.uint64(32)) | b[found[0] & np.uint64(0xFFFFFFFF)]
-    nothing = np.zeros(0, dtype=np.int64)
     if shard.field > 0 or shard.a != shard.b:
-        return ShardPairs(keys, found[1], nothing, nothing)  # identical hashes are told by one shard only
-    return ShardPairs(keys, found[1], rows[0][sides[0].repeated], rows[0][sides[0].first])
+        return ShardPairs(keys, found[1], _NO_REPEATS, _NO_REPEATS)  # told by one shard only
+    repeats = [(some[one.repeated], some[one.first]) for one, some in zip(folded, rows, strict=True)]
+    return ShardPairs(keys, found[1], repeats[-1], _NO_REPEATS if queries is None else repeats[0])
 
 
-def merged(
-    parts: Iterable[ShardPairs],
-    chosen: SearchPlan,
-    *,
-    identical: Identical = "all",
-    most_pairs: int = MOST_PAIRS,
-) -> Pairs:
-    """The pairs of all shards, as `pairs_within` returns them.
+def merged(parts: Iterable[ShardPairs], *, between: bool = False) -> Near:
+    """The pairs of all shards of a search, as `near_within` and `near_between` return them."""
+    columns = zip(*((part.keys, part.hamming, *part.base, *part.queries) for part in parts), strict=True)
+    keys, hamming, repeated, first, asked, asked_first = (np.concatenate(column) for column in columns)
+    base = Kinds(repeated, first)
+    return Near(keys, hamming, Kinds(asked, asked_first) if between else base, base)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search for the workers of an engine.
+
+    Attributes:
+        base: An .npy file of (N,) or (N, W) uint64 that all workers can read.
+        queries: Another; None for pairs within `base`.
+        chosen: The plan.
+        bits: See `shards`.
+    """
+
+    base: Path
+    queries: Path | None
+    chosen: SearchPlan
+    bits: int
+
+
+def near_on(engine: Engine, searches: Sequence[Search], *, most_pairs: int = MOST_PAIRS) -> Iterator[Near]:
+    """What each of some searches finds, by the workers of an engine, all of their shards in one go.
 
     Raises:
-        TooManyPairsError: More than `most_pairs`.
+        CurateError: A worker died of a shard, mostly for want of memory.
+        TooManyPairsError: More than `most_pairs` in a search.
     """
-    columns = zip(*((part.keys, part.hamming, part.repeated, part.first) for part in parts), strict=True)
-    keys, hamming, repeated, first = (np.concatenate(column) for column in columns)
-    return rows_of_pairs(
-        keys, hamming, None, Kinds(repeated, first), chosen, identical=identical, most_pairs=most_pairs
+    for search in searches:
+        search.chosen.require_at_most(most_pairs)
+    parts = [shards(search.chosen, search.bits) for search in searches]
+    results = engine.map_batches(
+        partial(_searcher, most_pairs),
+        ([(search, part)] for search, some in zip(searches, parts, strict=True) for part in some),
+        label="neighbours",
+        total=sum(map(len, parts)),
     )
+    found = (_whole(part) for batch in results for part in batch)
+    for search, some in zip(searches, parts, strict=True):
+        near = merged(itertools.islice(found, len(some)), between=search.queries is not None)
+        if len(near.keys) > most_pairs:
+            raise TooManyPairsError(search.chosen.too_many(most_pairs))
+        yield near
 
 
 def pairs_on(
@@ -210,22 +263,25 @@ def pairs_on(
     """
     hashes = np.load(path, mmap_mode="r")
     chosen = plan(len(hashes), max_hamming, 64 * (hashes.shape[1] if hashes.ndim == 2 else 1))
-    chosen.require_at_most(most_pairs)
-    parts = shards(chosen, bits)
-    results = engine.map_batches(
-        partial(_searcher, str(path), chosen, most_pairs),
-        ([part] for part in parts),
-        label="neighbours",
-        total=len(parts),
-    )
-    return merged((_whole(part) for batch in results for part in batch), chosen, identical=identical)
+    (near,) = near_on(engine, [Search(path, None, chosen, bits)], most_pairs=most_pairs)
+    return rows_of_pairs(near, chosen, identical=identical, most_pairs=most_pairs)
 
 
-def _searcher(
-    path: str, chosen: SearchPlan, most_pairs: int
-) -> Callable[[Sequence[Shard]], list[ShardPairs]]:
-    hashes = np.load(path, mmap_mode="r")
-    return lambda some: [pairs_of_shard(hashes, chosen, shard, most_pairs=most_pairs) for shard in some]
+def _searcher(most_pairs: int) -> Callable[[Sequence[tuple[Search, Shard]]], list[ShardPairs]]:
+    return partial(_searched, most_pairs)
+
+
+def _searched(most_pairs: int, some: Sequence[tuple[Search, Shard]]) -> list[ShardPairs]:
+    return [
+        pairs_of_shard(
+            np.load(search.base, mmap_mode="r"),
+            search.chosen,
+            shard,
+            queries=None if search.queries is None else np.load(search.queries, mmap_mode="r"),
+            most_pairs=most_pairs,
+        )
+        for search, shard in some
+    ]
 
 
 def _whole(part: ShardPairs | Casualty) -> ShardPairs:

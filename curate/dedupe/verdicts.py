@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from curate.dedupe.keepers import Merits
 from curate.ports import Casualty
 
 NEAR_DUPLICATE: Final = "near_duplicate"
+Rows = NDArray[np.int64]
 HUMAN: Final = "human_decision"
 CRASHES: Final = "crashes_decoder"
 
@@ -91,43 +92,48 @@ class Verdicts:
     def complete(self, piece: pa.Table, start: int) -> pa.Table:
         """Rows of the table with their verdicts; `piece` begins at row `start`."""
         place = self.place[start : start + piece.num_rows]
-        new = {**_nothing(piece.num_rows), **_reasons(piece)}
         rows = np.flatnonzero(place >= 0)
-        if len(rows):
-            for name, values in self._columns(place[rows]).items():
-                for row, value in zip(rows.tolist(), values, strict=True):
-                    new[name][row] = value
+        columns = self._columns(rows, place[rows], piece.num_rows)
+        said = self._said(start, piece.num_rows)
         for row in rows[self.ties.gone[place[rows]]].tolist():
-            new["drop_reason"][row] = NEAR_DUPLICATE
-            new["drop_detail"][row] = self._why(int(place[row]))
-        for row in [row for row in self.dropped if start <= row < start + piece.num_rows]:
-            new["drop_reason"][row - start] = HUMAN
-            new["drop_detail"][row - start] = _said(self.dropped[row])
-        for row in [row for row in self.lost if start <= row < start + piece.num_rows]:
-            new["drop_reason"][row - start] = CRASHES
-            new["drop_detail"][row - start] = (
-                f"its worker process died each of {self.lost[row].tries} times ({self.lost[row].how})"
-            )
-        for name, values in new.items():
+            said[row] = NEAR_DUPLICATE, self._why(int(place[row]))
+        for number, name in enumerate(("drop_reason", "drop_detail")):
+            columns[name] = _replaced(piece[name], {row: texts[number] for row, texts in said.items()})
+        for name, values in columns.items():
             field = schema.IMAGES.arrow.field(name)
-            piece = piece.set_column(piece.column_names.index(name), field, pa.array(values, field.type))
+            piece = piece.set_column(piece.column_names.index(name), field, values.cast(field.type))
         return piece
 
-    def _columns(self, at: NDArray[np.int64]) -> dict[str, list[Any]]:
-        gone, keeper = self.ties.gone[at].tolist(), self.grouping.keeper[at]
-        named = self.compared[self.grouping.group[at]]
-        correlation = self.ties.correlation[at]
-        relations = [RELATIONS[kind] for kind in self.ties.relation[at].tolist()]
+    def _columns(self, rows: Rows, at: Rows, count: int) -> dict[str, pa.Array]:
+        """Columns of a piece of `count` rows, of which `rows` are the compared images at places `at`."""
+        gone, grouped = self.ties.gone[at], self.ties.grouped[at]
+        left, left_at, tied = rows[gone], at[gone], rows[grouped]
+        keepers_ = self.compared[self.grouping.keeper[left_at]]
+        named = self.compared[self.grouping.group[at[grouped]]]
+        correlation = self.ties.correlation[left_at]
+        real = ~np.isnan(correlation)
+        relations = pa.array(RELATIONS, pa.string()).take(pa.array(self.ties.relation[left_at]))
         return {
-            "phash": self.phash[at].tolist(),
-            "dup_group": _where(roster.id_texts(self.ids[named]), self.ties.grouped[at].tolist()),
-            "duplicate_of": _where(roster.id_texts(self.ids[self.compared[keeper]]), gone),
-            "dup_hamming": _where(self.ties.hamming[at].tolist(), gone),
-            "dup_correlation": _where(
-                correlation.tolist(), (self.ties.gone[at] & ~np.isnan(correlation)).tolist()
-            ),
-            "dup_relation": _where(relations, gone),
+            "phash": _spread(rows, pa.array(self.phash[at]), count),
+            "dup_group": _spread(tied, roster.id_array(self.ids[named]), count),
+            "duplicate_of": _spread(left, roster.id_array(self.ids[keepers_]), count),
+            "dup_hamming": _spread(left, pa.array(self.ties.hamming[left_at]), count),
+            "dup_correlation": _spread(left[real], pa.array(correlation[real]), count),
+            "dup_relation": _spread(left, relations, count),
         }
+
+    def _said(self, start: int, count: int) -> dict[int, tuple[str, str]]:
+        """Reason and detail of rows of a piece that people or a crash dropped."""
+        said = {
+            row - start: (HUMAN, _said(decision))
+            for row, decision in self.dropped.items()
+            if start <= row < start + count
+        }
+        for row, lost in self.lost.items():
+            if start <= row < start + count:
+                detail = f"its worker process died each of {lost.tries} times ({lost.how})"
+                said[row - start] = CRASHES, detail
+        return said
 
     def _why(self, at: int) -> str:
         keeper = int(self.grouping.keeper[at])
@@ -136,19 +142,19 @@ class Verdicts:
         return f"{found}; {self.merits.why(keeper, at, self.prefer)}"
 
 
-_COLUMNS: Final = ("phash", "dup_group", "duplicate_of", "dup_hamming", "dup_correlation", "dup_relation")
+def _spread(rows: Rows, values: pa.Array, count: int) -> pa.Array:
+    """Values at some of `count` rows, null elsewhere."""
+    at = np.full(count, -1, dtype=np.int64)
+    at[rows] = np.arange(len(rows))
+    return values.take(pa.array(at, mask=at < 0))
 
 
-def _nothing(rows: int) -> dict[str, list[Any]]:
-    return {name: [None] * rows for name in _COLUMNS}
-
-
-def _reasons(piece: pa.Table) -> dict[str, list[Any]]:
-    return {name: piece[name].to_pylist() for name in ("drop_reason", "drop_detail")}
-
-
-def _where(values: Sequence[Any], use: Sequence[bool]) -> list[Any]:
-    return [value if used else None for value, used in zip(values, use, strict=True)]
+def _replaced(column: pa.ChunkedArray, texts: Mapping[int, str]) -> pa.Array:
+    """The column with other texts at some rows."""
+    old = column.combine_chunks()
+    at = np.arange(len(old), dtype=np.int64)
+    at[list(texts)] = len(old) + np.arange(len(texts))
+    return pa.concat_arrays([old, pa.array(list(texts.values()), old.type)]).take(pa.array(at))
 
 
 def _said(decision: Decision) -> str:

@@ -78,8 +78,8 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     with index.writing(outputs.index, fingerprints.contents(recipe)) as (shelf, _):
         fit[list(filling.update(shelf, inputs.images, fit, listed.ids))] = False
         rows = np.flatnonzero(fit)
-        mine = comparison.side(fingerprints.features(shelf), shelf.find(listed.ids[rows]))
-    theirs = comparison.side(fingerprints.features(base), index.sorted_rows(base.ids))
+        mine = comparison.Side(fingerprints.features(shelf), shelf.find(listed.ids[rows]))
+    theirs = comparison.Side(fingerprints.features(base), index.sorted_rows(base.ids))
     bits = search.radius(len(rows) + len(base), recipe) if params.max_hamming is None else params.max_hamming
     found = comparison.compare(
         mine, recipe, max_hamming=bits, min_correlation=params.min_correlation, base=theirs

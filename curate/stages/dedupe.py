@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema, tables
 from curate.dedupe import candidates as search
-from curate.dedupe import comparison, decisions, groups, hashes, index, known, roster, verdicts
+from curate.dedupe import decisions, groups, hashes, index, known, roster, verdicts
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.decisions import Resolved
 from curate.dedupe.features import Recipe
@@ -111,7 +112,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     best = images.rows[order]
     place = np.full(len(fit), -1, dtype=np.int64)
     place[best] = np.arange(len(best))
-    hashes_of = images.side.small.hashes[order]
+    hashes_of = images.side.stored.hashes[images.side.rows[order]]
     matches = _with_meaning(job, found.matches.renamed(place[images.rows]), hashes_of, place)
     merits = merits.take(best)
     grouping = groups.group(
@@ -126,7 +127,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         place,
         best,
         merits,
-        images.side.small.phash[order],
+        images.side.stored.phash[images.side.rows[order]],
         grouping,
         verdicts.ties(grouping, matches, hashes_of),
         params.prefer,
@@ -182,7 +183,7 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
         fit = job.fit.copy()
         fit[list(lost)] = False
         rows = np.flatnonzero(fit)
-        side = comparison.side(fingerprints.features(shelf), shelf.find(job.listed.ids[rows]))
+        side = Side(fingerprints.features(shelf), shelf.find(job.listed.ids[rows]))
         return _Hashed(rows, side, lost, len(shelf) - before, shelf.folder)
 
 
@@ -251,15 +252,17 @@ def _write_table(result: Verdicts, source: Path, target: Path) -> Counter[str]:
     with tables.stream(target, schema.IMAGES) as stream:
         for piece in tables.pieces(source, schema.IMAGES):
             done = result.complete(piece, stream.num_rows)
-            reasons.update(reason for reason in done["drop_reason"].to_pylist() if reason is not None)
+            for counted in pc.value_counts(done["drop_reason"].drop_null()):
+                reasons[counted["values"].as_py()] += counted["counts"].as_py()
             stream.write(done)
     return reasons
 
 
 def _write_plot(found: Found, path: Path) -> None:
-    near, same = found.pairs.hamming, found.matches.hamming
-    most = int(near.max(initial=0))
-    every, verified = np.bincount(near, minlength=most + 2), np.bincount(same, minlength=most + 2)
+    near = found.by_hamming
+    most = int(np.flatnonzero(near).max(initial=0))
+    every = np.pad(near, (0, 2))
+    verified = np.bincount(found.matches.hamming, minlength=most + 2)
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["hamming", "pairs", "verified"])
@@ -291,7 +294,7 @@ def _report(result: Verdicts, reasons: Counter[str], found: Found, further: Mapp
         **further,
         "dropped_by_reason": dict(sorted(reasons.items())),
         "duplicates_by_relation": dict(sorted(relations.items())),
-        "candidate_pairs": len(found.pairs.first),
+        "candidate_pairs": found.candidates,
         "verified_pairs": len(found.matches.first),
         "largest_group": int(sizes[sizes > 1].max(initial=0)),
     }
