@@ -18,6 +18,7 @@ from curate.dedupe import hashes
 from curate.dedupe.hashes import UInt64Array
 from curate.dedupe.luma import Small, read_small
 from curate.dedupe.shrink import colour_cells, luma_thumbnail
+from curate.dedupe.structure import structure
 from curate.dedupe.turns import turned_low, turns
 from curate.dedupe.windows import PARTS, WINDOWS, window_hashes
 from curate.params import DedupeParams
@@ -26,7 +27,6 @@ SIDE: Final = 32  # pixels of a thumbnail
 CELLS: Final = 4  # of the colour summary, a side
 PLAIN: Final = 1.5  # levels; pictures of less structure are plain: one colour, a gradient, a blur
 _STEPS: Final = 21
-_REACH: Final = 2  # pixels around one that its mean is taken over
 # Least pixels a side that a JPEG is decoded to: twice what the pHash looks at.
 _LEAST: Final = {64: 64, 256: 128}
 # To be raised with every change of this room that changes a column.
@@ -177,25 +177,10 @@ def from_thumbnails(
         parts=cut[:, len(WINDOWS) :],
         luma=luma,
         colour=colour,
-        structure=_structure(luma),
+        structure=structure(luma),
         tone=_tone(colour),
         size=size,
     )
-
-
-def _structure(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(N,) see `Features.structure`; sums of whole numbers, so the same in every batch."""
-    whole = np.pad(luma.astype(np.int32), ((0, 0), (_REACH, _REACH), (_REACH, _REACH)), mode="edge")
-    wide = 2 * _REACH + 1
-    rows, sums = whole[:, :SIDE].copy(), np.zeros(luma.shape, dtype=np.int32)
-    for k in range(1, wide):
-        rows += whole[:, k : k + SIDE]
-    for k in range(wide):
-        sums += rows[:, :, k : k + SIDE]
-    detail = (luma * np.int32(wide**2) - sums).reshape(len(luma), SIDE * SIDE).astype(np.float64)
-    squares = np.einsum("nk,nk->n", detail, detail)  # whole numbers: exact in any order
-    found: NDArray[np.float32] = (np.sqrt(squares / (SIDE * SIDE)) / wide**2).astype(np.float32)
-    return found
 
 
 def _tone(colour: NDArray[np.uint8]) -> UInt64Array:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ from curate.dedupe.hashes import UInt64Array, pack
 _SIDE: Final = 32  # pixels of a thumbnail
 _LOW: Final = 8  # coefficients a side
 _SAMPLES: Final = 32  # of a window, a side
-# Matrices are rounded to integers, so that products are exact in float64 and equal in batches of any size.
+# Matrices are rounded to integers, so that products are exact in float64 and equal in any order of its sums.
 _UNIT: Final = 4096.0
 
 
@@ -60,26 +61,65 @@ PARTS: Final = (
 
 def window_hashes(thumbnails: NDArray[np.uint8]) -> UInt64Array:
     """(N, len(WINDOWS) + len(PARTS)) uint64: the pHash of each window of (N, 32, 32) luma thumbnails."""
-    matrices, across, down = _plan()
-    # One product an image and side: small enough that no BLAS starts threads for it.
-    low = np.matmul(matrices, np.matmul(thumbnails.astype(np.float64), matrices.T))
-    low = low.reshape(len(thumbnails), len(matrices) // _LOW, _LOW, len(matrices) // _LOW, _LOW)
-    cut = low.transpose(1, 3, 0, 2, 4)[down, across].transpose(1, 0, 2, 3)  # (N, windows, 8, 8)
-    flat = np.ascontiguousarray(cut).reshape(len(thumbnails) * len(across), _LOW * _LOW)
+    matrices, turned, across, down = _plan()
+    low = np.empty((len(thumbnails) * len(across), _LOW * _LOW))
+    _low_frequencies(np.ascontiguousarray(thumbnails), matrices, turned, across, down, low)
     middle = _LOW * _LOW // 2
-    ranked = np.sort(flat, axis=1)  # sooner than np.partition: NumPy sorts with the processor's vectors
+    ranked = np.sort(low, axis=1)  # sooner than np.partition: NumPy sorts with the processor's vectors
     twice_the_median = ranked[:, middle - 1] + ranked[:, middle]
-    return pack(2 * flat > twice_the_median[:, None]).reshape(len(thumbnails), len(across))
+    return pack(2 * low > twice_the_median[:, None]).reshape(len(thumbnails), len(across))
+
+
+# Whole numbers below 2^53 all the way: any order of the sums gives the same, on any machine.
+_compiled: Any = numba.njit(cache=True, nogil=True, fastmath=True)
+_inlined: Any = numba.njit(nogil=True, fastmath=True, forceinline=True)
+
+
+@_compiled
+def _low_frequencies(thumbnails, matrices, turned, across, down, low):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    """The lowest cosines of each window of each thumbnail.
+
+    Args:
+        thumbnails: (N, 32, 32) uint8.
+        matrices: Of all distinct sides, (8 U, 32).
+        turned: The same, (32 U, 8).
+        across: Which of them each window takes across, (W,).
+        down: Which of them each window takes down, (W,).
+        low: (N * W, 64) to fill, row by row.
+    """
+    picture, rows = np.empty((_SIDE, _SIDE)), np.empty((len(matrices), _SIDE))
+    product = np.empty((_LOW, _LOW))
+    for n in range(len(thumbnails)):
+        picture[:] = thumbnails[n]
+        _multiply(matrices, 0, picture, 0, rows)
+        for w in range(len(across)):
+            _multiply(rows, down[w] * _LOW, turned, across[w] * _SIDE, product)
+            low[n * len(across) + w] = product.reshape(_LOW * _LOW)
+
+
+@_inlined
+def _multiply(one, top, two, start, out):  # type: ignore[no-untyped-def]
+    """Put `one[top : top + len(out)] @ two[start : start + 32]` into `out`."""
+    out[:] = 0.0
+    for k in range(0, _SIDE, 4):  # four at a time stay in registers
+        at = start + k
+        for i in range(out.shape[0]):
+            a, b, c, d = one[top + i, k], one[top + i, k + 1], one[top + i, k + 2], one[top + i, k + 3]
+            for j in range(out.shape[1]):
+                sums = a * two[at, j] + b * two[at + 1, j]
+                out[i, j] += sums + c * two[at + 2, j] + d * two[at + 3, j]
 
 
 @functools.cache
-def _plan() -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """The matrices of all distinct sides, (8 U, 32), and which of them each window takes across and down."""
+def _plan() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """What `_low_frequencies` wants."""
     every = WINDOWS + PARTS
     sides = sorted({side for w in every for side in ((w.left, w.right), (w.top, w.bottom))})
     across = np.array([sides.index((w.left, w.right)) for w in every])
     down = np.array([sides.index((w.top, w.bottom)) for w in every])
-    return np.concatenate([_matrix(*side) for side in sides]), across, down
+    matrices = np.stack([_matrix(*side) for side in sides])
+    turned = np.ascontiguousarray(matrices.transpose(0, 2, 1)).reshape(-1, _LOW)
+    return matrices.reshape(-1, _SIDE), turned, across, down
 
 
 def _matrix(low: float, high: float) -> NDArray[np.float64]:

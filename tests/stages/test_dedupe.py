@@ -274,7 +274,7 @@ def test_a_disappeared_image_is_named(workers: int) -> None:
     with pytest.raises(InputError) as caught:
         run(workers=workers)
     assert str(caught.value) == (
-        f"image {path} has disappeared: run `dvc repro --force ingest` to make it again"
+        f"image {path} has disappeared: run `dvc repro`, whose ingest makes it again"
     )
     Path(path).write_bytes(content[:40])
     with pytest.raises(InputError, match="cannot be read"):
