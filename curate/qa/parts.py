@@ -96,9 +96,11 @@ def membership(pool: Pool) -> Membership:
     """Fill every part."""
     params = pool.params
     member = np.zeros((len(REASONS) - 1, len(pool.ids)), dtype=np.bool_)
-    member[GOLD] = pool.gold & (pool.places("gold") < params.gold_share * (params.gold_round + 1))
-    waiting = pool.gold & ~member[GOLD]
-    member[CONTROL] = ~pool.gold & (pool.places("control") < params.control_share)
+    turn = pool.places("gold") < params.gold_share * (params.gold_round + 1)
+    known = pool.gold & (pool.earlier != CONTROL)  # who had it from nothing keeps it so
+    member[GOLD] = known & (turn | (pool.earlier == GOLD))
+    waiting = known & ~member[GOLD] & np.isin(pool.earlier, (NONE, ACCEPTED))
+    member[CONTROL] = ~known & (pool.places("control") < params.control_share)
     where = np.where(waiting, 1.0, pool.places("audit"))
     drawn = sampling.drawn(where, params.audit, name="qa.audit") & ~waiting
     member[AUDIT] = (drawn | _stays(pool, AUDIT, params.audit)) & ~waiting
@@ -113,24 +115,13 @@ def _stays(pool: Pool, part: int, stated: float) -> Flags:
     return np.asarray((pool.earlier == part) & (stated > 0))
 
 
-def _in_line(pool: Pool, first: Floats) -> Ints:
-    """All images in the order in which a part takes them: by `first`, then at random.
-
-    Images that one person looks at anyway come last: that is their reason in the earlier plan, and it stays
-    where that is possible.
-    """
-    return np.lexsort((pool.places("rank"), first, pool.earlier == REVIEW))
-
-
 def _uncertain(pool: Pool, waiting: Flags) -> Flags:
-    """The most uncertain images up to the stated size, in whatever other part they are."""
-    wanted = sampling.size(pool.params.uncertain, len(pool.ids), name="qa.uncertain")
+    """The most uncertain images of today, in whatever other part they are, and those that people have."""
+    doubt = np.where(waiting, 0.0, pool.doubt.value)
+    line = np.lexsort((pool.places("rank"), -doubt))
     chosen = _stays(pool, UNCERTAIN, pool.params.uncertain) & ~waiting
-    line = _in_line(pool, -pool.doubt.value)
-    free = (pool.doubt.value > 0) & ~chosen & ~waiting & (pool.earlier != RARE)
-    line = line[free[line]]
-    chosen[line[: max(0, wanted - int(chosen.sum()))]] = True
-    return chosen
+    chosen[line[: sampling.size(pool.params.uncertain, len(line), name="qa.uncertain")]] = True
+    return np.asarray(chosen & ((doubt > 0) | (pool.earlier == UNCERTAIN)) & (pool.earlier != RARE))
 
 
 def _rare(pool: Pool, member: NDArray[np.bool_], waiting: Flags) -> Flags:
@@ -142,10 +133,7 @@ def _rare(pool: Pool, member: NDArray[np.bool_], waiting: Flags) -> Flags:
     floor = pool.params.rare_floor
     chosen = _stays(pool, RARE, floor) & ~waiting
     looked = member[:RARE].any(axis=0) | chosen
-    line = _in_line(pool, np.zeros(len(pool.ids)))
-    line = line[~waiting[line]]
-    rank = np.empty(len(pool.ids), dtype=np.int64)
-    rank[line] = np.arange(len(line))
+    rank = pool.places("rank")
     named = pool.found.shown & (pool.found.categories >= 0) & ~waiting[pool.found.images]
     categories, images = pool.found.categories[named], pool.found.images[named]
     numbers, counts = np.unique(categories, return_counts=True)
@@ -154,7 +142,7 @@ def _rare(pool: Pool, member: NDArray[np.bool_], waiting: Flags) -> Flags:
         missing = floor - int(looked[showing].sum())
         if missing > 0:
             free = showing[~looked[showing]]
-            more = free[np.argsort(rank[free])][:missing]
+            more = free[np.argsort(rank[free], kind="stable")][:missing]
             chosen[more] = looked[more] = True
     return chosen
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate import schema, tables
+from curate import schema
 from curate.qa import assignment, details, queue, sampling, seeding
 from curate.qa.parts import ACCEPTED, AUDIT, CONTROL, GOLD, NONE, REASONS, Membership, Pool
 from curate.records import derived_id
@@ -115,16 +114,6 @@ def _best(pool: Pool) -> Ints:
 def looked_at(plan: pa.Table) -> pa.Table:
     """The rows of a plan that somebody must look at: all but the accepted ones."""
     return plan.filter(pc.not_equal(plan["arm"], "accepted"))
-
-
-def wanted(path: Path) -> Mapping[str, int]:
-    """How many people must look, by task, from the plan's file.
-
-    Raises:
-        TableError: The plan is missing or damaged.
-    """
-    slots = looked_at(tables.read(path, schema.PLAN, columns=["task_id", "arm"]))
-    return labelers_wanted(slots["task_id"].to_pylist())
 
 
 def labelers_wanted(task_ids: Iterable[str]) -> Mapping[str, int]:
