@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from curate.adapters import public_models, torch_device, weights
+from curate.adapters.deformable_attention import gather_on_cpu_in_package
 from curate.adapters.encoded_once import encoded_once
 from curate.adapters.torch_device import Precision
 from curate.errors import ModelError
@@ -68,6 +69,7 @@ class GroundingDinoDetector:
         self._backbone = self._model.backbone = encoded_once(self._model.backbone)
         for head in {id(head): head for head in self._box_heads()}.values():
             torch_device.in_full_precision(head, self._place)  # 8 bits of a coordinate would be pixels
+        gather_on_cpu_in_package(self._place)
         self._transform = _transform()
         self._batched = require("groundingdino.util.misc", extra="autolabel").nested_tensor_from_tensor_list
 

@@ -19,6 +19,7 @@ from curate.params import AutolabelParams
 from curate.records import Category
 
 # What says how fast, or where the same weights lie, and never what comes out.
+_OWN = ("curate.adapters.", "curate.labeling.prompts", "curate.labeling.deformable")
 _NO_MATTER = {"batch_size", "model", "sha256"}
 
 
@@ -65,14 +66,14 @@ def of_run(params: AutolabelParams, categories: tuple[Category, ...], models: Mo
     """
     where = [params.device, params.precision]
     detector = [models.detector.model_version, _settings(params.detector), *where]
-    detector.append(_code(load, decoding, prompts, _module_of(models.detector)))
+    detector.append(_code(load, decoding, prompts, *_modules_of(models.detector)))
     texts = tuple(
         Text(group, _digest("boxes", *detector, [list(c.prompts) for c in group], group[0].threshold))
         for group in _groups(params, categories)
     )
     of_masks = None
     if models.segmenter is not None:
-        code = _code(load, decoding, _module_of(models.segmenter))
+        code = _code(load, decoding, *_modules_of(models.segmenter))
         of_masks = _digest("masks", models.segmenter.model_version, _settings(params.segmenter), *where, code)
     rest = params.model_dump(
         mode="json", exclude={"detector", "segmenter", "shard_size", "workers", "max_failures", "taxonomy"}
@@ -99,8 +100,19 @@ def _settings(section: Any) -> dict[str, Any]:
     return values
 
 
-def _module_of(port: object) -> ModuleType:
-    return sys.modules[type(port).__module__]
+def _modules_of(port: object) -> list[ModuleType]:
+    """The module of an adapter and those of `curate` that it imports from, directly or not."""
+    waiting, reached = [type(port).__module__], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in reached or name not in sys.modules:
+            continue
+        reached.add(name)
+        for value in vars(sys.modules[name]).values():
+            origin = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            if isinstance(origin, str) and origin.startswith(_OWN):
+                waiting.append(origin)
+    return [sys.modules[name] for name in sorted(reached)]
 
 
 def _code(*modules: ModuleType) -> str:
