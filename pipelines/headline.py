@@ -12,6 +12,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "select": {"images": "counts.tasks", "looks": "counts.labeler_slots"},
     "push": {"images": "counts.tasks"},
     "pull": {"images": "counts.tasks_done", "looks": "counts.answers", "objects": "counts.objects"},
+    "quality": {"looks": "counts.answers", "f1": "gold.f1.value", "saved": "time.saved.value"},
     "agreement": {
         "objects": "counts.consensus_objects",
         "f1": "f1.value",

@@ -19,6 +19,7 @@ def main(params: Params) -> StageReport:
             consensus=Path("data/agreement/consensus.parquet"),
             taxonomy=params.autolabel.taxonomy,
             agreement_metrics=Path("metrics/agreement.json"),
+            quality_metrics=Path("metrics/quality.json"),
             annotations=Path("data/autolabel/annotations.parquet"),
         ),
         outputs=release.Outputs(folder=Path("data/release")),

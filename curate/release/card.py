@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import yaml
 
 from curate.records import Category
+from curate.release import quality
 
 _SIZES = (
     (1_000, "n<1K"),
@@ -48,6 +49,7 @@ class CardFacts:
         dropped: Number of dropped images by reason.
         unlabelled: Kept images without an answer.
         sources: Number of images by licence and attribution; None = not stated.
+        quality: The metrics file of the stage quality; empty where it is not known.
     """
 
     name: str
@@ -65,6 +67,7 @@ class CardFacts:
     dropped: Mapping[str, int]
     unlabelled: int
     sources: Mapping[tuple[str | None, str | None], int]
+    quality: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render(facts: CardFacts) -> str:
@@ -76,6 +79,7 @@ def render(facts: CardFacts) -> str:
         _loading(facts),
         _making(facts),
         _agreement(facts),
+        quality.section(facts.quality, simulated=facts.labelers == "simulated"),
         _left_out(facts),
         _sources(facts),
         _limits(facts),

@@ -27,13 +27,17 @@ _GIT_ATTRIBUTES = "*.parquet filter=lfs diff=lfs merge=lfs -text\n"
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """`images` from dedupe, `consensus` from agreement with its metrics, `annotations` from autolabel."""
+    """`images` from dedupe, `consensus` from agreement, `annotations` from autolabel; metrics of two stages.
+
+    Without the metrics of quality (None) the card says nothing of how people worked.
+    """
 
     images: Path
     consensus: Path
     taxonomy: Path
     agreement_metrics: Path
     annotations: Path
+    quality_metrics: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,8 @@ def _facts(
         empty_images=content.image_categories().count(frozenset()),
         models=_models(inputs.annotations),
         labelers=labelers,
-        agreement=_agreement(inputs.agreement_metrics),
+        agreement=_metrics(inputs.agreement_metrics),
+        quality={} if inputs.quality_metrics is None else _metrics(inputs.quality_metrics),
         dropped=content.dropped,
         unlabelled=content.unlabelled,
         sources=content.sources(),
@@ -195,11 +200,11 @@ def _description(path: Path | None) -> str:
         raise ReleaseError(f"release.description = {path} cannot be read: {error}") from error
 
 
-def _agreement(path: Path) -> dict[str, Any]:
+def _metrics(path: Path) -> dict[str, Any]:
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ReleaseError(f"{path} cannot be read ({error}): run dvc repro --force agreement") from error
+        raise ReleaseError(f"{path} cannot be read ({error}): run dvc repro --force {path.stem}") from error
     if not isinstance(metrics, dict):
-        raise ReleaseError(f"{path} holds no metrics: run dvc repro --force agreement")
+        raise ReleaseError(f"{path} holds no metrics: run dvc repro --force {path.stem}")
     return metrics

@@ -21,7 +21,8 @@ ROOMS = tuple(f"curate/{room}" for room in ROOM_NAMES)
 # What a stage keeps between runs and makes again where it is lost: neither dependency nor output of DVC,
 # which would read millions of files each time. The tables name images by the sha256 of their content.
 KEPT = ("data/ingest/images", "data/ingest/ledger.sqlite", "data/dedupe/index")
-ORDER = ["ingest", "dedupe", "autolabel", "select", "push", "pull", "agreement", "release", "publish"]
+ORDER = ["ingest", "dedupe", "autolabel", "select", "push", "pull"]
+ORDER += ["quality", "agreement", "release", "publish"]
 
 
 def paths(entries: list[Any]) -> list[str]:

@@ -193,3 +193,19 @@ def test_figures_of_agreement_reach_the_card() -> None:
         "| Detection F1 between two labelers | 0.670 | 0.400 to 0.900 | 5 objects |"
         in (FOLDER / "README.md").read_text()
     )
+
+
+@pytest.mark.usefixtures("project")
+def test_figures_of_quality_reach_the_card_and_nothing_is_claimed_without_them() -> None:
+    run()
+    assert "Time saved" not in (FOLDER / "README.md").read_text()
+    saved = {"value": 0.25, "low": 0.125, "high": 0.375, "n": 40}
+    Path("metrics/quality.json").write_text(json.dumps({"time": {"saved": saved}}))
+    release.run(
+        ReleaseParams(name="unit-signs"),
+        inputs=replace(INPUTS, quality_metrics=Path("metrics/quality.json")),
+        outputs=release.Outputs(folder=FOLDER),
+        labelers="people",
+    )
+    card = (FOLDER / "README.md").read_text()
+    assert "Time saved by the proposals: 25% (95% interval 12% to 38%), from 40 images" in card
