@@ -22,6 +22,7 @@ _LOW: Final = 8  # coefficients a side
 _SAMPLES: Final = 32  # of a window, a side
 # Matrices are rounded to integers, so that products are exact in float64 and equal in any order of its sums.
 _UNIT: Final = 4096.0
+_PIECE: Final = 8  # thumbnails at a time: what is computed of them stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,20 @@ PARTS: Final = (
 
 def window_hashes(thumbnails: NDArray[np.uint8]) -> UInt64Array:
     """(N, len(WINDOWS) + len(PARTS)) uint64: the pHash of each window of (N, 32, 32) luma thumbnails."""
-    matrices, turned, across, down = _plan()
-    low = np.empty((len(thumbnails) * len(across), _LOW * _LOW))
-    _low_frequencies(np.ascontiguousarray(thumbnails), matrices, turned, across, down, low)
-    middle = _LOW * _LOW // 2
-    ranked = np.sort(low, axis=1)  # sooner than np.partition: NumPy sorts with the processor's vectors
-    twice_the_median = ranked[:, middle - 1] + ranked[:, middle]
-    return pack(2 * low > twice_the_median[:, None]).reshape(len(thumbnails), len(across))
+    plan = _plan()
+    windows, middle = len(plan[-1]), _LOW * _LOW // 2
+    found = np.empty((len(thumbnails), windows), np.uint64)
+    low, ranked = np.empty((2, min(len(thumbnails), _PIECE) * windows, _LOW * _LOW))
+    for start in range(0, len(thumbnails), _PIECE):
+        piece = np.ascontiguousarray(thumbnails[start : start + _PIECE])
+        used = len(piece) * windows
+        _low_frequencies(piece, *plan, low)
+        ranked[:used] = low[:used]
+        ranked[:used].sort(axis=1)  # sooner than a partition: NumPy sorts with the processor's vectors
+        twice_the_median = ranked[:used, middle - 1] + ranked[:used, middle]
+        above = 2 * low[:used] > twice_the_median[:, None]
+        found[start : start + _PIECE] = pack(above).reshape(len(piece), windows)
+    return found
 
 
 # Whole numbers below 2^53 all the way: any order of the sums gives the same, on any machine.
