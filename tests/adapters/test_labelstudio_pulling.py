@@ -89,7 +89,7 @@ def step(server: FakeLabelStudio, name: str, chance: random.Random) -> None:
     elif name == "other data":
         server.tasks[task]["data"] = {**server.tasks[task]["data"], "width": chance.choice([WIDTH, 320])}
         server.tasks[task]["updated_at"] = server.now
-    server.pass_time({"wait": 90, "wait long": 7200}.get(name, chance.choice([0.0, 0.001, 3.0])))
+    server.pass_time({"wait": 90, "wait long": 7200}.get(name, chance.choice([0.00001, 0.001, 3.0])))
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=25), st.integers(0, 2**32 - 1))
