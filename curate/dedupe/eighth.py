@@ -18,7 +18,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from curate.dedupe.skimming import PEEK, ZIGZAG, gray, rgb, scan, skips
-from curate.images.jpeg import JpegHead, segments
+from curate.images.jpeg import JpegHead
 from curate.records import UInt8Image
 
 _LONGEST: Final = 16  # bits of a code
@@ -74,7 +74,7 @@ def _prepared(  # noqa: C901 - one branch a marker
     interval = 0
     chosen: list[tuple[int, int]] = []
     start = expected = 2
-    for marker, begin, stop in segments(data):
+    for marker, begin, stop in head.segments:
         if begin != expected:
             return None
         expected = stop

@@ -17,6 +17,7 @@ from curate.images.verdicts import DECODER_ERRORS, Header, UnfitImageError, dama
 _SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _SCAN, _END = 0xDA, 0xD9
+_UNUSUAL = {0x00, 0xFF, _END, *_ALONE}
 PROGRESSIVE = 0xC2
 _MAX_SCANS = 1000  # real files have ten; each costs as much time as the whole picture
 
@@ -37,6 +38,7 @@ class JpegHead:
         icc: The ICC profile, or None where there is none whole.
         private: Begin and end of every application segment and comment.
         scan: Where the first scan begins.
+        segments: Marker, begin and end of each segment, from `segments`.
     """
 
     width: int
@@ -50,6 +52,7 @@ class JpegHead:
     icc: bytes | None
     private: tuple[tuple[int, int], ...]
     scan: int
+    segments: tuple[tuple[int, int, int], ...]
 
     @property
     def plain(self) -> bool:
@@ -71,12 +74,13 @@ def read_head(data: bytes) -> JpegHead:
     private: list[tuple[int, int]] = []
     adobe: int | None = None
     start = 0
-    for marker, start, stop in segments(data):
-        body = data[start + 4 : stop]
+    every = segments(data)
+    for marker, start, stop in every:
         if marker in _SOF and frame is None:
-            frame = _frame(marker, body)
+            frame = _frame(marker, data[start + 4 : stop])
         elif 0xE0 <= marker <= 0xEF or marker == 0xFE:
             private.append((start, stop))
+            body = data[start + 4 : stop]
             if marker == 0xE1 and body.startswith(b"Exif\0"):
                 found.setdefault("exif", body[6:])
             elif marker == 0xE1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
@@ -101,6 +105,7 @@ def read_head(data: bytes) -> JpegHead:
         icc,
         tuple(private),
         start,
+        tuple(every),
     )
 
 
@@ -159,24 +164,31 @@ def without_private(data: bytes, head: JpegHead) -> bytes:
 
 def segments(data: bytes) -> list[tuple[int, int, int]]:
     """Marker, begin and end of each segment up to the first scan."""
-    segments, at = [], 2
+    found, at, size = [], 2, len(data)
+    while True:
+        if at + 4 > size or data[at] != 0xFF or data[at + 1] in _UNUSUAL:
+            at = _to_segment(data, at)
+        marker = data[at + 1]
+        stop = at + 2 + (data[at + 2] << 8 | data[at + 3])
+        found.append((marker, at, min(stop, size)))
+        if marker == _SCAN:
+            return found
+        at = max(stop, at + 4)
+
+
+def _to_segment(data: bytes, at: int) -> int:
+    """Where the next segment begins, past fill bytes, rubbish and markers without a length."""
     while True:
         at = data.find(b"\xff", at)
         while 0 <= at < len(data) - 1 and data[at + 1] == 0xFF:  # fill bytes
             at += 1
         if at < 0 or at + 4 > len(data):
             raise UnfitImageError("truncated", "a JPEG that ends before its first scan")
-        marker = data[at + 1]
-        if marker == _END:
+        if data[at + 1] == _END:
             raise UnfitImageError("corrupt", "a JPEG without a scan")
-        if marker == 0 or marker in _ALONE:
-            at += 2
-            continue
-        stop = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        segments.append((marker, at, min(stop, len(data))))
-        if marker == _SCAN:
-            return segments
-        at = max(stop, at + 4)
+        if data[at + 1] not in _UNUSUAL:
+            return at
+        at += 2
 
 
 def _frame(marker: int, body: bytes) -> tuple[int, int, int, int, tuple[tuple[int, int, int], ...]]:

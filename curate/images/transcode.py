@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.images.jpeg import JpegHead, segments
+from curate.images.jpeg import JpegHead
 
 _RESTARTS = re.compile(rb"\xff[\xd0-\xd7]")
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -49,7 +49,7 @@ def _tables(data: bytes, head: JpegHead) -> _Tables | None:  # noqa: C901 - one 
 
     found = _Tables({}, {}, 0, {}, [])
     interval = 0
-    for marker, start, stop in segments(data):
+    for marker, start, stop in head.segments:
         body = data[start + 4 : stop]
         if marker == 0xDB:
             for at in range(0, len(body) - 64, 65):
