@@ -16,8 +16,10 @@ def main(params: Params) -> StageReport:
         params.agreement,
         inputs=agreement.Inputs(
             images=Path("data/dedupe/images.parquet"),
-            annotations=Path("data/pull/annotations.parquet"),
+            suggestions=Path("data/autolabel/annotations.parquet"),
             plan=Path("data/select/plan.parquet"),
+            annotations=Path("data/pull/annotations.parquet"),
+            taxonomy=params.autolabel.taxonomy,
         ),
         outputs=agreement.Outputs(
             consensus=Path("data/agreement/consensus.parquet"),

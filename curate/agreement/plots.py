@@ -102,6 +102,14 @@ def queue(
     return rows
 
 
+def with_planted(
+    rows: Sequence[tuple[Cell, ...]], left_in: Sequence[str], paths: Mapping[str, str]
+) -> list[tuple[Cell, ...]]:
+    """The queue with images of reason "planted_error" first: somebody did not look."""
+    first: list[tuple[Cell, ...]] = [(key, paths[key], "planted_error", None, None) for key in left_in]
+    return [*first, *(cells for cells in rows if cells[0] not in set(left_in))]
+
+
 def rounded(value: float | None) -> float | None:
     """Six decimals: what lies beyond is arithmetic, not agreement."""
     return None if value is None else round(value, _DIGITS)

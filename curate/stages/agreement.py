@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.agreement import figures, plots
+from curate.agreement.accepted import accepted
 from curate.agreement.answers import sort_out
 from curate.agreement.consensus import cluster, consensus
 from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs, Size, compare
 from curate.errors import TableError
 from curate.intervals import Figure
+from curate.labeling import taxonomy
 from curate.params import AgreementParams
 from curate.progress import track
 from curate.records import StageReport
+from curate.stages import planned
 
 _SEED = 0  # of the resamples: two runs give the same intervals
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """`images` from dedupe, `annotations` from pull, `plan` from select."""
+    """`images` from dedupe, `suggestions` from autolabel, `plan` from select, `annotations` from pull."""
 
     images: Path
-    annotations: Path
+    suggestions: Path
     plan: Path
+    annotations: Path
+    taxonomy: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +51,16 @@ class Outputs:
 def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
     """Compare what annotators drew on the same images, and settle on one set of objects an image.
 
+    Images that the plan accepts without a human get their suggestions. Images in which people left an error
+    that was planted to see whether they look get none: they are listed for another look.
+
     Raises:
         TableError: A table is missing or damaged, or the plan names an image that is not kept.
+        ParamsError: The taxonomy is malformed.
         StorageError: An output cannot be written.
     """
-    tasks = _tasks(inputs)
+    plan = planned.read(inputs.plan)
+    tasks = plan.tasks
     sizes, paths = _kept_images(inputs.images, tasks, inputs.plan)
     annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
     answers = sort_out(annotations, planned=tasks.keys())
@@ -64,11 +75,25 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     agreed = consensus(answers, clusters, sizes=sizes, tasks=tasks, min_votes_share=params.min_votes_share)
     tallied = figures.tally(answers, pairs, clusters, resamples=params.bootstrap, seed=_SEED)
     queue = plots.queue(tallied, answers, paths, least_f1=params.disagreement_f1)
-    tables.write(_under_taxonomy(agreed, annotations), outputs.consensus, schema.ANNOTATIONS)
+    unseen = sorted(plan.accepted - answers.by_image.keys())
+    made = planned.suggestions(inputs.suggestions, [*unseen, *plan.seeded])
+    left_in = planned.errors_left_in(
+        plan,
+        made,
+        agreed,
+        sizes,
+        lookers={image_id: len(people) for image_id, people in answers.by_image.items()},
+        names=[category.name for category in taxonomy.load(inputs.taxonomy)],
+        iou_threshold=params.iou_threshold,
+    )
+    agreed = _without(_under_taxonomy(agreed, annotations), left_in)
+    agreed = pa.concat_tables([agreed, accepted(_only(made, unseen), tasks)])
+    queue = plots.with_planted(queue, left_in, paths)
+    tables.write(agreed, outputs.consensus, schema.ANNOTATIONS)
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
     plots.write_csv(outputs.queue, plots.QUEUE, queue)
     _write_plots(outputs.plots, tallied, pairs)
-    objects = sum(outcome == "object" for outcome in agreed.column("outcome").to_pylist())
+    objects = int(pc.sum(pc.equal(agreed["outcome"], "object")).as_py() or 0)
     return StageReport(
         stage="agreement",
         counts=(
@@ -77,16 +102,13 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
             ("pairs of objects", sum(iou is not None for iou in pairs.box_iou)),
             ("consensus objects", objects),
             ("to look at again", len(queue)),
-            ("without answer", len(tasks) - len(answers.by_image)),
+            ("without answer", len(tasks) - len(answers.by_image) - len(unseen)),
             ("rows outside the plan", answers.outside_plan),
+            *((("accepted without a human", len(unseen)),) if unseen else ()),
+            *((("with a planted error left in", len(left_in)),) if left_in else ()),
         ),
         metrics=_metrics(tallied),
     )
-
-
-def _tasks(inputs: Inputs) -> dict[str, str]:
-    plan = tables.read(inputs.plan, schema.PLAN, columns=["image_id", "task_id"])
-    return dict(zip(plan.column("image_id").to_pylist(), plan.column("task_id").to_pylist(), strict=True))
 
 
 def _kept_images(path: Path, tasks: Mapping[str, str], plan: Path) -> tuple[dict[str, Size], dict[str, str]]:
@@ -106,6 +128,15 @@ def _kept_images(path: Path, tasks: Mapping[str, str], plan: Path) -> tuple[dict
             "run dvc repro select, push and pull again"
         )
     return sizes, paths
+
+
+def _only(rows: pa.Table, image_ids: Sequence[str]) -> pa.Table:
+    return rows.filter(pc.is_in(rows["image_id"], value_set=pa.array(image_ids, pa.string())))
+
+
+def _without(rows: pa.Table, image_ids: Sequence[str]) -> pa.Table:
+    wanted = pc.invert(pc.is_in(rows["image_id"], value_set=pa.array(image_ids, pa.string())))
+    return rows.filter(wanted)
 
 
 def _under_taxonomy(agreed: pa.Table, annotations: pa.Table) -> pa.Table:

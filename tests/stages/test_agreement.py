@@ -12,6 +12,7 @@ import pytest
 from curate import schema, tables
 from curate.errors import RecordError, TableError
 from curate.params import AgreementParams
+from curate.qa import seeding
 from curate.records import Annotation, StageReport, derived_id
 from curate.stages import agreement
 from tests import builders
@@ -25,8 +26,10 @@ OUTPUTS = agreement.Outputs(
 )
 INPUTS = agreement.Inputs(
     images=Path("data/dedupe/images.parquet"),
-    annotations=Path("data/pull/annotations.parquet"),
+    suggestions=Path("data/autolabel/annotations.parquet"),
     plan=Path("data/select/plan.parquet"),
+    annotations=Path("data/pull/annotations.parquet"),
+    taxonomy=Path("taxonomy.yaml"),
 )
 
 
@@ -233,3 +236,103 @@ def test_a_damaged_mask_is_named(project: builders.SmallProject) -> None:
         RecordError, match=r"annotation \w{24} or \w{24}: mask counts cover 1 pixels, expected 160"
     ):
         run()
+
+
+def planned(**by_name: dict[str, Any]) -> None:
+    """The small project's plan, one look each; images called so get these columns."""
+    names = ("one", "two", "three", "four", "five", "six")
+    rows = [builders.plan_row(name, **by_name.get(name, {})) for name in names]
+    tables.write_rows(rows, INPUTS.plan, schema.PLAN)
+
+
+ACCEPTED = {"arm": "accepted", "reason": "accepted"}
+
+
+def test_accepted_images_get_their_suggestions_and_say_so(project: builders.SmallProject) -> None:
+    planned(three=ACCEPTED, five=ACCEPTED)
+    suggested = {row.annotation_id: row for row in project.annotations["autolabel"]}
+    only([row for row in project.annotations["pull"] if row.image_id != image_id("three")])
+    counts = dict(run().counts)
+    assert counts["accepted without a human"] == 1  # somebody has looked at "five" all the same
+    assert counts["without answer"] == 0
+    rows = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).to_pylist()
+    unseen = [row for row in rows if row["image_id"] == image_id("three")]
+    assert {row["category"] for row in unseen} == {"stop_sign", "parking_sign"}
+    for row in unseen:
+        model = suggested[row["parent_id"]].row()
+        same = ("category", "bbox_xyxy", "rle", "score", "model_version", "image_id", "outcome")
+        assert {name: row[name] for name in same} == {
+            name: pytest.approx(model[name], rel=1e-6) if name == "score" else model[name] for name in same
+        }
+        assert row["task_id"] == derived_id("task", image_id("three"))
+    assert {row["model_version"] for row in rows if row["image_id"] != image_id("three")} == {None}
+
+
+def test_an_accepted_object_has_the_id_that_people_would_have_given_it(
+    project: builders.SmallProject,
+) -> None:
+    def ids() -> set[str]:
+        rows = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).to_pylist()
+        return {row["annotation_id"] for row in rows if row["image_id"] == image_id("three")}
+
+    first = [row for row in project.annotations["pull"] if row.annotator_id == builders.ANNOTATORS[0]]
+    only(first)
+    run()
+    drawn = ids()
+    only([row for row in first if row.image_id != image_id("three")])
+    planned(three=ACCEPTED)
+    run()
+    assert ids() == drawn
+
+
+@pytest.mark.parametrize("kind", ["moved", "category", "missing", "spurious"])
+def test_an_image_with_a_planted_error_left_in_is_held_back(
+    project: builders.SmallProject, kind: str
+) -> None:
+    model = [row for row in project.annotations["autolabel"] if row.image_id == image_id("one")]
+    seeded = seeding.spurious_id(image_id("one")) if kind == "spurious" else model[0].annotation_id
+    planned(one={"seeded_kind": kind, "seeded_id": seeded})
+    size = {"width": builders.WIDTH, "height": builders.HEIGHT}
+    shown = seeding.plant(model, kind, seeded, names=("stop_sign", "parking_sign"), **size)
+    others = [row for row in project.annotations["pull"] if row.image_id != image_id("one")]
+    first = builders.ANNOTATORS[0]
+
+    def answer(rows: Sequence[Annotation]) -> None:
+        drawn = [
+            annotation("one", row.category, row.bbox_xyxy, annotator_id=first, rle=row.rle) for row in rows
+        ]
+        only([*others, *(drawn or [annotation("one", None, None, annotator_id=first)])])
+
+    answer(shown)
+    assert dict(run().counts)["with a planted error left in"] == 1
+    consensus = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS)
+    assert image_id("one") not in consensus["image_id"].to_pylist()
+    assert read_csv(OUTPUTS.queue)[0]["image_id"] == image_id("one")
+    assert read_csv(OUTPUTS.queue)[0]["reason"] == "planted_error"
+    answer(model)
+    assert "with a planted error left in" not in dict(run().counts)
+    consensus = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS)
+    assert image_id("one") in consensus["image_id"].to_pylist()
+    assert "planted_error" not in OUTPUTS.queue.read_text()
+
+
+def test_two_people_who_draw_nothing_where_a_suggestion_was_left_out_are_right(
+    project: builders.SmallProject,
+) -> None:
+    (model,) = [row for row in project.annotations["autolabel"] if row.image_id == image_id("one")]
+    planned(one={"seeded_kind": "missing", "seeded_id": model.annotation_id})
+    others = [row for row in project.annotations["pull"] if row.image_id != image_id("one")]
+    empty = [annotation("one", None, None, annotator_id=person) for person in builders.ANNOTATORS]
+    only([*others, empty[0]])
+    assert dict(run().counts)["with a planted error left in"] == 1
+    only([*others, *empty])
+    assert "with a planted error left in" not in dict(run().counts)
+
+
+@pytest.mark.usefixtures("project")
+def test_a_planted_error_that_nobody_has_seen_yet_is_no_finding() -> None:
+    planned(one={"seeded_kind": "missing", "seeded_id": "gone"})
+    only([annotation("two", None, None, annotator_id=builders.ANNOTATORS[0])])
+    counts = dict(run().counts)
+    assert "with a planted error left in" not in counts
+    assert counts["without answer"] == 5
