@@ -6,7 +6,7 @@ from pathlib import Path
 
 from curate.adapters.labelstudio import connection
 from curate.adapters.labelstudio.reader import CACHE, LabelStudioReader
-from curate.adapters.labelstudio.tool import LabelStudioTool
+from curate.adapters.labelstudio.tool import from_settings
 from curate.params import LabelStudioParams
 from curate.ports import AnnotationTool
 from curate.ports.pulled import AnnotationReader
@@ -14,12 +14,7 @@ from curate.ports.pulled import AnnotationReader
 
 def annotation_tool(settings: LabelStudioParams) -> AnnotationTool:
     """The user's server, or the embedded one that runs here."""
-    return LabelStudioTool(
-        connection.resolve(Path()),
-        images_root=Path("data/ingest/images"),
-        batch_size=settings.batch_size,
-        timeout_s=settings.timeout_s,
-    )
+    return from_settings(settings, connection.resolve(Path()))
 
 
 def annotation_reader(settings: LabelStudioParams) -> AnnotationReader:

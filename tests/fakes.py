@@ -28,8 +28,9 @@ class FakeAnnotationTool:
         return {key: task for tasks in self.filled.values() for key, task in tasks.items()}
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
-        self.specs[spec.title] = spec
-        return self.find_project(spec.title)
+        title = spec.title if spec.labeler is None else f"{spec.title} [{spec.labeler}]"
+        self.specs[title] = spec
+        return self.find_project(title)
 
     def find_project(self, title: str) -> ProjectRef:
         if title not in self.specs:
@@ -54,10 +55,11 @@ class FakeAnnotationTool:
     def plan_push(
         self, spec: ProjectSpec, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
     ) -> PushPlan:
-        known = spec.title in self.specs
-        there = self.filled.get(self.find_project(spec.title).project_id, {}) if known else {}
+        title = spec.title if spec.labeler is None else f"{spec.title} [{spec.labeler}]"
+        known = title in self.specs
+        there = self.filled.get(self.find_project(title).project_id, {}) if known else {}
         return PushPlan(
-            spec.title, () if known else ("create the project",), self._counts(there, tasks, removed), ()
+            title, () if known else ("create the project",), self._counts(there, tasks, removed), ()
         )
 
     @staticmethod

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from curate import __version__
-from curate.cli import dedupe, labelstudio, models, params, taxonomy, thresholds
+from curate.cli import dedupe, labelstudio, models, params, qa, taxonomy, thresholds
 from curate.cli.options import HERE, Root
 from curate.errors import CurateError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 for name, group in (
     ("labelstudio", labelstudio.app),
+    ("qa", qa.app),
     ("dedupe", dedupe.app),
     ("models", models.app),
     ("taxonomy", taxonomy.app),

@@ -12,7 +12,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate.errors import ParamsError
+from curate.labeling import choices
+from curate.labeling.choices import ChoiceEntry
 from curate.labeling.promise import Promise
+from curate.ports import ImageChoice
 from curate.records import Category
 from curate.yamlfile import Location, load_model, load_yaml
 
@@ -39,6 +42,7 @@ class _TaxonomyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     categories: tuple[_CategoryEntry, ...]
+    choices: tuple[ChoiceEntry, ...] = ()
     fitted: Promise | None = None
 
 
@@ -76,6 +80,15 @@ def load(path: Path) -> tuple[Category, ...]:
         )
         for entry in sorted(file.categories, key=lambda entry: entry.id)
     )
+
+
+def load_choices(path: Path) -> tuple[ImageChoice, ...]:
+    """The questions about the whole image that taxonomy.yaml asks; most ask none.
+
+    Raises:
+        ParamsError: With the line: as `choices.checked` says.
+    """
+    return choices.checked(path, load_model(path, _TaxonomyFile).choices, load_yaml(path)[1])
 
 
 def promise(path: Path) -> Promise | None:

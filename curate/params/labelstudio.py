@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -16,5 +17,16 @@ class LabelStudioParams(Section):
         "curate", min_length=1, max_length=50, description="title of the Label Studio project"
     )
     instructions: Path | None = Field(None, description="Markdown file shown to the labelers")
-    batch_size: int = Field(250, ge=1, le=5000, description="tasks an import request")
+    storage: str = Field(
+        "local",
+        pattern=r"^(local|(s3|gs|azure-blob)://[^/]+(/.*)?)$",
+        description="local = the server reads the image files; "
+        "or s3://, gs://, azure-blob:// with bucket/prefix",
+    )
+    removed: Literal["close", "delete", "keep"] = Field(
+        "close", description="tasks of images that left the plan; close = nobody is offered them, work stays"
+    )
+    batch_size: int = Field(
+        250, ge=1, le=5000, description="tasks an import request, which has 20 MB at most"
+    )
     timeout_s: float = Field(120.0, gt=0, le=3600, description="seconds a request may take")

@@ -38,6 +38,7 @@ class ProjectSpec:
         choices: Questions about the whole image.
         guideline_digest: Of the guideline that the labelers are shown; None where there is none.
         taxonomy_digest: Of the taxonomy that the labels are made from.
+        labeler: Who alone works in this project; None = everybody. Not part of `title`.
     """
 
     title: str
@@ -48,6 +49,7 @@ class ProjectSpec:
     choices: tuple[ImageChoice, ...] = ()
     guideline_digest: str | None = None
     taxonomy_digest: str | None = None
+    labeler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curate import schema, tables
 from curate.errors import InputError, ParamsError
 from curate.labeling import taxonomy
 from curate.params import LabelStudioParams
-from curate.ports import AnnotationTool, ProjectSpec, TaskDraft
+from curate.ports import AnnotationTool, ProjectSpec, PushCounts, PushPlan, TaskDraft
 from curate.qa import tasks
 from curate.records import Annotation, StageReport
 
 _IMAGE_COLUMNS = ("image_id", "path", "width", "height", "drop_reason")
+_ROWS = 2_000  # of annotations in memory as plain Python at a time
+RECEIPT = Path("data/push/receipt.json")
+_NOTHING = PushCounts(0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What was asked for: title, number and digest of tasks, the taxonomy's digest; nothing of the server."""
+    """What was asked for: title, number of tasks, digests of all that labelers see; nothing of the server."""
 
     receipt: Path
 
@@ -42,6 +47,17 @@ class Ports:
     tool: AnnotationTool
 
 
+def inputs(taxonomy_file: Path) -> Inputs:
+    """Where earlier stages leave what this one reads: what pipelines/push.py says, for the command line."""
+    return Inputs(
+        images=Path("data/dedupe/images.parquet"),
+        annotations=Path("data/autolabel/annotations.parquet"),
+        plan=Path("data/select/plan.parquet"),
+        taxonomy=taxonomy_file,
+        images_root=Path("data/ingest/images"),
+    )
+
+
 def run(params: LabelStudioParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
     """Make the server hold what the plan asks for. Safe to kill and to repeat; work of people is not touched.
 
@@ -50,25 +66,104 @@ def run(params: LabelStudioParams, *, inputs: Inputs, outputs: Outputs, ports: P
         ParamsError: The file with the instructions cannot be read.
         AnnotationToolError: Unreachable, refused, or a project that contradicts the taxonomy.
     """
-    drafts = _drafts(inputs)
-    spec = ProjectSpec(
-        title=params.project,
-        categories=taxonomy.load(inputs.taxonomy),
-        instructions=_instructions(params.instructions),
-        overlap=max((draft.overlap for draft in drafts), default=1),
-        images_root=inputs.images_root,
-    )
-    project = ports.tool.ensure_project(spec)
-    counts = ports.tool.push_tasks(project, drafts)
+    drafts, specs = _wanted(params, inputs)
+    counts = _NOTHING
+    for spec in specs:
+        project = ports.tool.ensure_project(spec)
+        counts += ports.tool.push_tasks(project, _of(drafts, spec.labeler), removed=params.removed)
+    labelers = {spec.labeler for spec in specs}
+    for labeler, project in sorted(ports.tool.projects(params.project).items(), key=str):
+        if labeler not in labelers:  # the plan does not name that person any more
+            counts += ports.tool.push_tasks(project, [], removed=params.removed)
     receipt = {
         "project": params.project,
         "tasks": len(drafts),
         "labeler_slots": sum(draft.overlap for draft in drafts),
-        "taxonomy": taxonomy.digest(spec.categories),
+        "taxonomy": specs[0].taxonomy_digest,
+        "guideline": specs[0].guideline_digest,
         "digest": tasks.digest(drafts),
     }
     with tables.replacing(outputs.receipt) as partial:
         partial.write_text(json.dumps(receipt, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return _report(drafts, counts, len(specs))
+
+
+def plan(params: LabelStudioParams, *, inputs: Inputs, ports: Ports) -> list[PushPlan]:
+    """What `run` would do on the server, one entry a project; changes nothing.
+
+    Raises:
+        CurateError: As `run` would.
+    """
+    drafts, specs = _wanted(params, inputs)
+    labelers = {spec.labeler for spec in specs}
+    left = sorted(set(ports.tool.projects(params.project)) - labelers, key=str)
+    every = [*specs, *(replace(specs[0], labeler=labeler) for labeler in left)]
+    return [
+        ports.tool.plan_push(
+            spec, _of(drafts, spec.labeler) if spec.labeler in labelers else [], removed=params.removed
+        )
+        for spec in every
+    ]
+
+
+def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[TaskDraft], list[ProjectSpec]]:
+    """All tasks, and the projects that they go into: one, or (`blind: strict`) one a labeler."""
+    categories = taxonomy.load(inputs.taxonomy)
+    drafts = _drafts(inputs, [category.name for category in categories])
+    guideline = _instructions(params.instructions)
+    spec = ProjectSpec(
+        title=params.project,
+        categories=categories,
+        instructions=guideline or "",
+        overlap=max((draft.overlap for draft in drafts), default=1),
+        images_root=inputs.images_root,
+        choices=taxonomy.load_choices(inputs.taxonomy),
+        guideline_digest=None if guideline is None else hashlib.sha256(guideline.encode()).hexdigest()[:12],
+        taxonomy_digest=taxonomy.digest(categories),
+    )
+    labelers = sorted({labeler for draft in drafts for labeler in draft.labelers})
+    return drafts, [replace(spec, labeler=labeler, overlap=1) for labeler in labelers] or [spec]
+
+
+def _of(drafts: Sequence[TaskDraft], labeler: str | None) -> list[TaskDraft]:
+    """The tasks of one project."""
+    if labeler is None:
+        return list(drafts)
+    return [replace(draft, overlap=1) for draft in drafts if labeler in draft.labelers]
+
+
+def _drafts(inputs: Inputs, names: Sequence[str]) -> list[TaskDraft]:
+    images = tables.read(inputs.images, schema.IMAGES, columns=_IMAGE_COLUMNS).to_pylist()
+    slots = tables.read(inputs.plan, schema.PLAN).to_pylist()
+    by_id = {image["image_id"]: image for image in images}
+    drafts = tasks.draft_tasks(slots, by_id, _annotations(inputs.annotations), names=names)
+    for draft in drafts:
+        if not Path(draft.path).is_file():
+            raise InputError(f"{draft.path} disappeared: run `dvc repro --force ingest`")
+    return drafts
+
+
+def _annotations(path: Path) -> Iterator[Annotation]:
+    for batch in tables.read(path, schema.ANNOTATIONS).to_batches(max_chunksize=_ROWS):
+        yield from map(Annotation.from_row, batch.to_pylist())
+
+
+def _instructions(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(f"labelstudio.instructions = {path} cannot be read: {error}") from error
+
+
+def _report(drafts: Sequence[TaskDraft], counts: PushCounts, projects: int) -> StageReport:
+    left = (
+        ("closed", counts.closed),
+        ("opened again", counts.reopened),
+        ("deleted", counts.deleted),
+        ("with another number of labelers", counts.overlap_changed),
+    )
     return StageReport(
         "push",
         (
@@ -76,35 +171,15 @@ def run(params: LabelStudioParams, *, inputs: Inputs, outputs: Outputs, ports: P
             ("created", counts.created),
             ("unchanged", counts.unchanged),
             ("with new suggestions", counts.predictions_replaced),
+            *((name, number) for name, number in left if number),
             ("not in the plan", counts.surplus),
         ),
-        {"suggested_objects": sum(_objects(draft) for draft in drafts)},
+        {
+            "suggested_objects": sum(_objects(draft) for draft in drafts),
+            "projects": projects,
+            "duplicates_removed": counts.duplicates_removed,
+        },
     )
-
-
-def _drafts(inputs: Inputs) -> list[TaskDraft]:
-    images = tables.read(inputs.images, schema.IMAGES, columns=_IMAGE_COLUMNS).to_pylist()
-    rows = tables.read(inputs.annotations, schema.ANNOTATIONS).to_pylist()
-    slots = tables.read(inputs.plan, schema.PLAN).to_pylist()
-    drafts = tasks.draft_tasks(
-        slots,
-        {image["image_id"]: image for image in images},
-        [Annotation.from_row(row) for row in rows],
-        names=[category.name for category in taxonomy.load(inputs.taxonomy)],
-    )
-    for draft in drafts:
-        if not Path(draft.path).is_file():
-            raise InputError(f"{draft.path} disappeared: run `dvc repro --force ingest`")
-    return drafts
-
-
-def _instructions(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError(f"labelstudio.instructions = {path} cannot be read: {error}") from error
 
 
 def _objects(draft: TaskDraft) -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from curate import schema, tables
 from curate.errors import InputError, ParamsError, TableError
 from curate.params import LabelStudioParams
+from curate.ports import ImageChoice
 from curate.records import StageReport
 from curate.stages import push
 from tests import builders
@@ -63,7 +65,7 @@ def test_the_receipt_knows_nothing_of_the_server() -> None:
     assert "unchanged" in run(tool).line()
     run(FakeAnnotationTool())
     assert RECEIPT.read_bytes() == first
-    assert set(json.loads(first)) == {"project", "tasks", "labeler_slots", "digest", "taxonomy"}
+    assert set(json.loads(first)) == {"project", "tasks", "labeler_slots", "digest", "taxonomy", "guideline"}
 
 
 @pytest.mark.usefixtures("project")
@@ -85,6 +87,62 @@ def test_an_image_that_disappeared_is_named_before_anything_is_sent(project: bui
         run(tool)
     assert not tool.specs
     assert not RECEIPT.exists()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_dry_run_says_what_would_be_done_and_does_nothing() -> None:
+    tool = FakeAnnotationTool()
+    inputs = push.inputs(Path("taxonomy.yaml"))
+    (planned,) = push.plan(LabelStudioParams(project="unit"), inputs=inputs, ports=push.Ports(tool))
+    assert (planned.title, planned.counts.created) == ("unit", 6)
+    assert (tool.specs, tool.filled) == ({}, {})
+    run(tool)
+    (again,) = push.plan(LabelStudioParams(project="unit"), inputs=inputs, ports=push.Ports(tool))
+    assert (again.counts.created, again.counts.unchanged) == (0, 6)
+
+
+@pytest.mark.usefixtures("project")
+def test_blind_strict_is_a_project_for_each_labeler_and_who_left_is_closed() -> None:
+    path = Path("data/select/plan.parquet")
+    rows = tables.read(path, schema.PLAN).to_pylist()
+    people = ["a@x.org", "b@x.org"]
+    for row in rows:
+        row["labeler"] = people[row["slot"]]
+    tables.write_rows(rows, path, schema.PLAN)
+    tool = FakeAnnotationTool()
+    run(tool)
+    assert set(tool.projects("unit")) == set(people)
+    assert [len(tasks) for tasks in tool.filled.values()] == [6, 6]
+    assert {task.overlap for tasks in tool.filled.values() for task in tasks.values()} == {1}
+    for row in rows:
+        row["labeler"] = people[0]
+    tables.write_rows([row for row in rows if row["slot"] == 0], path, schema.PLAN)
+    assert "6 closed" in run(tool).line()
+
+
+@pytest.mark.usefixtures("project")
+def test_the_questions_of_the_taxonomy_are_asked() -> None:
+    path = Path("taxonomy.yaml")
+    path.write_text(
+        path.read_text() + "choices:\n  - {name: weather, options: [sun, rain]}\n", encoding="utf-8"
+    )
+    tool = FakeAnnotationTool()
+    run(tool)
+    assert tool.specs["unit"].choices == (ImageChoice("weather", ("sun", "rain")),)
+
+
+@pytest.mark.usefixtures("project")
+def test_another_guideline_has_another_digest_and_no_guideline_has_none(tmp_path: Path) -> None:
+    tool = FakeAnnotationTool()
+    run(tool)
+    assert json.loads(RECEIPT.read_text())["guideline"] is None
+    digests = set()
+    for text in ("one", "two"):
+        (tmp_path / "guide.md").write_text(text, encoding="utf-8")
+        run(tool, instructions=Path("guide.md"))
+        digests.add(json.loads(RECEIPT.read_text())["guideline"])
+        assert tool.specs["unit"].guideline_digest in digests
+    assert len(digests) == 2
 
 
 @pytest.mark.usefixtures("project")

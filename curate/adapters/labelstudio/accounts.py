@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from curate.adapters.labelstudio import client
@@ -10,6 +13,9 @@ from curate.errors import AnnotationToolError, AuthenticationError
 
 _REDIRECT = 302  # the forms answer success with a redirect, and failure with the form again
 TIMEOUT_S = 60.0  # of a request
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PASSWORD_BYTES = 12  # 96 bits, 16 characters
+_USERS = 1000
 
 
 class Session:
@@ -86,7 +92,39 @@ def ensure_user(connection: Connection, email: str, password: str) -> Session:
     try:
         session.log_in(password)
     except AuthenticationError:
-        administrator = client.Client(connection, timeout_s=TIMEOUT_S)
-        invite = administrator.get("/api/invite", action="reading the invitation link")
-        session.sign_up(password, str(invite["token"]))
+        session.sign_up(password, _invitation(connection))
     return session
+
+
+def invitation_link(connection: Connection) -> str:
+    """The address where whoever has it makes an account. Everybody gets the same; the server can renew it."""
+    return f"{connection.url}/user/signup/?token={_invitation(connection)}"
+
+
+def invite(connection: Connection, emails: Sequence[str]) -> dict[str, str | None]:
+    """An account for each that has none.
+
+    Returns:
+        The generated password by address, to be handed on and not kept; None = the account was there.
+
+    Raises:
+        AnnotationToolError: Not an address, or refused.
+    """
+    for email in emails:
+        if not _ADDRESS.fullmatch(email):
+            raise AnnotationToolError(f"{email!r} is no e-mail address: nobody was invited")
+    administrator = client.Client(connection, timeout_s=TIMEOUT_S)
+    users = administrator.get("/api/users/", action="reading who is there", page_size=_USERS)
+    known = {str(user["email"]).lower() for user in users}
+    passwords: dict[str, str | None] = {}
+    for email in dict.fromkeys(email.lower() for email in emails):
+        passwords[email] = None
+        if email not in known:
+            passwords[email] = secrets.token_urlsafe(_PASSWORD_BYTES)
+            Session(connection.url, email).sign_up(str(passwords[email]), _invitation(connection))
+    return passwords
+
+
+def _invitation(connection: Connection) -> str:
+    administrator = client.Client(connection, timeout_s=TIMEOUT_S)
+    return str(administrator.get("/api/invite", action="reading the invitation link")["token"])

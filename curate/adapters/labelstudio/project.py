@@ -93,7 +93,7 @@ def plan(client: Client, spec: ProjectSpec) -> tuple[Any | None, dict[str, Any]]
     Raises:
         AnnotationToolError: A category or control that people used would vanish.
     """
-    existing = find(client, spec.title)
+    existing = find(client, title_for(spec.title, spec.labeler))
     wanted = {
         _CONFIG: label_config(spec.categories, spec.choices),
         "expert_instruction": guideline.to_html(spec.instructions),
@@ -121,20 +121,21 @@ def ensure(client: Client, spec: ProjectSpec, storage: Storage) -> ProjectRef:
         AnnotationToolError: A category or control that people used would vanish, or the server does not serve
             the images.
     """
-    title_for(spec.title, None)
     return retry.until_done(lambda: _ensure(client, spec, storage))
 
 
 def _ensure(client: Client, spec: ProjectSpec, storage: Storage) -> ProjectRef:
     existing, changed = plan(client, spec)
     if existing is None:
-        body = {"title": spec.title, "maximum_annotations": 1, **changed}
-        number = int(client.post("/api/projects/", body, action=f"creating the project {spec.title!r}")["id"])
+        title = title_for(spec.title, spec.labeler)
+        body = {"title": title, "maximum_annotations": 1, **changed}
+        number = int(client.post("/api/projects/", body, action=f"creating the project {title!r}")["id"])
     else:
         number = int(existing["id"])
         if changed:
             client.patch(f"/api/projects/{number}/", changed, action=f"updating the project {spec.title!r}")
-    storage.connect(client, number)
+    if not storage.needs_images:
+        storage.connect(client, number)
     return reference(client, number)
 
 

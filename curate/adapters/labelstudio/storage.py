@@ -26,7 +26,13 @@ _EXTRA = {"s3": "s3fs", "gs": "gcsfs", "azure-blob": "adlfs"}
 
 
 class Storage(Protocol):
-    """Images as Label Studio finds them."""
+    """Images as Label Studio finds them.
+
+    Attributes:
+        needs_images: It can be connected only after an image was copied.
+    """
+
+    needs_images: bool
 
     def address(self, path: str) -> str:
         """What stands in a task's data for the image at `path`."""
@@ -47,6 +53,7 @@ class LocalFiles:
     """
 
     images_root: Path
+    needs_images: bool = False
 
     def address(self, path: str) -> str:
         """The path below the server's document root."""
@@ -100,6 +107,7 @@ class Bucket:
     prefix: str
     images_root: Path
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    needs_images: bool = True
 
     def key(self, path: str) -> str:
         """The object's key."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from curate.adapters.labelstudio import answers, drafting, project, retry, sync
+from curate.adapters.labelstudio import answers, drafting, project, retry, storage, sync
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.difference import compare
 from curate.adapters.labelstudio.storage import LocalFiles, Storage
 from curate.errors import AnnotationToolError
+from curate.params import LabelStudioParams
 from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
 from curate.records import Annotation
+
+IMAGES_ROOT = Path("data/ingest/images")  # relative to the project's root, as in the tables
 
 
 class LabelStudioTool:
@@ -22,7 +25,7 @@ class LabelStudioTool:
         self,
         connection: Connection,
         *,
-        images_root: Path = Path("data/ingest/images"),
+        images_root: Path = IMAGES_ROOT,
         images: Storage | None = None,
         batch_size: int = 250,
         timeout_s: float = 120.0,
@@ -62,7 +65,9 @@ class LabelStudioTool:
     ) -> PushCounts:
         """Make the server hold exactly one task a key with its current suggestions."""
         wanted = drafting.wanted_tasks(tasks, self._categories(project), self._storage)
-        self._storage.prepare(task.path for task in tasks)
+        if self._storage.needs_images and tasks:
+            self._storage.prepare([task.path for task in tasks])
+            retry.until_done(lambda: self._storage.connect(self._client, project.project_id))
         return sync.push(self._client, project, wanted, batch_size=self._batch_size, removed=removed)
 
     def plan_push(
@@ -78,7 +83,8 @@ class LabelStudioTool:
         difference = compare(there, wanted, removed=removed)
         drafting.check(difference.sent, len(difference.sent))
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
-        return PushPlan(spec.title, lines, difference.counts(), difference.examples())
+        title = project.title_for(spec.title, spec.labeler)
+        return PushPlan(title, lines, difference.counts(), difference.examples())
 
     def pull_annotations(
         self, project: ProjectRef, wanted: Mapping[str, int]
@@ -89,3 +95,14 @@ class LabelStudioTool:
     def _categories(self, reference: ProjectRef) -> tuple[str, ...]:
         found = retry.until_done(lambda: project.get(self._client, reference.project_id))
         return project.category_names(found["label_config"])
+
+
+def from_settings(settings: LabelStudioParams, connection: Connection) -> LabelStudioTool:
+    """The tool as params.yaml describes it, on that server."""
+    return LabelStudioTool(
+        connection,
+        images_root=IMAGES_ROOT,
+        images=storage.from_parameter(settings.storage, IMAGES_ROOT),
+        batch_size=settings.batch_size,
+        timeout_s=settings.timeout_s,
+    )

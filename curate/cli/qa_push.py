@@ -1,0 +1,88 @@
+"""`curate qa push` and `curate qa invite`: tasks and people onto the annotation server."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from curate.cli.options import HERE, ParamsFile, Root
+
+if TYPE_CHECKING:
+    from curate.ports import PushPlan
+
+_COUNTED = (
+    ("created", "to create"),
+    ("predictions_replaced", "get new suggestions"),
+    ("data_changed", "get new data"),
+    ("overlap_changed", "get another number of labelers"),
+    ("reopened", "to open again"),
+    ("closed", "to close (nobody is offered them any more; task and work stay)"),
+    ("deleted", "to delete (labelstudio.removed: delete; nobody worked on them)"),
+    ("duplicates_removed", "copies without work to remove"),
+    ("surplus", "not in the plan, stay as they are"),
+    ("unchanged", "unchanged"),
+)
+
+
+def push(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would change; change nothing.")
+    ] = False,
+    root: Root = HERE,
+    parameters: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Make the server hold what the plan asks for, as `dvc repro push` does."""
+    from curate import params
+    from curate.adapters.labelstudio import connection, tool
+    from curate.stages import push as stage
+
+    with contextlib.chdir(root):
+        settings = params.load(parameters)
+        ports = stage.Ports(tool=tool.from_settings(settings.labelstudio, connection.resolve(Path())))
+        inputs = stage.inputs(settings.autolabel.taxonomy)
+        if not dry_run:
+            outputs = stage.Outputs(receipt=stage.RECEIPT)
+            report = stage.run(settings.labelstudio, inputs=inputs, outputs=outputs, ports=ports)
+            typer.echo(report.line())
+            return
+        for plan in stage.plan(settings.labelstudio, inputs=inputs, ports=ports):
+            typer.echo("\n".join(_lines(plan)))
+
+
+def _lines(plan: PushPlan) -> list[str]:
+    lines = [f"project {plan.title!r}"]
+    lines += [f"  {change}" for change in plan.project]
+    counts = [(getattr(plan.counts, name), text) for name, text in _COUNTED]
+    lines += [f"  {number:6,} {text}" for number, text in counts if number]
+    for kind, names in plan.examples:
+        lines.append(f"  {kind}, such as:")
+        lines += [f"    {name}" for name in names]
+    return [*lines, "nothing was changed"]
+
+
+def invite(
+    emails: Annotated[list[str] | None, typer.Argument(help="Addresses; each gets an account.")] = None,
+    *,
+    link: Annotated[
+        bool, typer.Option("--link", help="Print the invitation link instead of making accounts.")
+    ] = False,
+    root: Root = HERE,
+) -> None:
+    """Make accounts for labelers and print each password once, or print the invitation link."""
+    from curate.adapters.labelstudio import accounts, connection
+    from curate.errors import InputError
+
+    server = connection.resolve(root)
+    if link:
+        typer.echo(f"whoever has this link can make an account: {accounts.invitation_link(server)}")
+        return
+    if not emails:
+        raise InputError("nobody to invite: name addresses, or print the invitation link with --link")
+    typer.echo(f"Label Studio: {server.url}")
+    for email, password in accounts.invite(server, emails).items():
+        typer.echo(f"{email}  password {password}" if password else f"{email}  is there already")
+    typer.echo("passwords are shown this once and stand in no file: hand them on")
