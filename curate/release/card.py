@@ -49,6 +49,7 @@ class CardFacts:
         dropped: Number of dropped images by reason.
         unlabelled: Kept images without an answer.
         sources: Number of images by licence and attribution; None = not stated.
+        accepted: Released images that no human looked at.
         quality: The metrics file of the stage quality; empty where it is not known.
     """
 
@@ -67,6 +68,7 @@ class CardFacts:
     dropped: Mapping[str, int]
     unlabelled: int
     sources: Mapping[tuple[str | None, str | None], int]
+    accepted: int = 0
     quality: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -109,7 +111,7 @@ def _front_matter(facts: CardFacts) -> str:
             }
         ],
     }
-    if facts.labelers == "simulated":
+    if facts.labelers == "simulated" or facts.accepted:
         data["annotations_creators"] = ["machine-generated"]
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
 
@@ -164,8 +166,16 @@ def _making(facts: CardFacts) -> str:
         )
     else:
         who = (
-            "People then corrected the proposals: every released image was looked at by at least one person, "
-            "a share of them by several who could not see each other's work."
+            f"People then corrected the proposals: every{' other' if facts.accepted else ''} released image "
+            "was looked at by at least one person, a share of them by several who could not see each other's "
+            "work."
+        )
+    if facts.accepted:
+        who = (
+            f"**{facts.accepted:,} of the {sum(facts.images.values()):,} released images were accepted without "
+            "a human.** Every proposal on them scored well above a threshold that was fitted, on judged "
+            "images, to a promised precision; that nothing was missed on them was not checked.\n\n"
+            f"{who}"
         )
     return (
         "## How it was made\n\nModels proposed boxes and masks from text prompts:\n\n"
@@ -203,7 +213,7 @@ def _agreement(facts: CardFacts) -> str:
 def _left_out(facts: CardFacts) -> str:
     rows: list[list[object]] = [[f"`{reason}`", count] for reason, count in facts.dropped.items()]
     if facts.unlabelled:
-        rows.append(["not looked at, or skipped by everyone", facts.unlabelled])
+        rows.append(["not looked at, skipped by everyone, or to be looked at again", facts.unlabelled])
     if not rows:
         return "## What was left out\n\nNo image was left out.\n"
     return f"## What was left out\n\n{_table(['reason', 'images'], rows)}"
@@ -241,6 +251,10 @@ def _limits(facts: CardFacts) -> str:
     ]
     if thin:
         limits.append(f"Not every split has objects of: {', '.join(thin)}.")
+    if facts.accepted:
+        limits.insert(
+            0, f"{facts.accepted:,} images were accepted without a human: what models miss is missing."
+        )
     if facts.labelers == "simulated":
         limits.insert(0, "No person has verified anything: the labelers were simulated.")
     return "## Known limits\n\n" + "".join(f"- {limit}\n" for limit in limits)

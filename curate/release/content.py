@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from curate.errors import ReleaseError
 
 IMAGE_COLUMNS = ("image_id", "path", "width", "height", "license", "attribution", "dup_group", "drop_reason")
-OBJECT_COLUMNS = ("annotation_id", "image_id", "category", "bbox_xyxy", "rle", "outcome")
+OBJECT_COLUMNS = ("annotation_id", "image_id", "category", "bbox_xyxy", "rle", "outcome", "model_version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Content:
         categories: Names in the order of the taxonomy's ids; the position is the class label.
         dropped: Number of dropped images by reason.
         unlabelled: Kept images that nobody looked at, or that everybody skipped: not released.
+        accepted: Released images that no human looked at: their objects name the model.
     """
 
     images: pa.Table
@@ -38,6 +39,7 @@ class Content:
     categories: tuple[str, ...]
     dropped: Mapping[str, int]
     unlabelled: int
+    accepted: int = 0
 
     def groups(self) -> list[str]:
         """For each image the group of duplicates that must stay in one split; alone = its own id."""
@@ -86,6 +88,7 @@ def collect(images: pa.Table, consensus: pa.Table, categories: Sequence[str]) ->
         categories=tuple(categories),
         dropped=dict(sorted(Counter(reasons).items())),
         unlabelled=kept.num_rows - labelled.num_rows,
+        accepted=len(pc.unique(objects.filter(pc.is_valid(objects["model_version"]))["image_id"])),
     )
 
 

@@ -149,6 +149,7 @@ def _report(release: _Release) -> StageReport:
             *((split, count) for split, count in release.images.items()),
             ("objects", release.content.objects.num_rows),
             ("kept but without answer", release.content.unlabelled),
+            *((("accepted without a human", release.content.accepted),) if release.content.accepted else ()),
         ),
         metrics={
             "digest": release.digest,
@@ -182,6 +183,7 @@ def _facts(
         quality={} if inputs.quality_metrics is None else _metrics(inputs.quality_metrics),
         dropped=content.dropped,
         unlabelled=content.unlabelled,
+        accepted=content.accepted,
         sources=content.sources(),
     )
 

@@ -85,7 +85,7 @@ def test_the_numbers_stand_in_tables() -> None:
     assert rows_of(text, "What was left out") == [
         "| `near_duplicate` | 55 |",
         "| `truncated` | 2 |",
-        "| not looked at, or skipped by everyone | 9 |",
+        "| not looked at, skipped by everyone, or to be looked at again | 9 |",
     ]
     assert rows_of(text, "Licences and sources") == [
         "| cc0-1.0 | A. Author | 1,499 |",
@@ -129,3 +129,12 @@ def test_many_sources_are_cut_and_the_rest_is_said() -> None:
     text = render(replace(FACTS, sources=sources))
     assert len(rows_of(text, "Licences and sources")) == 50
     assert "And 30 more: see the columns" in text
+
+
+def test_images_that_no_human_saw_are_stated_wherever_it_matters() -> None:
+    text = render(replace(FACTS, accepted=40))
+    assert "**40 of the 1,500 released images were accepted without a human.**" in text
+    assert "every other released image was looked at by at least one person" in " ".join(text.split())
+    assert "- 40 images were accepted without a human: what models miss is missing." in text
+    assert front_matter(text)["annotations_creators"] == ["machine-generated"]
+    assert "accepted without a human" not in render(FACTS)

@@ -78,3 +78,17 @@ def test_a_consensus_on_a_strange_image_is_refused(images: list, what: str) -> N
     rows = [annotation(name, "stop_sign", BOX, origin="consensus") for name in ("one", "two")]
     with pytest.raises(ReleaseError, match=f"1 images which .*{what}.*{image_id('two')}|1 images.*{what}"):
         collect(images_table(images), annotations_table(rows), NAMES)
+
+
+def test_images_whose_objects_name_a_model_are_counted_as_accepted() -> None:
+    box = (10.0, 10.0, 50.0, 50.0)
+    other = (60.0, 10.0, 90.0, 50.0)
+    rows = [
+        annotation("one", "stop_sign", box, origin="consensus"),
+        annotation("two", "stop_sign", box, origin="consensus", model_version="m"),
+        annotation("two", "stop_sign", other, origin="consensus", model_version="m"),
+        annotation("three", None, None, origin="consensus"),
+    ]
+    images = images_table([image(name) for name in ("one", "two", "three")])
+    assert collect(images, annotations_table(rows), NAMES).accepted == 1
+    assert collect(images, annotations_table(rows[:1]), NAMES).accepted == 0
