@@ -1,0 +1,120 @@
+"""`curate qa status` and `curate qa pull`: how far people are, and what they did."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from curate.cli.options import HERE, ParamsFile, Root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from curate.ports.pulled import AnnotationReader, Snapshot
+    from curate.qa.progress import Status
+
+_PARAMS = Path("params.yaml")
+
+
+def status(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, once.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print once, also on a terminal.")] = False,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks at the server.")] = 5.0,
+    root: Root = HERE,
+    parameters: ParamsFile = _PARAMS,
+) -> None:
+    """Show how far the labelers are; on a terminal again and again, until Ctrl-C."""
+    title, wanted, reader = _wired(root, parameters)
+
+    def look() -> Status:
+        return reader.pull(title, wanted, _status)
+
+    if as_json:
+        typer.echo(json.dumps(look().as_json(), indent=2))
+        return
+    if once or not sys.stdout.isatty():
+        from curate.cli import qa_status
+
+        for line in qa_status.plain(look(), title, datetime.now(UTC)):
+            typer.echo(line)
+        return
+    _live(look, title, every)
+
+
+def pull(
+    *,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read everything again, also what did not change.")
+    ] = False,
+    root: Root = HERE,
+    parameters: ParamsFile = _PARAMS,
+) -> None:
+    """Read what people did into the cache of the stage pull; `dvc repro` makes the tables of it."""
+    title, wanted, reader = _wired(root, parameters)
+    progress, counts = reader.pull(
+        title, wanted, lambda snapshot: (snapshot.progress, snapshot.counts), full=full
+    )
+    typer.echo(
+        f"pull: {counts.tasks_read:,} tasks read{' (everything)' if counts.full else ''}, "
+        f"{counts.tasks_gone:,} gone; {progress.tasks_done:,} of {progress.tasks:,} tasks done "
+        f"({progress.slots_done:,} of {progress.slots_needed:,} looks)"
+    )
+
+
+def _wired(root: Path, parameters: Path) -> tuple[str, Mapping[str, int], AnnotationReader]:
+    """Title of the project, labelers wanted by task, and the server."""
+    from curate import params
+    from curate.adapters.labelstudio import connection
+    from curate.adapters.labelstudio.reader import CACHE, LabelStudioReader
+    from curate.stages import pull as stage
+
+    settings = params.load(root / parameters).labelstudio
+    reader = LabelStudioReader(connection.resolve(root), cache=root / CACHE, timeout_s=settings.timeout_s)
+    return settings.project, stage.wanted(root / "data/select/plan.parquet"), reader
+
+
+def _status(snapshot: Snapshot) -> Status:
+    from curate.qa import progress
+
+    return progress.status(
+        snapshot.progress,
+        (row for piece in snapshot.answers() for row in piece),
+        url=snapshot.url,
+        now=datetime.now(UTC),
+        raw_regions=snapshot.counts.raw_regions,
+    )
+
+
+def _live(look: Callable[[], Status], title: str, every: float) -> None:
+    """Draw again after each look; what goes wrong in between is shown below and tried again."""
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.text import Text
+
+    from curate.cli import qa_status
+    from curate.errors import AnnotationToolError
+
+    latest = look()  # the first one ends the command if it fails
+    try:
+        with Live(console=Console(), auto_refresh=False, transient=False) as live:
+            note = ""
+            while True:
+                now = datetime.now(UTC)
+                foot = Text(
+                    f"\n{note}{now.astimezone():%H:%M:%S}, again every {every:.0f} s; Ctrl-C ends it", "dim"
+                )
+                live.update(Group(qa_status.screen(latest, title, now), foot), refresh=True)
+                time.sleep(every)
+                try:
+                    latest, note = look(), ""
+                except AnnotationToolError as error:
+                    note = f"{error}\n"
+    except KeyboardInterrupt:
+        return
