@@ -25,7 +25,7 @@ def main(params: Params) -> StageReport:
         ),
         ports=autolabel.Ports(
             models=functools.partial(models.models, settings),
-            engine=engines.model_engine(params.engine, settings.device),
+            engine=engines.model_engine(params.engine, settings.device, workers=settings.workers),
         ),
     )
 

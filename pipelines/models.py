@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from curate.adapters import torch_device
 from curate.adapters.groundingdino_detector import GroundingDinoDetector
 from curate.adapters.segment_anything_segmenter import SegmentAnythingSegmenter
 from curate.adapters.transformers_detector import TransformersDetector
@@ -18,7 +19,8 @@ def models(settings: AutolabelParams) -> Models:
         ModelError: Weights are missing, damaged or of another architecture, or the device is not there.
         MissingExtraError: The packages of a model are not installed.
     """
-    return Models(_detector(settings), _segmenter(settings))
+    on_gpu = torch_device.choose(settings.device).type != "cpu"
+    return Models(_detector(settings), _segmenter(settings), on_gpu=on_gpu)
 
 
 def _detector(settings: AutolabelParams) -> Detector:

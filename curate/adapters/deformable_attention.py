@@ -14,6 +14,17 @@ _PACKAGE = "groundingdino.models.GroundingDINO.ms_deform_attn"
 _NAME = "multi_scale_deformable_attn_pytorch"
 
 
+_ARGUMENTS = (
+    "value",
+    "value_spatial_shapes",
+    "value_spatial_shapes_list",
+    "level_start_index",
+    "sampling_locations",
+    "attention_weights",
+    "im2col_step",
+)
+
+
 def gather_on_cpu(model: Any, place: Place) -> None:
     """Let a model of transformers compute it by `curate.labeling.deformable`; on a GPU nothing changes.
 
@@ -35,10 +46,8 @@ def gather_on_cpu_in_package(place: Place) -> None:
 
 
 def _in_transformers(inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Arguments: value, shapes, shapes as a list, level starts, locations, weights, step."""
-    names = ("value", "value_spatial_shapes", "value_spatial_shapes_list", "level_start_index")
-    names += ("sampling_locations", "attention_weights", "im2col_step")
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    """Called as `MultiScaleDeformableAttention.forward`, by position or by name."""
+    given = {**dict(zip(_ARGUMENTS, args, strict=False)), **kwargs}
     value, locations, weights = (given[name] for name in ("value", "sampling_locations", "attention_weights"))
     if not _plain(value, locations, weights):
         return inner(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from curate.engines import placement
 from curate.engines.local import LocalEngine
 from curate.engines.ray import RayEngine
 from curate.params import EngineParams
@@ -15,15 +16,17 @@ def engine(settings: EngineParams) -> Engine:
     return LocalEngine(settings.workers, retries=settings.retries)
 
 
-def model_engine(settings: EngineParams, device: str) -> Engine:
-    """For models: this process with all its threads or its GPU, or a Ray cluster.
+def model_engine(settings: EngineParams, device: str, *, workers: int = 0) -> Engine:
+    """For models: processes of this machine that share its GPUs or its cores, or a Ray cluster.
 
     Args:
         settings: Of params.yaml.
         device: auto, cpu, cuda or mps. On a cluster, auto and cuda give each worker a GPU of its own; auto
             takes CPUs where no machine has a GPU.
+        workers: Processes of this machine; 0 = one a GPU, or one a core as far as memory goes.
     """
     if settings.kind == "ray":
         gpus = {"cuda": True, "auto": None}.get(device, False)
         return RayEngine(settings.workers, address=settings.address, retries=settings.retries, gpus=gpus)
-    return LocalEngine(1, in_process=True)
+    environments = placement.of_this_machine(device, workers)
+    return LocalEngine(retries=settings.retries, environments=environments)

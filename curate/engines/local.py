@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
@@ -31,7 +31,14 @@ class LocalEngine:
     numeric thread each. Scripts need the `if __name__ == "__main__":` guard.
     """
 
-    def __init__(self, workers: int = 0, *, in_process: bool = False, retries: int = 2) -> None:
+    def __init__(
+        self,
+        workers: int = 0,
+        *,
+        in_process: bool = False,
+        retries: int = 2,
+        environments: Sequence[Mapping[str, str]] = (),
+    ) -> None:
         """Choose the number of processes.
 
         Args:
@@ -39,8 +46,10 @@ class LocalEngine:
             in_process: No process at all: everything in the caller, with the caller's threads. A function
                 that kills its process then kills the caller.
             retries: Times that an item may kill its worker again before it is given up, at least 0.
+            environments: One a worker, instead of their number: threads, a GPU.
         """
-        self.workers = workers or cores()
+        self.workers = len(environments) or workers or cores()
+        self.environments = tuple(environments)
         self.in_process = in_process
         self.retries = retries
 
@@ -57,7 +66,7 @@ class LocalEngine:
             results = _in_caller(setup, batches)
         else:
             schedule = Schedule(iter(batches), self.retries, label)
-            results = crew.run(_Processes(pickle.dumps(setup), self.workers), schedule)
+            results = crew.run(_Processes(pickle.dumps(setup), self.workers, self.environments), schedule)
         with closing(results):
             yield from track(results, total=total, label=label, size=len)
 
@@ -77,8 +86,8 @@ def _in_caller(
 class _Processes:
     """Worker processes as `crew.Workers`."""
 
-    def __init__(self, call: bytes, places: int) -> None:
-        self._call, self._places = call, places
+    def __init__(self, call: bytes, places: int, environments: Sequence[Mapping[str, str]]) -> None:
+        self._call, self._places, self._environments = call, places, environments
         self._workers: dict[int, WorkerProcess] = {}
         self._busy: set[int] = set()  # starting ones too
 
@@ -86,7 +95,8 @@ class _Processes:
         return self._places
 
     def start(self, place: int) -> None:
-        self._workers[place] = WorkerProcess(self._call)
+        environment = self._environments[place] if self._environments else None
+        self._workers[place] = WorkerProcess(self._call, environment=environment)
         self._busy.add(place)
 
     def send(self, place: int, items: Sequence[Any]) -> None:

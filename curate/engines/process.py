@@ -1,4 +1,4 @@
-"""One worker process: started fresh, never by a plain fork, with one numeric thread."""
+"""One worker process: started fresh, never by a plain fork, with one numeric thread unless told otherwise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pickle
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -55,17 +55,21 @@ Outcome = Ready | Results | Failure | Died
 class WorkerProcess:
     """The parent's end: `send` only when the last outcome was received."""
 
-    def __init__(self, call: bytes, *, alone: bool = False) -> None:
+    def __init__(
+        self, call: bytes, *, alone: bool = False, environment: Mapping[str, str] | None = None
+    ) -> None:
         """Start the process; its first outcome is that of `setup`.
 
         Args:
             call: Pickled `setup`.
             alone: The only worker of its parent: no server that starts them is worth its memory.
+            environment: Of the process, beside one numeric thread, which it may change.
         """
+        values = {**_ONE_THREAD, **(environment or {})}
         context = _context(alone=alone)
         self.pipe, theirs = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_work, args=(theirs, call), daemon=True)
-        with _environment(_ONE_THREAD):
+        self.process: BaseProcess = context.Process(target=_work, args=(theirs, call, values), daemon=True)
+        with _environment(values):
             self.process.start()
         theirs.close()
 
@@ -126,11 +130,11 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _work(pipe: Connection, call: bytes) -> None:
+def _work(pipe: Connection, call: bytes, environment: dict[str, str]) -> None:
     """The life of a worker: one batch after the other until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    os.environ.update(_ONE_THREAD)
+    os.environ.update(environment)
     try:
         function = pickle.loads(call)()  # noqa: S301 - from our own parent
         outcome: Outcome = Ready()

@@ -40,25 +40,25 @@ class BatchSize:
 
     def run(
         self, function: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item]
-    ) -> list[Result]:
+    ) -> list[Result | DeviceMemoryError]:
         """The function over the items, in batches of this size at most.
 
-        Raises:
-            DeviceMemoryError: Not even one item fits.
+        Returns:
+            One result an item; the error in the place of one that does not even fit alone.
         """
-        results: list[Result] = []
+        results: list[Result | DeviceMemoryError] = []
         while len(results) < len(items):
             part = items[len(results) : len(results) + self.size]
             began = self._clock()
             try:
-                done = function(part)
-            except DeviceMemoryError:
+                results += function(part)
+            except DeviceMemoryError as error:
                 self._grows = False
                 if len(part) == 1:
-                    raise
-                self.size = len(part) // 2
+                    results.append(error)
+                else:
+                    self.size = len(part) // 2
                 continue
-            results += done
             if self._grows and len(part) == self.size:
                 self._learn((self._clock() - began) / len(part))
         return results

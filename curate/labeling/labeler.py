@@ -149,16 +149,16 @@ class Labeler:
             return batch
         categories = [category for text in texts for category in text.categories]
         detect = partial(self._models.detector.detect, categories=categories)
-        try:
-            found = self._batch.run(detect, [pixels for _, pixels in batch])
-        except DeviceMemoryError as error:
-            for image, _ in batch:
-                failed[image.image_id] = Failed("out_of_memory", str(error))
-            return []
-        for (image, _), detections in zip(batch, found, strict=True):
+        found = self._batch.run(detect, [pixels for _, pixels in batch])
+        seen = []
+        for (image, pixels), detections in zip(batch, found, strict=True):
+            if isinstance(detections, DeviceMemoryError):
+                failed[image.image_id] = Failed("out_of_memory", str(detections))
+                continue
             for text in texts:
                 work.add_boxes(text, image, detections)
-        return batch
+            seen.append((image, pixels))
+        return seen
 
     def _draw(
         self,

@@ -5,19 +5,20 @@ from __future__ import annotations
 import pytest
 
 from curate.engines.chosen import engine, model_engine
-from curate.engines.local import LocalEngine
+from curate.engines.local import LocalEngine, cores
 from curate.engines.ray import RayEngine
 from curate.errors import CurateError
 from curate.params import EngineParams
 
 
-def test_local_is_processes_and_models_stay_in_this_one() -> None:
+def test_local_is_processes_and_those_with_models_share_the_cores() -> None:
     chosen = engine(EngineParams(workers=3, retries=5))
     assert isinstance(chosen, LocalEngine)
     assert (chosen.workers, chosen.retries, chosen.in_process) == (3, 5, False)
-    models = model_engine(EngineParams(workers=3), "cpu")
+    models = model_engine(EngineParams(workers=3, retries=5), "cpu", workers=2)
     assert isinstance(models, LocalEngine)
-    assert models.in_process
+    assert (models.workers, models.retries, models.in_process) == (2, 5, False)
+    assert {values["OMP_NUM_THREADS"] for values in models.environments} == {str(max(1, cores() // 2))}
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", False), ("mps", False), ("cuda", True), ("auto", None)])
