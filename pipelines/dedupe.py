@@ -22,7 +22,11 @@ def main(params: Params) -> StageReport:
             plot=Path("plots/dedupe_distances.csv"),
             index=Path("data/dedupe") / "index",  # kept between runs; no output of DVC,
         ),
-        ports=dedupe.Ports(engine=engines.engine(params.engine), batch_size=params.engine.batch_size),
+        ports=dedupe.Ports(
+            engine=engines.engine(params.engine),
+            batch_size=params.engine.batch_size,
+            spread=params.engine.kind == "ray",
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.columns import Column, Name, View
+from curate.dedupe.columns import Column, Columns, Name, View
 from curate.dedupe.expanding import Kinds
 from curate.dedupe.features import Features, Recipe
 from curate.dedupe.hashes import UInt64Array
@@ -50,32 +50,22 @@ class Request:
     bits: int
 
 
-Values = Callable[[Column], UInt64Array]
 # Does searches, one result each, in order.
-Searcher = Callable[[Sequence[Request], Values], Iterator[Near]]
+Searcher = Callable[[Sequence[Request], Columns], Iterator[Near]]
 
 
-def here(requests: Sequence[Request], values: Values) -> Iterator[Near]:
+def here(requests: Sequence[Request], columns: Columns) -> Iterator[Near]:
     """Search one after the other on this machine; a base that follows itself is sorted once."""
     for (two, bits), group in itertools.groupby(requests, key=lambda request: (request.two, request.bits)):
+        asked = [request.one for request in group]
         if two is None:
-            for request in group:
-                table = values(request.one)
-                yield near_within(table, plan(len(table), bits, hash_bits(table)))
-            continue
-        columns = [request.one for request in group]
-        base = values(two)
-        first = values(columns[0])
-        # Columns of one feature are equally long, or nearly.
-        rounds = len(columns)
-        chosen = plan(len(base), bits, hash_bits(base), queries=len(first) * rounds, rounds=rounds)
-        tables = (first if number == 0 else values(column) for number, column in enumerate(columns))
-        yield from near_between(tables, base, chosen)
-
-
-def hash_bits(table: UInt64Array) -> int:
-    """Of one of (N,) or (N, W) hashes."""
-    return 64 * (table.shape[1] if table.ndim == 2 else 1)
+            for column in asked:
+                chosen = plan(columns.count(column), bits, columns.bits(column))
+                yield near_within(columns.values(column), chosen)
+        else:
+            queries = sum(columns.count(column) for column in asked)
+            chosen = plan(columns.count(two), bits, columns.bits(two), queries=queries, rounds=len(asked))
+            yield from near_between(map(columns.values, asked), columns.values(two), chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +125,7 @@ def search(
     found: UInt64Array = np.zeros(0, dtype=np.uint64)
     more: list[UInt64Array] = []
     largest = _Largest()
-    results = searcher(wanted, lambda column: views[column.side].values(column))
+    results = searcher(wanted, Columns(views))
     for request, near in zip(wanted, results, strict=True):
         largest.note(request, near)
         more.append(join_keys(listed(near, *_sets(request, near, views), same=base is None), len(views[1])))

@@ -53,7 +53,7 @@ class View:
         return len(self._rows)
 
     def width(self, name: Name) -> int:
-        """Words of a feature."""
+        """Words of a feature: columns, or words of one long hash."""
         values = getattr(self._features, name)
         return int(values.shape[1]) if values.ndim == 2 else 1
 
@@ -75,6 +75,11 @@ class View:
             self._block = column.name, first, block
         return np.ascontiguousarray(self._block[2][:, column.number - first])
 
+    def count(self, column: Column) -> int:
+        """How many values the column has."""
+        places = self.places(column)
+        return len(self) if places is None else len(places)
+
     def area(self, places: Rows) -> NDArray[np.int64]:
         """Pixels of the files at some places."""
         size = self._features.size[self._rows[places]].astype(np.int64)
@@ -84,3 +89,22 @@ class View:
     def forget(self) -> None:
         """Free what was fetched."""
         self._block = None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of both sides of a search."""
+
+    views: tuple[View, View]
+
+    def values(self, column: Column) -> UInt64Array:
+        """(M,) or (M, W) uint64 in memory."""
+        return self.views[column.side].values(column)
+
+    def count(self, column: Column) -> int:
+        """How many values it has."""
+        return self.views[column.side].count(column)
+
+    def bits(self, column: Column) -> int:
+        """Of a value."""
+        return 64 * (self.views[column.side].width(column.name) if column.name == "hashes" else 1)

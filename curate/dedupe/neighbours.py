@@ -20,6 +20,7 @@ from curate.dedupe.search_plan import SearchPlan, TooManyPairsError, plan
 
 __all__ = [
     "MOST_PAIRS",
+    "NOTHING",
     "Near",
     "Pairs",
     "SearchPlan",
@@ -70,6 +71,9 @@ class Near:
     hamming: NDArray[np.uint16]
     queries: Kinds
     base: Kinds
+
+
+NOTHING = Near(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint16), Kinds(), Kinds())
 
 
 def pairs_within(
@@ -134,7 +138,7 @@ def near_within(
 
     table = as_table(hashes)
     if not len(table):
-        return _nothing()
+        return NOTHING
     chosen.require_at_most(most_pairs)
     with searching.crew(_threads(threads, chosen)) as workers:
         folded = searching.distinct(table, bit_order.permutation(table, chosen.fields), workers)
@@ -170,7 +174,7 @@ def near_between(
 
     table = as_table(base)
     if not len(table):
-        yield from (_nothing() for _ in queries)
+        yield from (NOTHING for _ in queries)
         return
     permutation = bit_order.permutation(table, chosen.fields)
     with searching.crew(_threads(threads, chosen)) as workers:
@@ -185,7 +189,7 @@ def near_between(
                     f"expected hashes of one width, got {asked.shape[1]} and {table.shape[1]} words"
                 )
             if not len(asked):
-                yield _nothing()
+                yield NOTHING
                 continue
             chosen.require_at_most(most_pairs)
             of_queries = searching.distinct(asked, permutation, workers)
@@ -207,10 +211,6 @@ def near_between(
 def _threads(threads: int, chosen: SearchPlan) -> int:
     """Threads that take turns cost more than a short search."""
     return 1 if not threads and chosen.core_seconds < _SHORT_S else threads
-
-
-def _nothing() -> Near:
-    return Near(np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint16), Kinds(), Kinds())
 
 
 def rows_of_pairs(near: Near, chosen: SearchPlan, *, identical: Identical, most_pairs: int) -> Pairs:

@@ -7,6 +7,7 @@ index, so that the result depends on the images and the parameters alone.
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from curate import schema, tables
 from curate.dedupe import candidates as search
 from curate.dedupe import decisions, groups, hashes, index, known, roster, verdicts
+from curate.dedupe.candidates import Searcher
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.decisions import Resolved
 from curate.dedupe.features import Recipe
@@ -28,6 +30,7 @@ from curate.dedupe.groups import RELATIONS, Matches
 from curate.dedupe.keepers import Merits
 from curate.dedupe.neighbours import plan
 from curate.dedupe.roster import Roster
+from curate.dedupe.spreading import Spread, bytes_here
 from curate.dedupe.verdicts import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
@@ -35,6 +38,7 @@ from curate.records import StageReport
 from curate.stages import fingerprints, meaning
 from curate.stages.meaning import Encoder
 
+_MEMORY_SHARE: Final = 0.5  # of this machine's, for a search
 _LONG_S: Final = 60.0  # core seconds of a search that is announced
 
 
@@ -75,12 +79,14 @@ class Ports:
         batch_size: Images a worker takes at a time.
         say: Takes a line for the user.
         encoder: For the step by meaning; None = no such step.
+        spread: Whether the engine has more machines than this one: they search for candidates too.
     """
 
     engine: Engine
     batch_size: int = 64
     say: Callable[[str], None] = _say
     encoder: Encoder | None = None
+    spread: bool = False
 
 
 def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
@@ -106,6 +112,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         max_hamming=radius,
         min_correlation=params.min_correlation,
         kept=images.folder / "compared.bin",
+        searcher=_searcher(job, recipe, len(images.rows), radius, images.folder / "search"),
     )
     merits = _merits(listed, said)
     order = merits.take(images.rows).best_first()
@@ -185,6 +192,19 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
         rows = np.flatnonzero(fit)
         side = Side(fingerprints.features(shelf), shelf.find(job.listed.ids[rows]))
         return _Hashed(rows, side, lost, len(shelf) - before, shelf.folder)
+
+
+def _searcher(job: _Job, recipe: Recipe, count: int, radius: int, folder: Path) -> Searcher:
+    """This machine, or the engine's workers: on a cluster, and where one search would not fit the memory."""
+    memory = int(_MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    bits = 64 * hashes.words(recipe.hash, recipe.bits)
+    needed = max(bytes_here(count, min(radius, bits), bits), bytes_here(count, min(radius, 64), 64))
+    if not job.ports.spread and needed <= memory:
+        return search.here
+    if needed > memory:
+        line = f"the search would take {needed / 2**30:,.1f} GiB here: it is cut into shards for the workers"
+        job.ports.say(line)
+    return Spread(job.ports.engine, folder, memory // (os.cpu_count() or 1))
 
 
 def _with_meaning(

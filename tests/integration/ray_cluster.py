@@ -88,8 +88,10 @@ class Striking:
 
     def __init__(self, engine: RayEngine, strikes: dict[int, Callable[[], None]]) -> None:
         self._engine, self._strikes = engine, dict(strikes)
+        self.labels: list[str] = []  # of what it was asked to do
 
     def map_batches(self, setup: Any, batches: Any, *, label: str, total: int | None = None) -> Iterator[Any]:
+        self.labels.append(label)
         found = self._engine.map_batches(setup, batches, label=label, total=total)
         with contextlib.closing(found):  # type: ignore[type-var]
             for number, results in enumerate(found, 1):

@@ -176,13 +176,15 @@ def run_ingest(engine: Engine, out: Path) -> dict[str, bytes]:
 
 
 def run_dedupe(engine: Engine, out: Path) -> dict[str, bytes]:
+    """The candidates too are searched by the workers, if the engine is a cluster."""
     outputs = dedupe.Outputs(out / "dedupe.parquet", out / "plot.csv", out / "index")
     dedupe.run(
         DedupeParams(),
         inputs=dedupe.Inputs(images=out / "images.parquet"),
         outputs=outputs,
-        ports=dedupe.Ports(engine, 4),
+        ports=dedupe.Ports(engine, 4, spread=not isinstance(engine, LocalEngine)),
     )
+    assert not list(outputs.index.glob("*/search"))
     return {"table": outputs.table.read_bytes(), "plot": outputs.plot.read_bytes()}
 
 
@@ -220,9 +222,10 @@ STAGES = {"ingest": run_ingest, "dedupe": run_dedupe, "autolabel": run_autolabel
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_writes_the_bytes_of_a_quiet_local_run(
-    connected: TwoMachines, folder: Path, stage: str
+    connected: TwoMachines, folder: Path, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker is killed and a machine lost while it runs."""
+    monkeypatch.setattr("curate.dedupe.spreading.LEAST_S", 0.0)  # small searches are done here otherwise
     pictures(folder / "raw", 8 if stage == "autolabel" else 48)
     quiet, struck = folder / "quiet", folder / "struck"
     if stage != "ingest":
@@ -236,5 +239,6 @@ def test_a_stage_writes_the_bytes_of_a_quiet_local_run(
     try:
         assert STAGES[stage](engine, struck) == expected
         assert engine.struck
+        assert ("neighbours" in engine.labels) == (stage == "dedupe")
     finally:
         connected.add_second()
