@@ -12,7 +12,7 @@ from scipy.sparse import coo_array, csr_array
 from curate.intervals import Figure, Sums, interval, resampled_sums, wilson
 
 Values = NDArray[np.float64]
-LEAST_IMAGES = 10  # below, an interval by resampling is too narrow to be shown
+LEAST_IMAGES = 10  # below, an interval by resampling is too narrow
 TOO_FEW = f"fewer than {LEAST_IMAGES} images"
 
 
@@ -74,17 +74,20 @@ class Resampled:
     drawn: Sums
 
     def figure(self, compute: Callable[[Sums], Values]) -> Figure:
-        """A figure from sums (..., F) to (...), NaN where undefined."""
+        """A figure from sums (..., F) to (...), NaN where undefined.
+
+        No interval, no figure: where there are too few images for one, the value is None, with the reason.
+        """
         value = float(compute(self.total)) if self.images else float("nan")
         if np.isnan(value):
             return Figure(None, None, None, self.images, "nothing to measure")
         if self.images < LEAST_IMAGES:
-            return Figure(value, None, None, self.images, TOO_FEW)
+            return Figure(None, None, None, self.images, TOO_FEW)
         if not len(self.drawn):
             return Figure(value, None, None, self.images, "no resamples were asked for")
         ends = interval(compute(self.drawn))
         if ends is None:
-            return Figure(value, None, None, self.images, "undefined in too many resamples")
+            return Figure(None, None, None, self.images, "undefined in too many resamples")
         return Figure(value, ends[0], ends[1], self.images)
 
 

@@ -38,29 +38,41 @@ def scored(
     )
 
 
-def test_one_image_by_hand() -> None:
-    """Ann: one right, one wrong name, one too many. Bob: nothing, where two objects are."""
+def by_hand(count: int) -> list[gold.Labeler]:
+    """Ann: one right, one wrong name, one too many. Bob: nothing, where two objects are. So on each image."""
     shifted = (20.0, 20.0, 80.0, 65.0)  # IoU with BOX: 0.75
-    looked, scores = scored(
-        ["one"],
-        [
-            answering.drew("one", "stop_sign", shifted),
-            answering.drew("one", "parking_sign", OTHER),
-            answering.drew("one", "stop_sign", (0.0, 100.0, 10.0, 110.0)),
-        ],
-        [answering.known("one", "stop_sign", BOX), answering.known("one", "stop_sign", OTHER)],
-    )
-    ann, bob = gold.by_labeler(looked, scores, level=0.8, least=2, how=HOW)
+    names = [f"image {number}" for number in range(count)]
+    drawn = [
+        answering.drew(name, category, box)
+        for name in names
+        for category, box in (
+            ("stop_sign", shifted),
+            ("parking_sign", OTHER),
+            ("stop_sign", (0.0, 100.0, 10.0, 110.0)),
+        )
+    ]
+    known = [answering.known(name, "stop_sign", box) for name in names for box in (BOX, OTHER)]
+    looked, scores = scored(names, drawn, known)
+    return gold.by_labeler(looked, scores, level=0.8, least=2, how=HOW)
+
+
+def test_figures_by_hand() -> None:
+    ann, bob = by_hand(10)
     assert (ann.person, bob.person) == PEOPLE
     assert ann.f1.value == pytest.approx(2 * 1 / (3 + 2))
     assert ann.mean_iou.value == pytest.approx((0.75 + 1.0) / 2)
     assert ann.category_accuracy.value == 0.5
-    assert ann.category_accuracy.n == 2
+    assert ann.category_accuracy.n == 20
     assert bob.f1.value == 0.0
     assert bob.mean_iou.value is None
     assert bob.category_accuracy == Figure(None, None, None, 0)
-    # One image is no ground for an interval, and none for a verdict.
-    assert (ann.f1.low, ann.f1.reason, ann.state) == (None, estimates.TOO_FEW, "too few")
+    assert (ann.state, bob.state) == ("alert", "alert")
+
+
+def test_few_images_give_a_reason_and_no_figure() -> None:
+    for labeler in by_hand(9):
+        assert labeler.f1 == Figure(None, None, None, 9, estimates.TOO_FEW)
+        assert labeler.state == "too few"
 
 
 def test_an_empty_image_seen_as_empty_is_neither_right_nor_wrong() -> None:
