@@ -105,6 +105,21 @@ def test_the_figures_against_the_truth(demo: Path) -> None:
     assert figures["consensus"]["f1"] > 0.93
 
 
+def test_quality_is_measured_on_gold_and_between_the_arms(demo: Path) -> None:
+    quality = metrics(demo, "quality")
+    assert set(quality["gold"]["labelers"]) == {f"simulated-{number}@demo.invalid" for number in (1, 2)}
+    assert all(one["answers"] == 14 for one in quality["gold"]["labelers"].values())
+    assert quality["gold"]["f1"]["value"] > 0.9
+    arms = quality["arms"]
+    assert arms["control"]["answers"] > 0
+    assert arms["suggested"]["answers"] > arms["control"]["answers"]
+    everything = quality["suggestions"]["all"]
+    assert min(everything[fate]["value"] for fate in ("accepted", "edited", "rejected")) > 0
+    assert quality["seeded_errors"]["all"]["n"] > 0
+    assert quality["outdated"] == {"answers": 0, "unknown": 0}
+    assert "simulated and their times are made up" in (demo / "data/release/README.md").read_text()
+
+
 def test_a_second_repro_changes_nothing(demo: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (demo / "data/release").rglob("*") if path.is_file()}
     text = run(demo, "dvc", "repro")
