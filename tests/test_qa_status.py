@@ -44,6 +44,7 @@ def test_the_screen_says_everything_within_the_terminal(width: int) -> None:
     ):  # fmt: skip
         assert part in " ".join(text.split()) or part in text
     assert max(map(len, text.splitlines())) <= width
+    assert "25%  90 of 400 tasks, 125 of 500 looks" in text.splitlines()  # not behind the bar
 
 
 def test_lines_say_the_same() -> None:

@@ -81,13 +81,17 @@ def raw(status: Status) -> str:
 
 def _bar(status: Status) -> RenderableType:
     style = "green" if status.looks_done == status.looks else "cyan"
-    return ProgressBar(
-        total=max(status.looks, 1),
-        completed=status.looks_done if status.looks else 1,
-        width=_BAR,
-        complete_style=style,
-        finished_style=style,
+    line = Table.grid()  # a bar alone would not end its line
+    line.add_row(
+        ProgressBar(
+            total=max(status.looks, 1),
+            completed=status.looks_done if status.looks else 1,
+            width=_BAR,
+            complete_style=style,
+            finished_style=style,
+        )
     )
+    return line
 
 
 def _done(status: Status) -> str:
