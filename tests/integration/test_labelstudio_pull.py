@@ -1,0 +1,305 @@
+"""Pull from the real server: what changed, what is gone, and every fault in between."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from curate import schema, tables
+from curate.adapters.labelstudio import accounts, client, codec, project, server
+from curate.adapters.labelstudio.connection import STATE_FOLDER, Connection
+from curate.adapters.labelstudio.reader import LabelStudioReader
+from curate.adapters.labelstudio.storage import LocalFiles
+from curate.errors import AnnotationToolError
+from curate.labeling import taxonomy
+from curate.ports import ProjectSpec
+from curate.ports.pulled import PullCounts, Snapshot
+from tests import builders
+from tests.integration import fault_proxy
+from tests.integration.fault_proxy import FaultProxy
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+TITLE, PASSWORD = "pulled", "a-long-password"
+FIRST, SECOND = "pull-1@demo.invalid", "pull-2@demo.invalid"
+WIDTH, HEIGHT = 160, 120
+TASKS = 12
+KEYS = [f"pull-{number:02d}" for number in range(TASKS)]
+BOX = (20.0, 20.0, 80.0, 80.0)
+Tables = tuple[bytes, bytes]
+
+
+class Labeling:
+    """A project on a server of its own, and what people do there."""
+
+    def __init__(self, root: Path, connection: Connection) -> None:
+        self.root, self.connection = root, connection
+        self.administrator = client.Client(connection, timeout_s=60)
+        images = root / "data/ingest/images"
+        spec = ProjectSpec(TITLE, taxonomy.load(root / "taxonomy.yaml"), "Be kind.", 2, images)
+        reference = project.ensure(self.administrator, spec, LocalFiles(images))
+        self.path = f"/api/projects/{reference.project_id}"
+        self.number = reference.project_id
+        data = {"image": "x", "width": WIDTH, "height": HEIGHT}
+        body = [{"data": {**data, "task_id": key, "image_id": f"image of {key}"}} for key in KEYS]
+        reply = self.administrator.post(
+            f"{self.path}/import", body, action="importing", return_task_ids="true"
+        )
+        self.tasks = dict(zip(KEYS, reply["task_ids"], strict=True))
+        self.people = {one: accounts.ensure_user(connection, one, PASSWORD) for one in (FIRST, SECOND)}
+
+    def answer(self, key: str, person: str = FIRST, result: list[Any] | None = None, **body: Any) -> int:
+        regions = region_pair(person) if result is None else result
+        answer = {"result": regions, "lead_time": 4.0, **body}
+        path = f"/api/tasks/{self.tasks[key]}/annotations/"
+        return int(self.people[person].post(path, answer, action="answering")["id"])
+
+    def delete(self, path: str) -> None:
+        self.administrator._request("DELETE", path, action="deleting")
+
+    def delete_all_answers(self, *keys: str) -> None:
+        """As the page does it in bulk."""
+        chosen = {"selectedItems": {"all": False, "included": [self.tasks[key] for key in keys]}}
+        self.administrator.post(
+            "/api/dm/actions/", chosen, action="deleting", id="delete_tasks_annotations", project=self.number
+        )
+
+
+def region_pair(person: str) -> list[dict[str, Any]]:
+    """A box and its mask."""
+    rectangle = codec.rectangle_region("r" + person[:6], BOX, "stop_sign", WIDTH, HEIGHT)
+    return [rectangle, codec.brush_region(rectangle["id"], builders.ellipse(BOX), "stop_sign")]
+
+
+@pytest.fixture(scope="module")
+def labeling(labelstudio_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labeling]:
+    """A project of twelve tasks on a server that this module may restart; half of them are answered."""
+    root = tmp_path_factory.mktemp("pull")
+    builders.small_project(root, stage="select")
+    subprocess.run(["cp", "-r", str(labelstudio_state), str(root / STATE_FOLDER)], check=True)
+    made = Labeling(root, server.up(root))
+    for key in KEYS[:6]:
+        made.answer(key)
+    made.answer(KEYS[0], SECOND)
+    yield made
+    server.down(root)
+
+
+def pull(
+    connection: Connection, folder: Path, cache: Path | None = None, **changes: Any
+) -> tuple[Tables, PullCounts]:
+    """The two tables as bytes, and how they came about."""
+
+    def take(snapshot: Snapshot) -> PullCounts:
+        for name, kind, pieces in (
+            ("annotations", schema.ANNOTATIONS, snapshot.annotations),
+            ("answers", schema.ANSWERS, snapshot.answers),
+        ):
+            with tables.stream(folder / name, kind) as writer:
+                for piece in pieces():
+                    writer.write(pa.Table.from_pylist(list(piece), schema=kind.arrow))
+        return snapshot.counts
+
+    reader = LabelStudioReader(connection, cache=cache, timeout_s=changes.pop("timeout_s", 60))
+    counts = reader.pull(TITLE, dict.fromkeys(KEYS, 2), take, **changes)
+    return ((folder / "annotations").read_bytes(), (folder / "answers").read_bytes()), counts
+
+
+def rows(content: bytes, folder: Path, kind: schema.TableSchema) -> list[dict[str, Any]]:
+    (folder / "table").write_bytes(content)
+    found: list[dict[str, Any]] = tables.read(folder / "table", kind).to_pylist()
+    return found
+
+
+def test_in_steps_and_at_once_the_tables_are_the_same_bytes(labeling: Labeling, tmp_path: Path) -> None:
+    cache, read = tmp_path / "cache.sqlite", []
+    number = labeling.answer(KEYS[6])
+    spare = labeling.answer(KEYS[7])
+    steps: list[Callable[[], Any]] = [
+        lambda: None,
+        lambda: labeling.answer(KEYS[8], SECOND, [], was_cancelled=True),
+        lambda: labeling.administrator.patch(
+            f"/api/annotations/{number}/", {"result": []}, action="changing"
+        ),
+        lambda: labeling.answer(KEYS[6], result=region_pair("again")),
+        lambda: labeling.delete(f"/api/annotations/{spare}/"),
+        lambda: labeling.delete_all_answers(KEYS[5], KEYS[4]),
+        lambda: labeling.delete(f"/api/tasks/{labeling.tasks[KEYS[11]]}/"),
+        lambda: labeling.people[SECOND].post(
+            f"/api/tasks/{labeling.tasks[KEYS[9]]}/drafts",
+            {"result": [], "lead_time": 2.0},
+            action="drafting",
+        ),
+    ]
+    for step in steps:
+        step()
+        stepwise, counts = pull(labeling.connection, tmp_path, cache)
+        assert stepwise == pull(labeling.connection, tmp_path)[0]
+        read.append((counts.full, counts.tasks_gone))
+    assert read == [(True, 0), *[(False, 0)] * 5, (False, 1), (False, 0)]
+    answers = rows(stepwise[1], tmp_path, schema.ANSWERS)
+    told = {(row["task_id"], row["annotator_id"], row["outcome"], row["superseded"]) for row in answers}
+    assert (KEYS[8], SECOND, "skipped", False) in told
+    assert (KEYS[9], SECOND, "draft", False) in told
+    assert {(KEYS[6], FIRST, "submitted", True), (KEYS[6], FIRST, "submitted", False)} <= told
+    assert not {KEYS[4], KEYS[5], KEYS[7]} & {row["task_id"] for row in answers}
+    objects = [row for row in rows(stepwise[0], tmp_path, schema.ANNOTATIONS) if row["outcome"] == "object"]
+    assert {(tuple(row["bbox_xyxy"]), row["rle"]) for row in objects} == {
+        (BOX, builders.rle(builders.ellipse(BOX)))
+    }
+
+
+def test_polygons_choices_notes_and_unknown_controls(labeling: Labeling, tmp_path: Path) -> None:
+    corners = [[10.0, 10.0], [50.0, 10.0], [30.0, 60.0]]
+    common = {"to_name": "image", "original_width": WIDTH, "original_height": HEIGHT, "image_rotation": 0}
+    polygon = {
+        **common, "id": "p", "type": "polygonlabels", "from_name": "polygon", "meta": {"text": ["sure?"]},
+        "value": {"points": corners, "closed": True, "polygonlabels": ["stop_sign"]},
+    }  # fmt: skip
+    choice = {**common, "id": "c", "type": "choices", "from_name": "weather", "value": {"choices": ["rain"]}}
+    ellipse = {**common, "id": "e", "type": "ellipselabels", "from_name": "e", "value": {"x": 1.0}}
+    labeling.answer(KEYS[10], result=[polygon, choice, ellipse])
+    (annotations, answers), counts = pull(labeling.connection, tmp_path)
+    assert counts.raw_regions == {"control of type ellipselabels": 1}
+    (row,) = [r for r in rows(annotations, tmp_path, schema.ANNOTATIONS) if r["task_id"] == KEYS[10]]
+    assert row["polygon"] == "[[16.0, 12.0, 80.0, 12.0, 48.0, 72.0]]"
+    assert row["rle"] is not None
+    (answer,) = [r for r in rows(answers, tmp_path, schema.ANSWERS) if r["task_id"] == KEYS[10]]
+    assert (answer["choices"], answer["comment"]) == ([("weather", ["rain"])], "sure?")
+    assert "ellipselabels" in answer["raw"]
+
+
+FAULTS = {
+    "dropped": (fault_proxy.drop_after, 2),
+    "refused": (fault_proxy.refuse, 2),
+    "500": (fault_proxy.status(500), 2),
+    "bad gateway": (fault_proxy.failed_after(502), 2),
+    "busy": (fault_proxy.status(429, retry_after="1"), 2),
+    "slow": (fault_proxy.slow(2.5), 1),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("warm", [False, True], ids=["full", "incremental"])
+def test_after_a_fault_exactly_the_right_answers(
+    labeling: Labeling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, warm: bool
+) -> None:
+    monkeypatch.setattr("curate.adapters.labelstudio.fetch._PAGE", 4)  # several requests
+    fault, count = FAULTS[name]
+    with FaultProxy(labeling.connection.url) as proxy:
+        through = Connection(proxy.url, labeling.connection.api_key, "a test")
+        cache = tmp_path / "cache.sqlite"
+        if warm:
+            pull(through, tmp_path, cache)
+        labeling.answer(KEYS[1], SECOND)
+        expected, _ = pull(labeling.connection, tmp_path)
+        proxy.plan(fault, when=fault_proxy.get_to("/api/tasks/"), count=count, skip=0 if warm else 1)
+        timeout = 1.0 if name == "slow" else 30.0
+        found, counts = pull(through, tmp_path, cache, timeout_s=timeout)
+        assert proxy.struck == count
+    assert found == expected
+    assert counts.full is not warm
+    assert pull(labeling.connection, tmp_path, cache)[0] == expected
+
+
+def test_a_restart_of_the_server_in_mid_pull(
+    labeling: Labeling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curate.adapters.labelstudio.fetch._PAGE", 4)
+    expected, _ = pull(labeling.connection, tmp_path)
+
+    def restart() -> None:
+        assert server.down(labeling.root)
+        server.up(labeling.root)
+
+    with FaultProxy(labeling.connection.url) as proxy:
+        proxy.plan(fault_proxy.then(restart), when=fault_proxy.get_to("/api/tasks/"), skip=2)
+        through = Connection(proxy.url, labeling.connection.api_key, "a test")
+        found, _ = pull(through, tmp_path, tmp_path / "cache.sqlite")
+        assert proxy.struck == 1
+    assert found == expected
+
+
+def test_a_locked_database_of_the_server(labeling: Labeling, tmp_path: Path) -> None:
+    """Another program holds the server's SQLite file; the server answers 500 or late, and then again."""
+    expected, _ = pull(labeling.connection, tmp_path)
+    (path,) = (labeling.root / STATE_FOLDER / "data").glob("*.sqlite3")
+    base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    def lock() -> None:
+        base.execute("BEGIN EXCLUSIVE")
+
+    def failed_while_locked(_: Any, forward: Callable[[], Any]) -> Any:
+        lock()
+        reply = forward()
+        base.execute("ROLLBACK")
+        return reply
+
+    with FaultProxy(labeling.connection.url) as proxy:
+        proxy.plan(failed_while_locked, when=fault_proxy.get_to("/api/tasks/"), skip=1)
+        through = Connection(proxy.url, labeling.connection.api_key, "a test")
+        found, _ = pull(through, tmp_path, tmp_path / "cache.sqlite")
+        assert proxy.struck == 1
+    base.close()
+    assert found == expected
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from curate.adapters.labelstudio import fetch, pulling
+from curate.adapters.labelstudio.connection import resolve
+from curate.adapters.labelstudio.reader import LabelStudioReader
+
+fetch._PAGE, left, store = 4, 2, pulling._Pull._store
+
+def dying(self, page):
+    global left
+    left -= 1
+    if left < 0:
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+    store(self, page)
+
+pulling._Pull._store = dying
+LabelStudioReader(resolve(Path(sys.argv[1])), cache=Path(sys.argv[2])).pull("pulled", {}, lambda _: None)
+"""
+
+
+def test_killed_in_mid_pull_and_run_again(labeling: Labeling, tmp_path: Path) -> None:
+    cache = tmp_path / "cache.sqlite"
+    command = [sys.executable, "-c", KILLED, str(labeling.root), str(cache)]
+    assert subprocess.run(command, check=False, timeout=120).returncode == -9
+    found, counts = pull(labeling.connection, tmp_path, cache)
+    assert found == pull(labeling.connection, tmp_path)[0]
+    assert counts.tasks_read == 3  # of eleven: eight were kept
+
+
+def test_a_pull_that_fails_writes_no_table(labeling: Labeling, tmp_path: Path) -> None:
+    with FaultProxy(labeling.connection.url) as proxy:
+        proxy.plan(fault_proxy.status(403), when=fault_proxy.get_to("/api/tasks/"), skip=1)
+        through = Connection(proxy.url, labeling.connection.api_key, "a test")
+        with pytest.raises(AnnotationToolError, match="HTTP 403"):
+            pull(through, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_status_on_the_real_server(labeling: Labeling) -> None:
+    rows_of_plan = [
+        {"task_id": key, "slot": 0, "image_id": "x", "reason": "review", "arm": "suggested", "priority": 0}
+        for key in KEYS
+    ]
+    tables.write_rows(rows_of_plan, labeling.root / "data/select/plan.parquet", schema.PLAN)
+    (labeling.root / "params.yaml").write_text(f"labelstudio:\n  project: {TITLE}\n")
+    code = "from curate.cli import main; main()"
+    command = [sys.executable, "-c", code, "qa", "status", "--root", str(labeling.root)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    assert told.stdout.startswith(f"{TITLE}  {labeling.connection.url}/projects/{labeling.number}/data\n")
+    assert f"{FIRST}  answers " in told.stdout
+    assert "1 begun, 1 skipped" in told.stdout
