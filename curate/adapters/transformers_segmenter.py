@@ -43,11 +43,11 @@ class TransformersSegmenter:
                 setting="autolabel.segmenter",
                 sha256=settings.sha256,
             ),
-            processor="AutoProcessor",
+            processor="AutoImageProcessor",
             model="AutoModelForMaskGeneration",
             kinds=_KINDS,
         )
-        self._images: Any = loaded.processor.image_processor
+        self._images: Any = loaded.processor
         self._model = loaded.model.to(self._place.device)
         # SAM pads what it sees, so that only a part of it is the image; SAM 2 squeezes into a square.
         self._padded = loaded.config.model_type == "sam"
