@@ -170,10 +170,10 @@ def segments(data: bytes) -> list[tuple[int, int, int]]:
             at = _to_segment(data, at)
         marker = data[at + 1]
         stop = at + 2 + (data[at + 2] << 8 | data[at + 3])
-        found.append((marker, at, min(stop, size)))
+        found.append((marker, at, stop if stop < size else size))
         if marker == _SCAN:
             return found
-        at = max(stop, at + 4)
+        at = stop if stop > at + 4 else at + 4
 
 
 def _to_segment(data: bytes, at: int) -> int:

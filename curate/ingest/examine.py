@@ -191,7 +191,7 @@ def _described(content: Content, settings: Settings) -> Examined:
 
 
 def _write(row: ImageRow, picture: Upright, content: Content, settings: Settings) -> None:
-    target = Path(store.path_in(settings.images, row.image_id.hex(), picture.extension))
+    target = store.path_in(settings.images, row.image_id.hex(), picture.extension)
     data = content.data or b""
     try:
         path, stamp = content.path, content.stamp
@@ -204,24 +204,30 @@ def _write(row: ImageRow, picture: Upright, content: Content, settings: Settings
         else:
             store.keep(data, target, source=path, stamp=stamp, link=settings.link)
     except OSError as error:
-        raise tables.storage_error(error, target) from error
+        raise tables.storage_error(error, Path(target)) from error
 
 
 def _kept(content: Content, picture: Upright, count: int) -> ImageRow:
-    digest = content.sha256
-    one = count == 1
+    digest, one, header, quality = content.sha256, count == 1, picture.header, picture.quality
     number = str(picture.frame).encode()
-    row = _dropped(digest, content.size, None, None)
-    row = row._replace(
+    return ImageRow(
         image_id=digest if one else hashlib.sha256(b"frame" + number + digest).digest(),
         digest=None if one else digest,
         frame=picture.frame,
         extension=picture.extension,
-        brightness=picture.quality.brightness,
-        contrast=picture.quality.contrast,
-        sharpness=picture.quality.sharpness,
+        format=header.format,
+        width=header.width,
+        height=header.height,
+        bytes=content.size,
+        exif_orientation=header.exif_orientation,
+        captured_at=header.captured_at,
+        brightness=quality.brightness,
+        contrast=quality.contrast,
+        sharpness=quality.sharpness,
+        drop_reason=None,
+        drop_detail=None,
+        failed=False,
     )
-    return _with_header(row, picture.header)
 
 
 def _with_header(row: ImageRow, header: Header | None) -> ImageRow:
@@ -236,9 +242,7 @@ def _with_header(row: ImageRow, header: Header | None) -> ImageRow:
     )
 
 
-def _dropped(
-    digest: bytes, size: int, reason: str | None, detail: str | None, *, failed: bool = False
-) -> ImageRow:
+def _dropped(digest: bytes, size: int, reason: str, detail: str, *, failed: bool = False) -> ImageRow:
     return ImageRow(
         digest, None, 0, None, None, None, None, size, None, None, None, None, None, reason, detail, failed
     )

@@ -124,7 +124,7 @@ def _live(
     first: tuple[str | None, str | None] | None = None
     for number, _, given, own in places:
         source = sources[number]
-        said, nearer = json.loads(given or "{}"), json.loads(own or "{}")
+        said, nearer = json.loads(given) if given else {}, json.loads(own) if own else {}
         inner = {**said.get("attributes", {}), **nearer.get("attributes", {})}
         attributes = {**inner, **attributes}
         said = {**said, **nearer}
@@ -181,6 +181,9 @@ def _pieces(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     arrays = [
-        pa.array([row.get(field.name) for row in rows], type=field.type) for field in schema.IMAGES.arrow
+        pa.array([row[field.name] for row in rows], type=field.type)
+        if field.name in rows[0]
+        else pa.nulls(len(rows), field.type)  # of later stages
+        for field in schema.IMAGES.arrow
     ]
     return pa.Table.from_arrays(arrays, schema=schema.IMAGES.arrow)

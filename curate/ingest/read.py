@@ -199,25 +199,30 @@ class Reader:
         """A file that is the same before and after; one that changes meanwhile is read once more."""
         for _ in range(_TRIES):
             # A pipe that took the file's place must not hold us up.
-            with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
-                before = os.fstat(file.fileno())
+            file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                before = os.fstat(file)
                 if not stat.S_ISREG(before.st_mode):
                     raise VerdictError("unreadable", "not a regular file")
                 sha256, size, data = self._digested(file, before.st_size)
-                after = os.fstat(file.fileno())
-            if Stamp.of(before) == Stamp.of(after) and size == after.st_size:
-                return Content(sha256, size, data, path, Stamp.of(after))
+                after = Stamp.of(os.fstat(file))
+            finally:
+                os.close(file)
+            if Stamp.of(before) == after and size == after.size:
+                return Content(sha256, size, data, path, after)
         raise VerdictError("changed_while_read", "the file was written to while it was read, twice")
 
-    def _digested(self, file: object, expected: int) -> tuple[bytes, int, bytes | None]:
+    def _digested(self, file: int, expected: int) -> tuple[bytes, int, bytes | None]:
         if expected <= self.max_bytes:
             # One byte more tells a file that grows; asking for max_bytes would set that much aside each time.
-            data: bytes = file.read(expected + 1)  # type: ignore[attr-defined]
+            data = os.read(file, expected + 1)
+            while len(data) < expected and (more := os.read(file, expected + 1 - len(data))):
+                data += more  # the system gives at most 2 GiB at once
             if len(data) <= self.max_bytes:
                 return hashlib.sha256(data).digest(), len(data), data
-            file.seek(0)  # type: ignore[attr-defined]
+            os.lseek(file, 0, os.SEEK_SET)
         digest, size = hashlib.sha256(), 0
-        while piece := file.read(_PIECE):  # type: ignore[attr-defined]
+        while piece := os.read(file, _PIECE):
             digest.update(piece)
             size += len(piece)
         return digest.digest(), size, None

@@ -23,14 +23,15 @@ def write(
     """Record the results of a batch; whatever was known of its places before is replaced."""
     found = [(work, result) for work, result in zip(batch, results, strict=True) if result is not None]
     with ledger.transaction(db):
+        before = [(work, result) for work, result in found if work.digest is not None or rules.verify]
         db.executemany(
             "INSERT OR IGNORE INTO touched SELECT digest FROM places WHERE source = ? AND name = ?",
-            [(work.source, work.name) for work, _ in found],
+            [(work.source, work.name) for work, _ in before],
         )
         db.executemany(
             "INSERT OR IGNORE INTO suspects SELECT digest FROM places "
             "WHERE source = ? AND name = ? AND digest <> ? AND gone = 0",
-            [(work.source, work.name, result.digest) for work, result in found],
+            [(work.source, work.name, result.digest) for work, result in before],
         )
         db.executemany(_TOUCH, [(result.digest,) for _, result in found])
         db.executemany(

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import socket
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,7 +56,12 @@ def path_in(images: Path, image_id: str, extension: str) -> str:
 
 
 def keep(
-    data: bytes, target: Path, *, source: bytes | None = None, stamp: Stamp | None = None, link: bool = True
+    data: bytes,
+    target: Path | str,
+    *,
+    source: bytes | None = None,
+    stamp: Stamp | None = None,
+    link: bool = True,
 ) -> None:
     """Make `target` hold `data`, by sharing blocks with `source` where that is possible.
 
@@ -63,7 +69,7 @@ def keep(
 
     Args:
         data: All the bytes.
-        target: In the image folder.
+        target: In the image folder; text is sooner, for paths are slow.
         source: A file that holds the same bytes; None = they are written.
         stamp: Of `source` when it was read.
         link: Whether a hard link will do where blocks cannot be shared.
@@ -72,9 +78,11 @@ def keep(
         SourceChangedError: `source` is another file by now: read it again.
         OSError: Nothing could be written.
     """
-    shares = source is not None and _sharing.get(_places(target, stamp), True)
-    if source is not None and link and not shares and _linked_at_once(source, target, stamp):
+    name = os.fspath(target)
+    shares = source is not None and _sharing.get(_places(name, stamp), True)
+    if source is not None and link and not shares and _linked_at_once(source, name, stamp):
         return
+    target = Path(name)
     if _holds(target, data, alone=not link):
         return
     partial = _partial(target)
@@ -83,7 +91,7 @@ def keep(
         partial.unlink(missing_ok=True) if source is not None else None
         if source is not None:
             shares = shares and _reflink(source, partial)
-            _sharing[_places(target, stamp)] = shares
+            _sharing[_places(name, stamp)] = shares
         if source is None or not (shares or (link and _hardlink(source, partial))):
             partial.write_bytes(data)
         elif stamp is not None and Stamp.of(os.stat(source)) != stamp:  # noqa: PTH116 - bytes
@@ -93,21 +101,27 @@ def keep(
         partial.unlink(missing_ok=True)  # rename() of two names of one file leaves both
 
 
-def _places(target: Path, stamp: Stamp | None) -> tuple[int | None, str]:
-    return None if stamp is None else stamp.device, os.path.dirname(os.path.dirname(target))  # noqa: PTH120
+def _places(target: str, stamp: Stamp | None) -> tuple[int | None, str]:
+    return None if stamp is None else stamp.device, target.rsplit("/", 2)[0]
 
 
-def _linked_at_once(source: bytes, target: Path, stamp: Stamp | None) -> bool:
+def _linked_at_once(source: bytes, target: str, stamp: Stamp | None) -> bool:
     """The usual case with the fewest calls: nothing is at `target` yet, and a hard link can be made."""
     try:
-        if not _hardlink(source, target):
-            return False
-    except (FileExistsError, FileNotFoundError):  # something is there, or no folder: the long way
+        try:
+            os.link(source, target)
+        except FileNotFoundError:  # no folder yet
+            os.mkdir(os.path.dirname(target))  # noqa: PTH102, PTH120 - text
+            os.link(source, target)
+    except OSError:  # something is there, or no link can be made: the long way, which tells why
         return False
-    if stamp is not None and Stamp.of(os.stat(source)) != stamp:  # noqa: PTH116 - bytes
-        target.unlink(missing_ok=True)
-        raise SourceChangedError
-    return True
+    linked = os.lstat(target)
+    if stat.S_ISREG(linked.st_mode) and (stamp is None or Stamp.of(linked) == stamp):
+        return True
+    os.unlink(target)  # noqa: PTH108 - text
+    if stat.S_ISLNK(linked.st_mode):  # of a link, another link
+        return False
+    raise SourceChangedError
 
 
 def sweep(

@@ -303,9 +303,9 @@ def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -
     growing = put("growing.jpg", 2)
     whole = Reader._digested
 
-    def grow(self: Reader, file: Any, expected: int) -> Any:
+    def grow(self: Reader, file: int, expected: int) -> Any:
         done = whole(self, file, expected)
-        if os.fstat(file.fileno()).st_ino == growing.stat().st_ino:
+        if os.fstat(file).st_ino == growing.stat().st_ino:
             with growing.open("ab") as more:
                 more.write(b"more")
         return done
