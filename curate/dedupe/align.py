@@ -19,6 +19,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.dedupe.simd import dot
+
 Floats = NDArray[np.float32]
 UNKNOWNS: Final = 8  # six of the placement, gain, offset
 # Keeps a placement where it is in directions that nothing in the picture speaks for; relative.
@@ -33,13 +35,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(function: Function) -> Function:
     """Compiled at its first call, kept on disk; releases the GIL."""
     found: Function = numba.njit(cache=True, nogil=True)(function)
-    return found
-
-
-def compiled_sums(function: Function) -> Function:
-    """The same; sums may be taken in any order, which lets them use the processor's vectors."""
-    fast = {"contract", "reassoc", "nsz"}
-    found: Function = numba.njit(cache=True, nogil=True, fastmath=fast)(function)
     return found
 
 
@@ -101,36 +96,39 @@ def warp(first: Floats, placement: NDArray[np.float64], work: Floats) -> int:
     return inside
 
 
-@compiled_sums
-def _weigh(second: Floats, work: Floats, weights: Floats) -> None:
-    """Weights (S * S): pixels that no gain and offset fit count little, those outside nothing."""
-    count = len(weights)
+@compiled
+def _weigh(second: Floats, work: Floats) -> None:
+    """Weights into row 4 of `work`: pixels that no gain and offset fit count little, those outside nothing."""
+    count, row = len(second), work.shape[1]
+    first, inside, weights = work[0, :count], work[3, :count], work[4, :count]
+    one, weighted, other = work[5, :count], work[6, :count], work[7, :count]
     for k in range(count):
-        weights[k] = work[3, k]
+        one[k] = np.float32(1.0)
+        weights[k] = inside[k]
     for _ in range(3):
-        s = sa = sb = sab = sbb = np.float32(0.0)
         for k in range(count):
-            w, a, b = weights[k], work[0, k], second[k]
-            s, sa, sb, sab, sbb = s + w, sa + w * a, sb + w * b, sab + w * a * b, sbb + w * b * b
+            weighted[k], other[k] = weights[k] * first[k], weights[k] * second[k]
+        s = dot(work, 4 * row, work, 5 * row, count)
+        sa, sb = dot(work, 6 * row, work, 5 * row, count), dot(work, 7 * row, work, 5 * row, count)
+        sab, sbb = dot(work, 6 * row, second, 0, count), dot(work, 7 * row, second, 0, count)
         spread = sbb - sb * sb / s
         gain = (sab - sa * sb / s) / spread if spread > 1e-3 * s else np.float32(1.0)
         offset = (sa - gain * sb) / s
-        total = np.float32(0.0)
         for k in range(count):
-            total += weights[k] * abs(work[0, k] - gain * second[k] - offset)
-        scale = np.float32(1.0) / max(total / s, np.float32(2.0)) ** 2
+            other[k] = abs(first[k] - gain * second[k] - offset)
+        scale = np.float32(1.0) / max(dot(work, 4 * row, work, 7 * row, count) / s, np.float32(2.0)) ** 2
         for k in range(count):
-            miss = work[0, k] - gain * second[k] - offset
-            weights[k] = work[3, k] / (np.float32(1.0) + miss * miss * scale)
+            miss = first[k] - gain * second[k] - offset
+            weights[k] = inside[k] / (np.float32(1.0) + miss * miss * scale)
 
 
-@compiled_sums
+@compiled
 def _equations(
     second: Floats, side: int, work: Floats, normal: NDArray[np.float64], right: NDArray[np.float64]
 ) -> None:
     """Normal equations of one step, lower half; row 4 of `work` holds the weights, its end the equations."""
     normal[:], right[:] = 0.0, 0.0
-    rows = work[5:]
+    rows, row = work[5:], work.shape[1]
     for start in range(0, side * side, _EQUATIONS):
         for k in range(start, start + _EQUATIONS):
             v, u = np.float32((k // side + 0.5) / side - 0.5), np.float32((k % side + 0.5) / side - 0.5)
@@ -141,14 +139,8 @@ def _equations(
             rows[6, to], rows[7, to], rows[8, to] = -w * second[k], -w, -w * work[0, k]
         for i in range(UNKNOWNS):
             for j in range(i + 1):
-                total = np.float32(0.0)
-                for k in range(_EQUATIONS):
-                    total += rows[i, k] * rows[j, k]
-                normal[i, j] += total
-            total = np.float32(0.0)
-            for k in range(_EQUATIONS):
-                total += rows[i, k] * rows[8, k]
-            right[i] += total
+                normal[i, j] += dot(work, (5 + i) * row, work, (5 + j) * row, _EQUATIONS)
+            right[i] += dot(work, (5 + i) * row, work, 13 * row, _EQUATIONS)
 
 
 @compiled
@@ -169,7 +161,7 @@ def refine(first: Floats, second: Floats, placement: NDArray[np.float64], rounds
     for _ in range(rounds):
         if warp(first, placement, work) < _LEAST_INSIDE * side * side:
             return False
-        _weigh(flat, work, work[4, : side * side])
+        _weigh(flat, work)
         _equations(flat, side, work, normal, right)
         motion = 0.0
         for i in range(6):

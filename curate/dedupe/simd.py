@@ -1,7 +1,9 @@
 # ruff: noqa: PLR0917 - compiled functions take positional arguments only
-"""Bits counted eight hashes at a time: two intrinsics that numba lacks.
+"""Intrinsics that numba lacks: bits counted eight hashes at a time, sums of products sixteen at a time.
 
-LLVM turns them into AVX-512's VPOPCNTQ, AVX2's table look-up or NEON's CNT, whatever the machine has.
+LLVM turns the first into AVX-512's VPOPCNTQ, AVX2's table look-up or NEON's CNT, whatever the machine has. The
+sums are taken in one order on every machine and in every run. (A compiler that may choose the order,
+`fastmath`, chooses another one when machine code comes from numba's cache.)
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from numba.extending import intrinsic
 LANES = 8
 _WORD = ir.IntType(64)
 _VECTOR = ir.VectorType(_WORD, LANES)
+SUMS = 16
+_FLOAT = ir.FloatType()
+_FLOATS = ir.VectorType(_FLOAT, SUMS)
 
 
 def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
@@ -106,3 +111,33 @@ def near8_wide(
 
     whole = types.int64
     return whole(hashes, whole, whole, table, whole, whole, whole, whole), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def dot(typing_context: Any, a: Any, start_a: Any, b: Any, start_b: Any, count: Any) -> Any:
+    """Sum of a[start_a + k] * b[start_b + k] for k < count, a multiple of 16, of contiguous float32 arrays.
+
+    Places count in the flattened arrays. Sixteen sums, k modulo 16, are added in pairs at the end.
+    """
+    del typing_context, start_a, start_b, count
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        a, start_a, b, start_b, count = values
+        total = cgutils.alloca_once_value(builder, ir.Constant(_FLOATS, [0.0] * SUMS))
+        steps = builder.sdiv(count, ir.Constant(_WORD, SUMS))
+        with cgutils.for_range(builder, steps) as loop:
+            step = builder.mul(loop.index, ir.Constant(_WORD, SUMS))
+            lanes = []
+            for kind, array, start in ((signature.args[0], a, start_a), (signature.args[2], b, start_b)):
+                pointer = _pointer(context, builder, kind, array, builder.add(start, step))
+                lanes.append(builder.load(builder.bitcast(pointer, _FLOATS.as_pointer()), align=4))
+            builder.store(builder.fadd(builder.load(total), builder.fmul(*lanes)), total)
+        sums = builder.load(total)
+        parts = [builder.extract_element(sums, ir.Constant(ir.IntType(32), lane)) for lane in range(SUMS)]
+        while len(parts) > 1:
+            half = len(parts) // 2
+            parts = [builder.fadd(parts[k], parts[k + half]) for k in range(half)]
+        return parts[0]
+
+    whole = types.int64
+    return types.float32(a, whole, b, whole, whole), generate
