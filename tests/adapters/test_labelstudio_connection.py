@@ -18,6 +18,7 @@ EMBEDDED = Credentials("http://127.0.0.1:8090", "lead@curate.invalid", "a-passwo
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LABEL_STUDIO_URL", raising=False)
     monkeypatch.delenv("LABEL_STUDIO_API_KEY", raising=False)
+    monkeypatch.delenv("LABEL_STUDIO_API_KEY_FILE", raising=False)
 
 
 def embedded(root: Path) -> Path:
@@ -90,4 +91,50 @@ def test_a_partial_file_left_readable_by_a_crash_is_closed_again(tmp_path: Path)
 def test_a_damaged_file_is_one_line(tmp_path: Path, content: str) -> None:
     embedded(tmp_path).write_text(content)
     with pytest.raises(AnnotationToolError, match="is damaged: run `curate labelstudio down`"):
+        connection.resolve(tmp_path)
+
+
+@pytest.fixture
+def token_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that only its owner can read, named in the environment."""
+    path = tmp_path / "token"
+    path.write_text("theirs\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("LABEL_STUDIO_URL", "https://label.example.org")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY_FILE", str(path))
+    return path
+
+
+def test_the_token_may_stand_in_a_file_of_its_own(tmp_path: Path, token_file: Path) -> None:
+    found = connection.resolve(tmp_path)
+    assert (found.api_key, found.source) == ("theirs", str(token_file))
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o601])
+def test_a_token_that_others_can_read_is_refused(tmp_path: Path, token_file: Path, mode: int) -> None:
+    token_file.chmod(mode)
+    with pytest.raises(AnnotationToolError, match=r"can be read by others: run chmod 600 .*token$") as info:
+        connection.resolve(tmp_path)
+    assert "theirs" not in str(info.value)
+
+
+def test_a_token_of_two_places_is_refused(
+    tmp_path: Path, token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "another")
+    with pytest.raises(AnnotationToolError, match="are both set: unset one") as info:
+        connection.resolve(tmp_path)
+    assert not {"another", "theirs", str(token_file)} & set(str(info.value).split())
+
+
+@pytest.mark.parametrize("content", ["", "a b", "a\nb"])
+def test_a_file_without_a_token_is_refused(tmp_path: Path, token_file: Path, content: str) -> None:
+    token_file.write_text(content)
+    with pytest.raises(AnnotationToolError, match="must hold the token and nothing else"):
+        connection.resolve(tmp_path)
+
+
+def test_a_token_file_that_is_missing_is_named(tmp_path: Path, token_file: Path) -> None:
+    token_file.unlink()
+    with pytest.raises(AnnotationToolError, match=r"LABEL_STUDIO_API_KEY_FILE names .*token, which cannot"):
         connection.resolve(tmp_path)

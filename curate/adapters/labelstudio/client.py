@@ -85,6 +85,8 @@ def translated(connection: Connection, action: str) -> Iterator[None]:
             "try again, or raise labelstudio.timeout_s"
         ) from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise _untrusted(connection, str(error)) from None
         lost = TransientError(
             f"Label Studio at {connection.url} cannot be reached while {action} ({type(error).__name__}): "
             f"run `curate labelstudio up`, or check {URL_VARIABLE}"
@@ -93,6 +95,15 @@ def translated(connection: Connection, action: str) -> Iterator[None]:
         raise lost from None
     except api_error as error:
         raise failure(connection, action, error.status_code, error.body, error.headers) from None
+
+
+def _untrusted(connection: Connection, detail: str) -> AnnotationToolError:
+    """Nothing was sent: the token goes to nobody who cannot prove the name."""
+    reason = detail.rpartition("CERTIFICATE_VERIFY_FAILED] ")[2].partition(" (_ssl")[0]
+    return AnnotationToolError(
+        f"the certificate of {connection.url} is not trusted ({reason}): "
+        "put the file of the authority that signed it into SSL_CERT_FILE"
+    )
 
 
 def failure(
@@ -214,12 +225,18 @@ def http_client(url: str, *, timeout_s: float) -> httpx.Client:
     """An httpx client for the server.
 
     Connections are not kept: the built-in server answers a kept one 60 ms late. Proxies of the
-    environment are not asked for a server on this machine.
+    environment are not asked for a server on this machine. Certificates are always verified, against
+    SSL_CERT_FILE or SSL_CERT_DIR if they are set.
     """
     library = require("httpx", extra="labelstudio")
     limits = library.Limits(max_keepalive_connections=0)
     trust_env = not Connection(url, "", "").loopback
-    client: httpx.Client = library.Client(limits=limits, timeout=timeout_s, trust_env=trust_env)
+    client: httpx.Client = library.Client(
+        limits=limits,
+        timeout=timeout_s,
+        trust_env=trust_env,
+        verify=library.create_ssl_context() if url.startswith("https") else True,
+    )
     return client
 
 

@@ -14,6 +14,7 @@ from curate.errors import AnnotationToolError
 
 STATE_FOLDER = Path(".labelstudio")
 URL_VARIABLE, KEY_VARIABLE = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
+KEY_FILE_VARIABLE = "LABEL_STUDIO_API_KEY_FILE"
 OWNER_ONLY = 0o600
 
 
@@ -48,24 +49,26 @@ class Credentials:
 
 
 def resolve(root: Path) -> Connection:
-    """The server to talk to: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, else the embedded one of `root`.
+    """The server to talk to: LABEL_STUDIO_URL with a token, else the embedded one of `root`.
+
+    The token stands in LABEL_STUDIO_API_KEY, or in the file that LABEL_STUDIO_API_KEY_FILE names.
 
     Args:
         root: The project's folder.
 
     Raises:
-        AnnotationToolError: Neither is there, only one of the variables is set, or the file is not private.
+        AnnotationToolError: Neither is there, only one of the variables is set, or a file is not private.
     """
-    url, api_key = os.environ.get(URL_VARIABLE, "").strip(), os.environ.get(KEY_VARIABLE, "").strip()
+    url, (api_key, source) = os.environ.get(URL_VARIABLE, "").strip(), _token()
     if bool(url) != bool(api_key):
-        there, missing = (URL_VARIABLE, KEY_VARIABLE) if url else (KEY_VARIABLE, URL_VARIABLE)
+        there, missing = (URL_VARIABLE, KEY_VARIABLE) if url else (source, URL_VARIABLE)
         raise AnnotationToolError(
             f"{there} is set but {missing} is not: set both, or none for the embedded server"
         )
     if url:
         if urlsplit(url).scheme not in {"http", "https"}:
             raise AnnotationToolError(f"{URL_VARIABLE} must begin with http:// or https://, got {url!r}")
-        return Connection(url.rstrip("/"), api_key, KEY_VARIABLE)
+        return Connection(url.rstrip("/"), api_key, source)
     path = credentials_path(root)
     if not path.exists():
         raise AnnotationToolError(
@@ -73,6 +76,30 @@ def resolve(root: Path) -> Connection:
         )
     credentials = read_credentials(path)
     return Connection(credentials.url, credentials.api_key, str(path))
+
+
+def _token() -> tuple[str, str]:
+    """The token of the environment, empty if there is none, and where it came from."""
+    named = os.environ.get(KEY_FILE_VARIABLE, "").strip()
+    api_key = os.environ.get(KEY_VARIABLE, "").strip()
+    if not named:
+        return api_key, KEY_VARIABLE
+    if api_key:
+        raise AnnotationToolError(f"{KEY_VARIABLE} and {KEY_FILE_VARIABLE} are both set: unset one of them")
+    path = Path(named)
+    try:
+        _refuse_open_file(path)
+        api_key = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AnnotationToolError(f"{KEY_FILE_VARIABLE} names {path}, which cannot be read") from error
+    if not api_key or len(api_key.split()) != 1:
+        raise AnnotationToolError(f"{path} must hold the token and nothing else")
+    return api_key, str(path)
+
+
+def _refuse_open_file(path: Path) -> None:
+    if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        raise AnnotationToolError(f"{path} can be read by others: run chmod 600 {path}")
 
 
 def credentials_path(root: Path) -> Path:
@@ -86,8 +113,7 @@ def read_credentials(path: Path) -> Credentials:
     Raises:
         AnnotationToolError: Damaged, or others may read it.
     """
-    if stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-        raise AnnotationToolError(f"{path} can be read by others: run chmod 600 {path}")
+    _refuse_open_file(path)
     try:
         return Credentials(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
