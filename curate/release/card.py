@@ -173,8 +173,8 @@ def _making(facts: CardFacts) -> str:
     if facts.accepted:
         who = (
             f"**{facts.accepted:,} of the {sum(facts.images.values()):,} released images were accepted "
-            "without a human.** Every proposal on them scored well above a threshold that was fitted, on judged "
-            "images, to a promised precision; that nothing was missed on them was not checked.\n\n"
+            "without a human.** Every proposal on them scored well above a threshold that was fitted, on "
+            "judged images, to a promised precision; that nothing was missed on them was not checked.\n\n"
             f"{who}"
         )
     return (

@@ -165,7 +165,7 @@ def _report(pool: Pool, members: Membership, made: pa.Table, earlier: pa.Table |
             ("overlap tasks", several),
             ("labeler slots", looked.num_rows),
             *((reason, by_reason[reason]) for reason in _REASONS if by_reason.get(reason)),
-            ("images needed for the audit's margin", needed),
+            ("audit images needed", needed),
         ),
         {
             "overlap_share": several / max(1, first.num_rows),

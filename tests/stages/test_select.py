@@ -57,7 +57,7 @@ def test_one_task_a_kept_image(tmp_path: Path, project: builders.SmallProject) -
     kept = {image.image_id for image in project.images if image.drop_reason is None}
     assert {row["image_id"] for row in rows(tmp_path).values()} == kept
     assert report.line() == (
-        "select: 6 tasks, 0 overlap tasks, 6 labeler slots, 6 review, 6 images needed for the audit's margin"
+        "select: 6 tasks, 0 overlap tasks, 6 labeler slots, 6 review, 6 audit images needed"
     )
     assert {row["priority"] for row in rows(tmp_path).values()} == set(range(6))
 
