@@ -11,6 +11,7 @@ One server a project, on loopback, with everything it writes in `.labelstudio/`:
 from __future__ import annotations
 
 import fcntl
+import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -33,6 +34,9 @@ from curate.errors import AnnotationToolError, AuthenticationError
 
 DOCUMENT_ROOT = Path("data/ingest")  # only folders below it that are a project's storage are served
 USERNAME = "lead@curate.invalid"
+# The one setting that is handed through: "false" lets the server talk to addresses of this network, which a
+# bucket behind such an address needs.
+PRIVATE_NETWORK_VARIABLE = "LABEL_STUDIO_SSRF_PROTECTION_ENABLED"
 START_TIMEOUT_S = 240.0  # the first start migrates the database: 23-52 s on two cores, longer on busy ones
 _POLL_S = 0.25
 _REQUEST_TIMEOUT_S = 30.0
@@ -160,6 +164,8 @@ def _environment(root: Path, data: Path, credentials: Credentials) -> dict[str, 
         "SENTRY_DSN": "",
         "FRONTEND_SENTRY_DSN": "",
     }
+    if os.environ.get(PRIVATE_NETWORK_VARIABLE, "").lower() == "false":
+        settings["SSRF_PROTECTION_ENABLED"] = "false"
     # HOME: the server keeps a config file of its own there.
     return {**{f"LABEL_STUDIO_{name}": value for name, value in settings.items()}, "HOME": str(data)}
 

@@ -161,8 +161,16 @@ class Bucket:
                 place = getattr(storage, "bucket", None) or getattr(storage, "container", None)
                 if (place, storage.prefix or "") == (self.bucket, self.prefix):
                     return
-        with translated(client.connection, f"connecting {self.scheme}://{self.bucket}"):
-            service.create(**self.request(project_id))
+        try:
+            with translated(client.connection, f"connecting {self.scheme}://{self.bucket}"):
+                service.create(**self.request(project_id))
+        except AnnotationToolError as error:
+            if "reserved network address" not in str(error):
+                raise
+            raise AnnotationToolError(
+                f"{error}; start Label Studio with LABEL_STUDIO_SSRF_PROTECTION_ENABLED=false in its "
+                "environment, if everybody who can reach it may use this network through it"
+            ) from None
 
     def request(self, project_id: int) -> dict[str, Any]:
         """What the server's storage is created with. Holds secrets: never log it.
