@@ -21,8 +21,10 @@ COMPARISONS = (
     "neighbours",
     "growth",
     "engines",
+    "autolabel",
     "thresholds",
     "suppression",
+    "labelstudio_push",
 )
 HEAD = """# Benchmarks
 
