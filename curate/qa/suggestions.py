@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from curate import schema, tables
 from curate.geometry import masks
+from curate.geometry.groups import paired_iou
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -121,12 +122,3 @@ def _mask_iou(rles: pa.ChunkedArray, boxes: Floats, sizes: Ints) -> Floats:
     around = masks.bboxes(rles.take(pa.array(there)).to_pylist(), sizes[there])
     result[there] = paired_iou(around, boxes[there])
     return result
-
-
-def paired_iou(boxes_a: Floats, boxes_b: Floats) -> Floats:
-    """IoU (N,) of each box of (N, 4) with the box of the same row of another (N, 4), xyxy."""
-    corner = np.maximum(boxes_a[:, :2], boxes_b[:, :2])
-    shared = np.clip(np.minimum(boxes_a[:, 2:], boxes_b[:, 2:]) - corner, 0, None).prod(axis=1)
-    both = sum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (boxes_a, boxes_b))
-    union = both - shared
-    return np.asarray(np.divide(shared, union, out=np.zeros(len(shared)), where=union > 0))

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.qa.suggestions import Floats, Ints, Suggestions, paired_iou
+from curate.geometry.groups import paired_iou
+from curate.qa.suggestions import Floats, Ints, Suggestions
 
 SCORE, MASK, CATEGORY = 0, 1, 2
 _ONE_OBJECT = 0.5  # IoU
@@ -121,7 +122,7 @@ def _masks(found: Suggestions, least: float) -> _Part:
 def _categories(found: Suggestions, near: float) -> _Part:
     """Pairs of boxes of one image: each with the next, with the one after that, and so on."""
     first, second = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    rows = np.arange(len(found.images))
+    rows: Ints = np.arange(len(found.images))
     for lag in range(1, len(rows)):
         rows = rows[rows + lag < len(found.images)]
         rows = rows[found.images[rows] == found.images[rows + lag]]

@@ -23,6 +23,7 @@ from curate.params import AgreementParams
 from curate.progress import track
 from curate.records import StageReport
 from curate.stages import planned
+from curate.stages.planned import Planned
 
 _SEED = 0  # of the resamples: two runs give the same intervals
 
@@ -75,37 +76,25 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     agreed = consensus(answers, clusters, sizes=sizes, tasks=tasks, min_votes_share=params.min_votes_share)
     tallied = figures.tally(answers, pairs, clusters, resamples=params.bootstrap, seed=_SEED)
     queue = plots.queue(tallied, answers, paths, least_f1=params.disagreement_f1)
-    unseen = sorted(plan.accepted - answers.by_image.keys())
-    made = planned.suggestions(inputs.suggestions, [*unseen, *plan.seeded])
-    left_in = planned.errors_left_in(
-        plan,
-        made,
-        agreed,
-        sizes,
-        lookers={image_id: len(people) for image_id, people in answers.by_image.items()},
-        names=[category.name for category in taxonomy.load(inputs.taxonomy)],
-        iou_threshold=params.iou_threshold,
-    )
-    agreed = _without(_under_taxonomy(agreed, annotations), left_in)
-    agreed = pa.concat_tables([agreed, accepted(_only(made, unseen), tasks)])
-    queue = plots.with_planted(queue, left_in, paths)
-    tables.write(agreed, outputs.consensus, schema.ANNOTATIONS)
+    agreed = _under_taxonomy(agreed, annotations)
+    lookers = {image_id: len(people) for image_id, people in answers.by_image.items()}
+    settled = _settled(params, inputs, plan, agreed, lookers=lookers, sizes=sizes)
+    queue = plots.with_planted(queue, settled.left_in, paths)
+    tables.write(settled.table, outputs.consensus, schema.ANNOTATIONS)
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
     plots.write_csv(outputs.queue, plots.QUEUE, queue)
     _write_plots(outputs.plots, tallied, pairs)
-    objects = int(pc.sum(pc.equal(agreed["outcome"], "object")).as_py() or 0)
     return StageReport(
         stage="agreement",
         counts=(
             ("images", len(answers.by_image)),
             ("seen by several", len(overlapped)),
             ("pairs of objects", sum(iou is not None for iou in pairs.box_iou)),
-            ("consensus objects", objects),
+            ("consensus objects", pc.sum(pc.equal(settled.table["outcome"], "object")).as_py() or 0),
             ("to look at again", len(queue)),
-            ("without answer", len(tasks) - len(answers.by_image) - len(unseen)),
+            ("without answer", len(tasks) - len(answers.by_image) - len(settled.unseen)),
             ("rows outside the plan", answers.outside_plan),
-            *((("accepted without a human", len(unseen)),) if unseen else ()),
-            *((("with a planted error left in", len(left_in)),) if left_in else ()),
+            *settled.counts(),
         ),
         metrics=_metrics(tallied),
     )
@@ -128,6 +117,48 @@ def _kept_images(path: Path, tasks: Mapping[str, str], plan: Path) -> tuple[dict
             "run dvc repro select, push and pull again"
         )
     return sizes, paths
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """The consensus as it is written; images without a human, and those with a planted error left in."""
+
+    table: pa.Table
+    unseen: list[str]
+    left_in: list[str]
+
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """For the closing line, where there are any."""
+        counts = (
+            ("accepted without a human", len(self.unseen)),
+            ("with a planted error left in", len(self.left_in)),
+        )
+        return tuple(entry for entry in counts if entry[1])
+
+
+def _settled(
+    params: AgreementParams,
+    inputs: Inputs,
+    plan: Planned,
+    agreed: pa.Table,
+    *,
+    lookers: Mapping[str, int],
+    sizes: Mapping[str, Size],
+) -> _Settled:
+    """What people agree on, and accepted suggestions; without images in which an error was left in."""
+    unseen = sorted(plan.accepted - lookers.keys())
+    made = planned.suggestions(inputs.suggestions, [*unseen, *plan.seeded])
+    left_in = planned.errors_left_in(
+        plan,
+        made,
+        agreed,
+        sizes,
+        lookers=lookers,
+        names=[category.name for category in taxonomy.load(inputs.taxonomy)],
+        iou_threshold=params.iou_threshold,
+    )
+    whole = pa.concat_tables([_without(agreed, left_in), accepted(_only(made, unseen), plan.tasks)])
+    return _Settled(whole, unseen, left_in)
 
 
 def _only(rows: pa.Table, image_ids: Sequence[str]) -> pa.Table:

@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from curate.geometry.boxes import box_iou
 from curate.qa import suggestions, uncertainty
 from curate.qa.suggestions import Suggestions
 from curate.qa.uncertainty import CATEGORY, MASK, SCORE, Doubt
@@ -136,16 +133,6 @@ def test_without_a_score_there_is_no_doubt_of_scores(tmp_path: Path) -> None:
     strange = read(tmp_path, box("one", "unheard_of", 0.4))
     assert strange.categories.tolist() == [-1]
     assert judge(strange).value.tolist() == [0, 0, 0]
-
-
-boxes = st.tuples(*(st.floats(0, 50) for _ in range(4))).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]))
-
-
-@given(st.lists(st.tuples(boxes, boxes), max_size=8))
-def test_iou_of_pairs_is_the_diagonal(pairs: list[tuple[Box, Box]]) -> None:
-    a = np.array([pair[0] for pair in pairs]).reshape(-1, 4)
-    b = np.array([pair[1] for pair in pairs]).reshape(-1, 4)
-    assert suggestions.paired_iou(a, b) == pytest.approx(np.diagonal(box_iou(a, b)))
 
 
 def test_many_rows_in_pieces_are_the_same_as_in_one(tmp_path: Path) -> None:
