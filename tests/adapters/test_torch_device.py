@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
 import torch
 
 from curate.adapters import torch_device
-from curate.errors import ModelError
+from curate.errors import DeviceMemoryError, ModelError
 
 
 def test_auto_takes_the_best_that_is_there() -> None:
@@ -74,3 +75,60 @@ def test_too_little_memory_says_what_to_do() -> None:
         raise torch.OutOfMemoryError
     with torch_device.enough_memory(4):
         pass
+
+
+def test_precision_by_name() -> None:
+    assert torch_device.place("cpu", "auto").half is None
+    assert torch_device.place("cpu", "float32").half is None
+    assert torch_device.place("cpu", "bfloat16").half is torch.bfloat16
+    assert torch_device.place("cpu", "float16").half is torch.float16
+
+
+def test_half_precision_is_in_use_and_some_modules_are_out_of_it() -> None:
+    place = torch_device.place("cpu", "bfloat16")
+    layer, exact = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
+    torch_device.in_full_precision(exact, place)
+    with place.computing():
+        half = layer(torch.ones(2, 4))
+        assert half.dtype is torch.bfloat16
+        assert exact(half).dtype is torch.float32
+        assert torch.is_inference_mode_enabled()
+    with torch_device.place("cpu", "float32").computing():
+        assert layer(torch.ones(2, 4)).dtype is torch.float32
+
+
+def test_what_other_devices_say_without_memory_is_known() -> None:
+    """CUDA has a type for it; the others have words."""
+    for error in (
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 17.9 GB)"),
+        RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"
+        ),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        MemoryError(),
+    ):
+        with pytest.raises(DeviceMemoryError, match="no memory for 1 image: set x lower"):
+            _raise_within(error)
+    with pytest.raises(RuntimeError, match="another"):
+        _raise_within(RuntimeError("another defect"))
+
+
+def _raise_within(error: BaseException) -> None:
+    with torch_device.enough_memory(1, setting="x"):
+        raise error
+
+
+def test_nothing_of_a_batch_that_did_not_fit_stays() -> None:
+    """The error's frames would hold its tensors as long as somebody holds the error."""
+    kept: list[weakref.ref[torch.Tensor]] = []
+
+    def forward() -> None:
+        tensor = torch.ones(1000)
+        kept.append(weakref.ref(tensor))
+        raise torch.OutOfMemoryError
+
+    with pytest.raises(DeviceMemoryError) as caught, torch_device.enough_memory(2):
+        forward()
+    assert caught.value.__cause__ is not None
+    assert kept[0]() is None

@@ -55,14 +55,26 @@ def test_a_checkpoint_of_the_public_format_detects(checkpoint: Path) -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         detector = load(checkpoint)
-        (found,) = detector.detect([noise(0, 60, 60)], CATEGORIES)
+        (found,) = detector.detect([noise(0, 20, 200)], CATEGORIES)  # a strip: a tenth of a square's cost
     assert printed.getvalue() == ""
     assert detector.model_version.startswith("groundingdino-SwinT_OGC@")
     assert 0 < len(found.categories) <= 900
     assert set(found.categories) <= {"stop", "parking"}
-    assert ((found.boxes >= 0) & (found.boxes <= 60)).all()
+    assert ((found.boxes >= 0) & (found.boxes <= [200, 20, 200, 20])).all()
     assert (np.diff(found.scores) <= 0).all()
     assert ((found.scores >= 0) & (found.scores <= 1)).all()
+
+
+def test_the_image_is_encoded_once_for_two_texts(checkpoint: Path) -> None:
+    detector = load(checkpoint)
+    strip = [noise(0, 20, 200)]
+    apart = [detector.detect(strip, [one])[0] for one in CATEGORIES]
+    detector._model.max_text_len = 6  # one category a text
+    seen = []
+    detector._backbone.inner.register_forward_hook(lambda *_: seen.append(1))
+    (found,) = detector.detect(strip, CATEGORIES)
+    assert len(seen) == 1
+    assert found.scores == pytest.approx(-np.sort(-np.concatenate([one.scores for one in apart])), abs=1e-5)
 
 
 def test_refusals_are_one_line(checkpoint: Path, tmp_path: Path) -> None:
