@@ -2,69 +2,32 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
 import json
-import tarfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from curate.errors import CurateError
-from curate.ingest import archives
-from curate.ingest.download import DownloadError
-from tests.stages.test_ingest import (  # noqa: F401 - the fixture
+from tests.stages.ingest_project import (  # noqa: F401 - the fixture
     by_source,
+    listed,
     picture,
     project,
     put,
+    put_tar,
+    reason,
+    refused,
     rows,
     run,
     sha,
-    tree,
     write,
 )  # fmt: skip
 
-
-def listed(text: str, **params: Any) -> dict[str, dict[str, Any]]:
-    write("sources.yaml", "sources:\n" + text)
-    run(sources="sources.yaml", **params)
-    return by_source()
-
-
-def refused(text: str) -> str:
-    with pytest.raises(CurateError) as caught:
-        listed(text)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def jpeg(seed: int) -> bytes:
-    buffer = io.BytesIO()
-    picture(seed).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-def put_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
-        for name, content in members.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return path
-
-
-def reason(row: dict[str, Any]) -> tuple[str, str]:
-    return row["drop_reason"], row["drop_detail"]
+pytestmark = pytest.mark.usefixtures("project")
 
 
 class TestLists:
@@ -268,149 +231,6 @@ class TestSidecars:
         assert found["s/1.jpg.json"]["drop_reason"] == "not_an_image"
 
 
-class TestArchives:
-    @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz", "zip"])
-    def test_members_are_images_and_texts_their_attributes(self, mode: str) -> None:
-        members = {
-            "a/000.jpg": jpeg(0), "a/000.json": b'{"weather": "rain", "lat": 3, "license": "CC0-1.0"}',
-            "a/000.txt": b"a rainy street\n", "a/001.jpg": jpeg(1), "a/001.cls": b"7", "a/002.png": b"none",
-            "notes.txt": b"of no image",
-        }  # fmt: skip
-        if mode == "zip":
-            with zipfile.ZipFile("raw/x.zip" if Path("raw").exists() else "x.zip", "w") as archive:
-                for name, content in members.items():
-                    archive.writestr(name, content)
-        else:
-            put_tar(Path("raw/x.zip"), members, mode)  # the bytes say what it is
-        found = listed("- {name: z, archive: x.zip, license: MIT}\n")
-        assert set(found) == {f"z/x.zip/{n}" for n in ("a/000.jpg", "a/001.jpg", "a/002.png", "notes.txt")}
-        first = found["z/x.zip/a/000.jpg"]
-        assert dict(first["attributes"]) == {"weather": "rain", "txt": "a rainy street"}
-        assert first["license"] == "CC0-1.0"
-        assert dict(found["z/x.zip/a/001.jpg"]["attributes"]) == {"cls": "7"}
-        assert Path(first["path"]).read_bytes() == members["a/000.jpg"]
-        assert found["z/x.zip/a/002.png"]["drop_reason"] == "not_an_image"
-
-    def test_shards_are_read_once_and_again_only_when_they_change(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        for shard in range(3):
-            names = {f"{shard}{n}.jpg": jpeg(3 * shard + n) for n in range(3)}
-            put_tar(Path(f"raw/shards/data-{shard:03d}.tar"), names)
-        text = '- {name: wds, archive: "shards/data-{000..002}.tar"}\n'
-        found = listed(text, batch_size=2, workers=2)
-        assert set(found) == {f"wds/data-{s:03d}.tar/{s}{n}.jpg" for s in range(3) for n in range(3)}
-        before = (rows(), tree())
-        opened: list[Path] = []
-        real = archives.members
-        monkeypatch.setattr(archives, "members", lambda path: opened.append(path) or real(path))
-        assert dict(run(sources="sources.yaml").this_run) == {"read": 0}
-        assert opened == []
-        assert (rows(), tree()) == before
-        put_tar(Path("raw/shards/data-001.tar"), {"10.jpg": jpeg(3), "new.jpg": jpeg(99)})
-        assert dict(run(sources="sources.yaml").this_run)["read"] == 2
-        assert [path.name for path in opened] == ["data-001.tar"]
-        live = {place for row in rows() for place in row["sources"]}
-        assert "wds/data-001.tar/new.jpg" in live
-        assert "wds/data-001.tar/11.jpg" not in live
-
-    def test_a_lost_upright_file_comes_back_from_its_archive(self) -> None:
-        put_tar(Path("raw/x.tar"), {"1.jpg": jpeg(1)})
-        listed("- {name: t, archive: x.tar}\n")
-        before = tree()
-        Path(rows()[0]["path"]).unlink()
-        run(sources="sources.yaml")
-        assert tree() == before
-
-    @pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
-    def test_a_damaged_archive_gives_what_is_whole_and_says_so(self, kind: str) -> None:
-        put("good.jpg", 1)
-        path = put_tar(Path("raw/x.tar"), {f"{n}.jpg": jpeg(n) for n in range(20)})
-        content = path.read_bytes()
-        if kind == "tar.gz":
-            content = gzip.compress(content, mtime=0)
-        if kind == "zip":
-            with zipfile.ZipFile(path, "w") as archive:
-                archive.writestr("1.jpg", jpeg(1))
-            content = path.read_bytes()
-        path.write_bytes(content[: len(content) // 2])
-        found = listed("- {name: t, archive: x.tar}\n")
-        assert found["t/x.tar"]["drop_reason"] == "corrupt"
-        assert found["t/x.tar"]["drop_detail"].startswith("the archive is damaged: ")
-        kept = [place for place, row in found.items() if row["drop_reason"] is None]
-        assert len(kept) > 1 if kind != "zip" else kept == ["unlisted/good.jpg"]
-        path.write_bytes(content)
-        run(sources="sources.yaml")
-        assert all(row["drop_reason"] is None for row in rows())
-
-    def test_a_member_that_promises_too_much_is_not_unpacked(self) -> None:
-        with zipfile.ZipFile("raw/bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("bomb.png", b"\0" * 50_000_000)
-            archive.writestr("good.jpg", jpeg(1))
-        row = listed("- {name: z, archive: bomb.zip}\n", max_bytes=1_000_000)["z/bomb.zip/bomb.png"]
-        assert reason(row) == ("too_large", "50000000 bytes are over 1000000")
-
-    def test_a_password(self) -> None:
-        put("good.jpg", 1)
-        path = Path("raw/x.zip")
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("1.jpg", jpeg(1))
-        content = bytearray(path.read_bytes())
-        content[6] |= 1  # the flag of encryption, in both headers
-        content[content.index(b"PK\1\2") + 8] |= 1
-        path.write_bytes(content)
-        row = listed("- {name: z, archive: x.zip}\n")["z/x.zip/1.jpg"]
-        assert row["drop_reason"] == "unreadable"
-        assert "password" in row["drop_detail"]
-
-    def test_names_of_any_bytes(self) -> None:
-        with tarfile.open("raw/x.tar", "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
-            entry = tarfile.TarInfo("caf\xe9\n.jpg")
-            entry.size = len(jpeg(1))
-            archive.addfile(entry, io.BytesIO(jpeg(1)))
-        assert set(listed("- {name: t, archive: x.tar}\n")) == {"t/x.tar/caf\\xe9\n.jpg"}
-
-    def test_a_shard_that_is_not_there(self) -> None:
-        put_tar(Path("raw/d-0.tar"), {"1.jpg": jpeg(1)})
-        assert "d-1.tar' is no file: correct the pattern" in refused('- {name: w, archive: "d-{0..1}.tar"}\n')
-        assert "is no file: correct the pattern" in refused('- {name: w, archive: "e-*.tar"}\n')
-
-    @given(st.integers(0, 30), st.integers(0, 30), st.sampled_from([0, 3]))
-    def test_ranges_count_as_bash_does(self, first: int, last: int, width: int) -> None:
-        found = archives.shards(f"a{{{first:0{width}d}..{last:0{width}d}}}b{{x,y}}")
-        step = 1 if last >= first else -1
-        assert found == [f"a{n:0{width}d}b{e}" for n in range(first, last + step, step) for e in "xy"]
-
-
-def test_a_dataset_of_parquet_files() -> None:
-    """Kind hf on a local folder, through the `datasets` library."""
-    datasets = pytest.importorskip("datasets")
-    Path("raw/hub").mkdir()
-    features = datasets.Features(
-        {
-            "photo": datasets.Image(),
-            "label": datasets.ClassLabel(names=["cat", "dog"]),
-            "n": datasets.Value("int32"),
-        }
-    )
-    entries = {
-        "photo": [{"bytes": jpeg(n), "path": None} for n in range(3)],
-        "label": [0, 1, 1],
-        "n": [5, 6, None],
-    }
-    datasets.Dataset.from_dict(entries, features=features).to_parquet("raw/hub/train-00000.parquet")
-    text = "- {name: d, hf: hub, column: photo, license: MIT}\n"
-    put("hub.jpg", 9)
-    write("sources.yaml", "sources:\n" + text)
-    run(sources="sources.yaml")
-    found = by_source()
-    assert dict(found["d/train/00000001"]["attributes"]) == {"label": "dog", "n": "6"}
-    assert found["d/train/00000002"]["image_id"] == hashlib.sha256(jpeg(2)).hexdigest()
-    assert dict(run(sources="sources.yaml").this_run) == {"read": 0}
-    assert "has no column 'image'" in refused("- {name: d, hf: hub}\n")
-    assert "cannot be loaded" in refused("- {name: d, hf: hub, split: nowhere, column: photo}\n")
-
-
 def test_the_same_bytes_in_every_kind_are_one_row() -> None:
     path = put("folder/1.jpg", 1)
     data = path.read_bytes()
@@ -424,22 +244,3 @@ def test_the_same_bytes_in_every_kind_are_one_row() -> None:
     assert row["image_id"] == sha(path)
     assert row["license"] == "MIT"
     assert Image.open(row["path"]).size == (80, 64)
-
-
-def test_a_hub_that_is_away_forgets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from curate.ingest import hub
-
-    put("good.jpg", 1)
-    text = "- {name: d, hf: owner/name}\n"
-    monkeypatch.setattr(hub, "identity", lambda _: ("v1", 2))
-    monkeypatch.setattr(hub, "attributes", lambda _: iter([{"a": "1"}, {}]))
-    monkeypatch.setattr(hub, "read", lambda _, row: jpeg(row + 5))
-    assert set(listed(text)) == {"unlisted/good.jpg", "d/train/00000000", "d/train/00000001"}
-
-    def away(_: Any) -> Any:
-        raise DownloadError("no route to the Hub")
-
-    monkeypatch.setattr(hub, "identity", away)
-    found = listed(text)
-    assert reason(found["d/train"]) == ("download_failed", "no route to the Hub")
-    assert found["d/train/00000001"]["drop_reason"] is None

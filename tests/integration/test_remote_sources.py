@@ -19,7 +19,7 @@ import pytest
 
 from curate.errors import InputError
 from curate.ingest import download, remote
-from tests.stages.test_ingest import (  # noqa: F401 - the fixture
+from tests.stages.ingest_project import (  # noqa: F401 - the fixture
     OUTPUTS,
     by_source,
     picture,
@@ -31,7 +31,7 @@ from tests.stages.test_ingest import (  # noqa: F401 - the fixture
     write,
 )  # fmt: skip
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("project")]
 
 
 def jpeg(seed: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -15,69 +14,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curate import schema, tables
 from curate.engines.local import LocalEngine
 from curate.errors import CurateError, InputError, StorageError
 from curate.ingest import store
 from curate.params import IngestParams
-from curate.records import StageReport
 from curate.stages import ingest
+from tests.stages.ingest_project import (  # noqa: F401 - the fixture
+    IMAGES,
+    LEDGER,
+    OUTPUTS,
+    TABLE,
+    by_source,
+    picture,
+    project,
+    put,
+    rows,
+    run,
+    sha,
+    tree,
+    write,
+)  # fmt: skip
 
-TABLE, IMAGES, LEDGER = Path("out/images.parquet"), Path("out/images"), Path("out/ledger.sqlite")
-OUTPUTS = ingest.Outputs(table=TABLE, images=IMAGES, ledger=LEDGER, cache=Path("cache"))
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "raw").mkdir()
-    return tmp_path
-
-
-def picture(seed: int, size: tuple[int, int] = (80, 64)) -> Image.Image:
-    rng = np.random.default_rng(seed)
-    small = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8))
-    return small.resize(size, Image.Resampling.BICUBIC)
-
-
-def put(name: str, seed: int = 0, **options: Any) -> Path:
-    path = Path("raw") / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture(seed).save(path, **options)
-    return path
-
-
-def write(name: str, content: bytes | str) -> Path:
-    path = Path("raw") / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def run(workers: int = 0, batch_size: int = 64, **params: Any) -> StageReport:
-    """The stage; 0 workers = in this process."""
-    return ingest.run(
-        IngestParams(**params),
-        inputs=ingest.Inputs(raw=Path("raw")),
-        outputs=OUTPUTS,
-        ports=ingest.Ports(LocalEngine(workers, in_process=not workers), batch_size),
-    )
-
-
-def rows() -> list[dict[str, Any]]:
-    return tables.read(TABLE, schema.IMAGES).to_pylist()
-
-
-def by_source() -> dict[str, dict[str, Any]]:
-    return {place: row for row in rows() for place in row["sources"]}
-
-
-def tree() -> dict[str, bytes]:
-    return {p.relative_to(IMAGES).as_posix(): p.read_bytes() for p in IMAGES.rglob("*") if p.is_file()}
-
-
-def sha(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def test_one_row_a_distinct_image_with_all_its_places() -> None:
