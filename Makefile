@@ -15,7 +15,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test check bench lock doc clean
+.PHONY: help install demo test check bench bench-autolabel lock doc clean
 ALL ?=
 ARGS ?=
 
@@ -55,6 +55,9 @@ check: .venv/.installed ## ruff, mypy --strict, import-linter, dvc.yaml against 
 
 bench: install ## the measured comparisons of benchmarks/, into docs/benchmarks.md; ARGS="hashing --quick"
 	@python -m benchmarks $(ARGS)
+
+bench-autolabel: install ## images a second, memory and accuracy of the stage autolabel; ARGS="--quick"
+	@python -m benchmarks autolabel $(ARGS)
 
 lock: ## make both lock files anew from pyproject.toml (docs/maintaining.md)
 	@scripts/lock.sh $(PYTHON)

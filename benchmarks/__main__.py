@@ -24,6 +24,7 @@ COMPARISONS = (
     "autolabel",
     "thresholds",
     "suppression",
+    "quality",
     "labelstudio_push",
 )
 HEAD = """# Benchmarks
