@@ -96,7 +96,8 @@ def _seeded(pool: Pool, main: Ints, slots: Ints, planned: Ints) -> tuple[pa.Arra
         else pool.found.ids[int(best[image])].as_py()
         for image, flag in zip(planned.tolist(), here.tolist(), strict=True)
     ]
-    kinds = np.where(here, names[planned], None)
+    kinds = names[planned]
+    kinds[~here] = None
     return pa.array(kinds, pa.string()), pa.array(ids, pa.string())
 
 

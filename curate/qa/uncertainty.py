@@ -121,7 +121,8 @@ def _masks(found: Suggestions, least: float) -> _Part:
 
 def _categories(found: Suggestions, near: float) -> _Part:
     """Pairs of boxes of one image: each with the next, with the one after that, and so on."""
-    first, second = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    first: list[Ints] = [np.zeros(0, dtype=np.int64)]
+    second: list[Ints] = [np.zeros(0, dtype=np.int64)]
     rows: Ints = np.arange(len(found.images))
     for lag in range(1, len(rows)):
         rows = rows[rows + lag < len(found.images)]
