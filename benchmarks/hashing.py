@@ -40,8 +40,9 @@ INTRO = """## Hashing from disk
 among them. curate runs its whole stage with default parameters: EXIF orientation, hashes of the mirrored
 picture and of parts, thumbnails, the search, verification, groups, index and table. Peers hash and list
 pairs; imagehash is a loop in one process, compared in NumPy; all others use every core. *Scaled decode
-alone* is the limit: as many processes read the files and decode luma to at least {least} pixels a side,
-nothing else.
+alone* is what libjpeg-turbo can do: as many processes read the files and decode luma to at least {least}
+pixels a side, nothing else. curate decodes luma and colours; at an eighth of the size it passes over the
+coefficients that no pixel needs, which libjpeg-turbo takes out one by one, for the same pixels.
 
 Everybody is a fresh process, in turn, {rounds} times; medians. *start* is a run on {few} files
 (interpreter, imports, compiled code from its cache, worker processes); images/s are the files beyond these

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from curate.images.frames import turned_upright
+
 UInt8Array = npt.NDArray[np.uint8]
 Change = Callable[[np.random.Generator, UInt8Array], UInt8Array]
 
@@ -36,16 +38,7 @@ def encode(pixels: UInt8Array, *, format: str = "JPEG", quality: int = 90, orien
     picture = Image.fromarray(pixels)
     exif = Image.Exif()
     if orientation != 1:
-        turned = {
-            2: Image.Transpose.FLIP_LEFT_RIGHT,
-            3: Image.Transpose.ROTATE_180,
-            4: Image.Transpose.FLIP_TOP_BOTTOM,
-            5: Image.Transpose.TRANSPOSE,
-            6: Image.Transpose.ROTATE_90,
-            7: Image.Transpose.TRANSVERSE,
-            8: Image.Transpose.ROTATE_270,
-        }
-        picture = picture.transpose(turned[orientation])
+        picture = turned_upright(picture, {6: 8, 8: 6}.get(orientation, orientation))  # their inverses
         exif[0x0112] = orientation
     buffer = io.BytesIO()
     if format == "PNG":
