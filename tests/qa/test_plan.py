@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from curate.errors import ParamsError
 from curate.params import QaParams
@@ -29,17 +30,22 @@ ALL_ON: dict[str, Any] = {
 }  # fmt: skip
 
 
-def number_of(image_id: str, purpose: str) -> float:
-    """What the made-up models and the gold are drawn from: [0, 1)."""
-    return float(sampling.places([image_id], purpose, 99)[0])
+def numbers(keys: list[str], purpose: str) -> NDArray[np.float64]:
+    """What the made-up models and the gold are drawn from: a number in [0, 1) for each key."""
+    return sampling.places(keys, purpose, 99)
+
+
+def is_known(ids: list[str]) -> NDArray[np.bool_]:
+    return np.asarray(numbers(ids, "known") < 0.1)
 
 
 def pool(ids: list[str], earlier: pa.Table | None = None, *, accept: bool = False, **params: Any) -> Pool:
     """Every image has 0 to 2 suggestions, scores, doubts and gold of its own, by hashes of its id."""
-    rows = [(place, box) for place, key in enumerate(ids) for box in range(int(3 * number_of(key, "boxes")))]
+    boxes = (3 * numbers(ids, "boxes")).astype(np.int64)
+    rows = [(place, box) for place, count in enumerate(boxes) for box in range(count)]
     keys = [f"{ids[place]} {box}" for place, box in rows]
-    scores = 0.4 + 0.6 * np.array([number_of(key, "score") for key in keys])
-    weights = np.array([number_of(key, "category") for key in keys])
+    scores = 0.4 + 0.6 * numbers(keys, "score")
+    weights = numbers(keys, "category")
     found = Suggestions(
         images=np.array([place for place, _ in rows], dtype=np.int64),
         categories=np.searchsorted([0.6, 0.95], weights).astype(np.int64),  # the third category is rare
@@ -49,9 +55,7 @@ def pool(ids: list[str], earlier: pa.Table | None = None, *, accept: bool = Fals
         shown=np.ones(len(rows), dtype=np.bool_),
         ids=pa.array([derived_id(key) for key in keys], pa.string()),
     )
-    value = np.array([max(0.0, 1 - 2 * number_of(key, "doubt")) for key in ids])
-    has = np.isin(np.arange(len(ids)), found.images)
-    value = np.where(has, value, 0.0)
+    value = np.where(boxes > 0, np.maximum(0.0, 1 - 2 * numbers(ids, "doubt")), 0.0)
     first = np.searchsorted(found.images, np.arange(len(ids)))
     doubt = Doubt(value, np.where(value > 0, 0, -1), np.where(value > 0, first, -1), np.full(len(ids), -1))
     return Pool(
@@ -60,7 +64,7 @@ def pool(ids: list[str], earlier: pa.Table | None = None, *, accept: bool = Fals
         thresholds=np.full(3, 0.4),
         found=found,
         doubt=doubt,
-        gold=np.array([number_of(key, "known") < 0.1 for key in ids], dtype=np.bool_),
+        gold=is_known(ids),
         earlier=plan.main_reasons(earlier, ids),
         least=np.full(3, 0.6) if accept else None,
         params=QaParams(**{**OFF, **params}),
@@ -89,7 +93,7 @@ def fields(filled: Pool) -> dict[str, Any]:
 
 
 def ungilded(ids: list[str]) -> list[str]:
-    return [key for key in ids if number_of(key, "known") >= 0.1]
+    return [key for key, known in zip(ids, is_known(ids), strict=True) if not known]
 
 
 @settings(deadline=None)
@@ -147,7 +151,7 @@ def test_the_plan_is_a_valid_table_with_every_image_once() -> None:
     rows = table.to_pylist()
     assert rows == sorted(rows, key=lambda row: (row["task_id"], row["slot"]))
     assert all(row["task_id"] == derived_id("task", row["image_id"]) for row in rows)
-    held_back = {key for key in MANY[:600] if number_of(key, "known") < 0.1} - with_reason(table, "gold")
+    held_back = set(MANY[:600]) - set(ungilded(MANY[:600])) - with_reason(table, "gold")
     assert set(reasons(table)) == set(MANY[:600]) - held_back
     for row in rows:
         assert (row["arm"] == "control") == (first_slots(table)[row["image_id"]]["reason"] == "control")
@@ -231,7 +235,7 @@ def test_every_category_reaches_the_floor_and_no_more_than_needed() -> None:
 
 
 def test_gold_is_shown_by_round_and_held_back_until_then() -> None:
-    known = {key for key in MANY if number_of(key, "known") < 0.1}
+    known = set(MANY) - set(ungilded(MANY))
     shown = [with_reason(make(MANY, gold_share=0.25, gold_round=turn), "gold") for turn in range(4)]
     assert shown[0] < shown[1] < shown[2] < shown[3] == known
     first = make(MANY, gold_share=0.25)
