@@ -28,8 +28,8 @@ class BatchSize:
 
         Args:
             wanted: Images; 0 = found automatically.
-            on_gpu: Whether larger batches may be faster. On a processor they are not: one image at a time
-                keeps the working set in its caches (docs/autolabel.md has the figures).
+            on_gpu: Whether larger batches may be much faster. A processor takes one image at a time, so that
+                what is found in it depends on nothing else (docs/autolabel.md has the figures).
             clock: Seconds.
         """
         self.size = wanted or (_FIRST if on_gpu else 1)
