@@ -49,9 +49,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
+        .add_extension(x509.SubjectAlternativeName([address]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )
@@ -91,7 +89,8 @@ def test_a_certificate_that_nobody_signed_is_refused_before_the_token_is_sent(
         ask(server[0])
     assert str(info.value) == (
         f"the certificate of {server[0]} is not trusted "
-        "(certificate verify failed: self-signed certificate): put the file of the authority that signed it into SSL_CERT_FILE"
+        "(certificate verify failed: self-signed certificate): "
+        "put the file of the authority that signed it into SSL_CERT_FILE"
     )
     assert not isinstance(info.value, client.TransientError)  # trying again changes nothing
     assert requests == []
