@@ -24,8 +24,10 @@ COMPARISONS = (
     "autolabel",
     "thresholds",
     "suppression",
+    "plan",
     "quality",
     "labelstudio_push",
+    "labelstudio_pull",
 )
 HEAD = """# Benchmarks
 
