@@ -22,6 +22,8 @@ from curate import schema, tables
 # 0.3 to 1.2 megapixels: what a hash from disk is measured on.
 _PIXELS = (300_000, 1_200_000)
 _CODE = ("corpus.py", "scenes.py", "graphics.py", "transforms.py")
+CELLS = 7  # a side of the pictures of `small`
+PICTURES = 500  # different ones of `copies`
 _PIECE = 10_000  # files a folder of `small`
 
 
@@ -70,14 +72,35 @@ def small(folder: Path, count: int, *, first: int = 0, side: int = 96) -> None:
 
     Made for the count, not for the pictures: what is measured on them is what an image costs besides its
     decoding. Numbers below `first` are left out, so that a delivery can be added to a folder.
+
+    Cells are as many as make about as many false candidates as different photographic scenes do: of 24,576
+    pictures, 679 pairs within 8 bits and 74,630 within 12; scenes would make 923 and 47,500, pictures of
+    6 x 6 cells many times more, of 8 x 8 a third.
     """
-    rng = np.random.default_rng((2, first))
     for number in range(first, first + count):
         place = folder / f"{number // _PIECE:05d}"
         place.mkdir(parents=True, exist_ok=True)
-        coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        rng = np.random.default_rng((2, number))
+        coarse = Image.fromarray(rng.integers(0, 256, (CELLS, CELLS, 3), dtype=np.uint8))
         picture = coarse.resize((side, side), Image.Resampling.BICUBIC)
         picture.save(place / f"{number:08d}.jpg", quality=80)
+
+
+def copies(folder: Path, count: int, *, side: int = 96) -> None:
+    """Write `count` JPEGs that differ in a comment only: as many files, read and decoded as any others.
+
+    Pictures are those of `small`, a few hundred of them in turn.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        small(Path(made), min(count, PICTURES), side=side)
+        pictures = [path.read_bytes() for path in sorted(Path(made).rglob("*.jpg"))]
+    for number in range(count):
+        place = folder / f"{number // _PIECE:05d}"
+        if number % _PIECE == 0:
+            place.mkdir(parents=True, exist_ok=True)
+        picture, text = pictures[number % len(pictures)], f"{number:08d}".encode()
+        comment = b"\xff\xfe" + (2 + len(text)).to_bytes(2, "big") + text
+        (place / f"copy {number:08d}.jpg").write_bytes(picture[:2] + comment + picture[2:])
 
 
 def images_table(folder: Path, target: Path) -> int:
