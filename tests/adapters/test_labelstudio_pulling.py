@@ -331,3 +331,35 @@ def test_a_server_that_never_recovers_is_an_error_and_leaves_no_half_cache(
             path=path, sleep=lambda _: None,
         )  # fmt: skip
     assert pull(server, path)[0] == pull(server, Path(kept))[0] == pull(server)[0]
+
+
+def test_projects_of_single_labelers_are_joined_by_task(server: FakeLabelStudio, tmp_path: Path) -> None:
+    """blind: strict - the same tasks in a project for each labeler."""
+    other = FakeLabelStudio()
+    for key in KEYS:
+        other.add_task(key)
+    del server.tasks[1]["annotations"][min(server.tasks[1]["annotations"])]  # anna's
+    other.answer(1, 1, [box("a")])
+    other.description = history.added("", "g-other", None, "2026-01-01T00:00:00.000000Z")
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        number = request.url.params.get("project")
+        asks_other = number == "8" or request.url.path == "/api/projects/8/"
+        path = request.url.path.replace("/8/", f"/{PROJECT}/")
+        return (other if asks_other else server).respond(
+            httpx.Request("GET", request.url.copy_with(path=path))
+        )
+
+    made = server.client()
+    made._http = httpx.Client(transport=httpx.MockTransport(respond))
+    projects = [REFERENCE, ProjectRef(8, "http://127.0.0.1:1/projects/8/data")]
+
+    def take(snapshot: Snapshot) -> tuple[list[dict[str, Any]], Any]:
+        return [row for piece in snapshot.answers() for row in piece], snapshot.progress
+
+    first = pulling.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
+    assert first == pulling.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
+    answers, progress = first
+    of_task = {row["annotator_id"]: row["guideline_digest"] for row in answers if row["task_id"] == "task-0"}
+    assert of_task == {"anna@x.invalid": "g-other", "ben@x.invalid": None}
+    assert (progress.slots_done, progress.tasks_done) == (3, 1)
