@@ -81,7 +81,8 @@ def _pool(
     ids = kept["image_id"].combine_chunks()
     thresholds = np.array([category.threshold for category in categories])
     sizes = np.stack([kept[name].to_numpy() for name in ("width", "height")], axis=1).astype(np.int64)
-    found = suggestions.read(inputs.annotations, ids, sizes, names)
+    least_telling = thresholds - params.near_score
+    found = suggestions.read(inputs.annotations, ids, sizes, names, least=least_telling)
     return Pool(
         ids=ids.to_pylist(),
         names=names,

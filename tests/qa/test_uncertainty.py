@@ -31,7 +31,7 @@ def read(root: Path, *given: Annotation, images: tuple[str, ...] = IMAGES, rows:
     path = builders.write_annotations(root / "a.parquet", given)
     ids = pa.array(sorted(builders.image_id(name) for name in images))
     sizes = np.tile([builders.WIDTH, builders.HEIGHT], (len(ids), 1)).astype(np.int64)
-    return suggestions.read(path, ids, sizes, NAMES, rows=rows)
+    return suggestions.read(path, ids, sizes, NAMES, least=THRESHOLDS - 0.1, rows=rows)
 
 
 def judge(found: Suggestions) -> Doubt:
@@ -70,6 +70,14 @@ def test_a_rejected_box_below_the_threshold_counts_too(tmp_path: Path) -> None:
     )
     assert judge(found).value[place("one")] == pytest.approx(0.8, abs=1e-6)
     assert judge(found).value[place("two")] == 0
+
+
+def test_rejected_boxes_far_below_the_threshold_are_not_even_read(tmp_path: Path) -> None:
+    rejected = {"outcome": "rejected", "reject_reason": "under_threshold", "rle": None}
+    crowd = [box("one", score=0.05 + 0.001 * n, at=(n, 0, n + 9, 9), **rejected) for n in range(100)]
+    strange = box("one", "unheard_of", 0.9, **rejected)
+    found = read(tmp_path, *crowd, strange, box("one", score=0.31, **rejected), box("two"))
+    assert found.scores.tolist() == pytest.approx([0.31, 0.9] if place("one") < place("two") else [0.9, 0.31])
 
 
 def test_a_mask_that_is_elsewhere(tmp_path: Path) -> None:
