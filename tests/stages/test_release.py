@@ -209,3 +209,23 @@ def test_figures_of_quality_reach_the_card_and_nothing_is_claimed_without_them()
     )
     card = (FOLDER / "README.md").read_text()
     assert "Time saved by the proposals: 25% (95% interval 12% to 38%), from 40 images" in card
+
+
+def test_images_that_no_human_saw_are_counted_in_the_line_and_the_card(
+    project: builders.SmallProject,
+) -> None:
+    seen = image_id("one")
+    rows = [
+        replace(row, model_version=None if row.image_id == seen or row.outcome == "empty" else "unit-1")
+        for row in project.annotations["consensus"]
+    ]
+    builders.write_annotations(INPUTS.consensus, rows)
+    before = run().metrics["digest"]
+    assert dict(run().counts)["accepted without a human"] == 4
+    assert (
+        "**4 of the 6 released images were accepted without a human.**" in (FOLDER / "README.md").read_text()
+    )
+    builders.write_annotations(INPUTS.consensus, project.annotations["consensus"])
+    report = run()
+    assert "accepted without a human" not in dict(report.counts)
+    assert report.metrics["digest"] == before  # the content is the same, whoever agreed on it
