@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -242,7 +242,8 @@ def _planted(material: _Material, tables: Tables) -> Planted:
     chosen = tables.suggestions.filter(pc.and_(objects, pc.is_in(tables.suggestions["image_id"], wanted)))
     by_image: dict[str, list[Annotation]] = {}
     for row in chosen.to_pylist():  # of planted images only
-        record = replace(Annotation.from_row(row), rle=None)  # boxes tell; masks would have to be drawn
+        x1, y1, x2, y2 = row["bbox_xyxy"]  # boxes tell; masks would have to be drawn
+        record = Annotation(row["annotation_id"], row["image_id"], "model", row["category"], (x1, y1, x2, y2))
         by_image.setdefault(record.image_id, []).append(record)
     kinds, ids = (
         all_looks.plan[name].take(pa.array(all_looks.plan_row[rows])).to_pylist()

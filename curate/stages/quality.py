@@ -19,6 +19,10 @@ from curate.qa.measuring import Measured
 from curate.records import StageReport
 
 _IMAGE_COLUMNS = (*gold_pool.IMAGE_COLUMNS, "path")
+_ROW_COLUMNS = (
+    "annotation_id", "image_id", "annotator_id", "category", "bbox_xyxy", "rle", "parent_id", "task_id",
+    "outcome",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,8 @@ def _read(inputs: Inputs, images: pa.Table) -> measuring.Tables:
     return measuring.Tables(
         plan=tables.read(inputs.plan, schema.PLAN),
         answers=tables.read(inputs.answers, schema.ANSWERS),
-        annotations=tables.read(inputs.annotations, schema.ANNOTATIONS),
-        suggestions=tables.read(inputs.suggestions, schema.ANNOTATIONS),
+        annotations=tables.read(inputs.annotations, schema.ANNOTATIONS, columns=_ROW_COLUMNS),
+        suggestions=tables.read(inputs.suggestions, schema.ANNOTATIONS, columns=_ROW_COLUMNS),
         known=gold_pool.load(inputs.gold, images, names),
         images=images,
         categories=names,
