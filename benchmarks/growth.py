@@ -203,12 +203,11 @@ def _of_many(many: dict[str, Any], largest: dict[str, Any]) -> str:
     less = largest["searched"]["peak_own_bytes"]
     each = (own - less) / (many["images"] - largest["images"])
     searched, whole = many["searched"]["wall_s"], many["fresh"]["dedupe"]["wall_s"]
+    shares = f"{_share(many):.1f}% of the full time ({_share(many, 'cpu_s'):.1f}% of the processor's)"
     return (
-        text
-        + _table([many])
-        + f"\nAll but the hashing took {searched:,.0f} s of the {whole:,.0f} s of dedupe. 1% more took {_share(many):.1f}% of the full time of both stages "
-        f"({_share(many, 'cpu_s'):.1f}% of the processor's). Between {largest['images']:,} and "
-        f"{many['images']:,} images dedupe's peak grows by {each:,.0f} bytes of its own an image.\n\n"
+        f"{text}{_table([many])}\nAll but hashing took {searched:,.0f} s of the {whole:,.0f} s of dedupe. "
+        f"1% more took {shares} of both stages. Between {largest['images']:,} and {many['images']:,} images "
+        f"dedupe's peak grows by {each:,.0f} bytes of its own an image.\n\n"
     )
 
 

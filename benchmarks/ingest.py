@@ -258,7 +258,7 @@ def _saved(picture: Image.Image, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _luma_of(data: bytes) -> np.ndarray:
+def _luma_of(data: bytes) -> np.ndarray[Any, np.dtype[np.int16]]:
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("L"), dtype=np.int16)
 

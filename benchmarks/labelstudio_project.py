@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -101,9 +102,9 @@ def _box(chance: random.Random) -> Box:
     return (float(left), float(top), float(left + across), float(top + down))
 
 
-def _ellipse(box: Box) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def _ellipse(box: Box) -> np.ndarray[Any, np.dtype[np.bool_]]:
     x1, y1, x2, y2 = box
     y, x = np.ogrid[:HEIGHT, :WIDTH]
     inside = ((x + 0.5 - (x1 + x2) / 2) / (x2 - x1)) ** 2 + ((y + 0.5 - (y1 + y2) / 2) / (y2 - y1)) ** 2
-    found: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = inside <= 0.25
+    found: np.ndarray[Any, np.dtype[np.bool_]] = inside <= 0.25
     return found

@@ -40,8 +40,15 @@ class _MadeUp:
     """An engine that reads one file; every other one gets a verdict, with a digest of its name."""
 
     def map_batches(
-        self, setup: Callable[[], Any], batches: Iterable[Sequence[Work]], **_: object
+        self,
+        setup: Callable[[], Callable[[Sequence[Any]], Sequence[Any]]],
+        batches: Iterable[Sequence[Any]],
+        *,
+        label: str,
+        total: int | None = None,
     ) -> Iterator[list[Any]]:
+        """One list a batch."""
+        del label, total
         function = setup()
         for batch in batches:
             yield [function([work])[0] if work.name == REAL else _made_up(work) for work in batch]

@@ -44,7 +44,7 @@ def _band(hashes: Hashes, masks: list[np.uint64], table: int, max_hamming: int) 
     order = np.argsort(hashes & masks[table], kind="stable")
     ordered = hashes[order]
     keys = ordered & masks[table]
-    starts = np.arange(len(hashes), dtype=np.int64)
+    starts: NDArray[np.int64] = np.arange(len(hashes), dtype=np.int64)
     found = [np.zeros((0, 2), dtype=np.int64)]
     for offset in range(1, len(hashes)):
         starts = starts[starts + offset < len(hashes)]

@@ -54,7 +54,7 @@ process of its own, its start and imports included; *again* goes on from the pla
 
 def measure() -> None:
     """Make the tables, then time runs of a new process each."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for images in SIZES:
         folder = result.CACHE / f"plan-{images}"
         if not (folder / "annotations.parquet").exists():
