@@ -45,7 +45,7 @@ def _band(hashes: Hashes, masks: list[np.uint64], table: int, max_hamming: int) 
     ordered = hashes[order]
     keys = ordered & masks[table]
     starts: NDArray[np.int64] = np.arange(len(hashes), dtype=np.int64)
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    found: list[NDArray[np.int64]] = [np.zeros((0, 2), dtype=np.int64)]
     for offset in range(1, len(hashes)):
         starts = starts[starts + offset < len(hashes)]
         starts = starts[keys[starts] == keys[starts + offset]]
@@ -129,7 +129,7 @@ def faiss_multi_hash(hashes: Hashes, max_hamming: int) -> Rows:
 def _faiss(index: Any, hashes: Hashes, max_hamming: int) -> Rows:
     codes = hashes.view(np.uint8).reshape(len(hashes), 8)
     index.add(codes)
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    found: list[NDArray[np.int64]] = [np.zeros((0, 2), dtype=np.int64)]
     for start in range(0, len(codes), 10_000):
         bounds, _, others = index.range_search(
             codes[start : start + 10_000], max_hamming + 1
