@@ -1,7 +1,7 @@
 """JPEGs at an eighth of their size, twice as fast as libjpeg-turbo gives them, and bit for bit the same.
 
 At an eighth a block of luma becomes one pixel, its mean. Of all its other coefficients only the lengths
-matter: a table by the next 12 bits passes over as many as lie in them, where a general decoder takes them out
+matter: a table by the next 11 bits passes over as many as lie in them, where a general decoder takes them out
 one by one. Only the colours of 4:2:0, which have half the size, need some of their values.
 
 Takes what cameras and programs write mostly: sequential, Huffman codes, one scan, 8 bits, gray or YCbCr in
@@ -117,22 +117,24 @@ def _tables(codes: bytes, chosen: tuple[tuple[int, int], ...]) -> Tables | None:
         at += 17 + count
     if at != len(codes) or not all(dc in found and 16 + ac in found for dc, ac in chosen):
         return None
+    pairs = list(dict.fromkeys(chosen))  # components that share a table share a row: less to keep near
     rows = []
-    for dc, ac in chosen:
+    for dc, ac in pairs:
         first, others = _lookup(*found[dc]), _lookup(*found[16 + ac])
         if first is None or others is None or max(found[dc][1], default=0) > 15:
             return None
         first[0][(first[0] & 0xFF) > 11] = 0
         rows.append((first[0], others[0], skips(others[0]), *others[1:]))
     columns = [np.stack(column) for column in zip(*rows, strict=True)]
-    return *(column.reshape(-1) for column in columns[:3]), *columns[3:]
+    rows_of = np.array([pairs.index(one) for one in chosen])
+    return rows_of, *(column.reshape(-1) for column in columns[:3]), *columns[3:]
 
 
 def _lookup(lengths: bytes, symbols: bytes) -> tuple[NDArray[Any], ...] | None:
     """Codes of a table; None for one that cannot be. Source: T.81, annex C.
 
     Returns:
-        length << 8 | symbol by the next 12 bits, 0 = a longer code or none (4096,) uint16; of the codes of
+        length << 8 | symbol by the next 11 bits, 0 = a longer code or none (2048,) uint16; of the codes of
         each length, the one behind the last, left-aligned in 16 bits, and what added to a code gives the
         place of its symbol (17,) int64; symbols (256,) uint8.
     """

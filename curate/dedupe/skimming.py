@@ -10,7 +10,7 @@ import numpy as np
 
 from curate.dedupe.bits import big_endian_word, put_big_endian_word
 
-PEEK: Final = 12  # bits that a table is looked up by
+PEEK: Final = 11  # bits that a table is looked up by: of 12, tables leave the processor's nearest cache
 _LONGEST: Final = 16  # bits of a code
 ZIGZAG: Final = np.array(
     [
@@ -32,7 +32,7 @@ _inlined: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
 
 @_compiled
 def skips(short):  # type: ignore[no-untyped-def]
-    """What may be passed over by the next 12 bits: bits | coefficients << 6.
+    """What may be passed over by the next 11 bits: bits | coefficients << 6.
 
     Where the block ends, `_ENDED` are added to the coefficients; where no code fits, they are `_UNKNOWN`.
     """
@@ -139,8 +139,8 @@ def _skim(clean, at, held, bits, band, ac, skips, behind, offset, symbols):  # t
         clean: From `_without_stuffing`.
         at: See `_refilled`; -1 is returned where codes do not fit.
         held: See `_refilled`.
-        bits: At least 12.
-        band: Component.
+        bits: At least 11.
+        band: Row of the tables.
         ac: As of `scan`, like the rest.
         skips: As of `scan`.
         behind: As of `scan`.
@@ -237,10 +237,10 @@ def _half(block, steps, rows, planes, band, top, left):  # type: ignore[no-untyp
 
 
 @_inlined
-def _first(clean, at, held, bits, band, dc, predicted):  # type: ignore[no-untyped-def]
+def _first(clean, at, held, bits, band, row, dc, predicted):  # type: ignore[no-untyped-def]
     """Read the first coefficient of a block, which is added to `predicted`; see `_skim`."""
     at, held, bits = _refilled(clean, at, held, bits)
-    entry = np.int64(dc[np.uint64(band << PEEK) + (held >> np.uint64(64 - PEEK))])
+    entry = np.int64(dc[np.uint64(row << PEEK) + (held >> np.uint64(64 - PEEK))])
     held <<= np.uint64(entry >> 8)
     size = entry & 0xFF
     predicted[band] += _value(held, size)
@@ -249,17 +249,18 @@ def _first(clean, at, held, bits, band, dc, predicted):  # type: ignore[no-untyp
 
 @_compiled
 def scan(  # type: ignore[no-untyped-def]  # noqa: C901, PLR0911, PLR0912 - no calls in the hot loop
-    coded, start, dc, ac, skips, behind, offset, symbols, steps, interval, across, down, planes
+    coded, start, rows_of, dc, ac, skips, behind, offset, symbols, steps, interval, across, down, planes
 ):
     """Decode a scan; False where anything is not in order.
 
     Args:
         coded: Bytes of the file, (N,) uint8.
         start: Where the codes begin.
-        dc: From `eighth`, of all components one behind the other, as the next two.
+        rows_of: Row of each component in the tables, which are from `eighth`.
+        dc: All rows one behind the other, as the next two.
         ac: Codes of all other coefficients.
         skips: From `skips`.
-        behind: From `eighth`, a row a component, as the next two.
+        behind: From `eighth`, as the next two.
         offset: From `eighth`.
         symbols: From `eighth`.
         steps: (bands, 64) quantisation, row by row.
@@ -288,27 +289,33 @@ def scan(  # type: ignore[no-untyped-def]  # noqa: C901, PLR0911, PLR0912 - no c
             left_over -= 1
             for y in range(top, top + down):
                 for x in range(left, left + across):
-                    at, held, bits = _first(clean, at, held, bits, 0, dc, predicted)
+                    at, held, bits = _first(clean, at, held, bits, 0, rows_of[0], dc, predicted)
                     mean = (predicted[0] * steps[0, 0] + 4) >> 3
                     planes[0, y, x] = _pixel(mean)
                     if at < 0 or not -512 <= mean <= 511:
                         return False
-                    at, held, bits = _skim(clean, at, held, bits, 0, ac, skips, behind, offset, symbols)
+                    at, held, bits = _skim(
+                        clean, at, held, bits, rows_of[0], ac, skips, behind, offset, symbols
+                    )
                     if at < 0 or 8 * (at - ends[part]) > bits:
                         return False
             for band in range(1, bands):
-                at, held, bits = _first(clean, at, held, bits, band, dc, predicted)
+                at, held, bits = _first(clean, at, held, bits, band, rows_of[band], dc, predicted)
                 mean = (predicted[band] * steps[band, 0] + 4) >> 3
                 if at < 0 or not -512 <= mean <= 511:
                     return False
                 if down == 2:
                     block[:] = 0
                     block[0] = predicted[band]
-                    at, held, bits = _read(clean, at, held, bits, band, ac, behind, offset, symbols, block)
+                    at, held, bits = _read(
+                        clean, at, held, bits, rows_of[band], ac, behind, offset, symbols, block
+                    )
                     if not _half(block, steps, spare, planes, band, top, left):
                         return False
                 else:
-                    at, held, bits = _skim(clean, at, held, bits, band, ac, skips, behind, offset, symbols)
+                    at, held, bits = _skim(
+                        clean, at, held, bits, rows_of[band], ac, skips, behind, offset, symbols
+                    )
                     for x in range(left, left + across):
                         planes[band, top, x] = _pixel(mean)
                 if at < 0 or 8 * (at - ends[part]) > bits:
