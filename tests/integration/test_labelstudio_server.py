@@ -139,6 +139,20 @@ def test_nobody_signs_up_without_an_invitation(labelstudio: Connection) -> None:
         session.log_in(PASSWORD)
 
 
+def test_invited_people_get_a_password_once_or_a_link(labelstudio: Connection) -> None:
+    passwords = accounts.invite(labelstudio, ["New@demo.invalid", "newer@demo.invalid"])
+    assert set(passwords) == {"new@demo.invalid", "newer@demo.invalid"}
+    for email, password in passwords.items():
+        assert password is not None
+        accounts.Session(labelstudio.url, email).log_in(password)
+    assert accounts.invite(labelstudio, ["new@demo.invalid"]) == {"new@demo.invalid": None}
+    with pytest.raises(AnnotationToolError, match="no e-mail address: nobody was invited"):
+        accounts.invite(labelstudio, ["other@demo.invalid", "nobody"])
+    link = accounts.invitation_link(labelstudio)
+    token = link.partition("?token=")[2]
+    accounts.Session(labelstudio.url, "linked@demo.invalid").sign_up(PASSWORD, token)
+
+
 def test_an_invited_user_is_made_once(labelstudio: Connection) -> None:
     for _ in range(2):
         session = accounts.ensure_user(labelstudio, "invited@demo.invalid", PASSWORD)

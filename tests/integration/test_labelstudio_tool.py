@@ -12,17 +12,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from curate import schema, tables
-from curate.adapters.labelstudio import accounts, client, drafting, project, sync
+from curate.adapters.labelstudio import accounts, client, drafting, history, project, sync
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.storage import LocalFiles
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
-from curate.ports import ProjectRef, ProjectSpec, TaskDraft
+from curate.ports import ImageChoice, ProjectRef, ProjectSpec, TaskDraft
 from curate.qa import tasks
 from curate.records import Annotation, Category
 from tests import builders
@@ -143,20 +144,19 @@ KILLED_PUSH = """
 import os, pickle, signal, sys
 from pathlib import Path
 from curate.adapters.labelstudio import client, connection
-from curate.adapters.labelstudio.storage import LocalFiles
 from curate.adapters.labelstudio.tool import LabelStudioTool
 
-post, deadly, left = client.Client.post, sys.argv[1], int(sys.argv[2])
+request, (method, part), left = client.Client._request, sys.argv[1].split(), int(sys.argv[2])
 
-def dying(self, path, body, **rest):
+def dying(self, sent, path, **rest):
     global left
-    answer = post(self, path, body, **rest)
-    left -= path.endswith(deadly)
+    answer = request(self, sent, path, **rest)
+    left -= sent == method and part in path
     if left == 0:  # the server has done it, but nobody will know
         os.kill(os.getpid(), signal.SIGKILL)
     return answer
 
-client.Client.post = dying
+client.Client._request = dying
 reference, drafts = pickle.load(sys.stdin.buffer)
 LabelStudioTool(connection.resolve(Path()), batch_size=1).push_tasks(reference, drafts)
 """
@@ -176,7 +176,7 @@ def test_killed_while_it_creates_and_run_again(
     drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
     *, labelstudio_root: Path, after: int,
 ) -> None:  # fmt: skip
-    push_and_die(labelstudio_root, reference, drafts, "/import", after)
+    push_and_die(labelstudio_root, reference, drafts, "POST /import", after)
     assert len(sync.index(reader, reference)) == after
     assert tool.push_tasks(reference, drafts).created == 6 - after
     assert [(key, overlap) for key, overlap, _, _ in state(reader, reference)] == sorted(
@@ -185,7 +185,7 @@ def test_killed_while_it_creates_and_run_again(
     assert tool.push_tasks(reference, drafts).unchanged == 6
 
 
-@pytest.mark.parametrize("deadly", ["/api/dm/actions/", "/import/predictions"])
+@pytest.mark.parametrize("deadly", ["POST /api/dm/actions/", "POST /import/predictions"])
 def test_killed_while_it_replaces_and_run_again(
     drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
     *, labelstudio_root: Path, deadly: str,
@@ -201,6 +201,23 @@ def test_killed_while_it_replaces_and_run_again(
         ]
         assert versions == ["unit-2"] * one.predictions
         assert one.predictions <= 1
+
+
+@pytest.mark.parametrize("deadly", ["POST /api/dm/actions/", "PATCH /api/tasks/"])
+def test_killed_while_it_closes_and_opens_and_run_again(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
+    *, labelstudio_root: Path, deadly: str,
+) -> None:  # fmt: skip
+    tool.push_tasks(reference, drafts)
+    there = state(reader, reference)
+    push_and_die(labelstudio_root, reference, drafts[:3], deadly, 2)
+    tool.push_tasks(reference, drafts[:3])
+    closed = {one.task_id for one in sync.index(reader, reference) if one.closed}
+    assert closed == {draft.task_id for draft in drafts[3:]}
+    push_and_die(labelstudio_root, reference, drafts, deadly, 1)
+    tool.push_tasks(reference, drafts)
+    assert state(reader, reference) == there
+    assert tool.push_tasks(reference, drafts).unchanged == 6
 
 
 def test_a_batch_that_arrived_twice_is_healed_without_touching_work(
@@ -321,6 +338,48 @@ def test_who_answers_again_is_counted_once(
     rows, progress = tool.pull_annotations(reference, wanted(drafts))
     assert [row.outcome for row in rows] == ["empty"]
     assert (progress.slots_done, progress.superseded) == (1, 1)
+
+
+def test_a_project_of_an_earlier_version_gets_polygons_and_questions_and_keeps_its_work(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, labelstudio: Connection
+) -> None:
+    title = "of an earlier version"
+    known = taxonomy.load(Path("taxonomy.yaml"))
+    view = ET.fromstring(project.label_config(known))  # noqa: S314 - our own
+    view.remove(view.find("PolygonLabels"))  # type: ignore[arg-type]
+    reader.post(
+        "/api/projects/", {"title": title, "label_config": ET.tostring(view, "unicode")}, action="making"
+    )
+    reference = tool.find_project(title)
+    tool.push_tasks(reference, drafts)
+    answer(labelstudio, reader, reference, FIRST, drafts[-1].task_id)
+    weather = ImageChoice("weather", ("sun", "rain"))
+    asked = replace(spec(title), choices=(weather,), guideline_digest="g1", taxonomy_digest="t1")
+    plan = tool.plan_push(asked, drafts)
+    assert (plan.title, plan.counts.unchanged) == (title, 6)
+    assert "change label_config" in plan.project
+    assert tool.ensure_project(asked) == reference
+    now = reader.get(f"/api/projects/{reference.project_id}/", action="reading")
+    assert '<PolygonLabels name="polygon"' in now["label_config"]
+    assert '<Choices name="weather"' in now["label_config"]
+    ((first),) = history.read(now["description"])
+    assert (first.guideline, first.taxonomy) == ("g1", "t1")
+    assert tool.plan_push(asked, drafts).project == ()
+    # Somebody chooses; then the question may not vanish.
+    number = next(t.number for t in sync.index(reader, reference) if t.task_id == drafts[-2].task_id)
+    where = {"id": "w", "type": "choices", "from_name": "weather", "to_name": "image"}
+    region = {**where, "value": {"choices": ["sun"]}}
+    session = accounts.ensure_user(labelstudio, FIRST, PASSWORD)
+    session.post(f"/api/tasks/{number}/annotations/", {"result": [region]}, action="answering")
+    with pytest.raises(AnnotationToolError, match="the control weather"):
+        tool.ensure_project(replace(asked, choices=()))
+    newer = replace(asked, guideline_digest="g2")
+    tool.ensure_project(newer)
+    changes = history.read(
+        reader.get(f"/api/projects/{reference.project_id}/", action="reading")["description"]
+    )
+    assert [change.guideline for change in changes] == ["g1", "g2"]
+    assert changes[0].since < changes[1].since
 
 
 def test_the_taxonomy_may_grow_but_not_lose_what_people_used(
