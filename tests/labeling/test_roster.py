@@ -28,7 +28,7 @@ def shards(assigned: pa.Table) -> dict[str, set[str]]:
     return found
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 @given(st.lists(st.sets(st.integers(0, 40), min_size=1), min_size=1, max_size=6), st.integers(1, 9))
 def test_an_image_never_moves_while_its_shard_lives(
     tmp_path: Path, versions: list[set[int]], size: int
