@@ -28,6 +28,7 @@ COMPARISONS = (
     "quality",
     "labelstudio_push",
     "labelstudio_pull",
+    "models",
 )
 HEAD = """# Benchmarks
 

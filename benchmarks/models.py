@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks import result
+from benchmarks.model_flops import gflop
 from curate.adapters.groundingdino_detector import GroundingDinoDetector
 from curate.adapters.segment_anything_segmenter import SegmentAnythingSegmenter
 from curate.adapters.transformers_detector import TransformersDetector
@@ -52,7 +53,9 @@ def measure() -> None:
             continue
         with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
             _child("build", name, folder)
-            rows.append({"model": name, "kind": model.kind, **_child("time", name, folder)})
+            rows.append(
+                {"model": name, "kind": model.kind, "gflop": gflop(name), **_child("time", name, folder)}
+            )
         print(rows[-1], flush=True)
     content = {
         "rows": rows,
@@ -73,8 +76,9 @@ def section() -> str:
         "model",
         "adapter",
         "parameters, M",
+        "image encoder, GFLOP",
         "processor s an image",
-        "of it to encode",
+        "of it with one box",
         "loading, processor s",
         "memory, GB",
     )
@@ -83,6 +87,7 @@ def section() -> str:
             row["model"],
             row["kind"],
             f"{row['parameters'] / 1e6:.0f}",
+            f"{row['gflop']:.0f}",
             f"{row['image_cpu_s']:.1f}",
             f"{row['encode_cpu_s']:.1f}" if row["encode_cpu_s"] is not None else "",
             f"{row['load_cpu_s']:.1f}",
@@ -96,7 +101,7 @@ def section() -> str:
         width=width,
         **{name: content[name] for name in ("threads", "prompts", "boxes", "images")},
     )
-    return intro + result.table(header, rows, numbers=5) + result.footer(content)
+    return intro + result.table(header, rows, numbers=6) + result.footer(content)
 
 
 class _Model:
@@ -182,13 +187,13 @@ def _time(name: str, folder: Path) -> dict[str, Any]:
     loaded = time.process_time()
     pictures = [_picture(seed) for seed in range(IMAGES + 1)]
     answer(pictures[0], BOXES)
-    times = {count: _cpu_s(answer, pictures[1:], count) for count in (BOXES, 1)}
-    segments = name.startswith("sam")
+    image = _cpu_s(answer, pictures[1:], BOXES)
+    encoding = _cpu_s(answer, pictures[1:], 1) if name.startswith("sam") else None
     return {
         "parameters": sum(weight.numel() for weight in network.parameters()),
         "load_cpu_s": loaded - began,
-        "image_cpu_s": times[BOXES],
-        "encode_cpu_s": times[1] if segments else None,
+        "image_cpu_s": image,
+        "encode_cpu_s": encoding,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 
