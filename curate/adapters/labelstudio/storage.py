@@ -26,13 +26,11 @@ _EXTRA = {"s3": "s3fs", "gs": "gcsfs", "azure-blob": "adlfs"}
 
 
 class Storage(Protocol):
-    """Images as Label Studio finds them.
+    """Images as Label Studio finds them."""
 
-    Attributes:
-        needs_images: It can be connected only after an image was copied.
-    """
-
-    needs_images: bool
+    @property
+    def needs_images(self) -> bool:
+        """Whether it can be connected only after an image was copied."""
 
     def address(self, path: str) -> str:
         """What stands in a task's data for the image at `path`."""
