@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from curate import schema, tables
@@ -226,3 +228,14 @@ def test_a_model_that_said_nothing_leaves_everything_to_people(tmp_path: Path) -
     builders.write_annotations(path, failed)
     run(tmp_path, auto_accept=True)
     assert {row["arm"] for row in rows(tmp_path).values()} == {"suggested"}
+
+
+@pytest.mark.usefixtures("project")
+def test_a_plan_of_an_older_schema_is_made_anew(tmp_path: Path) -> None:
+    run(tmp_path)
+    made = (tmp_path / PLAN).read_bytes()
+    old = pa.table({"task_id": ["a"], "reason": ["review"]})
+    old = old.replace_schema_metadata({"curate.schema_version": "2", "curate.table": "plan"})
+    pq.write_table(old, tmp_path / PLAN)
+    run(tmp_path)
+    assert (tmp_path / PLAN).read_bytes() == made
