@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from curate.dedupe import comparison, known
+from curate.dedupe import comparison, known, known_file
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.features import Features, Recipe
+from tests.dedupe.test_spreading import related
 
 RECIPE = Recipe("phash", 64, "fast", "mirrored", False)
 
@@ -93,3 +97,30 @@ def test_where_parts_would_find_something_else_all_are_compared(tmp_path: Path) 
     features.hashes[:70] = features.hashes[0]
     assert compare(features, np.arange(115), kept)[1] == 115
     assert compare(features, np.arange(120), kept)[1] == 120  # hubs may change
+
+
+def kept_pairs(path: Path) -> list[tuple[Any, ...]]:
+    """What the file holds, in order."""
+    with path.open("rb") as file:
+        key = json.loads(file.readline())["key"]
+    return sorted(known_file.load(path, key, 10**6).pairs.tolist())
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 999), first=st.integers(70, 90), second=st.integers(0, 12))
+def test_deliveries_leave_the_pairs_of_the_whole_with_every_kind_of_hash(
+    tmp_path: Path, seed: int, first: int, second: int
+) -> None:
+    recipe = Recipe("phash", 64, "fast", "mirrored", True)
+    features, order = related(100, seed), np.random.default_rng(seed).permutation(100)
+    options: dict[str, Any] = {"max_hamming": 6, "min_correlation": 0.5}
+    (tmp_path / "kept").unlink(missing_ok=True)
+    for count in (first, first + second, 100):
+        # In order of image_id, which is not that of delivery.
+        side = Side(features, np.sort(order[:count]))
+        found, _ = known.compare(side, recipe, kept=tmp_path / "kept", **options)
+    (tmp_path / "whole").unlink(missing_ok=True)
+    whole, _ = known.compare(side, recipe, kept=tmp_path / "whole", **options)
+    assert listed(found) == listed(whole)
+    assert kept_pairs(tmp_path / "kept") == kept_pairs(tmp_path / "whole")
+    assert found.candidates > 100
