@@ -101,7 +101,7 @@ def section() -> str:
         width=width,
         **{name: content[name] for name in ("threads", "prompts", "boxes", "images")},
     )
-    return intro + result.table(header, rows, numbers=6) + result.footer(content)
+    return f"{intro}{result.table(header, rows, numbers=6)}\n{result.footer(content)}"
 
 
 class _Model:
