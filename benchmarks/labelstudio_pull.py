@@ -175,7 +175,7 @@ def _simulated() -> Iterator[str]:
         data = {"task_id": f"{number:024d}", "image_id": f"{number:064d}", "width": project.WIDTH}
         answer = (
             f'{{"id":{number},"result":{contents[number % 100]},"completed_by":1,"was_cancelled":false,'
-            f'"created_at":"{TIME}","updated_at":"{TIME}","lead_time":9.0,"parent_prediction":null}}'
+            f'"created_at":"{TIME}","updated_at":"{TIME}","lead_time":9.0}}'
         )
         said = json.dumps({**data, "height": project.HEIGHT})
         return f'{{"id":{number},"updated_at":"{TIME}","data":{said},"annotations":[{answer}]}}'

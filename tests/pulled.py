@@ -22,6 +22,7 @@ class FakeAnnotationReader:
     answers: dict[tuple[str, str], tuple[Annotation, ...]] = field(default_factory=dict)
     others: list[dict[str, Any]] = field(default_factory=list)  # more rows of `answers`: drafts, old ones
     raw: dict[str, int] = field(default_factory=dict)
+    model_version: str | None = None
 
     def answer(self, person: str, *rows: Annotation) -> None:
         """A person submits the rows of one task."""
@@ -39,7 +40,11 @@ class FakeAnnotationReader:
         finished = sum(done[key] == number for key, number in wanted.items())
         progress = Progress(sum(done.values()), sum(wanted.values()), finished, len(wanted))
         given = [row for (task, _), rows in self.answers.items() if task in wanted for row in rows]
-        answers = [answer_row(*rows) for (task, _), rows in self.answers.items() if task in wanted]
+        answers = [
+            answer_row(*rows, model_version=self.model_version)
+            for (task, _), rows in self.answers.items()
+            if task in wanted
+        ]
         return take(
             Snapshot(
                 "http://fake/projects/1/data",

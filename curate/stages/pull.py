@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.errors import WaitingForPeopleError
 from curate.params import LabelStudioParams, QaParams
 from curate.ports import Progress
-from curate.ports.pulled import AnnotationReader, Pieces, Snapshot
+from curate.ports.pulled import AnnotationReader, Snapshot
 from curate.qa import plan
 from curate.records import StageReport
 from curate.schema import TableSchema
@@ -103,17 +104,28 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         AnnotationToolError: Unreachable, refused, or no such project.
         TableError: A table is damaged.
     """
+    control = _control(inputs.plan)
     known = set(tables.read(inputs.images, schema.IMAGES, columns=["image_id"])["image_id"].to_pylist())
 
     def take(snapshot: Snapshot) -> StageReport:
         if snapshot.progress.slots_done < snapshot.progress.slots_needed and not params.qa.allow_partial:
             raise _waiting(snapshot.progress, snapshot.url)
         tally = _Tally()
-        _write(snapshot.annotations, outputs.table, schema.ANNOTATIONS, known, tally.annotation)
-        _write(snapshot.answers, outputs.answers, schema.ANSWERS, known, tally.answer)
+        _write(snapshot.annotations(), outputs.table, schema.ANNOTATIONS, known, tally.annotation)
+        answers = (
+            [{**row, "model_version": None} if row["task_id"] in control else row for row in piece]
+            for piece in snapshot.answers()
+        )
+        _write(answers, outputs.answers, schema.ANSWERS, known, tally.answer)
         return _report(snapshot, tally)
 
     return ports.reader.pull(params.labelstudio.project, wanted(inputs.plan), take)
+
+
+def _control(path: Path) -> frozenset[str]:
+    """Tasks that are shown without suggestions, whatever the model says."""
+    slots = tables.read(path, schema.PLAN, columns=["task_id", "arm"])
+    return frozenset(slots.filter(pc.equal(slots["arm"], "control"))["task_id"].to_pylist())
 
 
 def _waiting(progress: Progress, url: str) -> WaitingForPeopleError:
@@ -125,7 +137,7 @@ def _waiting(progress: Progress, url: str) -> WaitingForPeopleError:
 
 
 def _write(
-    pieces: Pieces,
+    pieces: Iterable[Sequence[Mapping[str, Any]]],
     path: Path,
     columns: TableSchema,
     known: Collection[str],
@@ -133,7 +145,7 @@ def _write(
 ) -> None:
     """Stream rows into a table; rows of images that are gone are left out."""
     with tables.stream(path, columns) as writer:
-        for piece in pieces():
+        for piece in pieces:
             kept: Sequence[Mapping[str, Any]] = [row for row in piece if row["image_id"] in known]
             for row in kept:
                 count(row)

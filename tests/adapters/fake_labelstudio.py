@@ -73,7 +73,7 @@ class FakeLabelStudio:
         at = self.now - timedelta(seconds=late_s)
         self.tasks[task]["annotations"][self._numbers] = {
             "result": list(result), "completed_by": user, "was_cancelled": False, "lead_time": 2.5,
-            "created_at": at, "updated_at": at, "parent_prediction": None, **changes,
+            "created_at": at, "updated_at": at, **changes,
         }  # fmt: skip
         self.tasks[task]["updated_at"] = at
         return self._numbers
@@ -137,7 +137,6 @@ class FakeLabelStudio:
             "updated_at": iso(task["updated_at"]),
             "total_annotations": len(answers) - skipped,
             "cancelled_annotations": skipped,
-            "predictions": [{"id": 1, "model_version": "model-1"}],
         }
         if full:
             shown["annotations"] = [

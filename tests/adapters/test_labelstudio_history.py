@@ -15,6 +15,15 @@ def test_changes_are_added_below_what_people_wrote() -> None:
     assert history.read(text) == (Shown(FIRST, "g1", "t1"), Shown(SECOND, "g2", "t1"))
 
 
+def test_other_suggestions_are_a_change_as_well() -> None:
+    text = history.suggested(history.added("ask Anna", "g1", "t1", FIRST), "m1", FIRST)
+    assert history.suggests(text, "m1")
+    assert not history.suggests("ask Anna", "m1")
+    assert history.suggested(text, "m1", SECOND) == text
+    text = history.added(text, "g2", "t1", SECOND)
+    assert history.read(text)[-1] == Shown(SECOND, "g2", "t1", "m1")
+
+
 def test_the_same_again_changes_nothing() -> None:
     text = history.added(None, None, "t1", FIRST)
     assert history.added(text, None, "t1", SECOND) == text

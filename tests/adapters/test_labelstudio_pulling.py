@@ -93,7 +93,7 @@ def step(server: FakeLabelStudio, name: str, chance: random.Random) -> None:
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=25), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_in_steps_or_at_once_the_same_server_gives_the_same_rows(
     tmp_path: Path, steps: list[str], seed: int
 ) -> None:
@@ -183,12 +183,23 @@ def history_time() -> str:
     return "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-def test_the_model_version_is_that_of_the_prediction_that_an_answer_began_from(
+def test_the_model_version_is_that_whose_suggestions_were_shown_when_an_answer_began(
     server: FakeLabelStudio,
 ) -> None:
-    server.answer(3, 1, parent_prediction=1)
+    start = server.now.strftime("%Y-%m-%dT00:00:00.000000Z")
+    server.description = history.added("", "g1", "t1", start)
+    server.description = history.suggested(server.description, "model-1", start)
+    moment = history.next_moment(server.now, first=False)
+    server.description = history.suggested(server.description, "model-2", moment)
+    server.answer(3, 1)  # in the second of the change
+    server.pass_time(10)
+    server.answer(4, 1)
+    server.change(1, min(server.tasks[1]["annotations"]), lead_time=3.0)
     (_, answers), _, _ = pull(server)
-    assert {row["task_id"]: row["model_version"] for row in answers}["task-2"] == "model-1"
+    assert {row["task_id"]: row["model_version"] for row in answers} == {
+        "task-0": "model-1", "task-1": "model-1", "task-2": "model-1", "task-3": "model-2",
+    }  # fmt: skip
+    assert {row["guideline_digest"] for row in answers} == {"g1"}
 
 
 def test_work_of_somebody_who_left_keeps_its_name(server: FakeLabelStudio) -> None:

@@ -145,3 +145,18 @@ def test_what_is_accepted_without_a_human_is_not_waited_for(project: builders.Sm
     tool = answered(project)
     tool.answers = {key: rows for key, rows in tool.answers.items() if key[0] != accepted}
     assert run(tool).line().startswith("pull: 5 tasks done, 5 tasks, 10 answers")
+
+
+def test_the_control_arm_began_from_no_model(project: builders.SmallProject) -> None:
+    path = Path("data/select/plan.parquet")
+    slots = tables.read(path, schema.PLAN).to_pylist()
+    control = slots[0]["task_id"]
+    for slot in slots:
+        slot["arm"] = "control" if slot["task_id"] == control else "suggested"
+    tables.write_rows(slots, path, schema.PLAN)
+    tool = answered(project)
+    tool.model_version = "m1"
+    run(tool)
+    rows = tables.read(ANSWERS, schema.ANSWERS).to_pylist()
+    assert {row["model_version"] for row in rows if row["task_id"] == control} == {None}
+    assert {row["model_version"] for row in rows if row["task_id"] != control} == {"m1"}

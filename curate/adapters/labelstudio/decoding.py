@@ -28,7 +28,6 @@ def decoded(task: Task, users: Mapping[int, str], categories: Sequence[str]) -> 
         content = {
             **_content(work, "skipped" if work.skipped else "submitted", read),
             "objects": sum(row.outcome == "object" for row in read.rows),
-            "model_version": task.get("versions", {}).get(answer.get("parent_prediction")),
         }
         rows = [(row.annotation_id, row.row()) for row in read.rows]
         same = sum(one.person == work.annotator_id and one.created_at == work.created_at for one in found)
@@ -86,7 +85,6 @@ def _content(work: reading.Work, outcome: str, read: reading.Reading) -> dict[st
         "created_at": work.created_at,
         "updated_at": work.updated_at,
         "lead_time_s": work.lead_time_s,
-        "model_version": None,
         "choices": sorted((name, list(values)) for name, values in read.choices.items()),
         "comment": read.comment,
         "raw": json.dumps(read.raw, sort_keys=True) if read.raw else None,

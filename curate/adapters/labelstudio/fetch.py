@@ -24,10 +24,8 @@ _USERS = 1000
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"  # the only form that the server's filters read
 # The server applies the list of fields at every depth; without it each task brings its suggestions along.
 _FIELDS = (
-    "id,data,annotations,result,completed_by,created_username,was_cancelled,created_at,updated_at,lead_time,"
-    "parent_prediction"
+    "id,data,annotations,result,completed_by,created_username,was_cancelled,created_at,updated_at,lead_time"
 )
-_VERSIONS = "id,predictions,model_version"
 _INDEX = "id,updated_at,total_annotations,cancelled_annotations"
 
 Task = dict[str, Any]
@@ -94,14 +92,12 @@ class Reader:
     def after(self, number: int) -> Iterator[list[Task]]:
         """The content of all tasks with higher numbers, in pages; the next is read ahead."""
         pages = self._pages([], number, _PAGE, fields="all", include=_FIELDS)
-        yield from _ahead(self._with_versions(page) for page in pages)
+        yield from _ahead(pages)
 
     def content(self, numbers: Sequence[int]) -> Iterator[list[Task]]:
         """The content of these tasks, in pages; those that are gone are missing."""
         parts = (numbers[start : start + _PAGE] for start in range(0, len(numbers), _PAGE))
-        yield from _ahead(
-            self._with_versions(self._chosen(part, fields="all", include=_FIELDS)) for part in parts
-        )
+        yield from _ahead(self._chosen(part, fields="all", include=_FIELDS) for part in parts)
 
     def drafts(self) -> Iterator[tuple[Task, list[dict[str, Any]]]]:
         """Tasks in which somebody began and did not submit, with everybody's drafts."""
@@ -110,14 +106,6 @@ class Reader:
             for task in page:
                 path = f"/api/tasks/{task['id']}/drafts"
                 yield task, self._get(path, action="reading the drafts")
-
-    def _with_versions(self, page: list[Task]) -> list[Task]:
-        """The page, its tasks with `versions`: model versions by the number of the prediction."""
-        began = [t["id"] for t in page if any(answer.get("parent_prediction") for answer in t["annotations"])]
-        versions: dict[int, dict[int, str]] = {}
-        for task in self._chosen(began, fields="all", include=_VERSIONS) if began else []:
-            versions[task["id"]] = {one["id"]: str(one["model_version"]) for one in task["predictions"]}
-        return [{**task, "versions": versions.get(task["id"], {})} for task in page]
 
     def _chosen(self, numbers: Sequence[int], **parameters: str) -> list[Task]:
         chosen = {"selectedItems": {"all": False, "included": list(numbers)}}

@@ -197,7 +197,14 @@ def _snapshot(  # noqa: PLR0917 - one call
             if row["task_id"] in wanted:
                 kept = {name: row[name] for name in row if name != "reasons"}
                 choices = [(name, values) for name, values in row["choices"]]  # as Arrow's maps want them
-                yield {**kept, "choices": choices, "superseded": old, **_digests(shown[number], row)}
+                model = history.at(shown[number], row["created_at"])
+                yield {
+                    **kept,
+                    "choices": choices,
+                    "superseded": old,
+                    "model_version": model.model_version if model else None,
+                    **_digests(shown[number], row),
+                }
 
     def annotations() -> Iterator[dict[str, Any]]:
         for number, row in cache.rows():

@@ -16,9 +16,10 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from curate.adapters.labelstudio import batches, retry
+from curate.adapters.labelstudio import batches, history, retry
 from curate.adapters.labelstudio.client import Client, TransientError
 from curate.adapters.labelstudio.difference import (
     CLOSED,
@@ -61,7 +62,10 @@ def push(
     rounds = 0
     while True:
         try:
-            difference = compare(index(client, project), wanted, removed=removed)
+            there = index(client, project)
+            difference = compare(there, wanted, removed=removed)
+            if difference.copies or difference.delete:
+                difference = compare(_with_drafts(client, project, there), wanted, removed=removed)
             if first is None:
                 check(difference.sent, len(difference.sent))
                 first = difference
@@ -98,6 +102,18 @@ def index(client: Client, project: ProjectRef) -> list[Existing]:
         found += [_existing(task) for task in reply["tasks"]]
         if len(reply["tasks"]) < _PAGE:
             return found
+
+
+def _with_drafts(client: Client, project: ProjectRef, tasks: Sequence[Existing]) -> list[Existing]:
+    """The same, with what people have begun: asked for only before something is deleted."""
+    begun = {"filter": "filter:tasks:draft_exists", "operator": "equal", "type": "Boolean", "value": True}
+    query = {"filters": {"conjunction": "and", "items": [begun]}}
+    action = "reading what people have begun"
+    drafted = {
+        int(task["id"])
+        for task in pages(client, project, action=action, page_size=_PAGE, query=query, include="id")
+    }
+    return [replace(task, drafted=task.number in drafted) for task in tasks]
 
 
 def _existing(task: dict[str, Any]) -> Existing:
@@ -157,9 +173,17 @@ def _shows(client: Client, project: ProjectRef, wanted: Sequence[Wanted]) -> boo
     """Whether labelers are offered the current suggestions; sets it if not (the server checks it exists)."""
     version = next((item.model_version for item in wanted if item.suggested), None)
     path = f"/api/projects/{project.project_id}/"
-    if version is None or client.get(path, action="reading the project")["model_version"] == version:
+    if version is None:
         return True
-    client.patch(path, {"model_version": version}, action="showing the suggestions")
+    there = client.get(path, action="reading the project")
+    if there["model_version"] == version and history.suggests(there["description"], version):
+        return True
+    moment = history.next_moment(client.server_time, first=there["model_version"] in {None, "", version})
+    changed = {
+        "model_version": version,
+        "description": history.suggested(there["description"], version, moment),
+    }
+    client.patch(path, changed, action="showing the suggestions")
     return False
 
 
