@@ -192,6 +192,15 @@ def test_of_a_doubled_task_no_work_is_ever_removed() -> None:
     assert [copy.number for copy in difference.close] == [1]
 
 
+def test_work_that_somebody_has_begun_is_not_removed_either() -> None:
+    items = wanted(task())
+    copies = [existing(items[0], 1), existing(items[0], 2, drafted=True), existing(items[0], 3, drafted=True)]
+    difference = compare(copies, items)
+    assert [copy.number for copy in difference.copies] == [1]
+    assert [copy.number for copy in difference.close] == [3]
+    assert compare(copies[2:], [], removed="delete").delete == ()
+
+
 def test_suggestions_are_checked_before_anything_is_sent() -> None:
     outside = builders.annotation("one", "stop_sign", (10, 10, 500, 60), origin="model", size=(600, 120))
     (item,) = wanted(replace(task(), pre_annotations=(outside,)))

@@ -36,6 +36,7 @@ class Existing:
         overlap: Labelers that it wants.
         predictions: Suggestions that it has.
         answers: Submitted and skipped work of people.
+        drafted: Somebody began and has not submitted; only known where it matters.
     """
 
     number: int
@@ -44,6 +45,12 @@ class Existing:
     overlap: int
     predictions: int
     answers: int
+    drafted: bool = False
+
+    @property
+    def worked_on(self) -> bool:
+        """Whether it holds work of people."""
+        return self.answers > 0 or self.drafted
 
     @property
     def closed(self) -> bool:
@@ -146,10 +153,10 @@ def compare(
             continue
         pairs.append((there[0], item))
         others = there[1:]
-        copies += [task for task in others if task.answers == 0]
-        close += [task for task in others if task.answers > 0 and not task.closed]
+        copies += [task for task in others if not task.worked_on]
+        close += [task for task in others if task.worked_on and not task.closed]
     left = [task for tasks in by_key.values() for task in tasks]
-    delete = [task for task in left if removed == "delete" and task.answers == 0]
+    delete = [task for task in left if removed == "delete" and not task.worked_on]
     closing = [] if removed == "keep" else [t for t in left if t not in delete and not t.closed]
     return Difference(
         create=tuple(create),
@@ -201,7 +208,7 @@ def refuse(difference: Difference, url: str, rounds: int) -> AnnotationToolError
 
 
 def _ordered(copies: Iterable[Existing]) -> list[Existing]:
-    return sorted(copies, key=lambda task: (-task.answers, task.closed, task.number))
+    return sorted(copies, key=lambda task: (-task.answers, not task.drafted, task.closed, task.number))
 
 
 def _name(task: Existing) -> str:

@@ -62,10 +62,7 @@ def push(
     rounds = 0
     while True:
         try:
-            there = index(client, project)
-            difference = compare(there, wanted, removed=removed)
-            if difference.copies or difference.delete:
-                difference = compare(_with_drafts(client, project, there), wanted, removed=removed)
+            difference = look(client, project, wanted, removed=removed)
             if first is None:
                 check(difference.sent, len(difference.sent))
                 first = difference
@@ -77,6 +74,17 @@ def push(
             rounds += 1
         except TransientError as error:
             pauses.wait(error)
+
+
+def look(
+    client: Client, project: ProjectRef, wanted: Sequence[Wanted], *, removed: RemovedTasks
+) -> Difference:
+    """What is to be done; changes nothing."""
+    there = index(client, project)
+    difference = compare(there, wanted, removed=removed)
+    if difference.copies or difference.delete:
+        return compare(_with_drafts(client, project, there), wanted, removed=removed)
+    return difference
 
 
 def index(client: Client, project: ProjectRef) -> list[Existing]:

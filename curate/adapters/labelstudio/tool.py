@@ -77,10 +77,11 @@ class LabelStudioTool:
         existing, settings = project.plan(self._client, spec)
         names = tuple(category.name for category in spec.categories)
         wanted = drafting.wanted_tasks(tasks, names, self._storage)
-        there = []
-        if existing is not None:
-            there = sync.index(self._client, project.reference(self._client, int(existing["id"])))
-        difference = compare(there, wanted, removed=removed)
+        if existing is None:
+            difference = compare([], wanted)
+        else:
+            there = project.reference(self._client, int(existing["id"]))
+            difference = sync.look(self._client, there, wanted, removed=removed)
         drafting.check(difference.sent, len(difference.sent))
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
         title = project.title_for(spec.title, spec.labeler)
