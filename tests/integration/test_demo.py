@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +116,8 @@ def test_quality_is_measured_on_gold_and_between_the_arms(demo: Path) -> None:
     assert arms["suggested"]["answers"] > arms["control"]["answers"]
     everything = quality["suggestions"]["all"]
     assert min(everything[fate]["value"] for fate in ("accepted", "edited", "rejected")) > 0
-    assert quality["seeded_errors"]["all"]["n"] > 0
+    plan = pq.read_table(demo / "data/select/plan.parquet").to_pylist()
+    assert quality["seeded_errors"]["all"]["n"] == sum(row["seeded_kind"] is not None for row in plan)
     assert quality["outdated"] == {"answers": 0, "unknown": 0}
     assert "simulated and their times are made up" in (demo / "data/release/README.md").read_text()
 
