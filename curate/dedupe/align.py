@@ -98,7 +98,7 @@ def warp(first: Floats, placement: NDArray[np.float64], work: Floats) -> int:
 
 @compiled
 def _weigh(second: Floats, work: Floats) -> None:
-    """Weights into row 4 of `work`: pixels that no gain and offset fit count little, those outside nothing."""
+    """Weights into row 4 of `work`: little where no gain and offset fit, nothing outside the picture."""
     count, row = len(second), work.shape[1]
     first, inside, weights = work[0, :count], work[3, :count], work[4, :count]
     one, weighted, other = work[5, :count], work[6, :count], work[7, :count]

@@ -1,8 +1,8 @@
 # ruff: noqa: PLR0917 - compiled functions take positional arguments only
 """Intrinsics that numba lacks: bits counted eight hashes at a time, sums of products sixteen at a time.
 
-LLVM turns the first into AVX-512's VPOPCNTQ, AVX2's table look-up or NEON's CNT, whatever the machine has. The
-sums are taken in one order on every machine and in every run. (A compiler that may choose the order,
+LLVM turns the first into AVX-512's VPOPCNTQ, AVX2's table look-up or NEON's CNT, whatever the machine has.
+The sums are taken in one order on every machine and in every run. (A compiler that may choose the order,
 `fastmath`, chooses another one when machine code comes from numba's cache.)
 """
 
