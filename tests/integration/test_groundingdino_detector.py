@@ -12,6 +12,7 @@ import torch
 import transformers
 
 from curate.adapters.groundingdino_detector import GroundingDinoDetector, _build
+from curate.adapters.torch_device import Precision
 from curate.errors import ModelError
 from curate.params import DetectorParams
 from tests.adapters.small_models import category, noise, text_config, write_vocabulary
@@ -38,10 +39,13 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "groundingdino_swint_ogc.pth"
 
 
-def load(checkpoint: Path, config: str | None = "SwinT_OGC") -> GroundingDinoDetector:
-    return GroundingDinoDetector(
-        DetectorParams(kind="groundingdino", model=str(checkpoint), config=config), device="cpu"
+def load(
+    checkpoint: Path, config: str | None = "SwinT_OGC", precision: Precision = "auto"
+) -> GroundingDinoDetector:
+    settings = DetectorParams.model_validate(
+        {"kind": "groundingdino", "model": str(checkpoint), "config": config}
     )
+    return GroundingDinoDetector(settings, device="cpu", precision=precision)
 
 
 def refused(checkpoint: Path, config: str | None = "SwinT_OGC") -> str:
@@ -75,6 +79,16 @@ def test_the_image_is_encoded_once_for_two_texts(checkpoint: Path) -> None:
     (found,) = detector.detect(strip, CATEGORIES)
     assert len(seen) == 1
     assert found.scores == pytest.approx(-np.sort(-np.concatenate([one.scores for one in apart])), abs=1e-5)
+
+
+def test_half_precision_detects_with_whole_coordinates(checkpoint: Path) -> None:
+    strip = [noise(0, 20, 200)]
+    (found,) = load(checkpoint, precision="bfloat16").detect(strip, CATEGORIES)
+    (exact,) = load(checkpoint).detect(strip, CATEGORIES)
+    assert len(found.scores) > 100
+    assert not np.array_equal(found.scores, exact.scores)  # it is in use
+    places = np.unique(found.boxes[:, 0].round(4))
+    assert len(places) > 100  # of 8 bits there would be fewer
 
 
 def test_refusals_are_one_line(checkpoint: Path, tmp_path: Path) -> None:
