@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from curate.adapters.labelstudio import accounts
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.labeling import taxonomy
-from curate.ports import ProjectSpec
+from curate.ports import ImageChoice, ProjectSpec
 from curate.qa import tasks
 from curate.records import Annotation, derived_id
 from tests import builders
@@ -35,6 +36,8 @@ BLUE_PIXELS = """() => [...document.querySelectorAll('canvas')].reduce((sum, can
     if (data[i + 3] > 20 && data[i + 2] > data[i] + 60 && data[i + 2] > data[i + 1] + 60) sum += 1;
   return sum;
 }, 0)"""
+# The controls that the page has built from the project's configuration.
+CONTROLS = "() => [...window.Htx.annotationStore.names.values()].map(control => control.type)"
 EMAIL, PASSWORD = "browser@demo.invalid", "a-long-password"
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 
@@ -71,7 +74,14 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
     tool = LabelStudioTool(labelstudio)
     categories = taxonomy.load(Path("taxonomy.yaml"))
     reference = tool.ensure_project(
-        ProjectSpec("in a browser", categories, "", 1, Path("data/ingest/images"))
+        ProjectSpec(
+            "in a browser",
+            categories,
+            "",
+            1,
+            Path("data/ingest/images"),
+            choices=(ImageChoice("weather", ("sun", "rain")),),
+        )
     )
     tool.push_tasks(reference, drafts)
     foreign: list[str] = []
@@ -90,13 +100,16 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
         listed.first.wait_for(timeout=60_000)
         assert sorted(listed.all_inner_texts()) == sorted(str(row.category) for row in suggested)
     page.wait_for_function(f"() => ({BLUE_PIXELS})() > 1000", timeout=30_000)
+    for control in ("rectanglelabels", "brushlabels", "polygonlabels", "choices"):
+        assert control in page.evaluate(CONTROLS)
+    page.get_by_text(re.compile("^rain")).first.wait_for(timeout=30_000)  # its hot key follows
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / "labelling_page.png")
     with page.expect_response(is_submission) as submitted:
         page.click("button:has-text('Submit')")
     assert submitted.value.status == 201
 
-    pulled, progress = tool.pull_annotations(reference, {slots[0].task_id: 1})
+    pulled, progress = tool.pull_annotations(reference, {key: 1})
     assert progress.tasks_done == 1
     content = {row.parent_id: (row.category, row.bbox_xyxy, row.rle) for row in pulled}
     assert content == {row.annotation_id: (row.category, row.bbox_xyxy, row.rle) for row in suggested}
