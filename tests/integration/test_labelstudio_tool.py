@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import pickle
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +23,7 @@ from curate.ports import ImageChoice, ProjectRef, ProjectSpec, TaskDraft
 from curate.qa import tasks
 from curate.records import Annotation, Category
 from tests import builders
+from tests.integration.killed_push import push_and_die
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 IMAGES = Path("data/ingest/images")
@@ -138,37 +135,6 @@ def test_two_projects_of_one_title_are_not_guessed_at(
         reader.sdk.projects.create(title="twins", label_config="<View></View>")
     with pytest.raises(AnnotationToolError, match=r"several projects on .* are called 'twins'"):
         tool.find_project("twins")
-
-
-KILLED_PUSH = """
-import os, pickle, signal, sys
-from pathlib import Path
-from curate.adapters.labelstudio import client, connection
-from curate.adapters.labelstudio.tool import LabelStudioTool
-
-request, (method, part), left = client.Client._request, sys.argv[1].split(), int(sys.argv[2])
-
-def dying(self, sent, path, **rest):
-    global left
-    answer = request(self, sent, path, **rest)
-    left -= sent == method and part in path
-    if left == 0:  # the server has done it, but nobody will know
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer
-
-client.Client._request = dying
-reference, drafts = pickle.load(sys.stdin.buffer)
-LabelStudioTool(connection.resolve(Path()), batch_size=1).push_tasks(reference, drafts)
-"""
-
-
-def push_and_die(root: Path, reference: ProjectRef, drafts: list[TaskDraft], deadly: str, after: int) -> None:
-    """Push in a process that is killed right after the server has applied a chosen request."""
-    command = [sys.executable, "-c", KILLED_PUSH, deadly, str(after)]
-    done = subprocess.run(
-        command, cwd=root, input=pickle.dumps((reference, drafts)), check=False, timeout=120
-    )
-    assert done.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("after", [1, 3, 5])
