@@ -14,7 +14,7 @@ from benchmarks.result import Target, figure
 
 NAME = "autolabel"
 COMMAND = "make bench-autolabel"
-IMAGES = 2 if result.quick() else 8
+IMAGES = 2 if result.quick() else 6
 SIZE = (1066, 800)  # pixels, width and height
 SMALL = (20, 60) if result.quick() else (500, 5_000)  # images
 SMALL_SIZE = (160, 120)
