@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -21,6 +20,16 @@ Made from the models in `curate/params/` by `curate params doc`; do not edit by 
 project stand in `params.yaml`; what is left out there has the default below. An unknown name, a wrong type
 or a value out of range is refused with the line, the value and the nearest known name.
 """
+
+_BOUNDS = {  # by the attribute of annotated_types' and pydantic's rules
+    "ge": "≥ {}",
+    "gt": "> {}",
+    "le": "≤ {}",
+    "lt": "< {}",
+    "min_length": "at least {} characters",
+    "max_length": "at most {} characters",
+    "pattern": "matches `{}`",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +110,12 @@ def _allowed(field: FieldInfo) -> str:
     for part in (field.annotation, *typing.get_args(field.annotation)):
         if typing.get_origin(part) is Literal:
             return ", ".join(f"`{choice}`" for choice in typing.get_args(part))
-    bounds: list[str] = []
-    for rule in field.metadata:
-        match rule:
-            case annotated_types.Ge(ge=low):
-                bounds.append(f"≥ {low}")
-            case annotated_types.Gt(gt=low):
-                bounds.append(f"> {low}")
-            case annotated_types.Le(le=high):
-                bounds.append(f"≤ {high}")
-            case annotated_types.Lt(lt=high):
-                bounds.append(f"< {high}")
-            case annotated_types.MinLen(min_length=low):
-                bounds.append(f"at least {low} characters")
-            case annotated_types.MaxLen(max_length=high):
-                bounds.append(f"at most {high} characters")
-            case _:
-                pattern = getattr(rule, "pattern", None)
-                if pattern is not None:
-                    bounds.append(f"matches `{pattern}`")
-    return ", ".join(bounds)
+    return ", ".join(bound for rule in field.metadata if (bound := _bound(rule)) is not None)
+
+
+def _bound(rule: Any) -> str | None:
+    for attribute, text in _BOUNDS.items():
+        value = getattr(rule, attribute, None)
+        if value is not None:
+            return text.format(value)
+    return None

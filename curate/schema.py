@@ -91,7 +91,7 @@ ANNOTATIONS = TableSchema(
         ("created_at", _TEXT, True),  # from the server, ISO 8601 UTC
         ("updated_at", _TEXT, True),  # from the server, ISO 8601 UTC
         ("outcome", _TEXT, False),  # object | empty (looked, nothing there) | skipped | rejected | failed
-        ("reject_reason", _TEXT, True),  # why a box is no suggestion (rejected), an image not looked at (failed)
+        ("reject_reason", _TEXT, True),  # why a box is no suggestion, or an image was not looked at
         ("taxonomy_digest", _TEXT, True),  # of the taxonomy that the row was made with; null = not known
         ("guideline_digest", _TEXT, True),  # of the guideline that the labeler was shown; null = not known
     ),

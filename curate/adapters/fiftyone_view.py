@@ -87,7 +87,7 @@ def _built(root: Path, stage: str) -> Any:
     dataset = fiftyone_dataset.build(fo, name, content, _colours(root))
     for number, what in (
         (content.unreadable, "dropped files could not be decoded and have no picture to show"),
-        (content.missing, "upright files have vanished: run dvc repro --force ingest"),
+        (content.missing, "upright files have vanished: run dvc repro"),
     ):
         if number:
             print(f"FiftyOne: {number:,} {what}", file=sys.stderr)  # noqa: T201

@@ -214,7 +214,7 @@ def _other_size(image: ImageFile, pixels: UInt8Image) -> Failed | None:
     if (width, height) == image.size:
         return None
     detail = f"image {image.path} has {width}x{height} pixels, its table says {image.width}x{image.height}"
-    return Failed("unreadable", f"{detail}: run `dvc repro --force ingest`")
+    return Failed("unreadable", f"{detail}: run `dvc repro`")
 
 
 def _make_folder(folder: Path) -> None:

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from curate.params.section import Section
 
-
 _SHA256 = r"^[0-9a-f]{64}$"
 
 

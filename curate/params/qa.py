@@ -11,14 +11,16 @@ from curate.params.section import Section
 
 
 class QaParams(Section):
-    """Who must look at what: docs/plan.md. A size below 1 is a share of the kept images, from 1 on a number."""
+    """Who must look at what (docs/plan.md). A size below 1 is a share of the images, from 1 on a number."""
 
     audit: float = Field(0.0, ge=0, description="size of the random audit sample")
     margin: float = Field(
         0.05, gt=0, lt=0.5, description="wanted margin of error of a share found in the audit sample"
     )
     confidence: float = Field(0.95, gt=0, lt=1, description="probability that the margin holds")
-    uncertain: float = Field(0.0, ge=0, description="how many of the images that the models are least sure of")
+    uncertain: float = Field(
+        0.0, ge=0, description="how many of the images that the models are least sure of"
+    )
     near_score: float = Field(
         0.1, gt=0, le=1, description="of score; so close to a threshold, or to another category, is uncertain"
     )
@@ -55,7 +57,9 @@ class QaParams(Section):
     blind: Literal["server", "strict"] = Field(
         "server", description="strict = a project of their own for each of `people`"
     )
-    people: tuple[str, ...] = Field((), description="e-mail addresses of the labelers; needed by blind: strict")
+    people: tuple[str, ...] = Field(
+        (), description="e-mail addresses of the labelers; needed by blind: strict"
+    )
     seed: int = Field(0, ge=0, description="of every random choice")
     labelers: Literal["people", "simulated"] = Field(
         "people", description="who annotates; stated in the card"

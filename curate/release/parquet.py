@@ -213,4 +213,4 @@ def _read(content: Content, index: int) -> bytes:
 
 
 def _vanished(image_id: str, path: str) -> InputError:
-    return InputError(f"{path} (image {image_id[:12]}) has disappeared: run dvc repro --force ingest")
+    return InputError(f"{path} (image {image_id[:12]}) has disappeared: run dvc repro")

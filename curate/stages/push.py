@@ -139,7 +139,7 @@ def _drafts(inputs: Inputs, names: Sequence[str]) -> list[TaskDraft]:
     drafts = tasks.draft_tasks(slots, by_id, _annotations(inputs.annotations), names=names)
     for draft in drafts:
         if not Path(draft.path).is_file():
-            raise InputError(f"{draft.path} disappeared: run `dvc repro --force ingest`")
+            raise InputError(f"{draft.path} disappeared: run `dvc repro`")
     return drafts
 
 

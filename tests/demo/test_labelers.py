@@ -133,7 +133,7 @@ def test_an_answer_depends_on_person_and_image_only() -> None:
 
 
 def test_what_is_drawn_by_hand_does_not_depend_on_the_suggestions() -> None:
-    """Suggestions are left or not; an object drawn by hand is the same, so the arms differ in nothing else."""
+    """Suggestions are left or not; an object drawn by hand is the same: the arms differ in nothing else."""
     two = {key: [*objects, {**objects[0], "category": "parking_sign"}] for key, objects in TRUTH.items()}
     with_help, without = (
         labelers.answer(job(FIRST, **given), two, NAMES, 0)["result"]

@@ -124,7 +124,7 @@ def test_a_vanished_image_is_named(project: Content) -> None:
     path = Path(image("one").path or "")
     (shard,) = parquet.plan_shards(project, ["train"] * 7)
     path.unlink()
-    expected = f"{path} .* has disappeared: run dvc repro --force ingest"
+    expected = f"{path} .* has disappeared: run dvc repro"
     with pytest.raises(InputError, match=expected):
         list(parquet.write_shard(Path(shard.name), shard, project, row_group_size=10))
     with pytest.raises(InputError, match=expected):

@@ -83,7 +83,7 @@ def test_an_image_that_disappeared_is_named_before_anything_is_sent(project: bui
     path = next(image.path for image in project.images if image.drop_reason is None)
     assert path is not None
     Path(path).unlink()
-    with pytest.raises(InputError, match=f"{path} disappeared: run `dvc repro --force ingest`"):
+    with pytest.raises(InputError, match=f"{path} disappeared: run `dvc repro`"):
         run(tool)
     assert not tool.specs
     assert not RECEIPT.exists()
