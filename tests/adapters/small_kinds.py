@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import transformers
 
-from tests.adapters.small_models import WORDS, text_config, write_vocabulary
+from tests.adapters.small_models import WORDS, grounding_dino, write_vocabulary
 
 
 def clip_tokenizer(folder: Path) -> transformers.CLIPTokenizerFast:
@@ -78,28 +78,7 @@ def save_owl(folder: Path, *, version: int = 2, seed: int = 0) -> Path:
 def save_mm_grounding_dino(folder: Path, *, seed: int = 0) -> Path:
     """MM-Grounding-DINO; sees 64 x 96 pixels, 9 boxes an image."""
     torch.manual_seed(seed)
-    config = transformers.MMGroundingDinoConfig(
-        backbone_config=transformers.SwinConfig(
-            image_size=64,
-            embed_dim=16,
-            depths=[1, 1],
-            num_heads=[1, 2],
-            window_size=4,
-            out_features=["stage1", "stage2"],
-        ),
-        text_config=text_config(),
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        num_feature_levels=2,
-        num_queries=9,
-        max_text_len=16,
-        init_std=0.3,
-    )
+    config = transformers.MMGroundingDinoConfig(**grounding_dino(), max_text_len=16)
     transformers.MMGroundingDinoForObjectDetection(config).save_pretrained(folder)
     tokenizer = transformers.BertTokenizerFast(vocab_file=str(write_vocabulary(folder / "vocab.txt")))
     images = transformers.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})

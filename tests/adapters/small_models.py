@@ -38,11 +38,10 @@ def text_config(**changes: Any) -> dict[str, Any]:
     }
 
 
-def save_detector(folder: Path, *, seed: int = 0, max_text_len: int = 16) -> Path:
-    """A Grounding DINO of 0.3 million parameters in the format of transformers; sees 64 x 96 pixels."""
-    torch.manual_seed(seed)
-    config = transformers.GroundingDinoConfig(
-        backbone_config=transformers.SwinConfig(
+def grounding_dino() -> dict[str, Any]:
+    """Settings that its configuration and MM-Grounding-DINO's share."""
+    return {
+        "backbone_config": transformers.SwinConfig(
             image_size=64,
             embed_dim=16,
             depths=[1, 1],
@@ -50,19 +49,24 @@ def save_detector(folder: Path, *, seed: int = 0, max_text_len: int = 16) -> Pat
             window_size=4,
             out_features=["stage1", "stage2"],
         ),
-        text_config=text_config(),
-        d_model=32,
-        encoder_layers=1,
-        decoder_layers=1,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        num_feature_levels=2,
-        num_queries=9,
-        max_text_len=max_text_len,
-        init_std=0.3,  # large enough that scores differ
-    )
+        "text_config": text_config(),
+        "d_model": 32,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "encoder_ffn_dim": 32,
+        "decoder_ffn_dim": 32,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "num_feature_levels": 2,
+        "num_queries": 9,
+        "init_std": 0.3,  # large enough that scores differ
+    }
+
+
+def save_detector(folder: Path, *, seed: int = 0, max_text_len: int = 16) -> Path:
+    """A Grounding DINO of 0.3 million parameters in the format of transformers; sees 64 x 96 pixels."""
+    torch.manual_seed(seed)
+    config = transformers.GroundingDinoConfig(**grounding_dino(), max_text_len=max_text_len)
     transformers.GroundingDinoForObjectDetection(config).save_pretrained(folder)
     tokenizer = transformers.BertTokenizerFast(vocab_file=str(write_vocabulary(folder / "vocab.txt")))
     images = transformers.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})

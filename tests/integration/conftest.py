@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from curate import schema, tables
 from curate.adapters.labelstudio import connection, process, server
 from curate.adapters.labelstudio.connection import Connection
+from curate.ports import TaskDraft
+from curate.qa import tasks
+from curate.records import Annotation
 from tests import builders
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -58,3 +63,16 @@ def labelstudio_state(labelstudio_root: Path, tmp_path_factory: pytest.TempPathF
     for name in ("server.json", "lock"):
         (state / name).unlink(missing_ok=True)
     return state
+
+
+@pytest.fixture
+def drafts(labelstudio_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[TaskDraft]:
+    """Six tasks; the first two want two labelers."""
+    monkeypatch.chdir(labelstudio_root)
+    slots = tables.read(Path("data/select/plan.parquet"), schema.PLAN).to_pylist()
+    images = tables.read(Path("data/dedupe/images.parquet"), schema.IMAGES).to_pylist()
+    rows = tables.read(Path("data/autolabel/annotations.parquet"), schema.ANNOTATIONS).to_pylist()
+    drafted = tasks.draft_tasks(
+        slots, {image["image_id"]: image for image in images}, map(Annotation.from_row, rows)
+    )
+    return [replace(draft, overlap=2 if number < 2 else 1) for number, draft in enumerate(drafted)]

@@ -12,34 +12,18 @@ from typing import Any
 
 import pytest
 
-from curate import schema, tables
 from curate.adapters.labelstudio import accounts, client, connection, retry, server, sync
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
 from curate.ports import ProjectRef, ProjectSpec, TaskDraft
-from curate.qa import tasks
-from curate.records import Annotation
 from tests.integration import fault_proxy
 from tests.integration.fault_proxy import FaultProxy, get_to, post_to, request_to
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 IMAGES = Path("data/ingest/images")
 TIMEOUT_S = 3.0
-
-
-@pytest.fixture
-def drafts(labelstudio_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[TaskDraft]:
-    """Six tasks; the first two want two labelers."""
-    monkeypatch.chdir(labelstudio_root)
-    slots = tables.read(Path("data/select/plan.parquet"), schema.PLAN).to_pylist()
-    images = tables.read(Path("data/dedupe/images.parquet"), schema.IMAGES).to_pylist()
-    rows = tables.read(Path("data/autolabel/annotations.parquet"), schema.ANNOTATIONS).to_pylist()
-    drafted = tasks.draft_tasks(
-        slots, {image["image_id"]: image for image in images}, map(Annotation.from_row, rows)
-    )
-    return [replace(draft, overlap=2 if number < 2 else 1) for number, draft in enumerate(drafted)]
 
 
 @pytest.fixture

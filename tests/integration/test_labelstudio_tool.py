@@ -12,7 +12,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from curate import schema, tables
 from curate.adapters.labelstudio import accounts, client, drafting, history, project, sync
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.storage import LocalFiles
@@ -20,8 +19,7 @@ from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
 from curate.ports import ImageChoice, ProjectRef, ProjectSpec, TaskDraft
-from curate.qa import tasks
-from curate.records import Annotation, Category
+from curate.records import Category
 from tests import builders
 from tests.integration.killed_push import push_and_die
 
@@ -30,19 +28,6 @@ IMAGES = Path("data/ingest/images")
 PASSWORD = "a-long-password"
 FIRST, SECOND = "first@demo.invalid", "second@demo.invalid"
 _numbers = itertools.count(1)
-
-
-@pytest.fixture
-def drafts(labelstudio_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[TaskDraft]:
-    """Six tasks; the first two want two labelers."""
-    monkeypatch.chdir(labelstudio_root)
-    slots = tables.read(Path("data/select/plan.parquet"), schema.PLAN).to_pylist()
-    images = tables.read(Path("data/dedupe/images.parquet"), schema.IMAGES).to_pylist()
-    rows = tables.read(Path("data/autolabel/annotations.parquet"), schema.ANNOTATIONS).to_pylist()
-    drafted = tasks.draft_tasks(
-        slots, {image["image_id"]: image for image in images}, map(Annotation.from_row, rows)
-    )
-    return [replace(draft, overlap=2 if number < 2 else 1) for number, draft in enumerate(drafted)]
 
 
 @pytest.fixture
