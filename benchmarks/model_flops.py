@@ -36,7 +36,7 @@ def gflop(model: str) -> float:
         encode = _encoder(_OF.get(model, model))
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             encode()
-    return counter.get_total_flops() / 1e9
+    return float(counter.get_total_flops()) / 1e9
 
 
 def _encoder(name: str) -> Callable[[], Any]:
