@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from curate.errors import AnnotationToolError
-from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
+from curate.ports import ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
 from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, UInt8Image
 
 
@@ -72,16 +72,6 @@ class FakeAnnotationTool:
         unchanged = len(tasks) - len(created) - len(replaced)
         gone = {"keep": (surplus, 0, 0), "close": (0, surplus, 0), "delete": (0, 0, surplus)}[removed]
         return PushCounts(len(created), unchanged, len(replaced), *gone)
-
-    def pull_annotations(
-        self, project: ProjectRef, wanted: Mapping[str, int]
-    ) -> tuple[list[Annotation], Progress]:
-        assert project.project_id >= 1
-        people = {key: sum(task == key for task, _ in self.answers) for key in wanted}
-        done = {key: min(people[key], number) for key, number in wanted.items()}
-        rows = [row for (task, _), given in self.answers.items() if task in wanted for row in given]
-        finished = sum(done[key] == number for key, number in wanted.items())
-        return rows, Progress(sum(done.values()), sum(wanted.values()), finished, len(wanted))
 
     def answer(self, person: str, *rows: Annotation) -> None:
         """A person submits the rows of one task."""

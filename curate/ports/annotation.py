@@ -200,16 +200,3 @@ class AnnotationTool(Protocol):
         Raises:
             AnnotationToolError: As those two would.
         """
-
-    def pull_annotations(
-        self, project: ProjectRef, wanted: Mapping[str, int]
-    ) -> tuple[list[Annotation], Progress]:
-        """Every annotator's submitted or skipped work on the wanted tasks.
-
-        Args:
-            project: The project to read.
-            wanted: Labelers wanted by task_id.
-
-        Returns:
-            Rows of origin "human", and how far people are.
-        """

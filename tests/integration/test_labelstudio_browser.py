@@ -19,6 +19,7 @@ from curate.ports import ImageChoice, ProjectSpec
 from curate.qa import tasks
 from curate.records import Annotation, derived_id
 from tests import builders
+from tests.integration import pulled
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 CHROMIUM = "/usr/bin/chromium"
@@ -109,11 +110,11 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
         page.click("button:has-text('Submit')")
     assert submitted.value.status == 201
 
-    pulled, progress = tool.pull_annotations(reference, {key: 1})
+    read, progress = pulled.rows(labelstudio, reference, {key: 1})
     assert progress.tasks_done == 1
-    content = {row.parent_id: (row.category, row.bbox_xyxy, row.rle) for row in pulled}
+    content = {row.parent_id: (row.category, row.bbox_xyxy, row.rle) for row in read}
     assert content == {row.annotation_id: (row.category, row.bbox_xyxy, row.rle) for row in suggested}
-    assert all(row.annotator_id == EMAIL and (row.lead_time_s or 0) > 0 for row in pulled)
+    assert all(row.annotator_id == EMAIL and (row.lead_time_s or 0) > 0 for row in read)
     assert foreign == []  # nothing leaves this machine
 
 

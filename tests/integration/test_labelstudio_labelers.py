@@ -23,6 +23,7 @@ from curate.qa import plan, tasks
 from curate.records import Annotation
 from demo import labelers
 from tests import builders
+from tests.integration import pulled
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -49,7 +50,7 @@ def folder(labelstudio_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return labelstudio_root
 
 
-def push(labelstudio: Connection, title: str) -> tuple[LabelStudioTool, ProjectRef, dict[str, int]]:
+def push(labelstudio: Connection, title: str) -> tuple[ProjectRef, dict[str, int]]:
     """A project whose six tasks want both labelers."""
     slots = tables.read(Path("data/select/plan.parquet"), schema.PLAN).to_pylist()
     images = {row["image_id"]: row for row in tables.read(IMAGES, schema.IMAGES).to_pylist()}
@@ -58,7 +59,7 @@ def push(labelstudio: Connection, title: str) -> tuple[LabelStudioTool, ProjectR
     categories = taxonomy.load(Path("taxonomy.yaml"))
     reference = tool.ensure_project(ProjectSpec(title, categories, "", 2, Path("data/ingest/images")))
     tool.push_tasks(reference, tasks.draft_tasks(slots, images, map(Annotation.from_row, rows)))
-    return tool, reference, dict(plan.labelers_wanted(slot["task_id"] for slot in slots))
+    return reference, dict(plan.labelers_wanted(slot["task_id"] for slot in slots))
 
 
 def content(rows: list[Annotation]) -> list[tuple[Any, ...]]:
@@ -85,22 +86,22 @@ def label(labelstudio: Connection, title: str, **settings: Any) -> int:
 
 @pytest.mark.usefixtures("folder")
 def test_both_answer_everything_once_and_twice_is_the_same(labelstudio: Connection) -> None:
-    tool, reference, wanted = push(labelstudio, "simulated")
+    reference, wanted = push(labelstudio, "simulated")
     assert label(labelstudio, "simulated", limit=3) == 3
-    _, half = tool.pull_annotations(reference, wanted)
+    _, half = pulled.rows(labelstudio, reference, wanted)
     assert half.slots_done == 3
     assert label(labelstudio, "simulated") == 9
     assert label(labelstudio, "simulated") == 0
-    rows, progress = tool.pull_annotations(reference, wanted)
+    rows, progress = pulled.rows(labelstudio, reference, wanted)
     assert (progress.slots_done, progress.slots_needed, progress.superseded) == (12, 12, 0)
     assert {row.annotator_id for row in rows} == set(EMAILS)
     assert all(row.parent_id for row in rows if row.outcome == "object")
     assert all((row.lead_time_s or 0) > 0 for row in rows)
 
     # Another project, other numbers on the server: the same answers.
-    other_tool, other, _ = push(labelstudio, "simulated again")
+    other, _ = push(labelstudio, "simulated again")
     assert label(labelstudio, "simulated again") == 12
-    assert content(other_tool.pull_annotations(other, wanted)[0]) == content(rows)
+    assert content(pulled.rows(labelstudio, other, wanted)[0]) == content(rows)
 
 
 KILLED_LABELERS = """
@@ -124,7 +125,7 @@ labelers.main()
 
 
 def test_killed_in_the_middle_and_run_again(folder: Path, labelstudio: Connection) -> None:
-    tool, reference, wanted = push(labelstudio, "simulated and killed")
+    reference, wanted = push(labelstudio, "simulated and killed")
     params = {"qa": {"labelers": "simulated"}, "labelstudio": {"project": "simulated and killed"}}
     (folder / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
@@ -135,19 +136,19 @@ def test_killed_in_the_middle_and_run_again(folder: Path, labelstudio: Connectio
         timeout=120,
     )
     assert killed.returncode == -signal.SIGKILL
-    _, progress = tool.pull_annotations(reference, wanted)
+    _, progress = pulled.rows(labelstudio, reference, wanted)
     assert 5 <= progress.slots_done < 12
     command = [sys.executable, "-m", "demo.labelers", "--root", str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.startswith("SIMULATED labelers: ")
-    rows, progress = tool.pull_annotations(reference, wanted)
+    rows, progress = pulled.rows(labelstudio, reference, wanted)
     assert progress.slots_done == 12
     push(labelstudio, "simulated and not killed")
     label(labelstudio, "simulated and not killed")
     reader = client.Client(labelstudio, timeout_s=60)
     whole = project.find(reader, "simulated and not killed")
     assert whole is not None
-    expected, _ = tool.pull_annotations(project.reference(reader, whole["id"]), wanted)
+    expected, _ = pulled.rows(labelstudio, project.reference(reader, whole["id"]), wanted)
     assert content(rows) == content(expected)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from curate.adapters.labelstudio import answers, drafting, project, retry, storage, sync
+from curate.adapters.labelstudio import drafting, project, retry, storage, sync
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.difference import compare
 from curate.adapters.labelstudio.storage import LocalFiles, Storage
 from curate.errors import AnnotationToolError
 from curate.params import LabelStudioParams
-from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
-from curate.records import Annotation
+from curate.ports import ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
 
 IMAGES_ROOT = Path("data/ingest/images")  # relative to the project's root, as in the tables
 
@@ -86,12 +85,6 @@ class LabelStudioTool:
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
         title = project.title_for(spec.title, spec.labeler)
         return PushPlan(title, lines, difference.counts(), difference.examples())
-
-    def pull_annotations(
-        self, project: ProjectRef, wanted: Mapping[str, int]
-    ) -> tuple[list[Annotation], Progress]:
-        """Every person's work on the wanted tasks, and how far they are."""
-        return answers.pull(self._client, project, wanted, self._categories(project))
 
     def _categories(self, reference: ProjectRef) -> tuple[str, ...]:
         found = retry.until_done(lambda: project.get(self._client, reference.project_id))
