@@ -6,8 +6,9 @@ import numpy as np
 
 from curate.geometry import masks
 from curate.geometry.boxes import box_iou
-from curate.labeling import rows, taxonomy
-from curate.labeling.models import Models
+from curate.labeling import taxonomy
+from curate.labeling.run import rows
+from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
 from curate.records import Category, Detections
 from demo.scenes import HELD_OUT_SEEDS, Scene, draw_scene

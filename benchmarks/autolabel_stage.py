@@ -11,7 +11,7 @@ from typing import Any
 from curate import schema, tables
 from curate.engines import placement
 from curate.engines.local import LocalEngine
-from curate.labeling.models import Models
+from curate.labeling.run.models import Models
 from curate.params import AutolabelParams, load
 from curate.stages import autolabel
 from pipelines import models

@@ -7,7 +7,7 @@ from curate.adapters.groundingdino_detector import GroundingDinoDetector
 from curate.adapters.segment_anything_segmenter import SegmentAnythingSegmenter
 from curate.adapters.transformers_detector import TransformersDetector
 from curate.adapters.transformers_segmenter import TransformersSegmenter
-from curate.labeling.models import Models
+from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
 from curate.ports import Detector, Segmenter
 

@@ -6,9 +6,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from curate.adapters import deformable
 from curate.adapters.torch_device import Place
 from curate.extras import require
-from curate.labeling import deformable
 
 _PACKAGE = "groundingdino.models.GroundingDINO.ms_deform_attn"
 _NAME = "multi_scale_deformable_attn_pytorch"
@@ -26,7 +26,7 @@ _ARGUMENTS = (
 
 
 def gather_on_cpu(model: Any, place: Place) -> None:
-    """Let a model of transformers compute it by `curate.labeling.deformable`; on a GPU nothing changes.
+    """Let a model of transformers compute it by `curate.adapters.deformable`; on a GPU nothing changes.
 
     Scores move by their last digits, because the same sums are taken in another order.
     """

@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.errors import InputError
-from curate.labeling import labeler, roster, shard_files, taxonomy
-from curate.labeling.collecting import Collected
-from curate.labeling.failures import Failures
-from curate.labeling.models import Models
-from curate.labeling.scores import Scores
+from curate.labeling import taxonomy
+from curate.labeling.run import labeler, roster, shard_files
+from curate.labeling.run.collecting import Collected
+from curate.labeling.run.failures import Failures
+from curate.labeling.run.models import Models
+from curate.labeling.run.scores import Scores
 from curate.params import AutolabelParams
 from curate.ports import Engine
 from curate.records import StageReport

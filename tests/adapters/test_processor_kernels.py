@@ -8,8 +8,7 @@ import torch
 from groundingdino.models.GroundingDINO import ms_deform_attn
 from segment_anything.modeling.image_encoder import Attention
 
-from curate.adapters import sam_attention
-from curate.labeling import deformable
+from curate.adapters import deformable, sam_attention
 
 
 @pytest.mark.parametrize("batch", [1, 2])

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from curate.engines.local import LocalEngine
-from curate.labeling.models import Models
+from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
 from curate.stages import autolabel
 from tests.fakes import FakeDetector

@@ -15,7 +15,7 @@ from curate.engines.local import LocalEngine
 from curate.errors import InputError, ParamsError, StorageError, TableError
 from curate.geometry import masks
 from curate.labeling import taxonomy
-from curate.labeling.models import Models
+from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
 from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, StageReport, UInt8Image
 from curate.stages import autolabel

@@ -15,7 +15,7 @@ import pytest
 from curate import schema, tables
 from curate.engines.local import LocalEngine
 from curate.errors import DeviceMemoryError, InputError
-from curate.labeling.models import Models
+from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
 from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, StageReport, UInt8Image
 from curate.stages import autolabel

@@ -9,7 +9,7 @@ import pytest
 
 from curate import schema, tables
 from curate.errors import TableError
-from curate.labeling import gathering
+from curate.labeling.run import gathering
 from tests import builders
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from curate.geometry import masks
-from curate.labeling import nms, rows
-from curate.labeling.decoding import ImageFile
-from curate.labeling.keys import Keys, Text
-from curate.labeling.shard_files import Masks, ShardFiles, box_key
+from curate.labeling import nms
+from curate.labeling.run import rows
+from curate.labeling.run.decoding import ImageFile
+from curate.labeling.run.keys import Keys, Text
+from curate.labeling.run.shard_files import Masks, ShardFiles, box_key
 from curate.params import AutolabelParams
 from curate.records import Annotation, BoolArray, Detections, FloatArray
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from curate.errors import DeviceMemoryError
-from curate.labeling.batching import BatchSize
+from curate.labeling.run.batching import BatchSize
 
 
 class Device:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.labeling import roster
+from curate.labeling.run import roster
 
 
 def table(numbers: set[int]) -> pa.Table:

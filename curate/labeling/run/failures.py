@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from curate import schema, tables
 from curate.errors import InputError
-from curate.labeling import rows
-from curate.labeling.decoding import ImageFile
-from curate.labeling.labeler import Failed
+from curate.labeling.run import rows
+from curate.labeling.run.decoding import ImageFile
+from curate.labeling.run.labeler import Failed
 
 
 class Failures:

@@ -13,13 +13,14 @@ from typing import Any
 
 from curate.geometry import boxes, masks
 from curate.images import load
-from curate.labeling import cleanup, decoding, nms, prompts, rows, shard_files, taxonomy
-from curate.labeling.models import Models
+from curate.labeling import cleanup, nms, prompts, taxonomy
+from curate.labeling.run import decoding, rows, shard_files
+from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
 from curate.records import Category
 
 # What says how fast, or where the same weights lie, and never what comes out.
-_OWN = ("curate.adapters.", "curate.labeling.prompts", "curate.labeling.deformable")
+_OWN = ("curate.adapters.", "curate.labeling.prompts", "curate.adapters.deformable")
 _NO_MATTER = {"batch_size", "model", "sha256"}
 
 

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 
 from curate import schema, tables
 from curate.images import load
-from curate.labeling import gathering
-from curate.labeling.decoding import ImageFile
-from curate.labeling.failures import Failures
-from curate.labeling.labeler import Failed, Labeled
-from curate.labeling.scores import Scores
+from curate.labeling.run import gathering
+from curate.labeling.run.decoding import ImageFile
+from curate.labeling.run.failures import Failures
+from curate.labeling.run.labeler import Failed, Labeled
+from curate.labeling.run.scores import Scores
 from curate.ports import Casualty
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from curate import tables
 from curate.errors import DeviceMemoryError, InputError
-from curate.labeling import decoding, keys, rows, taxonomy
-from curate.labeling.batching import BatchSize
-from curate.labeling.decoding import ImageFile
-from curate.labeling.models import Models
-from curate.labeling.shard_files import ShardFiles
-from curate.labeling.work import ShardWork
+from curate.labeling import taxonomy
+from curate.labeling.run import decoding, keys, rows
+from curate.labeling.run.batching import BatchSize
+from curate.labeling.run.decoding import ImageFile
+from curate.labeling.run.models import Models
+from curate.labeling.run.shard_files import ShardFiles
+from curate.labeling.run.work import ShardWork
 from curate.params import AutolabelParams
 from curate.records import Category, UInt8Image
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from curate.errors import InputError
-from curate.labeling import decoding
-from curate.labeling.decoding import ImageFile
+from curate.labeling.run import decoding
+from curate.labeling.run.decoding import ImageFile
 from tests import builders
 
 
