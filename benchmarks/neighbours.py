@@ -140,7 +140,7 @@ def _uneven(rng: np.random.Generator, count: int) -> NDArray[np.uint64]:
 
 def search(path: str, radius: int, repeats: int) -> dict[str, Any]:
     """Our search, once to warm up on few hashes, then timed."""
-    from curate.dedupe import neighbours  # noqa: PLC0415 - so that its load is not in the peers' memory
+    from curate.dedupe.search import neighbours  # noqa: PLC0415 - so that its load is not in the peers' memory
 
     hashes = np.load(path)
     for count in (1000, 50_000):
@@ -196,7 +196,7 @@ def peer(name: str, path: str, radius: int) -> dict[str, Any]:
 
 def delivery(count: int, radius: int) -> dict[str, float]:
     """All pairs of `count` hashes, and 1% new ones against them and among themselves."""
-    from curate.dedupe import neighbours  # noqa: PLC0415
+    from curate.dedupe.search import neighbours  # noqa: PLC0415
 
     hashes = np.random.default_rng(1).integers(0, 2**64, count + count // 100, dtype=np.uint64)
     base, new = hashes[:count], hashes[count:]
@@ -224,7 +224,7 @@ def delivery(count: int, radius: int) -> dict[str, float]:
 def first_search(cache: str) -> float:
     """Seconds of the first search of a process, numba's import included."""
     os.environ["NUMBA_CACHE_DIR"] = cache
-    from curate.dedupe import neighbours  # noqa: PLC0415 - after the place of the compiled code is set
+    from curate.dedupe.search import neighbours  # noqa: PLC0415 - after the place of the compiled code is set
 
     began = time.perf_counter()
     neighbours.pairs_within(np.arange(5000, dtype=np.uint64) << np.uint64(20), 2)
@@ -235,7 +235,7 @@ def model(quick: bool) -> dict[str, Any]:
     """The constants of the cost model by least squares of relative errors, over plans good and bad."""
     from scipy.optimize import nnls  # noqa: PLC0415
 
-    from curate.dedupe import neighbours, search_plan  # noqa: PLC0415
+    from curate.dedupe.search import neighbours, search_plan  # noqa: PLC0415
 
     work, seconds = [], []
     for count in (20_000, 40_000) if quick else (300_000, 1_000_000, 4_000_000):

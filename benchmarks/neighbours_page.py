@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks import charts, result
 from benchmarks.neighbours import PARTS, PEER_COUNTS, PEER_RADIUS, QUADRATIC, RUNS
-from curate.dedupe import search_plan, shards
+from curate.dedupe.search import search_plan, shards
 
 GIB = 2**30
 HEAD = """## Neighbour search

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.simd import dot
+from curate.dedupe.search.simd import dot
 
 Floats = NDArray[np.float32]
 UNKNOWNS: Final = 8  # six of the placement, gain, offset

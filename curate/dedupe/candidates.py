@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.dedupe.columns import Column, Columns, Name, View
-from curate.dedupe.expanding import Kinds
 from curate.dedupe.features import Features, Recipe
 from curate.dedupe.hashes import UInt64Array
 from curate.dedupe.listing import Sets, join_keys, listed, split_keys, union
-from curate.dedupe.neighbours import Near, Pairs, near_between, near_within, plan
+from curate.dedupe.search.expanding import Kinds
+from curate.dedupe.search.neighbours import Near, Pairs, near_between, near_within, plan
 
 # Largest number of images that each radius of a 64-bit hash is used for; why: docs/dedupe.md.
 _UP_TO: Final = ((60_000, 12), (500_000, 10), (3_000_000, 8), (20_000_000, 6))

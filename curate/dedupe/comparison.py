@@ -11,7 +11,7 @@ from curate.dedupe.candidates import search
 from curate.dedupe.columns import View
 from curate.dedupe.features import Features, Recipe
 from curate.dedupe.groups import Matches
-from curate.dedupe.neighbours import Pairs
+from curate.dedupe.search.neighbours import Pairs
 from curate.dedupe.verify import verify
 
 Rows = NDArray[np.int64]

@@ -24,7 +24,7 @@ from curate.dedupe.features import Recipe
 from curate.dedupe.groups import Matches
 from curate.dedupe.known_file import PAIR, Compared, Known, load, nothing, save
 from curate.dedupe.listing import split_keys
-from curate.dedupe.neighbours import Pairs
+from curate.dedupe.search.neighbours import Pairs
 from curate.dedupe.verify import verify
 
 # Above this share of new images all are compared: one search of everything costs less than two.

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.dedupe.columns import Rows
-from curate.dedupe.expanding import Kinds
-from curate.dedupe.neighbours import Near, Pairs
+from curate.dedupe.search.expanding import Kinds
+from curate.dedupe.search.neighbours import Near, Pairs
 
 _ALL_PAIRS: Final = 4096  # between two sets of identical hashes
 _HUBS: Final = 8  # of a larger set

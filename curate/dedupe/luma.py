@@ -13,9 +13,9 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from curate.dedupe.eighth import eighth
 from curate.errors import InputError
 from curate.images import colour, exif, frames, jpeg
+from curate.images.eighth import eighth
 from curate.images.load import ADVICE
 from curate.images.verdicts import DECODER_ERRORS, UnfitImageError
 from curate.records import UInt8Image

@@ -16,9 +16,9 @@ import numpy as np
 
 from curate.dedupe.candidates import Request, here
 from curate.dedupe.columns import Column, Columns
-from curate.dedupe.neighbours import NOTHING, Near
-from curate.dedupe.search_plan import SearchPlan, plan
-from curate.dedupe.shards import Search, bits_within, near_on
+from curate.dedupe.search.neighbours import NOTHING, Near
+from curate.dedupe.search.search_plan import SearchPlan, plan
+from curate.dedupe.search.shards import Search, bits_within, near_on
 from curate.ports import Engine
 from curate.tables import storage_error
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.dedupe.features import PLAIN, Features, Recipe
-from curate.dedupe.neighbours import Pairs
+from curate.dedupe.search.neighbours import Pairs
 from curate.dedupe.turns import Turn, turns
 from curate.dedupe.windows import WINDOWS
 

@@ -28,8 +28,8 @@ from curate.dedupe.decisions import Resolved
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS, Matches
 from curate.dedupe.keepers import Merits
-from curate.dedupe.neighbours import plan
 from curate.dedupe.roster import Roster
+from curate.dedupe.search.neighbours import plan
 from curate.dedupe.spreading import Spread, bytes_here
 from curate.dedupe.verdicts import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
 from curate.params import DedupeParams

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.dedupe.test_shards import Here
 
 from curate.dedupe import spreading
 from curate.dedupe.candidates import search
 from curate.dedupe.columns import View
 from curate.dedupe.features import PLAIN, Features, Recipe
-from curate.dedupe.search_plan import plan
-from curate.dedupe.shards import bits_within, shard_cost
+from curate.dedupe.search.search_plan import plan
+from curate.dedupe.search.shards import bits_within, shard_cost
 from curate.dedupe.spreading import Spread, bytes_here
 from curate.errors import CurateError
 from tests.dedupe.test_candidates import random_features
-from tests.dedupe.test_shards import Here
 
 pytestmark = pytest.mark.usefixtures("any_size")
 RECIPE = Recipe("phash", 64, "fast", "mirrored", True)

@@ -13,7 +13,7 @@ from skimage import data
 from curate.dedupe import verify as verification
 from curate.dedupe.candidates import candidates
 from curate.dedupe.features import Features, Recipe, extract
-from curate.dedupe.neighbours import Pairs
+from curate.dedupe.search.neighbours import Pairs
 from curate.dedupe.verify import RELATIONS, Verified, verify
 
 RECIPE = Recipe("phash", 64, "fast", "all", True)

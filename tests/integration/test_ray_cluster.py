@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from curate.dedupe.neighbours import pairs_within
-from curate.dedupe.shards import pairs_on
+from curate.dedupe.search.neighbours import pairs_within
+from curate.dedupe.search.shards import pairs_on
 from curate.engines.local import LocalEngine
 from curate.engines.ray import RayEngine
 from curate.errors import CurateError, InputError

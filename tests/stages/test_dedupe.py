@@ -338,7 +338,7 @@ def test_decisions_overrule_the_figures(project: dict[str, str]) -> None:
 def test_a_radius_at_which_chance_decides_is_refused_before_anything_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from curate.dedupe import search_plan
+    from curate.dedupe.search import search_plan
 
     monkeypatch.setattr(search_plan.SearchPlan, "quadratic", property(lambda self: self.max_hamming > 20))
     with pytest.raises(search_plan.QuadraticSearchError, match=r"set dedupe\.max_hamming to"):

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from curate.dedupe.neighbours import Pairs, pairs_within, rows_of_pairs
-from curate.dedupe.search_plan import FOLD_S, SCAN_S, TooManyPairsError, plan
-from curate.dedupe.shards import merged, pairs_of_shard, pairs_on, shard_cost, shards
+from curate.dedupe.search.neighbours import Pairs, pairs_within, rows_of_pairs
+from curate.dedupe.search.search_plan import FOLD_S, SCAN_S, TooManyPairsError, plan
+from curate.dedupe.search.shards import merged, pairs_of_shard, pairs_on, shard_cost, shards
 from curate.errors import CurateError
 from curate.ports import Casualty
 

@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 from numpy.typing import NDArray
 
-from curate.dedupe.simd import SUMS, dot
+from curate.dedupe.search.simd import SUMS, dot
 
 Floats = NDArray[np.float32]
 

@@ -16,9 +16,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.expanding import Kinds
-from curate.dedupe.neighbours import MOST_PAIRS, Identical, Near, Pairs, as_table, rows_of_pairs
-from curate.dedupe.search_plan import FOLD_S, SCAN_S, SORT_S, SearchPlan, TooManyPairsError, field_work, plan
+from curate.dedupe.search.expanding import Kinds
+from curate.dedupe.search.neighbours import MOST_PAIRS, Identical, Near, Pairs, as_table, rows_of_pairs
+from curate.dedupe.search.search_plan import (
+    FOLD_S,
+    SCAN_S,
+    SORT_S,
+    SearchPlan,
+    TooManyPairsError,
+    field_work,
+    plan,
+)
 from curate.errors import CurateError
 from curate.ports import Casualty, Engine
 
@@ -155,7 +163,7 @@ def pairs_of_shard(
     Raises:
         TooManyPairsError: More than `most_pairs`.
     """
-    from curate.dedupe import bit_order, searching  # noqa: PLC0415 - numba takes most of a second to load
+    from curate.dedupe.search import bit_order, searching  # noqa: PLC0415 - numba takes most of a second to load
 
     table = as_table(hashes)
     permutation = bit_order.permutation(table, chosen.fields)

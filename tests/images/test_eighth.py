@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-from curate.dedupe.eighth import eighth
+from curate.images.eighth import eighth
 from curate.images.jpeg import read_head
 from curate.images.verdicts import UnfitImageError
 from curate.records import UInt8Image

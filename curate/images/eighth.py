@@ -17,8 +17,8 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from curate.dedupe.skimming import PEEK, ZIGZAG, gray, rgb, scan, skips
 from curate.images.jpeg import JpegHead
+from curate.images.skimming import PEEK, ZIGZAG, gray, rgb, scan, skips
 from curate.records import UInt8Image
 
 _LONGEST: Final = 16  # bits of a code

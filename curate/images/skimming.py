@@ -1,5 +1,5 @@
 # ruff: noqa: PLR0917 - compiled functions take positional arguments only
-"""Means of the blocks of a JPEG, compiled; all else is passed over. See `curate.dedupe.eighth`."""
+"""Means of the blocks of a JPEG, compiled; all else is passed over. See `curate.images.eighth`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 import numba
 import numpy as np
 
-from curate.dedupe.bits import big_endian_word, put_big_endian_word
+from curate.images.bits import big_endian_word, put_big_endian_word
 
 PEEK: Final = 11  # bits that a table is looked up by: of 12, tables leave the processor's nearest cache
 _LONGEST: Final = 16  # bits of a code

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.bucketing import Bits, Bucketed, Counts, Span, Table, compiled, inlined, value_of
-from curate.dedupe.simd import LANES, near8, near8_wide, popcount
+from curate.dedupe.search.bucketing import Bits, Bucketed, Counts, Span, Table, compiled, inlined, value_of
+from curate.dedupe.search.simd import LANES, near8, near8_wide, popcount
 
 _ROWS = 64  # compared with one vector of the other side before the next is fetched
 

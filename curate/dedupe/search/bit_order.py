@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.search_plan import WORD_BITS, FieldPlan
+from curate.dedupe.search.search_plan import WORD_BITS, FieldPlan
 
 _SAMPLE = 2048  # hashes
 

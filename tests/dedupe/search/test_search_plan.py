@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.dedupe.search_plan import (
+from curate.dedupe.search.search_plan import (
     QuadraticSearchError,
     ball,
     chance_pairs,

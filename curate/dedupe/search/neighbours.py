@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.expanding import Kinds, expanded, expanded_count
-from curate.dedupe.search_plan import SearchPlan, TooManyPairsError, plan
+from curate.dedupe.search.expanding import Kinds, expanded, expanded_count
+from curate.dedupe.search.search_plan import SearchPlan, TooManyPairsError, plan
 
 __all__ = [
     "MOST_PAIRS",
@@ -134,7 +134,7 @@ def near_within(
 ) -> Near:
     """Every pair of distinct hashes by a plan of their number, each once in either order."""
     # numba takes most of a second to load
-    from curate.dedupe import bit_order, searching  # noqa: PLC0415
+    from curate.dedupe.search import bit_order, searching  # noqa: PLC0415
 
     table = as_table(hashes)
     if not len(table):
@@ -170,7 +170,7 @@ def near_between(
 
     The sorted base takes 8 W + 4 bytes a hash and field meanwhile.
     """
-    from curate.dedupe import bit_order, searching  # noqa: PLC0415
+    from curate.dedupe.search import bit_order, searching  # noqa: PLC0415
 
     table = as_table(base)
     if not len(table):

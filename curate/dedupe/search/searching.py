@@ -13,11 +13,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe import bucketing, joining
-from curate.dedupe.bucketing import Bits, Bucketed, Span, Table, Tiled
-from curate.dedupe.joining import Field, Found
-from curate.dedupe.search_plan import MOST_HASHES, TILE_BITS, FieldPlan, SearchPlan, TooManyPairsError
-from curate.dedupe.simd import LANES
+from curate.dedupe.search import bucketing, joining
+from curate.dedupe.search.bucketing import Bits, Bucketed, Span, Table, Tiled
+from curate.dedupe.search.joining import Field, Found
+from curate.dedupe.search.search_plan import MOST_HASHES, TILE_BITS, FieldPlan, SearchPlan, TooManyPairsError
+from curate.dedupe.search.simd import LANES
 
 Result = TypeVar("Result")
 PairsFound = tuple[NDArray[np.uint64], NDArray[np.uint16]]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from curate.dedupe.neighbours import Pairs, pairs_between, pairs_within
-from curate.dedupe.search_plan import FieldPlan, SearchPlan, TooManyPairsError, plan
+from curate.dedupe.search.neighbours import Pairs, pairs_between, pairs_within
+from curate.dedupe.search.search_plan import FieldPlan, SearchPlan, TooManyPairsError, plan
 
 Hashes = NDArray[np.uint64]
 

@@ -1,0 +1,1 @@
+"""All pairs of hashes within a Hamming distance, exact: in this process, or in shards on an engine."""
