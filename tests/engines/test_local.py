@@ -234,11 +234,12 @@ def test_leaving_early_stops_the_workers(tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import functools, sys, time
+import functools, signal, sys, time
 from pathlib import Path
 from curate.engines.local import LocalEngine
 from tests.engines import functions as f
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts without
     function = functools.partial(f.note_pid, folder=Path(sys.argv[1]), seconds=float(sys.argv[2]))
     setup = functools.partial(f.each, function)
     for number in LocalEngine(2).map_batches(setup, ([n] for n in range(10_000)), label="x"):
@@ -269,7 +270,10 @@ def test_an_interrupt_or_a_kill_leaves_no_process(
             os.killpg(process.pid, how)  # as a terminal does: to the whole group
         else:
             process.send_signal(how)
-        _, errors = process.communicate(timeout=30)
+        try:
+            _, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()  # a test that fails must not wait for it
     workers = [int(file.name) for file in pids.iterdir()]
     assert len(workers) >= 2
     if how == signal.SIGINT:
