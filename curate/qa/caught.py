@@ -23,9 +23,9 @@ from curate.geometry.boxes import Boxes
 from curate.geometry.groups import best_iou, paired_iou
 from curate.intervals import Figure, wilson
 from curate.qa.looks import Drawn, Flags
+from curate.qa.seeding import KINDS
 
-KINDS = ("moved", "category", "missing", "spurious")
-MOVED, CATEGORY, MISSING, SPURIOUS = range(4)
+MOVED, CATEGORY, MISSING, SPURIOUS = range(len(KINDS))
 
 
 @dataclass(frozen=True, slots=True)
