@@ -261,5 +261,5 @@ def _planted(material: _Material, tables: Tables) -> Planted:
                 side[at] = found.bbox_xyxy
                 if side is wrong:
                     category[at] = names.index(str(found.category))
-    kind_codes = np.array([caught.KINDS.index(kind) for kind in kinds], dtype=np.int64)
+    kind_codes = np.array([seeding.KINDS.index(kind) for kind in kinds], dtype=np.int64)
     return Planted(rows, kind_codes, wrong, category, right)
