@@ -11,28 +11,35 @@ from curate.ports import ImageChoice
 from curate.records import Category
 
 # One set of categories three times: a box, a mask painted or a mask drawn point by point.
-_CONTROLS: tuple[tuple[str, str, dict[str, str]], ...] = (
-    ("RectangleLabels", codec.BOX, {"canRotate": "false", "strokeWidth": "2"}),
-    ("BrushLabels", codec.MASK, {}),
-    ("PolygonLabels", codec.POLYGON, {"strokeWidth": "2", "pointSize": "small"}),
+_CONTROLS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    ("Box", "RectangleLabels", codec.BOX, {"canRotate": "false", "strokeWidth": "2"}),
+    ("Mask, painted", "BrushLabels", codec.MASK, {}),
+    ("Mask, point by point", "PolygonLabels", codec.POLYGON, {"strokeWidth": "2", "pointSize": "small"}),
 )
+# What can be chosen stands beside the image: below it, people would have to scroll for every label.
+_ROW = "display: flex; gap: 16px; align-items: flex-start"
+_PICTURE = "flex: 1; min-width: 0"
+_PANEL = "flex: none; width: 200px"
 RESERVED = frozenset({codec.IMAGE, codec.BOX, codec.MASK, codec.POLYGON})
 
 
 def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] = ()) -> str:
-    """One image; rectangles, brushes and polygons with the same labels and colours; questions below."""
-    view = ET.Element("View")
-    ET.SubElement(view, "Image", name=codec.IMAGE, value="$image", zoom="true", rotateControl="false")
-    for tag, name, settings in _CONTROLS:
-        control = ET.SubElement(view, tag, {"name": name, "toName": codec.IMAGE, **settings})
+    """One image; beside it boxes, brushes and polygons with the same labels and colours, and questions."""
+    view = ET.Element("View", style=_ROW)
+    picture = ET.SubElement(view, "View", style=_PICTURE)
+    ET.SubElement(picture, "Image", name=codec.IMAGE, value="$image", zoom="true", rotateControl="false")
+    panel = ET.SubElement(view, "View", style=_PANEL)
+    for heading, tag, name, settings in _CONTROLS:
+        ET.SubElement(panel, "Header", value=heading, size="6")
+        control = ET.SubElement(panel, tag, {"name": name, "toName": codec.IMAGE, **settings})
         for category in categories:
             label = ET.SubElement(control, "Label", {"value": category.name, "background": category.color})
             if category.description:
                 label.set("hint", category.description)
     for choice in choices:
-        ET.SubElement(view, "Header", value=choice.name, size="6")
+        ET.SubElement(panel, "Header", value=choice.name, size="6")
         settings = {"choice": "multiple" if choice.multiple else "single", "showInline": "true"}
-        asked = ET.SubElement(view, "Choices", {"name": choice.name, "toName": codec.IMAGE, **settings})
+        asked = ET.SubElement(panel, "Choices", {"name": choice.name, "toName": codec.IMAGE, **settings})
         for option in choice.options:
             ET.SubElement(asked, "Choice", value=option)
     ET.indent(view)
@@ -63,7 +70,7 @@ def labels_by_control(
 ) -> dict[str, frozenset[str]]:
     """What can be chosen in each control."""
     names = frozenset(category.name for category in categories)
-    controls = {name: names for _, name, _ in _CONTROLS}
+    controls = {name: names for _, _, name, _ in _CONTROLS}
     return {**controls, **{choice.name: frozenset(choice.options) for choice in choices}}
 
 
