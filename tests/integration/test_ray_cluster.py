@@ -198,7 +198,9 @@ def run_autolabel(engine: Engine, out: Path) -> dict[str, bytes]:
             "segmenter": {"build": "tiny", "model": str(ROOT / "demo/models/segmenter.pth")},
         }
     )
-    outputs = autolabel.Outputs(out / "annotations.parquet", out / "shards", out / "scores.csv")
+    outputs = autolabel.Outputs(
+        out / "annotations.parquet", out / "shards", out / "scores.csv", out / "failures.csv"
+    )
     autolabel.run(
         params,
         inputs=autolabel.Inputs(images=out / "images.parquet", taxonomy=params.taxonomy),
