@@ -55,7 +55,10 @@ class Target:
     def row(self) -> list[str]:
         """What, target, measured, met."""
         sign = "at most" if self.at_most else "at least"
-        measured = "not measured" if self.measured is None else f"{figure(self.measured)} {self.unit}"
+        shown = None if self.measured is None else figure(self.measured)
+        if shown == figure(self.wanted) and not self.met:
+            shown = f"{self.measured:.4g}"  # a near miss must not look like a hit
+        measured = "not measured" if shown is None else f"{shown} {self.unit}"
         verdict = {True: "yes", False: "**no**", None: "-"}[self.met]
         return [
             self.what,

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.dedupe.test_shards import Here
 
 from curate.dedupe import spreading
 from curate.dedupe.candidates import search
@@ -19,6 +18,7 @@ from curate.dedupe.search.search_plan import plan
 from curate.dedupe.search.shards import bits_within, shard_cost
 from curate.dedupe.spreading import Spread, bytes_here
 from curate.errors import CurateError
+from tests.dedupe.search.here import Here
 from tests.dedupe.test_candidates import random_features
 
 pytestmark = pytest.mark.usefixtures("any_size")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,9 @@ from curate.dedupe.search.neighbours import Pairs, pairs_within, rows_of_pairs
 from curate.dedupe.search.search_plan import FOLD_S, SCAN_S, TooManyPairsError, plan
 from curate.dedupe.search.shards import merged, pairs_of_shard, pairs_on, shard_cost, shards
 from curate.errors import CurateError
-from curate.ports import Casualty
+from tests.dedupe.search.here import Here
 
 COUNT = 20_000
-
-
-class Here:
-    """Runs batches one after the other; the item numbered `dies` is lost."""
-
-    def __init__(self, dies: int = -1) -> None:
-        self.items = 0
-        self._dies = dies
-
-    def map_batches(
-        self,
-        setup: Callable[[], Callable[[Sequence[Any]], Sequence[Any]]],
-        batches: Iterable[Sequence[Any]],
-        *,
-        label: str,
-        total: int | None = None,
-    ) -> Iterator[list[Any]]:
-        assert label
-        work = setup()
-        for batch in batches:
-            self.items += len(batch)
-            yield [Casualty("SIGKILL", 3)] if self.items == self._dies else list(work(batch))
-        assert total == self.items
 
 
 def hashes(words: int = 1) -> np.ndarray[Any, np.dtype[np.uint64]]:
