@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from curate.adapters.labelstudio import client, codec, history, pulling
@@ -93,6 +93,7 @@ def step(server: FakeLabelStudio, name: str, chance: random.Random) -> None:
 
 
 @given(st.lists(st.sampled_from(STEPS), max_size=25), st.integers(0, 2**32 - 1))
+@example(["answer", "pull", "rename", "leave"], 1)
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_in_steps_or_at_once_the_same_server_gives_the_same_rows(
     tmp_path: Path, steps: list[str], seed: int

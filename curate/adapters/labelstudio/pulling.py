@@ -10,6 +10,7 @@ otherwise the full index is read, to see what is gone.
 from __future__ import annotations
 
 import heapq
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -84,9 +85,13 @@ def pull(
 
 def _update(readers: Sequence[Reader], cache: Cache, categories: Sequence[str], *, full: bool) -> PullCounts:
     users = {number: name for reader in readers[:1] for number, name in reader.users().items()}
-    renamed = any(users.get(number, name) != name for number, name in cache.users().items())
-    if full or renamed:
+    known = cache.users()
+    renamed = any(users.get(number, name) != name for number, name in known.items())
+    # Who left may have been renamed before: the answers tell the name, but only where they are read again.
+    left = set(json.loads(cache.get("members") or "[]")) & set(known) - set(users)
+    if full or renamed or left:
         cache.clear()
+    cache.set("members", json.dumps(sorted(users)))
     began = any(cache.get(f"since {reader.project.project_id}") is None for reader in readers)
     fetched = removed = 0
     for reader in readers:
