@@ -28,8 +28,8 @@ in float32 on a processor, {images} images of {width} x {height} pixels from JPE
 {device_name}. The *plain loop* is what scripts do today: one image at a time, groundingdino's `predict`,
 then `SamPredictor.set_image` and `predict` box by box. The *stage* writes its table, with masks cleaned and
 encoded. The threshold was set for {boxes} boxes an image, but random weights left {loop_boxes:.0f}
-to the loop and {stage_boxes:.0f} to the stage, which suppresses overlapping ones: masks are a larger part of both times than
-people's images make them. Time counts from when the models are loaded.
+to the loop and {stage_boxes:.0f} to the stage, which suppresses overlapping ones: masks are a larger
+part of both times than they are of people's images. Time counts from when the models are loaded.
 
 """
 NO_GPU = (
