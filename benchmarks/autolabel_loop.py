@@ -6,6 +6,7 @@ import contextlib
 import io
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ import torch
 from groundingdino.util import inference
 from segment_anything import SamPredictor, sam_model_registry
 
-from benchmarks.autolabel_stage import CHECKPOINT, PROMPTS, SEGMENTER
+from benchmarks.autolabel_stage import CHECKPOINT, PROMPTS, SEGMENTER, threshold_of
+from curate.records import UInt8Image
+
+
+def calibrate(images: str, weights: str, number: int, device: str) -> dict[str, float]:
+    """The threshold that leaves this loop `BOXES` boxes an image on average."""
+    detect = _detector(weights, _device(device))
+    scores = [detect(f"{images}/{index}.jpg", 0.0)[2].numpy() for index in range(number)]
+    return {"threshold": threshold_of(np.concatenate(scores), number)}
 
 
 def plain_loop(images: str, weights: str, number: int, threshold: float, device: str) -> dict[str, Any]:
@@ -23,21 +32,12 @@ def plain_loop(images: str, weights: str, number: int, threshold: float, device:
 
     As autodistill's Grounded SAM does: three masks a box, of which the best by its own score stays.
     """
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = inference.load_model(str(_config(weights)), f"{weights}/{CHECKPOINT}", device=device)
+    device = _device(device)
+    detect = _detector(weights, device)
     predictor = SamPredictor(sam_model_registry["vit_b"](checkpoint=f"{weights}/{SEGMENTER}").to(device))
-    caption = " . ".join(PROMPTS) + " ."
     boxes_found, began = 0, time.perf_counter()
     for index in range(number):
-        source, image = inference.load_image(str(Path(images) / f"{index}.jpg"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            boxes, _, _ = inference.predict(
-                model=model, image=image, caption=caption, box_threshold=threshold,
-                text_threshold=threshold, device=device,
-            )  # fmt: skip
+        source, boxes, _ = detect(f"{images}/{index}.jpg", threshold)
         predictor.set_image(source)
         height, width = source.shape[:2]
         for x, y, w, h in boxes.numpy() * np.array([width, height, width, height]):
@@ -46,6 +46,30 @@ def plain_loop(images: str, weights: str, number: int, threshold: float, device:
             masks[int(np.argmax(scores))]
             boxes_found += 1
     return {"seconds": time.perf_counter() - began, "boxes": boxes_found}
+
+
+def _device(device: str) -> str:
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def _detector(weights: str, device: str) -> Callable[[str, float], tuple[UInt8Image, Any, Any]]:
+    """From a file and a threshold to its pixels, boxes (N, 4) as shares of the image, and scores (N,)."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = inference.load_model(str(_config(weights)), f"{weights}/{CHECKPOINT}", device=device)
+    caption = " . ".join(PROMPTS) + " ."
+
+    def detect(path: str, least: float) -> tuple[UInt8Image, Any, Any]:
+        source, image = inference.load_image(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            boxes, scores, _ = inference.predict(
+                model=model, image=image, caption=caption, box_threshold=least, text_threshold=least,
+                device=device,
+            )  # fmt: skip
+        return source, boxes, scores
+
+    return detect
 
 
 def _config(weights: str) -> Path:

@@ -8,16 +8,34 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from curate import schema, tables
 from curate.engines import placement
 from curate.engines.local import LocalEngine
 from curate.labeling.run.models import Models
 from curate.params import AutolabelParams, load
+from curate.records import FloatArray
 from curate.stages import autolabel
 from pipelines import models
 
 PROMPTS = ("stop sign", "park sign")
+BOXES = 10  # an image, on average
 CHECKPOINT, SEGMENTER = "groundingdino_swint_ogc.pth", "sam_vit_b_01ec64.pth"
+
+
+def threshold_of(scores: FloatArray, images: int) -> float:
+    """The threshold that leaves `BOXES` boxes an image on average.
+
+    The scores of random weights mean nothing. The loop takes the best of all tokens, the stage that of the
+    prompts' own, so each has a threshold of its own: one for both would leave them different numbers of masks
+    to draw.
+
+    Args:
+        scores: (N,) of all boxes of all images.
+        images: How many.
+    """
+    return float(np.sort(scores)[-BOXES * images - 1])
 
 
 def settings(weights: str, threshold: float, device: str) -> AutolabelParams:

@@ -15,36 +15,39 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import autolabel_accuracy
-from benchmarks.autolabel_stage import PROMPTS, settings
+from benchmarks.autolabel_stage import BOXES, PROMPTS, settings, threshold_of
 from curate.adapters import grounding_texts, groundingdino_detector, segment_anything_segmenter
 from curate.images.load import load_upright
 from curate.params import load
 from curate.records import Category
 from pipelines import models
 
-BOXES = 10  # an image, by the threshold that is chosen for random weights
 
-
-def calibrate(images: str, weights: str, device: str) -> dict[str, Any]:
-    """The threshold that leaves about `BOXES` boxes an image, and the work of one image.
+def calibrate(images: str, weights: str, number: int, device: str) -> dict[str, Any]:
+    """The threshold that leaves the stage `BOXES` boxes an image on average, and the work of one image.
 
     Returns:
-        threshold; operations of one image through detector and segmenter (multiply and add count two);
-        operations a second of a product of two matrices, as measured here; the device's name.
+        threshold; operations of one image through detector and segmenter (multiply and add
+        count two); operations a second of a product of two matrices, as measured here; the device's name.
     """
     loaded = models.models(settings(weights, 0.0, device))
     categories = [Category(name, index, (name,), 0.0, "#000000") for index, name in enumerate(PROMPTS)]
-    pixels = np.array(Image.open(Path(images) / "0.jpg"))
     segmenter = loaded.segmenter
     if segmenter is None:
         raise RuntimeError("no segmenter")
-    with FlopCounterMode(display=False) as counter:
-        (found,) = loaded.detector.detect([pixels], categories)
-        segmenter.segment(pixels, found.boxes[:BOXES])
+    scores = []
+    for index in range(number):
+        pixels = np.array(Image.open(Path(images) / f"{index}.jpg"))
+        with FlopCounterMode(display=False) as counter:
+            (found,) = loaded.detector.detect([pixels], categories)
+            if index == 0:
+                segmenter.segment(pixels, found.boxes[:BOXES])
+                operations = float(counter.get_total_flops())
+        scores.append(found.scores)
     on_gpu = loaded.on_gpu
     return {
-        "threshold": float(found.scores[BOXES]),
-        "operations": float(counter.get_total_flops()),
+        "threshold": threshold_of(np.concatenate(scores), number),
+        "operations": operations,
         "operations_s": _matrix_rate(torch.device("cuda" if on_gpu else "cpu")),
         "device_name": torch.cuda.get_device_name() if on_gpu else "the processor",
     }
