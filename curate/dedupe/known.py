@@ -51,7 +51,7 @@ class _Job:
         """Changes with the settings, and with any file of this room."""
         settings = {"max_hamming": self.max_hamming, "min_correlation": self.min_correlation}
         digest = hashlib.sha256(json.dumps([self.recipe.digest(), settings], sort_keys=True).encode())
-        for path in sorted(Path(__file__).parent.glob("*.py")):
+        for path in sorted(Path(__file__).parent.rglob("*.py")):
             digest.update(path.read_bytes())
         return digest.hexdigest()
 

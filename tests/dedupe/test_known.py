@@ -79,6 +79,15 @@ def test_only_new_images_are_compared(tmp_path: Path) -> None:
     assert compare(features, np.arange(50), kept, max_hamming=5)[1] == 50
 
 
+@pytest.mark.parametrize("changed", ["verify.py", "searching.py"])
+def test_other_code_compares_all_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
+    images = stored(50, 2)
+    compare(images, np.arange(50), tmp_path / "kept")
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == changed))
+    assert compare(images, np.arange(50), tmp_path / "kept")[1] == 50
+
+
 def test_a_colour_that_many_pictures_share_counts_of_plain_ones_only(tmp_path: Path) -> None:
     features, kept = stored(200, 1), tmp_path / "kept"
     features.tone[:] = 7
