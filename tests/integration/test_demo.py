@@ -178,9 +178,7 @@ def kill_until_done(project: Path, stage: str) -> int:
         if not kill_after(project, stage, 0.2 * 2**kills):
             run(project, "dvc", "repro", stage)
             return kills
-        if lock.exists() and is_torn(
-            lock
-        ):  # by DVC; docs/start.md says what to do
+        if lock.exists() and is_torn(lock):  # by DVC; docs/start.md says what to do
             lock.unlink() if before is None else lock.write_bytes(before)
     raise AssertionError
 
