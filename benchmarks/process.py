@@ -22,6 +22,9 @@ from benchmarks.result import ROOT
 
 _TAIL = 600  # characters of a failed program's last words
 _EVERY_S = 0.05
+# The system walks all pages of a process to tell its size, and keeps it from getting new ones meanwhile: tens
+# of milliseconds where it has gigabytes. So long, in times of a look, nobody looks again.
+_REST = 50
 
 
 class FailedRunError(Exception):
@@ -36,7 +39,7 @@ class Cost:
         wall_s: From start to exit, interpreter and imports included.
         cpu_s: User and system, over all cores.
         peak_bytes: Largest sum over its processes at one moment, pages that several share counted once
-            (PSS), looked at every 0.05 s.
+            (PSS), looked at every 0.05 s, less often where a look takes over a millisecond.
         peak_own_bytes: The same without pages of mapped files, which the system may drop at will.
     """
 
@@ -138,10 +141,16 @@ class _Watch(threading.Thread):
         self.seconds: dict[int, float] = {}  # of the processor, when each process was last seen
 
     def run(self) -> None:
+        rest_until = 0.0
         while not self.done.wait(_EVERY_S):
             pids = _tree(self.pid)
             self.seconds |= {pid: seconds for pid in pids if (seconds := _seconds(pid)) is not None}
+            began = time.perf_counter()
+            if began < rest_until:
+                continue
             sizes = [_sizes(pid) for pid in pids]
+            ended = time.perf_counter()
+            rest_until = ended + _REST * (ended - began)
             self.peak = max(self.peak, sum(size[0] for size in sizes))
             self.peak_own = max(self.peak_own, sum(size[1] for size in sizes))
 
