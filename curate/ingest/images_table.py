@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.ingest import ledger, store
@@ -32,9 +33,13 @@ _PLAIN = (
 )  # fmt: skip
 _QUERY = (
     f"SELECT {', '.join(f'i.{name}' for name in _COLUMNS)}, p.source, p.name, p.given, p.sidecar, p.gone "
-    "FROM images i LEFT JOIN places p ON p.digest = COALESCE(i.digest, i.image_id) "
+    "FROM {rows} LEFT JOIN places p ON p.digest = COALESCE(i.digest, i.image_id) "
     "WHERE i.live = 1 OR i.failed = 0 ORDER BY i.image_id"
 )
+_ALL = "images i"
+_AMENDED = "scratch.amended a CROSS JOIN images i ON i.image_id = a.image_id"
+# Above this share of amended rows the whole table is made anew: a row that is kept is not free.
+_FEW = 0.2
 _Place = tuple[int, bytes, str | None, str | None]
 
 
@@ -55,13 +60,15 @@ def write(db: sqlite3.Connection, path: Path, images: Path, sources: Sequence[So
         Whether anything had to be written.
     """
     said = _said(images, sources)
-    if _up_to_date(db, path, said):
+    ours = _is_ours(db, path, said)
+    if ours and db.execute("SELECT 1 FROM touched LIMIT 1").fetchone() is None:
         return False
     numbers = {ledger.source_id(db, source.name): source for source in sources}
-    ranks = {number: rank for rank, number in enumerate(numbers)}
+    few = ours and _note_amended(db)
+    rows = _rows(db, _AMENDED if few else _ALL, images, numbers)
     with tables.stream(path, schema.IMAGES) as stream:
-        for rows in _pieces(_rows(db, images, numbers, ranks)):
-            stream.write(_table(rows))
+        for piece in _amended(db, path, rows) if few else map(_table, _pieces(rows)):
+            stream.write(piece)
     state = [*_stamp(path), _sha256(path), said]
     with ledger.transaction(db):
         db.execute("DELETE FROM touched")
@@ -69,10 +76,10 @@ def write(db: sqlite3.Connection, path: Path, images: Path, sources: Sequence[So
     return True
 
 
-def _up_to_date(db: sqlite3.Connection, path: Path, said: str) -> bool:
-    """Whether the table on disk is the one that was written last, and nothing changed since."""
+def _is_ours(db: sqlite3.Connection, path: Path, said: str) -> bool:
+    """Whether the table on disk is the one that was written last, and says what it would say now."""
     known = ledger.get(db, "table")
-    if known is None or db.execute("SELECT 1 FROM touched LIMIT 1").fetchone() is not None:
+    if known is None:
         return False
     size, mtime_ns, sha256, before = json.loads(known)
     try:
@@ -82,6 +89,44 @@ def _up_to_date(db: sqlite3.Connection, path: Path, said: str) -> bool:
     if before != said or now[0] != size:
         return False
     return bool(now[1] == mtime_ns) or _sha256(path) == sha256  # DVC may have put a copy in its place
+
+
+def _note_amended(db: sqlite3.Connection) -> bool:
+    """Fill `scratch.amended` with the image_id of all rows that may have changed; False if they are many.
+
+    Those of images that are no longer there are among them: a digest is the image_id of all but frames.
+    """
+    db.execute("INSERT OR IGNORE INTO scratch.amended SELECT digest FROM touched")
+    db.execute(
+        "INSERT OR IGNORE INTO scratch.amended "
+        "SELECT i.image_id FROM touched t CROSS JOIN images i ON i.digest = t.digest"
+    )
+    amended, known = (
+        db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0] for table in ("scratch.amended", "images")
+    )
+    return bool(amended <= _FEW * known)
+
+
+def _amended(db: sqlite3.Connection, path: Path, rows: Iterator[dict[str, Any]]) -> Iterator[pa.Table]:
+    """The table as it is on disk, in pieces, with its amended rows replaced by `rows`."""
+    row = next(rows, None)
+    for piece in tables.pieces(path, schema.IMAGES, rows=_PIECE):
+        ids = piece["image_id"]
+        last = ids[-1].as_py()
+        some = []
+        while row is not None and row["image_id"] <= last:
+            some.append(row)
+            row = next(rows, None)
+        old = db.execute(
+            "SELECT image_id FROM scratch.amended WHERE image_id BETWEEN ? AND ?",
+            (bytes.fromhex(ids[0].as_py()), bytes.fromhex(last)),
+        )
+        if replaced := [image_id.hex() for (image_id,) in old]:
+            stays = pc.invert(pc.is_in(ids, value_set=pa.array(replaced, type=ids.type)))
+            piece = piece.filter(stays)  # noqa: PLW2901
+        yield pa.concat_tables([piece, _table(some)]).sort_by("image_id") if some else piece
+    if row is not None:
+        yield from map(_table, _pieces(itertools.chain([row], rows)))
 
 
 def _said(images: Path, sources: Sequence[Source]) -> str:
@@ -102,10 +147,12 @@ def _sha256(path: Path) -> str:
 
 
 def _rows(
-    db: sqlite3.Connection, images: Path, sources: Mapping[int, Source], ranks: Mapping[int, int]
+    db: sqlite3.Connection, table: str, images: Path, sources: Mapping[int, Source]
 ) -> Iterator[dict[str, Any]]:
+    """Rows of `_ALL` images or of the `_AMENDED` ones, in order of image_id."""
+    ranks = {number: rank for rank, number in enumerate(sources)}
     width = len(_COLUMNS)
-    for _, group in itertools.groupby(db.execute(_QUERY), key=lambda found: found[0]):
+    for _, group in itertools.groupby(db.execute(_QUERY.format(rows=table)), key=lambda found: found[0]):
         found = list(group)
         image = dict(zip(_COLUMNS, found[0][:width], strict=True))
         places = [row[width : width + 4] for row in found if row[width] in ranks and not row[width + 4]]

@@ -70,6 +70,7 @@ CREATE TABLE scratch.members (key BLOB, suffix BLOB, name BLOB, position INT, si
 CREATE TABLE scratch.todo (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
 CREATE TABLE scratch.again (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
 CREATE TABLE scratch.gone (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
+CREATE TABLE scratch.amended (image_id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE scratch.told (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
 """
 
