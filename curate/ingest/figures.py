@@ -12,7 +12,22 @@ from curate.ingest import ledger
 from curate.ingest.sources import UNLISTED
 
 _KEPT = "live = 1 AND drop_reason IS NULL"
-_PLACES = "FROM images i JOIN places p ON p.digest = COALESCE(i.digest, i.image_id) AND p.gone = 0"
+# Every place of a single image counts once, and to look up what each place holds takes seconds a million. So
+# all are counted, then those that hold no kept single image are taken away, and kept frames are added.
+_BY_SOURCE = f"""
+SELECT s.name, SUM(n) FROM (
+  SELECT source, COUNT(*) AS n FROM places WHERE gone = 0 GROUP BY source
+  UNION ALL
+  SELECT source, -COUNT(*) FROM places p WHERE gone = 0 AND digest IN (
+    SELECT image_id FROM images WHERE digest IS NULL AND NOT ({_KEPT})
+    UNION SELECT digest FROM images WHERE digest IS NOT NULL
+  ) AND NOT EXISTS (SELECT 1 FROM images i WHERE i.image_id = p.digest AND i.digest IS NULL AND {_KEPT})
+  GROUP BY source
+  UNION ALL
+  SELECT source, COUNT(*) FROM images i JOIN places p ON p.digest = i.digest AND p.gone = 0
+  WHERE i.digest IS NOT NULL AND {_KEPT} GROUP BY source
+) JOIN sources s ON s.id = source GROUP BY s.name HAVING SUM(n) > 0 ORDER BY s.name
+"""
 
 
 def of(db: sqlite3.Connection, *, again: bool) -> dict[str, Any]:
@@ -55,15 +70,11 @@ def _counts(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def _metrics(db: sqlite3.Connection) -> dict[str, Any]:
-    by_source = db.execute(
-        f"SELECT s.name, COUNT(*) {_PLACES} JOIN sources s ON s.id = p.source "
-        f"WHERE i.{_KEPT.replace('drop_reason', 'i.drop_reason')} GROUP BY s.name ORDER BY s.name"
-    )
     pixels = _one(db, f"SELECT COALESCE(SUM(width * height), 0) FROM images WHERE {_KEPT}")
     return {
         "dropped_by_reason": reasons(db),
         "formats": _tally(db, "format", _KEPT),
-        "sources": dict(by_source.fetchall()),
+        "sources": dict(db.execute(_BY_SOURCE).fetchall()),
         "turned_by_exif": _one(
             db,
             f"SELECT COUNT(*) FROM images WHERE {_KEPT} AND COALESCE(exif_orientation, 1) <> 1",

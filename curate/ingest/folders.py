@@ -10,7 +10,7 @@ from pathlib import Path
 
 from curate.errors import InputError
 from curate.ingest import listing, rows, sidecar, walk
-from curate.ingest.listing import Context, Listed
+from curate.ingest.listing import Context, File, Listed
 from curate.ingest.sources import UNLISTED, Source, absolute
 
 
@@ -30,7 +30,7 @@ def put(context: Context, sources: Sequence[Source], tables: Sequence[Path]) -> 
         owners.setdefault(os.fsencode(source.where), source)
     roots = [folder for folder in owners if not _inside(folder, owners)]
     for root in roots:
-        listing.put(context.db, _files(context, root, owners))
+        listing.put_files(context.db, _files(context, root, owners))
     for source in sources:
         if source.sidecar:
             listing.match_sidecars(context.db, context.ids[source.name])
@@ -59,7 +59,7 @@ def _inside(folder: bytes, owners: Mapping[bytes, Source]) -> bool:
     return False
 
 
-def _files(context: Context, root: bytes, owners: Mapping[bytes, Source]) -> Iterator[Listed]:
+def _files(context: Context, root: bytes, owners: Mapping[bytes, Source]) -> Iterator[Listed | File]:
     current, start, source_id, sidecar, base = None, b"", 0, False, b""
     for found in walk.files_below(root):
         if found.folder != current:
@@ -82,19 +82,16 @@ def _files(context: Context, root: bytes, owners: Mapping[bytes, Source]) -> Ite
         if context.own and current + b"/" + found.name in context.own:
             continue
         name, status = start + found.name, found.status
-        side1, side2 = listing.side_names(name) if sidecar else (None, None)
         if status is None:
+            side1, side2 = listing.side_names(name) if sidecar else (None, None)
             yield Listed(source_id, name, side1=side1, side2=side2)
+            continue
+        file = (source_id, name, status.st_size, status.st_mtime_ns, str(status.st_ino))
+        if sidecar:
+            side1, side2 = listing.side_names(name)
+            yield Listed(*file, side1=side1, side2=side2)
         else:
-            yield Listed(
-                source_id,
-                name,
-                status.st_size,
-                status.st_mtime_ns,
-                str(status.st_ino),
-                side1=side1,
-                side2=side2,
-            )
+            yield file
 
 
 def _owner(folder: bytes, owners: Mapping[bytes, Source]) -> bytes:

@@ -67,6 +67,11 @@ CREATE TABLE scratch.listed (
 CREATE TABLE scratch.given (source INT, name BLOB, attributes TEXT, origin TEXT, PRIMARY KEY (source, name))
   WITHOUT ROWID;
 CREATE TABLE scratch.members (key BLOB, suffix BLOB, name BLOB, position INT, size INT, text TEXT);
+CREATE TABLE scratch.differs (
+  source INT, name BLOB,
+  read INT, told INT,  -- must be read; lists say something new of it
+  was INT              -- it was there before
+);
 CREATE TABLE scratch.todo (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
 CREATE TABLE scratch.again (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
 CREATE TABLE scratch.gone (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;

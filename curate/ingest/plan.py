@@ -36,6 +36,8 @@ _TO_READ = """(
     )))
 )"""
 
+_TOLD = "p.name IS NOT NULL AND (p.gone = 1 OR l.given IS NOT p.given)"  # what lists say of a place is new
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -118,20 +120,24 @@ def compare(db: sqlite3.Connection, rules: Rules, sources: Mapping[int, Source])
         "max_aspect": limits.max_aspect,
     }
     db.execute(
-        "INSERT INTO scratch.todo SELECT l.source, l.name "
-        f"FROM scratch.listed l LEFT JOIN places p ON {_SAME} "
-        f"WHERE {_TO_READ.format(asked=asked or '-1')}",
+        "INSERT INTO scratch.differs SELECT l.source, l.name, "
+        f"{_TO_READ.format(asked=asked or '-1')} AS read, ({_TOLD}) AS told, p.gone IS 0 "
+        f"FROM scratch.listed l LEFT JOIN places p ON {_SAME} WHERE read OR told",
         values,
     )
-    db.execute(
-        "INSERT INTO scratch.gone SELECT p.source, p.name "
-        f"FROM places p LEFT JOIN scratch.listed l ON {_SAME} "
-        "WHERE p.gone = 0 AND l.name IS NULL"
+    for table, column in (("todo", "read"), ("told", "told")):
+        db.execute(f"INSERT INTO scratch.{table} SELECT source, name FROM scratch.differs WHERE {column}")
+    # As many are there as there were: nobody has to look for those that are gone.
+    known, there, strange = (
+        db.execute(f"SELECT COUNT(*) FROM {rows}").fetchone()[0]
+        for rows in ("places WHERE gone = 0", "scratch.listed", "scratch.differs WHERE NOT was")
     )
-    db.execute(
-        f"INSERT INTO scratch.told SELECT p.source, p.name FROM scratch.listed l JOIN places p ON {_SAME} "
-        "WHERE p.gone = 1 OR l.given IS NOT p.given"
-    )
+    if there - strange < known:
+        db.execute(
+            "INSERT INTO scratch.gone SELECT p.source, p.name "
+            f"FROM places p LEFT JOIN scratch.listed l ON {_SAME} "
+            "WHERE p.gone = 0 AND l.name IS NULL"
+        )
     with ledger.transaction(db):
         for table in ("gone", "told"):
             db.execute(
@@ -173,15 +179,15 @@ def find_doubtful(db: sqlite3.Connection) -> None:
     )
 
 
-def expected(db: sqlite3.Connection, byte: int) -> Iterator[tuple[str, str]]:
-    """The image_id and extension of every upright file whose image_id begins with this byte."""
+def expected(db: sqlite3.Connection, byte: int) -> Iterator[str]:
+    """The name of every upright file whose image_id begins with this byte."""
     first, after = bytes([byte]), bytes([byte + 1]) if byte < 255 else b"\xff" * 33
     rows = db.execute(
-        "SELECT image_id, extension FROM images "
+        "SELECT lower(hex(image_id)) || extension FROM images "
         "WHERE image_id >= ? AND image_id < ? AND live = 1 AND drop_reason IS NULL",
         (first, after),
     )
-    return ((image_id.hex(), extension) for image_id, extension in rows)
+    return (name for (name,) in rows)
 
 
 def lost(db: sqlite3.Connection, image_id: str) -> None:

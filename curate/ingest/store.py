@@ -124,14 +124,12 @@ def _linked_at_once(source: bytes, target: str, stamp: Stamp | None) -> bool:
     raise SourceChangedError
 
 
-def sweep(
-    folder: Path, expected: Callable[[int], Iterator[tuple[str, str]]], lost: Callable[[str], None]
-) -> int:
+def sweep(folder: Path, expected: Callable[[int], Iterator[str]], lost: Callable[[str], None]) -> int:
     """Remove every file that is not expected, and folders left empty; report what is expected and not there.
 
     Args:
         folder: The image folder.
-        expected: For a first byte, 0..255: the image_id and extension of every file that begins with it.
+        expected: For a first byte, 0..255: the name of every file that begins with it.
         lost: Called with the image_id of a file that is not there.
 
     Returns:
@@ -140,15 +138,13 @@ def sweep(
     removed = 0
     for byte in range(256):
         inner = folder / f"{byte:02x}"
-        wanted = {f"{image_id}{extension}" for image_id, extension in expected(byte)}
-        for entry in _entries(inner):
-            if entry.name in wanted and entry.is_file(follow_symlinks=False):
-                wanted.remove(entry.name)
-            else:
-                removed += _remove(entry)
-        for name in wanted:
+        wanted, entries = set(expected(byte)), list(_entries(inner))
+        there = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)} & wanted
+        if len(there) < len(entries):
+            removed += sum(_remove(entry) for entry in entries if entry.name not in there)
+        for name in wanted - there:
             lost(name[:64])
-        if not wanted and inner.is_dir() and not any(inner.iterdir()):
+        if not there and inner.is_dir():
             inner.rmdir()
     for entry in _entries(folder):
         if not (entry.is_dir(follow_symlinks=False) and _is_byte(entry.name)):

@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.stages.ingest_project import (  # noqa: F401 - the fixture
     picture,
     project,
     put,
+    rows,
     run,
     write,
 )  # fmt: skip
@@ -61,13 +63,16 @@ def test_amended_or_anew(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
         return real(*arguments)
 
     monkeypatch.setattr(images_table, "_amended", counted)
-    write("sources.yaml", "sources:\n  - {name: all, path: ., sidecar: true}\n")
+    write("sources.yaml", "sources:\n  - {name: all, path: ., sidecar: true}\n  - {name: inner, path: '0'}\n")
+    Path("raw/0").mkdir()
     settings: dict[str, Any] = {"sources": "sources.yaml", "frames": "all"}
     for number in range(4):
         put(f"{number}.jpg", number)
     for _ in range(12):
-        run(**settings)
+        counted_sources = run(**settings).metrics["sources"]
         made = TABLE.read_bytes()
+        kept = [row for row in rows() if row["drop_reason"] is None]
+        assert counted_sources == Counter(place.partition("/")[0] for row in kept for place in row["sources"])
         forget()
         run(**settings)
         assert TABLE.read_bytes() == made
