@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -94,10 +96,15 @@ def copies(folder: Path, count: int, *, side: int = 96) -> None:
     with tempfile.TemporaryDirectory() as made:
         small(Path(made), min(count, PICTURES), side=side)
         pictures = [path.read_bytes() for path in sorted(Path(made).rglob("*.jpg"))]
-    for number in range(count):
-        place = folder / f"{number // _PIECE:05d}"
-        if number % _PIECE == 0:
-            place.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(functools.partial(_copy, folder, pictures, count), range(0, count, _PIECE)))
+
+
+def _copy(folder: Path, pictures: list[bytes], count: int, first: int) -> None:
+    """A folder of `copies`."""
+    place = folder / f"{first // _PIECE:05d}"
+    place.mkdir(parents=True, exist_ok=True)
+    for number in range(first, min(first + _PIECE, count)):
         picture, text = pictures[number % len(pictures)], f"{number:08d}".encode()
         comment = b"\xff\xfe" + (2 + len(text)).to_bytes(2, "big") + text
         (place / f"copy {number:08d}.jpg").write_bytes(picture[:2] + comment + picture[2:])
