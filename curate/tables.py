@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -76,9 +77,12 @@ class Stream:
         num_rows: Rows taken so far.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, schema: TableSchema, path: Path) -> None:
+    def __init__(
+        self, writer: pq.ParquetWriter, thread: ThreadPoolExecutor, schema: TableSchema, path: Path
+    ) -> None:
         self.num_rows = 0
-        self._writer, self._schema, self._path = writer, schema, path
+        self._writer, self._thread, self._schema, self._path = writer, thread, schema, path
+        self._writing: Future[None] | None = None  # a row group, while the next one comes together
         self._last: pa.Table | None = None  # the key of the last row
         self._waiting: list[pa.Table] = []  # less than a row group
         self._rows_waiting = 0
@@ -111,10 +115,21 @@ class Stream:
                 self._flush()
 
     def _flush(self) -> None:
+        self._wait()
         if self._waiting:
-            group = pa.concat_tables(self._waiting).combine_chunks()
-            self._writer.write_table(group, row_group_size=_ROW_GROUP)
+            self._writing = self._thread.submit(self._write_group, self._waiting)
         self._waiting, self._rows_waiting = [], 0
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+    def _write_group(self, rows: list[pa.Table]) -> None:
+        self._writer.write_table(pa.concat_tables(rows).combine_chunks(), row_group_size=_ROW_GROUP)
+
+    def _finish(self) -> None:
+        self._flush()
+        self._wait()
 
 
 @contextmanager
@@ -122,7 +137,8 @@ def stream(path: Path, schema: TableSchema) -> Iterator[Stream]:
     """A table written piece by piece, so that memory does not grow with its rows.
 
     The file's bytes do not depend on how the rows were cut into pieces; `path` is replaced in one step at
-    the end, and stays as it was if anything is raised. At most one row group of 65,536 rows is held.
+    the end, and stays as it was if anything is raised. Two row groups of 65,536 rows are held at most: one is
+    written while the next comes together.
 
     Raises:
         TableError: From `Stream.write`.
@@ -131,10 +147,14 @@ def stream(path: Path, schema: TableSchema) -> Iterator[Stream]:
     arrow = schema.arrow.with_metadata(
         {_VERSION_KEY: SCHEMA_VERSION.encode(), _NAME_KEY: schema.name.encode()}
     )
-    with replacing(path) as partial, pq.ParquetWriter(partial, arrow, compression="zstd") as writer:
-        taken = Stream(writer, schema, path)
+    with (
+        replacing(path) as partial,
+        pq.ParquetWriter(partial, arrow, compression="zstd") as writer,
+        ThreadPoolExecutor(1, thread_name_prefix="parquet") as thread,
+    ):
+        taken = Stream(writer, thread, schema, path)
         yield taken
-        taken._flush()
+        taken._finish()
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, schema: TableSchema) -> None:

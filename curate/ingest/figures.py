@@ -40,7 +40,7 @@ def of(db: sqlite3.Connection, *, again: bool) -> dict[str, Any]:
     known = ledger.get(db, "figures")
     if known is not None and not again:
         return dict(json.loads(known))
-    made = {"counts": _counts(db), "metrics": _metrics(db)}
+    made = _made(db)
     ledger.put(db, "figures", json.dumps(made))
     return made
 
@@ -50,43 +50,40 @@ def reasons(db: sqlite3.Connection) -> dict[str, int]:
     return _tally(db, "drop_reason", "live = 1 AND drop_reason IS NOT NULL")
 
 
-def _counts(db: sqlite3.Connection) -> dict[str, int]:
-    distinct = _one(db, "SELECT COUNT(*) FROM images WHERE live = 1")
-    kept = _one(db, f"SELECT COUNT(*) FROM images WHERE {_KEPT}")
-    removed = _one(db, "SELECT COUNT(*) FROM images WHERE live = 0 AND failed = 0")
-    unlisted = _one(
-        db,
-        "SELECT COUNT(*) FROM places WHERE gone = 0 AND source IN (SELECT id FROM sources WHERE name = ?)",
-        UNLISTED,
+def _made(db: sqlite3.Connection) -> dict[str, Any]:
+    distinct, kept, removed, pixels, turned = (
+        value or 0
+        for value in db.execute(
+            f"SELECT SUM(live = 1), SUM({_KEPT}), SUM(live = 0 AND failed = 0), "
+            f"SUM(({_KEPT}) * width * height), SUM({_KEPT} AND COALESCE(exif_orientation, 1) <> 1) "
+            "FROM images"
+        ).fetchone()
     )
-    return {
-        "files": _one(db, "SELECT COUNT(*) FROM places WHERE gone = 0"),
+    files, unlisted = (
+        db.execute(f"SELECT COUNT(*) FROM places WHERE gone = 0 {more}", values).fetchone()[0]
+        for more, values in (
+            ("", ()),
+            ("AND source IN (SELECT id FROM sources WHERE name = ?)", (UNLISTED,)),
+        )
+    )
+    counts = {
+        "files": files,
         "distinct": distinct,
         "images": kept,
         "dropped": distinct - kept,
         **({"removed": removed} if removed else {}),
         **({"files of no listed source": unlisted} if unlisted else {}),
     }
-
-
-def _metrics(db: sqlite3.Connection) -> dict[str, Any]:
-    pixels = _one(db, f"SELECT COALESCE(SUM(width * height), 0) FROM images WHERE {_KEPT}")
-    return {
+    metrics = {
         "dropped_by_reason": reasons(db),
         "formats": _tally(db, "format", _KEPT),
         "sources": dict(db.execute(_BY_SOURCE).fetchall()),
-        "turned_by_exif": _one(
-            db,
-            f"SELECT COUNT(*) FROM images WHERE {_KEPT} AND COALESCE(exif_orientation, 1) <> 1",
-        ),
+        "turned_by_exif": turned,
         "megapixels": round(pixels / 1e6, 3),
     }
+    return {"counts": counts, "metrics": metrics}
 
 
 def _tally(db: sqlite3.Connection, column: str, condition: str) -> dict[str, int]:
     query = f"SELECT {column}, COUNT(*) FROM images WHERE {condition} GROUP BY {column} ORDER BY {column}"
     return {str(name): int(count) for name, count in db.execute(query)}
-
-
-def _one(db: sqlite3.Connection, query: str, *values: object) -> int:
-    return int(db.execute(query, values).fetchone()[0])

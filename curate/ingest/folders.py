@@ -60,38 +60,40 @@ def _inside(folder: bytes, owners: Mapping[bytes, Source]) -> bool:
 
 
 def _files(context: Context, root: bytes, owners: Mapping[bytes, Source]) -> Iterator[Listed | File]:
-    current, start, source_id, sidecar, base = None, b"", 0, False, b""
-    for found in walk.files_below(root):
-        if found.folder != current:
-            current = found.folder
+    own = {os.path.split(path) for path in context.own}
+    current, start, source_id, sidecar = None, b"", 0, False
+    for some in walk.files_below(root):
+        if some.folder != current:
+            current = some.folder
             base = _owner(current, owners)
             source = owners[base]
             source_id, sidecar = context.ids[source.name], source.sidecar
             start = current[len(base) + 1 :] + b"/" if len(current) > len(base) else b""
-        if isinstance(found, walk.Closed):
-            if found.folder == root:
-                raise InputError(f"raw folder {os.fsdecode(root)} cannot be listed: {found.error.strerror}")
+        if isinstance(some, walk.Closed):
+            if some.folder == root:
+                raise InputError(f"raw folder {os.fsdecode(root)} cannot be listed: {some.error.strerror}")
             listing.carry_over(context.db, source_id, start)
             yield Listed(
                 source_id,
                 start,
                 reason="unreadable",
-                detail=f"folder cannot be listed: {found.error.strerror}",
+                detail=f"folder cannot be listed: {some.error.strerror}",
             )
             continue
-        if context.own and current + b"/" + found.name in context.own:
-            continue
-        name, status = start + found.name, found.status
-        if status is None:
-            side1, side2 = listing.side_names(name) if sidecar else (None, None)
-            yield Listed(source_id, name, side1=side1, side2=side2)
-            continue
-        file = (source_id, name, status.st_size, status.st_mtime_ns, str(status.st_ino))
-        if sidecar:
-            side1, side2 = listing.side_names(name)
-            yield Listed(*file, side1=side1, side2=side2)
-        else:
-            yield file
+        for name, status in some.found:
+            if (current, name) not in own:
+                yield _listed(source_id, start + name, status, sidecar=sidecar)
+
+
+def _listed(source_id: int, name: bytes, status: os.stat_result | None, *, sidecar: bool) -> Listed | File:
+    if status is None:
+        side1, side2 = listing.side_names(name) if sidecar else (None, None)
+        return Listed(source_id, name, side1=side1, side2=side2)
+    file = (source_id, name, status.st_size, status.st_mtime_ns, str(status.st_ino))
+    if not sidecar:
+        return file
+    side1, side2 = listing.side_names(name)
+    return Listed(*file, side1=side1, side2=side2)
 
 
 def _owner(folder: bytes, owners: Mapping[bytes, Source]) -> bytes:

@@ -99,8 +99,9 @@ def put_files(db: sqlite3.Connection, rows: Iterable[Listed | File]) -> None:
     every = len(Listed._fields)
     for batch in _batches(rows):
         with ledger.transaction(db):
-            db.executemany(_insert(5), [row for row in batch if len(row) == 5])
-            db.executemany(_insert(every), [row for row in batch if len(row) == every])
+            described = [row for row in batch if len(row) == every]
+            db.executemany(_insert(5), batch if not described else [row for row in batch if len(row) == 5])
+            db.executemany(_insert(every), described)
 
 
 def _insert(values: int, again: str = "IGNORE") -> str:

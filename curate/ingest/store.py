@@ -138,7 +138,7 @@ def sweep(folder: Path, expected: Callable[[int], Iterator[str]], lost: Callable
     removed = 0
     for byte in range(256):
         inner = folder / f"{byte:02x}"
-        wanted, entries = set(expected(byte)), list(_entries(inner))
+        wanted, entries = set(expected(byte)), _entries(inner)
         there = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)} & wanted
         if len(there) < len(entries):
             removed += sum(_remove(entry) for entry in entries if entry.name not in there)
@@ -152,12 +152,12 @@ def sweep(folder: Path, expected: Callable[[int], Iterator[str]], lost: Callable
     return removed
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            yield from entries
+            return list(entries)
     except (FileNotFoundError, NotADirectoryError):
-        return
+        return []
 
 
 def _is_byte(name: str) -> bool:
@@ -170,7 +170,7 @@ def _remove(entry: os.DirEntry[str]) -> int:
     if not entry.is_dir(follow_symlinks=False):
         path.unlink(missing_ok=True)
         return 1
-    removed = sum(_remove(inner) for inner in list(_entries(path)))
+    removed = sum(_remove(inner) for inner in _entries(path))
     path.rmdir()
     return removed
 

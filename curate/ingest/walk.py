@@ -1,4 +1,4 @@
-"""Every file below a folder, one at a time, whatever the names and links are."""
+"""Every file below a folder, whatever the names and links are."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+_TOGETHER = 1000  # files
 
-class Found(NamedTuple):
-    """A regular file, or a link that leads to one or nowhere.
+
+class Files(NamedTuple):
+    """Some files of one folder: regular ones, and links that lead to one or nowhere.
 
     Attributes:
-        folder: Absolute bytes of the folder that it lies in.
-        name: Bytes.
-        status: Of the file, through links; None where a link leads nowhere.
+        folder: Absolute bytes.
+        found: Name and status, through links; None where a link leads nowhere.
     """
 
     folder: bytes
-    name: bytes
-    status: os.stat_result | None
+    found: list[tuple[bytes, os.stat_result | None]]
 
 
 class Closed(NamedTuple):
@@ -33,7 +33,7 @@ class Closed(NamedTuple):
     error: OSError
 
 
-def files_below(folder: str | bytes | os.PathLike[str]) -> Iterator[Found | Closed]:
+def files_below(folder: str | bytes | os.PathLike[str]) -> Iterator[Files | Closed]:
     """Every file once, in no particular order; memory grows with folders only.
 
     Links to folders are followed, but every real folder is entered once: by its own name where it has one
@@ -56,19 +56,25 @@ def files_below(folder: str | bytes | os.PathLike[str]) -> Iterator[Found | Clos
             waiting.append(links.pop())
 
 
-def _files(folder: bytes, folders: list[bytes], links: list[bytes]) -> Iterator[Found]:
+def _files(folder: bytes, folders: list[bytes], links: list[bytes]) -> Iterator[Files]:
     """Files of one folder; the folders in it go to `folders`, links to folders to `links`."""
+    found: list[tuple[bytes, os.stat_result | None]] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
+            if entry.is_file(follow_symlinks=False):
+                found.append((entry.name, _status(entry)))
+            elif entry.is_dir(follow_symlinks=False):
                 folders.append(entry.path)
-            elif entry.is_file(follow_symlinks=False):
-                yield Found(folder, entry.name, _status(entry))
             elif entry.is_symlink():
                 if _is_folder(entry):
                     links.append(entry.path)
                 elif _file_or_nothing(entry.path):
-                    yield Found(folder, entry.name, _status(entry))
+                    found.append((entry.name, _status(entry)))
+            if len(found) == _TOGETHER:
+                yield Files(folder, found)
+                found = []
+    if found:
+        yield Files(folder, found)
 
 
 def _status(entry: os.DirEntry[bytes]) -> os.stat_result | None:

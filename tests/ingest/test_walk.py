@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from curate.ingest.walk import Closed, Found, files_below
+import pytest
+
+from curate.ingest import walk
+from curate.ingest.walk import Closed, Files, files_below
 from tests.permissions import permissions_count
 
 
 def names(folder: Path) -> list[str]:
-    found = [entry for entry in files_below(folder) if isinstance(entry, Found)]
-    paths = [os.path.relpath(os.fsdecode(entry.folder + b"/" + entry.name), folder) for entry in found]
-    return sorted(paths)
+    files = [some for some in files_below(folder) if isinstance(some, Files)]
+    paths = [some.folder + b"/" + name for some in files for name, _ in some.found]
+    return sorted(os.path.relpath(os.fsdecode(path), folder) for path in paths)
 
 
 def touch(folder: Path, *paths: str) -> None:
@@ -24,10 +27,22 @@ def touch(folder: Path, *paths: str) -> None:
 def test_every_file_is_found_with_its_status(tmp_path: Path) -> None:
     touch(tmp_path, "b/1", "a/2", "a/1", "Z", "ä", "a b/new\nline")
     assert names(tmp_path) == ["Z", "a b/new\nline", "a/1", "a/2", "b/1", "ä"]
-    (entry,) = files_below(tmp_path / "b")
-    assert isinstance(entry, Found)
-    assert entry.status is not None
-    assert (entry.status.st_size, entry.status.st_ino) == (1, (tmp_path / "b/1").stat().st_ino)
+    (some,) = files_below(tmp_path / "b")
+    assert isinstance(some, Files)
+    ((_, status),) = some.found
+    assert status == (tmp_path / "b/1").stat()
+
+
+def test_a_large_folder_comes_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "_TOGETHER", 2)
+    touch(tmp_path, "1", "2", "3", "4", "5", "a/6")
+    assert names(tmp_path) == ["1", "2", "3", "4", "5", "a/6"]
+    assert sorted(len(some.found) for some in files_below(tmp_path) if isinstance(some, Files)) == [
+        1,
+        1,
+        2,
+        2,
+    ]
 
 
 def test_loops_end(tmp_path: Path) -> None:
@@ -57,7 +72,9 @@ def test_dangling_links_are_told_and_pipes_are_not(tmp_path: Path) -> None:
     (tmp_path / "linked").symlink_to(tmp_path / "file")
     os.mkfifo(tmp_path / "pipe")
     assert names(tmp_path) == ["dangling", "file", "linked"]
-    statuses = {entry.name: entry.status for entry in files_below(tmp_path) if isinstance(entry, Found)}
+    (some,) = files_below(tmp_path)
+    assert isinstance(some, Files)
+    statuses = dict(some.found)
     assert statuses[b"dangling"] is None
     assert statuses[b"linked"] == (tmp_path / "file").stat()
 
@@ -76,11 +93,11 @@ def test_a_folder_that_may_not_be_listed_is_told(tmp_path: Path) -> None:
 
 def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
     touch(tmp_path, "a/1", "top")
-    walk = files_below(tmp_path)
-    first = next(walk)
-    assert isinstance(first, Found)
+    steps = files_below(tmp_path)
+    first = next(steps)
+    assert isinstance(first, Files)
     (tmp_path / "a/1").unlink()
     (tmp_path / "a").rmdir()
-    (rest,) = walk
+    (rest,) = steps
     assert isinstance(rest, Closed)
     assert rest.error.strerror == "No such file or directory"
