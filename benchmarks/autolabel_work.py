@@ -27,27 +27,24 @@ def calibrate(images: str, weights: str, number: int, device: str) -> dict[str, 
     """The threshold that leaves the stage `BOXES` boxes an image on average, and the work of one image.
 
     Returns:
-        threshold; operations of one image through detector and segmenter (multiply and add
-        count two); operations a second of a product of two matrices, as measured here; the device's name.
+        threshold; operations of one image through detector and segmenter (multiply and add count two);
+        operations a second of a product of two matrices, as measured here; the device's name.
     """
     loaded = models.models(settings(weights, 0.0, device))
     categories = [Category(name, index, (name,), 0.0, "#000000") for index, name in enumerate(PROMPTS)]
     segmenter = loaded.segmenter
     if segmenter is None:
         raise RuntimeError("no segmenter")
-    scores = []
-    for index in range(number):
-        pixels = np.array(Image.open(Path(images) / f"{index}.jpg"))
-        with FlopCounterMode(display=False) as counter:
-            (found,) = loaded.detector.detect([pixels], categories)
-            if index == 0:
-                segmenter.segment(pixels, found.boxes[:BOXES])
-                operations = float(counter.get_total_flops())
-        scores.append(found.scores)
+    pictures = [np.array(Image.open(Path(images) / f"{index}.jpg")) for index in range(number)]
+    with FlopCounterMode(display=False) as counter:
+        (first,) = loaded.detector.detect(pictures[:1], categories)
+        segmenter.segment(pictures[0], first.boxes[:BOXES])
+    others = [loaded.detector.detect([pixels], categories)[0] for pixels in pictures[1:]]
+    scores = np.concatenate([found.scores for found in [first, *others]])
     on_gpu = loaded.on_gpu
     return {
-        "threshold": threshold_of(np.concatenate(scores), number),
-        "operations": operations,
+        "threshold": threshold_of(scores, number),
+        "operations": float(counter.get_total_flops()),
         "operations_s": _matrix_rate(torch.device("cuda" if on_gpu else "cpu")),
         "device_name": torch.cuda.get_device_name() if on_gpu else "the processor",
     }

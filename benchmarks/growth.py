@@ -48,8 +48,8 @@ MANY_INTRO = """
 and share {pictures} pictures. Drawing as many different ones would take longer than all else, so `dedupe`
 finds hashes and thumbnails of {many:,} made-up pictures in its index, as if it had hashed these files before:
 what is measured of a fresh run is the search, the verification, the groups and the table. To hash them is
-added at the rate measured with real ones, from {rated} on ({hash_us} us an image, both cores). The delivery
-of {new:,} is of real, distinct files, and nothing of it is left out.
+added at the rate at which runs on {rated} real ones differ ({hash_us} us an image, both
+cores). The delivery of {new:,} is of real, distinct files, and nothing of it is left out.
 
 """
 
@@ -221,7 +221,8 @@ def section() -> str:
 def _of_many(many: list[dict[str, Any]], largest: dict[str, Any]) -> str:
     text = MANY_INTRO.format(
         many=many[0]["images"], sides=_and(str(run["side"]) for run in many), pictures=corpora.PICTURES,
-        rated=_and("{:,} to {:,}".format(*run["rated"]) for run in many), new=many[0]["images"] // 100,
+        rated=", and on ".join("{:,} and {:,}".format(*run["rated"]) for run in many),
+        new=many[0]["images"] // 100,
         hash_us=_and(f"{1e6 * run['hash_wall_s']:.0f}" for run in many),
     )  # fmt: skip
     for run in many:

@@ -123,17 +123,22 @@ def _amended(db: sqlite3.Connection, path: Path, rows: Iterator[dict[str, Any]])
         )
         if replaced := [image_id.hex() for (image_id,) in old]:
             stays = pc.invert(pc.is_in(ids, value_set=pa.array(replaced, type=ids.type)))
-            piece = piece.filter(stays)  # noqa: PLW2901
-        yield pa.concat_tables([piece, _table(some)]).sort_by("image_id") if some else piece
+            kept = piece.filter(stays)
+        else:
+            kept = piece
+        yield pa.concat_tables([kept, _table(some)]).sort_by("image_id") if some else kept
     if row is not None:
         yield from map(_table, _pieces(itertools.chain([row], rows)))
 
 
 def _said(images: Path, sources: Sequence[Source]) -> str:
-    """What the table holds besides what stands in the ledger."""
+    """What the table's rows follow from besides what stands in the ledger: the code of this room too."""
     listed = [[source.name, source.license, source.attribution] for source in sources]
     content = json.dumps([schema.SCHEMA_VERSION, images.as_posix(), listed])
-    return hashlib.sha256(content.encode()).hexdigest()
+    digested = hashlib.sha256(content.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digested.update(path.read_bytes())
+    return digested.hexdigest()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -59,20 +59,24 @@ def files_below(folder: str | bytes | os.PathLike[str]) -> Iterator[Files | Clos
 def _files(folder: bytes, folders: list[bytes], links: list[bytes]) -> Iterator[Files]:
     """Files of one folder; the folders in it go to `folders`, links to folders to `links`."""
     found: list[tuple[bytes, os.stat_result | None]] = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_file(follow_symlinks=False):
-                found.append((entry.name, _status(entry)))
-            elif entry.is_dir(follow_symlinks=False):
-                folders.append(entry.path)
-            elif entry.is_symlink():
-                if _is_folder(entry):
-                    links.append(entry.path)
-                elif _file_or_nothing(entry.path):
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False):
                     found.append((entry.name, _status(entry)))
-            if len(found) == _TOGETHER:
-                yield Files(folder, found)
-                found = []
+                elif entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_symlink():
+                    if _is_folder(entry):
+                        links.append(entry.path)
+                    elif _file_or_nothing(entry.path):
+                        found.append((entry.name, _status(entry)))
+                if len(found) == _TOGETHER:
+                    yield Files(folder, found)
+                    found = []
+    except OSError:  # perhaps in the middle of it: what was seen is there
+        yield Files(folder, found)
+        raise
     if found:
         yield Files(folder, found)
 

@@ -81,6 +81,19 @@ def test_amended_or_anew(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     assert amended > 8
 
 
+def test_other_code_makes_the_table_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    put("a.jpg")
+    run()
+    made, before = TABLE.read_bytes(), TABLE.stat().st_ino
+    run()
+    assert TABLE.stat().st_ino == before
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == "sidecar.py"))
+    run()
+    assert TABLE.stat().st_ino != before
+    assert TABLE.read_bytes() == made
+
+
 def forget() -> None:
     """Let the ledger know nothing of the table."""
     db = sqlite3.connect(LEDGER)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,12 +40,8 @@ def test_a_large_folder_comes_in_parts(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(walk, "_TOGETHER", 2)
     touch(tmp_path, "1", "2", "3", "4", "5", "a/6")
     assert names(tmp_path) == ["1", "2", "3", "4", "5", "a/6"]
-    assert sorted(len(some.found) for some in files_below(tmp_path) if isinstance(some, Files)) == [
-        1,
-        1,
-        2,
-        2,
-    ]
+    parts = [some for some in files_below(tmp_path) if isinstance(some, Files)]
+    assert sorted(len(some.found) for some in parts) == [1, 1, 2, 2]
 
 
 def test_loops_end(tmp_path: Path) -> None:
@@ -101,3 +100,25 @@ def test_a_folder_that_vanishes_is_told(tmp_path: Path) -> None:
     (rest,) = steps
     assert isinstance(rest, Closed)
     assert rest.error.strerror == "No such file or directory"
+
+
+def test_what_was_seen_before_a_folder_failed_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a", "b")
+    real = os.scandir
+
+    @contextmanager
+    def failing(folder: bytes) -> Iterator[Iterator[os.DirEntry[bytes]]]:
+        def some() -> Iterator[os.DirEntry[bytes]]:
+            yield next(entries)
+            raise OSError(errno.EIO, "Input/output error")
+
+        with real(folder) as entries:
+            yield some()
+
+    monkeypatch.setattr(os, "scandir", failing)
+    seen, closed = files_below(tmp_path)
+    assert isinstance(seen, Files)
+    assert len(seen.found) == 1
+    assert isinstance(closed, Closed)
