@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from curate.engines.chosen import engine, model_engine
+from curate.engines import chosen, process
+from curate.engines.chosen import model_engine
+from curate.params import EngineParams
+from curate.ports import Engine
 
 __all__ = ["engine", "model_engine"]
+
+
+def engine(settings: EngineParams) -> Engine:
+    """For a stage that begins with work of its own, during which the workers' server can start."""
+    if settings.kind == "local":
+        process.begin_early()
+    return chosen.engine(settings)

@@ -8,9 +8,11 @@ set, from which keepers are chosen.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,21 @@ from curate.dedupe.features import Features, Recipe
 from curate.dedupe.hashes import UInt64Array
 from curate.dedupe.listing import Sets, join_keys, listed, split_keys, union
 from curate.dedupe.search.expanding import Kinds
-from curate.dedupe.search.neighbours import Near, Pairs, near_between, near_within, plan
+from curate.dedupe.search.neighbours import (
+    Near,
+    Pairs,
+    SearchPlan,
+    TooManyPairsError,
+    lay_out,
+    near_between,
+    near_few,
+    near_within,
+    plan,
+    plan_few,
+)
+
+if TYPE_CHECKING:
+    from curate.dedupe.search.few import LaidOut  # which loads numba
 
 # Largest number of images that each radius of a 64-bit hash is used for; why: docs/dedupe.md.
 _UP_TO: Final = ((60_000, 12), (500_000, 10), (3_000_000, 8), (20_000_000, 6))
@@ -28,6 +44,7 @@ _LEAST: Final = 4  # bits, for more
 _LONGER: Final = 5  # times as many bits of 256 as of 64: as rare between different pictures
 _COLOUR_BITS: Final = 2
 _FEWER: Final = 2  # for equal parts of two pictures: collages share them
+_UNFOLDED: Final = 4  # pairs a hash, of hashes that may be identical
 _TONE_BITS: Final = 3  # one step in each channel
 _SHORT: Final = Recipe("phash", 64, "fast", "none", False)
 _VARIANTS: Final[tuple[Name, ...]] = ("turned", "windows")
@@ -55,17 +72,52 @@ Searcher = Callable[[Sequence[Request], Columns], Iterator[Near]]
 
 
 def here(requests: Sequence[Request], columns: Columns) -> Iterator[Near]:
-    """Search one after the other on this machine; a base that follows itself is sorted once."""
+    """Search one after the other on this machine.
+
+    A base that follows itself is sorted once; of one with few queries nothing is sorted, if that is cheaper.
+    """
+    few = _Few(requests, columns)
     for (two, bits), group in itertools.groupby(requests, key=lambda request: (request.two, request.bits)):
         asked = [request.one for request in group]
         if two is None:
             for column in asked:
                 chosen = plan(columns.count(column), bits, columns.bits(column))
                 yield near_within(columns.values(column), chosen)
+            continue
+        queries = sum(columns.count(column) for column in asked)
+        chosen = plan(columns.count(two), bits, columns.bits(two), queries=queries, rounds=len(asked))
+        near = few.near(Request(asked[0], two, bits), chosen) if len(asked) == 1 else None
+        if near is not None:
+            yield near
         else:
-            queries = sum(columns.count(column) for column in asked)
-            chosen = plan(columns.count(two), bits, columns.bits(two), queries=queries, rounds=len(asked))
             yield from near_between(map(columns.values, asked), columns.values(two), chosen)
+
+
+class _Few:
+    """Searches of one column in others, where it has so few hashes that to sort those would cost more."""
+
+    def __init__(self, requests: Sequence[Request], columns: Columns) -> None:
+        self._columns = columns
+        self._sets = Counter((request.one, request.bits) for request in requests if request.two is not None)
+        self._laid_out: tuple[tuple[Column, int, int], LaidOut] | None = None
+
+    def near(self, request: Request, sorting: SearchPlan) -> Near | None:
+        """What is found; None where that is not the way."""
+        two, columns = request.two, self._columns
+        # Of one collection, all sets of identical hashes are wanted, whatever is near them.
+        if two is None or two.side == request.one.side or columns.bits(two) != _SHORT.bits:
+            return None
+        count, queries = columns.count(two), columns.count(request.one)
+        sets = self._sets[request.one, request.bits]
+        chosen = plan_few(count, request.bits, queries=queries, sets=sets)
+        if not count or not queries or chosen.core_seconds > sets * sorting.core_seconds:
+            return None
+        key = request.one, request.bits, count
+        if self._laid_out is None or self._laid_out[0] != key:
+            self._laid_out = key, lay_out(columns.values(request.one), chosen)
+        with suppress(TooManyPairsError):  # of rows of one hash, perhaps: to sort folds them first
+            return near_few(self._laid_out[1], columns.values(two), most_pairs=_UNFOLDED * (count + queries))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +127,7 @@ class Searched:
     Attributes:
         keys: (P,) uint64, ascending; each pair once with its least distance, see `listing.join_keys`.
         second_count: That the keys were made with.
-        largest: The most images that may share a value of one column, both sides together.
+        largest: Without a base, the most images that share a value of one column; else 0.
     """
 
     keys: NDArray[np.uint64]
@@ -124,16 +176,17 @@ def search(
     wanted = list(requests(views, bits, min(bits, radius(count, _SHORT)), same=base is None))
     found: UInt64Array = np.zeros(0, dtype=np.uint64)
     more: list[UInt64Array] = []
-    largest = _Largest()
+    largest = 0
     results = searcher(wanted, Columns(views))
     for request, near in zip(wanted, results, strict=True):
-        largest.note(request, near)
+        if base is None:
+            largest = max(largest, near.queries.largest(), near.base.largest())
         more.append(join_keys(listed(near, *_sets(request, near, views), same=base is None), len(views[1])))
         if sum(map(len, more)) > len(found):  # seldom enough, and little memory
             found, more = union([found, *more]), []
     for view in views:
         view.forget()
-    return Searched(union([found, *more]), len(views[1]), largest.most())
+    return Searched(union([found, *more]), len(views[1]), largest)
 
 
 def largest_set(images: View) -> int:
@@ -180,22 +233,3 @@ def _sets(request: Request, near: Near, views: tuple[View, View]) -> tuple[Sets,
         both = of(near.base, request.one)
         return both, both
     return of(near.queries, request.one), of(near.base, request.two)
-
-
-class _Largest:
-    """The largest set of each column on each side."""
-
-    def __init__(self) -> None:
-        self._sizes: dict[tuple[Name, int], dict[int, int]] = {}
-
-    def note(self, request: Request, near: Near) -> None:
-        self._add(request.one, near.base if request.two is None else near.queries)
-        if request.two is not None:
-            self._add(request.two, near.base)
-
-    def _add(self, column: Column, kinds: Kinds) -> None:
-        sizes = self._sizes.setdefault((column.name, column.number), {})
-        sizes[column.side] = max(sizes.get(column.side, 0), kinds.largest())
-
-    def most(self) -> int:
-        return max((sum(sides.values()) for sides in self._sizes.values()), default=0)

@@ -87,8 +87,7 @@ def compare(
     known = load(kept, key, stored)
     new = np.flatnonzero(~known.compared[images.rows])
     if len(new):
-        few = len(new) <= _FEW * len(images) and _may_be_parted(job, known)
-        added = _delivery(job, new) if few else None
+        added = _delivery(job, known, new) if len(new) <= _FEW * len(images) else None
         if added is None:
             known, new = nothing(stored), np.arange(len(images))
             added = _everything(job)
@@ -106,33 +105,28 @@ class _Added:
     largest_set: int
 
 
-def _may_be_parted(job: _Job, known: Known) -> bool:
-    """Whether the candidates of the whole are those of its parts, as far as is known before a search.
-
-    They are not where a hash occurs so often that hubs stand for its images, nor where the radius of parts of
-    pictures follows from the number of images.
-    """
-    if job.max_hamming > radius(len(job.images), _SHORT):
-        return False
-    return known.largest_set <= _LARGEST_SET or largest_set(job.images.view()) <= _LARGEST_SET
-
-
 def _everything(job: _Job) -> _Added:
     searched = search(job.images.view(), job.recipe, job.max_hamming, searcher=job.searcher)
     return _Added(_pieces(searched, job.images, job.images), len(searched.keys), searched.largest)
 
 
-def _delivery(job: _Job, new: Rows) -> _Added | None:
-    """Candidates with a new image; None where those of the whole are others after all."""
+def _delivery(job: _Job, known: Known, new: Rows) -> _Added | None:
+    """Candidates with a new image; None where those of the whole are others than those of its parts.
+
+    They are where the radius of parts of pictures follows from the number of images, and where a hash occurs
+    so often that hubs stand for its images.
+    """
+    if job.max_hamming > radius(len(job.images), _SHORT):
+        return None
     fresh = job.images.take(new)
-    old = job.images.take(np.setdiff1d(np.arange(len(job.images)), new, assume_unique=True))
     within = search(fresh.view(), job.recipe, job.max_hamming, searcher=job.searcher)
-    between = search(fresh.view(), job.recipe, job.max_hamming, base=old.view(), searcher=job.searcher)
-    largest = between.largest
+    largest = known.largest_set + within.largest  # at most
     if largest > _LARGEST_SET:
         largest = largest_set(job.images.view())
     if largest > _LARGEST_SET:
         return None
+    old = job.images.take(np.setdiff1d(np.arange(len(job.images)), new, assume_unique=True))
+    between = search(fresh.view(), job.recipe, job.max_hamming, base=old.view(), searcher=job.searcher)
     pieces = itertools.chain(_pieces(within, fresh, fresh), _pieces(between, fresh, old))
     return _Added(pieces, len(within.keys) + len(between.keys), largest)
 

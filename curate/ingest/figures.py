@@ -1,24 +1,33 @@
-"""Counts of what the ledger holds, by SQL; worked out again only where the table changed."""
+"""Counts of what there is: of the table's rows as they are written, and of the places in the ledger."""
 
-# ruff: noqa: S608 - statements are put together from constants; every value is bound
+# ruff: noqa: S608 - statements are put together from constants
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate import schema, tables
 from curate.ingest import ledger
 from curate.ingest.sources import UNLISTED
 
+REMOVED = "removed"
+_COLUMNS = ("drop_reason", "format", "width", "height", "exif_orientation")
 _KEPT = "live = 1 AND drop_reason IS NULL"
+_FILES = (
+    "SELECT s.name, COUNT(*) FROM places p JOIN sources s ON s.id = p.source WHERE gone = 0 GROUP BY p.source"
+)
 # Every place of a single image counts once, and to look up what each place holds takes seconds a million. So
 # all are counted, then those that hold no kept single image are taken away, and kept frames are added.
-_BY_SOURCE = f"""
+_CORRECTED = f"""
 SELECT s.name, SUM(n) FROM (
-  SELECT source, COUNT(*) AS n FROM places WHERE gone = 0 GROUP BY source
-  UNION ALL
-  SELECT source, -COUNT(*) FROM places p WHERE gone = 0 AND digest IN (
+  SELECT source, -COUNT(*) AS n FROM places p WHERE gone = 0 AND digest IN (
     SELECT image_id FROM images WHERE digest IS NULL AND NOT ({_KEPT})
     UNION SELECT digest FROM images WHERE digest IS NOT NULL
   ) AND NOT EXISTS (SELECT 1 FROM images i WHERE i.image_id = p.digest AND i.digest IS NULL AND {_KEPT})
@@ -26,64 +35,91 @@ SELECT s.name, SUM(n) FROM (
   UNION ALL
   SELECT source, COUNT(*) FROM images i JOIN places p ON p.digest = i.digest AND p.gone = 0
   WHERE i.digest IS NOT NULL AND {_KEPT} GROUP BY source
-) JOIN sources s ON s.id = source GROUP BY s.name HAVING SUM(n) > 0 ORDER BY s.name
+) JOIN sources s ON s.id = source GROUP BY s.name
 """
 
 
-def of(db: sqlite3.Connection, *, again: bool) -> dict[str, Any]:
-    """Counts and metrics of the settled ledger.
+class Tally:
+    """Counts rows of the images table.
+
+    Attributes:
+        reasons: Rows by `drop_reason`, kept ones as None.
+        formats: Kept rows by format.
+        turned: Kept rows whose pixels EXIF turned.
+        pixels: Of kept rows.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was counted yet."""
+        self.reasons: Counter[str | None] = Counter()
+        self.formats: Counter[str] = Counter()
+        self.turned = 0
+        self.pixels = 0
+
+    def add(self, piece: pa.Table) -> None:
+        """Count some rows."""
+        _count(piece["drop_reason"], self.reasons)
+        kept = piece.select(_COLUMNS).filter(pc.is_null(piece["drop_reason"]))
+        _count(kept["format"], self.formats)
+        area = pc.multiply(kept["width"].cast(pa.int64()), kept["height"].cast(pa.int64()))
+        self.pixels += pc.sum(area).as_py() or 0
+        # A missing orientation is none that turns: nulls do not count.
+        self.turned += pc.sum(pc.not_equal(kept["exif_orientation"], 1)).as_py() or 0
+
+
+def of(db: sqlite3.Connection, table: Path, tally: Tally | None) -> dict[str, Any]:
+    """Counts and metrics.
 
     Args:
-        db: The ledger.
-        again: Whether anything changed since the last run.
+        db: The settled ledger.
+        table: The images table.
+        tally: Of the table; None where it is what the last run wrote.
     """
     known = ledger.get(db, "figures")
-    if known is not None and not again:
+    if known is not None and tally is None:
         return dict(json.loads(known))
-    made = _made(db)
+    if tally is None:
+        tally = Tally()
+        for piece in tables.pieces(table, schema.IMAGES, columns=_COLUMNS):
+            tally.add(piece)
+    made = _made(db, tally)
     ledger.put(db, "figures", json.dumps(made))
     return made
 
 
 def reasons(db: sqlite3.Connection) -> dict[str, int]:
     """How many live rows were dropped, by reason."""
-    return _tally(db, "drop_reason", "live = 1 AND drop_reason IS NOT NULL")
+    query = (
+        "SELECT drop_reason, COUNT(*) FROM images WHERE live = 1 AND drop_reason IS NOT NULL "
+        "GROUP BY drop_reason ORDER BY drop_reason"
+    )
+    return {str(name): int(count) for name, count in db.execute(query)}
 
 
-def _made(db: sqlite3.Connection) -> dict[str, Any]:
-    distinct, kept, removed, pixels, turned = (
-        value or 0
-        for value in db.execute(
-            f"SELECT SUM(live = 1), SUM({_KEPT}), SUM(live = 0 AND failed = 0), "
-            f"SUM(({_KEPT}) * width * height), SUM({_KEPT} AND COALESCE(exif_orientation, 1) <> 1) "
-            "FROM images"
-        ).fetchone()
-    )
-    files, unlisted = (
-        db.execute(f"SELECT COUNT(*) FROM places WHERE gone = 0 {more}", values).fetchone()[0]
-        for more, values in (
-            ("", ()),
-            ("AND source IN (SELECT id FROM sources WHERE name = ?)", (UNLISTED,)),
-        )
-    )
+def _made(db: sqlite3.Connection, tally: Tally) -> dict[str, Any]:
+    files: Counter[str] = Counter(dict(db.execute(_FILES)))
+    sources = files + Counter()
+    sources.update(dict(db.execute(_CORRECTED)))
+    dropped = {name: count for name, count in tally.reasons.items() if name not in (None, REMOVED)}
+    kept, removed = tally.reasons[None], tally.reasons[REMOVED]
     counts = {
-        "files": files,
-        "distinct": distinct,
+        "files": files.total(),
+        "distinct": kept + sum(dropped.values()),
         "images": kept,
-        "dropped": distinct - kept,
+        "dropped": sum(dropped.values()),
         **({"removed": removed} if removed else {}),
-        **({"files of no listed source": unlisted} if unlisted else {}),
+        **({"files of no listed source": files[UNLISTED]} if files[UNLISTED] else {}),
     }
     metrics = {
-        "dropped_by_reason": reasons(db),
-        "formats": _tally(db, "format", _KEPT),
-        "sources": dict(db.execute(_BY_SOURCE).fetchall()),
-        "turned_by_exif": turned,
-        "megapixels": round(pixels / 1e6, 3),
+        "dropped_by_reason": dict(sorted(dropped.items(), key=str)),
+        "formats": dict(sorted(tally.formats.items())),
+        "sources": {name: count for name, count in sorted(sources.items()) if count > 0},
+        "turned_by_exif": tally.turned,
+        "megapixels": round(tally.pixels / 1e6, 3),
     }
     return {"counts": counts, "metrics": metrics}
 
 
-def _tally(db: sqlite3.Connection, column: str, condition: str) -> dict[str, int]:
-    query = f"SELECT {column}, COUNT(*) FROM images WHERE {condition} GROUP BY {column} ORDER BY {column}"
-    return {str(name): int(count) for name, count in db.execute(query)}
+def _count(values: pa.ChunkedArray, into: Counter[Any]) -> None:
+    for counted in pc.value_counts(values).to_pylist():
+        into[counted["values"]] += counted["counts"]

@@ -17,6 +17,8 @@ from curate.ingest.sources import UNLISTED, Source, absolute
 def put(context: Context, sources: Sequence[Source], tables: Sequence[Path]) -> None:
     """List the files of all folders, with what the CSV files say about them.
 
+    Files of sources without sidecars are left out where `context.stretches` passes them over.
+
     Args:
         context: Shared.
         sources: Of kind path, in the order of the list.
@@ -80,20 +82,22 @@ def _files(context: Context, root: bytes, owners: Mapping[bytes, Source]) -> Ite
                 detail=f"folder cannot be listed: {some.error.strerror}",
             )
             continue
-        for name, status in some.found:
-            if (current, name) not in own:
-                yield _listed(source_id, start + name, status, sidecar=sidecar)
+        found = [file for file in some.found if (current, file[0]) not in own] if own else some.found
+        if sidecar:
+            yield from (_with_sides(source_id, start + file[0], *file[1:]) for file in found)
+        elif not context.stretches.passes(source_id, start, some._replace(found=found)):
+            for name, size, mtime_ns, inode in found:
+                yield source_id, start + name, size, mtime_ns, str(inode)
+        for name in some.dangling:
+            yield _with_sides(source_id, start + name) if sidecar else Listed(source_id, start + name)
 
 
-def _listed(source_id: int, name: bytes, status: os.stat_result | None, *, sidecar: bool) -> Listed | File:
-    if status is None:
-        side1, side2 = listing.side_names(name) if sidecar else (None, None)
-        return Listed(source_id, name, side1=side1, side2=side2)
-    file = (source_id, name, status.st_size, status.st_mtime_ns, str(status.st_ino))
-    if not sidecar:
-        return file
+def _with_sides(
+    source_id: int, name: bytes, size: int = listing.UNKNOWN, mtime_ns: int = 0, inode: int | None = None
+) -> Listed:
     side1, side2 = listing.side_names(name)
-    return Listed(*file, side1=side1, side2=side2)
+    tag = "" if inode is None else str(inode)
+    return Listed(source_id, name, size, mtime_ns, tag, side1=side1, side2=side2)
 
 
 def _owner(folder: bytes, owners: Mapping[bytes, Source]) -> bytes:

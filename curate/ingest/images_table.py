@@ -16,11 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import schema, tables
-from curate.ingest import ledger, store
+from curate.ingest import figures, ledger, store
 from curate.ingest.names import printable
 from curate.ingest.sources import Source
 
-REMOVED = "removed"
 _PIECE = 16_384  # rows
 _COLUMNS = (
     "image_id", "digest", "frame", "extension", "format", "width", "height", "bytes", "exif_orientation",
@@ -43,7 +42,9 @@ _FEW = 0.2
 _Place = tuple[int, bytes, str | None, str | None]
 
 
-def write(db: sqlite3.Connection, path: Path, images: Path, sources: Sequence[Source]) -> bool:
+def write(
+    db: sqlite3.Connection, path: Path, images: Path, sources: Sequence[Source]
+) -> figures.Tally | None:
     """Bring the table up to date.
 
     Licence and attribution of an image come from its first place, in the order of the list of sources, that
@@ -57,23 +58,25 @@ def write(db: sqlite3.Connection, path: Path, images: Path, sources: Sequence[So
         sources: In the order of the list.
 
     Returns:
-        Whether anything had to be written.
+        Counts of its rows; None where nothing had to be written.
     """
     said = _said(images, sources)
     ours = _is_ours(db, path, said)
     if ours and db.execute("SELECT 1 FROM touched LIMIT 1").fetchone() is None:
-        return False
+        return None
     numbers = {ledger.source_id(db, source.name): source for source in sources}
     few = ours and _note_amended(db)
     rows = _rows(db, _AMENDED if few else _ALL, images, numbers)
+    tally = figures.Tally()
     with tables.stream(path, schema.IMAGES) as stream:
         for piece in _amended(db, path, rows) if few else map(_table, _pieces(rows)):
             stream.write(piece)
+            tally.add(piece)
     state = [*_stamp(path), _sha256(path), said]
     with ledger.transaction(db):
         db.execute("DELETE FROM touched")
         ledger.put(db, "table", json.dumps(state))
-    return True
+    return tally
 
 
 def _is_ours(db: sqlite3.Connection, path: Path, said: str) -> bool:
@@ -221,7 +224,7 @@ def _tombstone(
         "license": None,
         "attribution": None,
         "attributes": [],
-        "drop_reason": REMOVED,
+        "drop_reason": figures.REMOVED,
         "drop_detail": detail,
     }
 

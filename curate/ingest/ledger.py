@@ -57,6 +57,12 @@ CREATE INDEX images_failed ON images (failed) WHERE failed = 1;
 CREATE TABLE touched (digest BLOB PRIMARY KEY) WITHOUT ROWID;  -- `live` must be worked out again
 CREATE TABLE suspects (digest BLOB PRIMARY KEY) WITHOUT ROWID;  -- a file of these bytes was written to
 """
+# Not of the first version's schema, and of no use without its other tables: made where it is missing.
+_LATER = """
+CREATE TABLE IF NOT EXISTS stretches (  -- see `curate.ingest.stretches`
+  digest BLOB PRIMARY KEY
+) WITHOUT ROWID;
+"""
 _SCRATCH = """
 CREATE TABLE scratch.listed (
   source INT NOT NULL, name BLOB NOT NULL, size INT NOT NULL, mtime_ns INT NOT NULL, tag TEXT NOT NULL,
@@ -182,6 +188,7 @@ def _open(path: Path) -> sqlite3.Connection:
         _check_version(get(db, "version") if "meta" in tables or not tables else None, path)
         with transaction(db):  # the write lock, now rather than after an hour
             put(db, "version", VERSION)
+            db.execute(_LATER)
     except sqlite3.Error as error:
         db.close()
         raise _translated(error, path) from error

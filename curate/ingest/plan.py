@@ -13,6 +13,7 @@ from curate.ingest import ledger
 from curate.ingest.names import printable
 from curate.ingest.read import VerdictError, Work
 from curate.ingest.sources import Source
+from curate.ingest.stretches import Stretches
 
 _PAGE = (
     "SELECT l.source, l.name, l.size, l.archive, l.position, l.locator, l.side, p.digest, p.etag, "
@@ -102,11 +103,17 @@ class Plan:
         return Work(number, name, size, archive, position, locator, side, digest, row[8], ask, label)
 
 
-def compare(db: sqlite3.Connection, rules: Rules, sources: Mapping[int, Source]) -> None:
+def compare(
+    db: sqlite3.Connection, rules: Rules, sources: Mapping[int, Source], stretches: Stretches
+) -> bool:
     """Hold the listing against the ledger.
 
     Places that are no longer listed are marked as gone, those that are back are revived, what lists say now
     is taken over, and `scratch.todo` gets the places that must be read.
+
+    Returns:
+        Whether that could be done. If not, nothing was: places are gone, and to tell which ones needs a
+        listing of what `stretches` passed over too.
     """
     asked = ", ".join(str(number) for number, source in sources.items() if source.recheck)
     limits = rules.values
@@ -125,19 +132,24 @@ def compare(db: sqlite3.Connection, rules: Rules, sources: Mapping[int, Source])
         f"FROM scratch.listed l LEFT JOIN places p ON {_SAME} WHERE read OR told",
         values,
     )
-    for table, column in (("todo", "read"), ("told", "told")):
-        db.execute(f"INSERT INTO scratch.{table} SELECT source, name FROM scratch.differs WHERE {column}")
     # As many are there as there were: nobody has to look for those that are gone.
-    known, there, strange = (
+    known, listed, strange = (
         db.execute(f"SELECT COUNT(*) FROM {rows}").fetchone()[0]
         for rows in ("places WHERE gone = 0", "scratch.listed", "scratch.differs WHERE NOT was")
     )
-    if there - strange < known:
+    missing = known - stretches.files - (listed - strange)
+    if missing and stretches.files:
+        db.execute("DELETE FROM scratch.differs")
+        return False
+    for table, column in (("todo", "read"), ("told", "told")):
+        db.execute(f"INSERT INTO scratch.{table} SELECT source, name FROM scratch.differs WHERE {column}")
+    if missing:
         db.execute(
             "INSERT INTO scratch.gone SELECT p.source, p.name "
             f"FROM places p LEFT JOIN scratch.listed l ON {_SAME} "
             "WHERE p.gone = 0 AND l.name IS NULL"
         )
+    stretches.forget()
     with ledger.transaction(db):
         for table in ("gone", "told"):
             db.execute(
@@ -152,6 +164,7 @@ def compare(db: sqlite3.Connection, rules: Rules, sources: Mapping[int, Source])
             "WHERE l.source = places.source AND l.name = places.name) "
             "WHERE (source, name) IN (SELECT source, name FROM scratch.told)"
         )
+    return True
 
 
 def settle_images(db: sqlite3.Connection) -> None:
@@ -179,15 +192,25 @@ def find_doubtful(db: sqlite3.Connection) -> None:
     )
 
 
-def expected(db: sqlite3.Connection, byte: int) -> Iterator[str]:
+def list_again(db: sqlite3.Connection) -> None:
+    """List the places of `scratch.again` that were passed over, as they are known."""
+    db.execute(
+        "INSERT OR IGNORE INTO scratch.listed (source, name, size, mtime_ns, tag) "
+        "SELECT source, name, size, mtime_ns, tag FROM places "
+        "WHERE (source, name) IN (SELECT source, name FROM scratch.again)"
+    )
+
+
+def expected(db: sqlite3.Connection, byte: int) -> set[str]:
     """The name of every upright file whose image_id begins with this byte."""
     first, after = bytes([byte]), bytes([byte + 1]) if byte < 255 else b"\xff" * 33
-    rows = db.execute(
-        "SELECT lower(hex(image_id)) || extension FROM images "
+    # One text of all names takes half the time of a row a name.
+    (names,) = db.execute(
+        "SELECT group_concat(lower(hex(image_id)) || extension, '/') FROM images "
         "WHERE image_id >= ? AND image_id < ? AND live = 1 AND drop_reason IS NULL",
         (first, after),
-    )
-    return (name for (name,) in rows)
+    ).fetchone()
+    return set(names.split("/")) if names else set()
 
 
 def lost(db: sqlite3.Connection, image_id: str) -> None:

@@ -12,7 +12,7 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -124,7 +124,7 @@ def _linked_at_once(source: bytes, target: str, stamp: Stamp | None) -> bool:
     raise SourceChangedError
 
 
-def sweep(folder: Path, expected: Callable[[int], Iterator[str]], lost: Callable[[str], None]) -> int:
+def sweep(folder: Path, expected: Callable[[int], set[str]], lost: Callable[[str], None]) -> int:
     """Remove every file that is not expected, and folders left empty; report what is expected and not there.
 
     Args:
@@ -138,7 +138,7 @@ def sweep(folder: Path, expected: Callable[[int], Iterator[str]], lost: Callable
     removed = 0
     for byte in range(256):
         inner = folder / f"{byte:02x}"
-        wanted, entries = set(expected(byte)), _entries(inner)
+        wanted, entries = expected(byte), _entries(inner)
         there = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)} & wanted
         if len(there) < len(entries):
             removed += sum(_remove(entry) for entry in entries if entry.name not in there)

@@ -6,19 +6,27 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_TOGETHER = 1000  # files
+_TOGETHER = 4096  # files, at most
+_ENDS = 1023  # inodes without any of these bits end a stretch: one in 1024 does
+
+File = tuple[bytes, int, int, int]  # name, size, mtime in ns and inode, through links
 
 
 class Files(NamedTuple):
-    """Some files of one folder: regular ones, and links that lead to one or nowhere.
+    """A stretch of one folder's files: regular ones, and links that lead to one or nowhere.
+
+    Where it ends depends on the file it ends with. So in a folder that is listed in an order of its own, a
+    new file changes one stretch, and all others are what they were.
 
     Attributes:
         folder: Absolute bytes.
-        found: Name and status, through links; None where a link leads nowhere.
+        found: In the order of the folder.
+        dangling: Names of links that lead nowhere.
     """
 
     folder: bytes
-    found: list[tuple[bytes, os.stat_result | None]]
+    found: list[File]
+    dangling: list[bytes]
 
 
 class Closed(NamedTuple):
@@ -58,34 +66,38 @@ def files_below(folder: str | bytes | os.PathLike[str]) -> Iterator[Files | Clos
 
 def _files(folder: bytes, folders: list[bytes], links: list[bytes]) -> Iterator[Files]:
     """Files of one folder; the folders in it go to `folders`, links to folders to `links`."""
-    found: list[tuple[bytes, os.stat_result | None]] = []
+    some = Files(folder, [], [])
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    found.append((entry.name, _status(entry)))
-                elif entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif entry.is_symlink():
-                    if _is_folder(entry):
-                        links.append(entry.path)
-                    elif _file_or_nothing(entry.path):
-                        found.append((entry.name, _status(entry)))
-                if len(found) == _TOGETHER:
-                    yield Files(folder, found)
-                    found = []
+                if not (entry.is_file(follow_symlinks=False) or _leads_to_file(entry, folders, links)):
+                    continue
+                try:
+                    status = entry.stat()
+                except OSError:
+                    some.dangling.append(entry.name)
+                    continue
+                inode = status.st_ino
+                some.found.append((entry.name, status.st_size, status.st_mtime_ns, inode))
+                if not inode & _ENDS or len(some.found) == _TOGETHER:
+                    yield some
+                    some = Files(folder, [], [])
     except OSError:  # perhaps in the middle of it: what was seen is there
-        yield Files(folder, found)
+        yield some
         raise
-    if found:
-        yield Files(folder, found)
+    if some.found or some.dangling:
+        yield some
 
 
-def _status(entry: os.DirEntry[bytes]) -> os.stat_result | None:
-    try:
-        return entry.stat()
-    except OSError:
-        return None
+def _leads_to_file(entry: os.DirEntry[bytes], folders: list[bytes], links: list[bytes]) -> bool:
+    """Whether something that is no regular file is a link to one or to nothing; folders are noted."""
+    if entry.is_dir(follow_symlinks=False):
+        folders.append(entry.path)
+    elif entry.is_symlink():
+        if not _is_folder(entry):
+            return _file_or_nothing(entry.path)
+        links.append(entry.path)
+    return False
 
 
 def _is_folder(link: os.DirEntry[bytes]) -> bool:

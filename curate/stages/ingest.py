@@ -36,6 +36,7 @@ from curate.ingest.listing import Context
 from curate.ingest.plan import Plan, Rules
 from curate.ingest.read import Reader, Work
 from curate.ingest.sources import Source, Sources
+from curate.ingest.stretches import Stretches
 from curate.params import IngestParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
@@ -118,20 +119,24 @@ def _with_ledger(
     with ledger.opened(outputs.ledger) as db:
         ids = {source.name: ledger.source_id(db, source.name) for source in known.sources}
         own = {str(path).encode("utf-8", "surrogateescape") for path in known.own_files}
-        context = Context(db, ids, own, outputs.cache, params.retries, params.timeout_s)
-        _list(context, known)
-        if not db.execute("SELECT 1 FROM scratch.listed LIMIT 1").fetchone():
-            raise InputError(f"raw folder {inputs.raw} holds no file: put images there")
         by_id = {ids[source.name]: source for source in known.sources}
         settings = _settings(params, outputs, by_id)
         step = _Run(outputs, ports, _rules(params, settings), settings, db, by_id)
-        plan.compare(db, step.rules, by_id)
+        stretches = Stretches(db, _deciding(step.rules, known))
+        context = Context(db, ids, own, outputs.cache, params.retries, params.timeout_s, stretches)
+        _list(context, known)
+        if not (stretches.files or db.execute("SELECT 1 FROM scratch.listed LIMIT 1").fetchone()):
+            raise InputError(f"raw folder {inputs.raw} holds no file: put images there")
+        if not plan.compare(db, step.rules, by_id, stretches):
+            _list_folders_again(context, known)
+            plan.compare(db, step.rules, by_id, stretches)
         read = _read(step, again=False)
         stale = _tidy(step)
         plan.settle(db, step.rules, context.archives)
+        stretches.remember()
         _refuse_nothing(db, inputs.raw)
-        changed = images_table.write(db, outputs.table, outputs.images, known.sources)
-        made = figures.of(db, again=changed)
+        tally = images_table.write(db, outputs.table, outputs.images, known.sources)
+        made = figures.of(db, outputs.table, tally)
     this_run = [("read", read), *([("stale files removed", stale)] if stale else [])]
     return StageReport("ingest", tuple(made["counts"].items()), made["metrics"], tuple(this_run))
 
@@ -170,6 +175,23 @@ def _list(context: Context, known: Sources) -> None:
     folder_sources = [source for source in known.sources if source.kind == "path"]
     folders.put(context, folder_sources, known.attributes)
     folders.drop_named_elsewhere(context, known.sources)
+
+
+def _list_folders_again(context: Context, known: Sources) -> None:
+    """All their files; `_deciding` has made sure that they are all that folders have to do with."""
+    folder_sources = [source for source in known.sources if source.kind == "path"]
+    for source in folder_sources:
+        context.db.execute("DELETE FROM scratch.listed WHERE source = ?", (context.ids[source.name],))
+    context.stretches.pass_none()
+    folders.put(context, folder_sources, known.attributes)
+
+
+def _deciding(rules: Rules, known: Sources) -> tuple[int, ...] | None:
+    """Where nothing but a file itself and the settings decides whether it is read again: those settings."""
+    named_elsewhere = any(source.kind in ("list", "table") for source in known.sources)
+    if rules.verify or known.attributes or named_elsewhere:
+        return None
+    return rules.settings, rules.limits
 
 
 def _files_of(source: Source) -> Iterator[bytes]:
@@ -240,6 +262,7 @@ def _tidy(step: _Run) -> int:
     plan.find_doubtful(db)
     try:
         removed = store.sweep(folder, functools.partial(plan.expected, db), functools.partial(plan.lost, db))
+        plan.list_again(db)
         if _read(step, again=True):
             plan.settle_images(db)
             removed += store.sweep(folder, functools.partial(plan.expected, db), lambda _: None)

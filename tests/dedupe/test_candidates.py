@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.dedupe import candidates as module
 from curate.dedupe.candidates import candidates, radius
 from curate.dedupe.features import PLAIN, Features, Recipe
 from curate.dedupe.windows import PARTS, WINDOWS
@@ -129,6 +130,22 @@ def test_ten_thousand_identical_hashes_do_not_make_fifty_million_pairs(turned: b
     assert (pairs.first < pairs.second).all()
     keys = pairs.first * count + pairs.second
     assert (np.diff(keys) > 0).all()
+
+
+@pytest.mark.parametrize("unfolded", [4, 0])
+def test_few_blank_pages_against_many_meet_their_hubs(monkeypatch: pytest.MonkeyPatch, unfolded: int) -> None:
+    """Whether the many are folded before they are compared, for their pairs are too many, or after."""
+    monkeypatch.setattr(module, "_UNFOLDED", unfolded)
+    features = random_features(9_100)
+    features.hashes[:9_000] = features.hashes[0]
+    features.hashes[9_050:] = flipped(features.hashes[0], 3)
+    features.size[7] = (5000, 5000)
+    base, new = rows(features, list(range(9_000))), rows(features, list(range(9_000, 9_100)))
+    pairs = candidates(new, RECIPE, 8, base=base)
+    assert set(pairs.first.tolist()) == set(range(50, 100))
+    assert set(pairs.second[pairs.first == 60].tolist()) >= {7}
+    assert len(pairs.first) == 8 * 9_000 + 42 * 8
+    assert set(pairs.hamming.tolist()) == {3}
 
 
 def test_no_images_no_pairs() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -113,8 +112,8 @@ def test_strangers_go_and_what_is_lost_is_told(tmp_path: Path) -> None:
     (elsewhere / "precious").write_bytes(b"x")
     (tmp_path / "linked").symlink_to(elsewhere)
 
-    def expected(byte: int) -> Iterator[str]:
-        return iter([f"{there}.jpg", f"{lost}.png"] if byte == 0xAA else [])
+    def expected(byte: int) -> set[str]:
+        return {f"{there}.jpg", f"{lost}.png"} if byte == 0xAA else set()
 
     missing: list[str] = []
     assert store.sweep(tmp_path, expected, missing.append) == 5
@@ -128,8 +127,8 @@ def test_a_folder_that_is_not_there_has_lost_everything(tmp_path: Path) -> None:
     missing: list[str] = []
     name = "00" * 32
 
-    def expected(byte: int) -> Iterator[str]:
-        return iter([f"{name}.jpg"] if byte == 0 else [])
+    def expected(byte: int) -> set[str]:
+        return {f"{name}.jpg"} if byte == 0 else set()
 
     assert store.sweep(tmp_path / "nowhere", expected, missing.append) == 0
     assert missing == [name]

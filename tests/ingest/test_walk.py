@@ -17,7 +17,8 @@ from tests.permissions import permissions_count
 
 def names(folder: Path) -> list[str]:
     files = [some for some in files_below(folder) if isinstance(some, Files)]
-    paths = [some.folder + b"/" + name for some in files for name, _ in some.found]
+    found = [(some.folder, name) for some in files for name in [*(f[0] for f in some.found), *some.dangling]]
+    paths = [folder + b"/" + name for folder, name in found]
     return sorted(os.path.relpath(os.fsdecode(path), folder) for path in paths)
 
 
@@ -32,8 +33,8 @@ def test_every_file_is_found_with_its_status(tmp_path: Path) -> None:
     assert names(tmp_path) == ["Z", "a b/new\nline", "a/1", "a/2", "b/1", "ä"]
     (some,) = files_below(tmp_path / "b")
     assert isinstance(some, Files)
-    ((_, status),) = some.found
-    assert status == (tmp_path / "b/1").stat()
+    status = (tmp_path / "b/1").stat()
+    assert some.found == [(b"1", 1, status.st_mtime_ns, status.st_ino)]
 
 
 def test_a_large_folder_comes_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +74,9 @@ def test_dangling_links_are_told_and_pipes_are_not(tmp_path: Path) -> None:
     assert names(tmp_path) == ["dangling", "file", "linked"]
     (some,) = files_below(tmp_path)
     assert isinstance(some, Files)
-    statuses = dict(some.found)
-    assert statuses[b"dangling"] is None
-    assert statuses[b"linked"] == (tmp_path / "file").stat()
+    assert some.dangling == [b"dangling"]
+    inodes = {name: inode for name, _, _, inode in some.found}
+    assert inodes[b"linked"] == (tmp_path / "file").stat().st_ino
 
 
 def test_a_folder_that_may_not_be_listed_is_told(tmp_path: Path) -> None:

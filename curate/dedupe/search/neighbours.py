@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curate.dedupe.search.expanding import Kinds, expanded, expanded_count
-from curate.dedupe.search.search_plan import SearchPlan, TooManyPairsError, plan
+from curate.dedupe.search.search_plan import SearchPlan, TooManyPairsError, plan, plan_few
+
+if TYPE_CHECKING:
+    from curate.dedupe.search.few import LaidOut  # which loads numba
 
 __all__ = [
     "MOST_PAIRS",
@@ -25,11 +28,14 @@ __all__ = [
     "Pairs",
     "SearchPlan",
     "TooManyPairsError",
+    "lay_out",
     "near_between",
+    "near_few",
     "near_within",
     "pairs_between",
     "pairs_within",
     "plan",
+    "plan_few",
 ]
 
 _SHORT_S = 0.02
@@ -113,7 +119,13 @@ def pairs_between(
     """
     table = as_table(base)
     chosen = how or plan(len(table), max_hamming, 64 * table.shape[1], queries=len(queries))
-    (near,) = near_between([queries], table, chosen, threads=threads, most_pairs=most_pairs)
+    near = None
+    if how is None and identical == "all" and table.shape[1] == 1 and len(table) and len(queries):
+        of_few = plan_few(len(table), max_hamming, queries=len(queries))
+        if of_few.core_seconds < chosen.core_seconds:
+            near = near_few(lay_out(queries, of_few), table, threads=threads, most_pairs=most_pairs)
+    if near is None:
+        (near,) = near_between([queries], table, chosen, threads=threads, most_pairs=most_pairs)
     if identical == "first":
         near = Near(near.keys, near.hamming, near.queries, Kinds())
     if expanded_count(near.keys, near.queries, near.base) > most_pairs:
@@ -206,6 +218,26 @@ def near_between(
             ]
             keys, hamming = (np.concatenate(column) for column in zip(*found, strict=True))
             yield Near(keys, hamming, Kinds(of_queries.repeated, of_queries.first), kinds)
+
+
+def lay_out(queries: Hashes, chosen: SearchPlan) -> LaidOut:
+    """(N,) hashes for `near_few`, by a plan of `plan_few`."""
+    from curate.dedupe.search import few  # noqa: PLC0415
+
+    return few.lay_out(as_table(queries)[:, 0], chosen)
+
+
+def near_few(laid_out: LaidOut, base: Hashes, *, threads: int = 0, most_pairs: int = MOST_PAIRS) -> Near:
+    """As `near_between`, of few queries and one base after the other: (M,) hashes, that are not sorted.
+
+    `most_pairs` counts pairs with every row of the base, before rows of one hash are folded. `base` of the
+    result knows of such rows only what is near a query.
+    """
+    from curate.dedupe.search import few, searching  # noqa: PLC0415
+
+    with searching.crew(_threads(threads, laid_out.chosen)) as workers:
+        pairs, kinds = few.found(laid_out, as_table(base)[:, 0], workers, most_pairs=most_pairs)
+    return Near(*pairs, laid_out.kinds, kinds)
 
 
 def _threads(threads: int, chosen: SearchPlan) -> int:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from curate.errors import CurateError
@@ -33,6 +34,13 @@ BUCKET_S = 14e-9  # a pair of buckets that is looked at
 VECTOR_S = 1.15e-9  # a hash compared with eight others
 FIELD_S = 0.5e-3  # a field, whatever the hashes: which bits go there is looked at, threads take turns
 SCAN_S = 4e-9  # a hash looked at by a shard that it may belong to
+# Where few hashes are laid out for many to look them up; fitted by eye to fields of 10 to 24 bits.
+ENTRY_S = 10e-9  # a hash put into a bucket that it is near
+START_S = 6e-9  # a bucket
+LOOK_S = 6e-9  # one of the many that looks into a bucket
+LAID_VECTOR_S = 1.5e-9  # and is compared with eight hashes there
+MISS_S = 14e-9  # to fetch what is not in the second cache
+CACHE_BYTES = 1e6  # of that
 
 
 class QuadraticSearchError(CurateError):
@@ -176,21 +184,55 @@ def plan(
         raise ValueError(f"expected bits to be a multiple of {WORD_BITS}, got {bits}")
     if not 0 <= max_hamming <= bits:
         raise ValueError(f"expected max_hamming in 0..{bits}, got {max_hamming}")
-    cut = _cheapest(count, queries, max_hamming, bits, rounds)
+    cut = _cheapest_sorted(count, queries, max_hamming, bits, rounds)
     return _described(count, queries, max_hamming, bits, cut, rounds=rounds)
 
 
-@functools.lru_cache(maxsize=1024)
-def _cheapest(count: int, queries: int | None, max_hamming: int, bits: int, rounds: int) -> Cut:
-    """The fields that cost least, of those whose radii are as even as can be."""
+def plan_few(count: int, max_hamming: int, *, queries: int, sets: int = 1) -> SearchPlan:
+    """The cheapest exact search of `few`: 64-bit hashes laid out once for each of `sets` of `count` others.
 
-    @functools.cache
+    Args:
+        count: Hashes of each set.
+        max_hamming: Bits, 0..64.
+        queries: The few.
+        sets: How many.
+    """
+    cut = _cheapest_laid_out(count, queries, max_hamming, sets)
+    entries = sum(queries * ball(*field) for field in cut)
+    return SearchPlan(
+        count,
+        queries,
+        max_hamming,
+        WORD_BITS,
+        _fields(cut, WORD_BITS),
+        queries * FOLD_S + sum(_laid_out_seconds(count, queries, *field, sets) for field in cut),
+        12 * entries + sum(4 << width for width, _ in cut),
+        sets * float(count) * sum(queries * ball(*field) / 2 ** field[0] for field in cut),
+        chance_pairs(count, max_hamming, WORD_BITS, queries),
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _cheapest_sorted(count: int, queries: int | None, max_hamming: int, bits: int, rounds: int) -> Cut:
     def seconds(width: int, radius: int) -> float:
         return _field_seconds(count, queries, width, radius, bits, rounds=rounds)
 
+    return _cheapest(seconds, max_hamming, bits, min(MAX_WIDTH, count.bit_length() + 4))
+
+
+@functools.lru_cache(maxsize=1024)
+def _cheapest_laid_out(count: int, queries: int, max_hamming: int, sets: int) -> Cut:
+    def seconds(width: int, radius: int) -> float:
+        return _laid_out_seconds(count, queries, width, radius, sets)
+
+    return _cheapest(seconds, max_hamming, WORD_BITS, min(MAX_WIDTH, queries.bit_length() + 8))
+
+
+def _cheapest(seconds: Callable[[int, int], float], max_hamming: int, bits: int, widest: int) -> Cut:
+    """The fields that cost least by width and radius, of those whose radii are as even as can be."""
+    seconds = functools.cache(seconds)
     best: Cut = ((0, max_hamming),)  # one bucket: every hash with every other
     least = seconds(0, max_hamming)
-    widest = min(MAX_WIDTH, count.bit_length() + 4)
     for fields in range(1, min(max_hamming + 1, bits // 4) + 1):
         radius, more = divmod(max_hamming + 1 - fields, fields)
         for wide in range(radius + 2, widest + 1) if more else (0,):
@@ -215,12 +257,28 @@ def _described(
         queries,
         max_hamming,
         bits,
-        tuple(FieldPlan(*place, *field) for place, field in zip(_places(cut, bits), cut, strict=True)),
+        _fields(cut, bits),
         hashes * FOLD_S + sum(_field_seconds(count, queries, *field, bits, rounds=rounds) for field in cut),
         2 * row * hashes + starts,
         pairs * sum(ball(*field) / 2 ** field[0] for field in cut),
         chance_pairs(count, max_hamming, bits, queries),
     )
+
+
+def _laid_out_seconds(count: int, queries: int, width: int, radius: int, sets: int) -> float:
+    """Core seconds of one field whose buckets hold all that is near them."""
+    entries, buckets = queries * ball(width, radius), 2.0**width
+    mean = entries / buckets
+    filled = -math.expm1(-mean)
+    fetching = MISS_S * filled * _outside(8 * entries)
+    looking = LOOK_S + MISS_S * _outside(4 * buckets) + fetching
+    reading = sets * count * (looking + (mean / 8 + 7 / 16 * filled) * LAID_VECTOR_S)
+    return entries * (ENTRY_S + fetching) + buckets * START_S + reading
+
+
+def _outside(size: float) -> float:
+    """The share of a table of so many bytes that is not in the cache."""
+    return max(0.0, 1 - CACHE_BYTES / size) if size else 0.0
 
 
 def _field_seconds(
@@ -250,6 +308,10 @@ def field_work(
     words = 1.0 if bits == WORD_BITS else 2.2
     sorting = (count + (queries or 0)) * (bits / WORD_BITS + 1) / 2
     return sorting, met * used, met * rows * vectors * words
+
+
+def _fields(cut: Cut, bits: int) -> tuple[FieldPlan, ...]:
+    return tuple(FieldPlan(*place, *field) for place, field in zip(_places(cut, bits), cut, strict=True))
 
 
 def _places(cut: Cut, bits: int) -> list[tuple[int, int]]:
