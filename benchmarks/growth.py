@@ -30,7 +30,7 @@ SIDE = 128  # pixels of the images
 # Of those of a million: as small, and of the 0.3 megapixels from which on the speed of hashing is measured.
 MANY_SIDES = (SIDE, 550)
 RATED = (
-    (100, 300) if result.quick() else (1_000, 6_000)
+    (100, 300) if result.quick() else (2_000, 12_000)
 )  # whose hashing is timed, where `SIZES` has no such side
 STAGES = ("ingest", "dedupe")
 FIGURES = ("wall_s", "cpu_s", "peak_bytes", "peak_own_bytes")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from curate.errors import InputError
 from curate.ingest import listing, rows, sidecar, walk
 from curate.ingest.listing import Context, File, Listed
 from curate.ingest.sources import UNLISTED, Source, absolute
+from curate.ingest.stretches import Stretches, Task
 
 
 def put(context: Context, sources: Sequence[Source], tables: Sequence[Path]) -> None:
@@ -61,35 +64,63 @@ def _inside(folder: bytes, owners: Mapping[bytes, Source]) -> bool:
     return False
 
 
+class _Whose(NamedTuple):
+    """Whose the files of a folder are.
+
+    Attributes:
+        source: `sources.id`.
+        start: What the source's names of them begin with.
+        sidecar: Some may describe others.
+        own: Names of those that are no images: lists, tables, archives.
+    """
+
+    source: int
+    start: bytes
+    sidecar: bool
+    own: Container[bytes]
+
+
 def _files(context: Context, root: bytes, owners: Mapping[bytes, Source]) -> Iterator[Listed | File]:
-    own = {os.path.split(path) for path in context.own}
-    current, start, source_id, sidecar = None, b"", 0, False
-    for some in walk.files_below(root):
-        if some.folder != current:
-            current = some.folder
-            base = _owner(current, owners)
-            source = owners[base]
-            source_id, sidecar = context.ids[source.name], source.sidecar
-            start = current[len(base) + 1 :] + b"/" if len(current) > len(base) else b""
-        if isinstance(some, walk.Closed):
-            if some.folder == root:
-                raise InputError(f"raw folder {os.fsdecode(root)} cannot be listed: {some.error.strerror}")
-            listing.carry_over(context.db, source_id, start)
-            yield Listed(
-                source_id,
-                start,
-                reason="unreadable",
-                detail=f"folder cannot be listed: {some.error.strerror}",
-            )
-            continue
-        found = [file for file in some.found if (current, file[0]) not in own] if own else some.found
-        if sidecar:
-            yield from (_with_sides(source_id, start + file[0], *file[1:]) for file in found)
-        elif not context.stretches.passes(source_id, start, some._replace(found=found)):
-            for name, size, mtime_ns, inode in found:
-                yield source_id, start + name, size, mtime_ns, str(inode)
-        for name in some.dangling:
-            yield _with_sides(source_id, start + name) if sidecar else Listed(source_id, start + name)
+    own: dict[bytes, set[bytes]] = {}
+    for path in context.own:
+        folder, name = os.path.split(path)
+        own.setdefault(folder, set()).add(name)
+
+    @functools.lru_cache(maxsize=1)
+    def whose(folder: bytes) -> _Whose:
+        base = _owner(folder, owners)
+        start = folder[len(base) + 1 :] + b"/" if len(folder) > len(base) else b""
+        return _Whose(context.ids[owners[base].name], start, owners[base].sidecar, own.get(folder, ()))
+
+    def task(folder: bytes) -> Task:
+        source, start, sidecar, names = whose(folder)
+        return Task(folder, source, start, plain=not (sidecar or names))
+
+    for some in walk.files_below(root, context.stretches.looker(task, context.engine)):
+        if isinstance(some, walk.Passed):
+            context.stretches.passed(some)
+        elif isinstance(some, walk.Files):
+            yield from _of_stretch(context.stretches, some, whose(some.folder))
+        elif some.folder == root:
+            raise InputError(f"raw folder {os.fsdecode(root)} cannot be listed: {some.error.strerror}")
+        else:
+            source, start, *_ = whose(some.folder)
+            listing.carry_over(context.db, source, start)
+            detail = f"folder cannot be listed: {some.error.strerror}"
+            yield Listed(source, start, reason="unreadable", detail=detail)
+
+
+def _of_stretch(stretches: Stretches, some: walk.Files, whose: _Whose) -> Iterator[Listed | File]:
+    source, start, sidecar, own = whose
+    for name in some.dangling:
+        yield _with_sides(source, start + name) if sidecar else Listed(source, start + name)
+    found = [file for file in some.found if file[0] not in own] if own else some.found
+    if sidecar:
+        for name, size, mtime_ns, inode in found:
+            yield _with_sides(source, start + name, size, mtime_ns, inode)
+    elif len(found) < len(some.found) or not stretches.passes(source, start, some):
+        for name, size, mtime_ns, inode in found:
+            yield source, start + name, size, mtime_ns, str(inode)
 
 
 def _with_sides(

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from curate.errors import CurateError, StorageError
 
 VERSION = "1"
 _CACHE_KIB = 32_768  # of pages, for each of the two files
+_GATHERED_S = 1.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE sources (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -161,13 +163,43 @@ def source_id(db: sqlite3.Connection, name: str) -> int:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All of it or nothing."""
-    db.execute("BEGIN")
+    """All of it or nothing; within `gathering`, all of it or nothing of it with what was gathered."""
+    begin, undo, end = ("BEGIN", "ROLLBACK", "COMMIT")
+    if db.in_transaction:
+        begin, undo, end = ("SAVEPOINT one", "ROLLBACK TO one", "RELEASE one")
+    db.execute(begin)
     try:
         yield
     except BaseException:
         with suppress(sqlite3.Error):
-            db.execute("ROLLBACK")
+            db.execute(undo)
+        raise
+    db.execute(end)
+
+
+@contextmanager
+def gathering(db: sqlite3.Connection) -> Iterator[Callable[[], None]]:
+    """Transactions that follow each other are written together: each would write the same pages again.
+
+    Yields:
+        To be called between two of them: writes what was gathered for a second. An error that ends the block
+        loses none of it, a kill what was gathered since.
+    """
+    began = time.monotonic()
+
+    def between() -> None:
+        nonlocal began
+        if time.monotonic() - began >= _GATHERED_S:
+            db.execute("COMMIT")
+            db.execute("BEGIN")
+            began = time.monotonic()
+
+    db.execute("BEGIN")
+    try:
+        yield between
+    except BaseException:
+        with suppress(sqlite3.Error):
+            db.execute("COMMIT")
         raise
     db.execute("COMMIT")
 

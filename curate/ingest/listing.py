@@ -16,6 +16,7 @@ from curate.ingest import ledger
 from curate.ingest.download import Access
 from curate.ingest.sources import Source
 from curate.ingest.stretches import Stretches
+from curate.ports import Engine
 
 _ROWS = 5000  # that are held before they go to the database
 UNKNOWN = -1  # the size of what no listing describes
@@ -69,6 +70,7 @@ class Context:
         retries: Of a failed download.
         timeout_s: Seconds a download may stand still.
         stretches: Files of folders that need not be listed.
+        engine: Looks into many folders.
     """
 
     db: sqlite3.Connection
@@ -78,6 +80,7 @@ class Context:
     retries: int
     timeout_s: float
     stretches: Stretches
+    engine: Engine
     archives: dict[int, str] = field(default_factory=dict)  # id -> tag, listed to the end in this run
 
     def access(self, source: Source) -> Access:

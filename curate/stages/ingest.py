@@ -123,7 +123,9 @@ def _with_ledger(
         settings = _settings(params, outputs, by_id)
         step = _Run(outputs, ports, _rules(params, settings), settings, db, by_id)
         stretches = Stretches(db, _deciding(step.rules, known))
-        context = Context(db, ids, own, outputs.cache, params.retries, params.timeout_s, stretches)
+        context = Context(
+            db, ids, own, outputs.cache, params.retries, params.timeout_s, stretches, ports.engine
+        )
         _list(context, known)
         if not (stretches.files or db.execute("SELECT 1 FROM scratch.listed LIMIT 1").fetchone()):
             raise InputError(f"raw folder {inputs.raw} holds no file: put images there")
@@ -241,17 +243,20 @@ def _read(step: _Run, *, again: bool) -> int:
                 handed_out.append(left)
                 yield left
 
+    if not total:
+        return 0
     setup = functools.partial(examine.worker, step.settings)
-    engine = step.ports.engine
-    for results in engine.map_batches(setup, batches(), label="ingest", total=total) if total else ():
-        batch = handed_out.popleft()
-        found = [
-            examine.killer(work, f"killed its worker: {result.how}", step.settings.reader)
-            if isinstance(result, Casualty)
-            else result
-            for work, result in zip(batch, results, strict=True)
-        ]
-        record.write(step.db, step.rules, batch, found)
+    with ledger.gathering(step.db) as between:
+        for results in step.ports.engine.map_batches(setup, batches(), label="ingest", total=total):
+            batch = handed_out.popleft()
+            found = [
+                examine.killer(work, f"killed its worker: {result.how}", step.settings.reader)
+                if isinstance(result, Casualty)
+                else result
+                for work, result in zip(batch, results, strict=True)
+            ]
+            record.write(step.db, step.rules, batch, found)
+            between()
     return total
 
 

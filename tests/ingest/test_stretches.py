@@ -14,12 +14,13 @@ import pytest
 
 from curate.engines.local import LocalEngine
 from curate.errors import CurateError
-from curate.ingest import walk
+from curate.ingest import stretches, walk
 from curate.ingest.stretches import Stretches
 from curate.ingest.walk import Files
 from curate.params import IngestParams
+from curate.ports import Casualty
 from curate.stages import ingest
-from tests.stages.ingest_project import OUTPUTS, TABLE, project, put, rows, run  # noqa: F401 - the fixture
+from tests.stages.ingest_project import LEDGER, OUTPUTS, TABLE, project, put, rows, run  # noqa: F401 - the fixture
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -145,6 +146,8 @@ def test_a_history_ends_the_same_whether_stretches_are_passed_over_or_not(
 ) -> None:
     monkeypatch.setattr(walk, "_ENDS", 1)
     monkeypatch.setattr(walk, "_TOGETHER", 3)
+    monkeypatch.setattr(walk, "_MANY", (10**6, 0, 3)[seed % 3])  # files, from which on workers look
+    monkeypatch.setattr(stretches, "_MOST_TOLD", (10**6, 2)[seed % 2])
     history, real, closed = History(seed), Stretches.__init__, [b""]
     scandir = os.scandir
 
@@ -187,6 +190,22 @@ def test_only_stretches_that_changed_are_listed(monkeypatch: pytest.MonkeyPatch,
     put("0/last.jpg", 8)
     run()
     assert passed.files[6:] == [0, 6]
+
+
+def test_a_list_of_sources_among_the_images_holds_up_its_own_stretch_only(
+    monkeypatch: pytest.MonkeyPatch, passed: Passed
+) -> None:
+    monkeypatch.setattr(walk, "_ENDS", 0)
+    for number in range(3):
+        put(f"{number}.jpg", number)
+    Path("raw/sources.yaml").write_text("sources:\n  - {name: raw, path: .}\n")
+    for _ in range(2):
+        run(sources="sources.yaml")
+    assert len(rows()) == 3
+    run()
+    assert [row["drop_reason"] for row in rows()].count("not_an_image") == 1
+    run()
+    assert passed.files == [0, 3, 3, 4]
 
 
 def test_what_failed_is_tried_again_though_nothing_changed(
@@ -245,6 +264,46 @@ def test_an_upright_file_that_was_lost_is_made_again_of_a_file_that_was_passed_o
     assert passed.files == [0, 2]
     assert all(Path(row["path"]).exists() for row in rows())
     assert TABLE.read_bytes() == made
+
+
+def test_workers_look_into_folders(monkeypatch: pytest.MonkeyPatch, passed: Passed) -> None:
+    monkeypatch.setattr(walk, "_MANY", 0)
+    for number in range(12):
+        put(f"{number % 3}/{number % 2}/{number}.jpg", number)
+    run(workers=2)
+    made = TABLE.read_bytes()
+    assert len(rows()) == 12
+    run(workers=2)
+    run()
+    put("1/1/more.jpg", 12)
+    run(workers=2)
+    assert passed.files == [0, 12, 12, 10]
+    Path("raw/1/1/more.jpg").unlink()
+    run(workers=2)
+    assert [row["drop_reason"] for row in rows()].count("removed") == 1
+    Path("raw/sources.yaml").write_text("sources:\n  - {name: raw, path: .}\n")
+    for path in (TABLE, LEDGER):
+        path.unlink()
+    run(workers=2, sources="sources.yaml")
+    assert TABLE.read_bytes() == made
+
+
+def test_a_worker_that_dies_looking_leaves_it_to_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "_MANY", 0)
+
+    class Dying(LocalEngine):
+        def map_batches(self, setup: Any, batches: Any, *, label: str, total: int | None = None) -> Any:
+            if label != "ingest":
+                return ([Casualty("SIGKILL", 3)] * len(batch) for batch in batches)
+            return super().map_batches(setup, batches, label=label, total=total)
+
+    for number in range(6):
+        put(f"{number % 3}/{number}.jpg", number)
+    ingest.run(
+        IngestParams(), inputs=ingest.Inputs(Path("raw")), outputs=OUTPUTS,
+        ports=ingest.Ports(Dying(in_process=True), 2),
+    )  # fmt: skip
+    assert [row["drop_reason"] for row in rows()] == [None] * 6
 
 
 def test_stretches_end_where_their_files_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

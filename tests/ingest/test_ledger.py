@@ -1,0 +1,70 @@
+"""What is written to the ledger stays or goes as a whole."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from curate.ingest import ledger
+
+
+def sources(path: Path) -> list[str]:
+    with ledger.opened(path) as db:
+        return [name for (name,) in db.execute("SELECT name FROM sources ORDER BY name")]
+
+
+def add(db: sqlite3.Connection, *names: str) -> None:
+    with ledger.transaction(db):
+        for name in names:
+            db.execute("INSERT INTO sources (name) VALUES (?)", (name,))
+
+
+def test_a_transaction_that_fails_leaves_what_was_gathered(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with ledger.opened(path) as db, ledger.gathering(db):
+        add(db, "a", "b")
+        with pytest.raises(sqlite3.IntegrityError):
+            add(db, "c", "a")
+        add(db, "d")
+    assert sources(path) == ["a", "b", "d"]
+
+
+def test_an_error_loses_nothing_that_was_gathered(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+
+    def interrupted() -> None:
+        with ledger.opened(path) as db, ledger.gathering(db):
+            add(db, "a")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert sources(path) == ["a"]
+
+
+@pytest.mark.parametrize(("after_s", "left"), [(0.0, ["a"]), (60.0, [])])
+def test_a_kill_loses_what_was_gathered_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after_s: float, left: list[str]
+) -> None:
+    monkeypatch.setattr(ledger, "_GATHERED_S", after_s)
+    path = tmp_path / "ledger.sqlite"
+    with ledger.opened(path) as db, ledger.gathering(db) as between:
+        add(db, "a")
+        between()
+        add(db, "b")
+        db.execute("ROLLBACK")  # as the next process does to what a kill left
+        db.execute("BEGIN")
+    assert sources(path) == left
+
+
+def test_of_an_older_ledger_nothing_is_read_again(tmp_path: Path) -> None:
+    """One without the table of stretches, which came later, is brought up to date."""
+    path = tmp_path / "ledger.sqlite"
+    with ledger.opened(path) as db:
+        add(db, "a")
+        db.execute("DROP TABLE stretches")
+    assert sources(path) == ["a"]
+    with ledger.opened(path) as db:
+        assert db.execute("SELECT COUNT(*) FROM stretches").fetchone() == (0,)
