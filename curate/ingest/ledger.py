@@ -19,7 +19,8 @@ from pathlib import Path
 
 from curate.errors import CurateError, StorageError
 
-VERSION = "1"
+VERSION = "2"
+_BEFORE = "1"  # the same without the table of stretches; its curate must not write to this one
 _CACHE_KIB = 32_768  # of pages, for each of the two files
 _GATHERED_S = 1.0
 _SCHEMA = """
@@ -59,12 +60,7 @@ CREATE INDEX images_failed ON images (failed) WHERE failed = 1;
 CREATE TABLE touched (digest BLOB PRIMARY KEY) WITHOUT ROWID;  -- `live` must be worked out again
 CREATE TABLE suspects (digest BLOB PRIMARY KEY) WITHOUT ROWID;  -- a file of these bytes was written to
 """
-# Not of the first version's schema, and of no use without its other tables: made where it is missing.
-_LATER = """
-CREATE TABLE IF NOT EXISTS stretches (  -- see `curate.ingest.stretches`
-  digest BLOB PRIMARY KEY
-) WITHOUT ROWID;
-"""
+_LATER = "CREATE TABLE IF NOT EXISTS stretches (digest BLOB PRIMARY KEY) WITHOUT ROWID"  # see `stretches`
 _SCRATCH = """
 CREATE TABLE scratch.listed (
   source INT NOT NULL, name BLOB NOT NULL, size INT NOT NULL, mtime_ns INT NOT NULL, tag TEXT NOT NULL,
@@ -231,7 +227,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _check_version(found: str | None, path: Path) -> None:
-    if found != VERSION:
+    if found not in (_BEFORE, VERSION):
         raise LedgerDamagedError(f"{path} is a ledger of version {found}, this curate writes {VERSION}")
 
 

@@ -173,10 +173,12 @@ def files_in(folder: bytes, folders: list[bytes], links: list[bytes]) -> Iterato
                     status = entry.stat()
                 except OSError:
                     some.dangling.append(entry.name)
-                    continue
-                inode = status.st_ino
-                some.found.append((entry.name, status.st_size, status.st_mtime_ns, inode))
-                if not inode & _ENDS or len(some.found) == _TOGETHER:
+                    ends = len(some.dangling) == _TOGETHER
+                else:
+                    inode = status.st_ino
+                    some.found.append((entry.name, status.st_size, status.st_mtime_ns, inode))
+                    ends = not inode & _ENDS or len(some.found) == _TOGETHER
+                if ends:
                     yield some
                     some = Files(folder, [], [])
     except OSError:  # perhaps in the middle of it: what was seen is there
