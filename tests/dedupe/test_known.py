@@ -89,7 +89,7 @@ def test_other_code_compares_all_anew(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_any_number_of_deliveries_are_compared_alone(tmp_path: Path) -> None:
-    """Each may have made the largest set of identical hashes larger: it is looked up when that could matter."""
+    """Each may have made the largest set of identical hashes larger: looked up when that could matter."""
     features = stored(200, 3, copies=0.0)
     compared = [compare(features, np.arange(count), tmp_path / "kept")[1] for count in range(100, 190)]
     assert compared == [100] + [1] * 89
