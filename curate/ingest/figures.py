@@ -98,9 +98,10 @@ def reasons(db: sqlite3.Connection) -> dict[str, int]:
 
 def _made(db: sqlite3.Connection, tally: Tally) -> dict[str, Any]:
     files: Counter[str] = Counter(dict(db.execute(_FILES)))
-    sources = files + Counter()
+    sources = Counter(files)
     sources.update(dict(db.execute(_CORRECTED)))
-    dropped = {name: count for name, count in tally.reasons.items() if name not in (None, REMOVED)}
+    by_reason = sorted((name, count) for name, count in tally.reasons.items() if name is not None)
+    dropped = {name: count for name, count in by_reason if name != REMOVED}
     kept, removed = tally.reasons[None], tally.reasons[REMOVED]
     counts = {
         "files": files.total(),
@@ -111,7 +112,7 @@ def _made(db: sqlite3.Connection, tally: Tally) -> dict[str, Any]:
         **({"files of no listed source": files[UNLISTED]} if files[UNLISTED] else {}),
     }
     metrics = {
-        "dropped_by_reason": dict(sorted(dropped.items(), key=str)),
+        "dropped_by_reason": dropped,
         "formats": dict(sorted(tally.formats.items())),
         "sources": {name: count for name, count in sorted(sources.items()) if count > 0},
         "turned_by_exif": tally.turned,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,11 @@ def square(item: int) -> int:
 def slow_early(item: int) -> int:
     time.sleep(0.03 if item % 7 == 0 else 0.0)
     return item * item
+
+
+def is_loaded(module: str) -> tuple[bool, str]:
+    """Whether the process has a module already, and its numeric threads."""
+    return module in sys.modules, os.environ["OMP_NUM_THREADS"]
 
 
 def refuse(item: int) -> int:

@@ -209,11 +209,16 @@ def fold_identical(tiled: Tiled, which: Span, slots: NDArray[np.uint32], folded:
 
 
 @compiled
-def value_of(table: Table, row: int, bits: Bits) -> int:
-    """The value of some bits of a hash."""
-    word = table.hashes[bits.word * table.stride + row]
+def value_in(word: Any, bits: Bits) -> int:
+    """The value of some bits of a word."""
     mask = (np.uint64(1) << np.uint64(bits.width)) - np.uint64(1)
     return np.int64((word >> np.uint64(bits.shift)) & mask)  # type: ignore[return-value]
+
+
+@compiled
+def value_of(table: Table, row: int, bits: Bits) -> int:
+    """The value of some bits of a hash."""
+    return value_in(table.hashes[bits.word * table.stride + row], bits)
 
 
 @compiled

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.dedupe.search import bit_order, probing, searching
-from curate.dedupe.search.bucketing import Bits
+from curate.dedupe.search.bucketing import Bits, Span
 from curate.dedupe.search.expanding import Kinds
-from curate.dedupe.search.probing import Around, Met
-from curate.dedupe.search.search_plan import SearchPlan, TooManyPairsError
+from curate.dedupe.search.joining import Found
+from curate.dedupe.search.probing import Around
+from curate.dedupe.search.search_plan import SearchPlan
 from curate.dedupe.search.searching import Crew, PairsFound
 from curate.dedupe.search.simd import LANES
 
 _SPAN = 1 << 16  # of the many, read at a time
-_ROOM = 4096  # pairs of a span, at first
 Hashes = NDArray[np.uint64]
 
 
@@ -92,29 +92,14 @@ def found(few: LaidOut, many: Hashes, workers: Crew, *, most_pairs: int) -> tupl
         TooManyPairsError: More than `most_pairs`.
     """
 
-    def task(some: tuple[int, int]) -> PairsFound:
+    def task(some: Span, pairs: Found) -> None:
         words = np.empty(some[1] - some[0], dtype=np.uint64)
         probing.permute(many, some, few.permutation, words)
-        room = _ROOM
-        while True:
-            met = Met(np.empty(room, np.uint64), np.empty(room, np.uint16), np.zeros(1, np.int64), most_pairs)
-            for field in few.fields:
-                probing.meet(words, some[0], field, few.chosen.max_hamming, met)
-            total = int(met.total[0])
-            if total > most_pairs:
-                raise TooManyPairsError(few.chosen.too_many(most_pairs))
-            if total <= room:
-                return met.pairs[:total].copy(), met.hamming[:total].copy()
-            room = total
+        for field in few.fields:
+            probing.meet(words, some[0], field, few.chosen.max_hamming, pairs)
 
-    total = 0
-    parts: list[PairsFound] = [(np.zeros(0, np.uint64), np.zeros(0, np.uint16))]
-    for part in workers.each(task, searching.spans(len(many), -(-len(many) // _SPAN))):
-        total += len(part[0])
-        if total > most_pairs:
-            raise TooManyPairsError(few.chosen.too_many(most_pairs))
-        parts.append(part)
-    keys, hamming = (np.concatenate(column) for column in zip(*parts, strict=True))
+    parts = searching.spans(len(many), -(-len(many) // _SPAN))
+    keys, hamming = searching.collected(task, parts, workers, few.chosen, most_pairs=most_pairs)
     return _folded(keys, hamming, many)
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.search.bucketing import Bits, Counts, Span, Words, compiled, permuted
+from curate.dedupe.search.bucketing import Bits, Counts, Span, Words, compiled, permuted, value_in
+from curate.dedupe.search.joining import Found
 from curate.dedupe.search.simd import LANES, near8, popcount
 
 
@@ -34,33 +35,11 @@ class Around(NamedTuple):
     earlier: Counts
 
 
-class Met(NamedTuple):
-    """Where pairs go.
-
-    Attributes:
-        pairs: Row of the few << 32 | row of the many.
-        hamming: Their distances.
-        total: (1,) pairs so far; it goes on where there is no room for them.
-        enough: Stop when there are more than this.
-    """
-
-    pairs: Words
-    hamming: NDArray[np.uint16]
-    total: Counts
-    enough: int
-
-
-@compiled
-def _value(word: np.uint64, bits: Bits) -> int:
-    mask = (np.uint64(1) << np.uint64(bits.width)) - np.uint64(1)
-    return np.int64((word >> np.uint64(bits.shift)) & mask)  # type: ignore[return-value]
-
-
 @compiled
 def count_around(hashes: Words, bits: Bits, masks: Counts, counts: NDArray[np.uint32]) -> None:
     """Add to `counts`, (2^width,), how many entries each bucket will have."""
     for row in range(len(hashes)):
-        value = _value(hashes[row], bits)
+        value = value_in(hashes[row], bits)
         for mask in masks:
             counts[value ^ mask] += 1
 
@@ -77,7 +56,7 @@ def put_around(hashes: Words, own: NDArray[np.uint32], masks: Counts, cursors: C
         into: Written; `starts` stay.
     """
     for row in range(len(hashes)):
-        value = _value(hashes[row], into.bits)
+        value = value_in(hashes[row], into.bits)
         for mask in masks:
             at = cursors[value ^ mask]
             cursors[value ^ mask] = at + 1
@@ -96,13 +75,13 @@ def permute(hashes: Words, rows: Span, permutation: Words, into: Words) -> None:
 def _met_earlier(differing: np.uint64, earlier: Counts) -> bool:
     for field in range(len(earlier)):
         bits = Bits(0, earlier[field, 0], earlier[field, 1])
-        if popcount(np.uint64(_value(differing, bits))) <= earlier[field, 2]:
+        if popcount(np.uint64(value_in(differing, bits))) <= earlier[field, 2]:
             return True
     return False
 
 
 @compiled
-def meet(many: Words, first: int, few: Around, limit: int, met: Met) -> None:
+def meet(many: Words, first: int, few: Around, limit: int, found: Found) -> None:
     """Pairs of the few with the many that the field finds and no earlier one.
 
     Args:
@@ -110,29 +89,29 @@ def meet(many: Words, first: int, few: Around, limit: int, met: Met) -> None:
         first: Row of the first of them.
         few: By one field.
         limit: Bits in which a pair may differ.
-        met: Written.
+        found: Written: rows of the few << 32 | rows of the many.
     """
     for row in range(len(many)):
-        value = _value(many[row], few.bits)
+        value = value_in(many[row], few.bits)
         low, high = np.int64(few.starts[value]), np.int64(few.starts[value + 1])
         for start in range(low, high, LANES):
             near = near8(many[row], few.hashes, start, limit)
             if near != 0:
-                _note(many[row], first + row, few, (start, high), near, met)
-                if met.total[0] > met.enough:
+                _note(many[row], first + row, few, (start, high), near, found)
+                if found.total[0] > found.enough:
                     return
 
 
 @compiled
-def _note(word: np.uint64, row: int, few: Around, entries: tuple[Any, Any], near: Any, met: Met) -> None:
+def _note(word: np.uint64, row: int, few: Around, entries: tuple[Any, Any], near: Any, found: Found) -> None:
     """Write the pairs of a row with the `near` ones of eight entries, or only count them without room."""
     for lane in range(LANES):
         entry = entries[0] + lane
         if (near >> lane) & 1 and entry < entries[1]:
             differing = word ^ few.hashes[entry]
             if not _met_earlier(differing, few.earlier):
-                at = met.total[0]
-                met.total[0] = at + 1
-                if at < len(met.pairs):
-                    met.pairs[at] = (np.uint64(few.rows[entry]) << np.uint64(32)) | np.uint64(row)
-                    met.hamming[at] = popcount(differing)
+                at = found.total[0]
+                found.total[0] = at + 1
+                if at < len(found.pairs):
+                    found.pairs[at] = (np.uint64(few.rows[entry]) << np.uint64(32)) | np.uint64(row)
+                    found.hamming[at] = popcount(differing)

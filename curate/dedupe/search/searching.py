@@ -222,13 +222,44 @@ def found_by(
     field = _field(chosen, number, len(base.table.rows), differing_top)
     rows = len(a.table.rows)
 
-    def task(some: Span) -> PairsFound:
+    def task(some: Span, found: Found) -> None:
+        joining.join(a, some, base, queries is None, field, chosen.max_hamming, found)
+
+    parts = spans(rows, min(_TASKS, 1 + rows // _TASK_ROWS))
+    return collected(task, parts, workers, chosen, most_pairs=most_pairs)
+
+
+def collected(
+    task: Callable[[Span, Found], None],
+    parts: Iterable[Span],
+    workers: Crew,
+    chosen: SearchPlan,
+    *,
+    most_pairs: int,
+) -> PairsFound:
+    """All pairs that a compiled loop finds in the parts of a table.
+
+    Args:
+        task: Calls the loop; called again with more room where there was too little.
+        parts: Of the table.
+        workers: Threads.
+        chosen: The plan.
+        most_pairs: Refuse more.
+
+    Returns:
+        (P,) uint64 keys and (P,) uint16 distances, as in `Found`.
+
+    Raises:
+        TooManyPairsError: More than `most_pairs`.
+    """
+
+    def part(some: Span) -> PairsFound:
         room = _ROOM
         while True:
             found = Found(
                 np.empty(room, np.uint64), np.empty(room, np.uint16), np.zeros(1, np.int64), most_pairs
             )
-            joining.join(a, some, base, queries is None, field, chosen.max_hamming, found)
+            task(some, found)
             total = int(found.total[0])
             if total > most_pairs:
                 raise TooManyPairsError(chosen.too_many(most_pairs))
@@ -237,13 +268,13 @@ def found_by(
             room = total
 
     total = 0
-    parts: list[PairsFound] = [(np.zeros(0, np.uint64), np.zeros(0, np.uint16))]
-    for part in workers.each(task, spans(rows, min(_TASKS, 1 + rows // _TASK_ROWS))):
-        total += len(part[0])
+    columns: list[PairsFound] = [(np.zeros(0, np.uint64), np.zeros(0, np.uint16))]
+    for pairs in workers.each(part, parts):
+        total += len(pairs[0])
         if total > most_pairs:
             raise TooManyPairsError(chosen.too_many(most_pairs))
-        parts.append(part)
-    keys, hamming = (np.concatenate(column) for column in zip(*parts, strict=True))
+        columns.append(pairs)
+    keys, hamming = (np.concatenate(column) for column in zip(*columns, strict=True))
     return keys, hamming
 
 
