@@ -49,7 +49,8 @@ and share {pictures} pictures. Drawing as many different ones would take longer 
 finds hashes and thumbnails of {many:,} made-up pictures in its index, as if it had hashed these files before:
 what is measured of a fresh run is the search, the verification, the groups and the table. To hash them is
 added at the rate at which runs on {rated} real ones differ ({hash_us} us an image, both
-cores). The delivery of {new:,} is of real, distinct files in a folder of their own, and nothing of it is left out.
+cores). The delivery of {new:,} is of real, distinct files in a folder of their own, and nothing of it is
+left out.
 
 """
 
