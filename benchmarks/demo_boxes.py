@@ -11,8 +11,8 @@ import pyarrow as pa
 from benchmarks import result
 from curate import schema
 from curate.adapters.transformers_detector import TransformersDetector
-from curate.labeling import nms, taxonomy, verdicts
-from curate.labeling.verdicts import Verdicts
+from curate.labeling import nms, suggestion_outcomes, taxonomy
+from curate.labeling.suggestion_outcomes import Verdicts
 from curate.params import AutolabelParams, DetectorParams
 from curate.records import Annotation, Box, Category, Detections, Origin, derived_id
 
@@ -61,7 +61,7 @@ def judged(truths: Sequence[Truth], found: Sequence[Detections]) -> Verdicts:
         pa.Table.from_pylist([row.row() for row in rows], schema=schema.ANNOTATIONS.arrow)
         for rows in (model, gold)
     )
-    return verdicts.judge(made, said, iou_threshold=IOU)
+    return suggestion_outcomes.judge(made, said, iou_threshold=IOU)
 
 
 def _row(index: int, origin: Origin, category: str, box: Sequence[float], score: float | None) -> Annotation:

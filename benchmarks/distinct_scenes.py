@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from benchmarks import scenes
 from curate.dedupe.features import CELLS, SIDE, Features, Recipe, from_thumbnails
-from curate.dedupe.shrink import colour_cells, luma_thumbnail
+from curate.dedupe.thumbnails import colour_cells, luma_thumbnail
 
 PIXELS = 12_288  # as large as a JPEG decoded at an eighth
 _BATCH = 200

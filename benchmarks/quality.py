@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks import result
 from curate import schema
 from curate.params import QualityParams
-from curate.qa import arms, estimates, gold, measuring
+from curate.qa import control_comparison, estimates, gold, measuring
 from curate.qa.estimates import Resampling
 
 NAME = "quality"
@@ -59,7 +59,7 @@ def _saved(images: int) -> dict[str, float]:
     """Coverage, width and errors of the time saved at a size."""
     rows = []
     for trial in range(TRIALS):
-        found = arms.saved(**_answers(trial, images), how=Resampling(RESAMPLES, seed=trial))
+        found = control_comparison.saved(**_answers(trial, images), how=Resampling(RESAMPLES, seed=trial))
         if found.share.value is not None and found.share.low is not None and found.share.high is not None:
             inside = found.share.low <= SAVING <= found.share.high
             plain = found.unadjusted.value

@@ -16,7 +16,7 @@ from curate.adapters.segment_anything_segmenter import SegmentAnythingSegmenter
 from curate.geometry import masks
 from curate.geometry.boxes import box_iou
 from curate.labeling import cleanup
-from curate.labeling.verdicts import Verdicts
+from curate.labeling.suggestion_outcomes import Verdicts
 from curate.params import SegmenterParams
 from curate.records import BoolArray, Detections, FloatArray
 from demo.evaluate_models import evaluation_scene

@@ -18,8 +18,8 @@ from scipy import stats
 from benchmarks import demo_boxes, result
 from benchmarks.demo_boxes import FLOOR
 from benchmarks.result import Target
+from curate.labeling.suggestion_outcomes import Verdicts
 from curate.labeling.thresholds import Ladder
-from curate.labeling.verdicts import Verdicts
 from demo.evaluate_models import evaluation_scene
 from demo.scenes import HELD_OUT_SEEDS
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from curate.extras import require
-from demo.pool import LONG_SIDE, SHORT_SIDE
 from demo.signs import CATEGORIES
+from demo.training_pool import LONG_SIDE, SHORT_SIDE
 
 # Several phrases a category, so that a taxonomy may ask with more than one; the first is the main one.
 PHRASES: dict[str, tuple[str, ...]] = {

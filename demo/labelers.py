@@ -4,8 +4,9 @@
 
 Each is a user of its own on the real server (`simulated-1@demo.invalid`, ...), invited and logged in like a
 person, and answers through the same requests that the labelling page sends. What they "see" is the demo's
-ground truth with small faults (demo/eyes.py). Their time a task is made up as well, and what they answer to
-questions about the whole image is chosen at random. Nothing of this is human work, and the data card says so.
+ground truth with small faults (demo/simulated_annotator.py). Their time per task is made
+up as well, and what they answer to questions about the whole image is chosen at random. Nothing of this is human
+work, and the data card says so.
 
 An answer depends on labeler and image only. A run adds what a labeler still owes, so that it can be killed
 and started again.
@@ -34,7 +35,7 @@ from curate.geometry import masks
 from curate.ports import ProjectRef
 from curate.progress import track
 from curate.records import derived_id
-from demo import eyes
+from demo import simulated_annotator
 
 THREADS = 4  # more only wait for SQLite's one writer
 _PAGE = 200
@@ -105,11 +106,13 @@ def answer(
         )
     size = {"width": job.width, "height": job.height}
     seen = [
-        eyes.TrueObject(item["category"], tuple(item["bbox_xyxy"]), masks.decode(item["rle"], **size))
+        simulated_annotator.TrueObject(
+            item["category"], tuple(item["bbox_xyxy"]), masks.decode(item["rle"], **size)
+        )
         for item in truth[job.image_id]
     ]
-    rng = eyes.generator(job.email, job.image_id, seed)
-    given = eyes.look(rng, seen, _suggestions(job), categories)
+    rng = simulated_annotator.generator(job.email, job.image_id, seed)
+    given = simulated_annotator.look(rng, seen, _suggestions(job), categories)
     left = {*given.left, *map(codec.mask_region_id, given.left)}
     result = [{**region, "origin": "prediction"} for region in job.suggestions if region["id"] in left]
     known = {region["id"] for region in job.suggestions}
@@ -144,14 +147,14 @@ def _choice(question: Question, chosen: str) -> dict[str, Any]:
     }
 
 
-def _suggestions(job: Job) -> list[eyes.Suggestion]:
+def _suggestions(job: Job) -> list[simulated_annotator.Suggestion]:
     """The suggested boxes, read with the same codec that reads people's answers."""
     work = reading.Work(
         "-", job.image_id, job.width, job.height, job.email, job.suggestions, False, None, None
     )
     names = sorted({name for region in job.suggestions for name in region["value"].get(region["type"], [])})
     return [
-        eyes.Suggestion(codec.region_id(row.parent_id), row.bbox_xyxy, row.category)
+        simulated_annotator.Suggestion(codec.region_id(row.parent_id), row.bbox_xyxy, row.category)
         for row in reading.read(work, names).rows
         if row.parent_id is not None and row.bbox_xyxy is not None and row.category is not None
     ]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from curate.extras import require
 from curate.records import Annotation
-from curate.report import drawing, facts, labels, page
+from curate.report import drawing, inputs, labels, page
 
 FOLDER = Path("docs/images")
 CHROMIUM = Path("/usr/bin/chromium")
@@ -31,7 +31,7 @@ def main() -> None:
 
 def labelled(root: Path, out: Path) -> Path:
     """A mosaic of labelled images with masks and boxes, as the report draws them."""
-    project = facts.load(root)
+    project = inputs.load(root)
     rows: dict[str, list[Annotation]] = {key: [] for key in labels.gallery_order(project)}
     for row in project.tables.consensus or ():
         rows.get(row.image_id, []).append(row)

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from demo import plant
+from demo import corruptions
 from demo.distinct import TRIES, Frame, SceneSpec, draw_distinct
 from demo.raw_files import SOURCES, RawFile
 from demo.scenes import DEMO_SEEDS
@@ -76,16 +76,16 @@ def _encode_clean(frames: Sequence[Frame], sources: Sequence[str], rng: np.rando
         )
         suffix = None
         if transform == "cmyk":
-            content = plant.cmyk_jpeg_bytes(frame.image)
+            content = corruptions.cmyk_jpeg_bytes(frame.image)
         elif transform == "gray16":
-            content, suffix = plant.gray16_png_bytes(frame.image), ".png"
+            content, suffix = corruptions.gray16_png_bytes(frame.image), ".png"
         elif transform == "alpha":
-            (frame, content), suffix = plant.rounded_corners(frame), ".png"
+            (frame, content), suffix = corruptions.rounded_corners(frame), ".png"
         elif transform == "palette":
-            content, suffix = plant.palette_png_bytes(frame.image), ".png"
+            content, suffix = corruptions.palette_png_bytes(frame.image), ".png"
         else:
             transform = "exif_orientation" if orientation != 1 else None
-            content = plant.jpeg_bytes(
+            content = corruptions.jpeg_bytes(
                 frame.image,
                 quality=quality,
                 orientation=orientation,
@@ -108,18 +108,18 @@ def _near_duplicate(original: RawFile, transform: str, rng: np.random.Generator)
     if transform == "reencode":
         quality = int(rng.integers(38, 60))
     elif transform == "resize":
-        frame = plant.resized(frame, float(rng.uniform(0.55, 0.85)))
+        frame = corruptions.resized(frame, float(rng.uniform(0.55, 0.85)))
     elif transform == "crop":
         width, height = frame.size
         share = rng.uniform(0.004, 0.014, size=4)  # an edge; 1 to 3% of a side in all
         left, top, right, bottom = (
             round(s * side) for s, side in zip(share, (width, height) * 2, strict=True)
         )
-        frame = plant.cropped(frame, (left, top, right, bottom))
+        frame = corruptions.cropped(frame, (left, top, right, bottom))
     else:
-        frame = plant.brightened(frame, float(rng.choice([0.82, 0.9, 1.1, 1.16])))
+        frame = corruptions.brightened(frame, float(rng.choice([0.82, 0.9, 1.1, 1.16])))
     stem, suffix = _stem(original.path)
-    content = plant.jpeg_bytes(frame.image, quality=quality)
+    content = corruptions.jpeg_bytes(frame.image, quality=quality)
     path = f"{stem}_{transform}{suffix}"
     return RawFile(
         path, content, "near_duplicate", frame, original.path, transform, 1, dict(original.attributes)
@@ -154,7 +154,7 @@ def _planted(clean: Sequence[RawFile], broken: Sequence[Frame], rng: np.random.G
             )
         )
     for number, frame in enumerate(broken):
-        content = plant.jpeg_bytes(frame.image, quality=90)
+        content = corruptions.jpeg_bytes(frame.image, quality=90)
         path = _path(SOURCES[number % len(SOURCES)].name, 9100 + number)
         planted.append(RawFile(path, content[: int(len(content) * rng.uniform(0.35, 0.7))], "truncated"))
     for number in range(2):

@@ -25,9 +25,9 @@ import numpy.typing as npt
 from curate.extras import require
 from demo.detector_loss import cell_centers, merge_phrases, proposal_loss, set_loss
 from demo.detector_model import ABSENT_PHRASES, PHRASES, build_config, build_processor
-from demo.pool import LONG_SIDE, PoolScene, load_pool
 from demo.provenance import environment
 from demo.signs import CATEGORIES
+from demo.training_pool import LONG_SIDE, PoolScene, load_pool
 
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # the image processor's
 STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)

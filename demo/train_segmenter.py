@@ -23,8 +23,8 @@ import numpy.typing as npt
 
 from curate.adapters.sam_builds import build_sam_tiny
 from curate.extras import require
-from demo.pool import LONG_SIDE, PoolScene, load_pool
 from demo.provenance import environment
+from demo.training_pool import LONG_SIDE, PoolScene, load_pool
 
 FloatArray = npt.NDArray[np.float32]
 EMA_DECAY = 0.995  # the stored weights are this running mean

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from curate.engines import chosen, process
-from curate.engines.chosen import model_engine
+from curate.engines import factory, process
+from curate.engines.factory import model_engine
 from curate.params import EngineParams
 from curate.ports import Engine
 
@@ -14,4 +14,4 @@ def engine(settings: EngineParams) -> Engine:
     """For a stage that begins with work of its own, during which the workers' server can start."""
     if settings.kind == "local":
         process.begin_early()
-    return chosen.engine(settings)
+    return factory.engine(settings)

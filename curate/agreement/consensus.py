@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate import schema
-from curate.agreement.answers import Answers
+from curate.agreement.by_annotator import Answers
 from curate.agreement.pairs import Pairs, Size
 from curate.geometry import masks
 from curate.geometry.boxes import box_iou

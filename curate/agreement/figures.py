@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
 from curate.agreement import chance
-from curate.agreement.answers import Answers
+from curate.agreement.by_annotator import Answers
 from curate.agreement.consensus import Cluster, category_votes
 from curate.agreement.pairs import Pairs
 from curate.intervals import Figure, Sums, interval, resampled_sums

@@ -9,7 +9,7 @@ from itertools import combinations
 import pyarrow as pa
 
 from curate import schema
-from curate.agreement.answers import Answers
+from curate.agreement.by_annotator import Answers
 from curate.errors import RecordError
 from curate.geometry import masks
 from curate.geometry.matching import Indices, match

@@ -10,7 +10,7 @@ import numpy as np
 
 from curate import tables
 from curate.agreement import figures
-from curate.agreement.answers import Answers
+from curate.agreement.by_annotator import Answers
 from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs
 from curate.intervals import Figure

@@ -35,13 +35,13 @@ def index(
 ) -> None:
     """Hash images into an index that others can be searched in."""
     from curate import params as file
-    from curate.engines import chosen
-    from curate.stages import indexing
+    from curate.engines import factory
+    from curate.stages import build_index
 
     settings = file.load(params_file) if params_file.exists() else file.Params()
-    engine = chosen.engine(settings.engine)
-    ports = indexing.Ports(engine, lambda line: typer.echo(line, err=True), settings.engine.batch_size)
-    typer.echo(indexing.run(settings.dedupe, source=source, out=out, ports=ports).line())
+    engine = factory.engine(settings.engine)
+    ports = build_index.Ports(engine, lambda line: typer.echo(line, err=True), settings.engine.batch_size)
+    typer.echo(build_index.run(settings.dedupe, source=source, out=out, ports=ports).line())
 
 
 @app.command("against")
@@ -58,16 +58,16 @@ def against(
 ) -> None:
     """Find images that another data set holds too: leaks against a benchmark or last year's test set."""
     from curate import params as file
-    from curate.engines import chosen
-    from curate.stages import against
+    from curate.engines import factory
+    from curate.stages import leakage
 
     settings = file.load(params_file) if params_file.exists() else file.Params()
-    engine = chosen.engine(settings.engine)
-    report = against.run(
+    engine = factory.engine(settings.engine)
+    report = leakage.run(
         settings.dedupe,
-        inputs=against.Inputs(images=table, base=base),
-        outputs=against.Outputs(leaks=out, index=index),
-        ports=against.Ports(engine, settings.engine.batch_size),
+        inputs=leakage.Inputs(images=table, base=base),
+        outputs=leakage.Outputs(leaks=out, index=index),
+        ports=leakage.Ports(engine, settings.engine.batch_size),
     )
     typer.echo(f"{report.line()}: {out}")
     if fail and dict(report.counts)["leaks"]:

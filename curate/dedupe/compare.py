@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.align import Floats, agreement, compiled, halved, refine, warp, workspace
+from curate.dedupe.registration import Floats, agreement, compiled, halved, refine, warp, workspace
 
 # Machine code is kept for this file's content, whatever becomes of the functions that it calls: to be raised
 # with every change of a compiled function in align.py or simd.py.

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from curate.dedupe import hashes
+from curate.dedupe.crop_hashes import PARTS, WINDOWS, window_hashes
+from curate.dedupe.decode_small import Small, read_small
 from curate.dedupe.hashes import UInt64Array
-from curate.dedupe.luma import Small, read_small
-from curate.dedupe.shrink import colour_cells, luma_thumbnail
+from curate.dedupe.orientations import turned_low, turns
 from curate.dedupe.structure import structure
-from curate.dedupe.turns import turned_low, turns
-from curate.dedupe.windows import PARTS, WINDOWS, window_hashes
+from curate.dedupe.thumbnails import colour_cells, luma_thumbnail
 from curate.params import DedupeParams
 
 SIDE: Final = 32  # pixels of a thumbnail

@@ -22,10 +22,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.dedupe.crop_hashes import WINDOWS
 from curate.dedupe.features import PLAIN, Features, Recipe
+from curate.dedupe.orientations import Turn, turns
 from curate.dedupe.search.neighbours import Pairs
-from curate.dedupe.turns import Turn, turns
-from curate.dedupe.windows import WINDOWS
 
 RELATIONS: Final = ("same", "mirrored", "rotated", "tilted", "cropped", "bordered")
 _CHUNK: Final = 256  # pairs; small, so that threads end together

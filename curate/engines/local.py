@@ -9,7 +9,7 @@ from contextlib import closing
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
-from curate.engines import crew
+from curate.engines import worker_loop
 from curate.engines.process import Died, Outcome, WorkerProcess
 from curate.engines.schedule import Schedule
 from curate.ports import Casualty
@@ -66,7 +66,9 @@ class LocalEngine:
             results = _in_caller(setup, batches)
         else:
             schedule = Schedule(iter(batches), self.retries, label)
-            results = crew.run(_Processes(pickle.dumps(setup), self.workers, self.environments), schedule)
+            results = worker_loop.run(
+                _Processes(pickle.dumps(setup), self.workers, self.environments), schedule
+            )
         with closing(results):
             yield from track(results, total=total, label=label, size=len)
 
@@ -84,7 +86,7 @@ def _in_caller(
 
 
 class _Processes:
-    """Worker processes as `crew.Workers`."""
+    """Worker processes as `worker_loop.Workers`."""
 
     def __init__(self, call: bytes, places: int, environments: Sequence[Mapping[str, str]]) -> None:
         self._call, self._places, self._environments = call, places, environments

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import curate
 from curate import tables
-from curate.engines import crew
+from curate.engines import worker_loop
 from curate.engines.local import cores
 from curate.engines.process import Died, Outcome, WorkerProcess
 from curate.engines.schedule import Failure, Schedule
@@ -86,7 +86,7 @@ class RayEngine:
         call = require("ray.cloudpickle", extra="ray").dumps(setup)
         with self._connected(), _shared_folder(self.address is not None) as witness:
             keepers = _Keepers(self._ray, (call, str(Path.cwd()), witness), self)
-            with contextlib.closing(crew.run(keepers, schedule)) as results:
+            with contextlib.closing(worker_loop.run(keepers, schedule)) as results:
                 yield from track(results, total=total, label=label, size=len)
 
     @contextlib.contextmanager
@@ -185,7 +185,7 @@ def _refusal(reason: str) -> bytes:
 
 
 class _Keepers:
-    """Ray actors as `crew.Workers`."""
+    """Ray actors as `worker_loop.Workers`."""
 
     def __init__(self, ray: Any, arguments: tuple[bytes, str, str | None], engine: RayEngine) -> None:
         self._ray, self._arguments = ray, arguments

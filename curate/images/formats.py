@@ -8,7 +8,7 @@ import importlib.util
 from PIL import Image
 
 from curate.extras import require
-from curate.images.verdicts import UnfitImageError
+from curate.images.image_errors import UnfitImageError
 
 # Beginnings that no text file has by accident.
 _STRONG: tuple[tuple[bytes, str], ...] = (

@@ -13,7 +13,15 @@ from PIL import Image, UnidentifiedImageError
 
 from curate.images import colour, exif, formats, sizes, tiff
 from curate.images.exif import Exif
-from curate.images.verdicts import DECODER_ERRORS, Header, Limits, UnfitImageError, check, damaged, one_line
+from curate.images.image_errors import (
+    DECODER_ERRORS,
+    Header,
+    Limits,
+    UnfitImageError,
+    check,
+    damaged,
+    one_line,
+)
 
 Frames = Literal["first", "all", "drop"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from curate.images.verdicts import DECODER_ERRORS, Header, UnfitImageError, damaged
+from curate.images.image_errors import DECODER_ERRORS, Header, UnfitImageError, damaged
 
 _SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from curate.images.verdicts import UnfitImageError
+from curate.images.image_errors import UnfitImageError
 
 _SUBFILE, _WIDTH, _HEIGHT = 254, 256, 257
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType

@@ -12,10 +12,10 @@ from PIL import Image
 
 from curate.images import colour, exif, formats, jpeg, quality
 from curate.images.frames import Frames, pictures, turned_upright
+from curate.images.image_errors import DECODER_ERRORS, Header, Limits, UnfitImageError, check, damaged
 from curate.images.jpeg import JpegHead
 from curate.images.quality import Quality
 from curate.images.turned import turned
-from curate.images.verdicts import DECODER_ERRORS, Header, Limits, UnfitImageError, check, damaged
 
 __all__ = ["Frames", "Header", "Limits", "Quality", "UnfitImageError", "Upright", "upright"]
 

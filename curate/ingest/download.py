@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from curate.errors import CurateError
-from curate.ingest import storage
+from curate.ingest import fsspec_filesystem
 from curate.ingest.names import without_secrets
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
@@ -203,7 +203,9 @@ def _line(error: BaseException, url: str) -> str:
 
 @functools.lru_cache(maxsize=64)
 def _made(protocol: str, access: Access) -> Any:
-    made, _ = storage.filesystem(f"{protocol}://x", json.loads(access.options), timeout_s=access.timeout_s)
+    made, _ = fsspec_filesystem.filesystem(
+        f"{protocol}://x", json.loads(access.options), timeout_s=access.timeout_s
+    )
     return made
 
 

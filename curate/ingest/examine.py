@@ -14,10 +14,10 @@ from typing import NamedTuple
 from curate import tables
 from curate.errors import CurateError
 from curate.images.upright import Frames, Header, Limits, UnfitImageError, Upright, upright
-from curate.ingest import sidecar, store
+from curate.ingest import image_store, sidecar
+from curate.ingest.image_store import SourceChangedError
 from curate.ingest.names import is_url
 from curate.ingest.read import Content, Reader, Unchanged, VerdictError, Work
-from curate.ingest.store import SourceChangedError
 
 _DOWNLOADS = 8  # at a time, in one worker: they wait for others most of their time
 
@@ -191,18 +191,18 @@ def _described(content: Content, settings: Settings) -> Examined:
 
 
 def _write(row: ImageRow, picture: Upright, content: Content, settings: Settings) -> None:
-    target = store.path_in(settings.images, row.image_id.hex(), picture.extension)
+    target = image_store.path_in(settings.images, row.image_id.hex(), picture.extension)
     data = content.data or b""
     try:
         path, stamp = content.path, content.stamp
         if content.remote and settings.link:
             cached = settings.reader.cached(content.sha256)
-            store.keep(data, cached)
+            image_store.keep(data, cached)
             path = bytes(cached)
         if picture.content is not None:
-            store.keep(picture.content, target, link=settings.link)
+            image_store.keep(picture.content, target, link=settings.link)
         else:
-            store.keep(data, target, source=path, stamp=stamp, link=settings.link)
+            image_store.keep(data, target, source=path, stamp=stamp, link=settings.link)
     except OSError as error:
         raise tables.storage_error(error, Path(target)) from error
 

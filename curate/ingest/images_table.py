@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import schema, tables
-from curate.ingest import figures, ledger, store
+from curate.ingest import figures, image_store, ledger
 from curate.ingest.names import printable
 from curate.ingest.sources import Source
 
@@ -192,7 +192,7 @@ def _live(
     return {
         **{name: image[name] for name in _PLAIN},
         "image_id": image_id,
-        "path": store.path_in(images, image_id, image["extension"] or "") if kept else None,
+        "path": image_store.path_in(images, image_id, image["extension"] or "") if kept else None,
         "sources": sorted(
             {f"{sources[number].name}/{printable(name)}{frame}" for number, name, _, _ in places}
         ),

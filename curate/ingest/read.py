@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from curate.ingest import archives, download, hub
 from curate.ingest.download import Access
+from curate.ingest.image_store import Stamp
 from curate.ingest.names import is_url, printable
 from curate.ingest.sources import Source
-from curate.ingest.store import Stamp
 
 _PIECE = 1 << 20
 _TRIES = 2  # of a file that changes while it is read

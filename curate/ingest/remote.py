@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from curate.errors import InputError
-from curate.ingest import download, listing, storage
+from curate.ingest import download, fsspec_filesystem, listing
 from curate.ingest.download import DownloadError
 from curate.ingest.listing import UNKNOWN, Context, Listed
 from curate.ingest.sources import Source
@@ -40,7 +40,7 @@ def put(context: Context, source: Source) -> None:
 
 
 def _below(context: Context, source: Source, number: int) -> Iterator[Listed]:
-    fs, root = storage.filesystem(source.where, source.storage, timeout_s=context.timeout_s)
+    fs, root = fsspec_filesystem.filesystem(source.where, source.storage, timeout_s=context.timeout_s)
     root = root.rstrip("/")
     found = False
     for path, info in _pages(context, source, fs, root):

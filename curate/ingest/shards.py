@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curate.errors import InputError
-from curate.ingest import archives, download, hub, ledger, listing, sidecar, storage
+from curate.ingest import archives, download, fsspec_filesystem, hub, ledger, listing, sidecar
 from curate.ingest.download import DownloadError
 from curate.ingest.listing import Context, Listed
 from curate.ingest.names import is_url, without_secrets
@@ -71,7 +71,7 @@ def _matching(context: Context, source: Source) -> Iterator[str]:
         if "*" not in last and "[" not in last:  # a question mark begins a query
             yield name
             continue
-        fs, root = storage.filesystem(folder, source.storage, timeout_s=context.timeout_s)
+        fs, root = fsspec_filesystem.filesystem(folder, source.storage, timeout_s=context.timeout_s)
         try:
             entries = download.patiently(
                 functools.partial(fs.ls, root, detail=False), folder, context.access(source)

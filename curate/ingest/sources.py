@@ -23,7 +23,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate.errors import InputError
-from curate.ingest import storage
+from curate.ingest import fsspec_filesystem
 from curate.ingest.names import is_url
 from curate.yamlfile import load_model, load_yaml
 
@@ -177,7 +177,7 @@ def _source(entry: _Entry, folder: Path, where: str) -> Source:
         revision=entry.revision,
         split=entry.split,
         config=entry.config,
-        storage=storage.options(entry.storage, where),
+        storage=fsspec_filesystem.options(entry.storage, where),
         origin=where,
     )
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.errors import ParamsError, TableError
-from curate.labeling import moves
+from curate.labeling import column_migration
 from curate.labeling.migration_plan import Plan
 from curate.schema import TableSchema
 
@@ -38,7 +38,7 @@ class Moved:
         schema: Of the table.
         columns: Those that change, in the order of the rows.
         counts: Values by (old name, new name).
-        listed: Rows to look at again; columns `moves.LISTED`.
+        listed: Rows to look at again; columns `column_migration.LISTED`.
     """
 
     path: Path
@@ -123,21 +123,21 @@ def prepare(root: Path, plan: Plan) -> Migration:
         ParamsError: A rename to a name that has rows of its own already.
     """
     changed: list[Moved] = []
-    done: dict[Path, moves.Annotations] = {}
+    done: dict[Path, column_migration.Annotations] = {}
     for path in (MODEL, PULLED, CONSENSUS):
         if (root / path).exists():
-            table = tables.read(root / path, schema.ANNOTATIONS, columns=moves.NEEDED)
+            table = tables.read(root / path, schema.ANNOTATIONS, columns=column_migration.NEEDED)
             _refuse_hidden_merges(table, plan, path)
-            after, listed = moves.migrated(table, plan, done.get(MODEL), str(path))
-            done[path] = moves.Annotations(table["annotation_id"].combine_chunks(), after)
+            after, listed = column_migration.migrated(table, plan, done.get(MODEL), str(path))
+            done[path] = column_migration.Annotations(table["annotation_id"].combine_chunks(), after)
             counts = _counts(table, {"category": after})
             if counts or listed.num_rows:
                 changed.append(Moved(path, schema.ANNOTATIONS, {"category": after}, counts, listed))
     if (root / PAIRS).exists() and PULLED in done:
-        table = tables.read(root / PAIRS, schema.PAIRS, columns=moves.PAIRED)
-        columns = moves.paired(table, done[PULLED])
+        table = tables.read(root / PAIRS, schema.PAIRS, columns=column_migration.PAIRED)
+        columns = column_migration.paired(table, done[PULLED])
         if counts := _counts(table, columns):
-            changed.append(Moved(PAIRS, schema.PAIRS, columns, counts, moves.LISTED.empty_table()))
+            changed.append(Moved(PAIRS, schema.PAIRS, columns, counts, column_migration.LISTED.empty_table()))
     return Migration(root, tuple(changed), FOLDER / f"look-again-{plan.digest}.csv")
 
 
@@ -188,13 +188,13 @@ def _write_listed(changed: tuple[Moved, ...], path: Path) -> None:
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            if tuple(reader.fieldnames or ()) != tuple(moves.LISTED.names):
+            if tuple(reader.fieldnames or ()) != tuple(column_migration.LISTED.names):
                 raise TableError(f"{path} is no list of this kind: move it away")
             rows.update({_key(row): row for row in reader})
     for moved in changed:
         rows.update({_key(row): row for row in moved.listed.to_pylist()})
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, moves.LISTED.names, lineterminator="\n")
+        writer = csv.DictWriter(file, column_migration.LISTED.names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows[key] for key in sorted(rows))
 

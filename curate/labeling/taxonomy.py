@@ -12,9 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate.errors import ParamsError
-from curate.labeling import choices
-from curate.labeling.choices import ChoiceEntry
-from curate.labeling.promise import Promise
+from curate.labeling import image_questions
+from curate.labeling.fitted_precision import Promise
+from curate.labeling.image_questions import ChoiceEntry
 from curate.ports import ImageChoice
 from curate.records import Category
 from curate.yamlfile import Location, load_model, load_yaml
@@ -86,9 +86,9 @@ def load_choices(path: Path) -> tuple[ImageChoice, ...]:
     """The questions about the whole image that taxonomy.yaml asks; most ask none.
 
     Raises:
-        ParamsError: With the line: as `choices.checked` says.
+        ParamsError: With the line: as `image_questions.checked` says.
     """
-    return choices.checked(path, load_model(path, _TaxonomyFile).choices, load_yaml(path)[1])
+    return image_questions.checked(path, load_model(path, _TaxonomyFile).choices, load_yaml(path)[1])
 
 
 def promise(path: Path) -> Promise | None:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.errors import ParamsError, TableError
-from curate.labeling import promise, taxonomy, taxonomy_edit, thresholds, verdicts
-from curate.labeling.promise import Promise
+from curate.labeling import fitted_precision, suggestion_outcomes, taxonomy, taxonomy_edit, thresholds
+from curate.labeling.fitted_precision import Promise
 from curate.labeling.thresholds import Fit, Target
 from curate.records import Category
 
@@ -86,7 +86,7 @@ def run(model: Path, answers: Path, file: Path, *, target: Target, iou_threshold
     if not suggestions.num_rows:
         raise TableError(f"{model} holds no suggestion with a score: there is nothing to fit")
     said = tables.read(answers, schema.ANNOTATIONS, columns=_COLUMNS)
-    judged = verdicts.judge(suggestions, said, iou_threshold=iou_threshold)
+    judged = suggestion_outcomes.judge(suggestions, said, iou_threshold=iou_threshold)
     fits = thresholds.fit(categories, judged, _lowest(suggestions, categories), target)
     before = file.read_text(encoding="utf-8")
     fitted = {
@@ -96,7 +96,7 @@ def run(model: Path, answers: Path, file: Path, *, target: Target, iou_threshold
     }
     after = taxonomy_edit.with_thresholds(before, fitted, file)
     kept = _promise(target, fits, suggestions["model_version"].unique().to_pylist())
-    return Fitting(target, tuple(fits), file, before, promise.written(after, kept, file))
+    return Fitting(target, tuple(fits), file, before, fitted_precision.written(after, kept, file))
 
 
 def _promise(target: Target, fits: Sequence[Fit], versions: Sequence[str | None]) -> Promise | None:
@@ -108,7 +108,7 @@ def _promise(target: Target, fits: Sequence[Fit], versions: Sequence[str | None]
         precision=target.precision,
         confidence=target.confidence,
         together=target.together,
-        model_versions=promise.models_of(versions),
+        model_versions=fitted_precision.models_of(versions),
         thresholds=found,
     )
 

@@ -5,8 +5,8 @@ A point estimate keeps its promise about every second time. Here each candidate 
 is refuted. All candidates of a category together refute a true hypothesis with a probability of at most
 1 - confidence (family-wise error):
 
-- one candidate is refuted where the Clopper-Pearson lower bound of the precision reaches the target, with
-  the boxes counted as `bounds.effective_boxes` says, because boxes of one image are not independent;
+- one candidate is refuted where the Clopper-Pearson lower bound of the precision reaches the target, with the
+  boxes counted as `confidence_bounds.effective_boxes` says, because boxes of one image are not independent;
 - the candidates stand in the fixed order from the highest score to the lowest. The error is shared out
   evenly over a few starting points, and what a refuted candidate had goes on to the next below it.
 
@@ -30,9 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.labeling import bounds
-from curate.labeling.bounds import Floats, Sample
-from curate.labeling.verdicts import Verdicts
+from curate.labeling import confidence_bounds
+from curate.labeling.confidence_bounds import Floats, Sample
+from curate.labeling.suggestion_outcomes import Verdicts
 from curate.records import Category
 
 STEPS = 100  # candidates are whole hundredths
@@ -194,9 +194,9 @@ class Ladder:
     def images_needed(self, precision: float, level: float, judged: int) -> int | None:
         """About how many judged images would do, if they were like those that there are."""
         share = self.sample.right / self.sample.boxes
-        boxes = bounds.effective_boxes(self.sample, level)
+        boxes = confidence_bounds.effective_boxes(self.sample, level)
         for more in _MORE:
-            if (bounds.lower(share, boxes * more, level) >= precision).any():
+            if (confidence_bounds.lower(share, boxes * more, level) >= precision).any():
                 return math.ceil(judged * more)
         return None
 
@@ -226,4 +226,6 @@ def _least(precision: float, level: float, starts: int) -> float:
 
 
 def _bound(sample: Sample, level: float) -> Floats:
-    return bounds.lower(sample.right / sample.boxes, bounds.effective_boxes(sample, level), level)
+    return confidence_bounds.lower(
+        sample.right / sample.boxes, confidence_bounds.effective_boxes(sample, level), level
+    )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.qa import uncertainty
-from curate.qa.parts import ACCEPTED, AUDIT, CONTROL, RARE, REASONS, UNCERTAIN, Membership, Pool
+from curate.qa.strata import ACCEPTED, AUDIT, CONTROL, RARE, REASONS, UNCERTAIN, Membership, Pool
 
 Ints = NDArray[np.int64]
 

@@ -17,8 +17,8 @@ from curate.geometry.groups import paired_iou
 from curate.geometry.masks import rle_iou
 from curate.intervals import Figure, wilson
 from curate.qa import estimates
+from curate.qa.answers import Drawn, Flags, Looks
 from curate.qa.estimates import Resampling
-from curate.qa.looks import Drawn, Flags, Looks
 
 Values = NDArray[np.float64]
 FATES = ("accepted", "edited", "rejected")

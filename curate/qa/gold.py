@@ -23,8 +23,8 @@ from scipy.special import ndtri, stdtrit
 from curate.geometry.groups import match_groups
 from curate.intervals import Figure, wilson
 from curate.qa import estimates
+from curate.qa.answers import Drawn, Looks
 from curate.qa.estimates import Resampling
-from curate.qa.looks import Drawn, Looks
 
 Values = NDArray[np.float64]
 _LEVEL = 0.95

@@ -12,13 +12,23 @@ from numpy.typing import NDArray
 
 from curate.intervals import Figure
 from curate.params.quality import QualityParams
-from curate.qa import arms, caught, edits, estimates, gold, looks, outdated, seeding, timing
-from curate.qa.arms import CONTROL, SUGGESTED, Saved
-from curate.qa.caught import Planted
+from curate.qa import (
+    answers,
+    control_comparison,
+    edits,
+    error_injection,
+    estimates,
+    gold,
+    injected_error_recall,
+    outdated,
+    timing,
+)
+from curate.qa.answers import Drawn, Flags, Looks
+from curate.qa.control_comparison import CONTROL, SUGGESTED, Saved
 from curate.qa.edits import CategoryEdits
 from curate.qa.estimates import Resampling
 from curate.qa.gold import Labeler, Run, Scores
-from curate.qa.looks import Drawn, Flags, Looks
+from curate.qa.injected_error_recall import Planted
 from curate.qa.outdated import Outdated
 from curate.qa.timing import Times
 from curate.records import Annotation
@@ -105,7 +115,9 @@ def measure(tables: Tables, params: QualityParams) -> Measured:
     how = Resampling(params.bootstrap)
     timed = material.compared & ~np.isnan(times.seconds)
     planted = _planted(material, tables)
-    found = caught.caught(planted, material.drawn, material.shown, iou_threshold=params.iou_threshold)
+    found = injected_error_recall.caught(
+        planted, material.drawn, material.shown, iou_threshold=params.iou_threshold
+    )
     traced = edits.trace(
         looked, material.drawn, material.shown, material.sizes, tolerance_px=params.tolerance_px
     )
@@ -115,7 +127,7 @@ def measure(tables: Tables, params: QualityParams) -> Measured:
         proposed=material.proposed,
         times=times,
         compared=material.compared,
-        saved=arms.saved(
+        saved=control_comparison.saved(
             times.seconds[timed],
             proposed=material.proposed[timed].astype(np.float64),
             control=looked.control[timed],
@@ -132,7 +144,7 @@ def measure(tables: Tables, params: QualityParams) -> Measured:
         ),
         planted=planted,
         found=found,
-        caught=caught.by_kind(planted, found),
+        caught=injected_error_recall.by_kind(planted, found),
         suggestions=edits.by_category(traced, looked, how),
         outdated=outdated.find(looked, guideline=tables.guideline, taxonomy=tables.taxonomy),
     )
@@ -155,12 +167,12 @@ class _Material:
 
     @classmethod
     def of(cls, tables: Tables, params: QualityParams) -> _Material:
-        looked = looks.collect(tables.plan, tables.answers)
+        looked = answers.collect(tables.plan, tables.answers)
         count = len(looked)
-        names = looks.category_names(tables.annotations, tables.suggestions, tables.known)
-        drawn = looks.drawn(looked, tables.annotations, names)
-        shown = looks.on_images(looked, tables.suggestions, names)
-        known = looks.on_images(looked, tables.known, names)
+        names = answers.category_names(tables.annotations, tables.suggestions, tables.known)
+        drawn = answers.drawn(looked, tables.annotations, names)
+        shown = answers.on_images(looked, tables.suggestions, names)
+        known = answers.on_images(looked, tables.known, names)
         objects = np.bincount(drawn.objects.group, minlength=count)
         return cls(
             looks=looked,
@@ -181,7 +193,7 @@ def _arm(arm: int, material: _Material, params: QualityParams) -> Arm:
     of_arm = looked.control == (arm == CONTROL)
     rows = np.flatnonzero(of_arm & material.compared & ~np.isnan(material.times.seconds))
     image, seconds = looked.image[rows], material.times.seconds[rows]
-    between = arms.between_labelers(
+    between = control_comparison.between_labelers(
         looked, material.drawn, arm, rows=~looked.seeded, how=how, iou_threshold=params.iou_threshold
     )
     on_gold = np.flatnonzero(of_arm & looked.gold & ~looked.seeded)
@@ -254,12 +266,14 @@ def _planted(material: _Material, tables: Tables) -> Planted:
     for at, (code, kind, identity) in enumerate(zip(image.tolist(), kinds, ids, strict=True)):
         before = by_image.get(all_looks.images[code], [])
         width, height = (int(side) for side in sizes[code])
-        shown = seeding.plant(before, kind, identity, names=tables.categories, width=width, height=height)
+        shown = error_injection.plant(
+            before, kind, identity, names=tables.categories, width=width, height=height
+        )
         for side, objects_of in ((wrong, shown), (right, before)):
             found = next((row for row in objects_of if row.annotation_id == identity), None)
             if found is not None and found.bbox_xyxy is not None:
                 side[at] = found.bbox_xyxy
                 if side is wrong:
                     category[at] = names.index(str(found.category))
-    kind_codes = np.array([seeding.KINDS.index(kind) for kind in kinds], dtype=np.int64)
+    kind_codes = np.array([error_injection.KINDS.index(kind) for kind in kinds], dtype=np.int64)
     return Planted(rows, kind_codes, wrong, category, right)

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
-from curate.qa import assignment, details, queue, sampling, seeding
-from curate.qa.parts import ACCEPTED, AUDIT, CONTROL, GOLD, NONE, REASONS, Membership, Pool
+from curate.qa import assignment, details, error_injection, queue, sampling
+from curate.qa.strata import ACCEPTED, AUDIT, CONTROL, GOLD, NONE, REASONS, Membership, Pool
 from curate.records import derived_id
 
 Ints = NDArray[np.int64]
@@ -83,15 +83,17 @@ def _seeded(pool: Pool, main: Ints, slots: Ints, planned: Ints) -> tuple[pa.Arra
         return (pa.nulls(len(planned), pa.string()),) * 2
     chosen = pool.suggested & (pool.places("seeded") < params.seeded_errors) & ~np.isin(main, _UNSPOILED)
     here = chosen[planned] & (slots == 1)
-    kind = (sampling.hashes(pool.ids, "seeded kind", params.seed) % len(seeding.KINDS)).astype(np.int64)
-    names = np.array(seeding.KINDS, dtype=object)[kind]
+    kind = (sampling.hashes(pool.ids, "seeded kind", params.seed) % len(error_injection.KINDS)).astype(
+        np.int64
+    )
+    names = np.array(error_injection.KINDS, dtype=object)[kind]
     if len(pool.names) == 1:
         names[names == "category"] = "moved"
     best = _best(pool)
     ids = [
         None
         if not flag
-        else seeding.spurious_id(pool.ids[image])
+        else error_injection.spurious_id(pool.ids[image])
         if names[image] == "spurious"
         else pool.found.ids[int(best[image])].as_py()
         for image, flag in zip(planned.tolist(), here.tolist(), strict=True)

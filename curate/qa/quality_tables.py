@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate.intervals import Figure
-from curate.qa import seeding
+from curate.qa import error_injection
 from curate.qa.edits import CategoryEdits
 from curate.qa.measuring import ARMS, Measured
 
@@ -95,7 +95,7 @@ def seeded(measured: Measured) -> pa.Table:
     return pa.table(
         {
             **_who(measured, planted.look),
-            "kind": pa.array(np.array(seeding.KINDS, dtype=object)[planted.kind], pa.string()),
+            "kind": pa.array(np.array(error_injection.KINDS, dtype=object)[planted.kind], pa.string()),
             "caught": measured.found,
         }
     )

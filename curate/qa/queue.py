@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate.qa.parts import ACCEPTED, CONTROL, GOLD, REVIEW, Pool
+from curate.qa.strata import ACCEPTED, CONTROL, GOLD, REVIEW, Pool
 
 Ints = NDArray[np.int64]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from curate.errors import TableError
 from curate.ports import TaskDraft
-from curate.qa import seeding
+from curate.qa import error_injection
 from curate.records import Annotation
 
 
@@ -64,7 +64,7 @@ def _draft(
         )
     suggested = tuple(sorted(rows, key=lambda row: row.annotation_id))
     if first["seeded_kind"] is not None:
-        suggested = seeding.plant(
+        suggested = error_injection.plant(
             suggested,
             first["seeded_kind"],
             first["seeded_id"],

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 
 from curate.records import Category
-from curate.release import quality
+from curate.release import card_labeling
 
 _SIZES = (
     (1_000, "n<1K"),
@@ -81,7 +81,7 @@ def render(facts: CardFacts) -> str:
         _loading(facts),
         _making(facts),
         _agreement(facts),
-        quality.section(facts.quality, simulated=facts.labelers == "simulated"),
+        card_labeling.section(facts.quality, simulated=facts.labelers == "simulated"),
         _left_out(facts),
         _sources(facts),
         _limits(facts),

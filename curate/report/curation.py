@@ -8,7 +8,7 @@ from typing import Any
 
 from curate.records import ImageRecord
 from curate.report.drawing import Album, Picture
-from curate.report.facts import Facts
+from curate.report.inputs import Facts
 
 _DUPLICATE, _PEOPLE = "near_duplicate", "human_decision"
 _EXAMPLES, _FILES, _GROUPS, _MEMBERS = (

@@ -11,7 +11,7 @@ import numpy as np
 from curate.records import Annotation, ImageRecord
 from curate.report.curation import name_of
 from curate.report.drawing import Album, Mark, Picture, marks_of, words
-from curate.report.facts import Facts, Measure, cell, measure
+from curate.report.inputs import Facts, Measure, cell, measure
 
 _QUEUE, _GALLERY = 12, 18  # pictures
 _SIDE = 320  # pixels

@@ -13,11 +13,11 @@ from typing import Any
 import jinja2
 
 from curate import tables
-from curate.report import curation, figures, labels, quality
-from curate.report import facts as project
+from curate.report import charts, curation, labeling_quality, labels
+from curate.report import inputs as project
 from curate.report.drawing import Album, words
 from curate.report.duplicates import DUPLICATES
-from curate.report.facts import Facts, Measure
+from curate.report.inputs import Facts, Measure
 
 _PICTURE_BYTES = 5_000_000  # of all data URIs: the page stays under 6 MB
 _TEMPLATE = "report.html.j2"
@@ -64,11 +64,11 @@ def render(facts: Facts, *, duplicates_page: str | None = None) -> str:
         count=_count, share=_share, figure=_figure, words=words, basename=_basename, value=_value
     )
     environment.globals.update(
-        bar=figures.bar,
-        stack=figures.stack,
-        interval=figures.interval,
-        histogram=figures.histogram,
-        running=figures.running,
+        bar=charts.bar,
+        stack=charts.stack,
+        interval=charts.interval,
+        histogram=charts.histogram,
+        running=charts.running,
     )
     return environment.get_template(_TEMPLATE).render(_content(facts), duplicates_page=duplicates_page)
 
@@ -110,7 +110,7 @@ def _content(facts: Facts) -> dict[str, Any]:
         "gallery": gallery,
         "splits": splits,
         "split_categories": split_categories,
-        "quality": quality.section(facts),
+        "quality": labeling_quality.section(facts),
         "demo": _sections(facts),
         "licenses": sorted({image.license for image in shown.images if image.license}),
     }

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from curate import schema, tables
 from curate.agreement import figures, plots
 from curate.agreement.accepted import accepted
-from curate.agreement.answers import sort_out
+from curate.agreement.by_annotator import sort_out
 from curate.agreement.consensus import cluster, consensus
 from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs, Size, compare
@@ -22,8 +22,8 @@ from curate.labeling import taxonomy
 from curate.params import AgreementParams
 from curate.progress import track
 from curate.records import StageReport
-from curate.stages import planned
-from curate.stages.planned import Planned
+from curate.stages import plan_lookup
+from curate.stages.plan_lookup import Planned
 
 _SEED = 0  # of the resamples: two runs give the same intervals
 
@@ -60,7 +60,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         ParamsError: The taxonomy is malformed.
         StorageError: An output cannot be written.
     """
-    plan = planned.read(inputs.plan)
+    plan = plan_lookup.read(inputs.plan)
     tasks = plan.tasks
     sizes, paths = _kept_images(inputs.images, tasks, inputs.plan)
     annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
@@ -147,8 +147,8 @@ def _settled(
 ) -> _Settled:
     """What people agree on, and accepted suggestions; without images in which an error was left in."""
     unseen = sorted(plan.accepted - lookers.keys())
-    made = planned.suggestions(inputs.suggestions, [*unseen, *plan.seeded])
-    left_in = planned.errors_left_in(
+    made = plan_lookup.suggestions(inputs.suggestions, [*unseen, *plan.seeded])
+    left_in = plan_lookup.errors_left_in(
         plan,
         made,
         agreed,

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from curate import schema, tables
 from curate.errors import InputError
 from curate.labeling import taxonomy
-from curate.labeling.run import labeler, roster, shard_files
+from curate.labeling.run import labeler, shard_assignment, shard_files
 from curate.labeling.run.collecting import Collected
 from curate.labeling.run.failures import Failures
 from curate.labeling.run.models import Models
@@ -79,7 +79,9 @@ def run(params: AutolabelParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         StorageError: The disk is full or refuses.
     """
     categories = taxonomy.load(inputs.taxonomy)
-    kept = roster.assign(_kept(inputs.images), outputs.shards / "roster.parquet", params.shard_size)
+    kept = shard_assignment.assign(
+        _kept(inputs.images), outputs.shards / "shard_assignment.parquet", params.shard_size
+    )
     shards = outputs.shards / "shards"
     collected = Collected(Failures(params.max_failures), max_pixels=params.max_pixels)
     results = ports.engine.map_batches(

@@ -21,22 +21,22 @@ from numpy.typing import NDArray
 
 from curate import schema, tables
 from curate.dedupe import candidates as search
-from curate.dedupe import decisions, groups, hashes, index, known, roster, verdicts
+from curate.dedupe import decisions, dedupe_columns, groups, hashes, index, known, roster
 from curate.dedupe.candidates import Searcher
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.decisions import Resolved
+from curate.dedupe.dedupe_columns import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS, Matches
 from curate.dedupe.keepers import Merits
 from curate.dedupe.roster import Roster
 from curate.dedupe.search.neighbours import plan
 from curate.dedupe.spreading import Spread, bytes_here
-from curate.dedupe.verdicts import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
-from curate.stages import fingerprints, meaning
-from curate.stages.meaning import Encoder
+from curate.stages import fingerprints, semantic
+from curate.stages.semantic import Encoder
 
 _MEMORY_SHARE: Final = 0.5  # of this machine's, for a search
 _LONG_S: Final = 60.0  # core seconds of a search that is announced
@@ -136,7 +136,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         merits,
         images.side.stored.phash[images.side.rows[order]],
         grouping,
-        verdicts.ties(grouping, matches, hashes_of),
+        dedupe_columns.ties(grouping, matches, hashes_of),
         params.prefer,
         said.drop,
         images.lost,
@@ -214,7 +214,7 @@ def _with_meaning(
     if job.ports.encoder is None or job.outputs.embeddings is None:
         return matches
     fit = place >= 0
-    pairs, lost = meaning.pairs(
+    pairs, lost = semantic.pairs(
         job.ports.encoder,
         job.outputs.embeddings,
         job.inputs.images,

@@ -22,15 +22,15 @@ from curate.ingest import (
     examine,
     figures,
     folders,
+    image_store,
     images_table,
     ledger,
+    ledger_writer,
     lists,
     plan,
-    record,
     remote,
     shards,
     sources,
-    store,
 )
 from curate.ingest.listing import Context
 from curate.ingest.plan import Plan, Rules
@@ -238,7 +238,9 @@ def _read(step: _Run, *, again: bool) -> int:
     def batches() -> Iterator[Sequence[Work]]:
         for batch in todo.batches(step.ports.batch_size):
             ready = [(work, examine.failure(work, verdict)) for work, verdict in batch if verdict is not None]
-            record.write(step.db, step.rules, [work for work, _ in ready], [result for _, result in ready])
+            ledger_writer.write(
+                step.db, step.rules, [work for work, _ in ready], [result for _, result in ready]
+            )
             if left := [work for work, verdict in batch if verdict is None]:
                 handed_out.append(left)
                 yield left
@@ -255,7 +257,7 @@ def _read(step: _Run, *, again: bool) -> int:
                 else result
                 for work, result in zip(batch, results, strict=True)
             ]
-            record.write(step.db, step.rules, batch, found)
+            ledger_writer.write(step.db, step.rules, batch, found)
             between()
     return total
 
@@ -266,11 +268,13 @@ def _tidy(step: _Run) -> int:
     plan.settle_images(db)
     plan.find_doubtful(db)
     try:
-        removed = store.sweep(folder, functools.partial(plan.expected, db), functools.partial(plan.lost, db))
+        removed = image_store.sweep(
+            folder, functools.partial(plan.expected, db), functools.partial(plan.lost, db)
+        )
         plan.list_again(db)
         if _read(step, again=True):
             plan.settle_images(db)
-            removed += store.sweep(folder, functools.partial(plan.expected, db), lambda _: None)
+            removed += image_store.sweep(folder, functools.partial(plan.expected, db), lambda _: None)
     except OSError as error:
         raise tables.storage_error(error, folder) from error
     return removed

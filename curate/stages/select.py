@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 
 from curate import schema, tables
 from curate.errors import InputError, ParamsError, TableError
-from curate.labeling import promise, taxonomy
+from curate.labeling import fitted_precision, taxonomy
 from curate.params import QaParams
-from curate.qa import gold_pool, parts, plan, sampling, suggestions, uncertainty
-from curate.qa.parts import Membership, Pool
+from curate.qa import gold_pool, plan, sampling, strata, suggestions, uncertainty
 from curate.qa.sampling import Flags, Floats
+from curate.qa.strata import Membership, Pool
 from curate.records import Category, StageReport
 
 _REASONS = ("gold", "control", "audit", "uncertain", "rare", "review", "overlap", "accepted")
@@ -55,7 +55,7 @@ def run(params: QaParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
     least = _least(params, categories, inputs) if params.auto_accept else None
     earlier = _earlier(outputs.plan)
     pool = _pool(params, inputs, categories, least, earlier)
-    members = parts.membership(pool)
+    members = strata.membership(pool)
     made = plan.make(pool, members, earlier)
     tables.write(made, outputs.plan, schema.PLAN)
     report = _report(pool, members, made, earlier)
@@ -136,7 +136,7 @@ def _least(params: QaParams, categories: tuple[Category, ...], inputs: Inputs) -
             f"{said.precision:g}, and qa.accept_precision is {params.accept_precision:g}: {fit}"
         )
     versions = tables.read(inputs.annotations, schema.ANNOTATIONS, columns=["model_version"])
-    strange = set(promise.models_of(versions["model_version"].unique().to_pylist())) - set(
+    strange = set(fitted_precision.models_of(versions["model_version"].unique().to_pylist())) - set(
         said.model_versions
     )
     if strange:

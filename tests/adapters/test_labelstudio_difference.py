@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from curate.adapters.labelstudio import drafting
+from curate.adapters.labelstudio import wanted_tasks
 from curate.adapters.labelstudio.difference import CLOSED, MARK, Existing, batch_mark, compare
-from curate.adapters.labelstudio.drafting import Wanted
 from curate.adapters.labelstudio.storage import LocalFiles
+from curate.adapters.labelstudio.wanted_tasks import Wanted
 from curate.errors import AnnotationToolError
 from curate.ports import TaskDraft
 from tests import builders
@@ -32,7 +32,7 @@ def task(name: str = "one", *, overlap: int = 1, boxes: int = 1, model: str = "m
 
 
 def wanted(*tasks: TaskDraft) -> list[Wanted]:
-    return drafting.wanted_tasks(tasks, NAMES, LocalFiles(ROOT))
+    return wanted_tasks.wanted_tasks(tasks, NAMES, LocalFiles(ROOT))
 
 
 def existing(item: Wanted, number: int = 1, **changes: Any) -> Existing:
@@ -205,4 +205,4 @@ def test_suggestions_are_checked_before_anything_is_sent() -> None:
     outside = builders.annotation("one", "stop_sign", (10, 10, 500, 60), origin="model", size=(600, 120))
     (item,) = wanted(replace(task(), pre_annotations=(outside,)))
     with pytest.raises(AnnotationToolError, match="outside the image"):
-        drafting.check([item], 1)
+        wanted_tasks.check([item], 1)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from curate import schema
-from curate.agreement.answers import Answers, sort_out
+from curate.agreement.by_annotator import Answers, sort_out
 from curate.records import Annotation, Box
 from tests.builders import annotation, image_id
 

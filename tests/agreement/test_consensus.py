@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.agreement.answers import sort_out
+from curate.agreement.by_annotator import sort_out
 from curate.agreement.consensus import cluster, consensus
 from curate.agreement.pairs import compare
 from curate.geometry import boxes, masks

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from curate.dedupe import candidates as module
 from curate.dedupe.candidates import candidates, radius
+from curate.dedupe.crop_hashes import PARTS, WINDOWS
 from curate.dedupe.features import PLAIN, Features, Recipe
-from curate.dedupe.windows import PARTS, WINDOWS
 
 RECIPE = Recipe("phash", 64, "fast", "mirrored", True)
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from curate.dedupe import windows
+from curate.dedupe import crop_hashes
 from curate.dedupe.structure import structure
 
 
@@ -23,25 +23,25 @@ def thumbnails(count: int) -> NDArray[np.uint8]:
     return found
 
 
-def by_definition(thumbnail: NDArray[np.uint8], window: windows.Window) -> int:
-    across = windows._matrix(window.left, window.right)
-    down = windows._matrix(window.top, window.bottom)
+def by_definition(thumbnail: NDArray[np.uint8], window: crop_hashes.Window) -> int:
+    across = crop_hashes._matrix(window.left, window.right)
+    down = crop_hashes._matrix(window.top, window.bottom)
     low = (down @ thumbnail.astype(np.float64) @ across.T).ravel()
     return int("".join("1" if value > np.median(low) else "0" for value in low), 2)
 
 
 def test_hashes_of_windows_are_those_of_the_definition() -> None:
     every = thumbnails(40)
-    found = windows.window_hashes(every)
-    assert found.shape == (40, len(windows.WINDOWS) + len(windows.PARTS))
+    found = crop_hashes.window_hashes(every)
+    assert found.shape == (40, len(crop_hashes.WINDOWS) + len(crop_hashes.PARTS))
     for row, thumbnail in zip(found.tolist(), every, strict=True):
-        assert row == [by_definition(thumbnail, window) for window in windows.WINDOWS + windows.PARTS]
+        assert row == [by_definition(thumbnail, window) for window in crop_hashes.WINDOWS + crop_hashes.PARTS]
 
 
 @pytest.mark.parametrize("start", [0, 3, 17])
 def test_a_row_does_not_depend_on_its_batch(start: int) -> None:
     every = thumbnails(20)
-    assert (windows.window_hashes(every)[start:] == windows.window_hashes(every[start:])).all()
+    assert (crop_hashes.window_hashes(every)[start:] == crop_hashes.window_hashes(every[start:])).all()
     assert (structure(every)[start:] == structure(every[start:])).all()
 
 
@@ -56,5 +56,5 @@ def test_structure_is_the_deviation_from_means_of_25() -> None:
 
 def test_none_of_none() -> None:
     nothing = np.zeros((0, 32, 32), np.uint8)
-    assert windows.window_hashes(nothing).shape == (0, len(windows.WINDOWS + windows.PARTS))
+    assert crop_hashes.window_hashes(nothing).shape == (0, len(crop_hashes.WINDOWS + crop_hashes.PARTS))
     assert structure(nothing).shape == (0,)

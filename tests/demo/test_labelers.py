@@ -12,7 +12,7 @@ from curate.adapters.labelstudio import codec, reading
 from curate.errors import InputError
 from curate.geometry import boxes
 from curate.ports import TaskDraft
-from demo import eyes, labelers
+from demo import labelers, simulated_annotator
 from tests import builders
 
 NAMES = ("stop_sign", "parking_sign", "priority_diamond")
@@ -21,13 +21,19 @@ BOX = (20.0, 20.0, 80.0, 80.0)
 FIRST, SECOND = labelers.labeler_emails(2)
 
 
-def true_object(box: tuple[float, float, float, float] = BOX, category: str = "stop_sign") -> eyes.TrueObject:
-    return eyes.TrueObject(category, box, builders.ellipse(box))
+def true_object(
+    box: tuple[float, float, float, float] = BOX, category: str = "stop_sign"
+) -> simulated_annotator.TrueObject:
+    return simulated_annotator.TrueObject(category, box, builders.ellipse(box))
 
 
-def look(name: str, *truth: eyes.TrueObject, suggestions: tuple[eyes.Suggestion, ...] = ()) -> eyes.Answer:
-    rng = eyes.generator(FIRST, builders.image_id(name), 0)
-    return eyes.look(rng, truth, suggestions, NAMES)
+def look(
+    name: str,
+    *truth: simulated_annotator.TrueObject,
+    suggestions: tuple[simulated_annotator.Suggestion, ...] = (),
+) -> simulated_annotator.Answer:
+    rng = simulated_annotator.generator(FIRST, builders.image_id(name), 0)
+    return simulated_annotator.look(rng, truth, suggestions, NAMES)
 
 
 def test_they_are_called_what_they_are() -> None:
@@ -38,9 +44,9 @@ def test_faults_are_as_rare_as_stated() -> None:
     answers = [look(f"image {number}", true_object()) for number in range(2000)]
     drawn = [item for answer in answers for item in answer.drawn]
     # 2,000 draws: five standard deviations of a 2% and a 3% rate are 0.016 and 0.019.
-    assert 1 - len(drawn) / 2000 == pytest.approx(eyes.MISS_RATE, abs=0.016)
+    assert 1 - len(drawn) / 2000 == pytest.approx(simulated_annotator.MISS_RATE, abs=0.016)
     confused = sum(item.category != "stop_sign" for item in drawn) / len(drawn)
-    assert confused == pytest.approx(eyes.CONFUSION_RATE, abs=0.019)
+    assert confused == pytest.approx(simulated_annotator.CONFUSION_RATE, abs=0.019)
     iou = boxes.box_iou([item.box for item in drawn], [BOX])[:, 0]
     assert 0.9 < float(iou.mean()) < 0.98
     masks_iou = [
@@ -55,8 +61,10 @@ def test_suggestions_are_left_corrected_or_deleted_and_what_is_missing_is_drawn(
     """Of 400 images: a near miss, a false box, a sign that nobody suggested; faults as rare as stated."""
     other = true_object((100, 10, 150, 60), "parking_sign")
     suggestions = (
-        eyes.Suggestion("curate-off", (35, 32, 95, 92), "stop_sign"),  # IoU with the truth: 0.43
-        eyes.Suggestion("curate-false", (120, 90, 150, 115), "stop_sign"),
+        simulated_annotator.Suggestion(
+            "curate-off", (35, 32, 95, 92), "stop_sign"
+        ),  # IoU with the truth: 0.43
+        simulated_annotator.Suggestion("curate-false", (120, 90, 150, 115), "stop_sign"),
     )
     corrected = believed = drawn_anew = false_kept = 0
     for number in range(400):
@@ -68,15 +76,15 @@ def test_suggestions_are_left_corrected_or_deleted_and_what_is_missing_is_drawn(
         drawn_anew += any(name.startswith("sim-") for name in ids)
         assert "curate-false" not in ids
     # Five standard deviations of 400 draws are at most 0.09.
-    assert believed / (corrected + believed) == pytest.approx(eyes.BELIEF_RATE, abs=0.09)
-    assert false_kept / 400 == pytest.approx(eyes.BELIEF_RATE, abs=0.09)
-    expected = (1 - eyes.MISS_RATE) * (1 - eyes.RELIANCE_RATE)
+    assert believed / (corrected + believed) == pytest.approx(simulated_annotator.BELIEF_RATE, abs=0.09)
+    assert false_kept / 400 == pytest.approx(simulated_annotator.BELIEF_RATE, abs=0.09)
+    expected = (1 - simulated_annotator.MISS_RATE) * (1 - simulated_annotator.RELIANCE_RATE)
     assert drawn_anew / 400 == pytest.approx(expected, abs=0.06)
 
 
 def test_a_good_suggestion_is_left_as_it_is_and_costs_least() -> None:
-    good = eyes.Suggestion("curate-good", (21, 20, 80, 80), "stop_sign")
-    wrong_name = eyes.Suggestion("curate-good", (21, 20, 80, 80), "parking_sign")
+    good = simulated_annotator.Suggestion("curate-good", (21, 20, 80, 80), "stop_sign")
+    wrong_name = simulated_annotator.Suggestion("curate-good", (21, 20, 80, 80), "parking_sign")
     seconds: dict[str, float] = {"good": 0.0, "wrong": 0.0, "none": 0.0}
     for number in range(100):
         given = look(f"image {number}", true_object(), suggestions=(good,))
@@ -89,7 +97,9 @@ def test_a_good_suggestion_is_left_as_it_is_and_costs_least() -> None:
 
 
 def test_the_order_of_the_suggestions_does_not_matter() -> None:
-    suggestions = tuple(eyes.Suggestion(f"curate-{n}", (20.0 + n, 20, 80, 80), "stop_sign") for n in range(3))
+    suggestions = tuple(
+        simulated_annotator.Suggestion(f"curate-{n}", (20.0 + n, 20, 80, 80), "stop_sign") for n in range(3)
+    )
     one, other = (look("one", true_object(), suggestions=given) for given in (suggestions, suggestions[::-1]))
     assert one == other
     assert one.left

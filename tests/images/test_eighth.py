@@ -14,8 +14,8 @@ from PIL import Image
 from skimage import data
 
 from curate.images.eighth import eighth
+from curate.images.image_errors import UnfitImageError
 from curate.images.jpeg import read_head
-from curate.images.verdicts import UnfitImageError
 from curate.records import UInt8Image
 
 PHOTOGRAPH = Image.fromarray(data.astronaut())

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from curate.adapters.labelstudio import accounts, client, drafting, history, project, sync
+from curate.adapters.labelstudio import accounts, client, history, project, sync, wanted_tasks
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.storage import LocalFiles
 from curate.adapters.labelstudio.tool import LabelStudioTool
@@ -178,7 +178,7 @@ def test_a_batch_that_arrived_twice_is_healed_without_touching_work(
 ) -> None:  # fmt: skip
     tool.push_tasks(reference, drafts)
     there = state(reader, reference)
-    items = drafting.wanted_tasks(drafts[:3], ("stop_sign", "parking_sign"), LocalFiles(IMAGES))
+    items = wanted_tasks.wanted_tasks(drafts[:3], ("stop_sign", "parking_sign"), LocalFiles(IMAGES))
     body = [
         {"data": item.data, "predictions": [item.prediction] if item.prediction else []} for item in items
     ]

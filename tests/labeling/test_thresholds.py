@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from curate.labeling import thresholds
+from curate.labeling.suggestion_outcomes import Verdicts
 from curate.labeling.thresholds import Fit, Ladder, Target
-from curate.labeling.verdicts import Verdicts
 from curate.records import Category
 
 TARGET = Target(0.9, 0.95)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from curate.qa import edits, estimates, looks
+from curate.qa import answers, edits, estimates
 from curate.qa.edits import ACCEPTED, EDITED, REJECTED, Edits
 from curate.qa.estimates import Resampling
 from curate.records import Annotation
@@ -22,15 +22,15 @@ SMALLER = builders.rle(builders.ellipse((25.0, 25.0, 75.0, 75.0)))
 
 def traced(
     suggestions: list[Annotation], drawn: list[Annotation], *, people: int = 1, **plan: Any
-) -> tuple[looks.Looks, Edits]:
-    looked = looks.collect(
+) -> tuple[answers.Looks, Edits]:
+    looked = answers.collect(
         answering.plans(answering.plan("one", **plan)),
         answering.answers(*(answering.answer("one", person) for person in PEOPLE[:people])),
     )
     return looked, edits.trace(
         looked,
-        looks.drawn(looked, answering.annotations(*drawn), CATEGORIES),
-        looks.on_images(looked, answering.annotations(*suggestions), CATEGORIES),
+        answers.drawn(looked, answering.annotations(*drawn), CATEGORIES),
+        answers.on_images(looked, answering.annotations(*suggestions), CATEGORIES),
         np.array([[builders.WIDTH, builders.HEIGHT]]),
         tolerance_px=0.5,
     )

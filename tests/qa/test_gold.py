@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curate.intervals import Figure
-from curate.qa import estimates, gold, looks
+from curate.qa import answers, estimates, gold
 from curate.qa.estimates import Resampling
 from tests import builders
 from tests.qa import answering
@@ -18,7 +18,7 @@ OTHER = (100.0, 20.0, 150.0, 90.0)
 
 def scored(
     names: list[str], drawn: list[builders.Annotation], known: list[builders.Annotation]
-) -> tuple[looks.Looks, gold.Scores]:
+) -> tuple[answers.Looks, gold.Scores]:
     plan = answering.plans(*(answering.plan(name, reason="gold") for name in names))
     given = answering.answers(
         *(
@@ -27,13 +27,13 @@ def scored(
             for person in PEOPLE
         )
     )
-    looked = looks.collect(plan, given)
+    looked = answers.collect(plan, given)
     tables = answering.annotations(*drawn), answering.annotations(*known)
-    categories = looks.category_names(*tables)
+    categories = answers.category_names(*tables)
     return looked, gold.score(
         len(looked),
-        looks.drawn(looked, tables[0], categories),
-        looks.on_images(looked, tables[1], categories),
+        answers.drawn(looked, tables[0], categories),
+        answers.on_images(looked, tables[1], categories),
         iou_threshold=0.5,
     )
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from curate.qa import looks, outdated
+from curate.qa import answers, outdated
 from tests.qa import answering
 
 NAMES = ("one", "two", "three", "four", "five")
 
 
-def looked() -> looks.Looks:
+def looked() -> answers.Looks:
     changes = (
         {}, {"guideline_digest": "g0"}, {"taxonomy_digest": "t0"},
         {"guideline_digest": "g0", "taxonomy_digest": "t0"}, {"guideline_digest": None},
     )  # fmt: skip
-    return looks.collect(
+    return answers.collect(
         answering.plans(*map(answering.plan, NAMES)),
         answering.answers(*(answering.answer(name, **one) for name, one in zip(NAMES, changes, strict=True))),
     )

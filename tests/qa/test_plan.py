@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from curate.errors import ParamsError
 from curate.params import QaParams
-from curate.qa import parts, plan, sampling, seeding
-from curate.qa.parts import Pool
+from curate.qa import error_injection, plan, sampling, strata
+from curate.qa.strata import Pool
 from curate.qa.suggestions import Suggestions
 from curate.qa.uncertainty import Doubt
 from curate.records import derived_id
@@ -73,7 +73,7 @@ def pool(ids: list[str], earlier: pa.Table | None = None, *, accept: bool = Fals
 
 def make(ids: list[str], earlier: pa.Table | None = None, **settings: Any) -> pa.Table:
     filled = pool(ids, earlier, **settings)
-    return plan.make(filled, parts.membership(filled), earlier)
+    return plan.make(filled, strata.membership(filled), earlier)
 
 
 def first_slots(table: pa.Table) -> dict[str, dict[str, Any]]:
@@ -253,7 +253,7 @@ def test_gold_that_people_have_is_not_taken_back() -> None:
     # Answers that become known after the images were given out: shown ones are gold now, the others stay.
     ordinary = pool(ids, control_share=0.2)
     unknown = Pool(**{**fields(ordinary), "gold": np.zeros(len(ids), dtype=np.bool_)})
-    before = plan.make(unknown, parts.membership(unknown), None)
+    before = plan.make(unknown, strata.membership(unknown), None)
     after = make(ids, before, control_share=0.2, gold_share=0.5)
     assert set(reasons(after)) == set(ids)
     assert with_reason(after, "gold")
@@ -292,14 +292,14 @@ def test_planted_errors_keep_to_ordinary_images_with_suggestions() -> None:
     assert {row["task_id"] for row in seeded.values()} <= {row["task_id"] for row in able}
     assert len(seeded) / len(able) == pytest.approx(0.5, abs=5 * (0.25 / len(able)) ** 0.5)
     kinds = [row["seeded_kind"] for row in seeded.values()]
-    assert min(kinds.count(kind) for kind in seeding.KINDS) > len(kinds) / 8
+    assert min(kinds.count(kind) for kind in error_injection.KINDS) > len(kinds) / 8
     best: dict[str, tuple[float, str]] = {}
     for image, score, key in zip(
         filled.found.images, filled.found.scores, filled.found.ids.to_pylist(), strict=True
     ):
         best[MANY[image]] = max(best.get(MANY[image], (0.0, "")), (float(score), key))
     for key, row in seeded.items():
-        expected = seeding.spurious_id(key) if row["seeded_kind"] == "spurious" else best[key][1]
+        expected = error_injection.spurious_id(key) if row["seeded_kind"] == "spurious" else best[key][1]
         assert row["seeded_id"] == expected
 
 
@@ -308,7 +308,7 @@ def test_with_one_category_nothing_is_renamed() -> None:
     alone = Pool(
         **{**{name: getattr(filled, name) for name in filled.__dataclass_fields__}, "names": ("sign",)}
     )
-    kinds = plan.make(alone, parts.membership(alone), None)["seeded_kind"].unique().to_pylist()
+    kinds = plan.make(alone, strata.membership(alone), None)["seeded_kind"].unique().to_pylist()
     assert set(kinds) == {None, "moved", "missing", "spurious"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from curate.errors import TableError
-from curate.qa import seeding, tasks
+from curate.qa import error_injection, tasks
 from curate.records import derived_id
 from tests import builders
 
@@ -74,7 +74,7 @@ def test_a_planted_error_is_shown_in_place_of_the_suggestion() -> None:
     (draft,) = tasks.draft_tasks(
         [slot for slot in renamed if slot["image_id"] == ONE], IMAGES, ROWS, names=NAMES
     )
-    expected = seeding.plant(
+    expected = error_injection.plant(
         ROWS[:2], "category", ROWS[0].annotation_id, names=NAMES, width=draft.width, height=draft.height
     )
     assert draft.pre_annotations == expected

@@ -12,7 +12,7 @@ import pytest
 from curate import schema, tables
 from curate.errors import RecordError, TableError
 from curate.params import AgreementParams
-from curate.qa import seeding
+from curate.qa import error_injection
 from curate.records import Annotation, StageReport, derived_id
 from curate.stages import agreement
 from tests import builders
@@ -290,10 +290,10 @@ def test_an_image_with_a_planted_error_left_in_is_held_back(
     project: builders.SmallProject, kind: str
 ) -> None:
     model = [row for row in project.annotations["autolabel"] if row.image_id == image_id("one")]
-    seeded = seeding.spurious_id(image_id("one")) if kind == "spurious" else model[0].annotation_id
+    seeded = error_injection.spurious_id(image_id("one")) if kind == "spurious" else model[0].annotation_id
     planned(one={"seeded_kind": kind, "seeded_id": seeded})
     size = {"width": builders.WIDTH, "height": builders.HEIGHT}
-    shown = seeding.plant(model, kind, seeded, names=("stop_sign", "parking_sign"), **size)
+    shown = error_injection.plant(model, kind, seeded, names=("stop_sign", "parking_sign"), **size)
     others = [row for row in project.annotations["pull"] if row.image_id != image_id("one")]
     first = builders.ANNOTATORS[0]
 

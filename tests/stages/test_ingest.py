@@ -16,7 +16,7 @@ from PIL import Image
 
 from curate.engines.local import LocalEngine
 from curate.errors import CurateError, InputError, StorageError
-from curate.ingest import store
+from curate.ingest import image_store
 from curate.params import IngestParams
 from curate.stages import ingest
 from tests.stages.ingest_project import (  # noqa: F401 - the fixture
@@ -250,7 +250,7 @@ def test_the_image_folder_must_not_lie_among_the_raw_files() -> None:
 
 def test_a_full_disk_is_one_line_and_the_next_run_works() -> None:
     picture(1).convert("L").save("raw/gray.png")
-    node = store._NODE
+    node = image_store._NODE
     target = IMAGES / sha(Path("raw/gray.png"))[:2] / f"{sha(Path('raw/gray.png'))}.png"
     target.parent.mkdir(parents=True)
     target.with_name(f".{target.name}.{node}-{os.getpid()}.partial").symlink_to("/dev/full")

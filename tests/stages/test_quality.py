@@ -13,7 +13,7 @@ import pytest
 from curate import schema, tables
 from curate.errors import InputError, TableError
 from curate.params.quality import QualityParams
-from curate.qa import seeding
+from curate.qa import error_injection
 from curate.records import Annotation, StageReport
 from curate.stages import quality
 from tests import builders
@@ -74,7 +74,9 @@ def left(name: str, suggestion: Annotation, person: str) -> Annotation:
         return answering.drew(name, "stop_sign", OTHER, person)
     if name in SEEDED:
         size = {"width": builders.WIDTH, "height": builders.HEIGHT}
-        (shown,) = seeding.plant([suggestion], "moved", suggestion.annotation_id, names=["stop_sign"], **size)
+        (shown,) = error_injection.plant(
+            [suggestion], "moved", suggestion.annotation_id, names=["stop_sign"], **size
+        )
         return answering.drew(name, "stop_sign", shown.bbox_xyxy or BOX, person, parent_id=parent)
     return answering.drew(name, "stop_sign", BOX, person, parent_id=parent)
 

@@ -14,8 +14,8 @@ import pytest
 
 from curate import schema, tables
 from curate.errors import InputError, ParamsError, TableError
-from curate.labeling import promise
-from curate.labeling.promise import Promise
+from curate.labeling import fitted_precision
+from curate.labeling.fitted_precision import Promise
 from curate.params import QaParams
 from curate.records import StageReport
 from curate.stages import select
@@ -129,7 +129,7 @@ def test_without_the_rest_images_stay_out(tmp_path: Path) -> None:
 
 def fitted(root: Path, kept: Promise | None = FITTED) -> None:
     path = root / "taxonomy.yaml"
-    path.write_text(promise.written(builders.TAXONOMY, kept, path))
+    path.write_text(fitted_precision.written(builders.TAXONOMY, kept, path))
 
 
 def test_acceptance_needs_a_fit_of_these_thresholds_for_this_model(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from curate.adapters.labelstudio.drafting import Wanted
+from curate.adapters.labelstudio.wanted_tasks import Wanted
 from curate.errors import AnnotationToolError
 from curate.ports import PushCounts, RemovedTasks
 

@@ -31,7 +31,7 @@ from curate.adapters.labelstudio.difference import (
     compare,
     refuse,
 )
-from curate.adapters.labelstudio.drafting import Wanted, check
+from curate.adapters.labelstudio.wanted_tasks import Wanted, check
 from curate.ports import ProjectRef, PushCounts, RemovedTasks
 from curate.progress import track
 

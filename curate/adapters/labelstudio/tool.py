@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from curate.adapters.labelstudio import drafting, project, retry, storage, sync
+from curate.adapters.labelstudio import project, retry, storage, sync, wanted_tasks
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.difference import compare
@@ -63,7 +63,7 @@ class LabelStudioTool:
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
     ) -> PushCounts:
         """Make the server hold exactly one task a key with its current suggestions."""
-        wanted = drafting.wanted_tasks(tasks, self._categories(project), self._storage)
+        wanted = wanted_tasks.wanted_tasks(tasks, self._categories(project), self._storage)
         if self._storage.needs_images and tasks:
             self._storage.prepare([task.path for task in tasks])
             retry.until_done(lambda: self._storage.connect(self._client, project.project_id))
@@ -75,13 +75,13 @@ class LabelStudioTool:
         """What `ensure_project` and `push_tasks` would do."""
         existing, settings = project.plan(self._client, spec)
         names = tuple(category.name for category in spec.categories)
-        wanted = drafting.wanted_tasks(tasks, names, self._storage)
+        wanted = wanted_tasks.wanted_tasks(tasks, names, self._storage)
         if existing is None:
             difference = compare([], wanted)
         else:
             there = project.reference(self._client, int(existing["id"]))
             difference = sync.look(self._client, there, wanted, removed=removed)
-        drafting.check(difference.sent, len(difference.sent))
+        wanted_tasks.check(difference.sent, len(difference.sent))
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
         title = project.title_for(spec.title, spec.labeler)
         return PushPlan(title, lines, difference.counts(), difference.examples())

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from curate import schema, tables
 from curate.images import load
-from curate.labeling.run import gathering
+from curate.labeling.run import external_sort
 from curate.labeling.run.decoding import ImageFile
 from curate.labeling.run.failures import Failures
 from curate.labeling.run.labeler import Failed, Labeled
@@ -102,7 +102,7 @@ class Collected:
         """
         rows = len(self.failures) + sum(pq.read_metadata(part).num_rows for part in self._parts)
         tables_of_parts = self._read(taxonomy_digest)
-        gathering.gather(tables_of_parts, rows, path, seen=scores.add)
+        external_sort.gather(tables_of_parts, rows, path, seen=scores.add)
 
     def _read(self, taxonomy_digest: str) -> Iterator[pa.Table]:
         self.with_boxes = 0

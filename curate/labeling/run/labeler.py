@@ -13,12 +13,12 @@ from pathlib import Path
 from curate import tables
 from curate.errors import DeviceMemoryError, InputError
 from curate.labeling import taxonomy
-from curate.labeling.run import decoding, keys, rows
+from curate.labeling.run import cache_keys, decoding, rows
 from curate.labeling.run.batching import BatchSize
 from curate.labeling.run.decoding import ImageFile
 from curate.labeling.run.models import Models
 from curate.labeling.run.shard_files import ShardFiles
-from curate.labeling.run.work import ShardWork
+from curate.labeling.run.shard_state import ShardWork
 from curate.params import AutolabelParams
 from curate.records import Category, UInt8Image
 
@@ -71,14 +71,14 @@ class Labeler:
             shards: Folder with a folder a shard.
         """
         self._params, self._models, self._shards = params, models, shards
-        self._keys = keys.of_run(params, categories, models)
+        self._keys = cache_keys.of_run(params, categories, models)
         self._taxonomy = taxonomy.digest(categories)
         self._batch = BatchSize(params.detector.batch_size, on_gpu=models.on_gpu)
         self._work = partial(
             ShardWork,
             keys=self._keys,
             params=params,
-            names=keys.prompt_names(categories),
+            names=cache_keys.prompt_names(categories),
             rules=rows.rules(params, categories),
         )
 

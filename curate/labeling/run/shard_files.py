@@ -1,8 +1,8 @@
 """What is known about the images of a shard: raw boxes by text, raw masks by box, finished rows.
 
 Each file holds one kind of knowledge under one key, which changes with whatever could change its content
-(`curate.labeling.run.keys`), and is written whole. Raw boxes and masks outlive a change of thresholds, of
-suppression, of clean-up, of names and colours: those need no model.
+(`curate.labeling.run.cache_keys`), and is written whole. Raw boxes and masks outlive a change of thresholds,
+of suppression, of clean-up, of names and colours: those need no model.
 """
 
 from __future__ import annotations

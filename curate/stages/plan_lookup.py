@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import schema, tables
-from curate.qa import seeding
+from curate.qa import error_injection
 from curate.records import Annotation
 
 _COLUMNS = ("image_id", "task_id", "slot", "arm", "seeded_kind", "seeded_id")
@@ -96,9 +96,9 @@ def errors_left_in(
             continue
         width, height = sizes[image_id]
         rows = before.get(image_id, [])
-        shown = seeding.plant(rows, kind, seeded_id, names=names, width=width, height=height)
+        shown = error_injection.plant(rows, kind, seeded_id, names=names, width=width, height=height)
         drawn = after.get(image_id, [])
-        if seeding.left_in(
+        if error_injection.left_in(
             kind, seeded_id, before=rows, shown=shown, drawn=drawn, iou_threshold=iou_threshold
         ):
             left.append(image_id)

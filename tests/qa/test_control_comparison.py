@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from curate.qa import arms, looks
-from curate.qa.arms import CONTROL, SUGGESTED
+from curate.qa import answers, control_comparison
+from curate.qa.control_comparison import CONTROL, SUGGESTED
 from curate.qa.estimates import Resampling
 from tests.qa import answering
 from tests.qa.answering import BOX, PEOPLE
@@ -40,8 +40,8 @@ def made(seed: int, *, images: int = 240, saving: float = 0.3, overlap: float = 
     }  # fmt: skip
 
 
-def saved(how: Resampling = HOW, **given: Any) -> arms.Saved:
-    return arms.saved(given.pop("seconds"), **given, how=how)
+def saved(how: Resampling = HOW, **given: Any) -> control_comparison.Saved:
+    return control_comparison.saved(given.pop("seconds"), **given, how=how)
 
 
 def test_a_planted_saving_is_found() -> None:
@@ -124,13 +124,13 @@ def test_the_two_labelers_of_an_image_are_compared_in_their_arm() -> None:
     drawn = [answering.drew(name, "stop_sign", BOX, person) for name in names for person in PEOPLE]
     drawn += [answering.drew(name, "stop_sign", OTHER, PEOPLE[0]) for name in sorted(control)]
     drawn.append(answering.drew("alone", "stop_sign", BOX))
-    looked = looks.collect(plan, given)
+    looked = answers.collect(plan, given)
     table = answering.annotations(*drawn)
-    objects = looks.drawn(looked, table, ["stop_sign"])
+    objects = answers.drawn(looked, table, ["stop_sign"])
     rows = np.ones(len(looked), np.bool_)
 
     def between(arm: int) -> tuple[float | None, int]:
-        f1, iou = arms.between_labelers(
+        f1, iou = control_comparison.between_labelers(
             looked, objects, arm, rows=rows, how=Resampling(100), iou_threshold=0.5
         )
         assert iou.value == 1.0
@@ -138,13 +138,13 @@ def test_the_two_labelers_of_an_image_are_compared_in_their_arm() -> None:
 
     assert between(CONTROL) == (pytest.approx(2 / 3), 12)
     assert between(SUGGESTED) == (1.0, 12)
-    nobody = arms.between_labelers(
+    nobody = control_comparison.between_labelers(
         looked, objects, CONTROL, rows=~rows, how=Resampling(100), iou_threshold=0.5
     )
     assert nobody[0].reason == "no image of this arm was seen by two labelers"
 
 
 def test_three_labelers_make_three_pairs() -> None:
-    first, second = arms._pairs(np.array([7, 5, 7, 5, 7]), np.arange(5))
+    first, second = control_comparison._pairs(np.array([7, 5, 7, 5, 7]), np.arange(5))
     pairs = {(min(a, b), max(a, b)) for a, b in zip(first.tolist(), second.tolist(), strict=True)}
     assert pairs == {(1, 3), (0, 2), (0, 4), (2, 4)}

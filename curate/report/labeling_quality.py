@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from curate.report.facts import Facts, Measure, cell, measure
+from curate.report.inputs import Facts, Measure, cell, measure
 
 _ARMS = ("suggested", "control")
 _FIGURES = (

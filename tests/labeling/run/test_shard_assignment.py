@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.labeling.run import roster
+from curate.labeling.run import shard_assignment
 
 
 def table(numbers: set[int]) -> pa.Table:
@@ -33,11 +33,11 @@ def shards(assigned: pa.Table) -> dict[str, set[str]]:
 def test_an_image_never_moves_while_its_shard_lives(
     tmp_path: Path, versions: list[set[int]], size: int
 ) -> None:
-    path = tmp_path / "roster.parquet"
+    path = tmp_path / "shard_assignment.parquet"
     path.unlink(missing_ok=True)
     before: dict[str, set[str]] = {}
     for numbers in versions:
-        assigned = roster.assign(table(numbers), path, size)
+        assigned = shard_assignment.assign(table(numbers), path, size)
         now = shards(assigned)
         assert sum(map(len, now.values())) == assigned.num_rows == len(numbers)
         assert max(map(len, now.values())) <= size
@@ -48,11 +48,11 @@ def test_an_image_never_moves_while_its_shard_lives(
         column = assigned["shard"].to_pylist()
         assert column == sorted(column)  # a shard's images stand together
         before = now
-    assert roster.assign(table(versions[-1]), path, size).equals(assigned)
+    assert shard_assignment.assign(table(versions[-1]), path, size).equals(assigned)
 
 
 def test_new_images_of_one_size_stand_together(tmp_path: Path) -> None:
-    assigned = roster.assign(table(set(range(20))), tmp_path / "roster.parquet", 10)
+    assigned = shard_assignment.assign(table(set(range(20))), tmp_path / "shard_assignment.parquet", 10)
     widths = defaultdict(set)
     for shard, width in zip(assigned["shard"].to_pylist(), assigned["width"].to_pylist(), strict=True):
         widths[shard].add(width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from curate.release import quality
+from curate.release import card_labeling
 from curate.release.card import render
 from tests.release.test_card import FACTS
 
@@ -22,7 +22,7 @@ MEASURED = {
 
 
 def test_every_figure_stands_with_its_interval_and_n() -> None:
-    text = quality.section(MEASURED, simulated=False)
+    text = card_labeling.section(MEASURED, simulated=False)
     assert "F1 0.912 (95% interval 0.850 to 0.950) on 321 images" in text
     assert "Of 321 looks at proposals that were made wrong on purpose, 80% (95% interval 70% to 87%)" in text
     assert "Time saved by the proposals: 31% (95% interval 22% to 40%), from 321 images" in text
@@ -33,20 +33,20 @@ def test_time_saved_is_not_claimed_without_a_control_arm() -> None:
     none = {
         "time": {"saved": {"value": None, "low": None, "high": None, "n": 0, "reason": "an arm has 0 images"}}
     }
-    text = quality.section({**MEASURED, **none}, simulated=False)
+    text = card_labeling.section({**MEASURED, **none}, simulated=False)
     assert "Whether the proposals saved time is not known (an arm has 0 images)." in text
     assert "Time saved" not in text
 
 
 def test_time_saved_is_not_claimed_without_an_interval() -> None:
-    text = quality.section({"time": {"saved": figure(0.9)}}, simulated=False)
+    text = card_labeling.section({"time": {"saved": figure(0.9)}}, simulated=False)
     assert "90%" not in text
     assert "No labeler was scored" in text
     assert "No errors were planted" in text
 
 
 def test_simulated_figures_are_called_so() -> None:
-    assert "simulated and their times are made up" in quality.section(MEASURED, simulated=True)
+    assert "simulated and their times are made up" in card_labeling.section(MEASURED, simulated=True)
 
 
 def test_it_stands_in_the_card_where_the_stage_has_run() -> None:

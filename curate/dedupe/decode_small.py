@@ -16,8 +16,8 @@ from PIL import Image
 from curate.errors import InputError
 from curate.images import colour, exif, frames, jpeg
 from curate.images.eighth import eighth
+from curate.images.image_errors import DECODER_ERRORS, UnfitImageError
 from curate.images.load import ADVICE
-from curate.images.verdicts import DECODER_ERRORS, UnfitImageError
 from curate.records import UInt8Image
 
 _SWAPPED: Final = 5  # EXIF orientations from here on exchange width and height

@@ -24,8 +24,8 @@ from scipy.sparse import coo_array
 from curate.geometry.groups import match_groups
 from curate.intervals import Figure, Sums
 from curate.qa import estimates
+from curate.qa.answers import Drawn, Flags, Looks
 from curate.qa.estimates import Resampling
-from curate.qa.looks import Drawn, Flags, Looks
 
 Values = NDArray[np.float64]
 SUGGESTED, CONTROL = 0, 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from curate.agreement.answers import sort_out
+from curate.agreement.by_annotator import sort_out
 from curate.errors import TableError
 from tests.agreement.drawings import answers, rows, table
 from tests.builders import annotation, image_id

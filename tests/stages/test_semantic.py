@@ -17,7 +17,7 @@ from curate.engines.local import LocalEngine
 from curate.params import DedupeParams, SemanticParams
 from curate.records import FloatArray, StageReport, UInt8Image
 from curate.stages import dedupe
-from curate.stages.meaning import Encoder
+from curate.stages.semantic import Encoder
 from tests.stages.test_dedupe import INDEX, INGESTED, PLOT, TABLE, encoded, ingested, rows, scene
 
 EMBEDDINGS = Path("dedupe/embeddings")

@@ -9,7 +9,7 @@ import pytest
 
 from curate import schema, tables
 from curate.errors import TableError
-from curate.labeling.run import gathering
+from curate.labeling.run import external_sort
 from tests import builders
 
 
@@ -26,12 +26,12 @@ def part(first: int, number: int) -> pa.Table:
 def test_the_table_is_the_same_however_it_was_gathered(
     tmp_path: Path, row_target: int, buffer: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gathering, "_BUFFER", buffer)
+    monkeypatch.setattr(external_sort, "_BUFFER", buffer)
     parts = [part(0, 40), part(40, 0), part(40, 25), part(65, 1)]
     tables.write(pa.concat_tables(parts), tmp_path / "expected.parquet", schema.ANNOTATIONS)
     seen: list[int] = []
     target = tmp_path / "out/table.parquet"
-    gathering.gather(
+    external_sort.gather(
         iter(parts), 66, target, seen=lambda piece: seen.append(piece.num_rows), row_target=row_target
     )
     assert target.read_bytes() == (tmp_path / "expected.parquet").read_bytes()
@@ -41,13 +41,13 @@ def test_the_table_is_the_same_however_it_was_gathered(
 
 
 def test_nothing_is_a_table_too(tmp_path: Path) -> None:
-    gathering.gather([], 0, tmp_path / "t.parquet", seen=lambda _: None)
+    external_sort.gather([], 0, tmp_path / "t.parquet", seen=lambda _: None)
     assert tables.read(tmp_path / "t.parquet", schema.ANNOTATIONS).num_rows == 0
 
 
 def test_an_id_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="occurs twice"):
-        gathering.gather(
+        external_sort.gather(
             [part(0, 9), part(8, 9)], 18, tmp_path / "t.parquet", seen=lambda _: None, row_target=2
         )
     assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ from curate.dedupe import index
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, TableError
 from curate.params import DedupeParams
-from curate.stages import against, indexing
+from curate.stages import build_index, leakage
 from tests.stages.test_dedupe import INGESTED, encoded, ingested, scene
 
 ENGINE = LocalEngine(1, in_process=True)
@@ -39,16 +39,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def indexed(source: Path = Path("photos"), **params: object) -> tuple[str, list[str]]:
     said: list[str] = []
-    ports = indexing.Ports(ENGINE, said.append)
-    return indexing.run(DedupeParams(**params), source=source, out=BENCHMARK, ports=ports).line(), said
+    ports = build_index.Ports(ENGINE, said.append)
+    return build_index.run(DedupeParams(**params), source=source, out=BENCHMARK, ports=ports).line(), said
 
 
 def leaks() -> list[dict[str, str]]:
-    against.run(
+    leakage.run(
         DedupeParams(),
-        inputs=against.Inputs(images=INGESTED, base=BENCHMARK),
-        outputs=against.Outputs(leaks=LEAKS, index=OWN),
-        ports=against.Ports(ENGINE),
+        inputs=leakage.Inputs(images=INGESTED, base=BENCHMARK),
+        outputs=leakage.Outputs(leaks=LEAKS, index=OWN),
+        ports=leakage.Ports(ENGINE),
     )
     with LEAKS.open(newline="") as file:
         return list(csv.DictReader(file))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from curate.engines.chosen import engine, model_engine
+from curate.engines.factory import engine, model_engine
 from curate.engines.local import LocalEngine, cores
 from curate.engines.ray import RayEngine
 from curate.errors import CurateError

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from curate.dedupe.luma import upright
-from curate.dedupe.shrink import colour_cells, luma_thumbnail
+from curate.dedupe.decode_small import upright
+from curate.dedupe.thumbnails import colour_cells, luma_thumbnail
 from curate.records import UInt8Image
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from curate.geometry import masks
 from curate.labeling import nms
 from curate.labeling.run import rows
+from curate.labeling.run.cache_keys import Keys, Text
 from curate.labeling.run.decoding import ImageFile
-from curate.labeling.run.keys import Keys, Text
 from curate.labeling.run.shard_files import Masks, ShardFiles, box_key
 from curate.params import AutolabelParams
 from curate.records import Annotation, BoolArray, Detections, FloatArray

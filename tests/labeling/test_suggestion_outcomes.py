@@ -10,8 +10,8 @@ import pytest
 
 from curate import schema, tables
 from curate.errors import TableError
-from curate.labeling import verdicts
-from curate.labeling.verdicts import Verdicts
+from curate.labeling import suggestion_outcomes
+from curate.labeling.suggestion_outcomes import Verdicts
 from curate.records import Annotation, Box
 from tests import builders
 
@@ -33,7 +33,7 @@ def drawn(
 def judge(tmp_path: Path, model: list[Annotation], people: list[Annotation], iou: float = 0.5) -> Verdicts:
     made = builders.write_annotations(tmp_path / "model.parquet", model)
     said = builders.write_annotations(tmp_path / "people.parquet", people)
-    return verdicts.judge(
+    return suggestion_outcomes.judge(
         tables.read(made, schema.ANNOTATIONS), tables.read(said, schema.ANNOTATIONS), iou_threshold=iou
     )
 

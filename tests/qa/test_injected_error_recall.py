@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from curate.intervals import wilson
 from curate.params.quality import QualityParams
-from curate.qa import caught, measuring, seeding
+from curate.qa import error_injection, injected_error_recall, measuring
 from curate.qa.measuring import Measured, Tables
 from curate.records import Annotation, Box
 from tests import builders
@@ -42,12 +42,16 @@ def measured(kind: str, identity: str, drawn: list[Annotation]) -> Measured:
 
 def planted(kind: str) -> tuple[str, list[Annotation]]:
     """seeded_id, and the objects that a labeler leaves who accepts what is shown."""
-    first = seeding.spurious_id(builders.image_id("one")) if kind == "spurious" else RIGHT[0].annotation_id
-    shown = seeding.plant(RIGHT, kind, first, names=CATEGORIES, **SIZE)
+    first = (
+        error_injection.spurious_id(builders.image_id("one"))
+        if kind == "spurious"
+        else RIGHT[0].annotation_id
+    )
+    shown = error_injection.plant(RIGHT, kind, first, names=CATEGORIES, **SIZE)
     return first, [answering.drew("one", str(row.category), row.bbox_xyxy or BOX) for row in shown]
 
 
-@pytest.mark.parametrize("kind", seeding.KINDS)
+@pytest.mark.parametrize("kind", error_injection.KINDS)
 def test_who_accepts_everything_catches_nothing_and_who_corrects_catches_all(kind: str) -> None:
     identity, accepted = planted(kind)
     corrected = [answering.drew("one", str(row.category), row.bbox_xyxy or BOX) for row in RIGHT]
@@ -57,14 +61,14 @@ def test_who_accepts_everything_catches_nothing_and_who_corrects_catches_all(kin
     assert result.caught["all"] == result.caught[kind] == wilson(1, 1)
 
 
-@pytest.mark.parametrize("kind", seeding.KINDS)
+@pytest.mark.parametrize("kind", error_injection.KINDS)
 def test_who_draws_nothing_misses_the_missing_one_only(kind: str) -> None:
     identity, _ = planted(kind)
     assert measured(kind, identity, []).found.tolist() == [kind != "missing"]
 
 
 def test_kinds_are_those_that_are_planted() -> None:
-    assert caught.KINDS == seeding.KINDS
+    assert injected_error_recall.KINDS == error_injection.KINDS
 
 
 corner = st.integers(0, 9)
@@ -73,18 +77,18 @@ drawings = st.lists(
 )
 
 
-@given(st.sampled_from(seeding.KINDS), drawings)
+@given(st.sampled_from(error_injection.KINDS), drawings)
 @settings(max_examples=60, deadline=None)
 def test_the_rule_is_that_of_the_plan_for_one_image(kind: str, given: list[tuple[int, ...]]) -> None:
-    """`seeding.left_in` says the same of records as this module of columns."""
+    """`error_injection.left_in` says the same of records as this module of columns."""
     identity, _ = planted(kind)
     drawn = [
         answering.drew("one", str(name), (10.0 * x, 10.0 * y, 10.0 * (x + w), 10.0 * (y + h)))
         for x, y, w, h, name in given
     ]
     drawn = list({row.annotation_id: row for row in drawn}.values())
-    shown = seeding.plant(RIGHT, kind, identity, names=CATEGORIES, **SIZE)
-    left = seeding.left_in(kind, identity, before=RIGHT, shown=shown, drawn=drawn, iou_threshold=0.5)
+    shown = error_injection.plant(RIGHT, kind, identity, names=CATEGORIES, **SIZE)
+    left = error_injection.left_in(kind, identity, before=RIGHT, shown=shown, drawn=drawn, iou_threshold=0.5)
     assert measured(kind, identity, drawn).found.tolist() == [not left]
 
 

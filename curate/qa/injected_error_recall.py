@@ -1,7 +1,7 @@
 """Planted errors: how many did labelers catch?
 
-A suggestion was made wrong on purpose (`curate.qa.seeding`). It is caught where the answer does not agree
-with it any more; two boxes agree from the IoU threshold on:
+A suggestion was made wrong on purpose (`curate.qa.error_injection`). It is caught where the answer does not
+agree with it any more; two boxes agree from the IoU threshold on:
 
 - `moved`, `spurious`: no object drawn agrees with the wrong box better than with every suggestion of the
   model.
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from curate.geometry.boxes import Boxes
 from curate.geometry.groups import best_iou, paired_iou
 from curate.intervals import Figure, wilson
-from curate.qa.looks import Drawn, Flags
-from curate.qa.seeding import KINDS
+from curate.qa.answers import Drawn, Flags
+from curate.qa.error_injection import KINDS
 
 MOVED, CATEGORY, MISSING, SPURIOUS = range(len(KINDS))
 

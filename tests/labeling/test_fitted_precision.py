@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from curate.errors import ParamsError
-from curate.labeling import promise, taxonomy
-from curate.labeling.promise import Promise
+from curate.labeling import fitted_precision, taxonomy
+from curate.labeling.fitted_precision import Promise
 from tests import builders
 
 PATH = Path("taxonomy.yaml")
@@ -22,26 +22,26 @@ KEPT = Promise(
 def test_what_is_written_is_read_and_replaced_and_removed(tmp_path: Path, end: str) -> None:
     text = builders.TAXONOMY + end
     path = tmp_path / "t.yaml"
-    once = promise.written(text, KEPT, PATH)
+    once = fitted_precision.written(text, KEPT, PATH)
     path.write_text(once)
     assert taxonomy.promise(path) == KEPT
     assert once.startswith(text.rstrip())
-    assert promise.written(once, KEPT, PATH) == once
+    assert fitted_precision.written(once, KEPT, PATH) == once
     other = KEPT.model_copy(update={"thresholds": {"parking_sign": 0.5}})
-    path.write_text(promise.written(once, other, PATH))
+    path.write_text(fitted_precision.written(once, other, PATH))
     assert taxonomy.promise(path) == other
-    assert promise.written(once, None, PATH).rstrip() == text.rstrip()
-    assert promise.written(text, None, PATH) == text
+    assert fitted_precision.written(once, None, PATH).rstrip() == text.rstrip()
+    assert fitted_precision.written(text, None, PATH) == text
 
 
 def test_what_stands_below_the_record_stays() -> None:
     above = "fitted:\n  precision: 0.5\n  thresholds:\n  - 1\n\n" + builders.TAXONOMY
-    assert promise.written(above, None, PATH) == builders.TAXONOMY
+    assert fitted_precision.written(above, None, PATH) == builders.TAXONOMY
 
 
 def test_a_file_in_one_line_is_refused() -> None:
     with pytest.raises(ParamsError, match=r"taxonomy\.yaml: the record of the fit cannot be added"):
-        promise.written("{categories: []}\n", KEPT, PATH)
+        fitted_precision.written("{categories: []}\n", KEPT, PATH)
 
 
 def test_the_promise_is_about_thresholds_that_were_not_lowered(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from curate.params.quality import QualityParams
-from curate.report import figures, page
+from curate.report import charts, page
 from curate.stages import quality
 from tests import builders
 from tests.qa import answering
@@ -63,7 +63,7 @@ def test_the_section_tells_what_was_measured(written: str) -> None:
 
 
 def test_a_chart_goes_on_over_what_is_undefined() -> None:
-    chart = str(figures.running([(None, None, None), (0.5, None, None), (1.0, 0.5, 1.0)], 0.8))
+    chart = str(charts.running([(None, None, None), (0.5, None, None), (1.0, 0.5, 1.0)], 0.8))
     assert 'points="50,20 100,0"' in chart
     assert 'class="band" points="100,0 100,20"' in chart
-    assert str(figures.running([], 0.8)).count("<poly") == 0
+    assert str(charts.running([], 0.8)).count("<poly") == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from curate.ingest import store
-from curate.ingest.store import SourceChangedError, Stamp
+from curate.ingest import image_store
+from curate.ingest.image_store import SourceChangedError, Stamp
 
 DATA = b"the bytes of a picture"
 
@@ -27,11 +27,11 @@ def digest(path: Path) -> str:
 
 
 def keep(raw: Path, target: Path, *, link: bool = True) -> None:
-    store.keep(raw.read_bytes(), target, source=bytes(raw), stamp=Stamp.of(raw.stat()), link=link)
+    image_store.keep(raw.read_bytes(), target, source=bytes(raw), stamp=Stamp.of(raw.stat()), link=link)
 
 
 def test_the_target_holds_the_bytes_and_nothing_else_is_left(raw: Path, tmp_path: Path) -> None:
-    target = Path(store.path_in(tmp_path / "images", digest(raw), ".jpg"))
+    target = Path(image_store.path_in(tmp_path / "images", digest(raw), ".jpg"))
     keep(raw, target)
     assert target.read_bytes() == DATA
     assert target.parent.name == digest(raw)[:2]
@@ -89,16 +89,16 @@ def test_a_source_that_was_replaced_meanwhile_is_not_kept(raw: Path, tmp_path: P
     raw.write_bytes(b"another picture entirely")
     target = tmp_path / "images" / "a.jpg"
     with pytest.raises(SourceChangedError):
-        store.keep(DATA, target, source=bytes(raw), stamp=stamp)
+        image_store.keep(DATA, target, source=bytes(raw), stamp=stamp)
     assert list(target.parent.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     target = tmp_path / "a.png"
-    store._partial(target).symlink_to("/dev/full")
+    image_store._partial(target).symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
-        store.keep(b"x" * 100_000, target)
+        image_store.keep(b"x" * 100_000, target)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -116,7 +116,7 @@ def test_strangers_go_and_what_is_lost_is_told(tmp_path: Path) -> None:
         return {f"{there}.jpg", f"{lost}.png"} if byte == 0xAA else set()
 
     missing: list[str] = []
-    assert store.sweep(tmp_path, expected, missing.append) == 5
+    assert image_store.sweep(tmp_path, expected, missing.append) == 5
     assert missing == [lost]
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
     assert left == ["aa", f"aa/{there}.jpg"]
@@ -130,5 +130,5 @@ def test_a_folder_that_is_not_there_has_lost_everything(tmp_path: Path) -> None:
     def expected(byte: int) -> set[str]:
         return {f"{name}.jpg"} if byte == 0 else set()
 
-    assert store.sweep(tmp_path / "nowhere", expected, missing.append) == 0
+    assert image_store.sweep(tmp_path / "nowhere", expected, missing.append) == 0
     assert missing == [name]

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from curate.labeling import bounds
-from curate.labeling.bounds import Sample
+from curate.labeling import confidence_bounds
+from curate.labeling.confidence_bounds import Sample
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from curate.labeling.bounds import Sample
     [(29, 29, 0.05), (59, 60, 0.05), (18, 20, 0.1), (1, 3, 0.01), (480, 500, 0.01)],
 )
 def test_clopper_pearson(right: int, boxes: int, level: float) -> None:
-    low = float(bounds.lower(right / boxes, boxes, level))
+    low = float(confidence_bounds.lower(right / boxes, boxes, level))
     exact = stats.binomtest(right, boxes).proportion_ci(1 - 2 * level, method="exact").low
     assert low == pytest.approx(exact, abs=1e-9)
     # What it means: were this the true share, so many right ones would come with that probability.
@@ -25,8 +25,8 @@ def test_clopper_pearson(right: int, boxes: int, level: float) -> None:
 
 
 def test_all_right_is_the_rule_of_three() -> None:
-    assert float(bounds.lower(1.0, 29, 0.05)) == pytest.approx(0.05 ** (1 / 29))
-    assert float(bounds.lower(0.0, 29, 0.05)) == 0.0
+    assert float(confidence_bounds.lower(1.0, 29, 0.05)) == pytest.approx(0.05 ** (1 / 29))
+    assert float(confidence_bounds.lower(0.0, 29, 0.05)) == 0.0
 
 
 def slow(right: list[bool], images: list[int]) -> tuple[float, float, int, float]:
@@ -52,7 +52,7 @@ def test_tallies_are_those_of_the_formula(boxes: list[tuple[bool, int]]) -> None
 
 def effective(right: list[bool], images: list[int]) -> float:
     sample = Sample.of(np.array(right), np.array(images, dtype=np.int64))
-    return float(bounds.effective_boxes(sample.at(np.array([len(right)])), 0.05)[0])
+    return float(confidence_bounds.effective_boxes(sample.at(np.array([len(right)])), 0.05)[0])
 
 
 def test_a_box_an_image_is_a_trial() -> None:

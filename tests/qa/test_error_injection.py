@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from curate.errors import TableError
 from curate.geometry import masks
 from curate.geometry.boxes import box_iou
-from curate.qa import seeding
+from curate.qa import error_injection
 from curate.records import Annotation, Box, derived_id
 from tests import builders
 
@@ -19,7 +19,7 @@ WIDTH, HEIGHT = builders.WIDTH, builders.HEIGHT
 SIZE = {"width": WIDTH, "height": HEIGHT}
 NAMES = tuple(builders.CATEGORIES)
 IMAGE = builders.image_id("one")
-SPURIOUS = seeding.spurious_id(IMAGE)
+SPURIOUS = error_injection.spurious_id(IMAGE)
 
 
 def suggestion(box: Box, category: str = "stop_sign", score: float = 0.9) -> Annotation:
@@ -39,10 +39,10 @@ def suggestions(draw: st.DrawFn) -> tuple[Annotation, ...]:
 
 def plant(rows: tuple[Annotation, ...], kind: str, seeded_id: str | None = None) -> tuple[Annotation, ...]:
     target = SPURIOUS if kind == "spurious" else rows[0].annotation_id
-    return seeding.plant(rows, kind, seeded_id or target, names=NAMES, **SIZE)
+    return error_injection.plant(rows, kind, seeded_id or target, names=NAMES, **SIZE)
 
 
-@given(suggestions(), st.sampled_from(seeding.KINDS))
+@given(suggestions(), st.sampled_from(error_injection.KINDS))
 def test_one_suggestion_is_wrong_and_the_others_are_untouched(
     rows: tuple[Annotation, ...], kind: str
 ) -> None:
@@ -76,13 +76,13 @@ def test_one_suggestion_is_wrong_and_the_others_are_untouched(
         assert around[3] < y2 + 1
 
 
-@given(suggestions(), st.sampled_from(seeding.KINDS))
+@given(suggestions(), st.sampled_from(error_injection.KINDS))
 def test_who_only_agrees_leaves_the_error_in(rows: tuple[Annotation, ...], kind: str) -> None:
     shown = plant(rows, kind)
     seeded = SPURIOUS if kind == "spurious" else rows[0].annotation_id
     other = [row for row in shown if row.annotation_id != seeded]
     covered = any(box_iou([row.bbox_xyxy], [rows[0].bbox_xyxy])[0, 0] >= 0.5 for row in other)
-    left = seeding.left_in(kind, seeded, before=rows, shown=shown, drawn=shown)
+    left = error_injection.left_in(kind, seeded, before=rows, shown=shown, drawn=shown)
     wrong = [row for row in shown if row.annotation_id == seeded]
     hidden = any(
         box_iou([row.bbox_xyxy], [wrong[0].bbox_xyxy])[0, 0] == 1 for row in rows[1:] if wrong
@@ -94,13 +94,13 @@ SIGN = suggestion((20.0, 20.0, 60.0, 60.0))
 OTHER = suggestion((90.0, 20.0, 150.0, 90.0), "parking_sign", 0.5)
 
 
-@pytest.mark.parametrize("kind", seeding.KINDS)
+@pytest.mark.parametrize("kind", error_injection.KINDS)
 def test_who_puts_it_right_has_caught_it(kind: str) -> None:
     shown = plant((SIGN, OTHER), kind)
     seeded = SPURIOUS if kind == "spurious" else SIGN.annotation_id
 
     def left(*drawn: Annotation) -> bool:
-        return seeding.left_in(kind, seeded, before=(SIGN, OTHER), shown=shown, drawn=drawn)
+        return error_injection.left_in(kind, seeded, before=(SIGN, OTHER), shown=shown, drawn=drawn)
 
     assert not left(SIGN, OTHER)
     assert left(*shown)
@@ -141,6 +141,6 @@ def test_a_plan_of_another_model_is_refused() -> None:
     with pytest.raises(TableError, match="makes suggestion gone wrong, which is none"):
         plant((SIGN,), "moved", "gone")
     with pytest.raises(TableError, match="the taxonomy has one category"):
-        seeding.plant((SIGN,), "category", SIGN.annotation_id, names=("stop_sign",), **SIZE)
+        error_injection.plant((SIGN,), "category", SIGN.annotation_id, names=("stop_sign",), **SIZE)
     with pytest.raises(TableError, match="an image without suggestions"):
         plant((), "spurious", "x")
