@@ -20,7 +20,7 @@ from curate.params import AutolabelParams
 from curate.records import Category
 
 # What says how fast, or where the same weights lie, and never what comes out.
-_OWN = ("curate.adapters.", "curate.labeling.prompts", "curate.adapters.deformable")
+_OWN = ("curate.adapters.", "curate.labeling.prompts")
 _NO_MATTER = {"batch_size", "model", "sha256"}
 
 
