@@ -60,7 +60,7 @@ class LabelStudioTool:
             return frozenset()
         names = tuple(category.name for category in spec.categories)
         wanted = wanted_tasks.wanted_tasks(tasks, names, self._storage)
-        difference = retry.until_done(lambda: sync.look(self._client, there, wanted, removed="keep"))
+        difference = retry.until_done(lambda: push.look(self._client, there, wanted, removed="keep"))
         other = {item.task_id for item in difference.sent}
         return frozenset(task.task_id for task in tasks if task.task_id not in other)
 
