@@ -15,7 +15,7 @@ STAGES: Final = (
     "ingest", "dedupe", "autolabel", "select", "push", "pull", "quality", "agreement", "release", "publish",
 )  # fmt: skip
 # It knows the sections of all stages. Those of a stage are reached from that stage itself.
-_WITHOUT: Final = ("curate.params",)
+_WITHOUT: Final = ("curate.params.__init__",)
 
 
 def main(folder: Path = Path("data/fingerprint")) -> str:
