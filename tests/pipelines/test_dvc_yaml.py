@@ -16,7 +16,7 @@ from curate.params import Params, load
 ROOT = Path(__file__).parents[2]
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 ROOM_NAMES = ("stages", "adapters", "engines", "images", "geometry")
-ROOM_NAMES += ("ingest", "dedupe", "labeling", "qa", "agreement", "release")
+ROOM_NAMES += ("ingest", "dedupe", "labeling", "qa", "agreement", "release", "shown")
 ROOMS = tuple(f"curate/{room}" for room in ROOM_NAMES)
 # What a stage keeps between runs and makes again where it is lost: neither dependency nor output of DVC,
 # which would read millions of files each time. The tables name images by the sha256 of their content.

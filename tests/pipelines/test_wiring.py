@@ -94,7 +94,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "failures": "data/autolabel/failures.csv",
     },
     "select": {"plan": PLAN, "plots": "plots"},
-    "push": {"receipt": "data/push/receipt.json"},
+    "push": {"receipt": "data/push/receipt.json", "shown": "data/push/shown"},
     "pull": {"table": "data/pull/annotations.parquet", "answers": "data/pull/answers.parquet"},
     "quality": {"folder": "data/quality", "plots": "plots"},
     "agreement": {
