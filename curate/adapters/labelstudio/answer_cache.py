@@ -21,7 +21,7 @@ from curate import fingerprint, tables
 from curate.errors import StorageError
 from curate.schema import SCHEMA_VERSION
 
-_CODE = ("curate.adapters.labelstudio.cache", "curate.adapters.labelstudio.decoding")
+_CODE = ("curate.adapters.labelstudio.answer_cache", "curate.adapters.labelstudio.answers")
 _BUSY_S = 300.0  # another pull of the same project may be running
 _NOT_DAMAGE = ("locked", "full", "readonly", "unable to open", "disk I/O")
 _TABLES = """
