@@ -18,6 +18,7 @@ _COUNTED = (
     ("predictions_replaced", "get new suggestions"),
     ("data_changed", "get new data"),
     ("overlap_changed", "get another number of labelers"),
+    ("recounted", "taken to be done, or open, by another count than that of people"),
     ("reopened", "to open again"),
     ("closed", "to close (nobody is offered them any more; task and work stay)"),
     ("deleted", "to delete (labelstudio.removed: delete; nobody worked on them)"),
@@ -45,7 +46,7 @@ def push(
         ports = stage.Ports(tool=tool.from_settings(settings.labelstudio, connection.resolve(Path())))
         inputs = stage.inputs(settings.autolabel.taxonomy)
         if not dry_run:
-            outputs = stage.Outputs(receipt=stage.RECEIPT)
+            outputs = stage.Outputs(receipt=stage.RECEIPT, shown=stage.SHOWN)
             report = stage.run(settings.labelstudio, inputs=inputs, outputs=outputs, ports=ports)
             typer.echo(report.line())
             return

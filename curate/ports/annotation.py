@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -54,10 +55,17 @@ class ProjectSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProjectRef:
-    """An existing project on the server."""
+    """An existing project on the server.
+
+    Attributes:
+        project_id: The server's number.
+        url: Where people work.
+        labeler: Whose answers alone count in it; None = everybody's.
+    """
 
     project_id: int
     url: str
+    labeler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,7 @@ class PushCounts:
         deleted: The same, deleted because that was asked for, and nobody had worked on them.
         reopened: Closed tasks that the plan names again.
         overlap_changed: Tasks that want another number of labelers.
+        recounted: Tasks that the server took to be done although people are missing, or the other way round.
         data_changed: Tasks with another address or size of the image.
         duplicates_removed: Copies of a task, without work, that a lost answer of the server left behind.
     """
@@ -114,6 +123,7 @@ class PushCounts:
     overlap_changed: int = 0
     data_changed: int = 0
     duplicates_removed: int = 0
+    recounted: int = 0
 
     def __add__(self, other: PushCounts) -> PushCounts:
         """The counts of two projects together."""
@@ -178,6 +188,21 @@ class AnnotationTool(Protocol):
 
     def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
         """The project of that title (None) and those of single labelers; empty if there is none."""
+
+    def now(self) -> datetime:
+        """The server's time, in whose terms answers are dated.
+
+        Raises:
+            AnnotationToolError: Unreachable, refused, or it does not tell.
+        """
+
+    def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
+        """Those of some tasks, by key, that the project shows just as drafted; changes nothing.
+
+        Args:
+            spec: Of the project, which need not exist.
+            tasks: As they may have been pushed once.
+        """
 
     def push_tasks(
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"

@@ -38,7 +38,7 @@ def grounding_dino(encoder: Path, config: str, *, seed: int = 0) -> dict[str, An
     state = dict(_build(config, encoder, torch.device("cpu")).state_dict())
     for name, value in state.items():
         if re.search(r"bbox_embed.*layers\.2\.weight", name):
-            own = torch.Generator().manual_seed(int("enc_out" in name))  # all others are one head, by many names
+            own = torch.Generator().manual_seed(int("enc_out" in name))  # the others are one head
             state[name] = 0.05 * torch.randn(value.shape, generator=own)
         if name.endswith("text_layers.5.norm2.weight"):
             state[name] = 0.02 * value

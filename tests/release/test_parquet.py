@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from curate.errors import InputError, ReleaseError
 from curate.geometry import masks
@@ -17,6 +19,7 @@ from tests.builders import HEIGHT, WIDTH, image, scene, write_jpeg
 from tests.release.contents import content
 
 BOX, FAR = (10.0, 10.0, 50.0, 50.0), (60.5, 10.25, 90.0, 50.0)
+DIGEST = "5" * 64
 WORK = {"one": [("stop_sign", BOX), ("parking_sign", FAR)], **{f"empty {i}": [] for i in range(6)}}
 
 
@@ -37,7 +40,7 @@ def with_masks(made: Content, rles: list[str | None]) -> Content:
 
 
 def written(made: Content, splits: list[str], *, row_group_size: int = 100) -> dict[str, pq.ParquetFile]:
-    shards = parquet.plan_shards(made, splits)
+    shards = parquet.plan_shards(made, splits, digest=DIGEST)
     counts = {}
     for shard in shards:
         counts[shard.name] = sum(
@@ -49,7 +52,7 @@ def written(made: Content, splits: list[str], *, row_group_size: int = 100) -> d
 
 def test_rows_hold_the_image_and_its_objects(project: Content) -> None:
     files = written(project, ["train"] * 7)
-    rows = files["data/train-00000-of-00001.parquet"].read().to_pylist()
+    rows = files[f"data/train-{DIGEST[:12]}-00000-of-00001.parquet"].read().to_pylist()
     assert len(rows) == 7
     row = rows[0]  # the first row of a split shows objects, wherever its id would stand
     assert row["image"]["bytes"] == Path(image("one").path or "").read_bytes()
@@ -70,7 +73,9 @@ def test_rows_hold_the_image_and_its_objects(project: Content) -> None:
 def test_an_object_without_mask_has_the_area_of_its_box(project: Content) -> None:
     made = with_masks(project, [None, None])
     objects = (
-        written(made, ["train"] * 7)["data/train-00000-of-00001.parquet"].read().to_pylist()[0]["objects"]
+        written(made, ["train"] * 7)[f"data/train-{DIGEST[:12]}-00000-of-00001.parquet"]
+        .read()
+        .to_pylist()[0]["objects"]
     )
     assert objects["segmentation"] == [None, None]
     np.testing.assert_allclose(objects["area"], [1600, 29.5 * 39.75])
@@ -96,7 +101,7 @@ def test_row_groups_and_files_are_bounded_in_bytes(project: Content, monkeypatch
     monkeypatch.setattr(parquet, "_GROUP_BYTES", int(1.5 * size))
     monkeypatch.setattr(parquet, "_SHARD_BYTES", int(2.5 * size))
     files = written(project, ["train"] * 7)
-    assert list(files) == [f"data/train-{i:05d}-of-00003.parquet" for i in range(3)]
+    assert list(files) == [f"data/train-{DIGEST[:12]}-{i:05d}-of-00003.parquet" for i in range(3)]
     rows = [row["image_id"] for file in files.values() for row in file.read().to_pylist()]
     assert sorted(rows) == project.images.column("image_id").to_pylist()
     for file in files.values():
@@ -106,14 +111,14 @@ def test_row_groups_and_files_are_bounded_in_bytes(project: Content, monkeypatch
 def test_each_split_has_its_files(project: Content) -> None:
     files = written(project, ["train", "test", "train", "validation", "train", "train", "train"])
     assert {name: file.metadata.num_rows for name, file in files.items()} == {
-        "data/test-00000-of-00001.parquet": 1,
-        "data/train-00000-of-00001.parquet": 5,
-        "data/validation-00000-of-00001.parquet": 1,
+        f"data/test-{DIGEST[:12]}-00000-of-00001.parquet": 1,
+        f"data/train-{DIGEST[:12]}-00000-of-00001.parquet": 5,
+        f"data/validation-{DIGEST[:12]}-00000-of-00001.parquet": 1,
     }
 
 
 def test_the_same_content_gives_the_same_bytes(project: Content) -> None:
-    name = "data/train-00000-of-00001.parquet"
+    name = f"data/train-{DIGEST[:12]}-00000-of-00001.parquet"
     written(project, ["train"] * 7)
     first = Path(name).read_bytes()
     written(project, ["train"] * 7)
@@ -122,13 +127,13 @@ def test_the_same_content_gives_the_same_bytes(project: Content) -> None:
 
 def test_a_vanished_image_is_named(project: Content) -> None:
     path = Path(image("one").path or "")
-    (shard,) = parquet.plan_shards(project, ["train"] * 7)
+    (shard,) = parquet.plan_shards(project, ["train"] * 7, digest=DIGEST)
     path.unlink()
     expected = f"{path} .* has disappeared: run dvc repro"
     with pytest.raises(InputError, match=expected):
         list(parquet.write_shard(Path(shard.name), shard, project, row_group_size=10))
     with pytest.raises(InputError, match=expected):
-        parquet.plan_shards(project, ["train"] * 7)
+        parquet.plan_shards(project, ["train"] * 7, digest=DIGEST)
 
 
 def test_a_damaged_mask_is_named(project: Content) -> None:
@@ -136,3 +141,27 @@ def test_a_damaged_mask_is_named(project: Content) -> None:
     key = made.objects.column("annotation_id")[0].as_py()
     with pytest.raises(ReleaseError, match=f"annotation {key} of the consensus: mask counts 'P' are damaged"):
         written(made, ["train"] * 7)
+
+
+@pytest.mark.parametrize(("extension", "kind"), [(".jpg", "JPEG"), (".png", "PNG"), (".webp", "WEBP")])
+def test_no_position_and_no_name_leaves_with_the_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str, kind: str
+) -> None:
+    """What ingest linked is the photographer's own file; every kind of upright file is looked at."""
+    monkeypatch.chdir(tmp_path)
+    exif = Image.Exif()
+    exif[0x010E] = "Secret Street 7"
+    exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)  # GPS latitude
+    path = Path((image("one").path or "").replace(".jpg", extension))
+    path.parent.mkdir(parents=True)
+    Image.fromarray(scene([])).save(path, kind, exif=exif)
+    assert b"Secret Street 7" in path.read_bytes()
+    made = content({"one": WORK["one"]}, path=path.as_posix(), format=kind)
+    (file,) = written(made, ["train"]).values()
+    (row,) = file.read().to_pylist()
+    assert row["image"]["path"].endswith(extension)
+    assert b"Secret Street 7" not in row["image"]["bytes"]
+    released = Image.open(io.BytesIO(row["image"]["bytes"]))
+    assert dict(released.getexif()) == {}
+    assert np.array_equal(np.asarray(released), np.asarray(Image.open(path)))
+    assert b"Secret Street 7" not in next(Path("data").glob("train-*.parquet")).read_bytes()

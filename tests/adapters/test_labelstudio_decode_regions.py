@@ -1,0 +1,324 @@
+"""What a person drew, read: the rules in the docstring of `reading`, one test each."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.adapters.labelstudio import brush_rle as brush_module
+from curate.adapters.labelstudio import decode_regions, encode_regions
+from curate.geometry import masks
+from curate.ports import TaskDraft
+from curate.records import Annotation, Box
+from tests import builders
+
+NAMES = ("stop_sign", "parking_sign")
+WIDTH, HEIGHT = 160, 120
+PERSON = "person@demo.invalid"
+
+
+def draft(*rows: Annotation, width: int = WIDTH, height: int = HEIGHT) -> TaskDraft:
+    return TaskDraft("task-1", builders.image_id("one"), "images/one.jpg", width, height, 1, rows)
+
+
+def suggestion(box: Box, category: str = "stop_sign", **changes: Any) -> Annotation:
+    return builders.annotation("one", category, box, origin="model", **changes)
+
+
+def work(regions: list[dict[str, Any]], **changes: Any) -> decode_regions.Work:
+    values: dict[str, Any] = {
+        "task_id": "task-1", "image_id": builders.image_id("one"), "width": WIDTH, "height": HEIGHT,
+        "annotator_id": PERSON, "regions": regions, "skipped": False, "lead_time_s": 7.5,
+        "created_at": "2026-11-20T19:53:30.260812Z",
+    }  # fmt: skip
+    return decode_regions.Work(**{**values, **changes})
+
+
+def rectangle(identity: str, box: Box, category: str = "stop_sign", **value: Any) -> dict[str, Any]:
+    region = encode_regions.rectangle_region(identity, box, category, WIDTH, HEIGHT)
+    return {**region, "value": {**region["value"], **value}}
+
+
+def decode(answer: decode_regions.Work) -> list[Annotation]:
+    return list(decode_regions.read(answer, NAMES).rows)
+
+
+def brush(identity: str, box: Box, category: str = "stop_sign", **changes: Any) -> dict[str, Any]:
+    region = encode_regions.brush_region("nobody", builders.ellipse(box), category)
+    return {**region, "id": identity, "parentID": "", **changes}
+
+
+@st.composite
+def drafts(draw: st.DrawFn) -> TaskDraft:
+    width, height = draw(st.integers(2, 60)), draw(st.integers(2, 60))
+    rows = []
+    for number in range(draw(st.integers(0, 4))):
+        edges = st.floats(0, 1, width=32)
+        xs = sorted(float(np.float32(draw(edges) * width)) for _ in range(2))
+        ys = sorted(float(np.float32(draw(edges) * height)) for _ in range(2))
+        if xs[1] - xs[0] < 1e-3 or ys[1] - ys[0] < 1e-3:
+            continue
+        mask = np.random.default_rng(draw(st.integers(0, 999))).random((height, width)) < 0.4
+        rle = masks.encode(mask) if draw(st.booleans()) and mask.any() else None
+        box = (xs[0], ys[0], xs[1], ys[1])
+        category = draw(st.sampled_from(NAMES))
+        rows.append(
+            replace(
+                suggestion((0, 0, 1, 1), category), annotation_id=f"{number:024x}", bbox_xyxy=box, rle=rle
+            )
+        )
+    return draft(*rows, width=width, height=height)
+
+
+@given(drafts())
+@settings(deadline=None)
+def test_what_a_person_accepts_comes_back_bit_for_bit(task: TaskDraft) -> None:
+    regions = encode_regions.encode_task(task, NAMES)
+    rows = decode(work(regions, width=task.width, height=task.height))
+    if not task.pre_annotations:
+        assert [row.outcome for row in rows] == ["empty"]
+        return
+    back = {row.parent_id: (row.category, row.bbox_xyxy, row.rle) for row in rows}
+    assert back == {row.annotation_id: (row.category, row.bbox_xyxy, row.rle) for row in task.pre_annotations}
+
+
+def test_a_row_says_who_when_and_how_long() -> None:
+    (row,) = decode(work([rectangle("abc", (10, 10, 50, 60))]))
+    assert (row.origin, row.annotator_id, row.task_id, row.lead_time_s) == ("human", PERSON, "task-1", 7.5)
+    assert row.created_at == "2026-11-20T19:53:30.260812Z"
+    assert row.parent_id is None
+    assert row.rle is None
+
+
+def test_ids_depend_on_task_person_and_region_only() -> None:
+    first = decode(work([rectangle("abc", (10, 10, 50, 60))]))[0]
+    moved = decode(work([rectangle("abc", (20, 10, 50, 60))], created_at=None))[0]
+    other = decode(work([rectangle("abc", (10, 10, 50, 60))], annotator_id="b@x.y"))[0]
+    assert first.annotation_id == moved.annotation_id != other.annotation_id
+
+
+def test_skipped_and_empty_are_rows() -> None:
+    (skipped,) = decode(work([rectangle("abc", (10, 10, 50, 60))], skipped=True))
+    (empty,) = decode(work([]))
+    assert (skipped.outcome, skipped.bbox_xyxy) == ("skipped", None)
+    assert (empty.outcome, empty.bbox_xyxy) == ("empty", None)
+    assert skipped.annotation_id != empty.annotation_id
+
+
+def test_a_moved_box_keeps_its_mask_and_the_other_way_round() -> None:
+    regions = encode_regions.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
+    regions[0]["value"]["x"] += 25.0  # now from 60 to 120: the mask is mostly outside
+    (row,) = decode(work(regions))
+    assert row.bbox_xyxy == (60, 20, 120, 80)
+    assert row.rle == suggestion((20, 20, 80, 80)).rle
+
+
+def test_a_mask_without_its_box_is_an_object_with_its_own_box() -> None:
+    source = suggestion((20, 20, 80, 80))
+    _, mask = encode_regions.encode_task(draft(source), NAMES)
+    (row,) = decode(work([mask]))
+    assert row.bbox_xyxy == (20, 20, 80, 80)
+    assert row.parent_id == source.annotation_id
+
+
+def test_a_box_without_its_mask_is_a_box() -> None:
+    box, _ = encode_regions.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
+    (row,) = decode(work([box]))
+    assert row.rle is None
+
+
+def test_the_rectangles_category_counts() -> None:
+    box, mask = encode_regions.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
+    box["value"]["rectanglelabels"] = ["parking_sign"]
+    (row,) = decode(work([box, mask]))
+    assert row.category == "parking_sign"
+    assert row.rle is not None
+
+
+@pytest.mark.parametrize("link", ["parent of mask", "parent of box", "relation", "overlap"])
+def test_what_is_drawn_by_hand_is_paired(link: str) -> None:
+    far = (100.0, 70.0, 140.0, 110.0)
+    near = (30.0, 30.0, 72.0, 70.0)
+    box, mask = rectangle("b", (30, 30, 70, 70)), brush("m", near if link == "overlap" else far)
+    regions = [box, mask]
+    if link == "parent of mask":
+        mask["parentID"] = "b"
+    elif link == "parent of box":
+        box["parentID"] = "m"
+    elif link == "relation":
+        regions.append({"type": "relation", "from_id": "m", "to_id": "b", "direction": "right"})
+    (row,) = decode(work(regions))
+    assert row.rle == masks.encode(builders.ellipse(near if link == "overlap" else far))
+
+
+def test_overlap_pairs_best_first_and_never_across_categories() -> None:
+    regions = [
+        rectangle("b1", (30, 30, 70, 70)),
+        rectangle("b2", (32, 32, 72, 72)),
+        brush("m1", (32, 32, 72, 72)),
+        brush("m2", (30, 30, 70, 70), "parking_sign"),
+    ]
+    rows = decode(work(regions))
+    assert sorted((row.category, row.bbox_xyxy, row.rle is not None) for row in rows) == [
+        ("parking_sign", (30, 30, 70, 70), True),
+        ("stop_sign", (30, 30, 70, 70), False),
+        ("stop_sign", (32, 32, 72, 72), True),
+    ]
+
+
+def test_far_apart_they_are_two_objects() -> None:
+    rows = decode(work([rectangle("b", (0, 0, 40, 40)), brush("m", (100, 70, 140, 110))]))
+    assert len(rows) == 2
+
+
+def test_a_rotated_rectangle_is_a_polygon_of_four_corners_and_is_reported() -> None:
+    region = rectangle("b", (60, 20, 100, 40), rotation=90)
+    found = decode_regions.read(work([region]), NAMES)
+    (row,) = found.rows
+    assert row.bbox_xyxy == pytest.approx((40, 20, 60, 60))
+    assert row.polygon is not None
+    assert json.loads(row.polygon)[0] == pytest.approx([60, 20, 60, 60, 40, 60, 40, 20])
+    assert row.rle is None
+    assert found.raw == (region,)
+    assert found.reasons == {"rotated rectangle": 1}
+
+
+def test_a_turn_of_any_angle_keeps_the_rectangles_sides() -> None:
+    (row,) = decode(work([rectangle("b", (60, 40, 100, 60), rotation=30)]))
+    assert row.polygon is not None
+    corners = np.array(json.loads(row.polygon)[0]).reshape(4, 2)
+    sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+    assert sides == pytest.approx([40, 20, 40, 20], abs=0.01)
+    assert corners[0] == pytest.approx((60, 40))
+
+
+def test_boxes_are_cut_at_the_edge_and_dots_are_no_objects() -> None:
+    outside = rectangle("b", (-10, 100, 30, 150))
+    dot, nothing = rectangle("d", (5, 5, 5, 5)), brush("m", (10, 10, 20, 20))
+    nothing["value"]["rle"] = brush_module.encode(np.zeros((HEIGHT, WIDTH), dtype=bool))
+    (row,) = decode(work([outside, dot, nothing]))
+    assert row.bbox_xyxy == (0, 100, 30, 120)
+
+
+def polygon(identity: str, points: list[tuple[float, float]], category: str = "stop_sign") -> dict[str, Any]:
+    """A polygon as the page sends it: corners in percent."""
+    value = {
+        "points": [[x / WIDTH * 100, y / HEIGHT * 100] for x, y in points],
+        "closed": True,
+        "polygonlabels": [category],
+    }
+    region = encode_regions.rectangle_region(identity, (0, 0, 1, 1), category, WIDTH, HEIGHT)
+    return {**region, "type": "polygonlabels", "from_name": "polygon", "value": value}
+
+
+def test_a_polygon_stays_a_polygon_with_its_raster() -> None:
+    points = [(20.0, 20.0), (100.5, 30.25), (60.0, 90.0)]
+    (row,) = decode(work([polygon("p", points)]))
+    assert (row.category, row.bbox_xyxy) == ("stop_sign", (20, 20, 100.5, 90))
+    assert json.loads(row.polygon or "") == [[20.0, 20.0, 100.5, 30.25, 60.0, 90.0]]
+    area = masks.area(row.rle or "", width=WIDTH, height=HEIGHT)
+    assert area == pytest.approx(2612.5, rel=0.02)  # half of |(80.5, 10.25) x (40, 70)|
+    mask = masks.decode(row.rle or "", width=WIDTH, height=HEIGHT)
+    assert mask[45, 60]
+    assert not mask[80, 30]
+
+
+CORNERS = st.tuples(st.floats(0, WIDTH, width=32), st.floats(0, HEIGHT, width=32))
+
+
+@given(st.lists(CORNERS, min_size=3, max_size=12))
+@settings(deadline=None)
+def test_any_polygon_keeps_its_corners(points: list[tuple[float, float]]) -> None:
+    (row,) = decode(work([polygon("p", points)]))
+    if row.outcome == "empty":  # without area
+        assert min(np.ptp(np.array(points), axis=0)) < 1e-4
+        return
+    assert np.array(json.loads(row.polygon or "")[0]).reshape(-1, 2) == pytest.approx(
+        np.array(points), abs=6e-4
+    )
+    if row.rle is not None:
+        found = masks.bbox(row.rle, width=WIDTH, height=HEIGHT)
+        assert found is not None
+        assert row.bbox_xyxy is not None
+        x1, y1, x2, y2 = np.array(found) - np.array(row.bbox_xyxy)  # whole pixels, of slivers not all
+        assert min(x1, y1, -x2, -y2) >= -1
+
+
+def test_a_brush_linked_to_a_polygon_is_its_mask() -> None:
+    ellipse = (100.0, 70.0, 140.0, 110.0)
+    (row,) = decode(work([polygon("p", [(1, 1), (50, 1), (20, 50)]), brush("m", ellipse, parentID="p")]))
+    assert row.rle == masks.encode(builders.ellipse(ellipse))
+    assert row.polygon is not None
+
+
+def about_the_image(kind: str, control: str, identity: str = "whole", **value: Any) -> dict[str, Any]:
+    return {"id": identity, "type": kind, "from_name": control, "to_name": "image", "value": value}
+
+
+def test_choices_and_texts_about_the_image_belong_to_the_answer() -> None:
+    found = decode_regions.read(
+        work(
+            [
+                about_the_image("choices", "weather", choices=["rain", "fog"]),
+                about_the_image("textarea", "remark", text=["blurred", "far away"]),
+                {**rectangle("b", (10, 10, 50, 60)), "meta": {"text": ["is it a sign?"]}},
+            ]
+        ),
+        NAMES,
+    )
+    assert found.choices == {"weather": ("rain", "fog")}
+    assert found.comment == "remark: blurred\nremark: far away\nis it a sign?"
+    assert found.raw == ()
+    assert [row.outcome for row in found.rows] == ["object"]
+
+
+def test_a_skip_keeps_its_reason_and_what_was_drawn_before() -> None:
+    untouched = {**rectangle("curate-1", (10, 10, 50, 60)), "origin": "prediction"}
+    drawn = {**rectangle("mine", (10, 10, 50, 60)), "origin": "manual"}
+    reason = about_the_image("textarea", "reason", text="too dark")
+    found = decode_regions.read(work([untouched, drawn, reason], skipped=True), NAMES)
+    assert [row.outcome for row in found.rows] == ["skipped"]
+    assert found.comment == "reason: too dark"
+    assert found.raw == (drawn,)
+    assert found.reasons == {"drawn, then skipped": 1}
+
+
+@pytest.mark.parametrize(
+    ("region", "reason"),
+    [
+        ({"id": "e", "type": "ellipselabels", "value": {"radiusX": 4}}, "control of type ellipselabels"),
+        ({**rectangle("b", (1, 1, 9, 9)), "image_rotation": 90}, "image turned while labelling"),
+        (rectangle("b", (1, 1, 9, 9), "horse"), "unknown category horse"),
+        (rectangle("b", (1, 1, 9, 9), rectanglelabels=[]), "0 categories"),
+        (rectangle("b", (1, 1, 9, 9), rectanglelabels=list(NAMES)), "2 categories"),
+        (rectangle("first", (1, 1, 9, 9)), "region id twice"),
+        (
+            {**brush("m", (1, 1, 9, 9)), "value": {"rle": [1, 2], "brushlabels": ["stop_sign"]}},
+            "damaged mask",
+        ),
+        (polygon("p", [(1, 1), (9, 9)]), "polygon of fewer than three corners"),
+        ({**polygon("p", []), "value": {"polygonlabels": ["stop_sign"]}}, "incomplete polygonlabels"),
+        ({"id": "n", "type": "rectanglelabels"}, "incomplete rectanglelabels"),
+        (about_the_image("choices", "sure", "first", choices=["no"]), "choices of a region"),
+        (about_the_image("rating", "stars", rating=4), "control of type rating"),
+    ],
+)
+def test_what_no_rule_reads_is_kept_raw_and_counted(region: dict[str, Any], reason: str) -> None:
+    found = decode_regions.read(work([rectangle("first", (20, 20, 60, 60)), region]), NAMES)
+    assert [row.bbox_xyxy for row in found.rows] == [(20, 20, 60, 60)]
+    assert found.raw == (region,)
+    assert found.reasons == Counter({reason: 1})
+
+
+def test_rows_carry_what_was_shown_and_when_it_was_changed() -> None:
+    (row,) = decode(work([], updated_at="2026-11-21T00:00:00Z", taxonomy_digest="t", guideline_digest="g"))
+    assert (row.updated_at, row.taxonomy_digest, row.guideline_digest) == (
+        "2026-11-21T00:00:00.000000Z", "t", "g",
+    )  # fmt: skip

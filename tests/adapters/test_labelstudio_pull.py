@@ -1,0 +1,349 @@
+"""Pull: whatever happened, in whatever steps it is read, the same server gives the same rows."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from curate.adapters.labelstudio import client, encode_regions
+from curate.adapters.labelstudio import pull as labelstudio_pull
+from curate.errors import AnnotationToolError, StorageError
+from curate.ports import ProjectRef
+from curate.ports.pulled import PullCounts, Snapshot
+from tests.adapters.fake_labelstudio import HEIGHT, PROJECT, WIDTH, FakeLabelStudio
+
+Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+REFERENCE = ProjectRef(PROJECT, "http://127.0.0.1:1/projects/7/data")
+KEYS = [f"task-{number}" for number in range(4)]
+WANTED = dict.fromkeys(KEYS, 2)
+
+
+def pull(server: FakeLabelStudio, path: Path | None = None, **changes: Any) -> tuple[Rows, PullCounts, Any]:
+    """Annotations and answers as rows, and how they were read."""
+
+    def take(snapshot: Snapshot) -> tuple[Rows, PullCounts, Any]:
+        annotations = [row for piece in snapshot.annotations() for row in piece]
+        answers = [row for piece in snapshot.answers() for row in piece]
+        assert answers == [row for piece in snapshot.answers() for row in piece]  # can be read again
+        return (annotations, answers), snapshot.counts, snapshot.progress
+
+    values = {"path": path, "sleep": lambda _: None, **changes}
+    return labelstudio_pull.pull(server.client(), [REFERENCE], WANTED, take, **values)
+
+
+def box(identity: str, x: float = 10.0, category: str = "stop_sign") -> dict[str, Any]:
+    return encode_regions.rectangle_region(identity, (x, 10, x + 20, 40), category, WIDTH, HEIGHT)
+
+
+@pytest.fixture
+def server() -> FakeLabelStudio:
+    """Two tasks answered by one or two people."""
+    made = FakeLabelStudio()
+    for key in KEYS:
+        made.add_task(key)
+    made.answer(1, 1, [box("a")])
+    made.answer(1, 2, [box("b"), box("c", 60)])
+    made.answer(2, 1)
+    made.pass_time(3600)
+    return made
+
+
+STEPS = [
+    "answer", "again", "late", "change", "late change", "delete", "delete in bulk", "delete task", "new task",
+    "rename", "leave", "other data", "wait", "wait long", "pull",
+]  # fmt: skip
+
+
+def step(server: FakeLabelStudio, name: str, chance: random.Random) -> None:
+    """Something that people do on the server, or time that passes."""
+    tasks = sorted(server.tasks)
+    task = chance.choice(tasks) if tasks else server.add_task(chance.choice(KEYS))
+    answers = sorted(server.tasks[task]["annotations"])
+    regions = [box(f"r{n}", chance.uniform(0, 100)) for n in range(chance.randrange(3))]
+    user = chance.choice([1, 2])
+    late = chance.uniform(0, 50) if "late" in name else 0
+    if name in {"answer", "again", "late"}:
+        server.answer(task, user, regions, late_s=late, was_cancelled=chance.random() < 0.3)
+    elif name in {"change", "late change"} and answers:
+        server.change(task, chance.choice(answers), result=regions, late_s=late)
+    elif name in {"delete", "delete in bulk"} and answers:
+        zone = chance.choice([-7, 0, 9]) if name == "delete in bulk" else 0
+        server.delete_answer(task, chance.choice(answers), zone_h=zone)
+    elif name == "delete task":
+        del server.tasks[task]
+    elif name == "new task":
+        server.add_task(chance.choice(KEYS))
+    elif name == "rename" and user in server.users:
+        server.users[user] = f"{chance.choice('pqr')}@x.invalid"
+    elif name == "leave":
+        server.leave(user)
+    elif name == "other data":
+        server.tasks[task]["data"] = {**server.tasks[task]["data"], "width": chance.choice([WIDTH, 320])}
+        server.tasks[task]["updated_at"] = server.now
+    server.pass_time({"wait": 90, "wait long": 7200}.get(name, chance.choice([0.00001, 0.001, 3.0])))
+
+
+@given(st.lists(st.sampled_from(STEPS), max_size=25), st.integers(0, 2**32 - 1))
+@example(["answer", "pull", "rename", "leave"], 1)
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_in_steps_or_at_once_the_same_server_gives_the_same_rows(
+    tmp_path: Path, steps: list[str], seed: int
+) -> None:
+    server, path = FakeLabelStudio(), tmp_path / "cache.sqlite"
+    path.unlink(missing_ok=True)
+    chance = random.Random(seed)  # noqa: S311 - a sample, no secret
+    for key in KEYS:
+        server.add_task(key)
+    for name in steps:
+        if name == "pull":
+            pull(server, path)
+        else:
+            step(server, name, chance)
+    assert pull(server, path)[0] == pull(server)[0] == pull(server, path, full=True)[0]
+
+
+def test_the_order_in_which_the_server_lists_answers_does_not_matter(server: FakeLabelStudio) -> None:
+    first, _, _ = pull(server)
+    for task in server.tasks.values():
+        task["annotations"] = dict(reversed(task["annotations"].items()))
+    assert pull(server)[0] == first
+
+
+def test_only_what_changed_is_read(server: FakeLabelStudio, tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    assert pull(server, path)[1] == PullCounts(full=True, tasks_read=4, tasks_gone=0)
+    server.pass_time(3600)
+    server.answer(3, 2, [box("d")])
+    server.asked.clear()
+    (annotations, _), counts, _ = pull(server, path)
+    assert counts == PullCounts(full=False, tasks_read=1, tasks_gone=0)
+    assert len(annotations) == 5
+    read = [asked for path, asked in server.asked if path == "/api/tasks/" and asked.get("fields") == "all"]
+    assert [json.loads(asked["query"])["selectedItems"]["included"] for asked in read] == [[3]]
+
+
+@pytest.mark.parametrize("what", ["answer", "task"])
+def test_deletions_travel(server: FakeLabelStudio, tmp_path: Path, what: str) -> None:
+    path = tmp_path / "cache.sqlite"
+    before, _, _ = pull(server, path)
+    server.pass_time(3600)
+    if what == "task":
+        del server.tasks[1]
+    else:
+        server.delete_answer(1, min(server.tasks[1]["annotations"]), zone_h=-7)
+    after, counts, _ = pull(server, path)
+    assert (len(before[1]), len(after[1])) == (3, 1 if what == "task" else 2)
+    assert counts.tasks_gone == (what == "task")
+    assert not counts.full
+
+
+def test_an_older_answer_is_superseded_and_kept(server: FakeLabelStudio) -> None:
+    server.answer(1, 2, [box("z")])
+    (annotations, answers), _, progress = pull(server)
+    assert len(annotations) == 3  # a; z; the empty one
+    assert [(row["annotator_id"], row["superseded"]) for row in answers].count(("ben@x.invalid", True)) == 1
+    assert (progress.superseded, progress.slots_done, progress.tasks_done) == (1, 3, 1)
+
+
+def test_drafts_are_rows_that_count_for_nothing(server: FakeLabelStudio, tmp_path: Path) -> None:
+    before = pull(server, tmp_path / "cache.sqlite")
+    server.tasks[4]["drafts"] = [
+        {"user": "ben@x.invalid", "result": [box("x")], "lead_time": 4.0,
+         "created_at": "2026-11-01T13:00:00.000000Z", "updated_at": "2026-11-01T13:01:00.000000Z"},
+    ]  # fmt: skip
+    (annotations, answers), _, progress = pull(server, tmp_path / "cache.sqlite")
+    (draft,) = [row for row in answers if row["outcome"] == "draft"]
+    assert (draft["task_id"], draft["annotator_id"], draft["lead_time_s"]) == ("task-3", "ben@x.invalid", 4.0)
+    assert (annotations, progress) == (before[0][0], before[2])
+
+
+def test_work_of_somebody_who_left_keeps_its_name(server: FakeLabelStudio) -> None:
+    server.leave(2)
+    (_, answers), _, _ = pull(server)
+    assert {row["annotator_id"] for row in answers} == {"anna@x.invalid", "ben@x.invalid"}
+
+
+def test_two_deleted_accounts_are_two_people(server: FakeLabelStudio) -> None:
+    server.answer(3, 0, completed_by=None)
+    server.answer(3, 0, completed_by=None)  # at the same time
+    (_, answers), _, progress = pull(server)
+    gone = {row["annotator_id"] for row in answers if row["task_id"] == "task-2"}
+    assert len(gone) == 2
+    assert all(name.startswith("deleted account ") for name in gone)
+    assert (progress.superseded, progress.slots_done) == (0, 5)
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(b"no database " * 1000)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+def flip(path: Path) -> None:
+    """One bit of one row's content, as a failing disk would."""
+    with sqlite3.connect(path) as base:
+        (content,) = base.execute("SELECT content FROM rows LIMIT 1").fetchone()
+        base.execute(
+            "UPDATE rows SET content = ? WHERE content = ?", (content[:-6] + b"\xff" + content[-5:], content)
+        )
+
+
+@pytest.mark.parametrize("damage", [overwrite, cut, flip, Path.unlink])
+def test_a_damaged_cache_costs_a_full_pull_and_nothing_else(
+    server: FakeLabelStudio, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "cache.sqlite"
+    before, _, _ = pull(server, path)
+    damage(path)
+    after, counts, _ = pull(server, path)
+    assert after == before
+    assert counts.full
+    assert not pull(server, path)[1].full
+
+
+def test_a_cache_of_other_categories_is_read_anew(
+    server: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cache.sqlite"
+    server.answer(3, 1, [box("n", category="new_sign")])
+    assert pull(server, path)[1].raw_regions == {"unknown category new_sign": 1}
+    monkeypatch.setattr(
+        "tests.adapters.fake_labelstudio.CONFIG",
+        '<View><RectangleLabels name="box"><Label value="new_sign"/></RectangleLabels></View>',
+    )
+    rows, counts, _ = pull(server, path)
+    assert counts.full
+    assert "new_sign" in {row["category"] for row in rows[0]}
+
+
+def test_a_pull_that_was_ended_goes_on_where_it_was(
+    server: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curate.adapters.labelstudio.fetch._PAGE", 1)
+    path, left = tmp_path / "cache.sqlite", 2
+
+    def ending(self: Any, page: Any, original: Any = labelstudio_pull._Pull._store) -> None:
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        original(self, page)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(labelstudio_pull._Pull, "_store", ending)
+        with pytest.raises(KeyboardInterrupt):
+            pull(server, path)
+    server.answer(1, 1, [box("meanwhile")])
+    rows, counts, _ = pull(server, path)
+    assert rows == pull(server)[0]
+    assert counts.tasks_read == 3  # two that were missing, and one that changed
+
+
+def test_two_pulls_at_once_wait_for_each_other(
+    server: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curate.adapters.labelstudio.answer_cache._BUSY_S", 0.1)
+    path = tmp_path / "cache.sqlite"
+    pull(server, path)
+    with sqlite3.connect(path) as base:
+        base.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StorageError, match=r"cannot use .*cache\.sqlite \(database is locked\)"):
+            pull(server, path)
+    assert path.exists()
+
+
+def failing(
+    server: FakeLabelStudio, faults: list[Callable[[httpx.Request], httpx.Response]]
+) -> client.Client:
+    """A client whose first requests for tasks meet these faults."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/tasks/" and faults:
+            return faults.pop(0)(request)
+        return server.respond(request)
+
+    made = server.client()
+    made._http = httpx.Client(transport=httpx.MockTransport(respond))
+    return made
+
+
+def lost(request: httpx.Request) -> httpx.Response:
+    raise httpx.ReadError("dropped", request=request)
+
+
+def gone(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
+
+
+def test_faults_are_waited_out_as_long_as_the_server_asks(server: FakeLabelStudio) -> None:
+    expected, _, _ = pull(server)
+    busy = httpx.Response(429, headers={"Retry-After": "17"}, json={})
+    faults = [lost, lambda _: httpx.Response(500, text="locked"), lambda _: busy, gone]
+    pauses: list[float] = []
+
+    def take(snapshot: Snapshot) -> list[dict[str, Any]]:
+        return [row for piece in snapshot.annotations() for row in piece]
+
+    found = labelstudio_pull.pull(failing(server, faults), [REFERENCE], WANTED, take, sleep=pauses.append)
+    assert found == expected[0]
+    assert len(pauses) == 4
+    assert 17.0 in pauses
+
+
+def test_a_server_that_never_recovers_is_an_error_and_leaves_no_half_cache(
+    server: FakeLabelStudio, tmp_path: Path
+) -> None:
+    path = tmp_path / "cache.sqlite"
+    pull(server, path)
+    kept = shutil.copy(path, tmp_path / "before.sqlite")
+    server.answer(3, 1)
+    with pytest.raises(AnnotationToolError, match="HTTP 500"):
+        labelstudio_pull.pull(
+            failing(server, [lambda _: httpx.Response(500)] * 99), [REFERENCE], WANTED, lambda _: None,
+            path=path, sleep=lambda _: None,
+        )  # fmt: skip
+    assert pull(server, path)[0] == pull(server, Path(kept))[0] == pull(server)[0]
+
+
+def test_projects_of_single_labelers_are_joined_by_task(server: FakeLabelStudio, tmp_path: Path) -> None:
+    """blind: strict - the same tasks in a project for each labeler."""
+    other = FakeLabelStudio()
+    for key in KEYS:
+        other.add_task(key)
+    del server.tasks[1]["annotations"][min(server.tasks[1]["annotations"])]  # anna's
+    other.answer(1, 1, [box("a")])
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        number = request.url.params.get("project")
+        asks_other = number == "8" or request.url.path == "/api/projects/8/"
+        path = request.url.path.replace("/8/", f"/{PROJECT}/")
+        return (other if asks_other else server).respond(
+            httpx.Request("GET", request.url.copy_with(path=path))
+        )
+
+    made = server.client()
+    made._http = httpx.Client(transport=httpx.MockTransport(respond))
+    projects = [REFERENCE, ProjectRef(8, "http://127.0.0.1:1/projects/8/data")]
+
+    def take(snapshot: Snapshot) -> tuple[list[dict[str, Any]], Any]:
+        return [row for piece in snapshot.answers() for row in piece], snapshot.progress
+
+    first = labelstudio_pull.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
+    assert first == labelstudio_pull.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
+    answers, progress = first
+    assert {row["annotator_id"] for row in answers if row["task_id"] == "task-0"} == {
+        "anna@x.invalid", "ben@x.invalid"
+    }  # fmt: skip
+    assert (progress.slots_done, progress.tasks_done) == (3, 1)
