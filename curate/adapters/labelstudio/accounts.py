@@ -15,7 +15,6 @@ _REDIRECT = 302  # the forms answer success with a redirect, and failure with th
 TIMEOUT_S = 60.0  # of a request
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PASSWORD_BYTES = 12  # 96 bits, 16 characters
-_USERS = 1000
 
 
 class Session:
@@ -114,7 +113,7 @@ def invite(connection: Connection, emails: Sequence[str]) -> dict[str, str | Non
         if not _ADDRESS.fullmatch(email):
             raise AnnotationToolError(f"{email!r} is no e-mail address: nobody was invited")
     administrator = client.Client(connection, timeout_s=TIMEOUT_S)
-    users = administrator.get("/api/users/", action="reading who is there", page_size=_USERS)
+    users = administrator.get("/api/users/", action="reading who is there")
     known = {str(user["email"]).lower() for user in users}
     passwords: dict[str, str | None] = {}
     for email in dict.fromkeys(email.lower() for email in emails):
