@@ -199,7 +199,7 @@ def test_more_than_a_thousand_members(
 def test_a_personal_access_token_pushes_and_is_refreshed(
     labelstudio: Connection, labelstudio_root: Path, drafts: list[TaskDraft]
 ) -> None:
-    own = personal(labelstudio, labelstudio_root)
+    own = personal(labelstudio, administrator(labelstudio, labelstudio_root))
     with FaultProxy(labelstudio.url) as proxy:
         reader = client.Client(Connection(proxy.url, own.api_key, "a test"), timeout_s=60)
         assert reader.get("/api/current-user/whoami", action="asking")["email"] == server.USERNAME
@@ -224,10 +224,10 @@ def test_a_personal_access_token_pushes_and_is_refreshed(
 
 
 def test_a_token_that_was_taken_back_is_one_line(labelstudio: Connection, labelstudio_root: Path) -> None:
-    own = personal(labelstudio, labelstudio_root)
+    session = accounts.ensure_user(labelstudio, "token@demo.invalid", PASSWORD)
+    own = personal(labelstudio, session)
     reader = client.Client(own, timeout_s=60)
     reader.get("/api/current-user/whoami", action="asking")
-    session = administrator(labelstudio, labelstudio_root)
     with pytest.raises(AnnotationToolError, match="no JSON"):  # it answers 205, and a page of nothing
         session.post("/api/token/blacklist/", {"refresh": own.api_key}, action="taking it back")
     reader._access = expired(reader._access, labelstudio_root)
@@ -242,9 +242,9 @@ def administrator(found: Connection, root: Path) -> accounts.Session:
     return session
 
 
-def personal(found: Connection, root: Path) -> Connection:
-    """A connection with a personal access token, made as on the page of the account."""
-    made = administrator(found, root).post("/api/token/", {}, action="making a token")
+def personal(found: Connection, session: accounts.Session) -> Connection:
+    """A connection with a personal access token, made as on the page of the account; everybody has one."""
+    made = session.post("/api/token/", {}, action="making a token")
     return Connection(found.url, str(made["token"]), "a personal access token")
 
 

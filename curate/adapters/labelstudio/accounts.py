@@ -57,8 +57,20 @@ class Session:
 
     def post(self, path: str, body: object, *, action: str) -> Any:
         """Send JSON as this person."""
+        return self._send("POST", path, body, action)
+
+    def patch(self, path: str, body: object, *, action: str) -> Any:
+        """Change fields as this person."""
+        return self._send("PATCH", path, body, action)
+
+    def delete(self, path: str, *, action: str) -> Any:
+        """Delete as this person."""
+        return self._send("DELETE", path, None, action)
+
+    def _send(self, method: str, path: str, body: object, action: str) -> Any:
         with client.translated(self._connection, action):
-            response = self._http.post(self._connection.url + path, json=body, headers=self._form_headers())
+            url, headers = self._connection.url + path, self._form_headers()
+            response = self._http.request(method, url, json=body, headers=headers)
         return client.answer(self._connection, action, response)
 
     def _submit(self, path: str, fields: dict[str, str], parameters: dict[str, str]) -> bool:

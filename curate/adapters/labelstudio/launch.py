@@ -65,7 +65,7 @@ def several(program: Path, port: int, workers: int) -> Launch:
         "log-level": "warning",
     }
     options = [text for name, value in settings.items() for text in (f"--{name}", value)]
-    command = [str(gunicorn), *options, "core.wsgi:application"]
+    command = [str(gunicorn), *options, "--no-control-socket", "core.wsgi:application"]
     return Launch(command, {"DJANGO_SETTINGS_MODULE": _SETTINGS_MODULE})
 
 
