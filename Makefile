@@ -48,7 +48,7 @@ test: install ## every test, real servers included; fast ones first
 
 soak: install ## the long tests; ARGS="SEED [EVENTS] [postgresql]" runs random months of work from that seed
 	@scripts/prerequisites.sh $(PYTHON) test
-	CURATE_MONTHS="$(ARGS)" python -m pytest -m soak $(if $(ARGS),tests/integration/test_random_months.py)
+	CURATE_MONTHS="$(ARGS)" python -m pytest -m soak --soak $(or $(firstword $(ARGS)),0) $(if $(ARGS),tests/integration/test_random_months.py)
 
 check: .venv/.installed ## ruff, mypy --strict, import-linter, dvc.yaml against the code
 	@ruff check .

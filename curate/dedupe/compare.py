@@ -7,11 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.registration import Floats, agreement, compiled, halved, refine, warp, workspace
+from curate.compiled import compiled
+from curate.dedupe.registration import Floats, agreement, halved, refine, warp, workspace
 
-# Machine code is kept for this file's content, whatever becomes of the functions that it calls: to be raised
-# with every change of a compiled function in align.py or simd.py.
-_ALIGN_CODE: Final = 3
 # Shares of agreement at which a pair needs no further look. Of the pairs of the tuning corpus that the fast
 # looks reject, 0.3% are copies; of those that they accept, all but the graphics of one pattern.
 AT_ONCE: Final = 0.9

@@ -12,13 +12,12 @@ weights).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.compiled import compiled
 from curate.dedupe.search.simd import dot
 
 Floats = NDArray[np.float32]
@@ -29,13 +28,6 @@ _LEAST_INSIDE: Final = 1 / 3  # share of the second picture that must be in the 
 _EQUATIONS: Final = 256  # taken at a time, so that they stay in the processor's first cache
 _BLOCK: Final = 8  # pixels a side
 _LEAST_CONTRAST: Final = 6.0  # levels; blocks with less contrast than this count for less
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def compiled(function: Function) -> Function:
-    """Compiled at its first call, kept on disk; releases the GIL."""
-    found: Function = numba.njit(cache=True, nogil=True)(function)
-    return found
 
 
 @compiled

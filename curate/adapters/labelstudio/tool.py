@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from curate.adapters.labelstudio import project, retry, storage, sync, wanted_tasks
+from curate.adapters.labelstudio import image_storage, project, push, retry, wanted_tasks
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
-from curate.adapters.labelstudio.difference import compare
-from curate.adapters.labelstudio.storage import LocalFiles, Storage
+from curate.adapters.labelstudio.image_storage import LocalFiles, Storage
+from curate.adapters.labelstudio.push_plan import compare
 from curate.errors import AnnotationToolError
 from curate.params import LabelStudioParams
 from curate.ports import ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
@@ -67,7 +67,7 @@ class LabelStudioTool:
         if self._storage.needs_images and tasks:
             self._storage.prepare([task.path for task in tasks])
             retry.until_done(lambda: self._storage.connect(self._client, project.project_id))
-        return sync.push(self._client, project, wanted, batch_size=self._batch_size, removed=removed)
+        return push.push(self._client, project, wanted, batch_size=self._batch_size, removed=removed)
 
     def plan_push(
         self, spec: ProjectSpec, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
@@ -79,8 +79,8 @@ class LabelStudioTool:
         if existing is None:
             difference = compare([], wanted)
         else:
-            there = project.reference(self._client, int(existing["id"]))
-            difference = sync.look(self._client, there, wanted, removed=removed)
+            there = project.reference(self._client, int(existing["id"]), spec.labeler)
+            difference = push.look(self._client, there, wanted, removed=removed)
         wanted_tasks.check(difference.sent, len(difference.sent))
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
         title = project.title_for(spec.title, spec.labeler)
@@ -96,7 +96,7 @@ def from_settings(settings: LabelStudioParams, connection: Connection) -> LabelS
     return LabelStudioTool(
         connection,
         images_root=IMAGES_ROOT,
-        images=storage.from_parameter(settings.storage, IMAGES_ROOT),
+        images=image_storage.from_parameter(settings.storage, IMAGES_ROOT),
         batch_size=settings.batch_size,
         timeout_s=settings.timeout_s,
     )

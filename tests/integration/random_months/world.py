@@ -111,7 +111,10 @@ class World:
             if not file.exists():
                 boxes = [(thing.category, thing.box) for thing in nature.truth(name)]
                 builders.write_jpeg(file, builders.scene(boxes, seed=len(name)))
-        builders.write_images(Path("data/dedupe/images.parquet"), [builders.image(name) for name in names])
+        gone = {"path": None, "sources": (), "drop_reason": "removed", "drop_detail": "its file is gone"}
+        known = sorted(self.present | self.shown_sets.keys())
+        images = [builders.image(name, **({} if name in self.present else gone)) for name in known]
+        builders.write_images(Path("data/dedupe/images.parquet"), images)
         rows = []
         for name in names:
             found = nature.suggestions(name, self.model, self.threshold)

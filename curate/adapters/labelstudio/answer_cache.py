@@ -21,7 +21,16 @@ from curate import tables
 from curate.errors import StorageError
 from curate.schema import SCHEMA_VERSION
 
-_CODE = ("brush.py", "brush_runs.py", "cache.py", "codec.py", "polygons.py", "reading.py", "decoding.py")
+_CODE = (
+    "answer_cache.py",
+    "answers.py",
+    "brush_rle.py",
+    "brush_rle_kernels.py",
+    "decode_regions.py",
+    "encode_regions.py",
+    "people.py",
+    "polygons.py",
+)
 _BUSY_S = 300.0  # another pull of the same project may be running
 _NOT_DAMAGE = ("locked", "full", "readonly", "unable to open", "disk I/O")
 _TABLES = """
