@@ -24,7 +24,7 @@ from curate.adapters.labelstudio import accounts, client, connection, server
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.fetch import Reader
 from curate.adapters.labelstudio.tool import LabelStudioTool
-from curate.errors import AnnotationToolError, AuthenticationError
+from curate.errors import AuthenticationError
 from curate.labeling import taxonomy
 from curate.ports import ProjectSpec, TaskDraft
 from tests.integration import fault_proxy, labelstudio_servers
@@ -228,8 +228,7 @@ def test_a_token_that_was_taken_back_is_one_line(labelstudio: Connection, labels
     own = personal(labelstudio, session)
     reader = client.Client(own, timeout_s=60)
     reader.get("/api/current-user/whoami", action="asking")
-    with pytest.raises(AnnotationToolError, match="no JSON"):  # it answers 205, and a page of nothing
-        session.post("/api/token/blacklist/", {"refresh": own.api_key}, action="taking it back")
+    session.post("/api/token/blacklist/", {"refresh": own.api_key}, action="taking it back")
     reader._access = expired(reader._access, labelstudio_root)
     with pytest.raises(AuthenticationError, match="does not accept the token in a personal access token"):
         reader.get("/api/current-user/whoami", action="asking")

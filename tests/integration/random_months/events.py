@@ -199,11 +199,10 @@ def pictures_come(month: Month) -> None:
 
 
 def pictures_go(month: Month) -> None:
-    """One or two pictures are removed; a few always stay."""
-    if len(month.world.present) > 8:
-        month.world.present -= set(
-            month.chance.sample(sorted(month.world.present), month.chance.randint(1, 2))
-        )
+    """One or two pictures are removed; a few always stay, and those whose answer is known."""
+    may_go = sorted(month.world.present - set(gold.names()))
+    if len(may_go) > 8:
+        month.world.present -= set(month.chance.sample(may_go, month.chance.randint(1, 2)))
 
 
 def the_plan_changes(month: Month) -> None:
