@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from curate.adapters.labelstudio import image_storage, project, push, retry, wanted_tasks
@@ -41,6 +42,27 @@ class LabelStudioTool:
         self._client = Client(connection, timeout_s=timeout_s)
         self._storage = images or LocalFiles(images_root)
         self._batch_size = batch_size
+
+    def now(self) -> datetime:
+        """The server's time."""
+        retry.until_done(lambda: self._client.get("/api/version", action="asking for the server's time"))
+        if self._client.server_time is None:
+            raise AnnotationToolError(
+                f"{self._client.connection.url} does not tell its time (no Date header): "
+                "does a proxy remove it?"
+            )
+        return self._client.server_time.astimezone(UTC)
+
+    def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
+        """Those of some tasks that the project shows just as drafted."""
+        there = retry.until_done(lambda: self.projects(spec.title)).get(spec.labeler)
+        if there is None or not tasks:
+            return frozenset()
+        names = tuple(category.name for category in spec.categories)
+        wanted = wanted_tasks.wanted_tasks(tasks, names, self._storage)
+        difference = retry.until_done(lambda: push.look(self._client, there, wanted, removed="keep"))
+        other = {item.task_id for item in difference.sent}
+        return frozenset(task.task_id for task in tasks if task.task_id not in other)
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
         """Create the project, or adopt the one of that title."""
