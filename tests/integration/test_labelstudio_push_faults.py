@@ -211,6 +211,7 @@ def test_a_locked_database_is_waited_for(
     assert_exactly(reader, reference, drafts)
 
 
+@pytest.mark.postgresql(soak=True)
 def test_the_server_restarts_in_the_middle(
     drafts: list[TaskDraft],
     *,
@@ -236,6 +237,7 @@ def test_the_server_restarts_in_the_middle(
     assert_exactly(reader, reference, drafts)
 
 
+@pytest.mark.postgresql(soak=True)
 def test_what_left_the_plan_is_offered_to_nobody_and_comes_back(
     drafts: list[TaskDraft],
     tool: LabelStudioTool,
