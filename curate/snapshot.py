@@ -137,7 +137,7 @@ def _disagreement(row: Mapping[str, str]) -> Disagreement:
 
 
 def _splits(folder: Path) -> dict[str, str]:
-    """Split by image_id, from the file names of the release: "train-00000-of-00001.parquet"."""
+    """Split by image_id, from the file names of the release: "train-<digest>-00000-of-00001.parquet"."""
     splits: dict[str, str] = {}
     for path in sorted(folder.rglob("*.parquet")):
         try:

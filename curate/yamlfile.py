@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
+import yaml.resolver
 from pydantic import BaseModel, ValidationError
 
 from curate.errors import ParamsError

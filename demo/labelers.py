@@ -4,9 +4,9 @@
 
 Each is a user of its own on the real server (`simulated-1@demo.invalid`, ...), invited and logged in like a
 person, and answers through the same requests that the labelling page sends. What they "see" is the demo's
-ground truth with small faults (demo/simulated_annotator.py). Their time per task is made
-up as well, and what they answer to questions about the whole image is chosen at random. Nothing of this is human
-work, and the data card says so.
+ground truth with small faults (demo/simulated_annotator.py). Their time per task is made up as well, and what
+they answer to questions about the whole image is chosen at random. Nothing of this is human work, and the
+data card says so.
 
 An answer depends on labeler and image only. A run adds what a labeler still owes, so that it can be killed
 and started again.

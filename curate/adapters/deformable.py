@@ -6,10 +6,14 @@ own, stack the arrays, multiply and sum. At 800 x 1066 pixels most of an encoder
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit, prange
+from typing import Any
 
+import numpy as np
+
+from curate.compiled import compiled, prange
 from curate.records import FloatArray
+
+_compiled: Any = compiled(parallel=True, error_model="numpy")
 
 
 def attend(
@@ -44,7 +48,7 @@ def attend(
     return out.reshape(batch, queries, heads * width)
 
 
-@njit(nogil=True, cache=True, parallel=True, error_model="numpy")
+@_compiled
 def _attend(value, levels, locations, weights, out):  # type: ignore[no-untyped-def] # pragma: no cover
     batch, queries, heads, width = out.shape
     points = locations.shape[4]

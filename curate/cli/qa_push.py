@@ -18,6 +18,7 @@ _COUNTED = (
     ("predictions_replaced", "get new suggestions"),
     ("data_changed", "get new data"),
     ("overlap_changed", "get another number of labelers"),
+    ("recounted", "taken to be done, or open, by another count than that of people"),
     ("reopened", "to open again"),
     ("closed", "to close (nobody is offered them any more; task and work stay)"),
     ("deleted", "to delete (labelstudio.removed: delete; nobody worked on them)"),

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.registration import Floats, Samples, agreement, compiled, halved, refine, samples, warp
+from curate.dedupe.registration import Floats, Samples, agreement, halved, refine, samples, vectorized, warp
 
 # Shares of agreement at which a pair needs no further look. Of the pairs of the tuning corpus that the fast
 # looks reject, 0.3% are copies; of those that they accept, all but the graphics of one pattern.
@@ -21,7 +21,7 @@ _MIN_OVERLAP: Final = 0.5  # of the second picture
 _PLAIN_EDGE: Final = 8.0  # levels; an edge with less contrast, around the other picture, is a border
 
 
-@compiled
+@vectorized
 def compare(  # noqa: PLR0917 - numba
     first: NDArray[np.uint8],
     second: NDArray[np.uint8],
@@ -59,7 +59,7 @@ def compare(  # noqa: PLR0917 - numba
         placement[k] = best
 
 
-@compiled
+@vectorized
 def _coarse(  # noqa: PLR0917
     first: Floats,
     second: Floats,
@@ -88,7 +88,7 @@ def _coarse(  # noqa: PLR0917
     return top
 
 
-@compiled
+@vectorized
 def _fine(first: Floats, second: Floats, best: NDArray[np.float64], work: Samples) -> float:
     """Agreement at full size; `best` is improved if that helps."""
     warp(first, best, work)
@@ -108,7 +108,7 @@ def _fine(first: Floats, second: Floats, best: NDArray[np.float64], work: Sample
     return top
 
 
-@compiled
+@vectorized
 def bordered(picture: NDArray[np.uint8], placement: NDArray[np.float64]) -> bool:
     """Whether `picture` (32, 32) is plain along its edge, where the placed one does not reach."""
     side = picture.shape[0]

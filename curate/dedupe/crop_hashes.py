@@ -11,10 +11,10 @@ import functools
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.compiled import compiled, helper
 from curate.dedupe.hashes import UInt64Array, pack
 
 _SIDE: Final = 32  # pixels of a thumbnail
@@ -79,8 +79,8 @@ def window_hashes(thumbnails: NDArray[np.uint8]) -> UInt64Array:
 
 
 # Whole numbers below 2^53 all the way: any order of the sums gives the same, on any machine.
-_compiled: Any = numba.njit(cache=True, nogil=True, fastmath=True)
-_inlined: Any = numba.njit(nogil=True, fastmath=True, forceinline=True)
+_compiled: Any = compiled(fastmath=True)
+_helper: Any = helper(fastmath=True, forceinline=True)
 
 
 @_compiled
@@ -105,7 +105,7 @@ def _low_frequencies(thumbnails, matrices, turned, across, down, low):  # type: 
             low[n * len(across) + w] = product.reshape(_LOW * _LOW)
 
 
-@_inlined
+@_helper
 def _multiply(one, top, two, start, out):  # type: ignore[no-untyped-def]
     """Put `one[top : top + len(out)] @ two[start : start + 32]` into `out`."""
     out[:] = 0.0

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from curate.compiled import compiled
 from curate.dedupe.decisions import components
 from curate.dedupe.verify import RELATIONS as PIXEL_RELATIONS
 
@@ -164,7 +164,7 @@ def _apart(pairs: Rows, count: int) -> tuple[Rows, Rows]:
     return np.searchsorted(both[:, 0], np.arange(count + 1)), np.ascontiguousarray(both[:, 1])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _join(graph: _Graph, keep: NDArray[np.bool_], complete: bool) -> tuple[Rows, Rows, Rows]:
     """Keeper, name of the group and edge to the keeper; see `group`."""
     count = len(keep)
@@ -190,7 +190,7 @@ def _join(graph: _Graph, keep: NDArray[np.bool_], complete: bool) -> tuple[Rows,
     return keeper, named, edge
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _welcome(graph: _Graph, image: int, named: Rows, group: int) -> bool:
     """Whether nobody in the group must stay apart from the image."""
     for at in range(graph.apart_bounds[image], graph.apart_bounds[image + 1]):

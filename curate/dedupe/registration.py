@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from curate.compiled import compiled
 
 Floats = NDArray[np.float32]
 UNKNOWNS: Final = 8  # six of the placement, gain, offset
@@ -30,14 +31,9 @@ _MIN_CONTRAST: Final = 6.0  # levels; blocks with less contrast than this count 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def compiled(function: Function) -> Function:
-    """Compile at the first call and keep on disk; releases the GIL.
-
-    Sums may be taken in any order, or no loop over pixels could use the processor's vectors: the last digits
-    may differ between processors, but never between batches on one.
-    """
-    found: Function = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})(function)
-    return found
+# Sums may be taken in any order, or no loop over pixels could use the processor's vectors: the last digits may
+# differ between processors, but never between batches on one.
+vectorized: Final[Callable[[Function], Function]] = compiled(fastmath={"reassoc", "nsz"})
 
 
 class Samples(NamedTuple):
@@ -56,7 +52,7 @@ class Samples(NamedTuple):
     inside: Floats
 
 
-@compiled
+@vectorized
 def samples(side: int) -> Samples:
     """Room for the samples of pictures of that side, a multiple of 8."""
     shape = (side, side)
@@ -68,7 +64,7 @@ def samples(side: int) -> Samples:
     )
 
 
-@compiled
+@vectorized
 def halved(picture: Floats, small: Floats) -> None:
     """Fill `small` (S / 2, S / 2) with the means of 2 x 2 pixels of `picture` (S, S)."""
     for y in range(small.shape[0]):
@@ -78,7 +74,7 @@ def halved(picture: Floats, small: Floats) -> None:
             small[y, x] = np.float32(0.25) * (upper + lower)
 
 
-@compiled
+@vectorized
 def warp(first: Floats, placement: NDArray[np.float64], out: Samples) -> int:
     """Sample the first picture where the second shows it, bilinearly.
 
@@ -117,7 +113,7 @@ def warp(first: Floats, placement: NDArray[np.float64], out: Samples) -> int:
     return inside
 
 
-@compiled
+@vectorized
 def warp_cubic(first: Floats, placement: NDArray[np.float64], out: Floats) -> None:
     """Sample the first picture as `warp` does, by cubic convolution, which keeps its sharpness.
 
@@ -142,7 +138,7 @@ def warp_cubic(first: Floats, placement: NDArray[np.float64], out: Floats) -> No
             out[y, x] = total
 
 
-@compiled
+@vectorized
 def _cubic(t: float, weights: NDArray[np.float64]) -> None:
     """Weights (4,) of the pixels around a point that lies t past the second."""
     weights[0] = ((2 - t) * t - 1) * t / 2
@@ -151,7 +147,7 @@ def _cubic(t: float, weights: NDArray[np.float64]) -> None:
     weights[3] = (t - 1) * t * t / 2
 
 
-@compiled
+@vectorized
 def _weigh(first: Floats, second: Floats, inside: Floats, weights: Floats) -> None:
     """Fill the weights (N,) of pixels: little where no gain and offset fit, nothing outside the picture.
 
@@ -177,7 +173,7 @@ def _weigh(first: Floats, second: Floats, inside: Floats, weights: Floats) -> No
             weights[k] = inside[k] / (np.float32(1.0) + miss * miss * scale)
 
 
-@compiled
+@vectorized
 def _equations(second: Floats, at: Samples, weights: Floats, rows: Floats) -> None:
     """Fill the weighted equations (9, N) of one step: a row for each unknown, the last what they must give."""
     side = second.shape[0]
@@ -192,7 +188,7 @@ def _equations(second: Floats, at: Samples, weights: Floats, rows: Floats) -> No
             rows[6, k], rows[7, k], rows[8, k] = -w * second[y, x], -w, -w * at.value[y, x]
 
 
-@compiled
+@vectorized
 def refine(first: Floats, second: Floats, placement: NDArray[np.float64], rounds: int, at: Samples) -> bool:
     """Improve a placement in place by robust least squares.
 
@@ -234,7 +230,7 @@ def refine(first: Floats, second: Floats, placement: NDArray[np.float64], rounds
     return True
 
 
-@compiled
+@vectorized
 def agreement(second: Floats, at: Samples) -> float:
     """How well the pictures agree block by block, so that one strong edge cannot speak for all; -1..1.
 
@@ -255,7 +251,7 @@ def agreement(second: Floats, at: Samples) -> float:
     return agreeing / total if total > 0 else 0.0
 
 
-@compiled
+@vectorized
 def _block(second: Floats, at: Samples, top: int, left: int) -> tuple[float, float]:
     """Weight of a block and correlation of its steps; see `agreement`."""
     side = second.shape[0]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from curate.compiled import compiled
 
 _SIDE: Final = 32  # pixels of a thumbnail
 _REACH: Final = 2  # pixels around one that its mean is taken over
@@ -23,7 +24,7 @@ def structure(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
     return found
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _squares(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(N,) sums over the squares of 25 times the differences."""
     found = np.empty(len(luma))

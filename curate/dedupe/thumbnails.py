@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from curate.compiled import compiled
 from curate.records import UInt8Image
 
 _BITS: Final = 22  # of the fraction of a weight, as in Pillow
@@ -26,7 +25,6 @@ _LOBES: Final = 3.0  # of the Lanczos window
 _RED, _GREEN, _BLUE, _ROUND = 19595, 38470, 7471, 0x8000
 
 Int32Array = NDArray[np.int32]
-Function = TypeVar("Function", bound=Callable[..., Any])
 Shares = tuple[Int32Array, NDArray[np.float32]]  # the same, weights as parts of one
 Taps = tuple[Int32Array, Int32Array]  # first input of each output, (out,); weights, (out, taps)
 
@@ -57,24 +55,19 @@ def _rows(pixels: UInt8Image) -> UInt8Image:
     return whole.reshape(len(pixels), -1)
 
 
-def _compiled(function: Function) -> Function:
-    found: Function = numba.njit(cache=True, nogil=True)(function)
-    return found
-
-
-@_compiled
+@compiled
 def _sinc(x: float) -> float:
     return math.sin(math.pi * x) / (math.pi * x) if x else 1.0
 
 
-@_compiled
+@compiled
 def _weigh(x: float, lanczos: bool) -> float:
     if lanczos:
         return _sinc(x) * _sinc(x / _LOBES) if -_LOBES <= x < _LOBES else 0.0
     return 1.0 if -0.5 < x <= 0.5 else 0.0
 
 
-@_compiled
+@compiled
 def _taps(size: int, out: int, support: float, lanczos: bool) -> Taps:
     """Weights that take `size` pixels to `out` of them.
 
@@ -113,12 +106,12 @@ def _box(size: int, out: int) -> Shares:
     return starts, (weights / (1 << _BITS)).astype(np.float32)
 
 
-@_compiled
+@compiled
 def _clip(value: int) -> int:
     return min(max(value >> _BITS, 0), 255)
 
 
-@_compiled
+@compiled
 def _gray(row: UInt8Image, bands: int, gray: Int32Array) -> None:
     """Luma of a row of interleaved bytes, 1 or 3 a pixel, into (W,)."""
     if bands == 1:
@@ -130,7 +123,7 @@ def _gray(row: UInt8Image, bands: int, gray: Int32Array) -> None:
             gray[at] = (red * _RED + green * _GREEN + blue * _BLUE + _ROUND) >> 16
 
 
-@_compiled
+@compiled
 def _sums_of_four(rows: Int32Array, weights: Int32Array, starts: Int32Array, out: Int32Array) -> None:
     """Rows (4, W + taps) summed with weights (K, taps) to (4, K), rounded to 0..255.
 
@@ -150,7 +143,7 @@ def _sums_of_four(rows: Int32Array, weights: Int32Array, starts: Int32Array, out
         out[2, index], out[3, index] = _clip(int(three) + _HALF), _clip(int(four) + _HALF)
 
 
-@_compiled
+@compiled
 def _reduce(lines: Int32Array, taps: Taps) -> Int32Array:
     """(K, L) lines summed with their weights to (out, L), rounded to 0..255; L is contiguous."""
     starts, weights = taps
@@ -168,7 +161,7 @@ def _reduce(lines: Int32Array, taps: Taps) -> Int32Array:
     return found
 
 
-@_compiled
+@compiled
 def _luma(rows: UInt8Image, bands: int, across: Taps, down: Taps) -> UInt8Image:
     """(H, W * bands) to the thumbnail; rows first, as Pillow does, with the same rounding in between."""
     height, width = len(rows), rows.shape[1] // bands
@@ -186,7 +179,7 @@ def _luma(rows: UInt8Image, bands: int, across: Taps, down: Taps) -> UInt8Image:
     return _reduce(narrow[:height], down).astype(np.uint8)
 
 
-@_compiled
+@compiled
 def _means(rows: UInt8Image, bands: int, down: Shares, across: Shares) -> UInt8Image:
     """Means over the rows (H, W * bands) of each cell, along contiguous memory, then over its columns."""
     height, length = rows.shape

@@ -232,7 +232,7 @@ class _Keepers:
 
     def _outcome(self, reference: Any) -> Outcome:
         place = self._pending.pop(reference)
-        errors = self._ray.exceptions
+        errors = require("ray.exceptions", extra="ray")
         try:
             code, message = self._ray.get(reference)
         except errors.RayTaskError as error:

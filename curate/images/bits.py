@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
-from numba.extending import intrinsic
+
+from curate.compiled import intrinsic, types
 
 _WORD = ir.IntType(64)
 

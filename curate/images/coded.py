@@ -9,9 +9,12 @@ import heapq
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from curate.compiled import compiled, helper
+
+_compiled: Any = compiled
+_helper: Any = helper()
 ZIGZAG = np.array(
     [
         0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6,
@@ -21,7 +24,7 @@ ZIGZAG = np.array(
 )  # fmt: skip
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def decode(coded, first, count, per_row, blocks, sizes, bases, lookups, zigzag, out):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0912, PLR0917
     """Decode one restart interval; False where the codes do not fit.
 
@@ -85,7 +88,7 @@ def decode(coded, first, count, per_row, blocks, sizes, bases, lookups, zigzag, 
     return True
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def arrange(planes, per_row, blocks, sizes, bases, turn, source, sign, out):  # type: ignore[no-untyped-def]  # noqa: PLR0917
     """Bring turned blocks into the order of the new scan.
 
@@ -120,7 +123,7 @@ def arrange(planes, per_row, blocks, sizes, bases, turn, source, sign, out):  # 
         before[component] = out[index, 0]
 
 
-@njit(nogil=True)
+@_helper
 def _size(value):  # type: ignore[no-untyped-def]
     """Bits of a value without its sign."""
     size, rest = 0, abs(value)
@@ -130,7 +133,7 @@ def _size(value):  # type: ignore[no-untyped-def]
     return size
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def count(scan, components, counts):  # type: ignore[no-untyped-def]
     """Count symbols; False where a value is too large for a baseline file.
 
@@ -165,7 +168,7 @@ def count(scan, components, counts):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(nogil=True)
+@_helper
 def _put(out, at, held, bits, code, value, size):  # type: ignore[no-untyped-def]  # noqa: PLR0917
     """Append a code and the bits of a value; whole bytes go out, 0xFF with a zero behind it."""
     extra = value if value >= 0 else value + (1 << size) - 1
@@ -182,7 +185,7 @@ def _put(out, at, held, bits, code, value, size):  # type: ignore[no-untyped-def
     return at, held & ((np.int64(1) << bits) - 1), bits
 
 
-@njit(nogil=True, cache=True)
+@_compiled
 def write(scan, components, codes, out):  # type: ignore[no-untyped-def]
     """Write the codes.
 

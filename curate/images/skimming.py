@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
 import numpy as np
 
+from curate.compiled import compiled, helper
 from curate.images.bits import big_endian_word, put_big_endian_word
 
 PEEK: Final = 11  # bits that a table is looked up by: of 12, tables leave the processor's nearest cache
@@ -26,8 +26,8 @@ _ONES, _HIGHEST = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _BLOCK: Final = 512  # bytes; no block has more
 _MARKER_END: Final = 0xD9
 _MARKER_RESTART: Final = 0xD0
-_compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
-_inlined: Any = numba.njit(nogil=True, error_model="numpy", forceinline=True)
+_compiled: Any = compiled(error_model="numpy")
+_helper: Any = helper(error_model="numpy", forceinline=True)
 
 
 @_compiled
@@ -96,7 +96,7 @@ def _without_stuffing(coded, at, clean, ends):  # type: ignore[no-untyped-def]
     return 0
 
 
-@_inlined
+@_helper
 def _refilled(clean, at, held, bits):  # type: ignore[no-untyped-def]
     """Byte to go on from, the bits to come, the next one highest, and how many of them count: at least 56.
 
@@ -106,7 +106,7 @@ def _refilled(clean, at, held, bits):  # type: ignore[no-untyped-def]
     return at + ((63 - bits) >> 3), held | (word >> np.uint64(bits & 63)), bits | 56
 
 
-@_inlined
+@_helper
 def _code(band, held, short, behind, offset, symbols):  # type: ignore[no-untyped-def]
     """What comes next: length of its code << 8 | symbol; 0 = no code."""
     entry = np.int64(short[np.uint64(band << PEEK) + (held >> np.uint64(64 - PEEK))])
@@ -119,19 +119,19 @@ def _code(band, held, short, behind, offset, symbols):  # type: ignore[no-untype
     return entry
 
 
-@_inlined
+@_helper
 def _value(held, size):  # type: ignore[no-untyped-def]
     """The number that the next `size` bits stand for, 0 without any. Source: T.81, F.2.2.1."""
     value = np.int64((held >> np.uint64(1)) >> np.uint64(63 - size))
     return value - (((1 << size) - 1) if value < (1 << size) >> 1 else 0)
 
 
-@_inlined
+@_helper
 def _pixel(value):  # type: ignore[no-untyped-def]
     return np.uint8(min(max(value + 128, 0), 255))
 
 
-@_inlined
+@_helper
 def _skim(clean, at, held, bits, band, ac, skips, behind, offset, symbols):  # type: ignore[no-untyped-def]
     """Pass over all coefficients of a block but the first.
 
@@ -176,7 +176,7 @@ def _skim(clean, at, held, bits, band, ac, skips, behind, offset, symbols):  # t
             return (at if k == 64 else np.int64(-1)), held, bits
 
 
-@_inlined
+@_helper
 def _read(clean, at, held, bits, band, ac, behind, offset, symbols, block):  # type: ignore[no-untyped-def]
     """Read all coefficients of a block but the first into zeros, (64,) row by row; see `_skim`."""
     k = np.int64(1)
@@ -198,7 +198,7 @@ def _read(clean, at, held, bits, band, ac, behind, offset, symbols, block):  # t
     return at, held, bits
 
 
-@_inlined
+@_helper
 def _half(block, steps, rows, planes, band, top, left):  # type: ignore[no-untyped-def]
     """A block to 2 x 2 pixels. Source: libjpeg 6b, jidctred.c, the same integers.
 
@@ -236,7 +236,7 @@ def _half(block, steps, rows, planes, band, top, left):  # type: ignore[no-untyp
     return most < 1 << 15
 
 
-@_inlined
+@_helper
 def _first(clean, at, held, bits, band, row, dc, predicted):  # type: ignore[no-untyped-def]
     """Read the first coefficient of a block, which is added to `predicted`; see `_skim`."""
     at, held, bits = _refilled(clean, at, held, bits)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import int16, int32, int64, njit, types
 from numpy.typing import NDArray
 
+from curate.compiled import compiled, helper, types
+
+int16, int32, int64 = types.int16, types.int32, types.int64
 _BYTES = types.Array(types.uint8, 2, "C", readonly=True)
+_compiled: Any = compiled(types.UniTuple(int64, 4)(_BYTES))
+_helper: Any = helper(inline="never")  # of the compiler: calls stay calls
 # Largest square of a Laplacian is 1020 x 1020: a run of so many stays below 2^31, and 32-bit sums are what
 # lets the compiler take many pixels at once.
 _RUN = 1024
 
 
-@njit(nogil=True, inline="never")
+@_helper
 def _run_sums(run):  # type: ignore[no-untyped-def]
     total, squares = int32(0), int32(0)
     for x in range(run.shape[0]):
@@ -22,7 +28,7 @@ def _run_sums(run):  # type: ignore[no-untyped-def]
     return total, squares
 
 
-@njit(nogil=True, inline="never")
+@_helper
 def _run_laplacian(above, below, left, right, middle):  # type: ignore[no-untyped-def]
     squares = int32(0)
     for x in range(middle.shape[0]):
@@ -32,7 +38,7 @@ def _run_laplacian(above, below, left, right, middle):  # type: ignore[no-untype
     return squares
 
 
-@njit(nogil=True)
+@_helper
 def _laplacian_total(luma):  # type: ignore[no-untyped-def]
     """Sum over inner pixels: all terms but those of the two outermost lines on each side cancel."""
     height, width = luma.shape
@@ -47,7 +53,7 @@ def _laplacian_total(luma):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit([types.UniTuple(types.int64, 4)(_BYTES)], nogil=True, cache=True)
+@_compiled
 def _sums(luma):  # type: ignore[no-untyped-def]
     height, width = luma.shape
     total, squares, laplacian = int64(0), int64(0), int64(0)

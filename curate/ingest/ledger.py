@@ -157,6 +157,15 @@ def source_id(db: sqlite3.Connection, name: str) -> int:
     return int(db.execute("SELECT id FROM sources WHERE name = ?", (name,)).fetchone()[0])
 
 
+def int64(number: int) -> int:
+    """A number from outside, such as a file's time, as SQLite can hold it: modulo 2^64, in [-2^63, 2^63).
+
+    Times in nanoseconds leave that range after 2262-04-11 and before 1677-09-21. They are only compared for
+    equality, so that it matters that different ones stay different, not what they are called.
+    """
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
     """All of it or nothing; within `gathering`, all of it or nothing of it with what was gathered."""

@@ -160,7 +160,7 @@ def local(
         )
     side, tag = _sidecar(path) if sidecar else (None, "")
     return Listed(
-        source, name, status.st_size, status.st_mtime_ns, f"{status.st_ino}{tag}",
+        source, name, status.st_size, ledger.int64(status.st_mtime_ns), f"{status.st_ino}{tag}",
         locator=path, given=given, side=side,
     )  # fmt: skip
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from curate.ingest.ledger import int64
+
 _TOGETHER = 4096  # files, at most
 _MANY = 100_000  # files that one process has soon listed
 _ENDS = 1023  # inodes without any of these bits end a stretch: one in 1024 does
@@ -176,7 +178,7 @@ def files_in(folder: bytes, folders: list[bytes], links: list[bytes]) -> Iterato
                     ends = len(some.dangling) == _TOGETHER
                 else:
                     inode = status.st_ino
-                    some.found.append((entry.name, status.st_size, status.st_mtime_ns, inode))
+                    some.found.append((entry.name, status.st_size, int64(status.st_mtime_ns), inode))
                     ends = not inode & _ENDS or len(some.found) == _TOGETHER
                 if ends:
                     yield some

@@ -54,10 +54,17 @@ class ProjectSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProjectRef:
-    """An existing project on the server."""
+    """An existing project on the server.
+
+    Attributes:
+        project_id: The server's number.
+        url: Where people work.
+        labeler: Whose answers alone count in it; None = everybody's.
+    """
 
     project_id: int
     url: str
+    labeler: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,7 @@ class PushCounts:
         deleted: The same, deleted because that was asked for, and nobody had worked on them.
         reopened: Closed tasks that the plan names again.
         overlap_changed: Tasks that want another number of labelers.
+        recounted: Tasks that the server took to be done although people are missing, or the other way round.
         data_changed: Tasks with another address or size of the image.
         duplicates_removed: Copies of a task, without work, that a lost answer of the server left behind.
     """
@@ -114,6 +122,7 @@ class PushCounts:
     overlap_changed: int = 0
     data_changed: int = 0
     duplicates_removed: int = 0
+    recounted: int = 0
 
     def __add__(self, other: PushCounts) -> PushCounts:
         """The counts of two projects together."""

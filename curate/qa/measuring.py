@@ -169,7 +169,9 @@ class _Material:
     def of(cls, tables: Tables, params: QualityParams) -> _Material:
         looked = answers.collect(tables.plan, tables.answers)
         count = len(looked)
-        names = answers.category_names(tables.annotations, tables.suggestions, tables.known)
+        in_rows = answers.category_names(tables.annotations, tables.suggestions, tables.known)
+        # A planted error may carry a name that no row has yet, and a row one that the taxonomy lost.
+        names = sorted({*in_rows, *tables.categories})
         drawn = answers.drawn(looked, tables.annotations, names)
         shown = answers.on_images(looked, tables.suggestions, names)
         known = answers.on_images(looked, tables.known, names)

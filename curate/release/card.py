@@ -9,7 +9,7 @@ from typing import Any, Literal
 import yaml
 
 from curate.records import Category
-from curate.release import card_labeling
+from curate.release import card_labeling, parquet
 
 _SIZES = (
     (1_000, "n<1K"),
@@ -104,7 +104,7 @@ def _front_matter(facts: CardFacts) -> str:
             {
                 "config_name": "default",
                 "data_files": [
-                    {"split": split, "path": f"data/{split}-*.parquet"}
+                    {"split": split, "path": parquet.pattern(split, facts.digest)}
                     for split, count in facts.images.items()
                     if count
                 ],

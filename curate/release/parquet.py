@@ -23,6 +23,7 @@ from curate.geometry import boxes, masks
 from curate.images.metadata import without_metadata
 from curate.release.content import Content
 
+DIGITS = 12  # of the content's digest in a file's name
 _SHARD_BYTES = 500_000_000  # the Hub's own limit for the shards it writes
 _GROUP_BYTES = 128_000_000  # of images in a row group, whatever `row_group_size` says
 _SEGMENTATION = pa.struct([("size", pa.list_(pa.int32())), ("counts", pa.string())])
@@ -91,11 +92,30 @@ def schema(categories: Sequence[str]) -> pa.Schema:
     return _COLUMNS.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
 
-def plan_shards(content: Content, splits: Sequence[str]) -> list[Shard]:
-    """Divide each split into files of about 500 MB of images.
+def pattern(split: str, digest: str) -> str:
+    """The glob of the files of a split, relative to the release folder: what the card names.
+
+    The digest stands in it because `datasets` keys its cache of a local folder by the folder's name and by
+    these patterns only, never by what the files hold: two releases in `data/release`, one after the other,
+    would share one key, and the second would be read as the first.
+
+    Args:
+        split: Name of the split.
+        digest: Of the release's content, hex.
+    """
+    return f"data/{split}-{digest[:DIGITS]}-*.parquet"
+
+
+def plan_shards(content: Content, splits: Sequence[str], *, digest: str) -> list[Shard]:
+    """Divide each split into files of about 500 MB of images, named as `pattern` says.
 
     Images stand in the order of their ids, which are hashes; only the first with an object goes to the
     front, so that a first look at a split shows one.
+
+    Args:
+        content: Images and objects.
+        splits: Split of each image.
+        digest: Of the content, hex; its first digits stand in the names.
 
     Raises:
         InputError: An image file has disappeared.
@@ -114,7 +134,10 @@ def plan_shards(content: Content, splits: Sequence[str]) -> list[Shard]:
         part = np.minimum(before * count // max(1, int(sizes[members].sum())), count - 1)
         filled = np.unique(part)
         shards += [
-            Shard(f"data/{split}-{number:05d}-of-{len(filled):05d}.parquet", members[part == which])
+            Shard(
+                pattern(split, digest).replace("*", f"{number:05d}-of-{len(filled):05d}"),
+                members[part == which],
+            )
             for number, which in enumerate(filled)
         ]
     return sorted(shards, key=lambda shard: shard.name)

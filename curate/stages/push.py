@@ -163,6 +163,7 @@ def _report(drafts: Sequence[TaskDraft], counts: PushCounts, projects: int) -> S
         ("opened again", counts.reopened),
         ("deleted", counts.deleted),
         ("with another number of labelers", counts.overlap_changed),
+        ("done or open by the count of people", counts.recounted),
     )
     return StageReport(
         "push",

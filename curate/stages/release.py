@@ -73,7 +73,7 @@ def run(
     split_of = _split(params, content)
     release = _Release(params, content, split_of, content_digest(content, split_of))
     with replacing_folder(outputs.folder) as folder:
-        _write_data(folder, content, split_of, params.row_group_size)
+        _write_data(folder, release, params.row_group_size)
         (folder / "README.md").write_text(
             card.render(_facts(release, inputs, categories, labelers)), encoding="utf-8"
         )
@@ -128,8 +128,9 @@ def _split(params: ReleaseParams, content: Content) -> list[str]:
     return split_of
 
 
-def _write_data(folder: Path, content: Content, split_of: list[str], row_group_size: int) -> None:
-    shards = parquet.plan_shards(content, split_of)
+def _write_data(folder: Path, release: _Release, row_group_size: int) -> None:
+    content, split_of = release.content, release.split_of
+    shards = parquet.plan_shards(content, split_of, digest=release.digest)
     written = (
         image
         for shard in shards

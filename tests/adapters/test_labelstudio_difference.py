@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from curate.adapters.labelstudio import wanted_tasks
-from curate.adapters.labelstudio.difference import CLOSED, MARK, Existing, batch_mark, compare
+from curate.adapters.labelstudio.difference import CLOSED, MARK, Existing, Offer, batch_mark, compare, offer
 from curate.adapters.labelstudio.storage import LocalFiles
 from curate.adapters.labelstudio.wanted_tasks import Wanted
 from curate.errors import AnnotationToolError
@@ -37,7 +37,10 @@ def wanted(*tasks: TaskDraft) -> list[Wanted]:
 
 def existing(item: Wanted, number: int = 1, **changes: Any) -> Existing:
     there = Existing(number, item.task_id, item.data, item.overlap, int(item.suggested), 0)
-    return replace(there, **changes)
+    there = replace(there, **changes)
+    if there.answers and "people" not in changes:
+        there = replace(there, people=frozenset(f"person {n}" for n in range(there.answers)))
+    return there if "labeled" in changes else replace(there, labeled=len(there.people) >= there.overlap)
 
 
 def test_the_images_address_is_below_the_folder_that_is_served() -> None:
@@ -116,7 +119,7 @@ def test_a_closed_task_is_closed_once_and_opened_when_its_image_returns() -> Non
     assert compare([closed], []).empty
     assert compare([closed], []).surplus == 1
     opened = compare([closed], [item])
-    assert (opened.reopen, opened.overlap, opened.replace) == ((closed,), ((closed, 1),), ())
+    assert (opened.reopen, opened.offers, opened.replace) == ((closed,), (Offer(closed, 1, False),), ())
     half = existing(item, data={**item.data, CLOSED: "yes"})  # killed before the server was told
     assert compare([half], []).close == (half,)
     assert not compare([half], [item]).empty
@@ -173,7 +176,59 @@ def test_examples_and_counts_tell_what_would_be_done() -> None:
 def test_another_number_of_labelers() -> None:
     items = wanted(task(overlap=2))
     there = existing(items[0], overlap=1)
-    assert compare([there], items).overlap == ((there, 2),)
+    assert compare([there], items).offers == (Offer(there, 2, labeled=False),)
+
+
+@pytest.mark.parametrize(
+    ("wanted_people", "answers", "who", "overlap", "done"),
+    [
+        (2, 0, "", 2, False),
+        (2, 1, "a", 2, False),
+        (2, 2, "ab", 2, True),
+        (2, 2, "a", 3, False),  # a answered twice: the server would offer it to nobody any more
+        (2, 3, "ab", 3, True),
+        (1, 2, "a", 2, True),
+        (1, 3, "abc", 1, True),
+        (3, 3, "ab", 4, False),
+    ],
+)
+def test_a_task_is_done_when_enough_people_answered_not_when_enough_answers_are_there(
+    wanted_people: int, answers: int, who: str, overlap: int, *, done: bool
+) -> None:
+    items = wanted(task(overlap=wanted_people))
+    there = existing(items[0], answers=answers, people=frozenset(who))
+    due = offer(there, wanted_people)
+    assert (due.overlap, due.labeled) == (overlap, done)
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_a_task_that_was_closed_or_opened_wrongly_is_healed(*, wrong: bool) -> None:
+    (item,) = wanted(task(overlap=2))
+    who = frozenset("a" if wrong else "ab")  # closed while one is missing; open while nobody is
+    there = existing(item, answers=2, people=who, labeled=wrong)
+    difference = compare([there], [item])
+    assert [due.labeled for due in difference.offers] == [not wrong]
+    assert (difference.counts().recounted, difference.counts().overlap_changed) == (1, 0)
+    assert "open -> done" in difference.explain() or "done -> open" in difference.explain()
+    (due,) = difference.offers
+    assert compare([replace(there, overlap=due.overlap, labeled=due.labeled)], [item]).empty
+
+
+def test_people_who_answered_a_copy_have_answered() -> None:
+    (item,) = wanted(task(overlap=2))
+    kept = existing(item, 1, answers=1, people=frozenset("a"))
+    copy = existing(item, 2, answers=1, people=frozenset("b"))
+    assert offer(kept, 2, [copy]) == Offer(kept, 1, labeled=True)
+    again = replace(copy, people=frozenset("a"))
+    assert offer(kept, 2, [again]) == Offer(kept, 2, labeled=False)
+
+
+def test_in_a_labelers_own_project_only_that_person_counts() -> None:
+    (item,) = wanted(task())
+    strange = existing(item, answers=1, people=frozenset(["ann@x.invalid"]), labeled=True)
+    (due,) = compare([strange], [item], labeler="ben@x.invalid").offers
+    assert (due.overlap, due.labeled) == (2, False)  # ben is still offered it
+    assert compare([strange], [item], labeler="ann@x.invalid").empty
 
 
 def test_of_a_doubled_task_the_one_with_work_stays() -> None:

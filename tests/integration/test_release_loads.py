@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from curate.params import ReleaseParams
+from curate.records import StageReport
 from curate.stages import release
 from tests import builders
 from tests.builders import image_id
@@ -28,6 +31,7 @@ columns = ("category", "category_name", "bbox", "segmentation")
 print(json.dumps({
     "rows": {split: len(rows) for split, rows in loaded.items()},
     "names": feature.names,
+    "splits": {row["image_id"]: split for split, rows in loaded.items() for row in rows},
     "first": {**first["objects"], "mode": first["image"].mode, "size": first["image"].size},
     "objects": {
         row["image_id"]: [
@@ -40,12 +44,10 @@ print(json.dumps({
 """
 
 
-@pytest.mark.integration
-def test_load_dataset_opens_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    project = builders.small_project(tmp_path)
-    report = release.run(
-        ReleaseParams(name="unit-signs"),
+def released(**params: object) -> StageReport:
+    """The stage's report; the release stands in data/release."""
+    return release.run(
+        ReleaseParams.model_validate({"name": "unit-signs", **params}),
         inputs=release.Inputs(
             images=Path("data/dedupe/images.parquet"),
             consensus=Path("data/agreement/consensus.parquet"),
@@ -56,9 +58,13 @@ def test_load_dataset_opens_the_folder(tmp_path: Path, monkeypatch: pytest.Monke
         outputs=release.Outputs(folder=Path("data/release")),
         labelers="simulated",
     )
-    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path)}
+
+
+def read(folder: str, home: Path) -> dict[str, Any]:
+    """What a program of its own sees that reads `folder` with the cache under `home`."""
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(home / "cache"), "HF_HOME": str(home)}
     done = subprocess.run(
-        [sys.executable, "-c", READER, "data/release"],
+        [sys.executable, "-c", READER, folder],
         env={**os.environ, **offline},
         capture_output=True,
         text=True,
@@ -66,7 +72,15 @@ def test_load_dataset_opens_the_folder(tmp_path: Path, monkeypatch: pytest.Monke
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout.splitlines()[-1])
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.integration
+def test_load_dataset_opens_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    project = builders.small_project(tmp_path)
+    report = released()
+    seen = read("data/release", tmp_path)
     assert seen["rows"] == report.metrics["images"]
     assert seen["names"] == ["stop_sign", "parking_sign"]
     assert seen["first"]["mode"] == "RGB"
@@ -83,3 +97,22 @@ def test_load_dataset_opens_the_folder(tmp_path: Path, monkeypatch: pytest.Monke
         key: sorted(rows, key=str) for key, rows in expected.items()
     }
     assert image_id("copy") not in seen["objects"]
+
+
+@pytest.mark.integration
+def test_two_releases_in_one_folder_with_one_cache_are_two_datasets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`datasets` keys its cache by the folder's name and the card's patterns, not by the files."""
+    monkeypatch.chdir(tmp_path)
+    builders.small_project(tmp_path)
+    for seed, validation_share in ((0, 0.15), (3, 0.3)):
+        report = released(seed=seed, validation_share=validation_share)
+        seen = read("data/release", tmp_path)
+        expected = {
+            key: path.name.partition("-")[0]
+            for path in Path("data/release/data").glob("*.parquet")
+            for key in pq.read_table(path).column("image_id").to_pylist()
+        }
+        assert seen["splits"] == expected
+        assert seen["rows"] == report.metrics["images"]

@@ -60,8 +60,8 @@ def test_the_front_matter_is_what_the_hub_reads() -> None:
             {
                 "config_name": "default",
                 "data_files": [
-                    {"split": "train", "path": "data/train-*.parquet"},
-                    {"split": "validation", "path": "data/validation-*.parquet"},
+                    {"split": "train", "path": "data/train-dddddddddddd-*.parquet"},
+                    {"split": "validation", "path": "data/validation-dddddddddddd-*.parquet"},
                 ],  # an empty split has no files
             }
         ],

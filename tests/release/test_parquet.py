@@ -17,6 +17,7 @@ from tests.builders import HEIGHT, WIDTH, image, scene, write_jpeg
 from tests.release.contents import content
 
 BOX, FAR = (10.0, 10.0, 50.0, 50.0), (60.5, 10.25, 90.0, 50.0)
+DIGEST = "5" * 64
 WORK = {"one": [("stop_sign", BOX), ("parking_sign", FAR)], **{f"empty {i}": [] for i in range(6)}}
 
 
@@ -37,7 +38,7 @@ def with_masks(made: Content, rles: list[str | None]) -> Content:
 
 
 def written(made: Content, splits: list[str], *, row_group_size: int = 100) -> dict[str, pq.ParquetFile]:
-    shards = parquet.plan_shards(made, splits)
+    shards = parquet.plan_shards(made, splits, digest=DIGEST)
     counts = {}
     for shard in shards:
         counts[shard.name] = sum(
@@ -49,7 +50,7 @@ def written(made: Content, splits: list[str], *, row_group_size: int = 100) -> d
 
 def test_rows_hold_the_image_and_its_objects(project: Content) -> None:
     files = written(project, ["train"] * 7)
-    rows = files["data/train-00000-of-00001.parquet"].read().to_pylist()
+    rows = files[f"data/train-{DIGEST[:12]}-00000-of-00001.parquet"].read().to_pylist()
     assert len(rows) == 7
     row = rows[0]  # the first row of a split shows objects, wherever its id would stand
     assert row["image"]["bytes"] == Path(image("one").path or "").read_bytes()
@@ -70,7 +71,9 @@ def test_rows_hold_the_image_and_its_objects(project: Content) -> None:
 def test_an_object_without_mask_has_the_area_of_its_box(project: Content) -> None:
     made = with_masks(project, [None, None])
     objects = (
-        written(made, ["train"] * 7)["data/train-00000-of-00001.parquet"].read().to_pylist()[0]["objects"]
+        written(made, ["train"] * 7)[f"data/train-{DIGEST[:12]}-00000-of-00001.parquet"]
+        .read()
+        .to_pylist()[0]["objects"]
     )
     assert objects["segmentation"] == [None, None]
     np.testing.assert_allclose(objects["area"], [1600, 29.5 * 39.75])
@@ -96,7 +99,7 @@ def test_row_groups_and_files_are_bounded_in_bytes(project: Content, monkeypatch
     monkeypatch.setattr(parquet, "_GROUP_BYTES", int(1.5 * size))
     monkeypatch.setattr(parquet, "_SHARD_BYTES", int(2.5 * size))
     files = written(project, ["train"] * 7)
-    assert list(files) == [f"data/train-{i:05d}-of-00003.parquet" for i in range(3)]
+    assert list(files) == [f"data/train-{DIGEST[:12]}-{i:05d}-of-00003.parquet" for i in range(3)]
     rows = [row["image_id"] for file in files.values() for row in file.read().to_pylist()]
     assert sorted(rows) == project.images.column("image_id").to_pylist()
     for file in files.values():
@@ -106,14 +109,14 @@ def test_row_groups_and_files_are_bounded_in_bytes(project: Content, monkeypatch
 def test_each_split_has_its_files(project: Content) -> None:
     files = written(project, ["train", "test", "train", "validation", "train", "train", "train"])
     assert {name: file.metadata.num_rows for name, file in files.items()} == {
-        "data/test-00000-of-00001.parquet": 1,
-        "data/train-00000-of-00001.parquet": 5,
-        "data/validation-00000-of-00001.parquet": 1,
+        f"data/test-{DIGEST[:12]}-00000-of-00001.parquet": 1,
+        f"data/train-{DIGEST[:12]}-00000-of-00001.parquet": 5,
+        f"data/validation-{DIGEST[:12]}-00000-of-00001.parquet": 1,
     }
 
 
 def test_the_same_content_gives_the_same_bytes(project: Content) -> None:
-    name = "data/train-00000-of-00001.parquet"
+    name = f"data/train-{DIGEST[:12]}-00000-of-00001.parquet"
     written(project, ["train"] * 7)
     first = Path(name).read_bytes()
     written(project, ["train"] * 7)
@@ -122,13 +125,13 @@ def test_the_same_content_gives_the_same_bytes(project: Content) -> None:
 
 def test_a_vanished_image_is_named(project: Content) -> None:
     path = Path(image("one").path or "")
-    (shard,) = parquet.plan_shards(project, ["train"] * 7)
+    (shard,) = parquet.plan_shards(project, ["train"] * 7, digest=DIGEST)
     path.unlink()
     expected = f"{path} .* has disappeared: run dvc repro"
     with pytest.raises(InputError, match=expected):
         list(parquet.write_shard(Path(shard.name), shard, project, row_group_size=10))
     with pytest.raises(InputError, match=expected):
-        parquet.plan_shards(project, ["train"] * 7)
+        parquet.plan_shards(project, ["train"] * 7, digest=DIGEST)
 
 
 def test_a_damaged_mask_is_named(project: Content) -> None:

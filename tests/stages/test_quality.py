@@ -211,3 +211,39 @@ def test_gold_of_an_unknown_image_names_the_file(tmp_path: Path) -> None:
     builders.write_annotations(inputs.gold, [answering.known("elsewhere", "stop_sign", BOX)])
     with pytest.raises(InputError, match=r"gold\.parquet: row 0"):
         quality.run(QualityParams(), inputs=inputs, outputs=outputs)
+
+
+@pytest.mark.parametrize(
+    "taxonomy",
+    [
+        pytest.param("a_first_one stop_sign parking_sign", id="a category that no row has yet"),
+        pytest.param("stop_sign", id="a category that only rows have"),
+        pytest.param("halt parking_sign", id="a renamed category"),
+        pytest.param("a_first_one", id="none that rows have"),
+    ],
+)
+def test_categories_come_and_go(tmp_path: Path, taxonomy: str) -> None:
+    """Planted renames name what the taxonomy has today; rows keep what they were drawn with."""
+    inputs, outputs = project(tmp_path)
+    plan = tables.read(inputs.plan, schema.PLAN).to_pylist()
+    for row in plan:
+        row["seeded_kind"] = row["seeded_kind"] and "category"
+    tables.write_rows(plan, inputs.plan, schema.PLAN)
+    inputs.taxonomy.write_text(
+        "categories:\n"
+        + "".join(
+            f"  - {{id: {number}, name: {name}, prompts: [{name}], threshold: 0.4, color: '#e6194b'}}\n"
+            for number, name in enumerate(taxonomy.split())
+        )
+    )
+    gold = {"gold": None} if "stop_sign" not in taxonomy else {}
+    kept = {name: getattr(inputs, name) for name in quality.Inputs.__slots__}
+    if taxonomy == "stop_sign":  # nothing to be renamed to: the plan is of another taxonomy
+        with pytest.raises(TableError, match="the taxonomy has one category"):
+            quality.run(QualityParams(bootstrap=0), inputs=inputs, outputs=outputs)
+        return
+    report = quality.run(
+        QualityParams(bootstrap=0), inputs=quality.Inputs(**{**kept, **gold}), outputs=outputs
+    )
+    assert report.metrics["seeded_errors"]["category"]["n"] == 8
+    assert report.metrics["suggestions"]["all"]["suggestions"] == 88

@@ -45,11 +45,12 @@ def run(**params: Any) -> StageReport:
 @pytest.mark.usefixtures("project")
 def test_the_folder_is_complete() -> None:
     report = run()
+    digest = report.metrics["digest"][:12]
     assert sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()) == [
         ".gitattributes", "README.md",
-        "data/test-00000-of-00001.parquet",
-        "data/train-00000-of-00001.parquet",
-        "data/validation-00000-of-00001.parquet",
+        f"data/test-{digest}-00000-of-00001.parquet",
+        f"data/train-{digest}-00000-of-00001.parquet",
+        f"data/validation-{digest}-00000-of-00001.parquet",
         "release.json",
     ]  # fmt: skip
     assert report.metrics["images"] == {"train": 4, "validation": 1, "test": 1}
@@ -97,7 +98,9 @@ def test_the_digest_does_not_know_the_form_of_the_files() -> None:
 def test_shares_of_zero_leave_one_split() -> None:
     report = run(validation_share=0.0, test_share=0.0)
     assert report.metrics["images"] == {"train": 6, "validation": 0, "test": 0}
-    assert [path.name for path in FOLDER.glob("data/*")] == ["train-00000-of-00001.parquet"]
+    assert [path.name for path in FOLDER.glob("data/*")] == [
+        f"train-{report.metrics['digest'][:12]}-00000-of-00001.parquet"
+    ]
     assert "validation" not in (FOLDER / "README.md").read_text().split("---")[1]
 
 

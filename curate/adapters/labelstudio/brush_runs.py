@@ -6,12 +6,10 @@ A mask is told by the intervals [start, end) of its pixels, counted along the ro
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from curate.compiled import compiled
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]  # pixels in the order of the lines
@@ -22,15 +20,8 @@ _LENGTH_BITS, _WORD_SIZE_BITS, _RUN_SIZE_BITS, _SIZES = 32, 5, 4, 4
 _SHORTEST = 14  # bits of the shortest repeated run
 _HEADER = _LENGTH_BITS + _WORD_SIZE_BITS + _SIZES * _RUN_SIZE_BITS
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
-
-def _compiled(function: Function) -> Function:
-    found: Function = njit(cache=True, nogil=True)(function)
-    return found
-
-
-@_compiled
+@compiled
 def _bits(data: Bytes, at: int, count: int) -> int:
     """At most 32 bits from bit `at` on, most significant first; the caller knows that they are there."""
     value = 0
@@ -41,7 +32,7 @@ def _bits(data: Bytes, at: int, count: int) -> int:
     return (value >> (last * 8 - at - count)) & ((1 << count) - 1)
 
 
-@_compiled
+@compiled
 def _joined(found: Places, used: int, start: int, end: int) -> int:
     """Add an interval behind the last one, or make that longer; the new number of entries."""
     if used and found[used - 1] == start:
@@ -51,7 +42,7 @@ def _joined(found: Places, used: int, start: int, end: int) -> int:
     return used + 2
 
 
-@_compiled
+@compiled
 def _noted(  # noqa: PLR0917 - compiled functions take no keywords
     data: Bytes, at: int, word: int, length: int, repeated: bool, found: Places, used: int
 ) -> int:
@@ -68,7 +59,7 @@ def _noted(  # noqa: PLR0917 - compiled functions take no keywords
     return used
 
 
-@_compiled
+@compiled
 def opaque(data: Bytes) -> tuple[int, Places]:
     """Read a brush's bytes.
 
@@ -106,7 +97,7 @@ def opaque(data: Bytes) -> tuple[int, Places]:
     return total // _CHANNELS, found[:used]
 
 
-@_compiled
+@compiled
 def _toggles(edges: Places, line: int, length: int, first: int, into: Places) -> tuple[int, int]:
     """The places in one line where the mask begins or ends, and the first interval that the next may need."""
     begin, end = line * length, (line + 1) * length
@@ -121,7 +112,7 @@ def _toggles(edges: Places, line: int, length: int, first: int, into: Places) ->
     return count, at
 
 
-@_compiled
+@compiled
 def _walk(  # noqa: PLR0917 - compiled functions take no keywords
     edges: Places, length: int, lines: int, starts: Places, out: Places, fill: bool
 ) -> None:
@@ -161,7 +152,7 @@ def _walk(  # noqa: PLR0917 - compiled functions take no keywords
         line += 1
 
 
-@_compiled
+@compiled
 def crossed(edges: Places, length: int, lines: int) -> Places:
     """The same mask's intervals, counted along the lines that cross these: rows to columns, and back.
 
@@ -189,7 +180,7 @@ def crossed(edges: Places, length: int, lines: int) -> Places:
     return out[:used]
 
 
-@_compiled
+@compiled
 def coco_counts(edges: Places, pixels: int) -> Bytes:
     """COCO's compressed counts of intervals down the columns.
 
@@ -219,7 +210,7 @@ def coco_counts(edges: Places, pixels: int) -> Bytes:
     return text[:at]
 
 
-@_compiled
+@compiled
 def _write(out: Bytes, at: int, value: int, count: int) -> int:
     for shift in range(count - 1, -1, -1):
         out[at >> 3] |= ((value >> shift) & 1) << (7 - (at & 7))
@@ -227,7 +218,7 @@ def _write(out: Bytes, at: int, value: int, count: int) -> int:
     return at
 
 
-@_compiled
+@compiled
 def brush_bytes(edges: Places, pixels: int) -> Bytes:
     """A brush's bytes of intervals along the rows, as the SDK writes them: run sizes 3, 4, 8 and 16 bits.
 

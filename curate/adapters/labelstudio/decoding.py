@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from curate.adapters.labelstudio import codec, reading
+from curate.adapters.labelstudio import codec, people, reading
 from curate.adapters.labelstudio.cache import Answer
 from curate.adapters.labelstudio.fetch import Reader, Task
 from curate.records import derived_id
-
-_NOBODY = "deleted account"  # of whom the server keeps the work and no name
-_CREATOR = re.compile(r"(\S+), \d+\s*$")
 
 
 def decoded(task: Task, users: Mapping[int, str], categories: Sequence[str]) -> list[Answer]:
@@ -22,8 +18,9 @@ def decoded(task: Task, users: Mapping[int, str], categories: Sequence[str]) -> 
     if "task_id" not in data or "image_id" not in data:
         return []
     found: list[Answer] = []
-    for answer in task["annotations"]:
-        work = _work(data, answer, _person(answer, users))
+    names = people.names(str(data["task_id"]), task["annotations"], users)
+    for answer, name in zip(task["annotations"], names, strict=True):
+        work = _work(data, answer, name)
         read = reading.read(work, categories)
         content = {
             **_content(work, "skipped" if work.skipped else "submitted", read),
@@ -48,14 +45,6 @@ def decoded(task: Task, users: Mapping[int, str], categories: Sequence[str]) -> 
             )
         )
     return found
-
-
-def _person(answer: Mapping[str, Any], users: Mapping[int, str]) -> str:
-    """The person's e-mail, also of somebody who is no member any more."""
-    if answer["completed_by"] in users:
-        return users[answer["completed_by"]]
-    creator = _CREATOR.search(answer.get("created_username") or "")
-    return creator[1] if creator else _NOBODY
 
 
 def _work(data: Mapping[str, Any], answer: Mapping[str, Any], person: str) -> reading.Work:

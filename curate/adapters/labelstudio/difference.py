@@ -36,6 +36,8 @@ class Existing:
         overlap: Labelers that it wants.
         predictions: Suggestions that it has.
         answers: Submitted and skipped work of people.
+        people: Who gave those answers: who answered twice is one.
+        labeled: The server takes it to be done, and offers it to nobody.
         drafted: Somebody began and has not submitted; only known where it matters.
     """
 
@@ -45,6 +47,8 @@ class Existing:
     overlap: int
     predictions: int
     answers: int
+    people: frozenset[str] = frozenset()
+    labeled: bool = False
     drafted: bool = False
 
     @property
@@ -59,6 +63,53 @@ class Existing:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What the server must be told so that a task is offered to as many more people as it needs.
+
+    The server stops offering a task that holds as many answers as it wants labelers, whoever gave them, but
+    takes it to be done by the number of accounts. So its number of labelers is that of the plan and one more
+    for each answer that brought no new person.
+
+    Attributes:
+        task: The task.
+        overlap: Number of labelers to set.
+        labeled: Whether enough people have answered.
+    """
+
+    task: Existing
+    overlap: int
+    labeled: bool
+
+    @property
+    def differs(self) -> bool:
+        """Whether the server says something else."""
+        return (self.task.overlap, self.task.labeled) != (self.overlap, self.labeled)
+
+    @property
+    def recounted(self) -> bool:
+        """Whether the server's own number of labelers says something else about the task than it does."""
+        return self.task.labeled != (len(self.task.people) >= self.task.overlap)
+
+
+def offer(kept: Existing, wanted: int, copies: Sequence[Existing] = (), labeler: str | None = None) -> Offer:
+    """How a task must be offered.
+
+    Args:
+        kept: The task that stays open for its key.
+        wanted: People who must answer.
+        copies: Other tasks of the key, whose answers are read as well.
+        labeler: The only person who counts; None = everybody.
+    """
+    own = frozenset({labeler}) if labeler is not None else None
+    here = kept.people if own is None else kept.people & own
+    everybody = frozenset[str]().union(
+        here, *(copy.people if own is None else copy.people & own for copy in copies)
+    )
+    overlap = wanted + (kept.answers - len(here)) - (len(everybody) - len(here))
+    return Offer(kept, max(overlap, 1), labeled=len(everybody) >= wanted)
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """What is to be done.
 
@@ -67,7 +118,8 @@ class Difference:
         replace: Other suggestions, or not exactly one prediction.
         update: Other data, with the data to write.
         reopen: In the plan again.
-        overlap: Another number of labelers; also every reopened task.
+        offers: Another number of labelers, or done by another count than that of people; also every
+            reopened task.
         close: Not in the plan any more, or a copy that holds work: nobody is offered it.
         delete: Not in the plan any more, nobody's work, and deletion was asked for.
         copies: Copies without work.
@@ -79,7 +131,7 @@ class Difference:
     replace: tuple[tuple[Existing, Wanted], ...]
     update: tuple[tuple[Existing, dict[str, Any]], ...]
     reopen: tuple[Existing, ...]
-    overlap: tuple[tuple[Existing, int], ...]
+    offers: tuple[Offer, ...]
     close: tuple[Existing, ...]
     delete: tuple[Existing, ...]
     copies: tuple[Existing, ...]
@@ -89,7 +141,7 @@ class Difference:
     @property
     def empty(self) -> bool:
         """True if the server is as wanted."""
-        changed = (self.create, self.replace, self.update, self.reopen, self.overlap)
+        changed = (self.create, self.replace, self.update, self.reopen, self.offers)
         return not any((*changed, self.close, self.delete, self.copies))
 
     @property
@@ -107,7 +159,8 @@ class Difference:
             closed=len(self.close),
             deleted=len(self.delete),
             reopened=len(self.reopen),
-            overlap_changed=sum(task.overlap != NOBODY for task, _ in self.overlap),
+            overlap_changed=sum(one.task.overlap != NOBODY and not one.recounted for one in self.offers),
+            recounted=sum(one.recounted for one in self.offers),
             data_changed=len(self.update),
             duplicates_removed=len(self.copies),
         )
@@ -119,7 +172,7 @@ class Difference:
             ("new suggestions", (_name(task) for task, _ in self.replace)),
             ("new data", (_name(task) for task, _ in self.update)),
             ("reopen", map(_name, self.reopen)),
-            ("labelers", (f"{_name(task)}: {task.overlap} -> {number}" for task, number in self.overlap)),
+            ("labelers", map(_offered, self.offers)),
             ("close", map(_name, self.close)),
             ("delete", map(_name, self.delete)),
             ("remove a copy", map(_name, self.copies)),
@@ -133,13 +186,18 @@ class Difference:
 
 
 def compare(
-    existing: Sequence[Existing], wanted: Sequence[Wanted], *, removed: RemovedTasks = "close"
+    existing: Sequence[Existing],
+    wanted: Sequence[Wanted],
+    *,
+    removed: RemovedTasks = "close",
+    labeler: str | None = None,
 ) -> Difference:
     """Find what is missing, stale, closed, left over or twice on the server.
 
     A key that is there twice (a batch whose answer was lost can be applied late) keeps the task with the most
     work of people. Of the others, those without work go, and those with work are closed: both are read.
-    Tasks without a key were not made here and are left alone.
+    Tasks without a key were not made here and are left alone. `labeler` is whose project it is, if it is one
+    person's.
     """
     by_key: dict[str, list[Existing]] = {}
     for task in existing:
@@ -151,7 +209,7 @@ def compare(
         if not there:
             create.append(item)
             continue
-        pairs.append((there[0], item))
+        pairs.append((offer(there[0], item.overlap, there[1:], labeler), item))
         others = there[1:]
         copies += [task for task in others if not task.worked_on]
         close += [task for task in others if task.worked_on and not task.closed]
@@ -174,15 +232,16 @@ def batch_mark(items: Iterable[Wanted]) -> str:
     return _BATCH + hashlib.sha256(json.dumps(members).encode()).hexdigest()[:16]
 
 
-def _stale(pairs: Sequence[tuple[Existing, Wanted]]) -> dict[str, Any]:
+def _stale(pairs: Sequence[tuple[Offer, Wanted]]) -> dict[str, Any]:
     """What differs of tasks that are there."""
     batches: dict[str, list[Wanted]] = {}
-    for kept, item in pairs:
-        batches.setdefault(str(kept.data.get(MARK)), []).append(item)
+    for due, item in pairs:
+        batches.setdefault(str(due.task.data.get(MARK)), []).append(item)
     whole = {mark for mark, items in batches.items() if mark.startswith(_BATCH) and mark == batch_mark(items)}
-    found: dict[str, list[Any]] = {name: [] for name in ("replace", "update", "reopen", "overlap")}
+    found: dict[str, list[Any]] = {name: [] for name in ("replace", "update", "reopen", "offers")}
     unchanged = 0
-    for kept, item in pairs:
+    for due, item in pairs:
+        kept = due.task
         mark = kept.data.get(MARK)
         current = kept.predictions == item.suggested and (mark in whole or mark == item.data[MARK])
         data = {**kept.data, **item.data, MARK: mark if current else item.data[MARK]}
@@ -190,12 +249,12 @@ def _stale(pairs: Sequence[tuple[Existing, Wanted]]) -> dict[str, Any]:
             found["replace"].append((kept, item))
         if any(kept.data.get(name) != value for name, value in data.items() if name != MARK):
             found["update"].append((kept, {name: value for name, value in data.items() if name != CLOSED}))
-        elif current and not kept.data.get(CLOSED) and kept.overlap == item.overlap:
+        elif current and not kept.data.get(CLOSED) and not due.differs:
             unchanged += 1
         if kept.data.get(CLOSED):
             found["reopen"].append(kept)
-        if kept.overlap != item.overlap:
-            found["overlap"].append((kept, item.overlap))
+        if due.differs:
+            found["offers"].append(due)
     return {**{name: tuple(differing) for name, differing in found.items()}, "unchanged": unchanged}
 
 
@@ -209,6 +268,16 @@ def refuse(difference: Difference, url: str, rounds: int) -> AnnotationToolError
 
 def _ordered(copies: Iterable[Existing]) -> list[Existing]:
     return sorted(copies, key=lambda task: (-task.answers, not task.drafted, task.closed, task.number))
+
+
+def _offered(due: Offer) -> str:
+    done = ("open", "done")
+    changed = [f"{due.task.overlap} -> {due.overlap}"] if due.task.overlap != due.overlap else []
+    if due.recounted:
+        changed.append(
+            f"{done[due.task.labeled]} -> {done[due.labeled]}, {len(due.task.people)} people answered"
+        )
+    return f"{_name(due.task)}: {', '.join(changed)}"
 
 
 def _name(task: Existing) -> str:

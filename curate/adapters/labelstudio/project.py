@@ -61,7 +61,7 @@ def projects(client: Client, title: str) -> dict[str | None, ProjectRef]:
         labeler = named[len(title) + 2 : -1] if own else None
         if labeler in found:
             raise _twins(client, named)
-        found[labeler] = reference(client, number)
+        found[labeler] = reference(client, number, labeler)
     return found
 
 
@@ -82,9 +82,9 @@ def get(client: Client, number: int) -> Any:
     return client.get(f"/api/projects/{number}/", action="reading the project")
 
 
-def reference(client: Client, number: int) -> ProjectRef:
+def reference(client: Client, number: int, labeler: str | None = None) -> ProjectRef:
     """Number and address of a project."""
-    return ProjectRef(number, f"{client.connection.url}/projects/{number}/data")
+    return ProjectRef(number, f"{client.connection.url}/projects/{number}/data", labeler)
 
 
 def plan(client: Client, spec: ProjectSpec) -> tuple[Any | None, dict[str, Any]]:
@@ -136,7 +136,7 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage) -> ProjectRef:
             client.patch(f"/api/projects/{number}/", changed, action=f"updating the project {spec.title!r}")
     if not storage.needs_images:
         storage.connect(client, number)
-    return reference(client, number)
+    return reference(client, number, spec.labeler)
 
 
 def _record(client: Client, description: str | None, spec: ProjectSpec) -> str:

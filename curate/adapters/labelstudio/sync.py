@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from curate.adapters.labelstudio import batches, history, retry
+from curate.adapters.labelstudio import batches, history, people, retry
 from curate.adapters.labelstudio.client import Client, TransientError
 from curate.adapters.labelstudio.difference import (
     CLOSED,
@@ -36,10 +36,13 @@ from curate.ports import ProjectRef, PushCounts, RemovedTasks
 from curate.progress import track
 
 Item = TypeVar("Item")
-_PAGE = 1000  # tasks a page of the index
+_PAGE = 1000  # tasks per page of the index
+_NAMED_PAGE = 200  # as many numbers fit into an address
 _ROUNDS = 5  # of changes without a fault
 _AT_ONCE = 2  # single changes under way: the server works on the next while we read its last answer
-_INDEX_FIELDS = "id,data,overlap,total_annotations,cancelled_annotations,total_predictions"
+_INDEX_FIELDS = (
+    "id,data,overlap,is_labeled,annotators,total_annotations,cancelled_annotations,total_predictions"
+)
 _CLOSED_MARK = "yes"
 
 
@@ -80,10 +83,11 @@ def look(
     client: Client, project: ProjectRef, wanted: Sequence[Wanted], *, removed: RemovedTasks
 ) -> Difference:
     """What is to be done; changes nothing."""
-    there = index(client, project)
-    difference = compare(there, wanted, removed=removed)
+    there = _with_people(client, project, index(client, project))
+    difference = compare(there, wanted, removed=removed, labeler=project.labeler)
     if difference.copies or difference.delete:
-        return compare(_with_drafts(client, project, there), wanted, removed=removed)
+        there = _with_drafts(client, project, there)
+        return compare(there, wanted, removed=removed, labeler=project.labeler)
     return difference
 
 
@@ -112,6 +116,40 @@ def index(client: Client, project: ProjectRef) -> list[Existing]:
             return found
 
 
+def _with_people(client: Client, project: ProjectRef, tasks: Sequence[Existing]) -> list[Existing]:
+    """The same, with the names of the people where their number is not enough.
+
+    That is where somebody answered twice or an account was deleted, where a key has several tasks, and where
+    only one person counts.
+    """
+    keys = Counter(task.task_id for task in tasks)
+    unclear = [
+        task
+        for task in tasks
+        if task.answers
+        and (task.answers != len(task.people) or keys[task.task_id] > 1 or project.labeler is not None)
+    ]
+    if not unclear:
+        return list(tasks)
+    members = people.members(client)
+    known: dict[int, frozenset[str]] = {}
+    for part in batches.by_count(unclear, _NAMED_PAGE):
+        chosen = {"selectedItems": {"all": False, "included": [task.number for task in part]}}
+        reply = client.get(
+            "/api/tasks/",
+            action="reading who answered",
+            project=project.project_id,
+            page_size=_NAMED_PAGE,
+            query=json.dumps(chosen, separators=(",", ":")),
+            fields="all",
+            include=f"data,annotations,{people.FIELDS}",
+        )
+        for task in reply["tasks"]:
+            key = str(task["data"].get("task_id", ""))
+            known[int(task["id"])] = people.people(key, task["annotations"], members)
+    return [replace(task, people=known.get(task.number, task.people)) for task in tasks]
+
+
 def _with_drafts(client: Client, project: ProjectRef, tasks: Sequence[Existing]) -> list[Existing]:
     """The same, with what people have begun: asked for only before something is deleted."""
     begun = {"filter": "filter:tasks:draft_exists", "operator": "equal", "type": "Boolean", "value": True}
@@ -132,6 +170,8 @@ def _existing(task: dict[str, Any]) -> Existing:
         overlap=int(task["overlap"]),
         predictions=int(task["total_predictions"]),
         answers=int(task["total_annotations"]) + int(task["cancelled_annotations"]),
+        people=frozenset(map(str, task["annotators"])),
+        labeled=bool(task["is_labeled"]),
     )
 
 
@@ -171,8 +211,8 @@ def _apply(
         _mark(client, project, part, CLOSED, "")
     _each(
         "push: labelers",
-        difference.overlap,
-        lambda pair: _set_overlap(client, pair[0].number, pair[1], labeled=pair[0].answers >= pair[1]),
+        difference.offers,
+        lambda due: _set_overlap(client, due.task.number, due.overlap, labeled=due.labeled),
     )
     _create(client, project, difference.create, batch_size, pauses)
 

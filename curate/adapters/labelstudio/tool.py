@@ -79,7 +79,7 @@ class LabelStudioTool:
         if existing is None:
             difference = compare([], wanted)
         else:
-            there = project.reference(self._client, int(existing["id"]))
+            there = project.reference(self._client, int(existing["id"]), spec.labeler)
             difference = sync.look(self._client, there, wanted, removed=removed)
         wanted_tasks.check(difference.sent, len(difference.sent))
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from curate import compiled as door
 
 Words = NDArray[np.uint64]
 Counts = NDArray[np.int64]
@@ -66,18 +67,18 @@ class Bits(NamedTuple):
 
 # The loops allocate nothing, so no references to arrays need be counted: numba would do it with atomic
 # operations in the innermost loop, which is four times slower, and worse still on two threads.
-_OPTIONS = {"nogil": True, "cache": True, "boundscheck": False, "error_model": "numpy", "_nrt": False}
+_OPTIONS: dict[str, Any] = {"boundscheck": False, "error_model": "numpy", "_nrt": False}
 
 
 def compiled(function: Function) -> Function:
     """Compile when first called, keep the machine code on disk, run without the GIL."""
-    result: Function = njit(**_OPTIONS)(function)
+    result: Function = door.compiled(**_OPTIONS)(function)
     return result
 
 
 def inlined(function: Function) -> Function:
     """As `compiled`, put into the body of each caller."""
-    result: Function = njit(**_OPTIONS, inline="always")(function)
+    result: Function = door.compiled(**_OPTIONS, inline="always")(function)
     return result
 
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+
+from curate.compiled import cgutils, intrinsic, types
 
 LANES = 8
 _WORD = ir.IntType(64)

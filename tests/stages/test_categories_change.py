@@ -1,0 +1,77 @@
+"""Every stage after a category came, went or was renamed: it goes on, or says so in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from curate.errors import ReleaseError
+from curate.labeling import threshold_fitting
+from curate.labeling.thresholds import Target
+from curate.params import AgreementParams, LabelStudioParams, QaParams, ReleaseParams
+from curate.stages import agreement, push, release, select
+from tests import builders
+from tests.fakes import FakeAnnotationTool
+
+IMAGES = Path("data/dedupe/images.parquet")
+SUGGESTIONS = Path("data/autolabel/annotations.parquet")
+PLAN, PULLED = Path("data/select/plan.parquet"), Path("data/pull/annotations.parquet")
+CONSENSUS, TAXONOMY = Path("data/agreement/consensus.parquet"), Path("taxonomy.yaml")
+
+
+def taxonomy(*names: str) -> None:
+    rows = (
+        f'  - {{id: {number}, name: {name}, prompts: [{name}], threshold: 0.4, color: "#e6194b"}}\n'
+        for number, name in enumerate(names)
+    )
+    TAXONOMY.write_text("categories:\n" + "".join(rows))
+
+
+@pytest.mark.parametrize(
+    ("names", "lost"),
+    [
+        pytest.param(("new", "stop_sign", "parking_sign"), None, id="no row has it yet"),
+        pytest.param(("stop_sign",), "parking_sign", id="only rows have it"),
+        pytest.param(("halt", "parking_sign"), "stop_sign", id="renamed"),
+        pytest.param(("new",), "_sign", id="none that rows have"),
+    ],
+)
+def test_stages_go_on_or_name_the_category(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], lost: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    builders.small_project(tmp_path)
+    taxonomy(*names)
+    planned = select.run(
+        QaParams(uncertain=2, rare_floor=2, seeded_errors=0.9, overlap_share=0),
+        inputs=select.Inputs(IMAGES, SUGGESTIONS, TAXONOMY),
+        outputs=select.Outputs(PLAN, Path("plots")),
+    )
+    assert dict(planned.counts)["tasks"] == 6
+    push.run(
+        LabelStudioParams(project="unit"),
+        inputs=push.inputs(TAXONOMY),
+        outputs=push.Outputs(push.RECEIPT),
+        ports=push.Ports(FakeAnnotationTool()),
+    )
+    agreed = agreement.run(
+        AgreementParams(),
+        inputs=agreement.Inputs(IMAGES, SUGGESTIONS, PLAN, PULLED, TAXONOMY),
+        outputs=agreement.Outputs(CONSENSUS, CONSENSUS.with_name("p"), Path("queue.csv"), Path("plots")),
+    )
+    assert dict(agreed.counts)["images"] == 6
+    fitted = threshold_fitting.run(SUGGESTIONS, PULLED, TAXONOMY, target=Target(0.9, 0.95), iou_threshold=0.5)
+    assert [fit.category for fit in fitted.fits] == list(names)
+    inputs = release.Inputs(IMAGES, CONSENSUS, TAXONOMY, Path("metrics/agreement.json"), SUGGESTIONS)
+
+    def released() -> None:
+        release.run(
+            ReleaseParams(), inputs=inputs, outputs=release.Outputs(Path("data/release")), labelers="people"
+        )
+
+    if lost is None:
+        released()
+    else:
+        with pytest.raises(ReleaseError, match=f"the category '.*{lost}', which the taxonomy does not name"):
+            released()
