@@ -31,8 +31,8 @@ _MIN_CONTRAST: Final = 6.0  # levels; blocks with less contrast than this count 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-# Sums may be taken in any order, or no loop over pixels could use the processor's vectors: the last digits may
-# differ between processors, but never between batches on one.
+# Sums may be taken in any order, or no loop over pixels could use the processor's vectors: the last digits
+# may differ between processors, but never between batches on one.
 vectorized: Final[Callable[[Function], Function]] = compiled(fastmath={"reassoc", "nsz"})
 
 
@@ -175,7 +175,7 @@ def _weigh(first: Floats, second: Floats, inside: Floats, weights: Floats) -> No
 
 @vectorized
 def _equations(second: Floats, at: Samples, weights: Floats, rows: Floats) -> None:
-    """Fill the weighted equations (9, N) of one step: a row for each unknown, the last what they must give."""
+    """Fill the weighted equations (9, N) of one step: a row for each unknown, then what they must give."""
     side = second.shape[0]
     for y in range(side):
         v = np.float32((y + 0.5) / side - 0.5)
