@@ -124,6 +124,7 @@ def _of_groups(features: Features, pairs: Pairs, verified: Verified) -> Pairs:
     grouping = group(
         every.take(verified.same),
         linkage="keeper",
+        variants="keep",
         keep=np.zeros(len(order), dtype=np.bool_),
         same=nobody,
         different=nobody,

@@ -21,21 +21,22 @@ from numpy.typing import NDArray
 
 from curate import schema, tables
 from curate.dedupe import candidates as search
-from curate.dedupe import decisions, dedupe_columns, groups, hashes, index, known, roster
+from curate.dedupe import decisions, dedupe_columns, groups, hashes, index, known, roster, verify
 from curate.dedupe.candidates import Searcher
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.decisions import Resolved
 from curate.dedupe.dedupe_columns import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS, Matches
-from curate.dedupe.keepers import Merits
+from curate.dedupe.keepers import Comparisons, Merits
 from curate.dedupe.roster import Roster
-from curate.dedupe.search.neighbours import plan
+from curate.dedupe.search.neighbours import Pairs, plan
 from curate.dedupe.spreading import Spread, bytes_here
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
-from curate.stages import fingerprints, semantic
+from curate.stages import fingerprints, keeper_evidence, semantic
+from curate.stages.keeper_evidence import Looking
 from curate.stages.semantic import Encoder
 
 _MEMORY_SHARE: Final = 0.5  # of this machine's, for a search
@@ -115,7 +116,8 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         searcher=_searcher(job, recipe, len(images.rows), radius, images.folder / "search"),
     )
     merits = _merits(listed, said)
-    order = merits.take(images.rows).best_first()
+    comparisons = _originals(job, recipe, images, found.matches)
+    order = merits.take(images.rows).best_first(comparisons)
     best = images.rows[order]
     place = np.full(len(fit), -1, dtype=np.int64)
     place[best] = np.arange(len(best))
@@ -125,6 +127,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     grouping = groups.group(
         matches,
         linkage=params.linkage,
+        variants=params.variants,
         keep=merits.keep,
         same=_placed(said.same, place),
         different=_placed(said.different, place),
@@ -136,6 +139,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         merits,
         images.side.stored.phash[images.side.rows[order]],
         grouping,
+        comparisons.renamed(np.argsort(order)),
         dedupe_columns.ties(grouping, matches, hashes_of),
         params.prefer,
         said.drop,
@@ -192,6 +196,21 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
         rows = np.flatnonzero(fit)
         side = Side(fingerprints.features(shelf), shelf.find(job.listed.ids[rows]))
         return _Hashed(rows, side, lost, len(shelf) - before, shelf.folder)
+
+
+def _originals(job: _Job, recipe: Recipe, images: _Hashed, matches: Matches) -> Comparisons:
+    """Evidence for the original of each two images of which one may be dropped for the other."""
+    pairs = keeper_evidence.wanted(matches, job.params.variants)
+    on_disk = Pairs(images.side.rows[pairs.first], images.side.rows[pairs.second], pairs.hamming)
+    looking = Looking(
+        job.ports.engine, job.inputs.images, job.listed.ids, job.outputs.index / "originals.arrow"
+    )
+    found = looking.compare(
+        images.rows[pairs.first],
+        images.rows[pairs.second],
+        verify.placements(images.side.stored, on_disk, recipe),
+    )
+    return replace(found, first=pairs.first, second=pairs.second)
 
 
 def _searcher(job: _Job, recipe: Recipe, count: int, radius: int, folder: Path) -> Searcher:
@@ -306,6 +325,8 @@ def _report(result: Verdicts, reasons: Counter[str], found: Found, further: Mapp
         ("near-duplicates dropped", reasons[NEAR_DUPLICATE]),
         ("groups", int((sizes > 1).sum())),
     ]
+    variants = int((result.ties.variant_of >= 0).sum())
+    counts += [("variants kept", variants)] * bool(variants)
     people, crashed = reasons[HUMAN], reasons[CRASHES]
     counts += [("dropped by people", people)] * bool(people) + [("crashed a decoder", crashed)] * bool(
         crashed
@@ -314,6 +335,7 @@ def _report(result: Verdicts, reasons: Counter[str], found: Found, further: Mapp
         **further,
         "dropped_by_reason": dict(sorted(reasons.items())),
         "duplicates_by_relation": dict(sorted(relations.items())),
+        "variants_kept": variants,
         "candidate_pairs": found.candidates,
         "verified_pairs": len(found.matches.first),
         "largest_group": int(sizes[sizes > 1].max(initial=0)),
