@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.compiled import compiled
-from curate.dedupe.search.simd import dot
+from curate.dedupe.vector_sums import dot
 
 Floats = NDArray[np.float32]
 UNKNOWNS: Final = 8  # six of the placement, gain, offset
