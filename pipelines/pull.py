@@ -18,6 +18,7 @@ def main(params: Params) -> StageReport:
         inputs=pull.Inputs(
             images=Path("data/dedupe/images.parquet"),
             plan=Path("data/select/plan.parquet"),
+            shown=Path("data/push/shown"),
             taxonomy=params.autolabel.taxonomy,
         ),
         outputs=pull.Outputs(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.errors import WaitingForPeopleError
@@ -22,6 +21,8 @@ from curate.ports.pulled import AnnotationReader, PullCounts, Snapshot, WantedTa
 from curate.qa import plan
 from curate.records import StageReport
 from curate.schema import TableSchema
+from curate.shown import record
+from curate.stages.answer_join import AnswerJoin
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,11 @@ class PullParams:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The images, the plan, and the taxonomy whose categories the labels must be."""
+    """The images, the plan, the record of what was shown, and the taxonomy that the labels must be of."""
 
     images: Path
     plan: Path
+    shown: Path
     taxonomy: Path
 
 
@@ -84,7 +86,9 @@ class _Tally:
         self.last_answers += row["outcome"] not in {"draft", "unattended"} and not row["superseded"]
 
     def _add(self, row: Mapping[str, Any]) -> None:
-        self.digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+        # Which part of the record an answer belongs to is no work of people.
+        work = {name: value for name, value in row.items() if name != "shown_id"}
+        self.digest.update(json.dumps(work, sort_keys=True).encode() + b"\n")
 
 
 def wanted(plan_table: Path, images: Path) -> Mapping[str, WantedTask]:
@@ -113,7 +117,7 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         AnnotationToolError: Unreachable, refused, or no such project.
         TableError: A table is damaged.
     """
-    control = _control(inputs.plan)
+    join = AnswerJoin(record.load(inputs.shown))
     known = set(tables.read(inputs.images, schema.IMAGES, columns=["image_id"])["image_id"].to_pylist())
     labels = [category.name for category in taxonomy.load(inputs.taxonomy)]
     tasks = wanted(inputs.plan, inputs.images)
@@ -121,19 +125,11 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         if snapshot.progress.slots_done < snapshot.progress.slots_needed and not params.qa.allow_partial:
             raise _waiting(snapshot.progress, snapshot.url)
         tally = _Tally()
-        _write(snapshot.annotations(), outputs.table, schema.ANNOTATIONS, known, tally.annotation)
-        answers = (
-            [{**row, "model_version": None} if row["task_id"] in control else row for row in piece]
-            for piece in snapshot.answers()
-        )
+        annotations = (list(map(join.annotation, piece)) for piece in snapshot.annotations())
+        _write(annotations, outputs.table, schema.ANNOTATIONS, known, tally.annotation)
+        answers = (list(map(join.answer, piece)) for piece in snapshot.answers())
         _write(answers, outputs.answers, schema.ANSWERS, known, tally.answer)
-        return _report(snapshot, tally)
-
-
-def _control(path: Path) -> frozenset[str]:
-    """Tasks that are shown without suggestions, whatever the model says."""
-    slots = tables.read(path, schema.PLAN, columns=["task_id", "arm"])
-    return frozenset(slots.filter(pc.equal(slots["arm"], "control"))["task_id"].to_pylist())
+        return _report(snapshot, tally, join)
 
 
 def _waiting(progress: Progress, url: str) -> WaitingForPeopleError:
@@ -160,7 +156,7 @@ def _write(
             writer.write(pa.Table.from_pylist(list(kept), schema=columns.arrow))
 
 
-def _report(snapshot: Snapshot, tally: _Tally) -> StageReport:
+def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin) -> StageReport:
     progress, counts = snapshot.progress, snapshot.counts
     return StageReport(
         "pull",
@@ -170,7 +166,6 @@ def _report(snapshot: Snapshot, tally: _Tally) -> StageReport:
             ("answers", tally.last_answers),
             ("objects", tally.outcomes["object"]),
             ("skipped", tally.outcomes["skipped"]),
-            *_remarks(counts),
         ),
         {
             "snapshot": tally.digest.hexdigest(),
@@ -187,27 +182,32 @@ def _report(snapshot: Snapshot, tally: _Tally) -> StageReport:
             "unattended": sum(counts.unattended.values()),
             "foreign_tasks": counts.foreign_tasks,
             "edited_tasks": counts.edited_tasks,
+            "not_joined": dict(sorted(join.not_joined.items())),
             "objects_from_suggestions": tally.from_suggestions,
             "objects_with_mask": tally.with_mask,
             "objects_with_polygon": tally.with_polygon,
             "objects_by_annotator": dict(sorted(tally.people.items())),
         },
-        (("tasks read", counts.tasks_read),),
+        (("tasks read", counts.tasks_read), *_remarks(counts, join)),
     )
 
 
-def _remarks(counts: PullCounts) -> list[tuple[str, int]]:
+def _remarks(counts: PullCounts, join: AnswerJoin) -> list[tuple[str, int]]:
     """What somebody should know of: whatever is not as it should be, counted and named."""
     remarks = [
         (f"unreadable answers, held back ({_named(counts.unreadable)})", counts.n_unreadable),
         (
-            f"answers made without a page, not counted ({_named(counts.unattended)})",
+            f"answers made without a page, no looks ({_named(counts.unattended)})",
             sum(counts.unattended.values()),
         ),
         (f"regions kept raw ({_named(counts.raw_regions)})", sum(counts.raw_regions.values())),
         ("tasks that push did not make", counts.foreign_tasks),
         ("tasks that were edited on the server", counts.edited_tasks),
         *((f"times: {kind}", number) for kind, number in counts.corrected.items()),
+        (
+            f"answers not joined to what was shown ({_named(dict(sorted(join.not_joined.items())))})",
+            join.not_joined.total(),
+        ),
     ]
     return [(text, number) for text, number in remarks if number]
 

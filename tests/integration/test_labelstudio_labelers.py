@@ -19,7 +19,7 @@ from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
 from curate.ports import ProjectRef, ProjectSpec, TaskDraft
-from curate.qa import tasks
+from curate.qa import task_drafts
 from curate.records import Annotation
 from demo import labelers
 from tests import builders
@@ -58,7 +58,7 @@ def push(labelstudio: Connection, title: str) -> tuple[ProjectRef, list[TaskDraf
     tool = LabelStudioTool(labelstudio)
     categories = taxonomy.load(Path("taxonomy.yaml"))
     reference = tool.ensure_project(ProjectSpec(title, categories, "", 2, Path("data/ingest/images")))
-    drafts = tasks.draft_tasks(slots, images, map(Annotation.from_row, rows))
+    drafts = task_drafts.draft_tasks(slots, images, map(Annotation.from_row, rows))
     tool.push_tasks(reference, drafts)
     return reference, drafts
 

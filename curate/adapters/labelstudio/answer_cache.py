@@ -21,6 +21,7 @@ from curate import fingerprint, tables
 from curate.errors import StorageError
 from curate.schema import SCHEMA_VERSION
 
+_CODE = "curate.adapters.labelstudio.answers"
 _BUSY_S = 300.0  # another pull of the same project may be running
 _NOT_DAMAGE = ("locked", "full", "readonly", "unable to open", "disk I/O")
 _TABLES = """
@@ -118,7 +119,7 @@ def opened(path: Path | None, *, state: object) -> Iterator[Cache]:
         DamagedError: What is in the file cannot be read; the file is gone.
         StorageError: The file cannot be written, or is in use for long.
     """
-    code = fingerprint.digest("curate.adapters.labelstudio.answers", "curate.adapters.labelstudio.people")
+    code = fingerprint.digest(_CODE, without=fingerprint.DECIDES_NOTHING)
     whole = hashlib.sha256(json.dumps([state, SCHEMA_VERSION, code]).encode()).hexdigest()
     try:
         if path is not None:

@@ -20,12 +20,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from curate.adapters.labelstudio import answer_cache, answers, history, label_config, people, task_pages
+from curate.adapters.labelstudio import answer_cache, answers, label_config, people, task_pages
 from curate.adapters.labelstudio.answer_cache import Cache, DamagedError
 from curate.adapters.labelstudio.answers import Context
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.decode_regions import MovedBox
-from curate.adapters.labelstudio.history import Shown
 from curate.adapters.labelstudio.task_pages import Task
 from curate.errors import AnnotationToolError
 from curate.ports import Progress, ProjectRef
@@ -76,11 +75,7 @@ def pull(
         except DamagedError:
             cache, counts = stack.enter_context(found.current(full=True))
         drafts = [row for one in projects for row in answers.drafts(client, one, wanted)]
-        known = {
-            one.project_id: history.read(record.get("description"))
-            for one, record in zip(projects, records, strict=True)
-        }
-        yield _Snapshot(cache, wanted, {p.project_id: p for p in projects}, known, drafts).made(counts)
+        yield _Snapshot(cache, wanted, {one.project_id: one for one in projects}, drafts).made(counts)
 
 
 def _labels(records: Sequence[Mapping[str, Any]], expected: Sequence[str] | None) -> list[str]:
@@ -244,7 +239,6 @@ class _Snapshot:
     cache: Cache
     wanted: Mapping[str, WantedTask]
     projects: Mapping[int, ProjectRef]
-    shown: Mapping[int, Sequence[Shown]]
     drafts: Sequence[tuple[int, dict[str, Any]]]
 
     def made(self, counts: PullCounts) -> Snapshot:
@@ -306,27 +300,16 @@ class _Snapshot:
 
     def _answers(self) -> Iterator[dict[str, Any]]:
         begun = ((n, False, row) for n, row in sorted(self.drafts, key=lambda one: one[1]["answer_id"]))
-        for number, old, row in heapq.merge(self.cache.answers(), begun, key=lambda one: one[2]["answer_id"]):
+        for _, old, row in heapq.merge(self.cache.answers(), begun, key=lambda one: one[2]["answer_id"]):
             if row["task_id"] in self.wanted:
                 kept = {name: row[name] for name in row if name != "counted"}
                 choices = [(name, values) for name, values in row["choices"]]  # as Arrow's maps want them
-                model = history.at(self.shown[number], row["created_at"])
-                version = model.model_version if model else None
-                said = {"choices": choices, "superseded": old, "model_version": version}
-                yield {**kept, **said, **self._digests(number, row)}
+                yield {**kept, "choices": choices, "superseded": old}
 
     def _annotations(self) -> Iterator[dict[str, Any]]:
-        for number, row in self.cache.rows():
+        for _, row in self.cache.rows():
             if row["task_id"] in self.wanted:
-                yield {**row, **self._digests(number, row)}
-
-    def _digests(self, project: int, row: Mapping[str, Any]) -> dict[str, str | None]:
-        """What the labeler was shown when the answer was given its present form."""
-        then = history.at(self.shown[project], row["updated_at"])
-        return {
-            "taxonomy_digest": then.taxonomy if then else None,
-            "guideline_digest": then.guideline if then else None,
-        }
+                yield row
 
 
 def _pieces(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from curate.adapters.labelstudio import image_storage, people, project, pull, push, wanted_tasks
+from curate.adapters.labelstudio import image_storage, people, project, pull, push, task_pages, wanted_tasks
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.decode_regions import MovedBox
@@ -48,6 +49,22 @@ class LabelStudioTool:
         self._client = Client(connection, timeout_s=timeout_s)
         self._storage = images or LocalFiles(images_root)
         self._batch_size, self._departed = batch_size, departed
+
+    def now(self) -> datetime:
+        """The server's time."""
+        self._client.get("/api/version", action="asking for the server's time")
+        return task_pages.server_time(self._client).astimezone(UTC)
+
+    def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
+        """Those of some tasks that the project shows just as drafted."""
+        there = self.projects(spec.title).get(spec.labeler)
+        if there is None or not tasks:
+            return frozenset()
+        names = tuple(category.name for category in spec.categories)
+        wanted = wanted_tasks.wanted_tasks(tasks, names, self._storage)
+        difference = push.look(self._client, there, wanted, removed="keep", departed=self._left())
+        other = {item.task_id for item in difference.sent}
+        return frozenset(task.task_id for task in tasks if task.task_id not in other)
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
         """Create the project, or adopt the one of that title."""
