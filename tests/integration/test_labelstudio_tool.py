@@ -232,7 +232,9 @@ def test_a_done_task_opens_again_when_more_people_are_wanted(
     for _ in drafts:
         task = session.get(f"/api/projects/{reference.project_id}/next", action="asking for work")
         offered.add(task["data"]["task_id"])
-        session.post(f"/api/tasks/{task['id']}/annotations/", {"result": []}, action="answering")
+        session.post(
+            f"/api/tasks/{task['id']}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
+        )
     assert single.task_id in offered
 
 
@@ -321,7 +323,9 @@ def test_a_project_of_an_earlier_version_gets_polygons_and_questions_and_keeps_i
     where = {"id": "w", "type": "choices", "from_name": "weather", "to_name": "image"}
     region = {**where, "value": {"choices": ["sun"]}}
     session = accounts.ensure_user(labelstudio, FIRST, PASSWORD)
-    session.post(f"/api/tasks/{number}/annotations/", {"result": [region]}, action="answering")
+    session.post(
+        f"/api/tasks/{number}/annotations/", {"result": [region], "lead_time": 1.0}, action="answering"
+    )
     with pytest.raises(AnnotationToolError, match="the control weather"):
         tool.ensure_project(replace(asked, choices=()))
 

@@ -21,7 +21,6 @@ from curate.records import derived_id
 
 DEPARTED: Final = Path("data/pull/departed.json")  # of a project
 FIELDS: Final = "id,completed_by,created_username,created_at,lead_time,result"  # of an answer, for all below
-_USERS: Final = 1000
 _CREATOR: Final = re.compile(r"(\S+), \d+\s*$")
 _DELETED: Final = "deleted account"
 _EDITS: Final = frozenset({"manual", "prediction-changed"})  # the `origin` of what a person drew or changed
@@ -29,7 +28,7 @@ _EDITS: Final = frozenset({"manual", "prediction-changed"})  # the `origin` of w
 
 def members(client: Client) -> dict[int, str]:
     """E-mail by the server's number of everybody who is a member now."""
-    users = client.get("/api/users/", action="reading the names of the labelers", page_size=_USERS)
+    users = client.get("/api/users/", action="reading the names of the labelers")
     return {int(user["id"]): str(user["email"]) for user in users}
 
 
