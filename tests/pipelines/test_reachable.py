@@ -19,7 +19,7 @@ NOT_YET: frozenset[str] = frozenset({"curate.adapters.transformers_embedder"})
 
 @pytest.fixture(scope="module")
 def imports() -> grimp.ImportGraph:
-    return grimp.build_graph("curate", "pipelines", exclude_type_checking_imports=True)
+    return grimp.build_graph("curate", "pipelines", exclude_type_checking_imports=True, cache_dir=None)
 
 
 def reachable(imports: grimp.ImportGraph) -> set[str]:
