@@ -269,6 +269,7 @@ from curate.adapters.labelstudio import task_pages
 from curate.adapters.labelstudio import pull as labelstudio_pull
 from curate.adapters.labelstudio.connection import resolve
 from curate.adapters.labelstudio.tool import LabelStudioReader
+from tests.integration.test_labelstudio_pull import WANTED
 
 task_pages.CONTENT_PAGE, left, store = 4, 2, labelstudio_pull._Pull._store
 
@@ -281,7 +282,7 @@ def dying(self, page):
     store(self, page)
 
 labelstudio_pull._Pull._store = dying
-with LabelStudioReader(resolve(Path(sys.argv[1])), cache=Path(sys.argv[2])).pull("pulled", {}):
+with LabelStudioReader(resolve(Path(sys.argv[1])), cache=Path(sys.argv[2])).pull("pulled", WANTED):
     pass
 """
 
