@@ -15,30 +15,31 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from curate.adapters.labelstudio import client, encode_regions, history
+from curate.adapters.labelstudio import client, encode_regions
 from curate.adapters.labelstudio import pull as labelstudio_pull
 from curate.errors import AnnotationToolError, StorageError
 from curate.ports import ProjectRef
-from curate.ports.pulled import PullCounts, Snapshot
+from curate.ports.pulled import PullCounts, Snapshot, WantedTask
 from tests.adapters.fake_labelstudio import HEIGHT, PROJECT, WIDTH, FakeLabelStudio
 
 Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 REFERENCE = ProjectRef(PROJECT, "http://127.0.0.1:1/projects/7/data")
 KEYS = [f"task-{number}" for number in range(4)]
-WANTED = dict.fromkeys(KEYS, 2)
+WANTED = {key: WantedTask(f"image of {key}", WIDTH, HEIGHT, 2) for key in KEYS}
 
 
 def pull(server: FakeLabelStudio, path: Path | None = None, **changes: Any) -> tuple[Rows, PullCounts, Any]:
     """Annotations and answers as rows, and how they were read."""
 
-    def take(snapshot: Snapshot) -> tuple[Rows, PullCounts, Any]:
-        annotations = [row for piece in snapshot.annotations() for row in piece]
-        answers = [row for piece in snapshot.answers() for row in piece]
-        assert answers == [row for piece in snapshot.answers() for row in piece]  # can be read again
-        return (annotations, answers), snapshot.counts, snapshot.progress
+    with labelstudio_pull.pull(server.client(), [REFERENCE], WANTED, path=path, **changes) as snapshot:
+        return rows_of(snapshot), snapshot.counts, snapshot.progress
 
-    values = {"path": path, "sleep": lambda _: None, **changes}
-    return labelstudio_pull.pull(server.client(), [REFERENCE], WANTED, take, **values)
+
+def rows_of(snapshot: Snapshot) -> Rows:
+    annotations = [row for piece in snapshot.annotations() for row in piece]
+    answers = [row for piece in snapshot.answers() for row in piece]
+    assert answers == [row for piece in snapshot.answers() for row in piece]  # can be read again
+    return annotations, answers
 
 
 def box(identity: str, x: float = 10.0, category: str = "stop_sign") -> dict[str, Any]:
@@ -167,43 +168,6 @@ def test_drafts_are_rows_that_count_for_nothing(server: FakeLabelStudio, tmp_pat
     assert (annotations, progress) == (before[0][0], before[2])
 
 
-def test_an_answer_has_the_guideline_that_counted_when_it_was_given(server: FakeLabelStudio) -> None:
-    old = server.now.strftime("%Y-%m-%dT00:00:00.000000Z")
-    server.description = history.added("", "g1", "t1", old)
-    server.description = history.added(server.description, "g2", "t1", server.now.strftime(history_time()))
-    server.pass_time(10)
-    server.answer(3, 1, [box("new")])
-    (annotations, answers), _, _ = pull(server)
-    assert {row["task_id"]: row["guideline_digest"] for row in answers} == {
-        "task-0": "g1", "task-1": "g1", "task-2": "g2",
-    }  # fmt: skip
-    assert {row["guideline_digest"] for row in annotations} == {"g1", "g2"}
-    assert {row["taxonomy_digest"] for row in annotations} == {"t1"}
-
-
-def history_time() -> str:
-    return "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
-def test_the_model_version_is_that_whose_suggestions_were_shown_when_an_answer_began(
-    server: FakeLabelStudio,
-) -> None:
-    start = server.now.strftime("%Y-%m-%dT00:00:00.000000Z")
-    server.description = history.added("", "g1", "t1", start)
-    server.description = history.suggested(server.description, "model-1", start)
-    moment = history.next_moment(server.now, first=False)
-    server.description = history.suggested(server.description, "model-2", moment)
-    server.answer(3, 1)  # in the second of the change
-    server.pass_time(10)
-    server.answer(4, 1)
-    server.change(1, min(server.tasks[1]["annotations"]), lead_time=3.0)
-    (_, answers), _, _ = pull(server)
-    assert {row["task_id"]: row["model_version"] for row in answers} == {
-        "task-0": "model-1", "task-1": "model-1", "task-2": "model-1", "task-3": "model-2",
-    }  # fmt: skip
-    assert {row["guideline_digest"] for row in answers} == {"g1"}
-
-
 def test_work_of_somebody_who_left_keeps_its_name(server: FakeLabelStudio) -> None:
     server.leave(2)
     (_, answers), _, _ = pull(server)
@@ -250,16 +214,11 @@ def test_a_damaged_cache_costs_a_full_pull_and_nothing_else(
     assert not pull(server, path)[1].full
 
 
-def test_a_cache_of_other_categories_is_read_anew(
-    server: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_of_other_categories_is_read_anew(server: FakeLabelStudio, tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
     server.answer(3, 1, [box("n", category="new_sign")])
-    assert pull(server, path)[1].raw_regions == {"unknown category new_sign": 1}
-    monkeypatch.setattr(
-        "tests.adapters.fake_labelstudio.CONFIG",
-        '<View><RectangleLabels name="box"><Label value="new_sign"/></RectangleLabels></View>',
-    )
+    assert pull(server, path)[1].unreadable == {"unknown category new_sign": 1}
+    server.config = '<View><RectangleLabels name="box"><Label value="new_sign"/></RectangleLabels></View>'
     rows, counts, _ = pull(server, path)
     assert counts.full
     assert "new_sign" in {row["category"] for row in rows[0]}
@@ -268,7 +227,7 @@ def test_a_cache_of_other_categories_is_read_anew(
 def test_a_pull_that_was_ended_goes_on_where_it_was(
     server: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curate.adapters.labelstudio.fetch._PAGE", 1)
+    monkeypatch.setattr("curate.adapters.labelstudio.task_pages.CONTENT_PAGE", 1)
     path, left = tmp_path / "cache.sqlite", 2
 
     def ending(self: Any, page: Any, original: Any = labelstudio_pull._Pull._store) -> None:
@@ -328,15 +287,11 @@ def test_faults_are_waited_out_as_long_as_the_server_asks(server: FakeLabelStudi
     expected, _, _ = pull(server)
     busy = httpx.Response(429, headers={"Retry-After": "17"}, json={})
     faults = [lost, lambda _: httpx.Response(500, text="locked"), lambda _: busy, gone]
-    pauses: list[float] = []
-
-    def take(snapshot: Snapshot) -> list[dict[str, Any]]:
-        return [row for piece in snapshot.annotations() for row in piece]
-
-    found = labelstudio_pull.pull(failing(server, faults), [REFERENCE], WANTED, take, sleep=pauses.append)
-    assert found == expected[0]
-    assert len(pauses) == 4
-    assert 17.0 in pauses
+    server.pauses.clear()
+    with labelstudio_pull.pull(failing(server, faults), [REFERENCE], WANTED) as snapshot:
+        assert rows_of(snapshot) == expected
+    assert len(server.pauses) == 4
+    assert 17.0 in server.pauses
 
 
 def test_a_server_that_never_recovers_is_an_error_and_leaves_no_half_cache(
@@ -346,11 +301,12 @@ def test_a_server_that_never_recovers_is_an_error_and_leaves_no_half_cache(
     pull(server, path)
     kept = shutil.copy(path, tmp_path / "before.sqlite")
     server.answer(3, 1)
-    with pytest.raises(AnnotationToolError, match="HTTP 500"):
-        labelstudio_pull.pull(
-            failing(server, [lambda _: httpx.Response(500)] * 99), [REFERENCE], WANTED, lambda _: None,
-            path=path, sleep=lambda _: None,
-        )  # fmt: skip
+    broken = failing(server, [lambda _: httpx.Response(500)] * 99)
+    with (
+        pytest.raises(AnnotationToolError, match="HTTP 500"),
+        labelstudio_pull.pull(broken, [REFERENCE], WANTED, path=path),
+    ):
+        pytest.fail("nothing to read")
     assert pull(server, path)[0] == pull(server, Path(kept))[0] == pull(server)[0]
 
 
@@ -361,7 +317,6 @@ def test_projects_of_single_labelers_are_joined_by_task(server: FakeLabelStudio,
         other.add_task(key)
     del server.tasks[1]["annotations"][min(server.tasks[1]["annotations"])]  # anna's
     other.answer(1, 1, [box("a")])
-    other.description = history.added("", "g-other", None, "2026-01-01T00:00:00.000000Z")
 
     def respond(request: httpx.Request) -> httpx.Response:
         number = request.url.params.get("project")
@@ -375,12 +330,13 @@ def test_projects_of_single_labelers_are_joined_by_task(server: FakeLabelStudio,
     made._http = httpx.Client(transport=httpx.MockTransport(respond))
     projects = [REFERENCE, ProjectRef(8, "http://127.0.0.1:1/projects/8/data")]
 
-    def take(snapshot: Snapshot) -> tuple[list[dict[str, Any]], Any]:
-        return [row for piece in snapshot.answers() for row in piece], snapshot.progress
-
-    first = labelstudio_pull.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
-    assert first == labelstudio_pull.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
-    answers, progress = first
-    of_task = {row["annotator_id"]: row["guideline_digest"] for row in answers if row["task_id"] == "task-0"}
-    assert of_task == {"anna@x.invalid": "g-other", "ben@x.invalid": None}
+    seen = []
+    for _ in range(2):
+        with labelstudio_pull.pull(made, projects, WANTED, path=tmp_path / "cache.sqlite") as snapshot:
+            seen.append((rows_of(snapshot)[1], snapshot.progress))
+    assert seen[0] == seen[1]
+    answers, progress = seen[0]
+    assert {row["annotator_id"] for row in answers if row["task_id"] == "task-0"} == {
+        "anna@x.invalid", "ben@x.invalid"
+    }  # fmt: skip
     assert (progress.slots_done, progress.tasks_done) == (3, 1)

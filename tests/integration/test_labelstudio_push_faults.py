@@ -18,12 +18,14 @@ from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
 from curate.ports import ProjectRef, ProjectSpec, TaskDraft
-from tests.integration import fault_proxy
+from tests.integration import fault_proxy, labelstudio_servers
 from tests.integration.fault_proxy import FaultProxy, get_to, post_to, request_to
+from tests.integration.labelstudio_servers import Servers
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.postgresql, pytest.mark.timeout(300)]
 IMAGES = Path("data/ingest/images")
 TIMEOUT_S = 3.0
+LOCKED_S = 8.0
 
 
 @pytest.fixture
@@ -175,20 +177,25 @@ def test_retry_after_is_waited_for(
 
 def test_a_locked_database_is_waited_for(
     drafts: list[TaskDraft],
+    servers: Servers,
+    *,
     tool: LabelStudioTool,
     proxy: FaultProxy,
     reader: client.Client,
     labelstudio_root: Path,
 ) -> None:
     reference = tool.ensure_project(spec("locked"))
-    (database,) = (labelstudio_root / ".labelstudio/data").glob("*.sqlite3")
     holding = threading.Event()
 
     def hold() -> None:
-        with sqlite3.connect(database, isolation_level=None, timeout=30) as other:
+        found = list((labelstudio_root / ".labelstudio/data").glob("*.sqlite3"))
+        if not found:
+            servers.postgres.hold("task", LOCKED_S, holding, database=labelstudio_servers.POSTGRESQL)
+            return
+        with sqlite3.connect(found[0], isolation_level=None, timeout=30) as other:
             other.execute("BEGIN EXCLUSIVE")
             holding.set()
-            time.sleep(8)
+            time.sleep(LOCKED_S)
             other.execute("ROLLBACK")
 
     thread = threading.Thread(target=hold)
@@ -204,6 +211,7 @@ def test_a_locked_database_is_waited_for(
     assert_exactly(reader, reference, drafts)
 
 
+@pytest.mark.postgresql(soak=True)
 def test_the_server_restarts_in_the_middle(
     drafts: list[TaskDraft],
     *,
@@ -229,6 +237,7 @@ def test_the_server_restarts_in_the_middle(
     assert_exactly(reader, reference, drafts)
 
 
+@pytest.mark.postgresql(soak=True)
 def test_what_left_the_plan_is_offered_to_nobody_and_comes_back(
     drafts: list[TaskDraft],
     tool: LabelStudioTool,
@@ -241,7 +250,9 @@ def test_what_left_the_plan_is_offered_to_nobody_and_comes_back(
     session = accounts.ensure_user(labelstudio, "left@demo.invalid", "a-long-password")
     path = f"/api/projects/{reference.project_id}/next"
     first = session.get(path, action="asking for work")
-    session.post(f"/api/tasks/{first['id']}/annotations/", {"result": []}, action="answering")
+    session.post(
+        f"/api/tasks/{first['id']}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
+    )
     stay = [draft for draft in drafts if draft.task_id != first["data"]["task_id"]][:2]
     proxy.plan(fault_proxy.drop_after, when=post_to("/api/dm/actions/"))
     proxy.plan(fault_proxy.drop_after, when=request_to("/api/tasks/", "PATCH"), count=2)
@@ -266,7 +277,9 @@ def work_through(session: accounts.Session, path: str) -> list[str]:
         except AnnotationToolError:
             return offered
         offered.append(task["data"]["task_id"])
-        session.post(f"/api/tasks/{task['id']}/annotations/", {"result": []}, action="answering")
+        session.post(
+            f"/api/tasks/{task['id']}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
+        )
 
 
 def test_the_queue_is_the_plans_and_control_tasks_show_nothing(
@@ -285,7 +298,9 @@ def test_the_queue_is_the_plans_and_control_tasks_show_nothing(
         task = session.get(path, action="asking for work")
         order.append(task["data"]["task_id"])
         shown[order[-1]] = len(task["predictions"])
-        session.post(f"/api/tasks/{task['id']}/annotations/", {"result": []}, action="answering")
+        session.post(
+            f"/api/tasks/{task['id']}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
+        )
     assert order == [draft.task_id for draft in ranked]
     assert shown == {
         d.task_id: int(any(row.outcome == "object" for row in d.pre_annotations)) for d in ranked
