@@ -15,8 +15,8 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import process, result
-from curate.ingest.examine import Examined, ImageRow
-from curate.ingest.read import Work
+from curate.ingest.reader import Work
+from curate.ingest.worker import Examined, ImageRow
 from curate.params import IngestParams
 from curate.stages import ingest
 

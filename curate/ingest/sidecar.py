@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from curate.ingest.names import holds_positions
-from curate.ingest.rows import as_text
+from curate.ingest.place_names import holds_positions
+from curate.ingest.table_rows import as_text
 
 
 class SidecarError(ValueError):

@@ -211,19 +211,19 @@ def test_a_list_of_sources_among_the_images_holds_up_its_own_stretch_only(
 def test_what_failed_is_tried_again_though_nothing_changed(
     monkeypatch: pytest.MonkeyPatch, passed: Passed
 ) -> None:
-    from curate.ingest import read
+    from curate.ingest import reader
 
     put("good/1.jpg", 1)
     put("bad/2.jpg", 2)
-    real = read.Reader.read
+    real = reader.Reader.read
 
     def failing(self: Any, work: Any) -> Any:
         if work.name == b"bad/2.jpg":
-            raise read.VerdictError("unreadable", "Input/output error")
+            raise reader.VerdictError("unreadable", "Input/output error")
         return real(self, work)
 
     with monkeypatch.context() as patch:
-        patch.setattr(read.Reader, "read", failing)
+        patch.setattr(reader.Reader, "read", failing)
         for _ in range(3):
             run()
         assert [row["drop_detail"] for row in rows() if row["drop_reason"]] == ["Input/output error"]

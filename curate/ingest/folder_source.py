@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from curate.errors import InputError
-from curate.ingest import listing, rows, sidecar, walk
+from curate.ingest import listing, sidecar, table_rows, walk
 from curate.ingest.listing import Context, File, Listed
 from curate.ingest.sources import UNLISTED, Source, absolute
 from curate.ingest.stretches import Stretches, Task
@@ -143,7 +143,7 @@ def _put_attributes(context: Context, owners: Mapping[bytes, Source], tables: Se
     for table in tables:
         try:
             with table.open("rb") as file:
-                for row in rows.read(file, str(table), "path", None):
+                for row in table_rows.read(file, str(table), "path", None):
                     _give(context, owners, table, row)
         except FileNotFoundError as error:
             raise InputError(
@@ -165,7 +165,7 @@ def _put_attributes(context: Context, owners: Mapping[bytes, Source], tables: Se
     )
 
 
-def _give(context: Context, owners: Mapping[bytes, Source], table: Path, row: rows.Row) -> None:
+def _give(context: Context, owners: Mapping[bytes, Source], table: Path, row: table_rows.Row) -> None:
     where = f"{table}:{row.line}"
     target = absolute(table.parent / row.path) if row.path and "\0" not in row.path else None
     path = os.fsencode(target) if target is not None else b""

@@ -8,10 +8,10 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from curate.images.upright import Limits
+from curate.images.upright_srgb import Limits
 from curate.ingest import ledger
-from curate.ingest.names import printable
-from curate.ingest.read import VerdictError, Work
+from curate.ingest.place_names import printable
+from curate.ingest.reader import VerdictError, Work
 from curate.ingest.sources import Source
 from curate.ingest.stretches import Stretches
 

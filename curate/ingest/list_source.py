@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from curate.errors import InputError
-from curate.ingest import download, listing, rows, sidecar
+from curate.ingest import download, listing, sidecar, table_rows
 from curate.ingest.listing import Context, Listed
-from curate.ingest.names import is_url, without_secrets
+from curate.ingest.place_names import is_url, without_secrets
 from curate.ingest.sources import Source
 
 
@@ -60,7 +60,7 @@ def _lines(source: Source, number: int, file: BinaryIO) -> Iterator[Listed]:
 
 
 def _rows(source: Source, number: int, file: BinaryIO) -> Iterator[Listed]:
-    for row in rows.read(file, source.where, source.column, source.columns):
+    for row in table_rows.read(file, source.where, source.column, source.columns):
         if not row.path:
             raise InputError(
                 f"{source.where}:{row.line}: {source.column} is empty: give a path or remove the row"

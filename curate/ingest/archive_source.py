@@ -12,10 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curate.errors import InputError
-from curate.ingest import archives, download, fsspec_filesystem, hub, ledger, listing, sidecar
+from curate.ingest import (
+    archive_members,
+    download,
+    fsspec_filesystem,
+    huggingface_source,
+    ledger,
+    listing,
+    sidecar,
+)
 from curate.ingest.download import DownloadError
 from curate.ingest.listing import Context, Listed
-from curate.ingest.names import is_url, without_secrets
+from curate.ingest.place_names import is_url, without_secrets
 from curate.ingest.sources import Source
 
 
@@ -25,8 +33,8 @@ def put_archives(context: Context, source: Source) -> None:
     Raises:
         InputError: Nothing fits the pattern.
     """
-    fixed = archives.fixed_part(source.where)
-    found = list(_matching(context, source)) if is_url(source.where) else archives.expand(source.where)
+    fixed = archive_members.fixed_part(source.where)
+    found = list(_matching(context, source)) if is_url(source.where) else archive_members.expand(source.where)
     missing = next((path for path in found if not is_url(path) and not Path(path).is_file()), None)
     if missing is not None or not found:
         raise InputError(
@@ -38,14 +46,14 @@ def put_archives(context: Context, source: Source) -> None:
 
 def local_paths(source: Source) -> list[str]:
     """The files of an archive source that lie on this machine."""
-    return [] if is_url(source.where) else archives.expand(source.where)
+    return [] if is_url(source.where) else archive_members.expand(source.where)
 
 
 def put_rows(context: Context, source: Source) -> None:
     """List the rows of a Hugging Face dataset."""
     number = context.ids[source.name]
     try:
-        tag, _ = hub.identity(source)
+        tag, _ = huggingface_source.identity(source)
     except DownloadError as error:
         _could_not_be_read(context, number, os.fsencode(source.split), "download_failed", str(error))
         return
@@ -58,7 +66,7 @@ def put_rows(context: Context, source: Source) -> None:
             number, b"%s/%08d" % (split, row), 0, 0, tag, known, row,
             given=sidecar.to_json(attributes),
         )
-        for row, attributes in enumerate(hub.attributes(source))
+        for row, attributes in enumerate(huggingface_source.attributes(source))
     )  # fmt: skip
     listing.put(context.db, rows)
     context.archives[known] = tag
@@ -66,7 +74,7 @@ def put_rows(context: Context, source: Source) -> None:
 
 def _matching(context: Context, source: Source) -> Iterator[str]:
     """URLs of a pattern; only its last part may hold wildcards."""
-    for name in archives.shards(source.where):
+    for name in archive_members.shards(source.where):
         folder, _, last = name.rpartition("/")
         if "*" not in last and "[" not in last:  # a question mark begins a query
             yield name
@@ -100,7 +108,7 @@ def _put_archive(context: Context, source: Source, where: str, name: bytes) -> N
         _put_members(context.db, path, whole)
     except DownloadError as error:
         _could_not_be_read(context, number, name, "download_failed", str(error))
-    except archives.DAMAGED as error:
+    except archive_members.DAMAGED as error:
         detail = f"the archive is damaged: {' '.join(str(error).split()) or type(error).__name__}"
         listing.put(context.db, [Listed(number, name, reason="corrupt", detail=detail)])
     else:
@@ -148,7 +156,7 @@ def _put_members(db: sqlite3.Connection, path: Path, whole: Listed) -> None:
     """All members go to `scratch.members`; there texts find the image of the same key."""
     db.execute("DELETE FROM scratch.members")
     damage: BaseException | None = None
-    rows = archives.members(path)
+    rows = archive_members.members(path)
     while True:
         batch = []
         try:
@@ -156,7 +164,7 @@ def _put_members(db: sqlite3.Connection, path: Path, whole: Listed) -> None:
                 batch.append((member.key, member.suffix, *member))
                 if len(batch) == 5000:
                     break
-        except archives.DAMAGED as error:
+        except archive_members.DAMAGED as error:
             damage = error
         with ledger.transaction(db):
             db.executemany("INSERT INTO scratch.members VALUES (?, ?, ?, ?, ?, ?)", batch)

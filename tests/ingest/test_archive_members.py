@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.ingest import archives
+from curate.ingest import archive_members
 from curate.ingest.download import DownloadError
 from tests.stages.ingest_project import (  # noqa: F401 - the fixture
     by_source,
@@ -68,8 +68,8 @@ class TestArchives:
         assert set(found) == {f"wds/data-{s:03d}.tar/{s}{n}.jpg" for s in range(3) for n in range(3)}
         before = (rows(), tree())
         opened: list[Path] = []
-        real = archives.members
-        monkeypatch.setattr(archives, "members", lambda path: opened.append(path) or real(path))
+        real = archive_members.members
+        monkeypatch.setattr(archive_members, "members", lambda path: opened.append(path) or real(path))
         assert dict(run(sources="sources.yaml").this_run) == {"read": 0}
         assert opened == []
         assert (rows(), tree()) == before
@@ -143,7 +143,7 @@ class TestArchives:
 
     @given(st.integers(0, 30), st.integers(0, 30), st.sampled_from([0, 3]))
     def test_ranges_count_as_bash_does(self, first: int, last: int, width: int) -> None:
-        found = archives.shards(f"a{{{first:0{width}d}..{last:0{width}d}}}b{{x,y}}")
+        found = archive_members.shards(f"a{{{first:0{width}d}..{last:0{width}d}}}b{{x,y}}")
         step = 1 if last >= first else -1
         assert found == [f"a{n:0{width}d}b{e}" for n in range(first, last + step, step) for e in "xy"]
 
@@ -178,19 +178,19 @@ def test_a_dataset_of_parquet_files() -> None:
 
 
 def test_a_hub_that_is_away_forgets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from curate.ingest import hub
+    from curate.ingest import huggingface_source
 
     put("good.jpg", 1)
     text = "- {name: d, hf: owner/name}\n"
-    monkeypatch.setattr(hub, "identity", lambda _: ("v1", 2))
-    monkeypatch.setattr(hub, "attributes", lambda _: iter([{"a": "1"}, {}]))
-    monkeypatch.setattr(hub, "read", lambda _, row: jpeg(row + 5))
+    monkeypatch.setattr(huggingface_source, "identity", lambda _: ("v1", 2))
+    monkeypatch.setattr(huggingface_source, "attributes", lambda _: iter([{"a": "1"}, {}]))
+    monkeypatch.setattr(huggingface_source, "read", lambda _, row: jpeg(row + 5))
     assert set(listed(text)) == {"unlisted/good.jpg", "d/train/00000000", "d/train/00000001"}
 
     def away(_: Any) -> Any:
         raise DownloadError("no route to the Hub")
 
-    monkeypatch.setattr(hub, "identity", away)
+    monkeypatch.setattr(huggingface_source, "identity", away)
     found = listed(text)
     assert reason(found["d/train"]) == ("download_failed", "no route to the Hub")
     assert found["d/train/00000001"]["drop_reason"] is None

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import InputError
-from curate.ingest.names import holds_positions
+from curate.ingest.place_names import holds_positions
 
 _BATCH = 4096
 
