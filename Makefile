@@ -15,7 +15,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test check bench bench-autolabel lock doc clean
+.PHONY: help install demo test soak check bench bench-autolabel lock doc clean
 ALL ?=
 ARGS ?=
 
@@ -45,6 +45,10 @@ demo: install ## from raw images to a published dataset, with simulated labelers
 test: install ## every test, real servers included; fast ones first
 	@scripts/prerequisites.sh $(PYTHON) test
 	python -m pytest
+
+soak: install ## the tests that take long: random months, kills, faults; ARGS=seed
+	@scripts/prerequisites.sh $(PYTHON) test
+	python -m pytest -m soak --soak $(or $(ARGS),0)
 
 check: .venv/.installed ## ruff, mypy --strict, import-linter, dvc.yaml against the code
 	@ruff check .

@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,7 @@ def _is_turned(path: Path) -> bool:
 
 def turned_cost(paths: list[Path]) -> dict[str, float]:
     """Turning with JPEG and PNG copies, in this process: milliseconds, share of the bytes, levels of luma."""
-    sums: Counter[str] = Counter()
+    sums: defaultdict[str, float] = defaultdict(float)
     for path in paths[:1] + paths:
         if path == paths[0]:  # the first is done twice: once to load the libraries
             sums.clear()

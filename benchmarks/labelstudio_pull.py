@@ -24,9 +24,10 @@ import pyarrow as pa
 from benchmarks import labelstudio_project as project
 from benchmarks import result
 from curate import schema, tables
-from curate.adapters.labelstudio import codec, interface, pulling
+from curate.adapters.labelstudio import encode_regions, label_config
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
+from curate.adapters.labelstudio.pull import OVERLAP
 from curate.adapters.labelstudio.reader import LabelStudioReader
 from curate.ports import TaskDraft
 from curate.ports.pulled import PullCounts, Snapshot
@@ -62,7 +63,7 @@ def measure() -> None:
 
         rows = [_timed("everything", pull, full=True, tasks_read=len(tasks))]
         rows.append(_timed("nothing changed, at once", pull, tasks_read=0))
-        time.sleep(pulling.OVERLAP.total_seconds())
+        time.sleep(OVERLAP.total_seconds())
         rows.append(_timed("nothing changed", pull, tasks_read=0))
         _change(client, number)
         rows.append(_timed("changed", pull, tasks_read=CHANGED))
@@ -120,7 +121,7 @@ def _fill(root: Path, connection: Connection, client: Client, tasks: list[TaskDr
     for start in range(0, len(tasks), BATCH):
         body = []
         for task in tasks[start : start + BATCH]:
-            regions = codec.encode_task(task, names)
+            regions = encode_regions.encode_task(task, names)
             data = {
                 "image": "x", "task_id": task.task_id, "image_id": task.image_id,
                 "width": task.width, "height": task.height,
@@ -169,7 +170,9 @@ def _memory() -> dict[str, float]:
 def _simulated() -> Iterator[str]:
     """A server that makes its replies up: every task has the content of one of a hundred."""
     names = [category.name for category in project.CATEGORIES]
-    contents = [json.dumps(codec.encode_task(task, names)) for task in project.drafts(Path("/x"), 100)]
+    contents = [
+        json.dumps(encode_regions.encode_task(task, names)) for task in project.drafts(Path("/x"), 100)
+    ]
 
     def task(number: int) -> str:
         data = {"task_id": f"{number:024d}", "image_id": f"{number:064d}", "width": project.WIDTH}
@@ -189,7 +192,7 @@ def _simulated() -> Iterator[str]:
         last = min(first + int(asked["page_size"][0]), SIMULATED + 1)
         return f'{{"tasks":[{",".join(task(number) for number in range(first, last))}]}}'
 
-    config = interface.label_config(project.CATEGORIES)
+    config = label_config.label_config(project.CATEGORIES)
     fixed = {
         "/api/projects/1/": {"id": 1, "title": TITLE, "label_config": config, "description": ""},
         "/api/projects/": {"count": 1, "next": None, "results": [{"id": 1, "title": TITLE}]},

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks import labelstudio_project as project
 from benchmarks import result
-from curate.adapters.labelstudio import codec
+from curate.adapters.labelstudio import encode_regions
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.ports import PushCounts, TaskDraft
@@ -96,7 +96,7 @@ def _loop(connection: Connection, number: int, tasks: list[TaskDraft]) -> dict[s
     for task in tasks[:LOOP_TASKS]:
         made = sdk.tasks.create(project=number, data={"image": "/data/local-files/?d=x", "key": task.task_id})
         sdk.predictions.create(
-            task=made.id, result=codec.encode_task(task, names), score=0.5, model_version="bench-1"
+            task=made.id, result=encode_regions.encode_task(task, names), score=0.5, model_version="bench-1"
         )
     seconds = time.perf_counter() - began
     return {

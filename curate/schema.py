@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,61 @@ ANSWERS = TableSchema(
         ("raw", _TEXT, True),  # JSON list of regions that no rule of the codec reads; null = none
         ("taxonomy_digest", _TEXT, True),
         ("guideline_digest", _TEXT, True),
+        ("shown_id", _TEXT, True),  # the row of `shown` that the answer was begun under; null = not known
+        ("not_joined", _TEXT, True),  # why `shown_id` is null
+    ),
+)
+
+# What was put before people: append-only, one part a push that changed something. Read by `curate.shown`.
+SHOWN = TableSchema(
+    name="shown",
+    key=("shown_id",),
+    written_by="push",
+    arrow=_columns(
+        ("shown_id", _TEXT, False),  # deterministic: part, task, labeler
+        ("task_id", _TEXT, False),
+        ("image_id", _TEXT, False),
+        ("labeler", _TEXT, True),  # blind: strict only: in whose project
+        ("since", _TEXT, False),  # the server's time just before it was sent, ISO 8601 UTC
+        ("reason", _TEXT, False),  # of the plan then
+        ("arm", _TEXT, False),  # suggested | control
+        ("suggestions_digest", _TEXT, True),  # of what was shown; null = nothing
+        ("proposed_digest", _TEXT, True),  # of what models proposed then, shown or not; null = nothing
+        ("model_version", _TEXT, True),  # of what models proposed then; several are joined by "+"
+        ("guideline_digest", _TEXT, True),  # null = there was none
+        ("taxonomy_digest", _TEXT, True),
+        ("seeded_kind", _TEXT, True),  # planted error: moved | category | missing | spurious; null = none
+        ("seeded_id", _TEXT, True),  # annotation_id of the suggestion that carried it, or was left out
+        ("wrong_xyxy", BOX, True),  # as shown; null for missing
+        ("wrong_category", _TEXT, True),
+        ("right_xyxy", BOX, True),  # as the model proposed it; null for spurious
+        ("right_category", _TEXT, True),
+    ),
+)
+
+SHOWN_SUGGESTIONS = TableSchema(
+    name="shown_suggestions",
+    key=("suggestions_digest", "annotation_id"),
+    written_by="push",
+    arrow=_columns(
+        ("suggestions_digest", _TEXT, False),
+        ("annotation_id", _TEXT, False),
+        ("category", _TEXT, False),
+        ("bbox_xyxy", BOX, False),  # upright pixels
+        ("rle", _TEXT, True),  # COCO compressed counts
+        ("score", _FLOAT, True),
+        ("model_version", _TEXT, True),
+    ),
+)
+
+SHOWN_OUTCOMES = TableSchema(
+    name="shown_outcomes",
+    key=("shown_id",),
+    written_by="push",
+    arrow=_columns(
+        ("shown_id", _TEXT, False),
+        ("reached", pa.bool_(), False),  # false = the push was ended before the server had it
+        ("at", _TEXT, False),  # the server's time when that was known
     ),
 )
 

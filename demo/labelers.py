@@ -29,7 +29,15 @@ from xml.etree import ElementTree as ET
 
 from curate import params as params_file
 from curate import schema, tables
-from curate.adapters.labelstudio import accounts, client, codec, connection, project, reading, sync
+from curate.adapters.labelstudio import (
+    accounts,
+    client,
+    connection,
+    decode_regions,
+    encode_regions,
+    project,
+    push,
+)
 from curate.errors import AnnotationToolError, CurateError, InputError, ParamsError
 from curate.geometry import masks
 from curate.ports import ProjectRef
@@ -113,13 +121,15 @@ def answer(
     ]
     rng = simulated_annotator.generator(job.email, job.image_id, seed)
     given = simulated_annotator.look(rng, seen, _suggestions(job), categories)
-    left = {*given.left, *map(codec.mask_region_id, given.left)}
+    left = {*given.left, *map(encode_regions.mask_region_id, given.left)}
     result = [{**region, "origin": "prediction"} for region in job.suggestions if region["id"] in left]
     known = {region["id"] for region in job.suggestions}
     for item in given.drawn:
         origin = "prediction-changed" if item.region_id in known else "manual"
-        rectangle = codec.rectangle_region(item.region_id, item.box, item.category, job.width, job.height)
-        brush = codec.brush_region(item.region_id, item.mask, item.category)
+        rectangle = encode_regions.rectangle_region(
+            item.region_id, item.box, item.category, job.width, job.height
+        )
+        brush = encode_regions.brush_region(item.region_id, item.mask, item.category)
         result += [{**region, "origin": origin} for region in (rectangle, brush)]
     for question in questions:
         chosen = str(rng.choice(list(question.options)))  # made up: the truth knows objects only
@@ -141,7 +151,7 @@ def _choice(question: Question, chosen: str) -> dict[str, Any]:
         "id": f"sim-{question.name}",
         "type": "choices",
         "from_name": question.name,
-        "to_name": codec.IMAGE,
+        "to_name": encode_regions.IMAGE,
         "value": {"choices": [chosen]},
         "origin": "manual",
     }
@@ -149,13 +159,13 @@ def _choice(question: Question, chosen: str) -> dict[str, Any]:
 
 def _suggestions(job: Job) -> list[simulated_annotator.Suggestion]:
     """The suggested boxes, read with the same codec that reads people's answers."""
-    work = reading.Work(
+    work = decode_regions.Work(
         "-", job.image_id, job.width, job.height, job.email, job.suggestions, False, None, None
     )
     names = sorted({name for region in job.suggestions for name in region["value"].get(region["type"], [])})
     return [
-        simulated_annotator.Suggestion(codec.region_id(row.parent_id), row.bbox_xyxy, row.category)
-        for row in reading.read(work, names).rows
+        simulated_annotator.Suggestion(encode_regions.region_id(row.parent_id), row.bbox_xyxy, row.category)
+        for row in decode_regions.read(work, names).rows
         if row.parent_id is not None and row.bbox_xyxy is not None and row.category is not None
     ]
 
@@ -169,7 +179,7 @@ def owed(administrator: client.Client, reference: ProjectRef, emails: Sequence[s
     users = administrator.get("/api/users/", action="reading the names of the labelers")
     numbers = {str(user["email"]): user["id"] for user in users}
     jobs = []
-    for task in sync.pages(
+    for task in push.pages(
         administrator, reference, action="reading the tasks", page_size=_PAGE, fields="all", include=_FIELDS
     ):
         if task["overlap"] > len(emails):

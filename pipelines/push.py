@@ -22,7 +22,7 @@ def main(params: Params) -> StageReport:
             taxonomy=params.autolabel.taxonomy,
             images_root=Path("data/ingest/images"),
         ),
-        outputs=push.Outputs(receipt=Path("data/push/receipt.json")),
+        outputs=push.Outputs(receipt=Path("data/push/receipt.json"), shown=Path("data/push/shown")),
         ports=push.Ports(tool=annotation_tool(params.labelstudio)),
     )
 

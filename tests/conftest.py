@@ -15,5 +15,21 @@ os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--soak", type=int, metavar="SEED", help="run the tests marked soak (make soak), with this seed"
+    )
+
+
+@pytest.fixture(scope="session")
+def soak_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of a test marked soak: `make soak ARGS=seed`."""
+    return int(request.config.getoption("--soak") or 0)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--soak") is None:
+        soaks = [item for item in items if item.get_closest_marker("soak") is not None]
+        items[:] = [item for item in items if item not in soaks]
+        config.hook.pytest_deselected(items=soaks)
     items.sort(key=lambda item: item.get_closest_marker("integration") is not None)

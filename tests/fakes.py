@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from curate.errors import AnnotationToolError
 from curate.ports import ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
 from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, UInt8Image
+from curate.shown.rows import suggestions_digest
 
 
 @dataclass
@@ -21,6 +23,22 @@ class FakeAnnotationTool:
     specs: dict[str, ProjectSpec] = field(default_factory=dict)
     filled: dict[int, dict[str, TaskDraft]] = field(default_factory=dict)  # by project and key
     answers: dict[tuple[str, str], tuple[Annotation, ...]] = field(default_factory=dict)
+
+    clock: datetime = datetime(2026, 1, 5, 10, tzinfo=UTC)
+    dies_after: int | None = None  # tasks that a push still takes before its process ends
+
+    def now(self) -> datetime:
+        return self.clock
+
+    def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
+        title = spec.title if spec.labeler is None else f"{spec.title} [{spec.labeler}]"
+        there = self.filled.get(self.find_project(title).project_id, {}) if title in self.specs else {}
+        held = {key: suggestions_digest(task.pre_annotations) for key, task in there.items()}
+        return frozenset(
+            task.task_id
+            for task in tasks
+            if task.task_id in held and held[task.task_id] == suggestions_digest(task.pre_annotations)
+        )
 
     @property
     def tasks(self) -> dict[str, TaskDraft]:
@@ -49,7 +67,9 @@ class FakeAnnotationTool:
         counts = self._counts(there, tasks, removed)
         if removed == "delete":
             there.clear()
-        there.update({task.task_id: task for task in tasks})
+        there.update({task.task_id: task for task in tasks[: self.dies_after]})
+        if self.dies_after is not None:
+            raise KeyboardInterrupt
         return counts
 
     def plan_push(

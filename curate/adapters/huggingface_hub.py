@@ -55,7 +55,8 @@ class HuggingFaceHub:
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
         self._hub = require("huggingface_hub", extra="hub")
         if not sys.stderr.isatty():
-            self._hub.utils.disable_progress_bars()
+            require("huggingface_hub.utils", extra="hub").disable_progress_bars()
+        self._errors = require("huggingface_hub.errors", extra="hub")
         self._api = self._hub.HfApi() if api is None else api
         self._repo = repo
         self._private = private
@@ -148,8 +149,7 @@ class HuggingFaceHub:
 
     def _foreign_errors(self) -> tuple[type[BaseException], ...]:
         """What the library lets through: its own errors, and those of its HTTP client (two, by version)."""
-        errors = self._hub.errors
-        known = [errors.HfHubHTTPError, errors.LocalTokenNotFoundError]
+        known = [self._errors.HfHubHTTPError, self._errors.LocalTokenNotFoundError]
         clients = [("requests", "RequestException"), ("httpx", "HTTPError")]
         known += [
             getattr(importlib.import_module(module), name)
@@ -163,9 +163,9 @@ class HuggingFaceHub:
         if isinstance(error, RuntimeError) and error.__cause__ is not None:
             return self._reason(error.__cause__)
         response = getattr(error, "response", None)
-        if isinstance(error, self._hub.errors.LocalTokenNotFoundError):
+        if isinstance(error, self._errors.LocalTokenNotFoundError):
             return _LOGIN
-        if isinstance(error, self._hub.errors.HFValidationError):
+        if isinstance(error, self._errors.HFValidationError):
             return f"publish.repo = {self._repo!r} is not owner/name"
         if isinstance(error, ValueError) and response is None:
             return f"it is refused: {' '.join(str(error).split())}"

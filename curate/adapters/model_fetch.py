@@ -171,7 +171,7 @@ def _has_text_encoder(checkpoint: str) -> bool:
 
 
 def _offline() -> bool:
-    return bool(require("huggingface_hub", extra="autolabel").constants.HF_HUB_OFFLINE)
+    return bool(require("huggingface_hub.constants", extra="autolabel").HF_HUB_OFFLINE)
 
 
 def _snapshot(wanted: Wanted) -> Path:
@@ -194,7 +194,7 @@ def _snapshot(wanted: Wanted) -> Path:
 def _patterns(hub: Any, wanted: Wanted) -> list[str]:
     """One format of the weights, not all that the repository has."""
     patterns = [*public_models.SNAPSHOT_FILES, "model-*.safetensors"]
-    if hub.constants.HF_HUB_OFFLINE:
+    if _offline():
         return patterns
     files = [one.rfilename for one in hub.model_info(wanted.name, revision=wanted.revision).siblings]
     if any(name.startswith("model") and name.endswith(".safetensors") for name in files):

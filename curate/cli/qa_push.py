@@ -46,7 +46,7 @@ def push(
         ports = stage.Ports(tool=tool.from_settings(settings.labelstudio, connection.resolve(Path())))
         inputs = stage.inputs(settings.autolabel.taxonomy)
         if not dry_run:
-            outputs = stage.Outputs(receipt=stage.RECEIPT)
+            outputs = stage.Outputs(receipt=stage.RECEIPT, shown=stage.SHOWN)
             report = stage.run(settings.labelstudio, inputs=inputs, outputs=outputs, ports=ports)
             typer.echo(report.line())
             return

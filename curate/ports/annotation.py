@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -187,6 +188,21 @@ class AnnotationTool(Protocol):
 
     def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
         """The project of that title (None) and those of single labelers; empty if there is none."""
+
+    def now(self) -> datetime:
+        """The server's time, in whose terms answers are dated.
+
+        Raises:
+            AnnotationToolError: Unreachable, refused, or it does not tell.
+        """
+
+    def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
+        """Those of some tasks, by key, that the project shows just as drafted; changes nothing.
+
+        Args:
+            spec: Of the project, which need not exist.
+            tasks: As they may have been pushed once.
+        """
 
     def push_tasks(
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"

@@ -163,6 +163,8 @@ def _spurious(rows: Sequence[Annotation], annotation_id: str, width: int, height
 
 def _at(row: Annotation, box: Box, shift: tuple[int, int], width: int, height: int) -> Annotation:
     """The row with another box, and of its mask what lies in that box after the shift by (x, y) pixels."""
+    left, top, right, below = (float(np.float32(corner)) for corner in box)  # as tables keep boxes
+    box = (left, top, right, below)
     if row.rle is None:
         return replace(row, bbox_xyxy=box)
     mask = masks.decode(row.rle, width=width, height=height)

@@ -13,12 +13,14 @@ from curate.errors import InputError, ParamsError
 from curate.labeling import taxonomy
 from curate.params import LabelStudioParams
 from curate.ports import AnnotationTool, ProjectSpec, PushCounts, PushPlan, TaskDraft
-from curate.qa import tasks
+from curate.qa import task_drafts
 from curate.records import Annotation, StageReport
+from curate.shown.rows import PlannedTask
+from curate.stages import shown_record
 
 _IMAGE_COLUMNS = ("image_id", "path", "width", "height", "drop_reason")
 _ROWS = 2_000  # of annotations in memory as plain Python at a time
-RECEIPT = Path("data/push/receipt.json")
+RECEIPT, SHOWN = Path("data/push/receipt.json"), Path("data/push/shown")
 _NOTHING = PushCounts(0, 0, 0, 0)
 
 
@@ -35,9 +37,16 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What was asked for: title, number of tasks, digests of all that labelers see; nothing of the server."""
+    """What the stage leaves.
+
+    Attributes:
+        receipt: What was asked for: title, number of tasks, digests of all that labelers see; nothing of the
+            server.
+        shown: Folder of the record of what was put before people; it is added to, and never made anew.
+    """
 
     receipt: Path
+    shown: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,9 @@ def run(params: LabelStudioParams, *, inputs: Inputs, outputs: Outputs, ports: P
         ParamsError: The file with the instructions cannot be read.
         AnnotationToolError: Unreachable, refused, or a project that contradicts the taxonomy.
     """
-    drafts, specs = _wanted(params, inputs)
+    planned, specs = _wanted(params, inputs)
+    drafts = [task.draft for task in planned]
+    added = shown_record.before_push(outputs.shown, planned, specs, ports.tool, taxonomy_file=inputs.taxonomy)
     counts = _NOTHING
     for spec in specs:
         project = ports.tool.ensure_project(spec)
@@ -75,17 +86,18 @@ def run(params: LabelStudioParams, *, inputs: Inputs, outputs: Outputs, ports: P
     for labeler, project in sorted(ports.tool.projects(params.project).items(), key=str):
         if labeler not in labelers:  # the plan does not name that person any more
             counts += ports.tool.push_tasks(project, [], removed=params.removed)
+    shown_record.after_push(outputs.shown, ports.tool)
     receipt = {
         "project": params.project,
         "tasks": len(drafts),
         "labeler_slots": sum(draft.overlap for draft in drafts),
         "taxonomy": specs[0].taxonomy_digest,
         "guideline": specs[0].guideline_digest,
-        "digest": tasks.digest(drafts),
+        "digest": task_drafts.digest(drafts),
     }
     with tables.replacing(outputs.receipt) as partial:
         partial.write_text(json.dumps(receipt, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return _report(drafts, counts, len(specs))
+    return _report(drafts, counts, len(specs), added)
 
 
 def plan(params: LabelStudioParams, *, inputs: Inputs, ports: Ports) -> list[PushPlan]:
@@ -94,7 +106,8 @@ def plan(params: LabelStudioParams, *, inputs: Inputs, ports: Ports) -> list[Pus
     Raises:
         CurateError: As `run` would.
     """
-    drafts, specs = _wanted(params, inputs)
+    planned, specs = _wanted(params, inputs)
+    drafts = [task.draft for task in planned]
     labelers = {spec.labeler for spec in specs}
     left = sorted(set(ports.tool.projects(params.project)) - labelers, key=str)
     every = [*specs, *(replace(specs[0], labeler=labeler) for labeler in left)]
@@ -106,10 +119,11 @@ def plan(params: LabelStudioParams, *, inputs: Inputs, ports: Ports) -> list[Pus
     ]
 
 
-def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[TaskDraft], list[ProjectSpec]]:
+def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[PlannedTask], list[ProjectSpec]]:
     """All tasks, and the projects that they go into: one, or (`blind: strict`) one a labeler."""
     categories = taxonomy.load(inputs.taxonomy)
-    drafts = _drafts(inputs, [category.name for category in categories])
+    planned = _planned(inputs, [category.name for category in categories])
+    drafts = [task.draft for task in planned]
     guideline = _instructions(params.instructions)
     spec = ProjectSpec(
         title=params.project,
@@ -122,7 +136,7 @@ def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[TaskDraft],
         taxonomy_digest=taxonomy.digest(categories),
     )
     labelers = sorted({labeler for draft in drafts for labeler in draft.labelers})
-    return drafts, [replace(spec, labeler=labeler, overlap=1) for labeler in labelers] or [spec]
+    return planned, [replace(spec, labeler=labeler, overlap=1) for labeler in labelers] or [spec]
 
 
 def _of(drafts: Sequence[TaskDraft], labeler: str | None) -> list[TaskDraft]:
@@ -132,15 +146,15 @@ def _of(drafts: Sequence[TaskDraft], labeler: str | None) -> list[TaskDraft]:
     return [replace(draft, overlap=1) for draft in drafts if labeler in draft.labelers]
 
 
-def _drafts(inputs: Inputs, names: Sequence[str]) -> list[TaskDraft]:
+def _planned(inputs: Inputs, names: Sequence[str]) -> list[PlannedTask]:
     images = tables.read(inputs.images, schema.IMAGES, columns=_IMAGE_COLUMNS).to_pylist()
     slots = tables.read(inputs.plan, schema.PLAN).to_pylist()
     by_id = {image["image_id"]: image for image in images}
-    drafts = tasks.draft_tasks(slots, by_id, _annotations(inputs.annotations), names=names)
-    for draft in drafts:
-        if not Path(draft.path).is_file():
-            raise InputError(f"{draft.path} disappeared: run `dvc repro`")
-    return drafts
+    planned = task_drafts.planned_tasks(slots, by_id, _annotations(inputs.annotations), names=names)
+    for task in planned:
+        if not Path(task.draft.path).is_file():
+            raise InputError(f"{task.draft.path} disappeared: run `dvc repro`")
+    return planned
 
 
 def _annotations(path: Path) -> Iterator[Annotation]:
@@ -157,7 +171,7 @@ def _instructions(path: Path | None) -> str | None:
         raise ParamsError(f"labelstudio.instructions = {path} cannot be read: {error}") from error
 
 
-def _report(drafts: Sequence[TaskDraft], counts: PushCounts, projects: int) -> StageReport:
+def _report(drafts: Sequence[TaskDraft], counts: PushCounts, projects: int, added: int) -> StageReport:
     left = (
         ("closed", counts.closed),
         ("opened again", counts.reopened),
@@ -180,6 +194,7 @@ def _report(drafts: Sequence[TaskDraft], counts: PushCounts, projects: int) -> S
             "projects": projects,
             "duplicates_removed": counts.duplicates_removed,
         },
+        this_run=(("newly recorded as shown", added),) if added else (),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from curate.adapters.labelstudio import codec, guideline, project
+from curate.adapters.labelstudio import encode_regions, guideline, label_config, project
 from curate.errors import AnnotationToolError
 from curate.ports import ImageChoice, TaskDraft
 from curate.records import Category
@@ -18,8 +18,8 @@ CATEGORIES = (
 
 
 def test_all_controls_have_the_same_labels_and_colours() -> None:
-    controls = LabelInterface(project.label_config(CATEGORIES))
-    for name in (codec.BOX, codec.MASK, codec.POLYGON):
+    controls = LabelInterface(label_config.label_config(CATEGORIES))
+    for name in (encode_regions.BOX, encode_regions.MASK, encode_regions.POLYGON):
         control = controls.get_control(name)
         assert list(control.labels) == ["stop_sign", "parking_sign"]
         colours = [control.labels_attrs[label].attr["background"] for label in control.labels]
@@ -30,15 +30,15 @@ def test_the_servers_own_check_accepts_our_suggestions() -> None:
     row = builders.annotation("one", "stop_sign", (10, 10, 60, 60), origin="model", score=0.9)
     task = TaskDraft("t", row.image_id, "x.jpg", builders.WIDTH, builders.HEIGHT, 1, (row,))
     names = tuple(category.name for category in CATEGORIES)
-    controls = LabelInterface(project.label_config(CATEGORIES))
-    prediction = {"result": codec.encode_task(task, names), "model_version": "m", "score": 0.9}
+    controls = LabelInterface(label_config.label_config(CATEGORIES))
+    prediction = {"result": encode_regions.encode_task(task, names), "model_version": "m", "score": 0.9}
     assert controls.validate_prediction(prediction, return_errors=True) == []
 
 
 def test_questions_about_the_image_are_choices() -> None:
     weather = ImageChoice("weather", ("sun", "rain & <snow>"))
     flaws = ImageChoice("flaws", ("blurred", "dark"), multiple=True)
-    controls = LabelInterface(project.label_config(CATEGORIES, (weather, flaws)))
+    controls = LabelInterface(label_config.label_config(CATEGORIES, (weather, flaws)))
     assert list(controls.get_control("weather").labels) == ["sun", "rain & <snow>"]
     assert controls.get_control("weather").attr["choice"] == "single"
     assert controls.get_control("flaws").attr["choice"] == "multiple"
@@ -52,7 +52,7 @@ def test_the_title_of_a_labelers_own_project() -> None:
 
 
 def test_the_names_are_read_back() -> None:
-    assert project.category_names(project.label_config(CATEGORIES)) == ("stop_sign", "parking_sign")
+    assert project.category_names(label_config.label_config(CATEGORIES)) == ("stop_sign", "parking_sign")
 
 
 @pytest.mark.parametrize(

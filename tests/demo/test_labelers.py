@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curate.adapters.labelstudio import codec, reading
+from curate.adapters.labelstudio import decode_regions, encode_regions
 from curate.errors import InputError
 from curate.geometry import boxes
 from curate.ports import TaskDraft
@@ -118,7 +118,7 @@ def job(email: str, **changes: object) -> labelers.Job:
     task = TaskDraft("t", row.image_id, "x", *SIZE, 1, (row,))
     values = {
         "email": email, "number": 7, "image_id": row.image_id, "width": SIZE[0], "height": SIZE[1],
-        "prediction": 3, "suggestions": tuple(codec.encode_task(task, NAMES)),
+        "prediction": 3, "suggestions": tuple(encode_regions.encode_task(task, NAMES)),
     }  # fmt: skip
     return labelers.Job(**{**values, **changes})
 
@@ -180,10 +180,10 @@ def test_questions_about_the_image_are_answered_as_the_page_does() -> None:
 
 def test_an_answer_is_read_back_with_its_parent() -> None:
     body = labelers.answer(job(FIRST), TRUTH, NAMES, 0)
-    work = reading.Work(
+    work = decode_regions.Work(
         "t", builders.image_id("one"), *SIZE, FIRST, body["result"], False, body["lead_time"], None
     )
-    (row,) = reading.read(work, NAMES).rows
+    (row,) = decode_regions.read(work, NAMES).rows
     assert (
         row.parent_id
         == builders.annotation("one", "stop_sign", (22, 18, 84, 80), origin="model").annotation_id

@@ -13,7 +13,7 @@ from curate import schema, tables
 from curate.adapters.labelstudio import connection, process, server
 from curate.adapters.labelstudio.connection import Connection
 from curate.ports import TaskDraft
-from curate.qa import tasks
+from curate.qa import task_drafts
 from curate.records import Annotation
 from tests import builders
 
@@ -72,7 +72,7 @@ def drafts(labelstudio_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Task
     slots = tables.read(Path("data/select/plan.parquet"), schema.PLAN).to_pylist()
     images = tables.read(Path("data/dedupe/images.parquet"), schema.IMAGES).to_pylist()
     rows = tables.read(Path("data/autolabel/annotations.parquet"), schema.ANNOTATIONS).to_pylist()
-    drafted = tasks.draft_tasks(
+    drafted = task_drafts.draft_tasks(
         slots, {image["image_id"]: image for image in images}, map(Annotation.from_row, rows)
     )
     return [replace(draft, overlap=2 if number < 2 else 1) for number, draft in enumerate(drafted)]

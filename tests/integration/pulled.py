@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from curate.adapters.labelstudio import pulling
+from curate.adapters.labelstudio import pull
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.ports import Progress, ProjectRef
@@ -21,4 +21,4 @@ def rows(
         pieces = snapshot.annotations()
         return [Annotation.from_row(row) for piece in pieces for row in piece], snapshot.progress
 
-    return pulling.pull(Client(connection, timeout_s=60), [project], wanted, take)
+    return pull.pull(Client(connection, timeout_s=60), [project], wanted, take)

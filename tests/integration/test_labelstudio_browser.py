@@ -16,7 +16,7 @@ from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.labeling import taxonomy
 from curate.ports import ImageChoice, ProjectSpec
-from curate.qa import tasks
+from curate.qa import task_drafts
 from curate.records import Annotation, derived_id
 from tests import builders
 from tests.integration import pulled
@@ -71,7 +71,7 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
     source = next(row for row in rows if row.category == "parking_sign")
     key = derived_id("task", source.image_id)
     slots = [builders.plan_row("", task_id=key, image_id=source.image_id)]
-    drafts = tasks.draft_tasks(slots, {image["image_id"]: image for image in images}, rows)
+    drafts = task_drafts.draft_tasks(slots, {image["image_id"]: image for image in images}, rows)
     tool = LabelStudioTool(labelstudio)
     categories = taxonomy.load(Path("taxonomy.yaml"))
     reference = tool.ensure_project(

@@ -17,7 +17,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from curate import schema, tables
-from curate.adapters.labelstudio import accounts, client, connection, server, storage, sync
+from curate.adapters.labelstudio import accounts, client, connection, image_storage, push, server
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
@@ -75,7 +75,7 @@ def own_server(
 def test_an_address_of_this_network_is_refused_unless_the_server_may(
     drafts: list[TaskDraft], labelstudio: Connection, bucket: str
 ) -> None:
-    tool = LabelStudioTool(labelstudio, images=storage.from_parameter(f"s3://{bucket}/set", IMAGES))
+    tool = LabelStudioTool(labelstudio, images=image_storage.from_parameter(f"s3://{bucket}/set", IMAGES))
     reference = tool.ensure_project(spec("refused"))
     with pytest.raises(
         AnnotationToolError, match="start Label Studio with LABEL_STUDIO_SSRF_PROT"
@@ -88,7 +88,7 @@ def test_a_labeler_sees_the_image_of_the_bucket(
     drafts: list[TaskDraft], own_server: Connection, bucket: str
 ) -> None:
     labelstudio = own_server
-    place = storage.from_parameter(f"s3://{bucket}/set/one", IMAGES)
+    place = image_storage.from_parameter(f"s3://{bucket}/set/one", IMAGES)
     assert place.prepare([draft.path for draft in drafts[:2]]) == 2
     tool = LabelStudioTool(labelstudio, images=place, timeout_s=60)
     reference = tool.ensure_project(
@@ -104,7 +104,7 @@ def test_a_labeler_sees_the_image_of_the_bucket(
         ("signs", "set/one", True)
     ]
     assert "unit-secret" not in str(storages)
-    task = sync.index(reader, reference)[0]
+    task = push.index(reader, reference)[0]
     draft = next(draft for draft in drafts if draft.task_id == task.task_id)
     assert task.data["image"] == f"s3://signs/set/one/{Path(draft.path).relative_to(IMAGES).as_posix()}"
     # What the labelling page does: it asks the server for the task, then follows the address in it.
@@ -125,7 +125,7 @@ def test_a_labeler_sees_the_image_of_the_bucket(
 def test_a_changed_file_is_copied_again_and_a_missing_bucket_is_one_line(
     drafts: list[TaskDraft], bucket: str, tmp_path: Path
 ) -> None:
-    place = storage.Bucket("s3", bucket, "", tmp_path)
+    place = image_storage.Bucket("s3", bucket, "", tmp_path)
     file = tmp_path / "one.jpg"
     file.write_bytes(b"short")
     assert place.prepare([str(file)]) == 1

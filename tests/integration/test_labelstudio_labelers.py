@@ -19,7 +19,7 @@ from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
 from curate.ports import ProjectRef, ProjectSpec
-from curate.qa import plan, tasks
+from curate.qa import plan, task_drafts
 from curate.records import Annotation
 from demo import labelers
 from tests import builders
@@ -58,7 +58,7 @@ def push(labelstudio: Connection, title: str) -> tuple[ProjectRef, dict[str, int
     tool = LabelStudioTool(labelstudio)
     categories = taxonomy.load(Path("taxonomy.yaml"))
     reference = tool.ensure_project(ProjectSpec(title, categories, "", 2, Path("data/ingest/images")))
-    tool.push_tasks(reference, tasks.draft_tasks(slots, images, map(Annotation.from_row, rows)))
+    tool.push_tasks(reference, task_drafts.draft_tasks(slots, images, map(Annotation.from_row, rows)))
     return reference, dict(plan.labelers_wanted(slot["task_id"] for slot in slots))
 
 

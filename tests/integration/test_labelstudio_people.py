@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from curate.adapters.labelstudio import accounts, client, sync
+from curate.adapters.labelstudio import accounts, client, push
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
@@ -35,7 +35,7 @@ def project_of(tool: LabelStudioTool, title: str, labeler: str | None = None) ->
 
 
 def one_task(reader: client.Client, reference: ProjectRef) -> Any:
-    (task,) = sync.index(reader, reference)
+    (task,) = push.index(reader, reference)
     return task
 
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 
 from curate import schema, tables
-from curate.adapters.labelstudio import accounts, client, codec, project, server
+from curate.adapters.labelstudio import accounts, client, encode_regions, project, server
 from curate.adapters.labelstudio.connection import STATE_FOLDER, Connection
+from curate.adapters.labelstudio.image_storage import LocalFiles
 from curate.adapters.labelstudio.reader import LabelStudioReader
-from curate.adapters.labelstudio.storage import LocalFiles
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
 from curate.ports import ProjectSpec
@@ -73,8 +73,8 @@ class Labeling:
 
 def region_pair(person: str) -> list[dict[str, Any]]:
     """A box and its mask."""
-    rectangle = codec.rectangle_region("r" + person[:6], BOX, "stop_sign", WIDTH, HEIGHT)
-    return [rectangle, codec.brush_region(rectangle["id"], builders.ellipse(BOX), "stop_sign")]
+    rectangle = encode_regions.rectangle_region("r" + person[:6], BOX, "stop_sign", WIDTH, HEIGHT)
+    return [rectangle, encode_regions.brush_region(rectangle["id"], builders.ellipse(BOX), "stop_sign")]
 
 
 @pytest.fixture(scope="module")
@@ -253,11 +253,12 @@ def test_a_locked_database_of_the_server(labeling: Labeling, tmp_path: Path) -> 
 KILLED = """
 import sys
 from pathlib import Path
-from curate.adapters.labelstudio import fetch, pulling
+from curate.adapters.labelstudio import fetch
+from curate.adapters.labelstudio import pull as labelstudio_pull
 from curate.adapters.labelstudio.connection import resolve
 from curate.adapters.labelstudio.reader import LabelStudioReader
 
-fetch._PAGE, left, store = 4, 2, pulling._Pull._store
+fetch._PAGE, left, store = 4, 2, labelstudio_pull._Pull._store
 
 def dying(self, page):
     global left
@@ -267,7 +268,7 @@ def dying(self, page):
         os.kill(os.getpid(), signal.SIGKILL)
     store(self, page)
 
-pulling._Pull._store = dying
+labelstudio_pull._Pull._store = dying
 LabelStudioReader(resolve(Path(sys.argv[1])), cache=Path(sys.argv[2])).pull("pulled", {}, lambda _: None)
 """
 

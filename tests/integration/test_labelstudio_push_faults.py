@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from curate.adapters.labelstudio import accounts, client, connection, retry, server, sync
+from curate.adapters.labelstudio import accounts, client, connection, push, retry, server
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
@@ -59,7 +59,7 @@ def assert_exactly(
     reader: client.Client, reference: ProjectRef, drafts: list[TaskDraft], version: str | None = None
 ) -> None:
     """One task a key with its number of labelers, and one prediction of the version or none."""
-    there = sync.index(reader, reference)
+    there = push.index(reader, reference)
     assert sorted((task.task_id, task.overlap) for task in there) == sorted(
         (draft.task_id, draft.overlap) for draft in drafts
     )
@@ -250,7 +250,7 @@ def test_what_left_the_plan_is_offered_to_nobody_and_comes_back(
 
     offered = work_through(session, path)
     assert offered == [draft.task_id for draft in stay]
-    assert len(sync.index(reader, reference)) == 6  # tombstones, with the work on them
+    assert len(push.index(reader, reference)) == 6  # tombstones, with the work on them
     assert tool.push_tasks(reference, drafts).reopened == 4
     back = work_through(session, path)
     assert sorted([*offered, *back, first["data"]["task_id"]]) == sorted(d.task_id for d in drafts)

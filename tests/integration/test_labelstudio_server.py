@@ -19,7 +19,7 @@ import pytest
 
 from curate.adapters.labelstudio import accounts, client, connection, process, project, server
 from curate.adapters.labelstudio.connection import Connection
-from curate.adapters.labelstudio.storage import LocalFiles
+from curate.adapters.labelstudio.image_storage import LocalFiles
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError, AuthenticationError
 from curate.labeling import taxonomy

@@ -12,9 +12,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from curate.adapters.labelstudio import accounts, client, history, project, sync, wanted_tasks
+from curate.adapters.labelstudio import accounts, client, history, label_config, project, push, wanted_tasks
 from curate.adapters.labelstudio.connection import Connection
-from curate.adapters.labelstudio.storage import LocalFiles
+from curate.adapters.labelstudio.image_storage import LocalFiles
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
@@ -55,7 +55,7 @@ def spec(title: str | None = None, categories: tuple[Category, ...] | None = Non
 
 def state(reader: client.Client, reference: ProjectRef) -> list[tuple[str, int, int, str]]:
     """Key, labelers, predictions and digest of every task on the server."""
-    found = sync.index(reader, reference)
+    found = push.index(reader, reference)
     return sorted((one.task_id, one.overlap, one.predictions, one.data["suggestions"]) for one in found)
 
 
@@ -69,7 +69,7 @@ def answer(  # noqa: PLR0917 - reads as a sentence where it is called
     **body: Any,
 ) -> None:
     """What a person does on the page: take the suggestions, change them, submit."""
-    number = next(one.number for one in sync.index(reader, reference) if one.task_id == task_id)
+    number = next(one.number for one in push.index(reader, reference) if one.task_id == task_id)
     suggested = reader.get("/api/predictions/", action="reading", task=number)
     regions = suggested[0]["result"] if suggested else []
     session = accounts.ensure_user(labelstudio, email, PASSWORD)
@@ -129,7 +129,7 @@ def test_killed_while_it_creates_and_run_again(
     *, labelstudio_root: Path, after: int,
 ) -> None:  # fmt: skip
     push_and_die(labelstudio_root, reference, drafts, "POST /import", after)
-    assert len(sync.index(reader, reference)) == after
+    assert len(push.index(reader, reference)) == after
     assert tool.push_tasks(reference, drafts).created == 6 - after
     assert [(key, overlap) for key, overlap, _, _ in state(reader, reference)] == sorted(
         wanted(drafts).items()
@@ -147,7 +147,7 @@ def test_killed_while_it_replaces_and_run_again(
     push_and_die(labelstudio_root, reference, newer, deadly, 2)
     tool.push_tasks(reference, newer)
     assert tool.push_tasks(reference, newer).unchanged == 6
-    for one in sync.index(reader, reference):
+    for one in push.index(reader, reference):
         versions = [
             p["model_version"] for p in reader.get("/api/predictions/", action="reading", task=one.number)
         ]
@@ -164,7 +164,7 @@ def test_killed_while_it_closes_and_opens_and_run_again(
     there = state(reader, reference)
     push_and_die(labelstudio_root, reference, drafts[:3], deadly, 2)
     tool.push_tasks(reference, drafts[:3])
-    closed = {one.task_id for one in sync.index(reader, reference) if one.closed}
+    closed = {one.task_id for one in push.index(reader, reference) if one.closed}
     assert closed == {draft.task_id for draft in drafts[3:]}
     push_and_die(labelstudio_root, reference, drafts, deadly, 1)
     tool.push_tasks(reference, drafts)
@@ -183,7 +183,7 @@ def test_a_batch_that_arrived_twice_is_healed_without_touching_work(
         {"data": item.data, "predictions": [item.prediction] if item.prediction else []} for item in items
     ]
     reader.post(f"/api/projects/{reference.project_id}/import", body, action="importing again")
-    copies = [one for one in sync.index(reader, reference) if one.task_id == drafts[0].task_id]
+    copies = [one for one in push.index(reader, reference) if one.task_id == drafts[0].task_id]
     assert len(copies) == 2
     session = accounts.ensure_user(labelstudio, FIRST, PASSWORD)
     session.post(
@@ -210,7 +210,7 @@ def test_new_suggestions_replace_the_old_ones_and_no_work(
     assert Counter(overlap for _, overlap, _, _ in state(reader, reference)) == {2: 6}
     shown = reader.get(f"/api/projects/{reference.project_id}/", action="reading")["model_version"]
     assert shown == "unit-2"
-    for one in sync.index(reader, reference):
+    for one in push.index(reader, reference):
         versions = [
             p["model_version"] for p in reader.get("/api/predictions/", action="reading", task=one.number)
         ]
@@ -297,7 +297,7 @@ def test_a_project_of_an_earlier_version_gets_polygons_and_questions_and_keeps_i
 ) -> None:
     title = "of an earlier version"
     known = taxonomy.load(Path("taxonomy.yaml"))
-    view = ET.fromstring(project.label_config(known))  # noqa: S314 - our own
+    view = ET.fromstring(label_config.label_config(known))  # noqa: S314 - our own
     (panel,) = (part for part in view.iter("View") if part.find("PolygonLabels") is not None)
     panel.remove(panel.find("PolygonLabels"))  # type: ignore[arg-type]
     reader.post(
@@ -319,7 +319,7 @@ def test_a_project_of_an_earlier_version_gets_polygons_and_questions_and_keeps_i
     assert shown == [(None, None), ("g1", "t1")]  # the suggestions were there before
     assert tool.plan_push(asked, drafts).project == ()
     # Somebody chooses; then the question may not vanish.
-    number = next(t.number for t in sync.index(reader, reference) if t.task_id == drafts[-2].task_id)
+    number = next(t.number for t in push.index(reader, reference) if t.task_id == drafts[-2].task_id)
     where = {"id": "w", "type": "choices", "from_name": "weather", "to_name": "image"}
     region = {**where, "value": {"choices": ["sun"]}}
     session = accounts.ensure_user(labelstudio, FIRST, PASSWORD)
@@ -367,4 +367,4 @@ def test_an_invalid_suggestion_stops_the_push_before_anything_is_sent(
     bad = builders.annotation("one", "stop_sign", (10, 10, 500, 60), origin="model", size=(600, 120))
     with pytest.raises(AnnotationToolError, match="outside the image"):
         tool.push_tasks(reference, [*drafts[1:], replace(drafts[0], pre_annotations=(bad,))])
-    assert sync.index(reader, reference) == []
+    assert push.index(reader, reference) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from curate.errors import InputError, ReleaseError
 from curate.geometry import masks
@@ -139,3 +141,27 @@ def test_a_damaged_mask_is_named(project: Content) -> None:
     key = made.objects.column("annotation_id")[0].as_py()
     with pytest.raises(ReleaseError, match=f"annotation {key} of the consensus: mask counts 'P' are damaged"):
         written(made, ["train"] * 7)
+
+
+@pytest.mark.parametrize(("extension", "kind"), [(".jpg", "JPEG"), (".png", "PNG"), (".webp", "WEBP")])
+def test_no_position_and_no_name_leaves_with_the_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str, kind: str
+) -> None:
+    """What ingest linked is the photographer's own file; every kind of upright file is looked at."""
+    monkeypatch.chdir(tmp_path)
+    exif = Image.Exif()
+    exif[0x010E] = "Secret Street 7"
+    exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)  # GPS latitude
+    path = Path((image("one").path or "").replace(".jpg", extension))
+    path.parent.mkdir(parents=True)
+    Image.fromarray(scene([])).save(path, kind, exif=exif)
+    assert b"Secret Street 7" in path.read_bytes()
+    made = content({"one": WORK["one"]}, path=path.as_posix(), format=kind)
+    (file,) = written(made, ["train"]).values()
+    (row,) = file.read().to_pylist()
+    assert row["image"]["path"].endswith(extension)
+    assert b"Secret Street 7" not in row["image"]["bytes"]
+    released = Image.open(io.BytesIO(row["image"]["bytes"]))
+    assert dict(released.getexif()) == {}
+    assert np.array_equal(np.asarray(released), np.asarray(Image.open(path)))
+    assert b"Secret Street 7" not in next(Path("data").glob("train-*.parquet")).read_bytes()

@@ -52,7 +52,7 @@ def test_stages_go_on_or_name_the_category(
     push.run(
         LabelStudioParams(project="unit"),
         inputs=push.inputs(TAXONOMY),
-        outputs=push.Outputs(push.RECEIPT),
+        outputs=push.Outputs(push.RECEIPT, push.SHOWN),
         ports=push.Ports(FakeAnnotationTool()),
     )
     agreed = agreement.run(

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from curate import schema, tables
-from curate.errors import InputError, ParamsError, TableError
+from curate.errors import InputError, ParamsError, StorageError, TableError
 from curate.params import LabelStudioParams
-from curate.ports import ImageChoice
+from curate.ports import ImageChoice, TaskDraft
 from curate.records import StageReport
+from curate.shown import record
 from curate.stages import push
 from tests import builders
 from tests.fakes import FakeAnnotationTool
 
-RECEIPT = Path("data/push/receipt.json")
+RECEIPT, SHOWN = Path("data/push/receipt.json"), Path("data/push/shown")
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def run(tool: FakeAnnotationTool, **params: object) -> StageReport:
             taxonomy=Path("taxonomy.yaml"),
             images_root=Path("data/ingest/images"),
         ),
-        outputs=push.Outputs(receipt=RECEIPT),
+        outputs=push.Outputs(receipt=RECEIPT, shown=SHOWN),
         ports=push.Ports(tool=tool),
     )
 
@@ -51,7 +54,10 @@ def test_everything_planned_is_pushed(project: builders.SmallProject) -> None:
     spec = tool.specs["unit"]
     assert [category.name for category in spec.categories] == ["stop_sign", "parking_sign"]
     assert spec.overlap == 2
-    assert report.line() == "push: 6 tasks, 6 created, 0 unchanged, 0 with new suggestions, 0 not in the plan"
+    assert report.line() == (
+        "push: 6 tasks, 6 created, 0 unchanged, 0 with new suggestions, 0 not in the plan, "
+        "6 newly recorded as shown"
+    )
     assert report.metrics["suggested_objects"] == sum(
         row.outcome == "object" for row in project.annotations["autolabel"]
     )
@@ -150,3 +156,126 @@ def test_a_missing_plan_says_what_to_run() -> None:
     Path("data/select/plan.parquet").unlink()
     with pytest.raises(TableError, match="run the stage select first"):
         run(FakeAnnotationTool())
+
+
+def shown() -> list[dict[str, Any]]:
+    return list(record.load(SHOWN).shown.to_pylist())
+
+
+def written() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in SHOWN.iterdir()}
+
+
+def other_model() -> None:
+    """The stage autolabel ran again with another model, whose boxes lie elsewhere."""
+    path = Path("data/autolabel/annotations.parquet")
+    rows = [
+        {**row, "model_version": "unit-2", "annotation_id": f"{row['annotation_id'][:-1]}z"}
+        for row in tables.read(path, schema.ANNOTATIONS).to_pylist()
+    ]
+    tables.write_rows(rows, path, schema.ANNOTATIONS)
+
+
+def test_what_is_shown_is_recorded_with_everything_that_people_see(project: builders.SmallProject) -> None:
+    path = Path("data/select/plan.parquet")
+    plan = tables.read(path, schema.PLAN).to_pylist()
+    two, five = builders.image_id("two"), builders.image_id("five")
+    (model,) = [row for row in project.annotations["autolabel"] if row.image_id == five]
+    for row in plan:
+        if row["image_id"] == two:
+            row.update(arm="control", reason="control")
+        if row["image_id"] == five:
+            row.update(seeded_kind="moved", seeded_id=model.annotation_id)
+    tables.write_rows(plan, path, schema.PLAN)
+    Path("guide.md").write_text("Draw tight boxes.")
+    tool = FakeAnnotationTool()
+    report = run(tool, instructions=Path("guide.md"))
+    assert dict(report.this_run) == {"newly recorded as shown": 6}
+    rows = {row["image_id"]: row for row in shown()}
+    assert {row["since"] for row in rows.values()} == {"2026-01-05T10:00:00.000000Z"}
+    assert {row["confirmed_at"] for row in rows.values()} == {"2026-01-05T10:00:01.000000Z"}
+    digests = {(row["guideline_digest"], row["taxonomy_digest"]) for row in rows.values()}
+    assert digests == {(tool.specs["unit"].guideline_digest, tool.specs["unit"].taxonomy_digest)}
+    suggestions = record.load(SHOWN).suggestions.to_pylist()
+    for task in tool.tasks.values():
+        row = rows[task.image_id]
+        held = {
+            (one["annotation_id"], one["category"], tuple(one["bbox_xyxy"]), one["rle"], one["model_version"])
+            for one in suggestions
+            if one["suggestions_digest"] == row["suggestions_digest"]
+        }
+        assert held == {
+            (one.annotation_id, one.category, one.bbox_xyxy, one.rle, one.model_version)
+            for one in task.pre_annotations
+            if one.outcome == "object"
+        }
+    assert (rows[two]["arm"], rows[two]["suggestions_digest"]) == ("control", None)
+    assert rows[two]["proposed_digest"] is not None
+    assert rows[five]["right_xyxy"] == list(model.bbox_xyxy or ())
+    assert rows[five]["wrong_xyxy"] not in (None, rows[five]["right_xyxy"])
+    assert Path(SHOWN / f"guideline-{rows[two]['guideline_digest']}.md").read_text() == "Draw tight boxes."
+    assert Path(SHOWN / f"taxonomy-{rows[two]['taxonomy_digest']}.yaml").read_text() == builders.TAXONOMY
+
+
+@pytest.mark.usefixtures("project")
+def test_a_push_that_shows_nothing_new_adds_nothing() -> None:
+    tool = FakeAnnotationTool()
+    run(tool)
+    before = written()
+    assert run(tool).this_run == ()
+    assert written() == before
+    other_model()
+    assert dict(run(tool).this_run)["newly recorded as shown"] == 6
+    assert {name: written()[name] for name in before} == before
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("reached", [0, 2, 6])
+def test_after_a_kill_it_is_known_what_reached_the_server(reached: int) -> None:
+    """A push dies between writing and sending; the next one has yet other suggestions."""
+    tool = FakeAnnotationTool()
+    run(tool)
+    other_model()
+    tool.dies_after = reached
+    tool.clock += timedelta(hours=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(tool)
+    assert [row["reached"] for row in shown()] == [True] * 6 + [None] * 6
+    held = {key for key, task in tool.tasks.items() if versions(task) == {"unit-2"}}
+    other_model()
+    tool.dies_after = None
+    tool.clock += timedelta(hours=1)
+    run(tool)
+    second = [row for row in shown() if row["since"] == "2026-01-05T11:00:00.000000Z"]
+    assert len(second) == 6
+    for row in second:  # where nothing was and is suggested the server shows just that
+        assert row["reached"] == (row["task_id"] in held or row["suggestions_digest"] is None)
+    assert {row["reached"] for row in shown()} == {True, False} - ({False} if reached == 6 else set())
+
+
+@pytest.mark.usefixtures("project")
+def test_a_kill_before_the_first_task_and_the_same_again() -> None:
+    tool = FakeAnnotationTool(dies_after=0)
+    with pytest.raises(KeyboardInterrupt):
+        run(tool)
+    tool.dies_after = None
+    tool.clock += timedelta(hours=1)
+    run(tool)
+    assert [row["reached"] for row in shown()] == [False] * 6 + [True] * 6
+    assert {row["since"] for row in shown()[6:]} == {"2026-01-05T11:00:00.000000Z"}
+
+
+@pytest.mark.usefixtures("project")
+def test_nothing_is_sent_where_it_cannot_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StorageError("no space left")
+
+    monkeypatch.setattr(record, "append", full)
+    tool = FakeAnnotationTool()
+    with pytest.raises(StorageError):
+        run(tool)
+    assert not tool.filled
+
+
+def versions(task: TaskDraft) -> set[str | None]:
+    return {row.model_version for row in task.pre_annotations}

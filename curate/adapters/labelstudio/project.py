@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from curate.adapters.labelstudio import guideline, history, interface, retry
+from curate.adapters.labelstudio import guideline, history, label_config, retry
 from curate.adapters.labelstudio.client import Client
-from curate.adapters.labelstudio.interface import category_names, label_config
-from curate.adapters.labelstudio.storage import Storage
+from curate.adapters.labelstudio.image_storage import Storage
+from curate.adapters.labelstudio.label_config import category_names
 from curate.errors import AnnotationToolError
 from curate.ports import ProjectRef, ProjectSpec
 
-__all__ = ["category_names", "ensure", "find", "label_config", "plan", "projects", "reference", "title_for"]
+__all__ = ["category_names", "ensure", "find", "plan", "projects", "reference", "title_for"]
 _PAGE = 1000
 _TITLE_LIMIT = 50  # characters, of the server
 _CONFIG = "label_config"
@@ -95,7 +95,7 @@ def plan(client: Client, spec: ProjectSpec) -> tuple[Any | None, dict[str, Any]]
     """
     existing = find(client, title_for(spec.title, spec.labeler))
     wanted = {
-        _CONFIG: label_config(spec.categories, spec.choices),
+        _CONFIG: label_config.label_config(spec.categories, spec.choices),
         "expert_instruction": guideline.to_html(spec.instructions),
         **_SETTINGS,
     }
@@ -104,7 +104,7 @@ def plan(client: Client, spec: ProjectSpec) -> tuple[Any | None, dict[str, Any]]
     changed = {
         name: value
         for name, value in wanted.items()
-        if not (interface.same(existing[name], value) if name == _CONFIG else existing.get(name) == value)
+        if not (label_config.same(existing[name], value) if name == _CONFIG else existing.get(name) == value)
     }
     if _CONFIG in changed:
         _refuse_losses(client, existing, spec)
@@ -156,7 +156,7 @@ def _record(client: Client, description: str | None, spec: ProjectSpec) -> str:
 def _refuse_losses(client: Client, existing: Mapping[str, Any], spec: ProjectSpec) -> None:
     """An update must not orphan what people have drawn, submitted or not."""
     summary = client.get(f"/api/projects/{existing['id']}/summary/", action="reading what was labelled")
-    known = interface.labels_by_control(spec.categories, spec.choices)
+    known = label_config.labels_by_control(spec.categories, spec.choices)
     for source in ("created_labels", "created_labels_drafts"):
         for control, counts in (summary.get(source) or {}).items():
             if not counts:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from curate.adapters.labelstudio import project, pulling
+from curate.adapters.labelstudio import project, pull
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.errors import AnnotationToolError
@@ -42,4 +42,4 @@ class LabelStudioReader:
                 f"{self._client.connection.url} has no project {title!r}: run `dvc repro --force push`"
             )
         projects = [found[labeler] for labeler in sorted(found, key=lambda name: (name is not None, name))]
-        return pulling.pull(self._client, projects, wanted, take, path=self._cache, full=full)
+        return pull.pull(self._client, projects, wanted, take, path=self._cache, full=full)

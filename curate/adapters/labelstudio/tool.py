@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from curate.adapters.labelstudio import project, retry, storage, sync, wanted_tasks
+from curate.adapters.labelstudio import image_storage, project, push, retry, wanted_tasks
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
-from curate.adapters.labelstudio.difference import compare
-from curate.adapters.labelstudio.storage import LocalFiles, Storage
+from curate.adapters.labelstudio.image_storage import LocalFiles, Storage
+from curate.adapters.labelstudio.push_plan import compare
 from curate.errors import AnnotationToolError
 from curate.params import LabelStudioParams
 from curate.ports import ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
@@ -42,6 +43,27 @@ class LabelStudioTool:
         self._storage = images or LocalFiles(images_root)
         self._batch_size = batch_size
 
+    def now(self) -> datetime:
+        """The server's time."""
+        retry.until_done(lambda: self._client.get("/api/version", action="asking for the server's time"))
+        if self._client.server_time is None:
+            raise AnnotationToolError(
+                f"{self._client.connection.url} does not tell its time (no Date header): "
+                "does a proxy remove it?"
+            )
+        return self._client.server_time.astimezone(UTC)
+
+    def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
+        """Those of some tasks that the project shows just as drafted."""
+        there = retry.until_done(lambda: self.projects(spec.title)).get(spec.labeler)
+        if there is None or not tasks:
+            return frozenset()
+        names = tuple(category.name for category in spec.categories)
+        wanted = wanted_tasks.wanted_tasks(tasks, names, self._storage)
+        difference = retry.until_done(lambda: push.look(self._client, there, wanted, removed="keep"))
+        other = {item.task_id for item in difference.sent}
+        return frozenset(task.task_id for task in tasks if task.task_id not in other)
+
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
         """Create the project, or adopt the one of that title."""
         return project.ensure(self._client, spec, self._storage)
@@ -67,7 +89,7 @@ class LabelStudioTool:
         if self._storage.needs_images and tasks:
             self._storage.prepare([task.path for task in tasks])
             retry.until_done(lambda: self._storage.connect(self._client, project.project_id))
-        return sync.push(self._client, project, wanted, batch_size=self._batch_size, removed=removed)
+        return push.push(self._client, project, wanted, batch_size=self._batch_size, removed=removed)
 
     def plan_push(
         self, spec: ProjectSpec, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
@@ -80,7 +102,7 @@ class LabelStudioTool:
             difference = compare([], wanted)
         else:
             there = project.reference(self._client, int(existing["id"]), spec.labeler)
-            difference = sync.look(self._client, there, wanted, removed=removed)
+            difference = push.look(self._client, there, wanted, removed=removed)
         wanted_tasks.check(difference.sent, len(difference.sent))
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
         title = project.title_for(spec.title, spec.labeler)
@@ -96,7 +118,7 @@ def from_settings(settings: LabelStudioParams, connection: Connection) -> LabelS
     return LabelStudioTool(
         connection,
         images_root=IMAGES_ROOT,
-        images=storage.from_parameter(settings.storage, IMAGES_ROOT),
+        images=image_storage.from_parameter(settings.storage, IMAGES_ROOT),
         batch_size=settings.batch_size,
         timeout_s=settings.timeout_s,
     )

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from curate.adapters.labelstudio import codec
-from curate.adapters.labelstudio.storage import Storage
+from curate.adapters.labelstudio import encode_regions
+from curate.adapters.labelstudio.image_storage import Storage
 from curate.errors import AnnotationToolError
 from curate.ports import TaskDraft
 from curate.progress import track
@@ -55,7 +55,7 @@ class Wanted:
         return {
             "model_version": self.model_version,
             "score": min(scores) if scores else None,
-            "result": codec.encode_task(self.draft, self.categories),
+            "result": encode_regions.encode_task(self.draft, self.categories),
         }
 
 
@@ -91,7 +91,7 @@ def check(items: Iterable[Wanted], total: int) -> None:
             another size; names the row and the image.
     """
     for item in track(items, total=total, label="push: check"):
-        codec.check_task(item.draft, item.categories)
+        encode_regions.check_task(item.draft, item.categories)
 
 
 def _versions(tasks: Iterable[TaskDraft]) -> set[str]:

@@ -1,4 +1,4 @@
-"""From the plan to drafts of tasks, and a digest that says whether two pushes meant the same."""
+"""From the plan to tasks as they are shown, and a digest that says whether two pushes meant the same."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from curate.errors import TableError
 from curate.ports import TaskDraft
 from curate.qa import error_injection
 from curate.records import Annotation
+from curate.shown.rows import PlannedTask
 
 
-def draft_tasks(
+def planned_tasks(
     slots: Iterable[Mapping[str, Any]],
     images: Mapping[str, Mapping[str, Any]],
     annotations: Iterable[Annotation],
     *,
     names: Sequence[str] = (),
-) -> list[TaskDraft]:
-    """One draft a planned task, with what is shown for its image: the model's rows, none, or a planted error.
+) -> list[PlannedTask]:
+    """Every planned task with what is shown for its image: the model's rows, none, or a planted error.
 
     Images that are accepted without a human make no task.
 
@@ -31,7 +32,7 @@ def draft_tasks(
         names: Categories of the taxonomy, for suggestions that are renamed on purpose.
 
     Returns:
-        Drafts in the order of the queue, then by key.
+        Tasks in the order of the queue, then by key.
 
     Raises:
         TableError: The plan names an image that the images table lacks or has dropped, or a suggestion that
@@ -41,20 +42,20 @@ def draft_tasks(
     for slot in sorted(slots, key=lambda slot: (slot["priority"], slot["task_id"], slot["slot"])):
         if slot["arm"] != "accepted":
             tasks.setdefault(slot["task_id"], []).append(slot)
-    shown = {rows[0]["image_id"] for rows in tasks.values() if rows[0]["arm"] != "control"}
+    looked_at = {rows[0]["image_id"] for rows in tasks.values()}
     by_image: dict[str, list[Annotation]] = {}
     for row in annotations:
-        if row.image_id in shown and row.outcome not in ("rejected", "failed"):
+        if row.image_id in looked_at and row.outcome not in ("rejected", "failed"):
             by_image.setdefault(row.image_id, []).append(row)
-    return [_draft(rows, images, by_image.get(rows[0]["image_id"], []), names) for rows in tasks.values()]
+    return [_planned(rows, images, by_image.get(rows[0]["image_id"], []), names) for rows in tasks.values()]
 
 
-def _draft(
+def _planned(
     slots: Sequence[Mapping[str, Any]],
     images: Mapping[str, Mapping[str, Any]],
     rows: Sequence[Annotation],
     names: Sequence[str],
-) -> TaskDraft:
+) -> PlannedTask:
     first = slots[0]
     image = images.get(first["image_id"])
     if image is None or image["drop_reason"] is not None:
@@ -62,26 +63,30 @@ def _draft(
             f"the plan names image {first['image_id'][:12]}, which is not kept: "
             "run `dvc repro --force select`"
         )
-    suggested = tuple(sorted(rows, key=lambda row: row.annotation_id))
+    proposed = tuple(sorted(rows, key=lambda row: row.annotation_id))
+    shown: tuple[Annotation, ...] = () if first["arm"] == "control" else proposed
     if first["seeded_kind"] is not None:
-        suggested = error_injection.plant(
-            suggested,
+        shown = error_injection.plant(
+            shown,
             first["seeded_kind"],
             first["seeded_id"],
             names=names,
             width=image["width"],
             height=image["height"],
         )
-    return TaskDraft(
+    draft = TaskDraft(
         task_id=first["task_id"],
         image_id=first["image_id"],
         path=image["path"],
         width=image["width"],
         height=image["height"],
         overlap=len(slots),
-        pre_annotations=suggested,
+        pre_annotations=shown,
         priority=first["priority"],
         labelers=tuple(slot["labeler"] for slot in slots if slot["labeler"] is not None),
+    )
+    return PlannedTask(
+        draft, first["reason"], first["arm"], proposed, first["seeded_kind"], first["seeded_id"]
     )
 
 

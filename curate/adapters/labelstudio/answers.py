@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from curate.adapters.labelstudio import codec, people, reading
-from curate.adapters.labelstudio.cache import Answer
+from curate.adapters.labelstudio import decode_regions, encode_regions, people
+from curate.adapters.labelstudio.answer_cache import Answer
 from curate.adapters.labelstudio.fetch import Reader, Task
 from curate.records import derived_id
 
@@ -21,7 +21,7 @@ def decoded(task: Task, users: Mapping[int, str], categories: Sequence[str]) -> 
     names = people.names(str(data["task_id"]), task["annotations"], users)
     for answer, name in zip(task["annotations"], names, strict=True):
         work = _work(data, answer, name)
-        read = reading.read(work, categories)
+        read = decode_regions.read(work, categories)
         content = {
             **_content(work, "skipped" if work.skipped else "submitted", read),
             "objects": sum(row.outcome == "object" for row in read.rows),
@@ -37,7 +37,7 @@ def decoded(task: Task, users: Mapping[int, str], categories: Sequence[str]) -> 
                 user=answer["completed_by"],
                 person=work.annotator_id,
                 created_at=work.created_at,
-                updated_at=str(codec.utc(work.updated_at)),
+                updated_at=str(encode_regions.utc(work.updated_at)),
                 skipped=work.skipped,
                 answer_id=identity,
                 content={"answer_id": identity, **content},
@@ -47,9 +47,9 @@ def decoded(task: Task, users: Mapping[int, str], categories: Sequence[str]) -> 
     return found
 
 
-def _work(data: Mapping[str, Any], answer: Mapping[str, Any], person: str) -> reading.Work:
+def _work(data: Mapping[str, Any], answer: Mapping[str, Any], person: str) -> decode_regions.Work:
     lead_time = answer["lead_time"]
-    return reading.Work(
+    return decode_regions.Work(
         task_id=str(data["task_id"]),
         image_id=str(data["image_id"]),
         width=int(data["width"]),
@@ -58,12 +58,12 @@ def _work(data: Mapping[str, Any], answer: Mapping[str, Any], person: str) -> re
         regions=answer["result"] or [],
         skipped=bool(answer.get("was_cancelled")),
         lead_time_s=float(lead_time) if lead_time is not None else None,
-        created_at=codec.utc(answer["created_at"]),
-        updated_at=codec.utc(answer["updated_at"]),
+        created_at=encode_regions.utc(answer["created_at"]),
+        updated_at=encode_regions.utc(answer["updated_at"]),
     )
 
 
-def _content(work: reading.Work, outcome: str, read: reading.Reading) -> dict[str, Any]:
+def _content(work: decode_regions.Work, outcome: str, read: decode_regions.Reading) -> dict[str, Any]:
     """What a row of `answers` says, without `superseded` and the digests."""
     return {
         "task_id": work.task_id,
@@ -89,6 +89,6 @@ def drafts(reader: Reader) -> Iterator[tuple[int, dict[str, Any]]]:
             continue
         for draft in drafts:
             work = _work(data, draft, str(draft["user"]))
-            content = _content(work, "draft", reading.read(work, ()))
+            content = _content(work, "draft", decode_regions.read(work, ()))
             identity = derived_id("draft", work.task_id, work.annotator_id, work.created_at or "")
             yield reader.project.project_id, {"answer_id": identity, **content, "raw": None, "reasons": {}}

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from label_studio_sdk.converter import brush as sdk
 from pycocotools import mask as coco
 
-from curate.adapters.labelstudio import brush
+from curate.adapters.labelstudio import brush_rle
 from curate.errors import AnnotationToolError, RecordError
 from curate.geometry import masks
 
@@ -26,10 +26,10 @@ def sdk_bytes(mask: np.ndarray) -> list[int]:
 @given(MASKS)
 @settings(deadline=None)  # the first one compiles
 def test_the_same_bytes_as_the_sdk_and_back(mask: np.ndarray) -> None:
-    encoded = brush.encode(mask)
+    encoded = brush_rle.encode(mask)
     assert encoded == sdk_bytes(mask)
     height, width = mask.shape
-    assert np.array_equal(brush.decode(encoded, width=width, height=height), mask)
+    assert np.array_equal(brush_rle.decode(encoded, width=width, height=height), mask)
 
 
 # Runs are four bytes a pixel: 8, 16, 256 and 65,536 bytes are where the length of a run's code changes.
@@ -47,17 +47,17 @@ def test_runs_at_the_coding_limits(lengths: list[int], first: bool) -> None:
         [np.full(length, first ^ (number % 2 == 1)) for number, length in enumerate(lengths)]
     )
     mask = row.reshape(1, -1)
-    encoded = brush.encode(mask)
+    encoded = brush_rle.encode(mask)
     assert encoded == sdk_bytes(mask)
-    assert np.array_equal(brush.decode(encoded, width=row.size, height=1), mask)
+    assert np.array_equal(brush_rle.decode(encoded, width=row.size, height=1), mask)
 
 
 def test_twelve_megapixels() -> None:
     y, x = np.mgrid[0:3000, 0:4000]
     mask = (x - 2000) ** 2 + (y - 1500) ** 2 < 1200**2
-    encoded = brush.encode(mask)
+    encoded = brush_rle.encode(mask)
     assert encoded == sdk_bytes(mask)
-    assert np.array_equal(brush.decode(encoded, width=4000, height=3000), mask)
+    assert np.array_equal(brush_rle.decode(encoded, width=4000, height=3000), mask)
     check_coco(mask)
     check_coco(~mask)
 
@@ -66,8 +66,10 @@ def check_coco(mask: np.ndarray) -> None:
     """Brush to COCO as pycocotools encodes the mask, and COCO to brush as the SDK encodes it."""
     height, width = mask.shape
     counts = masks.encode(mask)
-    assert brush.to_coco(sdk_bytes(mask), width=width, height=height) == (counts if mask.any() else None)
-    assert brush.from_coco(counts, width=width, height=height) == (sdk_bytes(mask) if mask.any() else None)
+    assert brush_rle.to_coco(sdk_bytes(mask), width=width, height=height) == (counts if mask.any() else None)
+    assert brush_rle.from_coco(counts, width=width, height=height) == (
+        sdk_bytes(mask) if mask.any() else None
+    )
 
 
 @given(MASKS)
@@ -99,22 +101,24 @@ def test_any_size_up_to_twelve_megapixels(size: tuple[int, int], seed: int) -> N
 def test_counts_with_runs_of_no_pixels_are_read_as_well() -> None:
     """Valid COCO that pycocotools itself does not write: 3 off, 0 on, 2 off, 4 on, 0 off, 3 on."""
     encoded = coco.frPyObjects({"size": [3, 4], "counts": [3, 0, 2, 4, 0, 3]}, 3, 4)["counts"].decode()
-    assert brush.from_coco(encoded, width=4, height=3) == sdk_bytes(masks.decode(encoded, width=4, height=3))
+    assert brush_rle.from_coco(encoded, width=4, height=3) == sdk_bytes(
+        masks.decode(encoded, width=4, height=3)
+    )
 
 
 def test_counts_of_another_size_are_refused() -> None:
     with pytest.raises(RecordError, match="covers 400 pixels, expected 20 x 21 = 420"):
-        brush.from_coco(masks.encode(np.eye(20, dtype=bool)), width=20, height=21)
+        brush_rle.from_coco(masks.encode(np.eye(20, dtype=bool)), width=20, height=21)
 
 
 def test_memory_goes_with_the_outline_and_not_with_the_image() -> None:
     mask = np.zeros((3000, 4000), dtype=bool)
     mask[100:2900, 100:3900] = True
-    encoded = brush.encode(mask)
-    brush.to_coco(encoded, width=4000, height=3000)  # compiled and loaded
+    encoded = brush_rle.encode(mask)
+    brush_rle.to_coco(encoded, width=4000, height=3000)  # compiled and loaded
     tracemalloc.start()
     try:
-        brush.to_coco(encoded, width=4000, height=3000)
+        brush_rle.to_coco(encoded, width=4000, height=3000)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -131,7 +135,7 @@ def test_coloured_pixels_as_a_browser_writes_them(pixels: np.ndarray, seed: int)
     encoded = mixed_runs(pixels.ravel(), np.random.default_rng(seed))
     assert np.array_equal(sdk.decode_rle(encoded), pixels.ravel())
     height, width = pixels.shape[:2]
-    assert np.array_equal(brush.decode(encoded, width=width, height=height), pixels[:, :, 3] >= 128)
+    assert np.array_equal(brush_rle.decode(encoded, width=width, height=height), pixels[:, :, 3] >= 128)
 
 
 def mixed_runs(values: np.ndarray, rng: np.random.Generator) -> list[int]:
@@ -164,14 +168,14 @@ def mixed_runs(values: np.ndarray, rng: np.random.Generator) -> list[int]:
 def test_damaged_bytes_are_refused(damage) -> None:
     mask = np.eye(20, dtype=bool)
     with pytest.raises(AnnotationToolError, match="damaged"):
-        brush.decode(damage(brush.encode(mask)), width=20, height=20)
+        brush_rle.decode(damage(brush_rle.encode(mask)), width=20, height=20)
 
 
 def test_another_size_is_refused() -> None:
     with pytest.raises(AnnotationToolError, match="covers 400 pixels, expected 20 x 21 = 420"):
-        brush.decode(brush.encode(np.eye(20, dtype=bool)), width=20, height=21)
+        brush_rle.decode(brush_rle.encode(np.eye(20, dtype=bool)), width=20, height=21)
 
 
 def test_only_planes_can_be_encoded() -> None:
     with pytest.raises(AnnotationToolError, match="expected a mask"):
-        brush.encode(np.zeros((2, 2, 4), dtype=bool))
+        brush_rle.encode(np.zeros((2, 2, 4), dtype=bool))

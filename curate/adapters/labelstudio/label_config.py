@@ -5,33 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from curate.adapters.labelstudio import codec
+from curate.adapters.labelstudio import encode_regions
 from curate.errors import AnnotationToolError
 from curate.ports import ImageChoice
 from curate.records import Category
 
 # One set of categories three times: a box, a mask painted or a mask drawn point by point.
 _CONTROLS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
-    ("Box", "RectangleLabels", codec.BOX, {"canRotate": "false", "strokeWidth": "2"}),
-    ("Mask, painted", "BrushLabels", codec.MASK, {}),
-    ("Mask, point by point", "PolygonLabels", codec.POLYGON, {"strokeWidth": "2", "pointSize": "small"}),
+    ("Box", "RectangleLabels", encode_regions.BOX, {"canRotate": "false", "strokeWidth": "2"}),
+    ("Mask, painted", "BrushLabels", encode_regions.MASK, {}),
+    (
+        "Mask, point by point",
+        "PolygonLabels",
+        encode_regions.POLYGON,
+        {"strokeWidth": "2", "pointSize": "small"},
+    ),
 )
 # What can be chosen stands beside the image: below it, people would have to scroll for every label.
 _ROW = "display: flex; gap: 16px; align-items: flex-start"
 _PICTURE = "flex: 1; min-width: 0"
 _PANEL = "flex: none; width: 200px"
-RESERVED = frozenset({codec.IMAGE, codec.BOX, codec.MASK, codec.POLYGON})
+RESERVED = frozenset({encode_regions.IMAGE, encode_regions.BOX, encode_regions.MASK, encode_regions.POLYGON})
 
 
 def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] = ()) -> str:
     """One image; beside it boxes, brushes and polygons with the same labels and colours, and questions."""
     view = ET.Element("View", style=_ROW)
     picture = ET.SubElement(view, "View", style=_PICTURE)
-    ET.SubElement(picture, "Image", name=codec.IMAGE, value="$image", zoom="true", rotateControl="false")
+    ET.SubElement(
+        picture, "Image", name=encode_regions.IMAGE, value="$image", zoom="true", rotateControl="false"
+    )
     panel = ET.SubElement(view, "View", style=_PANEL)
     for heading, tag, name, settings in _CONTROLS:
         ET.SubElement(panel, "Header", value=heading, size="6")
-        control = ET.SubElement(panel, tag, {"name": name, "toName": codec.IMAGE, **settings})
+        control = ET.SubElement(panel, tag, {"name": name, "toName": encode_regions.IMAGE, **settings})
         for category in categories:
             label = ET.SubElement(control, "Label", {"value": category.name, "background": category.color})
             if category.description:
@@ -39,7 +46,9 @@ def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] 
     for choice in choices:
         ET.SubElement(panel, "Header", value=choice.name, size="6")
         settings = {"choice": "multiple" if choice.multiple else "single", "showInline": "true"}
-        asked = ET.SubElement(panel, "Choices", {"name": choice.name, "toName": codec.IMAGE, **settings})
+        asked = ET.SubElement(
+            panel, "Choices", {"name": choice.name, "toName": encode_regions.IMAGE, **settings}
+        )
         for option in choice.options:
             ET.SubElement(asked, "Choice", value=option)
     ET.indent(view)
@@ -54,12 +63,12 @@ def category_names(config: str) -> tuple[str, ...]:
     """
     try:
         view = ET.fromstring(config)  # noqa: S314 - from the server that we were told to trust
-        control = view.find(f".//RectangleLabels[@name='{codec.BOX}']")
+        control = view.find(f".//RectangleLabels[@name='{encode_regions.BOX}']")
     except ET.ParseError:
         control = None
     if control is None:
         raise AnnotationToolError(
-            f"the project's configuration has no RectangleLabels control called {codec.BOX!r}: "
+            f"the project's configuration has no RectangleLabels control called {encode_regions.BOX!r}: "
             "it was not made by curate, or was changed by hand; run `dvc repro --force push`"
         )
     return tuple(str(label.get("value")) for label in control.iter("Label"))

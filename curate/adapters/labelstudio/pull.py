@@ -19,9 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from curate.adapters.labelstudio import cache as cache_file
-from curate.adapters.labelstudio import decoding, history, project, retry
-from curate.adapters.labelstudio.cache import Cache, DamagedError
+from curate.adapters.labelstudio import answer_cache, answers, history, project, retry
+from curate.adapters.labelstudio.answer_cache import Cache, DamagedError
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.fetch import Indexed, Reader, Task
 from curate.adapters.labelstudio.history import Shown
@@ -69,13 +68,13 @@ def pull(
         {name for record in records for name in project.category_names(record["label_config"])}
     )
     numbers = [reader.project.project_id for reader in readers]
-    state = cache_file.state_of(client.connection.url, numbers, categories)
+    state = answer_cache.state_of(client.connection.url, numbers, categories)
     shown = {n: history.read(record.get("description")) for n, record in zip(numbers, records, strict=True)}
     while True:
         try:
-            with cache_file.opened(path, state=state) as cache:
+            with answer_cache.opened(path, state=state) as cache:
                 counts = _update(readers, cache, categories, full=full)
-                drafts = [row for reader in readers for row in decoding.drafts(reader)]
+                drafts = [row for reader in readers for row in answers.drafts(reader)]
                 return take(_snapshot(cache, wanted, shown, counts, drafts, projects[0].url))
         except DamagedError:
             if full:  # an empty cache that is damaged is no accident
@@ -163,9 +162,9 @@ class _Pull:
 
     def _store(self, page: Iterable[Task]) -> None:
         for task in page:
-            answers = decoding.decoded(task, self._users, self._categories)
+            decoded = answers.decoded(task, self._users, self._categories)
             there = len(task["annotations"])
-            self._cache.store(self._number, int(task["id"]), str(task["updated_at"]), there, answers)
+            self._cache.store(self._number, int(task["id"]), str(task["updated_at"]), there, decoded)
             self._fetched += 1
 
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from curate.adapters.labelstudio import client, codec, history, pulling
+from curate.adapters.labelstudio import client, encode_regions, history
+from curate.adapters.labelstudio import pull as labelstudio_pull
 from curate.errors import AnnotationToolError, StorageError
 from curate.ports import ProjectRef
 from curate.ports.pulled import PullCounts, Snapshot
@@ -37,11 +38,11 @@ def pull(server: FakeLabelStudio, path: Path | None = None, **changes: Any) -> t
         return (annotations, answers), snapshot.counts, snapshot.progress
 
     values = {"path": path, "sleep": lambda _: None, **changes}
-    return pulling.pull(server.client(), [REFERENCE], WANTED, take, **values)
+    return labelstudio_pull.pull(server.client(), [REFERENCE], WANTED, take, **values)
 
 
 def box(identity: str, x: float = 10.0, category: str = "stop_sign") -> dict[str, Any]:
-    return codec.rectangle_region(identity, (x, 10, x + 20, 40), category, WIDTH, HEIGHT)
+    return encode_regions.rectangle_region(identity, (x, 10, x + 20, 40), category, WIDTH, HEIGHT)
 
 
 @pytest.fixture
@@ -270,7 +271,7 @@ def test_a_pull_that_was_ended_goes_on_where_it_was(
     monkeypatch.setattr("curate.adapters.labelstudio.fetch._PAGE", 1)
     path, left = tmp_path / "cache.sqlite", 2
 
-    def ending(self: Any, page: Any, original: Any = pulling._Pull._store) -> None:
+    def ending(self: Any, page: Any, original: Any = labelstudio_pull._Pull._store) -> None:
         nonlocal left
         if not left:
             raise KeyboardInterrupt
@@ -278,7 +279,7 @@ def test_a_pull_that_was_ended_goes_on_where_it_was(
         original(self, page)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pulling._Pull, "_store", ending)
+        patch.setattr(labelstudio_pull._Pull, "_store", ending)
         with pytest.raises(KeyboardInterrupt):
             pull(server, path)
     server.answer(1, 1, [box("meanwhile")])
@@ -290,7 +291,7 @@ def test_a_pull_that_was_ended_goes_on_where_it_was(
 def test_two_pulls_at_once_wait_for_each_other(
     server: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curate.adapters.labelstudio.cache._BUSY_S", 0.1)
+    monkeypatch.setattr("curate.adapters.labelstudio.answer_cache._BUSY_S", 0.1)
     path = tmp_path / "cache.sqlite"
     pull(server, path)
     with sqlite3.connect(path) as base:
@@ -332,7 +333,7 @@ def test_faults_are_waited_out_as_long_as_the_server_asks(server: FakeLabelStudi
     def take(snapshot: Snapshot) -> list[dict[str, Any]]:
         return [row for piece in snapshot.annotations() for row in piece]
 
-    found = pulling.pull(failing(server, faults), [REFERENCE], WANTED, take, sleep=pauses.append)
+    found = labelstudio_pull.pull(failing(server, faults), [REFERENCE], WANTED, take, sleep=pauses.append)
     assert found == expected[0]
     assert len(pauses) == 4
     assert 17.0 in pauses
@@ -346,7 +347,7 @@ def test_a_server_that_never_recovers_is_an_error_and_leaves_no_half_cache(
     kept = shutil.copy(path, tmp_path / "before.sqlite")
     server.answer(3, 1)
     with pytest.raises(AnnotationToolError, match="HTTP 500"):
-        pulling.pull(
+        labelstudio_pull.pull(
             failing(server, [lambda _: httpx.Response(500)] * 99), [REFERENCE], WANTED, lambda _: None,
             path=path, sleep=lambda _: None,
         )  # fmt: skip
@@ -377,8 +378,8 @@ def test_projects_of_single_labelers_are_joined_by_task(server: FakeLabelStudio,
     def take(snapshot: Snapshot) -> tuple[list[dict[str, Any]], Any]:
         return [row for piece in snapshot.answers() for row in piece], snapshot.progress
 
-    first = pulling.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
-    assert first == pulling.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
+    first = labelstudio_pull.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
+    assert first == labelstudio_pull.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
     answers, progress = first
     of_task = {row["annotator_id"]: row["guideline_digest"] for row in answers if row["task_id"] == "task-0"}
     assert of_task == {"anna@x.invalid": "g-other", "ben@x.invalid": None}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from curate.adapters.labelstudio import wanted_tasks
-from curate.adapters.labelstudio.difference import CLOSED, MARK, Existing, Offer, batch_mark, compare, offer
-from curate.adapters.labelstudio.storage import LocalFiles
+from curate.adapters.labelstudio.image_storage import LocalFiles
+from curate.adapters.labelstudio.push_plan import CLOSED, MARK, Existing, Offer, batch_mark, compare, offer
 from curate.adapters.labelstudio.wanted_tasks import Wanted
 from curate.errors import AnnotationToolError
 from curate.ports import TaskDraft

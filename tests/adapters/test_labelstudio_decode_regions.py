@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.adapters.labelstudio import brush as brush_module
-from curate.adapters.labelstudio import codec, reading
+from curate.adapters.labelstudio import brush_rle as brush_module
+from curate.adapters.labelstudio import decode_regions, encode_regions
 from curate.geometry import masks
 from curate.ports import TaskDraft
 from curate.records import Annotation, Box
@@ -32,26 +32,26 @@ def suggestion(box: Box, category: str = "stop_sign", **changes: Any) -> Annotat
     return builders.annotation("one", category, box, origin="model", **changes)
 
 
-def work(regions: list[dict[str, Any]], **changes: Any) -> reading.Work:
+def work(regions: list[dict[str, Any]], **changes: Any) -> decode_regions.Work:
     values: dict[str, Any] = {
         "task_id": "task-1", "image_id": builders.image_id("one"), "width": WIDTH, "height": HEIGHT,
         "annotator_id": PERSON, "regions": regions, "skipped": False, "lead_time_s": 7.5,
         "created_at": "2026-11-20T19:53:30.260812Z",
     }  # fmt: skip
-    return reading.Work(**{**values, **changes})
+    return decode_regions.Work(**{**values, **changes})
 
 
 def rectangle(identity: str, box: Box, category: str = "stop_sign", **value: Any) -> dict[str, Any]:
-    region = codec.rectangle_region(identity, box, category, WIDTH, HEIGHT)
+    region = encode_regions.rectangle_region(identity, box, category, WIDTH, HEIGHT)
     return {**region, "value": {**region["value"], **value}}
 
 
-def decode(answer: reading.Work) -> list[Annotation]:
-    return list(reading.read(answer, NAMES).rows)
+def decode(answer: decode_regions.Work) -> list[Annotation]:
+    return list(decode_regions.read(answer, NAMES).rows)
 
 
 def brush(identity: str, box: Box, category: str = "stop_sign", **changes: Any) -> dict[str, Any]:
-    region = codec.brush_region("nobody", builders.ellipse(box), category)
+    region = encode_regions.brush_region("nobody", builders.ellipse(box), category)
     return {**region, "id": identity, "parentID": "", **changes}
 
 
@@ -80,7 +80,7 @@ def drafts(draw: st.DrawFn) -> TaskDraft:
 @given(drafts())
 @settings(deadline=None)
 def test_what_a_person_accepts_comes_back_bit_for_bit(task: TaskDraft) -> None:
-    regions = codec.encode_task(task, NAMES)
+    regions = encode_regions.encode_task(task, NAMES)
     rows = decode(work(regions, width=task.width, height=task.height))
     if not task.pre_annotations:
         assert [row.outcome for row in rows] == ["empty"]
@@ -113,7 +113,7 @@ def test_skipped_and_empty_are_rows() -> None:
 
 
 def test_a_moved_box_keeps_its_mask_and_the_other_way_round() -> None:
-    regions = codec.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
+    regions = encode_regions.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
     regions[0]["value"]["x"] += 25.0  # now from 60 to 120: the mask is mostly outside
     (row,) = decode(work(regions))
     assert row.bbox_xyxy == (60, 20, 120, 80)
@@ -122,20 +122,20 @@ def test_a_moved_box_keeps_its_mask_and_the_other_way_round() -> None:
 
 def test_a_mask_without_its_box_is_an_object_with_its_own_box() -> None:
     source = suggestion((20, 20, 80, 80))
-    _, mask = codec.encode_task(draft(source), NAMES)
+    _, mask = encode_regions.encode_task(draft(source), NAMES)
     (row,) = decode(work([mask]))
     assert row.bbox_xyxy == (20, 20, 80, 80)
     assert row.parent_id == source.annotation_id
 
 
 def test_a_box_without_its_mask_is_a_box() -> None:
-    box, _ = codec.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
+    box, _ = encode_regions.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
     (row,) = decode(work([box]))
     assert row.rle is None
 
 
 def test_the_rectangles_category_counts() -> None:
-    box, mask = codec.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
+    box, mask = encode_regions.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
     box["value"]["rectanglelabels"] = ["parking_sign"]
     (row,) = decode(work([box, mask]))
     assert row.category == "parking_sign"
@@ -180,7 +180,7 @@ def test_far_apart_they_are_two_objects() -> None:
 
 def test_a_rotated_rectangle_is_a_polygon_of_four_corners_and_is_reported() -> None:
     region = rectangle("b", (60, 20, 100, 40), rotation=90)
-    found = reading.read(work([region]), NAMES)
+    found = decode_regions.read(work([region]), NAMES)
     (row,) = found.rows
     assert row.bbox_xyxy == pytest.approx((40, 20, 60, 60))
     assert row.polygon is not None
@@ -214,7 +214,7 @@ def polygon(identity: str, points: list[tuple[float, float]], category: str = "s
         "closed": True,
         "polygonlabels": [category],
     }
-    region = codec.rectangle_region(identity, (0, 0, 1, 1), category, WIDTH, HEIGHT)
+    region = encode_regions.rectangle_region(identity, (0, 0, 1, 1), category, WIDTH, HEIGHT)
     return {**region, "type": "polygonlabels", "from_name": "polygon", "value": value}
 
 
@@ -263,7 +263,7 @@ def about_the_image(kind: str, control: str, identity: str = "whole", **value: A
 
 
 def test_choices_and_texts_about_the_image_belong_to_the_answer() -> None:
-    found = reading.read(
+    found = decode_regions.read(
         work(
             [
                 about_the_image("choices", "weather", choices=["rain", "fog"]),
@@ -283,7 +283,7 @@ def test_a_skip_keeps_its_reason_and_what_was_drawn_before() -> None:
     untouched = {**rectangle("curate-1", (10, 10, 50, 60)), "origin": "prediction"}
     drawn = {**rectangle("mine", (10, 10, 50, 60)), "origin": "manual"}
     reason = about_the_image("textarea", "reason", text="too dark")
-    found = reading.read(work([untouched, drawn, reason], skipped=True), NAMES)
+    found = decode_regions.read(work([untouched, drawn, reason], skipped=True), NAMES)
     assert [row.outcome for row in found.rows] == ["skipped"]
     assert found.comment == "reason: too dark"
     assert found.raw == (drawn,)
@@ -311,7 +311,7 @@ def test_a_skip_keeps_its_reason_and_what_was_drawn_before() -> None:
     ],
 )
 def test_what_no_rule_reads_is_kept_raw_and_counted(region: dict[str, Any], reason: str) -> None:
-    found = reading.read(work([rectangle("first", (20, 20, 60, 60)), region]), NAMES)
+    found = decode_regions.read(work([rectangle("first", (20, 20, 60, 60)), region]), NAMES)
     assert [row.bbox_xyxy for row in found.rows] == [(20, 20, 60, 60)]
     assert found.raw == (region,)
     assert found.reasons == Counter({reason: 1})

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from curate.adapters.labelstudio import brush
+from curate.adapters.labelstudio import brush_rle
 from curate.errors import AnnotationToolError, RecordError
 from curate.geometry import masks
 from curate.ports import TaskDraft
@@ -53,7 +53,7 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
         regions.append(rectangle if row.score is None else {**rectangle, "score": row.score})
         if row.rle is not None:
             try:
-                rle = brush.from_coco(row.rle, width=task.width, height=task.height)
+                rle = brush_rle.from_coco(row.rle, width=task.width, height=task.height)
             except RecordError as error:
                 raise AnnotationToolError(f"{where}: {error}") from error
             if rle is not None:
@@ -114,7 +114,7 @@ def rectangle_region(identity: str, box: Box, category: str, width: int, height:
 def brush_region(rectangle_id: str, mask: BoolArray, category: str) -> dict[str, Any]:
     """The brush region (mask: (H, W)) that belongs to a rectangle."""
     height, width = mask.shape
-    return _brush_region(rectangle_id, brush.encode(mask), category, width, height)
+    return _brush_region(rectangle_id, brush_rle.encode(mask), category, width, height)
 
 
 def suggestion_of(identity: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from curate.adapters.labelstudio import codec
+from curate.adapters.labelstudio import encode_regions
 from curate.errors import AnnotationToolError
 from curate.ports import TaskDraft
 from curate.records import Annotation, Box
@@ -36,11 +36,11 @@ def suggestion(box: Box, category: str = "stop_sign", **changes: Any) -> Annotat
 )
 def test_a_suggestion_is_checked_before_it_is_sent(row: Annotation, message: str) -> None:
     with pytest.raises(AnnotationToolError, match=message):
-        codec.encode_task(draft(row), NAMES)
+        encode_regions.encode_task(draft(row), NAMES)
 
 
 def test_rounding_over_the_edge_is_forgiven() -> None:
-    (region, *_) = codec.encode_task(
+    (region, *_) = encode_regions.encode_task(
         draft(replace(suggestion((100, 20, 160, 80)), bbox_xyxy=(100, 20, 160.004, 80))), NAMES
     )
     assert region["value"]["x"] + region["value"]["width"] == pytest.approx(100.0, abs=1e-9)
@@ -48,7 +48,7 @@ def test_rounding_over_the_edge_is_forgiven() -> None:
 
 def test_a_suggested_pair_is_one_entry_with_a_child() -> None:
     source = suggestion((20, 20, 80, 80), score=0.75)
-    box, mask = codec.encode_task(draft(source), NAMES)
+    box, mask = encode_regions.encode_task(draft(source), NAMES)
     assert box["id"] == f"curate-{source.annotation_id}"
     assert (mask["id"], mask["parentID"]) == (f"{box['id']}-mask", box["id"])
     assert box["score"] == 0.75
@@ -63,4 +63,4 @@ def test_a_suggested_pair_is_one_entry_with_a_child() -> None:
     ],
 )
 def test_times_are_written_in_one_way(given_time: str | None, expected: str | None) -> None:
-    assert codec.utc(given_time) == expected
+    assert encode_regions.utc(given_time) == expected

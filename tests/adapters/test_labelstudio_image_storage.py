@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from curate.adapters.labelstudio import storage
+from curate.adapters.labelstudio import image_storage
 from curate.errors import ParamsError
 
 ROOT = Path("data/ingest/images")
 PATH = f"{ROOT}/ab/abc.jpg"
 
 
-def bucket(text: str, environment: dict[str, str]) -> storage.Bucket:
-    made = storage.from_parameter(text, ROOT)
-    assert isinstance(made, storage.Bucket)
-    return storage.Bucket(made.scheme, made.bucket, made.prefix, ROOT, environment)
+def bucket(text: str, environment: dict[str, str]) -> image_storage.Bucket:
+    made = image_storage.from_parameter(text, ROOT)
+    assert isinstance(made, image_storage.Bucket)
+    return image_storage.Bucket(made.scheme, made.bucket, made.prefix, ROOT, environment)
 
 
 def test_local_files_are_the_default() -> None:
-    local = storage.from_parameter("local", ROOT)
+    local = image_storage.from_parameter("local", ROOT)
     assert local.address(PATH) == "/data/local-files/?d=images/ab/abc.jpg"
     assert local.prepare([PATH]) == 0
 
@@ -34,7 +34,7 @@ def test_local_files_are_the_default() -> None:
     ],
 )
 def test_the_address_is_the_objects_url(text: str, address: str) -> None:
-    assert storage.from_parameter(text, ROOT).address(PATH) == address
+    assert image_storage.from_parameter(text, ROOT).address(PATH) == address
 
 
 def test_s3_is_signed_with_the_environments_key() -> None:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from curate.adapters.labelstudio import batches, history, people, retry
 from curate.adapters.labelstudio.client import Client, TransientError
-from curate.adapters.labelstudio.difference import (
+from curate.adapters.labelstudio.push_plan import (
     CLOSED,
     MARK,
     NOBODY,

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from curate.adapters.labelstudio import brush, codec, polygons
+from curate.adapters.labelstudio import brush_rle, encode_regions, polygons
 from curate.errors import AnnotationToolError
 from curate.geometry import boxes, masks
 from curate.records import Annotation, Box, derived_id
@@ -43,7 +43,7 @@ ROTATED, TWICE, TURNED, DRAWN_THEN_SKIPPED = (
     "image turned while labelling",
     "drawn, then skipped",
 )
-_KINDS = {codec.RECTANGLES, codec.BRUSHES, codec.POLYGONS}
+_KINDS = {encode_regions.RECTANGLES, encode_regions.BRUSHES, encode_regions.POLYGONS}
 _CHOICES, _TEXT = "choices", "textarea"
 _UNTOUCHED = "prediction"  # the `origin` of a suggestion that nobody changed
 _PERCENT = 100.0
@@ -171,7 +171,7 @@ def _sort(
         _add_shape(work, region, categories, found)
     elif kind in {_CHOICES, _TEXT} and not inside:
         _about_the_image(region, found)
-    elif kind != codec.RELATION:
+    elif kind != encode_regions.RELATION:
         raise _KeptRawError(f"{kind} of a region" if inside else f"control of type {kind}")
 
 
@@ -182,15 +182,15 @@ def _add_shape(work: Work, region: Mapping[str, Any], categories: Sequence[str],
     if region.get("image_rotation"):
         raise _KeptRawError(TURNED)
     category = _category(region, kind, categories)
-    if kind == codec.BRUSHES:
+    if kind == encode_regions.BRUSHES:
         shape = _brush(work, region, category)
     else:
-        shape = _rectangle(work, region, category) if kind == codec.RECTANGLES else None
-        if kind == codec.POLYGONS:
+        shape = _rectangle(work, region, category) if kind == encode_regions.RECTANGLES else None
+        if kind == encode_regions.POLYGONS:
             shape = _polygon(work, region["value"], category)
     if shape is not None:
-        (found.brushes if kind == codec.BRUSHES else found.outlines)[identity] = shape
-        if kind == codec.RECTANGLES and region["value"].get("rotation"):
+        (found.brushes if kind == encode_regions.BRUSHES else found.outlines)[identity] = shape
+        if kind == encode_regions.RECTANGLES and region["value"].get("rotation"):
             found.raw.append((ROTATED, region))
 
 
@@ -232,7 +232,7 @@ def _polygon(work: Work, value: Mapping[str, Any], category: str) -> _Shape | No
 def _brush(work: Work, region: Mapping[str, Any], category: str) -> _Shape | None:
     """COCO counts and bounding box; None without pixels."""
     try:
-        rle = brush.to_coco(region["value"].get("rle") or [], width=work.width, height=work.height)
+        rle = brush_rle.to_coco(region["value"].get("rle") or [], width=work.width, height=work.height)
     except AnnotationToolError as error:
         raise _KeptRawError("damaged mask") from error
     box = masks.bbox(rle, width=work.width, height=work.height) if rle is not None else None
@@ -278,9 +278,11 @@ def _pairs(regions: Iterable[Mapping[str, Any]], found: _Found) -> dict[str, str
 
     links = [(str(region.get("id", "")), str(region.get("parentID") or "")) for region in regions]
     links += [
-        (str(r.get("from_id")), str(r.get("to_id"))) for r in regions if r.get("type") == codec.RELATION
+        (str(r.get("from_id")), str(r.get("to_id")))
+        for r in regions
+        if r.get("type") == encode_regions.RELATION
     ]
-    links += [(codec.mask_region_id(identity), identity) for identity in found.outlines]
+    links += [(encode_regions.mask_region_id(identity), identity) for identity in found.outlines]
     for one, other in links:
         for outline, mask in ((one, other), (other, one)):
             if outline in found.outlines and mask in found.brushes:
@@ -302,7 +304,7 @@ def _pairs(regions: Iterable[Mapping[str, Any]], found: _Found) -> dict[str, str
 
 
 def _object(work: Work, identity: str, shape: _Shape, rle: str | None) -> Annotation:
-    parent = codec.suggestion_of(identity)
+    parent = encode_regions.suggestion_of(identity)
     shown = {"category": shape.category, "bbox_xyxy": shape.box, "polygon": shape.polygon}
     return _row(work, "object", identity, rle=rle, parent_id=parent, **shown)
 
@@ -315,8 +317,8 @@ def _row(work: Work, outcome: Any, *identity: str, **values: Any) -> Annotation:
         annotator_id=work.annotator_id,
         task_id=work.task_id,
         lead_time_s=work.lead_time_s,
-        created_at=codec.utc(work.created_at),
-        updated_at=codec.utc(work.updated_at),
+        created_at=encode_regions.utc(work.created_at),
+        updated_at=encode_regions.utc(work.updated_at),
         taxonomy_digest=work.taxonomy_digest,
         guideline_digest=work.guideline_digest,
         outcome=outcome,

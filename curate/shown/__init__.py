@@ -1,0 +1,1 @@
+"""What was put before people, and since when: an append-only record, joined to answers by key."""
