@@ -14,13 +14,10 @@ from curate.errors import InputError
 from curate.ingest import listing, sidecar, table_rows, walk
 from curate.ingest.listing import Context, File, Listed
 from curate.ingest.sources import UNLISTED, Source, absolute
-from curate.ingest.stretches import Stretches, Task
 
 
 def put(context: Context, sources: Sequence[Source], tables: Sequence[Path]) -> None:
     """List the files of all folders, with what the CSV files say about them.
-
-    Files of sources without sidecars are left out where `context.stretches` passes them over.
 
     Args:
         context: Shared.
@@ -92,15 +89,9 @@ def _files(context: Context, root: bytes, owners: Mapping[bytes, Source]) -> Ite
         start = folder[len(base) + 1 :] + b"/" if len(folder) > len(base) else b""
         return _Whose(context.ids[owners[base].name], start, owners[base].sidecar, own.get(folder, ()))
 
-    def task(folder: bytes) -> Task:
-        source, start, sidecar, names = whose(folder)
-        return Task(folder, source, start, plain=not (sidecar or names))
-
-    for some in walk.files_below(root, context.stretches.looker(task, context.engine)):
-        if isinstance(some, walk.Passed):
-            context.stretches.passed(some)
-        elif isinstance(some, walk.Files):
-            yield from _of_stretch(context.stretches, some, whose(some.folder))
+    for some in walk.files_below(root):
+        if isinstance(some, walk.Files):
+            yield from _listed(some, whose(some.folder))
         elif some.folder == root:
             raise InputError(f"raw folder {os.fsdecode(root)} cannot be listed: {some.error.strerror}")
         else:
@@ -110,16 +101,15 @@ def _files(context: Context, root: bytes, owners: Mapping[bytes, Source]) -> Ite
             yield Listed(source, start, reason="unreadable", detail=detail)
 
 
-def _of_stretch(stretches: Stretches, some: walk.Files, whose: _Whose) -> Iterator[Listed | File]:
+def _listed(some: walk.Files, whose: _Whose) -> Iterator[Listed | File]:
     source, start, sidecar, own = whose
     for name in some.dangling:
         yield _with_sides(source, start + name) if sidecar else Listed(source, start + name)
     found = [file for file in some.found if file[0] not in own] if own else some.found
-    if sidecar:
-        for name, size, mtime_ns, inode in found:
+    for name, size, mtime_ns, inode in found:
+        if sidecar:
             yield _with_sides(source, start + name, size, mtime_ns, inode)
-    elif len(found) < len(some.found) or not stretches.passes(source, start, some):
-        for name, size, mtime_ns, inode in found:
+        else:
             yield source, start + name, size, mtime_ns, str(inode)
 
 

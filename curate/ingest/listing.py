@@ -15,8 +15,6 @@ from curate.errors import InputError
 from curate.ingest import ledger
 from curate.ingest.download import Access
 from curate.ingest.sources import Source
-from curate.ingest.stretches import Stretches
-from curate.ports import Engine
 
 _ROWS = 5000  # that are held before they go to the database
 UNKNOWN = -1  # the size of what no listing describes
@@ -69,8 +67,6 @@ class Context:
         cache: Folder for bytes from elsewhere.
         retries: Of a failed download.
         timeout_s: Seconds a download may stand still.
-        stretches: Files of folders that need not be listed.
-        engine: Looks into many folders.
     """
 
     db: sqlite3.Connection
@@ -79,8 +75,6 @@ class Context:
     cache: Path
     retries: int
     timeout_s: float
-    stretches: Stretches
-    engine: Engine
     archives: dict[int, str] = field(default_factory=dict)  # id -> tag, listed to the end in this run
 
     def access(self, source: Source) -> Access:

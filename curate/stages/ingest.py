@@ -35,7 +35,6 @@ from curate.ingest.listing import Context
 from curate.ingest.read_plan import Plan, Rules
 from curate.ingest.reader import Reader, Work
 from curate.ingest.sources import Source, Sources
-from curate.ingest.stretches import Stretches
 from curate.params import IngestParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
@@ -123,20 +122,14 @@ def _with_ledger(
         by_id = {ids[source.name]: source for source in known.sources}
         settings = _settings(params, outputs, by_id)
         step = _Run(outputs, ports, _rules(params, settings), settings, db, by_id)
-        stretches = Stretches(db, _deciding(step.rules, known))
-        context = Context(
-            db, ids, own, outputs.cache, params.retries, params.timeout_s, stretches, ports.engine
-        )
+        context = Context(db, ids, own, outputs.cache, params.retries, params.timeout_s)
         _list(context, known)
-        if not (stretches.files or db.execute("SELECT 1 FROM scratch.listed LIMIT 1").fetchone()):
+        if not db.execute("SELECT 1 FROM scratch.listed LIMIT 1").fetchone():
             raise InputError(f"raw folder {inputs.raw} holds no file: put images there")
-        if not read_plan.compare(db, step.rules, by_id, stretches):
-            _list_folders_again(context, known)
-            read_plan.compare(db, step.rules, by_id, stretches)
+        read_plan.compare(db, step.rules, by_id)
         read = _read(step, again=False)
         stale = _tidy(step)
         read_plan.settle(db, step.rules, context.archives)
-        stretches.remember()
         _refuse_nothing(db, inputs.raw)
         tally = images_table.write(db, outputs.table, outputs.images, known.sources)
         made = table_counts.of(db, outputs.table, tally)
@@ -178,23 +171,6 @@ def _list(context: Context, known: Sources) -> None:
     folder_sources = [source for source in known.sources if source.kind == "path"]
     folder_source.put(context, folder_sources, known.attributes)
     folder_source.drop_named_elsewhere(context, known.sources)
-
-
-def _list_folders_again(context: Context, known: Sources) -> None:
-    """All their files; `_deciding` has made sure that they are all that folders have to do with."""
-    folder_sources = [source for source in known.sources if source.kind == "path"]
-    for source in folder_sources:
-        context.db.execute("DELETE FROM scratch.listed WHERE source = ?", (context.ids[source.name],))
-    context.stretches.pass_none()
-    folder_source.put(context, folder_sources, known.attributes)
-
-
-def _deciding(rules: Rules, known: Sources) -> tuple[int, ...] | None:
-    """Where nothing but a file itself and the settings decides whether it is read again: those settings."""
-    named_elsewhere = any(source.kind in ("list", "table") for source in known.sources)
-    if rules.verify or known.attributes or named_elsewhere:
-        return None
-    return rules.settings, rules.limits
 
 
 def _files_of(source: Source) -> Iterator[bytes]:
@@ -278,7 +254,6 @@ def _tidy(step: _Run) -> int:
         removed = image_store.sweep(
             folder, functools.partial(read_plan.expected, db), functools.partial(read_plan.lost, db)
         )
-        read_plan.list_again(db)
         if _read(step, again=True):
             read_plan.settle_images(db)
             removed += image_store.sweep(folder, functools.partial(read_plan.expected, db), lambda _: None)
