@@ -18,6 +18,7 @@ def main(params: Params) -> StageReport:
         inputs=pull.Inputs(
             images=Path("data/dedupe/images.parquet"),
             plan=Path("data/select/plan.parquet"),
+            shown=Path("data/push/shown"),
         ),
         outputs=pull.Outputs(
             table=Path("data/pull/annotations.parquet"), answers=Path("data/pull/answers.parquet")

@@ -19,7 +19,11 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from curate import schema, tables
+from curate.labeling import taxonomy
+from curate.qa import task_drafts
 from curate.records import Annotation, BoolArray, Box, ImageRecord, UInt8Image, derived_id
+from curate.shown import record
+from curate.shown import rows as shown_rows
 
 STAGES = ("ingest", "dedupe", "autolabel", "select", "pull", "agreement")
 CATEGORIES = {"stop_sign": (230, 25, 75), "parking_sign": (67, 99, 216)}
@@ -197,6 +201,7 @@ def small_project(root: Path, *, stage: str = "agreement") -> SmallProject:
     if "select" in done:
         tables.write_rows(_plan_rows(), root / "data/select/plan.parquet", schema.PLAN)
     if "pull" in done:
+        show(root)
         annotations["pull"] = _human_rows()
         write_annotations(root / "data/pull/annotations.parquet", annotations["pull"])
     if "agreement" in done:
@@ -204,6 +209,34 @@ def small_project(root: Path, *, stage: str = "agreement") -> SmallProject:
         write_annotations(root / "data/agreement/consensus.parquet", annotations["consensus"])
         _write_agreement(root, annotations["pull"])
     return SmallProject(root, deduped if "dedupe" in done else ingested, annotations)
+
+
+def show(
+    root: Path, *, since: str = "2026-01-05T08:00:00.000000Z", until: str = "2026-01-05T08:01:00.000000Z"
+) -> None:
+    """Record what the tables of a project show, as the stage push does; sent from `since` to `until`."""
+    images = {row["image_id"]: row for row in _rows(root / "data/dedupe/images.parquet", schema.IMAGES)}
+    suggestions = map(
+        Annotation.from_row, _rows(root / "data/autolabel/annotations.parquet", schema.ANNOTATIONS)
+    )
+    slots = _rows(root / "data/select/plan.parquet", schema.PLAN)
+    categories = taxonomy.load(root / "taxonomy.yaml")
+    names = [category.name for category in categories]
+    folder = root / "data/push/shown"
+    planned = task_drafts.planned_tasks(slots, images, suggestions, names=names)
+    digest = taxonomy.digest(categories)
+    rows = [row for task in planned for row in shown_rows.shown_rows(task, guideline=None, taxonomy=digest)]
+    known = record.load(folder, required=False)
+    sets = [side for task in planned for side in (task.proposed, task.draft.pre_annotations)]
+    suggested = [row for one in sets for row in shown_rows.suggestion_rows(one)]
+    record.append(folder, known, record.rows_to_send(known, rows), suggested, since=since)
+    record.keep_text(folder, "taxonomy", digest, (root / "taxonomy.yaml").read_text(encoding="utf-8"))
+    open_rows = record.load(folder).open_rows()
+    record.settle(folder, {row["shown_id"]: True for row in open_rows}, at=until)
+
+
+def _rows(path: Path, table: schema.TableSchema) -> list[dict[str, Any]]:
+    return list(tables.read(path, table).to_pylist())
 
 
 def _images(root: Path) -> tuple[ImageRecord, ...]:

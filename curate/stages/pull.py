@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.errors import WaitingForPeopleError
@@ -21,6 +20,8 @@ from curate.ports.pulled import AnnotationReader, Snapshot
 from curate.qa import plan
 from curate.records import StageReport
 from curate.schema import TableSchema
+from curate.shown import record
+from curate.stages.answer_join import AnswerJoin
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,11 @@ class PullParams:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The images and the plan."""
+    """The images, the plan, and the record of what was shown."""
 
     images: Path
     plan: Path
+    shown: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ class _Tally:
         self.last_answers += row["outcome"] != "draft" and not row["superseded"]
 
     def _add(self, row: Mapping[str, Any]) -> None:
-        self.digest.update(json.dumps(row, sort_keys=True).encode() + b"\n")
+        # Which part of the record an answer belongs to is no work of people.
+        work = {name: value for name, value in row.items() if name != "shown_id"}
+        self.digest.update(json.dumps(work, sort_keys=True).encode() + b"\n")
 
 
 def wanted(path: Path) -> Mapping[str, int]:
@@ -104,28 +108,20 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         AnnotationToolError: Unreachable, refused, or no such project.
         TableError: A table is damaged.
     """
-    control = _control(inputs.plan)
+    join = AnswerJoin(record.load(inputs.shown))
     known = set(tables.read(inputs.images, schema.IMAGES, columns=["image_id"])["image_id"].to_pylist())
 
     def take(snapshot: Snapshot) -> StageReport:
         if snapshot.progress.slots_done < snapshot.progress.slots_needed and not params.qa.allow_partial:
             raise _waiting(snapshot.progress, snapshot.url)
         tally = _Tally()
-        _write(snapshot.annotations(), outputs.table, schema.ANNOTATIONS, known, tally.annotation)
-        answers = (
-            [{**row, "model_version": None} if row["task_id"] in control else row for row in piece]
-            for piece in snapshot.answers()
-        )
+        annotations = (list(map(join.annotation, piece)) for piece in snapshot.annotations())
+        _write(annotations, outputs.table, schema.ANNOTATIONS, known, tally.annotation)
+        answers = (list(map(join.answer, piece)) for piece in snapshot.answers())
         _write(answers, outputs.answers, schema.ANSWERS, known, tally.answer)
-        return _report(snapshot, tally)
+        return _report(snapshot, tally, join)
 
     return ports.reader.pull(params.labelstudio.project, wanted(inputs.plan), take)
-
-
-def _control(path: Path) -> frozenset[str]:
-    """Tasks that are shown without suggestions, whatever the model says."""
-    slots = tables.read(path, schema.PLAN, columns=["task_id", "arm"])
-    return frozenset(slots.filter(pc.equal(slots["arm"], "control"))["task_id"].to_pylist())
 
 
 def _waiting(progress: Progress, url: str) -> WaitingForPeopleError:
@@ -152,12 +148,15 @@ def _write(
             writer.write(pa.Table.from_pylist(list(kept), schema=columns.arrow))
 
 
-def _report(snapshot: Snapshot, tally: _Tally) -> StageReport:
+def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin) -> StageReport:
     progress, raw = snapshot.progress, snapshot.counts.raw_regions
     this_run = [("tasks read", snapshot.counts.tasks_read)]
     if raw:
         reasons = "; ".join(f"{reason}: {number}" for reason, number in raw.items())
         this_run.append((f"regions kept raw ({reasons})", sum(raw.values())))
+    if join.not_joined:
+        reasons = "; ".join(f"{reason}: {number}" for reason, number in sorted(join.not_joined.items()))
+        this_run.append((f"answers not joined to what was shown ({reasons})", join.not_joined.total()))
     return StageReport(
         "pull",
         (
@@ -176,6 +175,7 @@ def _report(snapshot: Snapshot, tally: _Tally) -> StageReport:
             "drafts": tally.drafts,
             "answers_outside_plan": snapshot.counts.answers_outside_plan,
             "raw_regions": dict(raw),
+            "not_joined": dict(sorted(join.not_joined.items())),
             "objects_from_suggestions": tally.from_suggestions,
             "objects_with_mask": tally.with_mask,
             "objects_with_polygon": tally.with_polygon,

@@ -23,7 +23,7 @@ from pipelines import engines, models, publish
 ROOT = Path(__file__).parents[2]
 TAXONOMY = "own/taxonomy.yaml"
 IMAGES, PLAN = "data/dedupe/images.parquet", "data/select/plan.parquet"
-SUGGESTIONS = "data/autolabel/annotations.parquet"
+SUGGESTIONS, SHOWN = "data/autolabel/annotations.parquet", "data/push/shown"
 # Everything below differs from its default: a value that is not handed on cannot look as if it were.
 PARAMS = Params.model_validate(
     {
@@ -51,7 +51,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "taxonomy": TAXONOMY,
         "images_root": "data/ingest/images",
     },
-    "pull": {"images": IMAGES, "plan": PLAN},
+    "pull": {"images": IMAGES, "plan": PLAN, "shown": SHOWN},
     "quality": {
         "images": IMAGES,
         "suggestions": SUGGESTIONS,
@@ -94,7 +94,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "failures": "data/autolabel/failures.csv",
     },
     "select": {"plan": PLAN, "plots": "plots"},
-    "push": {"receipt": "data/push/receipt.json", "shown": "data/push/shown"},
+    "push": {"receipt": "data/push/receipt.json", "shown": SHOWN},
     "pull": {"table": "data/pull/annotations.parquet", "answers": "data/pull/answers.parquet"},
     "quality": {"folder": "data/quality", "plots": "plots"},
     "agreement": {

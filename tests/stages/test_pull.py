@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from curate import schema, tables
-from curate.errors import AnnotationToolError, WaitingForPeopleError
+from curate.errors import AnnotationToolError, TableError, WaitingForPeopleError
 from curate.params import LabelStudioParams, QaParams
 from curate.records import Annotation, StageReport
+from curate.shown import record
 from curate.stages import pull
 from tests import builders
 from tests.pulled import FakeAnnotationReader, answer_row
@@ -45,6 +48,7 @@ def run(tool: FakeAnnotationReader, *, allow_partial: bool = False) -> StageRepo
         inputs=pull.Inputs(
             images=Path("data/dedupe/images.parquet"),
             plan=Path("data/select/plan.parquet"),
+            shown=Path("data/push/shown"),
         ),
         outputs=pull.Outputs(table=TABLE, answers=ANSWERS),
         ports=pull.Ports(reader=tool),
@@ -147,16 +151,66 @@ def test_what_is_accepted_without_a_human_is_not_waited_for(project: builders.Sm
     assert run(tool).line().startswith("pull: 5 tasks done, 5 tasks, 10 answers")
 
 
-def test_the_control_arm_began_from_no_model(project: builders.SmallProject) -> None:
+def joined(tool: FakeAnnotationReader) -> dict[tuple[str, str], dict[str, Any]]:
+    run(tool)
+    rows = tables.read(ANSWERS, schema.ANSWERS).to_pylist()
+    return {(row["task_id"], row["annotator_id"]): row for row in rows}
+
+
+def given_at(project: builders.SmallProject, moments: dict[str, str]) -> FakeAnnotationReader:
+    """Everybody answered in ten seconds, at a moment each."""
+    tool = answered(project)
+    for (task, person), rows in tool.answers.items():
+        when = moments[person]
+        changed = [replace(row, created_at=when, updated_at=when, lead_time_s=10.0) for row in rows]
+        tool.answers[(task, person)] = tuple(changed)
+    return tool
+
+
+def test_an_answer_is_joined_to_what_was_shown_when_it_was_begun(project: builders.SmallProject) -> None:
+    """The first labeler answers before the plan, the taxonomy and the arms change, the second after."""
+    first, second = builders.ANNOTATORS
     path = Path("data/select/plan.parquet")
     slots = tables.read(path, schema.PLAN).to_pylist()
     control = slots[0]["task_id"]
     for slot in slots:
         slot["arm"] = "control" if slot["task_id"] == control else "suggested"
     tables.write_rows(slots, path, schema.PLAN)
-    tool = answered(project)
-    tool.model_version = "m1"
-    run(tool)
-    rows = tables.read(ANSWERS, schema.ANSWERS).to_pylist()
-    assert {row["model_version"] for row in rows if row["task_id"] == control} == {None}
-    assert {row["model_version"] for row in rows if row["task_id"] != control} == {"m1"}
+    Path("taxonomy.yaml").write_text(builders.TAXONOMY.replace("threshold: 0.4", "threshold: 0.3"))
+    builders.show(project.root, since="2026-01-06T08:00:00.000000Z", until="2026-01-06T08:01:00.000000Z")
+    moments = {first: "2026-01-05T12:00:00.000000Z", second: "2026-01-06T12:00:00.000000Z"}
+    rows = joined(given_at(project, moments))
+    shown = {row["shown_id"]: row for row in record.load(Path("data/push/shown")).shown.to_pylist()}
+    for (task, person), row in rows.items():
+        then = shown[row["shown_id"]]
+        assert then["since"][:10] == moments[person][:10]
+        assert then["arm"] == ("control" if (task, person) == (control, second) else "suggested")
+        nothing = then["suggestions_digest"] is None
+        assert row["model_version"] == (None if nothing else "unit-1")
+        assert row["taxonomy_digest"] == then["taxonomy_digest"]
+    digests = {
+        row["annotator_id"]: row["taxonomy_digest"]
+        for row in tables.read(TABLE, schema.ANNOTATIONS).to_pylist()
+    }
+    assert len(set(digests.values())) == 2
+
+
+def test_answers_that_cannot_be_joined_are_counted_with_the_reason(project: builders.SmallProject) -> None:
+    first, second = builders.ANNOTATORS
+    moments = {first: "2026-01-04T12:00:00.000000Z", second: "2026-01-06T12:00:00.000000Z"}
+    tool = given_at(project, moments)
+    report = run(tool)
+    assert report.line().endswith(
+        "6 answers not joined to what was shown (older than the record of what was shown: 6)"
+    )
+    assert report.metrics["not_joined"] == {"older than the record of what was shown": 6}
+    rows = joined(tool)
+    assert {row["shown_id"] for (_, person), row in rows.items() if person == first} == {None}
+    assert {row["not_joined"] for (_, person), row in rows.items() if person == second} == {None}
+
+
+@pytest.mark.usefixtures("project")
+def test_without_the_record_it_says_what_to_run() -> None:
+    shutil.rmtree("data/push/shown")
+    with pytest.raises(TableError, match="run the stage push first"):
+        run(FakeAnnotationReader())

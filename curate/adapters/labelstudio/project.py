@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
-from curate.adapters.labelstudio import guideline, history, label_config, retry
+from curate.adapters.labelstudio import guideline, label_config, retry
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.image_storage import Storage
 from curate.adapters.labelstudio.label_config import category_names
@@ -17,7 +16,6 @@ __all__ = ["category_names", "ensure", "find", "plan", "projects", "reference", 
 _PAGE = 1000
 _TITLE_LIMIT = 50  # characters, of the server
 _CONFIG = "label_config"
-_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 # Skipped counts as looked at; an image without an object is an answer; the queue is in the order of tasks.
 _SETTINGS = {
     "show_instruction": True,
@@ -100,7 +98,7 @@ def plan(client: Client, spec: ProjectSpec) -> tuple[Any | None, dict[str, Any]]
         **_SETTINGS,
     }
     if existing is None:
-        return None, {**wanted, "description": _record(client, None, spec)}
+        return None, wanted
     changed = {
         name: value
         for name, value in wanted.items()
@@ -108,9 +106,6 @@ def plan(client: Client, spec: ProjectSpec) -> tuple[Any | None, dict[str, Any]]
     }
     if _CONFIG in changed:
         _refuse_losses(client, existing, spec)
-    description = _record(client, existing.get("description") or "", spec)
-    if description != (existing.get("description") or ""):
-        changed["description"] = description
     return existing, changed
 
 
@@ -137,20 +132,6 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage) -> ProjectRef:
     if not storage.needs_images:
         storage.connect(client, number)
     return reference(client, number, spec.labeler)
-
-
-def _record(client: Client, description: str | None, spec: ProjectSpec) -> str:
-    """The description with what labelers are shown from now on, in the server's time.
-
-    The next full second counts, so that an answer given just before the change is not taken for a later one.
-    """
-    now = client.server_time
-    if now is None:
-        raise AnnotationToolError(
-            f"{client.connection.url} does not tell its time (no Date header): does a proxy remove it?"
-        )
-    since = now if description is None else now + timedelta(seconds=1)
-    return history.added(description, spec.guideline_digest, spec.taxonomy_digest, since.strftime(_TIME))
 
 
 def _refuse_losses(client: Client, existing: Mapping[str, Any], spec: ProjectSpec) -> None:

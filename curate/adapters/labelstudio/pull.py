@@ -19,11 +19,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from curate.adapters.labelstudio import answer_cache, answers, history, project, retry
+from curate.adapters.labelstudio import answer_cache, answers, project, retry
 from curate.adapters.labelstudio.answer_cache import Cache, DamagedError
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.fetch import Indexed, Reader, Task
-from curate.adapters.labelstudio.history import Shown
 from curate.ports import Progress, ProjectRef
 from curate.ports.pulled import PullCounts, Snapshot
 from curate.progress import track
@@ -69,13 +68,12 @@ def pull(
     )
     numbers = [reader.project.project_id for reader in readers]
     state = answer_cache.state_of(client.connection.url, numbers, categories)
-    shown = {n: history.read(record.get("description")) for n, record in zip(numbers, records, strict=True)}
     while True:
         try:
             with answer_cache.opened(path, state=state) as cache:
                 counts = _update(readers, cache, categories, full=full)
                 drafts = [row for reader in readers for row in answers.drafts(reader)]
-                return take(_snapshot(cache, wanted, shown, counts, drafts, projects[0].url))
+                return take(_snapshot(cache, wanted, counts, drafts, projects[0].url))
         except DamagedError:
             if full:  # an empty cache that is damaged is no accident
                 raise
@@ -168,10 +166,9 @@ class _Pull:
             self._fetched += 1
 
 
-def _snapshot(  # noqa: PLR0917 - one call
+def _snapshot(
     cache: Cache,
     wanted: Mapping[str, int],
-    shown: Mapping[int, Sequence[Shown]],
     counts: PullCounts,
     drafts: Sequence[tuple[int, dict[str, Any]]],
     url: str,
@@ -197,35 +194,19 @@ def _snapshot(  # noqa: PLR0917 - one call
 
     def answers() -> Iterator[dict[str, Any]]:
         begun = ((number, False, row) for number, row in sorted(drafts, key=lambda one: one[1]["answer_id"]))
-        for number, old, row in heapq.merge(cache.answers(), begun, key=lambda one: one[2]["answer_id"]):
+        for _, old, row in heapq.merge(cache.answers(), begun, key=lambda one: one[2]["answer_id"]):
             if row["task_id"] in wanted:
                 kept = {name: row[name] for name in row if name != "reasons"}
                 choices = [(name, values) for name, values in row["choices"]]  # as Arrow's maps want them
-                model = history.at(shown[number], row["created_at"])
-                yield {
-                    **kept,
-                    "choices": choices,
-                    "superseded": old,
-                    "model_version": model.model_version if model else None,
-                    **_digests(shown[number], row),
-                }
+                yield {**kept, "choices": choices, "superseded": old}
 
     def annotations() -> Iterator[dict[str, Any]]:
-        for number, row in cache.rows():
+        for _, row in cache.rows():
             if row["task_id"] in wanted:
-                yield {**row, **_digests(shown[number], row)}
+                yield row
 
     counts = replace(counts, raw_regions=dict(sorted(reasons.items())), answers_outside_plan=outside)
     return Snapshot(url, progress, counts, lambda: _pieces(answers()), lambda: _pieces(annotations()))
-
-
-def _digests(shown: Sequence[Shown], row: Mapping[str, Any]) -> dict[str, str | None]:
-    """What the labeler was shown when the answer was given its present form."""
-    then = history.at(shown, row["updated_at"])
-    return {
-        "taxonomy_digest": then.taxonomy if then else None,
-        "guideline_digest": then.guideline if then else None,
-    }
 
 
 def _pieces(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

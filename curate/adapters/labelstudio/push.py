@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from curate.adapters.labelstudio import batches, history, people, retry
+from curate.adapters.labelstudio import batches, people, retry
 from curate.adapters.labelstudio.client import Client, TransientError
 from curate.adapters.labelstudio.push_plan import (
     CLOSED,
@@ -224,14 +224,9 @@ def _shows(client: Client, project: ProjectRef, wanted: Sequence[Wanted]) -> boo
     if version is None:
         return True
     there = client.get(path, action="reading the project")
-    if there["model_version"] == version and history.suggests(there["description"], version):
+    if there["model_version"] == version:
         return True
-    moment = history.next_moment(client.server_time, first=there["model_version"] in {None, "", version})
-    changed = {
-        "model_version": version,
-        "description": history.suggested(there["description"], version, moment),
-    }
-    client.patch(path, changed, action="showing the suggestions")
+    client.patch(path, {"model_version": version}, action="showing the suggestions")
     return False
 
 
