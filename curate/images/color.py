@@ -91,11 +91,13 @@ def is_srgb(profile: bytes | None) -> bool:
 
 def _from_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
     """RGB of a picture of mode L, RGB or CMYK; gray under a profile of RGB is gray of that."""
-    if profile and (transform := _transform(profile, image.mode)) is not None:
-        return _applied(image, transform)
-    if profile and image.mode == "L" and (transform := _transform(profile, "RGB")) is not None:
-        return _applied(image.convert("RGB"), transform)
-    return image.convert("RGB")
+    if not profile:
+        return image.convert("RGB")
+    if image.mode == "L":
+        table = _gray_table(profile)
+        return image.convert("RGB") if table is None else image.convert("RGB").point(table)
+    transform = _transform(profile, image.mode)
+    return image.convert("RGB") if transform is None else _applied(image, transform)
 
 
 def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
@@ -106,13 +108,27 @@ def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image
 
 
 @functools.lru_cache(maxsize=8)
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+def _gray_table(profile: bytes) -> list[int] | None:
+    """Red of all 256 grays, then green, then blue; None where the profile is ignored."""
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None, :])
+    # Without optimisation, which is for many pixels and puts dark grays ten levels off.
+    for mode in ("L", "RGB"):
+        transform = _transform(profile, mode, ImageCms.Flags.NOOPTIMIZE)
+        if transform is not None:
+            return [int(v) for v in np.asarray(_applied(ramp.convert(mode), transform))[0].T.ravel()]
+    return None
+
+
+@functools.lru_cache(maxsize=8)
+def _transform(
+    profile: bytes, mode: str, flags: ImageCms.Flags = ImageCms.Flags.NONE
+) -> ImageCms.ImageCmsTransform | None:
     """From the profile to sRGB; None where it is damaged or of another color space than `mode`."""
     if len(profile) > _MAX_PROFILE:
         return None
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", flags=flags)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
 

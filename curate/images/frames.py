@@ -313,11 +313,21 @@ def _untouched(image: Image.Image, source: _Source, turn: int | None, profile: b
     if source.png is not None:
         if source.data[_PNG_DEPTH_AT] != 8 or not source.png.is_whole:  # bits a channel
             return False
-        try:  # what Pillow gives up, other readers may too
-            _open(source.data, "PNG").close()
-        except UnfitImageError:
+        if not _opens(source):
             return False
     return (turn or 1) == 1 and color.is_srgb(profile)
+
+
+def _opens(source: _Source) -> bool:
+    """Whether Pillow reads the file as it is, with what is not its picture: else other readers may not."""
+    try:
+        with _open(source.data, "PNG") as image:
+            if source.png is not None and source.png.has_more_behind:
+                image.load()
+            image.getexif()
+    except (UnfitImageError, *DECODER_ERRORS):
+        return False
+    return True
 
 
 @contextmanager

@@ -31,6 +31,7 @@ class Png:
     Attributes:
         picture: The file without what is not the picture.
         is_whole: Every chunk has its checksum, and the last one is IEND.
+        has_more_behind: Chunks that are not the picture follow its pixels.
         profile: ICC profile of its colors, whichever way they are told; None = sRGB.
         significant_bits: Of each channel, from sBIT; empty where it does not say.
         exif: The EXIF block, or None.
@@ -39,6 +40,7 @@ class Png:
 
     picture: bytes
     is_whole: bool
+    has_more_behind: bool
     profile: bytes | None
     significant_bits: bytes
     exif: bytes | None
@@ -50,6 +52,8 @@ class _Found:
     parts: list[bytes] = field(default_factory=list)
     texts: dict[bytes, bytes] = field(default_factory=dict)
     ended: bool = False
+    pixels: bool = False
+    behind: bool = False
     whole: bool = True
 
 
@@ -60,17 +64,23 @@ def parse(data: bytes) -> Png:
     take them. Source: PNG 3rd edition, 5.3 (chunks), 13.14 (precedence).
 
     Raises:
-        UnfitImageError: unsupported_format of Apple's own variant, and of high dynamic range.
+        UnfitImageError: unsupported_format of Apple's own variant, and of high dynamic range; corrupt where a
+            chunk of the picture has a wrong checksum.
     """
     found = _Found([data[:8]])
     for kind, body, chunk, sound in _chunks(data):
         if kind == b"CgBI":
             raise UnfitImageError("unsupported_format", f"Apple's variant of PNG (CgBI) {ADVICE}")
-        found.whole = found.whole and sound
+        found.whole = found.whole and bool(sound)
         found.ended = kind == b"IEND"
         if kind in _PICTURE:
+            if sound is False:
+                raise UnfitImageError("corrupt", f"chunk {kind.decode()} has a wrong checksum")
             found.parts.append(chunk)
-        elif sound:
+            found.pixels = found.pixels or kind == b"IDAT"
+            continue
+        found.behind = found.behind or found.pixels
+        if sound:
             name = body.partition(b"\0")[0] + b"\0" if kind in (b"tEXt", b"zTXt", b"iTXt") else b""
             if not name or name in (_EXIF_TEXT, _XMP_TEXT):
                 found.texts.setdefault(kind + name, body)
@@ -79,6 +89,7 @@ def parse(data: bytes) -> Png:
     return Png(
         b"".join(found.parts),
         found.whole and found.ended,
+        found.behind,
         _profile(found.texts),
         found.texts.get(b"sBIT", b""),
         _exif(found.texts),
@@ -86,22 +97,22 @@ def parse(data: bytes) -> Png:
     )
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, bool]]:
-    """Name, content, the whole chunk, and whether it is all there and has its checksum.
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes, bool | None]]:
+    """Name, content, the whole chunk, and whether it has its checksum; None where the file ends before that.
 
-    Chunks that are the picture come without content, and unchecked: the decoder does that.
+    Chunks that are the picture come without content, all others come without the whole.
     """
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         stop = at + 12 + length
+        whole = stop <= len(data)
+        view = memoryview(data)[at + 4 : stop - 4]
+        sound = zlib.crc32(view) == int.from_bytes(data[stop - 4 : stop]) if whole else None
         if kind in _PICTURE:
-            yield kind, b"", data[at:stop], stop <= len(data)
-        elif stop > len(data):
-            yield kind, b"", b"", False
+            yield kind, b"", data[at:stop], sound
         else:
-            body = data[at + 8 : stop - 4]
-            yield kind, body, b"", zlib.crc32(body, zlib.crc32(kind)) == int.from_bytes(data[stop - 4 : stop])
+            yield kind, bytes(view[4:]) if whole else b"", b"", sound
         if kind == b"IEND":
             return
         at = stop

@@ -63,6 +63,7 @@ def read(data: bytes, index: int, max_pixels: int) -> Page | None:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page: Any = file.pages[index]
+            _refuse_cut(page, len(data))
             if _is_pillows(page):
                 return None
             _refuse_unknown(page, max_pixels)
@@ -74,6 +75,12 @@ def read(data: bytes, index: int, max_pixels: int) -> Page | None:
         raise
     except DECODER_ERRORS:
         return None  # Pillow says what is wrong
+
+
+def _refuse_cut(page: Any, size: int) -> None:
+    ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=False))
+    if (missing := max(ends, default=0) - size) > 0:
+        raise UnfitImageError("truncated", f"{missing} bytes of pixels lie behind the end of the file")
 
 
 def _is_pillows(page: Any) -> bool:
