@@ -226,8 +226,8 @@ def test_frames_have_rows_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a fake of `upright`: one file, three pictures."""
     real = worker.upright
 
-    def three(data: bytes, limits: Any, *, frames: str, jpeg_quality: int) -> Any:
-        (one,) = real(data, limits, frames="first", jpeg_quality=jpeg_quality)
+    def three(data: bytes, limits: Any, *, frames: str, **options: Any) -> Any:
+        (one,) = real(data, limits, frames="first", **options)
         if frames != "all":
             return [one]
         from dataclasses import replace
