@@ -23,12 +23,25 @@ def parse(text: bytes) -> str | None:
         SidecarError: In one line.
     """
     try:
-        values = json.loads(text.decode("utf-8-sig"))
+        plain = text.decode("utf-8-sig")
+    except ValueError as error:
+        raise SidecarError(f"not UTF-8: {error}") from error
+    return as_json(loads(plain))
+
+
+def loads(text: str) -> dict[str, Any]:
+    """The object that a JSON text holds.
+
+    Raises:
+        SidecarError: It holds none, in one line.
+    """
+    try:
+        values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SidecarError(f"not JSON: {error}") from error
     if not isinstance(values, dict):
         raise SidecarError("not a JSON object")
-    return as_json(values)
+    return values
 
 
 def as_json(values: Mapping[str, Any]) -> str | None:
