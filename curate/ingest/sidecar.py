@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curate.ingest.place_names import holds_positions
@@ -65,3 +65,19 @@ def to_json(
         **({"attributes": dict(attributes)} if attributes else {}),
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True) if content else None
+
+
+def merged(given: Sequence[str | None]) -> str | None:
+    """The JSON of `to_json` for a place that several rows name.
+
+    Attributes that all rows give alike stay; of others the values of all rows become a JSON list, in order,
+    with null where a row gives none.
+    """
+    rows = [json.loads(text)["attributes"] if text else {} for text in given]
+    values = {name: [row.get(name) for row in rows] for row in rows for name in row}
+    return to_json(
+        {
+            name: found[0] if len(set(found)) == 1 else json.dumps(found, ensure_ascii=False)
+            for name, found in values.items()
+        }
+    )
