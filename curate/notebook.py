@@ -54,7 +54,7 @@ def load_image(path: str | PathLike[str]) -> UInt8Image:
     path = Path(path)
     try:
         data = path.read_bytes()
-        shown = upright(data, _ANY_SIZE, frames="first", jpeg_quality=100)[0]
+        shown = upright(data, _ANY_SIZE, frames="first", jpeg_quality=100, lossless=True)[0]
     except (OSError, UnfitImageError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     with Image.open(io.BytesIO(data if shown.content is None else shown.content)) as picture:

@@ -151,8 +151,7 @@ def _put_attributes(context: Context, owners: Mapping[bytes, Source], tables: Se
         "WHERE l.name IS NULL"
     )
     missing: dict[str, Faults] = {}
-    for (origin,) in lost:
-        table_name, line, path, target = json.loads(origin)
+    for table_name, line, path, target in sorted(json.loads(origin) for (origin,) in lost):
         if not os.path.isfile(os.fsencode(target)):  # noqa: PTH113 - bytes
             fault = Fault(line, f"{path!r} is no file", "correct the path or remove the row")
             missing.setdefault(table_name, Faults(table_name)).add(fault)

@@ -75,7 +75,8 @@ class Faults:
         told = []
         for (what, advice), (first, *others) in self._lines.items():
             rest = self._counts[what, advice] - 1 - len(others)
-            more = f" (so lines {', '.join(map(str, others))}" if others else ""
+            lines = "lines" if len(others) > 1 else "line"
+            more = f" (also {lines} {', '.join(map(str, others))}" if others else ""
             more += (f" and {rest} more" if rest else "") + (")" if others else "")
             told.append(f"{self._name}:{first}: {what}{more}: {advice}")
         raise InputError("; ".join(told))
@@ -160,9 +161,7 @@ def _csv(file: BinaryIO, name: str, column: str, columns: Sequence[str] | None) 
             continue
         line = reader.line_num
         if len(cells) != len(names):
-            yield Fault(
-                line, f"expected {len(names)} fields, as in line 1", "add or remove commas, or quote them"
-            )
+            yield Fault(line, f"expected {len(names)} fields, as in line 1", "correct its commas and quotes")
         else:
             values = {title: cells[index] for index, title in taken if cells[index]}
             yield Row(line, cells[at], values) if cells[at] else _empty(line, column)
