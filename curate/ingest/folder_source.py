@@ -14,6 +14,7 @@ from curate.errors import InputError
 from curate.ingest import listing, sidecar, table_rows, walk
 from curate.ingest.listing import Context, File, Listed
 from curate.ingest.sources import UNLISTED, Source, absolute
+from curate.ingest.table_rows import Fault, Faults, Row
 
 
 def put(context: Context, sources: Sequence[Source], tables: Sequence[Path]) -> None:
@@ -131,38 +132,44 @@ def _owner(folder: bytes, owners: Mapping[bytes, Source]) -> bytes:
 def _put_attributes(context: Context, owners: Mapping[bytes, Source], tables: Sequence[Path]) -> None:
     db = context.db
     for table in tables:
+        faults = Faults(str(table))
         try:
             with table.open("rb") as file:
                 for row in table_rows.read(file, str(table), "path", None):
-                    _give(context, owners, table, row)
+                    fault = row if isinstance(row, Fault) else _give(context, owners, table, row)
+                    if fault is not None:
+                        faults.add(fault)
         except FileNotFoundError as error:
             raise InputError(
                 f"{table} does not exist: correct `attributes` in the list of sources"
             ) from error
         except OSError as error:
             raise InputError(f"{table} cannot be read: {error}") from error
+        faults.refuse()
     lost = db.execute(
         "SELECT g.origin FROM scratch.given g LEFT JOIN scratch.listed l USING (source, name) "
         "WHERE l.name IS NULL"
     )
-    for (origin,) in lost:
-        table_line, path, target = json.loads(origin)
+    missing: dict[str, Faults] = {}
+    for table_name, line, path, target in sorted(json.loads(origin) for (origin,) in lost):
         if not os.path.isfile(os.fsencode(target)):  # noqa: PTH113 - bytes
-            raise InputError(f"{table_line}: {path!r} is no file: correct the path or remove the row")
+            fault = Fault(line, f"{path!r} is no file", "correct the path or remove the row")
+            missing.setdefault(table_name, Faults(table_name)).add(fault)
+    for faults in missing.values():
+        faults.refuse()
     db.execute(
         "UPDATE scratch.listed SET given = g.attributes FROM scratch.given g "
         "WHERE listed.source = g.source AND listed.name = g.name"
     )
 
 
-def _give(context: Context, owners: Mapping[bytes, Source], table: Path, row: table_rows.Row) -> None:
-    where = f"{table}:{row.line}"
-    target = absolute(table.parent / row.path) if row.path and "\0" not in row.path else None
+def _give(context: Context, owners: Mapping[bytes, Source], table: Path, row: Row) -> Fault | None:
+    """Note what a row says of its file; what is wrong with it."""
+    target = absolute(table.parent / row.path) if "\0" not in row.path else None
     path = os.fsencode(target) if target is not None else b""
     if target is None or not _inside(path, owners):
-        raise InputError(
-            f"{where}: {row.path!r} is no file of a source of kind path: correct or remove the row"
-        )
+        what = f"{row.path!r} is no file of a source of kind path"
+        return Fault(row.line, what, "correct or remove the row")
     base = _owner(os.path.dirname(path), owners)  # noqa: PTH120 - bytes
     key = (context.ids[owners[base].name], path[len(base) + 1 :])
     known = context.db.execute(
@@ -171,9 +178,10 @@ def _give(context: Context, owners: Mapping[bytes, Source], table: Path, row: ta
     before = json.loads(known[0])["attributes"] if known and known[0] else {}
     clash = next((name for name in row.attributes if name in before), None)
     if clash is not None:
-        raise InputError(f"{where}: {clash} of {row.path!r} is given twice: remove a row")
-    origin = json.dumps([where, row.path, str(target)])
+        return Fault(row.line, f"{clash} of {row.path!r} is given twice", "remove a row")
+    origin = json.dumps([str(table), row.line, row.path, str(target)])
     _store(context.db, key, sidecar.to_json({**before, **row.attributes}), origin)
+    return None
 
 
 def _store(db: sqlite3.Connection, key: tuple[int, bytes], attributes: str | None, origin: str) -> None:

@@ -69,7 +69,8 @@ CREATE TABLE scratch.listed (
 ) WITHOUT ROWID;
 CREATE TABLE scratch.given (source INT, name BLOB, attributes TEXT, origin TEXT, PRIMARY KEY (source, name))
   WITHOUT ROWID;
-CREATE TABLE scratch.members (key BLOB, suffix BLOB, name BLOB, position INT, size INT, text TEXT);
+CREATE TABLE scratch.members (key BLOB, suffix BLOB, name BLOB, position INT, size INT, text TEXT, link BLOB);
+CREATE TABLE scratch.repeated (source INT, name BLOB, given TEXT);  -- further rows of a place
 CREATE TABLE scratch.asked (source INT PRIMARY KEY);  -- whose URLs are asked whether they changed
 CREATE TABLE scratch.todo (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
 CREATE TABLE scratch.again (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
