@@ -228,9 +228,9 @@ def _curve(a: Floats, b: Floats, shown: Bools) -> Floats:
     """
     x = a[:, ::2, ::2].reshape(len(a), -1).astype(np.float64) / 128 - 1
     y = b[:, ::2, ::2].reshape(len(a), -1).astype(np.float64)
-    present = shown[:, ::2, ::2].repeat(3, axis=-1).reshape(len(a), -1).astype(np.float64)
+    present: Any = shown[:, ::2, ::2].repeat(3, axis=-1).reshape(len(a), -1).astype(np.float64)
     clipped = (x <= _CLIPPED[0] / 128 - 1) | (x >= _CLIPPED[1] / 128 - 1)
-    present = np.where(clipped, 0.1 * present, present)  # their level may have been any beyond
+    present = present * np.where(clipped, 0.1, 1)  # their level may have been any beyond
     basis = np.stack([np.ones_like(x), x, x * x, x**3], axis=1)
     pull = np.array([1e-9, 1e-5, 1e-3, 1e-3]) * (present.sum(axis=1)[:, None] + 1)
     weight: Any = present

@@ -19,7 +19,6 @@ scene is one.
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -27,10 +26,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from curate import system
 from curate.dedupe.crop_hashes import WINDOWS
 from curate.dedupe.features import PLAIN, Features, Recipe
+from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.orientations import Turn, turns
-from curate.dedupe.search.neighbours import Pairs
 
 RELATIONS: Final = ("same", "mirrored", "rotated", "tilted", "cropped", "bordered", "variant")
 VARIANT: Final = RELATIONS.index("variant")
@@ -98,14 +98,10 @@ def verify(
         first, second = pairs.first[rows], pairs.second[rows]
         _verify(_Sides(features, other, first, second), ways, min_correlation, _part(found, rows))
 
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(system.cores()) as pool:
         for _ in pool.map(part, range(0, count, _CHUNK)):
             pass
     return found
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _part(found: Verified, rows: slice) -> Verified:

@@ -19,7 +19,7 @@ from curate.dedupe.groups import DECIDED, SEMANTIC, Matches
 from curate.dedupe.keepers import REASONS, Comparisons
 from curate.dedupe.originals import Evidence, Picture
 from curate.dedupe.verify import VARIANT
-from curate.images.load import open_upright
+from curate.images.load_upright import open_upright
 from curate.ports import Casualty, Engine
 
 _MAX_PARTNERS: Final = 6  # of an image, the likest ones; so that large groups cost no square

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
 from curate.dedupe.features import Features, Recipe, extract
-from curate.dedupe.search.neighbours import Pairs
+from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.verify import RELATIONS, verify
 from tests.dedupe.test_verify import cropped, photograph
 
-RECIPE = Recipe("phash", 64, "fast", "mirrored", True)
+RECIPE = Recipe("phash", "fast", "mirrored", True)
 Change = Callable[[Image.Image], Image.Image]
 
 
