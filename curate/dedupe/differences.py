@@ -39,7 +39,7 @@ MIN_LEVELS: Final = 0.62
 MIN_EDGES: Final = 0.65
 MIN_AGREEMENT: Final = 0.45
 MIN_SEEN: Final = 0.90
-MAX_SHIFT: Final = 90.0
+MAX_SHIFT: Final = 110.0
 MAX_PLAIN_SHIFT: Final = 12.0
 MIN_RISE: Final = 0.3
 # Less than this in common, and two pictures are no variants of each other either.

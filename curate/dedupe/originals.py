@@ -258,5 +258,5 @@ def _own_detail(larger: Floats, smaller: Floats) -> bool:
     above = np.arange(RINGS) >= min(np.ceil(RINGS / ratio + 0.25), RINGS - 1)
     below = found.a[max(int(RINGS / ratio) - 1, 1)]
     # The closer the sizes, the less is left between what was carried over and what lies above.
-    wanted = 0.045 + 0.085 * np.clip((1.6 - ratio) / 0.25, 0, 1)
+    wanted = 0.04 * max(2 / ratio, 1.0) ** 3
     return bool(found.difference[above].mean() > wanted * below)

@@ -51,7 +51,7 @@ def lettered(text: str, ink: tuple[int, int, int] = (200, 30, 30)) -> Image.Imag
 SAME: dict[str, Change] = {
     "smaller": lambda picture: picture.resize((240, 180)),
     "blurred": lambda picture: picture.filter(ImageFilter.GaussianBlur(1.5)),
-    "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.3),
+    "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.15),
     "flatter": lambda picture: ImageEnhance.Contrast(picture).enhance(0.7),
     "gray": lambda picture: picture.convert("L"),
     "cropped": lambda picture: cropped(picture, 0.03, 0.04, 0.96, 0.97),
