@@ -55,7 +55,7 @@ INPUTS: dict[str, dict[str, str]] = {
     "pull": {"images": IMAGES, "plan": PLAN, "shown": SHOWN},
     "quality": {
         "images": IMAGES,
-        "suggestions": SUGGESTIONS,
+        "shown": SHOWN,
         "plan": PLAN,
         "annotations": "data/pull/annotations.parquet",
         "answers": "data/pull/answers.parquet",
