@@ -12,12 +12,16 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 ROOTS: Final = ("curate", "pipelines")  # packages whose imports are followed; all others have versions
+# What errors are called, what is installed, and which settings there are: decides about no result of its own.
+# Settings stand in the key of whatever depends on them.
+DECIDES_NOTHING: Final = ("curate.errors", "curate.extras", "curate.params")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +46,11 @@ def digest(*modules: str, packages: Collection[str] = (), without: Collection[st
     (`from curate.params import DedupeParams`) leads to the module that defines it.
 
     Args:
-        modules: Dotted names, such as "curate.dedupe.features".
+        modules: Dotted names, such as "curate.dedupe.features". Those of other packages must be loaded: a
+            user's own model, say.
         packages: Installed distributions whose versions count too, such as "pillow".
-        without: Modules that do not count and whose imports are not followed.
+        without: Modules that do not count and whose imports are not followed. A package stands for all in
+            it; "package.__init__" for its own file only.
 
     Returns:
         Hex SHA-256. Equal code gives an equal digest on every machine with the same minor version of Python.
@@ -71,7 +77,7 @@ def imported(*modules: str, without: Collection[str] = ()) -> tuple[str, ...]:
 
     Args:
         modules: Dotted names.
-        without: Modules that are left out, and whose imports are not followed.
+        without: Modules that are left out, and whose imports are not followed; as for `digest`.
 
     Raises:
         ModuleNotFoundError: One of the modules does not exist.
@@ -79,7 +85,7 @@ def imported(*modules: str, without: Collection[str] = ()) -> tuple[str, ...]:
     waiting, reached = list(modules), set[str]()
     while waiting:
         name = waiting.pop()
-        if name in reached or name in without:
+        if name in reached or _is_one_of(name, without):
             continue
         path = _file(name)
         if path is None:
@@ -87,6 +93,21 @@ def imported(*modules: str, without: Collection[str] = ()) -> tuple[str, ...]:
         reached.add(name)
         waiting += {_defining(module, of) for module, of in _source(name, path).imports}
     return tuple(sorted(reached))
+
+
+def modules(package: str) -> tuple[str, ...]:
+    """All modules of an installed package of this project, sorted by name, itself first."""
+    top = _file(package)
+    if top is None:
+        raise ModuleNotFoundError(f"no package {package} in {' or '.join(ROOTS)}", name=package)
+    folder = top.parent
+    parts = sorted(path.relative_to(folder).with_suffix("").parts for path in folder.rglob("*.py"))
+    names = (".".join([package, *(one for one in part if one != "__init__")]) for part in parts)
+    return tuple(sorted(names))
+
+
+def _is_one_of(name: str, without: Collection[str]) -> bool:
+    return f"{name}.__init__" in without or any(f"{name}.".startswith(f"{one}.") for one in without)
 
 
 def _defining(module: str, name: str) -> str:
@@ -154,9 +175,12 @@ def _root(name: str) -> Path | None:
 
 @functools.cache
 def _file(module: str) -> Path | None:
-    """The source file of a module of this project; None if there is none of that name."""
+    """The source file of a module of this project, or of one that is loaded; None if there is none."""
     root, *parts = module.split(".")
-    folder = _root(root) if root in ROOTS else None
+    if root not in ROOTS:
+        loaded = getattr(sys.modules.get(module), "__file__", None)
+        return Path(loaded) if loaded and loaded.endswith(".py") else None
+    folder = _root(root)
     if folder is None:
         return None
     path = folder.joinpath(*parts)

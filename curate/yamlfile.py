@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,20 +35,28 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
 _UniqueKeyLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def load_model(path: Path, model: type[Model]) -> Model:
+def load_model(
+    path: Path,
+    model: type[Model],
+    *,
+    before: Callable[[Any, Path, Mapping[Location, int]], Any] | None = None,
+) -> Model:
     """Read a YAML file into a pydantic model.
 
     Args:
         path: The file. An empty one means all defaults.
         model: A model with `extra="forbid"`.
+        before: Gets the content, the path and the line of every key, and gives the content that the model
+            sees: a place to read what older files say.
 
     Raises:
         ParamsError: One line: file, line, parameter, value, what is allowed, and the nearest known name
             for an unknown one. Only the first problem is told.
     """
     data, lines = load_yaml(path)
+    data = {} if data is None else data
     try:
-        return model.model_validate({} if data is None else data)
+        return model.model_validate(data if before is None else before(data, path, lines))
     except ValidationError as error:
         raise ParamsError(_explain(path, model, lines, error)) from error
 

@@ -27,7 +27,7 @@ def main(params: Params) -> StageReport:
 def _hub(settings: PublishParams) -> DatasetHub:
     if settings.target == "folder":
         return FolderHub(settings.folder)
-    if settings.repo is None:
+    if settings.repo is None:  # PublishParams has refused that; this is for the type checker
         raise ParamsError("params.yaml: publish.repo is null: name the repository, owner/name")
     return HuggingFaceHub(settings.repo, private=settings.private)
 

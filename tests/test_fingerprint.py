@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import pkgutil
 from pathlib import Path
@@ -46,6 +47,12 @@ def test_imports_are_followed_into_functions_and_through_packages_that_pass_a_na
 
 @pytest.mark.usefixtures("project")
 def test_what_is_left_out_is_not_followed() -> None:
+    assert fingerprint.imported("made.start", without=["made.inner"]) == (
+        "made.below",
+        "made.plain",
+        "made.start",
+    )
+    assert fingerprint.imported("made", without=["made.__init__"]) == ()
     assert fingerprint.imported("made.start", without=["made.plain"]) == ("made.inner.one", "made.start")
 
 
@@ -90,6 +97,25 @@ def test_versions_of_named_packages_count(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "99")
     assert fingerprint.digest("curate.errors", packages=["numpy"]) != before
     assert fingerprint.digest("curate.errors") == alone
+
+
+def test_a_module_of_a_user_counts_with_what_it_takes_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "own_model_of_a_user.py"
+    path.write_text("from curate.errors import ModelError\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("own_model_of_a_user")
+    assert fingerprint.imported("own_model_of_a_user") == ("curate.errors", "own_model_of_a_user")
+    before = fingerprint.digest("own_model_of_a_user")
+    path.write_text("from curate.errors import ModelError\nmore = 1\n")
+    assert fingerprint.digest("own_model_of_a_user") != before
+
+
+def test_all_modules_of_a_package() -> None:
+    assert set(fingerprint.modules("curate")) == {"curate"} | {
+        one.name for one in pkgutil.walk_packages(curate.__path__, "curate.")
+    }
 
 
 def test_a_module_that_does_not_exist_is_an_error() -> None:

@@ -42,6 +42,10 @@ class FolderHub:
         """
         release = manifest.trusted(folder, digest=digest, version=version)
         name = f"{release.name}-v{version}-{digest[:_DIGITS]}"
+        if (
+            Path(name).name != name
+        ):  # params.yaml would have refused it, but the folder may come from elsewhere
+            raise HubError(f"{folder / manifest.NAME} names the dataset {release.name!r}, which is a path")
         target = self._root / name
         unchanged = _is_there(target, folder, release)
         if not unchanged:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from curate import fingerprint
 from curate.dedupe import hashes
 from curate.dedupe.crop_hashes import PARTS, WINDOWS, window_hashes
 from curate.dedupe.decode_small import Small, read_small
@@ -29,8 +29,6 @@ PLAIN: Final = 1.5  # levels; pictures of less structure are plain: one colour, 
 _STEPS: Final = 21
 # Least pixels a side that a JPEG is decoded to: twice what the pHash looks at.
 _LEAST: Final = {64: 64, 256: 128}
-# To be raised with every change of this room that changes a column.
-_CODE: Final = 7
 _DECODERS: Final = ("pillow", "simplejpeg", "imagehash")
 
 
@@ -57,9 +55,9 @@ class Recipe:
         return cls(params.hash, params.bits, params.decode, params.turned, params.crops)
 
     def digest(self) -> str:
-        """Hex SHA-256 over all that could change a column: the fields, this code, the decoders' versions."""
-        versions = {name: importlib.metadata.version(name) for name in _DECODERS}
-        text = json.dumps([_CODE, asdict(self), versions], sort_keys=True)
+        """Hex SHA-256 over all that could change a column: the fields, the code, the decoders' versions."""
+        code = fingerprint.digest(__name__, packages=_DECODERS, without=fingerprint.DECIDES_NOTHING)
+        text = json.dumps([code, asdict(self)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

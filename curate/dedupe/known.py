@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from curate import fingerprint
 from curate.dedupe.candidates import Searched, Searcher, here, largest_set, radius, search
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.features import Recipe
@@ -48,12 +49,11 @@ class _Job:
     kept: Path
 
     def key(self) -> str:
-        """Changes with the settings, and with any file of this room."""
+        """Changes with the settings, and with the code that finds and compares."""
         settings = {"max_hamming": self.max_hamming, "min_correlation": self.min_correlation}
-        digest = hashlib.sha256(json.dumps([self.recipe.digest(), settings], sort_keys=True).encode())
-        for path in sorted(Path(__file__).parent.rglob("*.py")):
-            digest.update(path.read_bytes())
-        return digest.hexdigest()
+        code = fingerprint.digest(__name__, without=fingerprint.DECIDES_NOTHING)
+        text = json.dumps([self.recipe.digest(), settings, code], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def compare(

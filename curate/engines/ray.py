@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import pickle
@@ -15,8 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import curate
-from curate import tables
+from curate import fingerprint, tables
 from curate.engines import worker_loop
 from curate.engines.local import cores
 from curate.engines.process import Died, Outcome, WorkerProcess
@@ -140,12 +138,8 @@ def _shared_folder(wanted: bool) -> Iterator[str | None]:
 
 
 def _code() -> str:
-    """sha256 of the package's source: on another version results could differ."""
-    root = Path(curate.__file__).parent
-    digest = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
-        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
+    """Digest of all code of the package: on another version results could differ."""
+    return fingerprint.digest(*fingerprint.modules("curate"))
 
 
 class _Keeper:

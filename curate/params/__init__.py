@@ -18,6 +18,7 @@ from curate.params.labelstudio import LabelStudioParams
 from curate.params.qa import QaParams
 from curate.params.quality import QualityParams
 from curate.params.release import PublishParams, ReleaseParams
+from curate.params.renamed import read_old_names
 from curate.params.section import Section
 from curate.yamlfile import load_model
 
@@ -62,5 +63,8 @@ def load(path: Path = Path("params.yaml")) -> Params:
     Raises:
         ParamsError: Missing or not YAML; an unknown name (with the nearest known one), a wrong type or a
             value out of range, each with its line and value.
+
+    Warns:
+        RenamedParameterWarning: A parameter stands under its old name.
     """
-    return load_model(path, Params)
+    return load_model(path, Params, before=read_old_names)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
+from curate.params.licenses import HUB_LICENSES
 from curate.params.section import Section
+
+# Source: huggingface_hub's validate_repo_id: no "--", no "..", no separator at an end of a part, no ".git"
+_PART = r"[A-Za-z0-9_](?:(?!--|\.\.)[\w.-]){0,94}(?<![.-])"
+_REPO = re.compile(rf"{_PART}/{_PART}(?<!\.git)", re.ASCII)
 
 
 class ReleaseParams(Section):
     """What is released."""
 
-    name: str = Field("curated-dataset", min_length=1, max_length=96, description="dataset name, in the card")
+    name: str = Field(
+        "curated-dataset",
+        max_length=96,
+        pattern=r"^\w([\w .-]*\w)?$",
+        description="dataset name, in the card and in the name of a published folder",
+    )
     version: str = Field("0.1.0", pattern=r"^\d+\.\d+\.\d+$", description="semantic version")
     license: str = Field("other", description="licence of the annotations, an identifier the Hub knows")
     description: Path | None = Field(None, description="Markdown file that opens the card")
@@ -21,6 +33,15 @@ class ReleaseParams(Section):
     test_share: float = Field(0.15, ge=0, lt=1, description="share of images")
     seed: int = Field(0, ge=0, description="of the split")
     row_group_size: int = Field(100, ge=1, le=10_000, description="images a Parquet row group")
+
+    @field_validator("license")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value in HUB_LICENSES:
+            return value
+        near = difflib.get_close_matches(value.lower(), HUB_LICENSES, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else "known are cc0-1.0, cc-by-4.0, odbl and others"
+        raise ValueError(f"no licence that the Hub knows; {hint} (other = say in the description which)")
 
 
 class PublishParams(Section):
@@ -30,5 +51,14 @@ class PublishParams(Section):
         "folder", description="folder = a copy on disk; hub = Hugging Face Hub"
     )
     folder: Path = Field(Path("data/published"), description="target folder")
-    repo: str | None = Field(None, description="target hub: owner/name")
+    repo: str | None = Field(None, validate_default=True, description="target hub: owner/name")
     private: bool = Field(True, description="target hub: visibility of a new repository")
+
+    @field_validator("repo")
+    @classmethod
+    def _owner_and_name(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("target") == "hub":
+            raise ValueError("target hub needs the repository: owner/name")
+        if value is not None and not _REPO.fullmatch(value):
+            raise ValueError("no repository: expected owner/name, of letters, digits, '-', '_' and '.'")
+        return value

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.util
 import json
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from curate import tables
+from curate import fingerprint, tables
 from curate.errors import InputError
 from curate.images.upright import Limits
 from curate.ingest import (
-    code,
     examine,
     figures,
     folders,
@@ -40,6 +41,8 @@ from curate.ingest.stretches import Stretches
 from curate.params import IngestParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
+
+_DECODERS: Final = ("pillow_jxl", "pillow_heif", "jpeglib")  # verdicts differ where one is missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +219,23 @@ def _settings(params: IngestParams, outputs: Outputs, by_id: dict[int, Source]) 
 def _rules(params: IngestParams, settings: examine.Settings) -> Rules:
     limits = settings.limits
     return Rules(
-        _number(code.digest(), params.frames, params.jpeg_quality, params.mode),
+        _number(_code(), params.frames, params.jpeg_quality, params.mode),
         _number(limits.min_side, limits.max_pixels, limits.max_aspect, params.max_bytes),
         limits,
         params.max_bytes,
         params.verify,
     )
+
+
+def _code() -> str:
+    """Changes with the code of `curate.images` that decides what becomes of a file, and with its decoders.
+
+    Versions of libraries are not part of it: after an upgrade use `verify` where bit-equal files matter.
+    """
+    reached = fingerprint.imported("curate.ingest.examine")
+    decides = [name for name in reached if name.startswith("curate.images.")]
+    digest = fingerprint.digest(*decides, without=set(reached) - set(decides))
+    return f"{digest} {[importlib.util.find_spec(name) is not None for name in _DECODERS]}"
 
 
 def _number(*parts: object) -> int:

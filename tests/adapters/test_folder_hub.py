@@ -100,3 +100,12 @@ def test_a_target_that_cannot_be_written_is_one_line(release: Path, tmp_path: Pa
     (tmp_path / "hub").write_text("a file, not a folder")
     with pytest.raises(StorageError, match="cannot write"):
         FolderHub(tmp_path / "hub").publish(release, digest=DIGEST, version="1.0.0")
+
+
+def test_a_release_cannot_name_a_folder_elsewhere(tmp_path: Path) -> None:
+    write_release(tmp_path / "release")
+    path = tmp_path / "release" / "release.json"
+    path.write_text(path.read_text().replace("unit-signs", "../../x"))
+    with pytest.raises(HubError, match=r"names the dataset '\.\./\.\./x', which is a path"):
+        FolderHub(tmp_path / "published").publish(tmp_path / "release", digest="a" * 64, version="1.0.0")
+    assert not (tmp_path / "published").exists()

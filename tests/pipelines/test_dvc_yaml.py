@@ -11,16 +11,18 @@ import grimp
 import pytest
 import yaml
 
+from curate import fingerprint
 from curate.params import Params, load
+from pipelines import fingerprint as stage_code
 
 ROOT = Path(__file__).parents[2]
-STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-ROOM_NAMES = ("stages", "adapters", "engines", "images", "geometry")
-ROOM_NAMES += ("ingest", "dedupe", "labeling", "qa", "agreement", "release", "shown")
-ROOMS = tuple(f"curate/{room}" for room in ROOM_NAMES)
+EVERY: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = {name: entry for name, entry in EVERY.items() if name != "fingerprint"}
 # What a stage keeps between runs and makes again where it is lost: neither dependency nor output of DVC,
 # which would read millions of files each time. The tables name images by the sha256 of their content.
 KEPT = ("data/ingest/images", "data/ingest/ledger.sqlite", "data/dedupe/index")
+# Packages that pass names on: a stage depends on where its names come from, not on all of them.
+PASSING_ON = ("curate.params", "curate.ports", "curate.yamlfile")
 ORDER = ["ingest", "dedupe", "autolabel", "select", "push", "pull"]
 ORDER += ["quality", "agreement", "release", "publish"]
 
@@ -43,7 +45,8 @@ def resolved(path: str) -> str:
 
 
 def test_the_stages_are_those_of_the_design_in_order() -> None:
-    assert list(STAGES) == ORDER
+    assert list(EVERY) == ["fingerprint", *ORDER]
+    assert list(stage_code.STAGES) == ORDER
 
 
 @pytest.mark.parametrize("stage", ORDER)
@@ -52,16 +55,29 @@ def test_a_stage_runs_its_own_entry_point(stage: str) -> None:
     assert (ROOT / f"pipelines/{stage}.py").exists()
 
 
+def test_the_first_stage_writes_what_each_other_stage_depends_on() -> None:
+    assert EVERY["fingerprint"]["cmd"] == "python -m pipelines.fingerprint"
+    kept = {"cache": False, "persist": True}
+    assert EVERY["fingerprint"]["outs"] == [{f"data/fingerprint/{stage}.txt": kept} for stage in ORDER]
+
+
 @pytest.mark.parametrize("stage", ORDER)
-def test_every_code_dependency_exists(stage: str) -> None:
+def test_a_stage_depends_on_its_code_by_fingerprint_and_names_no_file_of_it(stage: str) -> None:
+    needed = paths(STAGES[stage]["deps"])
+    assert [path for path in needed if "fingerprint" in path] == [f"data/fingerprint/{stage}.txt"]
+    assert not [path for path in needed if path.startswith(("curate/", "pipelines/"))]
+
+
+@pytest.mark.parametrize("stage", ORDER)
+def test_every_dependency_of_the_user_exists(stage: str) -> None:
     for path in paths(STAGES[stage]["deps"]):
-        if not path.startswith("data/") and not path.startswith("metrics/"):
+        if not path.startswith(("data/", "metrics/")):
             assert (ROOT / resolved(path)).exists(), path
 
 
 @pytest.mark.parametrize("stage", ORDER)
 def test_every_data_dependency_is_written_by_an_earlier_stage(stage: str) -> None:
-    written: set[str] = set()
+    written = set(paths(EVERY["fingerprint"]["outs"]))
     for earlier in ORDER[: ORDER.index(stage)]:
         written |= set(paths(STAGES[earlier]["outs"] + STAGES[earlier]["metrics"]))
     needed = {resolved(path) for path in paths(STAGES[stage]["deps"])}
@@ -90,7 +106,8 @@ def test_the_paths_in_the_entry_point_are_those_of_dvc_yaml(stage: str) -> None:
     entry = STAGES[stage]
     outputs = set(paths(entry["outs"])) | set(paths(entry.get("plots", [])))
     outputs.remove(f"metrics/{stage}.json")  # pipelines/entry.py writes it
-    declared = {path for path in outputs | set(paths(entry["deps"])) if not path.startswith("${")}
+    needed = set(paths(entry["deps"])) - {f"data/fingerprint/{stage}.txt"}
+    declared = {path for path in outputs | needed if not path.startswith("${")}
     for path in named - set(KEPT):
         assert any(
             known == path or known.startswith(path + "/") or path.startswith(known + "/")
@@ -108,16 +125,19 @@ def imports() -> grimp.ImportGraph:
 
 
 @pytest.mark.parametrize("stage", ORDER)
-def test_all_code_that_a_stage_reaches_is_a_dependency(stage: str, imports: grimp.ImportGraph) -> None:
-    """A change of code must rerun the stage; the foundations are left out, their schema has a version."""
-    declared = paths(STAGES[stage]["deps"])
-    for module in imports.find_upstream_modules(f"pipelines.{stage}"):
-        path = module.replace(".", "/")
-        if path.startswith(ROOMS) and path not in {"curate/stages", "curate/adapters"}:
-            covered = [
-                known for known in declared if f"{path}.py" == known or f"{path}/".startswith(f"{known}/")
-            ]
-            assert covered, f"{stage} imports {module}, which is no dependency of it in dvc.yaml"
+def test_the_fingerprint_of_a_stage_covers_all_code_that_it_reaches(
+    stage: str, imports: grimp.ImportGraph
+) -> None:
+    """As another reader of imports sees it; of params the sections that the stage takes, not their union."""
+    covered = set(fingerprint.imported(f"pipelines.{stage}", without=stage_code._WITHOUT))
+    reached = imports.find_upstream_modules(f"pipelines.{stage}") | {f"pipelines.{stage}"}
+    unions = {module for module in reached if module.startswith(PASSING_ON)}
+    assert reached - unions <= covered <= reached
+    sections = [name for name in STAGES[stage]["params"] if "." not in name]
+    for name in sections:
+        defined = Params.model_fields[name].annotation
+        assert defined is not None
+        assert defined.__module__ in covered, f"the section {name} of params.yaml"
 
 
 @pytest.mark.parametrize("stage", ORDER)
@@ -129,8 +149,9 @@ def test_metrics_and_plots_are_kept_out_of_the_cache(stage: str) -> None:
 
 
 def test_only_what_the_outside_changes_is_looked_at_every_time() -> None:
-    """Raw files and people."""
-    assert [name for name, entry in STAGES.items() if entry.get("always_changed")] == [
+    """Code, raw files and people."""
+    assert [name for name, entry in EVERY.items() if entry.get("always_changed")] == [
+        "fingerprint",
         "ingest",
         "push",
         "pull",

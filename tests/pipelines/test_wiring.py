@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from curate.errors import ParamsError
 from curate.params import Params
 from curate.records import StageReport
 from pipelines import engines, models, publish
@@ -239,11 +238,6 @@ def test_a_repository_is_private_unless_somebody_asked_otherwise(
     record(monkeypatch, publish, "HuggingFaceHub")
     params = Params.model_validate({"publish": {"target": "hub", "repo": "owner/name"}})
     assert wired("publish", params)["ports"].hub.settings == {"private": True}
-
-
-def test_a_hub_without_a_repository_is_refused() -> None:
-    with pytest.raises(ParamsError, match=r"publish\.repo"):
-        publish.main(Params.model_validate({"publish": {"target": "hub"}}))
 
 
 @pytest.mark.parametrize(

@@ -17,20 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate import tables
+from curate import fingerprint, tables
 from curate.errors import StorageError
 from curate.schema import SCHEMA_VERSION
 
-_CODE = (
-    "answer_cache.py",
-    "answers.py",
-    "brush_rle.py",
-    "brush_rle_kernels.py",
-    "decode_regions.py",
-    "encode_regions.py",
-    "people.py",
-    "polygons.py",
-)
+_CODE = ("curate.adapters.labelstudio.answer_cache", "curate.adapters.labelstudio.answers")
 _BUSY_S = 300.0  # another pull of the same project may be running
 _NOT_DAMAGE = ("locked", "full", "readonly", "unable to open", "disk I/O")
 _TABLES = """
@@ -140,8 +131,7 @@ def _forget(path: Path | None) -> None:
 
 def state_of(url: str, projects: Iterable[int], categories: Sequence[str]) -> str:
     """A digest of what decoded answers depend on besides the server: other code reads differently."""
-    folder = Path(__file__).parent
-    code = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in _CODE]
+    code = fingerprint.digest(*_CODE, without=fingerprint.DECIDES_NOTHING)
     whole = [url, sorted(projects), list(categories), SCHEMA_VERSION, code]
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from curate import fingerprint
 from curate.geometry import boxes, masks
 from curate.images import load
 from curate.labeling import cleanup, nms, prompts, taxonomy
@@ -20,7 +19,6 @@ from curate.params import AutolabelParams
 from curate.records import Category
 
 # What says how fast, or where the same weights lie, and never what comes out.
-_OWN = ("curate.adapters.", "curate.labeling.prompts", "curate.adapters.deformable")
 _NO_MATTER = {"batch_size", "model", "sha256"}
 
 
@@ -67,14 +65,14 @@ def of_run(params: AutolabelParams, categories: tuple[Category, ...], models: Mo
     """
     where = [params.device, params.precision]
     detector = [models.detector.model_version, _settings(params.detector), *where]
-    detector.append(_code(load, decoding, prompts, *_modules_of(models.detector)))
+    detector.append(_code(load, decoding, prompts, models.detector))
     texts = tuple(
         Text(group, _digest("boxes", *detector, [list(c.prompts) for c in group], group[0].threshold))
         for group in _groups(params, categories)
     )
     of_masks = None
     if models.segmenter is not None:
-        code = _code(load, decoding, *_modules_of(models.segmenter))
+        code = _code(load, decoding, models.segmenter)
         of_masks = _digest("masks", models.segmenter.model_version, _settings(params.segmenter), *where, code)
     rest = params.model_dump(
         mode="json", exclude={"detector", "segmenter", "shard_size", "workers", "max_failures", "taxonomy"}
@@ -101,25 +99,10 @@ def _settings(section: Any) -> dict[str, Any]:
     return values
 
 
-def _modules_of(port: object) -> list[ModuleType]:
-    """The module of an adapter and those of `curate` that it imports from, directly or not."""
-    waiting, reached = [type(port).__module__], set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in reached or name not in sys.modules:
-            continue
-        reached.add(name)
-        for value in vars(sys.modules[name]).values():
-            origin = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-            if isinstance(origin, str) and origin.startswith(_OWN):
-                waiting.append(origin)
-    return [sys.modules[name] for name in sorted(reached)]
-
-
-def _code(*modules: ModuleType) -> str:
-    """Digest of the source files."""
-    files = [module.__file__ for module in modules]
-    return _digest(*(hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else "" for file in files))
+def _code(*parts: object) -> str:
+    """Digest of the code of modules, or of the modules that define models, with all that they import."""
+    names = [part.__name__ if isinstance(part, ModuleType) else type(part).__module__ for part in parts]
+    return fingerprint.digest(*names, without=fingerprint.DECIDES_NOTHING)
 
 
 def _digest(*parts: Any) -> str:

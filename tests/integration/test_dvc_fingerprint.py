@@ -1,0 +1,97 @@
+"""After a change of code the real `dvc repro` runs exactly the stages that the code belongs to."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from curate import fingerprint
+from pipelines import fingerprint as stage_code
+
+ROOT = Path(__file__).parents[2]
+LOOK_EACH_TIME = {"fingerprint", "ingest", "push", "pull"}
+pytestmark = pytest.mark.integration
+
+# Stands in for every stage but the fingerprint: outputs of one content, as of a stage that a change of code
+# does not touch.
+STAND_IN = """
+import pathlib, sys
+for name in sys.argv[1:]:
+    path = pathlib.Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix:
+        path.write_text("{}\\n")
+    else:
+        path.mkdir(exist_ok=True)
+        (path / "file").write_text("{}\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This project's code and dvc.yaml, its stages replaced by stand-ins."""
+    folder = tmp_path_factory.mktemp("project")
+    for package in ("curate", "pipelines"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "stand_in.py").write_text(STAND_IN)
+    content = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    for name, entry in content["stages"].items():
+        entry.pop("params", None)
+        entry["deps"] = [path for path in entry.get("deps", []) if path.startswith(("data/", "metrics/"))]
+        if name != "fingerprint":
+            outputs = [_path(one) for kind in ("outs", "metrics", "plots") for one in entry.get(kind, [])]
+            entry["cmd"] = f"{sys.executable} stand_in.py {' '.join(outputs)}"
+        else:
+            entry["cmd"] = f"{sys.executable} -m pipelines.fingerprint"
+    (folder / "dvc.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    _dvc(folder, "init", "--no-scm", "--quiet")
+    assert _ran(folder) == set(content["stages"])
+    return folder
+
+
+def _path(entry: str | dict[str, Any]) -> str:
+    return entry if isinstance(entry, str) else next(iter(entry))
+
+
+def _dvc(folder: Path, *arguments: str) -> str:
+    environment = os.environ | {"DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(folder)}
+    program = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _ran(folder: Path) -> set[str]:
+    return set(re.findall(r"Running stage '(\w+)'", _dvc(folder, "repro")))
+
+
+def test_without_a_change_only_what_looks_each_time_runs(project: Path) -> None:
+    assert _ran(project) == LOOK_EACH_TIME
+
+
+def test_a_comment_reruns_nothing(project: Path) -> None:
+    path = project / "curate/dedupe/groups.py"
+    path.write_text(f"# A word more.\n{path.read_text()}")
+    assert _ran(project) == LOOK_EACH_TIME
+
+
+@pytest.mark.parametrize("module", ["curate.dedupe.groups", "curate.geometry.boxes"])
+def test_a_change_of_code_reruns_the_stages_that_use_it(project: Path, module: str) -> None:
+    path = project / f"{module.replace('.', '/')}.py"
+    path.write_text(f"{path.read_text()}\n_CHANGED = 1\n")
+    using = {
+        stage
+        for stage in stage_code.STAGES
+        if module in fingerprint.imported(f"pipelines.{stage}", without=stage_code._WITHOUT)
+    }
+    assert using
+    assert not using >= set(stage_code.STAGES)
+    assert _ran(project) == LOOK_EACH_TIME | using
