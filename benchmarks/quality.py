@@ -188,7 +188,7 @@ def _record(
     shown = _table(
         schema.SHOWN, shown_id=shown_ids, task_id=tasks, image_id=ids, since=_same("2026", tasks),
         reason=reason, arm=np.where(control, "control", "suggested"),
-        suggestions_digest=np.where(control, None, digests), proposed_digest=digests,
+        suggestions_digest=pa.array(digests, mask=control), proposed_digest=digests,
     )  # fmt: skip
     columns = ("annotation_id", "category", "bbox_xyxy")
     suggestions = _table(
@@ -208,7 +208,8 @@ def _table(of: schema.TableSchema, **columns: Any) -> pa.Table:
 
 
 def _array(values: Any, kind: pa.DataType) -> Any:
-    return values.cast(kind) if isinstance(values, pa.ChunkedArray) else pa.array(values, kind)
+    arrow = isinstance(values, (pa.Array, pa.ChunkedArray))
+    return values.cast(kind) if arrow else pa.array(values, kind)
 
 
 def _same(text: str, rows: NDArray[Any]) -> NDArray[Any]:

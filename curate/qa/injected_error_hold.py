@@ -1,4 +1,4 @@
-"""Planted errors that people left in an image: it is held back until its task got a later answer without them.
+"""Planted errors that people left in: the image is held back until its task got a later answer without them.
 
 Read from the record of what was shown, so that no change of plan, model, thresholds or gold lets one through.
 An answer leaves an error in where it was, or may have been, begun under it and still agrees with it
@@ -56,9 +56,7 @@ class _Planted:
     shown: list[Annotation]
 
 
-def find(
-    record: ShownRecord, answers: pa.Table, annotations: pa.Table, *, iou_threshold: float
-) -> HeldBack:
+def find(record: ShownRecord, answers: pa.Table, annotations: pa.Table, *, iou_threshold: float) -> HeldBack:
     """Find what people left in.
 
     Args:
@@ -152,9 +150,7 @@ def _planted(record: ShownRecord, answered: Collection[str]) -> dict[str, list[_
     reached = pc.fill_null(shown["reached"], True)
     rows = shown.filter(pc.and_(pc.is_valid(shown["seeded_kind"]), reached))
     rows = rows.filter(pc.is_in(rows["task_id"], value_set=pa.array(sorted(answered), pa.string())))
-    digests = pa.array(
-        sorted({key for name in _SIDES for key in rows[name].to_pylist() if key}), pa.string()
-    )
+    digests = pa.array(sorted({key for name in _SIDES for key in rows[name].to_pylist() if key}), pa.string())
     found = record.suggestions
     found = found.filter(pc.is_in(found["suggestions_digest"], value_set=digests))
     sets: dict[str | None, list[Annotation]] = {}
@@ -163,9 +159,7 @@ def _planted(record: ShownRecord, answered: Collection[str]) -> dict[str, list[_
     planted: dict[str, list[_Planted]] = {}
     for row in rows.to_pylist():
         before, after = (sets.get(row[name], []) for name in _SIDES)
-        error = _Planted(
-            row["shown_id"], row["since"], row["seeded_kind"], row["seeded_id"], before, after
-        )
+        error = _Planted(row["shown_id"], row["since"], row["seeded_kind"], row["seeded_id"], before, after)
         planted.setdefault(row["task_id"], []).append(error)
     return planted
 

@@ -17,6 +17,7 @@ from tests.fakes import FakeAnnotationTool
 IMAGES = Path("data/dedupe/images.parquet")
 SUGGESTIONS = Path("data/autolabel/annotations.parquet")
 PLAN, PULLED = Path("data/select/plan.parquet"), Path("data/pull/annotations.parquet")
+ANSWERS = Path("data/pull/answers.parquet")
 CONSENSUS, TAXONOMY = Path("data/agreement/consensus.parquet"), Path("taxonomy.yaml")
 
 
@@ -57,7 +58,7 @@ def test_stages_go_on_or_name_the_category(
     )
     agreed = agreement.run(
         AgreementParams(),
-        inputs=agreement.Inputs(IMAGES, SUGGESTIONS, PLAN, PULLED, TAXONOMY),
+        inputs=agreement.Inputs(IMAGES, SUGGESTIONS, PLAN, PULLED, ANSWERS, push.SHOWN),
         outputs=agreement.Outputs(CONSENSUS, CONSENSUS.with_name("p"), Path("queue.csv"), Path("plots")),
     )
     assert dict(agreed.counts)["images"] == 6
