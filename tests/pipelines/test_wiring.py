@@ -43,7 +43,7 @@ INPUTS: dict[str, dict[str, str]] = {
     "ingest": {"raw": "own/raw"},
     "dedupe": {"images": "data/ingest/images.parquet"},
     "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY},
-    "select": {"images": IMAGES, "annotations": SUGGESTIONS, "taxonomy": TAXONOMY},
+    "select": {"images": IMAGES, "annotations": SUGGESTIONS, "taxonomy": TAXONOMY, "shown": SHOWN},
     "push": {
         "images": IMAGES,
         "annotations": SUGGESTIONS,

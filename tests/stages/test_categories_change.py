@@ -46,7 +46,7 @@ def test_stages_go_on_or_name_the_category(
     taxonomy(*names)
     planned = select.run(
         QaParams(uncertain=2, rare_floor=2, seeded_errors=0.9, overlap_share=0),
-        inputs=select.Inputs(IMAGES, SUGGESTIONS, TAXONOMY),
+        inputs=select.Inputs(IMAGES, SUGGESTIONS, TAXONOMY, push.SHOWN),
         outputs=select.Outputs(PLAN, Path("plots")),
     )
     assert dict(planned.counts)["tasks"] == 6
