@@ -24,6 +24,8 @@ pytestmark = pytest.mark.integration
 # does not touch.
 STAND_IN = """
 import pathlib, sys
+if pathlib.Path("fail").exists():
+    sys.exit("this stage fails, or waits for people")
 for name in sys.argv[1:]:
     path = pathlib.Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,9 +44,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in ("curate", "pipelines"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "stand_in.py").write_text(STAND_IN)
+    (folder / "taxonomy.yaml").write_text("categories: []\n")
+    (folder / "params.yaml").write_text("# every line left out\n")
     content = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     for name, entry in content["stages"].items():
-        entry.pop("params", None)
         entry["deps"] = [path for path in entry.get("deps", []) if path.startswith(("data/", "metrics/"))]
         if name != "fingerprint":
             outputs = [_path(one) for kind in ("outs", "metrics", "plots") for one in entry.get(kind, [])]
@@ -95,3 +98,45 @@ def test_a_change_of_code_reruns_the_stages_that_use_it(project: Path, module: s
     assert using
     assert not using >= set(stage_code.STAGES)
     assert _ran(project) == LOOK_EACH_TIME | using
+
+
+def test_an_edited_guideline_or_gold_reruns_what_depends_on_it(project: Path) -> None:
+    (project / "gold").mkdir()
+    (project / "guideline.md").write_text("Draw tightly.")
+    (project / "params.yaml").write_text("qa: {gold: gold}\nlabelstudio: {instructions: guideline.md}\n")
+    assert _ran(project) == LOOK_EACH_TIME | {"select", "quality"}
+    (project / "gold/one.json").write_text("{}")
+    assert _ran(project) == LOOK_EACH_TIME | {"select", "quality"}
+    (project / "params.yaml").write_text("qa: {gold: null}\ndedupe: {decisions: null}\n")
+    assert _ran(project) == LOOK_EACH_TIME | {"select", "quality"}
+
+
+def test_a_stage_that_fails_or_waits_leaves_the_earlier_tables(project: Path) -> None:
+    content = yaml.safe_load((project / "dvc.yaml").read_text())
+    tables = [
+        project / _path(one)
+        for name in ("ingest", "push", "pull")
+        for kind in ("outs", "metrics", "plots")
+        for one in content["stages"][name].get(kind, [])
+    ]
+    assert len(tables) > 8
+    before = {path: path.stat().st_mtime_ns for path in tables}
+    (project / "fail").touch()
+    environment = os.environ | {"DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(project)}
+    command = [sys.executable, "-m", "dvc", "repro", "--keep-going"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "this stage fails, or waits for people" in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in tables} == before
+    (project / "fail").unlink()
+    assert _ran(project) == LOOK_EACH_TIME
+
+
+def test_a_wrong_parameter_stops_before_anything_ran(project: Path) -> None:
+    (project / "params.yaml").write_text("release: {name: ../../x}\n")
+    environment = os.environ | {"DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(project)}
+    command = [sys.executable, "-m", "dvc", "repro"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "fingerprint: params.yaml:1: release.name = '../../x' is refused" in done.stderr
+    assert re.findall(r"Running stage '(\w+)'", done.stdout) == ["fingerprint"]

@@ -67,7 +67,8 @@ INPUTS: dict[str, dict[str, str]] = {
         "suggestions": SUGGESTIONS,
         "plan": PLAN,
         "annotations": "data/pull/annotations.parquet",
-        "taxonomy": TAXONOMY,
+        "answers": "data/pull/answers.parquet",
+        "shown": SHOWN,
     },
     "release": {
         "images": IMAGES,

@@ -1,0 +1,154 @@
+"""What a stage depends on besides tables: code, parameters, and the files that these name."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from curate import params_doc
+from curate.errors import InputError
+from curate.params import Params
+from pipelines import fingerprint
+
+ROOT = Path(__file__).parents[2]
+# Paths of parameters that no stage reads as one of the user's small files.
+FOLDERS = {"ingest.raw": "the images; ingest looks itself each time", "publish.folder": "a target"}
+OWN: dict[str, dict[str, Any]] = {
+    "dedupe": {"decisions": "decisions.csv"},
+    "autolabel": {
+        "taxonomy": "taxonomy.yaml",
+        "detector": {"model": "detector"},
+        "segmenter": {"model": "sam.pth", "sha256": "0" * 64},
+    },
+    "qa": {"gold": "gold"},
+    "labelstudio": {"instructions": "guideline.md"},
+    "release": {"description": "description.md"},
+}
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """Parameters that name a file of each kind; the files are there."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("decisions.csv", "taxonomy.yaml", "gold/a.json", "gold/b/c.json", "guideline.md"):
+        Path(name).parent.mkdir(exist_ok=True, parents=True)
+        Path(name).write_text(name)
+    for name in ("description.md", "detector/model.safetensors", "sam.pth"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(name)
+    return Params.model_validate(OWN)
+
+
+def changed(params: Params) -> list[str]:
+    line = fingerprint.main(params)
+    named = line.removeprefix("fingerprint: changed for ")
+    return [] if line == "fingerprint: nothing changed" else named.split(", ")
+
+
+def test_the_first_run_writes_all_and_the_second_none(params: Params) -> None:
+    assert changed(params) == list(fingerprint.STAGES)
+    before = {path: path.stat().st_mtime_ns for path in Path("data/fingerprint").iterdir()}
+    assert len(before) == len(fingerprint.STAGES)
+    assert changed(params) == []
+    assert {path: path.stat().st_mtime_ns for path in Path("data/fingerprint").iterdir()} == before
+
+
+TAXONOMY_STAGES = ["autolabel", "select", "push", "quality", "agreement", "release"]
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("decisions.csv", ["dedupe"]),
+        ("taxonomy.yaml", TAXONOMY_STAGES),
+        ("gold/a.json", ["select", "quality"]),
+        ("gold/b/c.json", ["select", "quality"]),
+        ("gold/new.json", ["select", "quality"]),
+        ("guideline.md", ["push"]),
+        ("description.md", ["release"]),
+        ("detector/model.safetensors", ["autolabel"]),
+        ("sam.pth", []),  # its sha256 stands in params.yaml, and autolabel refuses another file
+    ],
+)
+def test_an_edited_file_reruns_the_stages_that_read_it(params: Params, file: str, stages: list[str]) -> None:
+    changed(params)
+    Path(file).write_text("edited")
+    assert changed(params) == stages
+
+
+def test_a_renamed_file_of_gold_is_another_folder(params: Params) -> None:
+    changed(params)
+    Path("gold/a.json").rename("gold/z.json")
+    assert changed(params) == ["select", "quality"]
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "stages"),
+    [
+        ("dedupe", {"max_hamming": 3, "decisions": "decisions.csv"}, ["dedupe"]),
+        ("quality", {"bootstrap": 3}, ["quality"]),
+        ("release", {"version": "9.9.9", "description": "description.md"}, ["release", "publish"]),
+        ("engine", {"workers": 3}, []),
+    ],
+)
+def test_a_parameter_reruns_the_stages_that_take_it(
+    params: Params, section: str, value: dict[str, Any], stages: list[str]
+) -> None:
+    changed(params)
+    assert changed(Params.model_validate({**OWN, section: value})) == stages
+
+
+def test_a_default_written_out_changes_nothing(params: Params) -> None:
+    changed(params)
+    assert changed(Params.model_validate({**OWN, "quality": {"bootstrap": 1000}})) == []
+
+
+def test_null_or_a_line_left_out_needs_no_file(params: Params) -> None:
+    changed(params)
+    bare = Params.model_validate({"autolabel": OWN["autolabel"], "qa": {"gold": None}})
+    assert changed(bare) == ["dedupe", "select", "push", "pull", "quality", "release"]
+
+
+def test_every_line_of_params_yaml_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    written = yaml.safe_load((ROOT / "params.yaml").read_text())
+    (tmp_path / "gold").mkdir()
+    for section, values in written.items():
+        fingerprint.describe("release", Params.model_validate({**written, section: {}}))
+        for name in values:
+            some = {key: value for key, value in values.items() if key != name}
+            params = Params.model_validate({**written, section: some})
+            for stage in fingerprint.STAGES:
+                assert fingerprint.describe(stage, params).startswith("code ")
+
+
+def test_a_missing_file_is_named_and_nothing_is_written(params: Params) -> None:
+    Path("description.md").unlink()
+    with pytest.raises(InputError, match=r"release\.description = description\.md does not exist"):
+        changed(params)
+    assert not Path("data").exists()
+
+
+def test_every_file_that_a_parameter_names_is_known() -> None:
+    paths = {".".join(knob.location) for knob in params_doc.knobs() if "path" in knob.kind}
+    known = {name for names in fingerprint.FILES.values() for name in names}
+    assert paths == known | set(FOLDERS)
+
+
+@pytest.mark.parametrize("stage", fingerprint.STAGES)
+def test_every_parameter_that_the_wiring_takes_counts(stage: str) -> None:
+    tree = ast.parse((ROOT / f"pipelines/{stage}.py").read_text())
+    taken = {
+        ast.unparse(node).removeprefix("params.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("params.")
+    }
+    taken = {name for name in taken if not any(other.startswith(f"{name}.") for other in taken)}
+    declared = fingerprint.PARAMETERS[stage]
+    for name in taken:
+        whole = name.partition(".")[0]
+        assert whole == "engine" or name in declared or whole in declared or stage == "pull", name
