@@ -125,8 +125,15 @@ def by_category(edits: Edits, looks: Looks, how: Resampling) -> list[CategoryEdi
 def _figures(
     name: str, edits: Edits, rows: Flags, *, added: int, looks: Looks, how: Resampling
 ) -> CategoryEdits:
-    number = int(rows.sum())
-    shares = [wilson(int((edits.fate[rows] == fate).sum()), number) for fate in range(len(FATES))]
+    image = looks.image[edits.look[rows]]
+    parts = [edits.fate[rows] == fate for fate in range(len(FATES))] + [edits.renamed[rows]]
+    columns = np.stack([*parts, np.ones(int(rows.sum()))], axis=1).astype(np.float64)
+    sums = estimates.resampled(columns, image, how)
+
+    def share(column: int) -> Figure:
+        if sums.images >= estimates.LEAST_IMAGES:
+            return sums.figure(lambda drawn: drawn[..., column] / drawn[..., -1], scale="share")
+        return wilson(int(columns[:, column].sum()), len(columns))
 
     def mean(values: Values) -> Figure:
         known = rows & ~np.isnan(values)
@@ -135,11 +142,11 @@ def _figures(
 
     return CategoryEdits(
         category=name,
-        suggestions=number,
-        accepted=shares[ACCEPTED],
-        edited=shares[EDITED],
-        rejected=shares[REJECTED],
-        renamed=wilson(int(edits.renamed[rows].sum()), number),
+        suggestions=int(rows.sum()),
+        accepted=share(ACCEPTED),
+        edited=share(EDITED),
+        rejected=share(REJECTED),
+        renamed=share(len(FATES)),
         box_iou=mean(edits.box_iou),
         mask_iou=mean(edits.mask_iou),
         added=added,

@@ -185,7 +185,9 @@ class _Material:
             against_model=gold.score(count, drawn, proposed, iou_threshold=params.iou_threshold),
             objects=objects,
             proposed=np.bincount(proposed.objects.group, minlength=count),
-            times=timing.capped(looked.seconds(), objects, looked.control, idle_cap_s=params.idle_cap_s),
+            times=timing.without_idle(
+                looked.seconds(), objects, looked.control, idle_cap_s=params.idle_cap_s
+            ),
             compared=_comparable(looked, tables),
             sizes=_sizes(looked, tables.images),
         )
@@ -207,8 +209,10 @@ def _arm(arm: int, material: _Material, params: QualityParams) -> Arm:
     compared = np.flatnonzero(of_arm & material.compared)
     return Arm(
         answers=len(compared),
-        image_s=estimates.ratio(seconds, np.ones(len(rows)), image, how),
-        object_s=estimates.ratio(seconds, material.objects[rows].astype(np.float64), image, how),
+        image_s=estimates.ratio(seconds, np.ones(len(rows)), image, how, scale="positive"),
+        object_s=estimates.ratio(
+            seconds, material.objects[rows].astype(np.float64), image, how, scale="positive"
+        ),
         figures={
             "f1_gold": against_gold["f1"],
             "iou_gold": against_gold["mean_iou"],

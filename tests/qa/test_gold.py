@@ -62,7 +62,7 @@ def test_figures_by_hand() -> None:
     assert ann.f1.value == pytest.approx(2 * 1 / (3 + 2))
     assert ann.mean_iou.value == pytest.approx((0.75 + 1.0) / 2)
     assert ann.category_accuracy.value == 0.5
-    assert ann.category_accuracy.n == 20
+    assert ann.category_accuracy.n == 10  # images: matches of one image are right or wrong together
     assert bob.f1.value == 0.0
     assert bob.mean_iou.value is None
     assert bob.category_accuracy == Figure(None, None, None, 0)
@@ -99,7 +99,7 @@ def test_perfect_answers_are_not_certain() -> None:
     looked, scores = scored(names, drawn, [answering.known(name, "stop_sign", BOX) for name in names])
     ann = gold.by_labeler(looked, scores, level=0.8, least=10, how=HOW)[0]
     assert ann.f1.value == ann.f1.high == 1.0
-    assert ann.f1.low == pytest.approx(12 / (12 + 1.959964**2))  # Wilson, 12 of 12
+    assert ann.f1.low == pytest.approx(12 / (12 + 2.200985**2))  # Wilson, 12 of 12, Student's
     assert ann.state == "undecided"
 
 
@@ -128,9 +128,11 @@ def test_the_running_chart_goes_by_the_time_of_the_answers() -> None:
     np.testing.assert_allclose(run.f1[ann], [1, 1, 1, 3 / 4, 3 / 5, 4 / 6, 4 / 7, 4 / 8])
     np.testing.assert_allclose(run.recent[ann], [1, 1, 1, 2 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3])
     # Every object weighs the same here, so the ratio's variance is that of a mean of shares (n = 8, 4 hits).
-    half = 2.364624 * np.sqrt(0.25 / 7)
+    # Wilson's interval with Student's quantile, for as many trials as would have that standard error.
+    q, trials = 2.364624, 7
+    half = q * np.sqrt(0.25 / trials + (q / (2 * trials)) ** 2) / (1 + q * q / trials)
     np.testing.assert_allclose((run.low[ann][-1], run.high[ann][-1]), (0.5 - half, 0.5 + half), atol=1e-6)
     assert np.isnan(run.low[ann][0])
-    assert run.low[ann][1] == pytest.approx(2 / (2 + 1.959964**2))
+    assert run.low[ann][1] == pytest.approx(2 / (2 + 12.706205**2))
     bob = looked.person[run.look] == 1
     assert (run.f1[bob] == 0).all()
