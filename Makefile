@@ -46,9 +46,9 @@ test: install ## every test, real servers included; fast ones first
 	@scripts/prerequisites.sh $(PYTHON) test
 	python -m pytest
 
-soak: install ## the tests that take long: random months, kills, faults; ARGS=seed
+soak: install ## the long tests; ARGS="SEED [EVENTS] [postgresql]" runs random months of work from that seed
 	@scripts/prerequisites.sh $(PYTHON) test
-	python -m pytest -m soak --soak $(or $(ARGS),0)
+	CURATE_MONTHS="$(ARGS)" python -m pytest -m soak --soak $(or $(firstword $(ARGS)),0) $(if $(ARGS),tests/integration/test_random_months.py)
 
 check: .venv/.installed ## ruff, mypy --strict, import-linter, dvc.yaml against the code
 	@ruff check .

@@ -22,4 +22,6 @@ fi
 if [[ $purpose == test ]]; then
   command -v chromium >/dev/null || command -v google-chrome >/dev/null ||
     fail "chromium, for the tests that look at pages: apt-get install chromium"
+  compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || command -v initdb >/dev/null ||
+    fail "PostgreSQL's server, for the tests of teams: apt-get install postgresql"
 fi

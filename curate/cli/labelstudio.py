@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from typing import Annotated
+
 import typer
 
 from curate.cli.options import HERE, Root
 
 app = typer.Typer(help="The embedded Label Studio server, on this machine only.", no_args_is_help=True)
 
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="CURATE_LABEL_STUDIO_DATABASE",
+        show_envvar=True,
+        help="PostgreSQL that holds the labels, for a team: postgresql://user@host/name. Remembered. "
+        "The password stands in PGPASSWORD, in the variable below, or in the address.",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=64, help="Processes that answer, on PostgreSQL only. Remembered.")
+]
+
 
 @app.command("up")
-def up(root: Root = HERE) -> None:
+def up(root: Root = HERE, database: DatabaseUrl = None, workers: Workers = None) -> None:
     """Start the server, or say where it runs."""
     from curate.adapters.labelstudio import server
 
-    connection = server.up(root)
+    if database is not None:
+        _hide_password(database)
+    connection = server.up(root, database_url=database, workers=workers)
     typer.echo(f"Label Studio: {connection.url}")
     typer.echo(f"log in with the user name and password in {server.credentials_path(root)}")
 
@@ -38,3 +58,16 @@ def down(root: Root = HERE) -> None:
     from curate.adapters.labelstudio import server
 
     typer.echo("Label Studio: stopped" if server.down(root) else "Label Studio: was not running")
+
+
+def _hide_password(url: str) -> None:
+    """Start this command anew without a password that stands in its own line of the process list."""
+    from curate.adapters.labelstudio import database
+
+    if not any(url in argument for argument in sys.orig_argv):
+        return
+    wanted = database.parse(url, environment={})
+    if wanted.password:
+        arguments = [argument.replace(url, wanted.shown) for argument in sys.orig_argv[1:]]
+        environment = {**os.environ, database.PASSWORD_VARIABLE: wanted.password}
+        os.execve(sys.executable, [sys.executable, *arguments], environment)  # noqa: S606 - ourselves

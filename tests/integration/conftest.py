@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from curate import schema, tables
-from curate.adapters.labelstudio import connection, process, server
+from curate.adapters.labelstudio import connection, process
 from curate.adapters.labelstudio.connection import Connection
 from curate.ports import TaskDraft
 from curate.qa import task_drafts
 from curate.records import Annotation
-from tests import builders
+from tests.integration import labelstudio_servers
+from tests.integration.labelstudio_servers import Servers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -38,15 +39,30 @@ def labelstudio_program() -> Iterator[Path]:
         yield process.find_program(REPOSITORY)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked `postgresql` run on PostgreSQL too (`soak=True`: there in `make soak` only)."""
+    if "labelstudio_root" not in metafunc.fixturenames:
+        return
+    wanted: list[Any] = [labelstudio_servers.SQLITE]
+    if (marker := metafunc.definition.get_closest_marker("postgresql")) is not None:
+        marks = [pytest.mark.soak] if marker.kwargs.get("soak") else []
+        wanted.append(pytest.param(labelstudio_servers.POSTGRESQL, marks=marks))
+    metafunc.parametrize("labelstudio_root", wanted, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def labelstudio_root(labelstudio_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A small project up to its plan, with its embedded server running."""
+def servers(labelstudio_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The session's servers and PostgreSQL, started when they are first asked for."""
     assert labelstudio_program.exists()
-    root = tmp_path_factory.mktemp("labelstudio")
-    builders.small_project(root, stage="select")
-    server.up(root)
-    yield root
-    server.down(root)
+    started = Servers(tmp_path_factory.mktemp("labelstudio"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def labelstudio_root(servers: Servers, request: pytest.FixtureRequest) -> Path:
+    """A small project up to its plan, with its embedded server running."""
+    return servers.root(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -56,13 +72,9 @@ def labelstudio(labelstudio_root: Path) -> Connection:
 
 
 @pytest.fixture(scope="session")
-def labelstudio_state(labelstudio_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def labelstudio_state(servers: Servers) -> Path:
     """A migrated `.labelstudio` folder that a test can copy, to have a server of its own in seconds."""
-    state = tmp_path_factory.mktemp("state") / connection.STATE_FOLDER
-    shutil.copytree(labelstudio_root / connection.STATE_FOLDER, state)
-    for name in ("server.json", "lock"):
-        (state / name).unlink(missing_ok=True)
-    return state
+    return servers.state()
 
 
 @pytest.fixture

@@ -18,12 +18,14 @@ from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
 from curate.ports import ProjectRef, ProjectSpec, TaskDraft
-from tests.integration import fault_proxy
+from tests.integration import fault_proxy, labelstudio_servers
 from tests.integration.fault_proxy import FaultProxy, get_to, post_to, request_to
+from tests.integration.labelstudio_servers import Servers
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.postgresql, pytest.mark.timeout(300)]
 IMAGES = Path("data/ingest/images")
 TIMEOUT_S = 3.0
+LOCKED_S = 8.0
 
 
 @pytest.fixture
@@ -175,20 +177,25 @@ def test_retry_after_is_waited_for(
 
 def test_a_locked_database_is_waited_for(
     drafts: list[TaskDraft],
+    servers: Servers,
+    *,
     tool: LabelStudioTool,
     proxy: FaultProxy,
     reader: client.Client,
     labelstudio_root: Path,
 ) -> None:
     reference = tool.ensure_project(spec("locked"))
-    (database,) = (labelstudio_root / ".labelstudio/data").glob("*.sqlite3")
     holding = threading.Event()
 
     def hold() -> None:
-        with sqlite3.connect(database, isolation_level=None, timeout=30) as other:
+        found = list((labelstudio_root / ".labelstudio/data").glob("*.sqlite3"))
+        if not found:
+            servers.postgres.hold("task", LOCKED_S, holding, database=labelstudio_servers.POSTGRESQL)
+            return
+        with sqlite3.connect(found[0], isolation_level=None, timeout=30) as other:
             other.execute("BEGIN EXCLUSIVE")
             holding.set()
-            time.sleep(8)
+            time.sleep(LOCKED_S)
             other.execute("ROLLBACK")
 
     thread = threading.Thread(target=hold)
@@ -204,6 +211,7 @@ def test_a_locked_database_is_waited_for(
     assert_exactly(reader, reference, drafts)
 
 
+@pytest.mark.postgresql(soak=True)
 def test_the_server_restarts_in_the_middle(
     drafts: list[TaskDraft],
     *,
@@ -229,6 +237,7 @@ def test_the_server_restarts_in_the_middle(
     assert_exactly(reader, reference, drafts)
 
 
+@pytest.mark.postgresql(soak=True)
 def test_what_left_the_plan_is_offered_to_nobody_and_comes_back(
     drafts: list[TaskDraft],
     tool: LabelStudioTool,

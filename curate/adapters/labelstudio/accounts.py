@@ -15,7 +15,6 @@ _REDIRECT = 302  # the forms answer success with a redirect, and failure with th
 TIMEOUT_S = 60.0  # of a request
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PASSWORD_BYTES = 12  # 96 bits, 16 characters
-_USERS = 1000
 
 
 class Session:
@@ -58,8 +57,20 @@ class Session:
 
     def post(self, path: str, body: object, *, action: str) -> Any:
         """Send JSON as this person."""
+        return self._send("POST", path, body, action)
+
+    def patch(self, path: str, body: object, *, action: str) -> Any:
+        """Change fields as this person."""
+        return self._send("PATCH", path, body, action)
+
+    def delete(self, path: str, *, action: str) -> Any:
+        """Delete as this person."""
+        return self._send("DELETE", path, None, action)
+
+    def _send(self, method: str, path: str, body: object, action: str) -> Any:
         with client.translated(self._connection, action):
-            response = self._http.post(self._connection.url + path, json=body, headers=self._form_headers())
+            url, headers = self._connection.url + path, self._form_headers()
+            response = self._http.request(method, url, json=body, headers=headers)
         return client.answer(self._connection, action, response)
 
     def _submit(self, path: str, fields: dict[str, str], parameters: dict[str, str]) -> bool:
@@ -114,7 +125,7 @@ def invite(connection: Connection, emails: Sequence[str]) -> dict[str, str | Non
         if not _ADDRESS.fullmatch(email):
             raise AnnotationToolError(f"{email!r} is no e-mail address: nobody was invited")
     administrator = client.Client(connection, timeout_s=TIMEOUT_S)
-    users = administrator.get("/api/users/", action="reading who is there", page_size=_USERS)
+    users = administrator.get("/api/users/", action="reading who is there")
     known = {str(user["email"]).lower() for user in users}
     passwords: dict[str, str | None] = {}
     for email in dict.fromkeys(email.lower() for email in emails):

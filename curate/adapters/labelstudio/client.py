@@ -203,12 +203,19 @@ class Client:
         return self._request("PATCH", path, action=action, json=body)
 
     def _request(self, method: str, path: str, *, action: str, **arguments: Any) -> Any:
-        with translated(self.connection, action):
-            headers = {**arguments.pop("headers", {}), "Authorization": self._authorization()}
-            response = self._http.request(method, self.connection.url + path, headers=headers, **arguments)
+        response = self._send(method, path, action=action, **arguments)
+        if response.status_code == _UNAUTHORIZED and self._access:
+            # Nothing was done. A short-lived token may end before our clock says so: a machine that slept.
+            self._access_since = -_REFRESH_AFTER_S
+            response = self._send(method, path, action=action, **arguments)
         if "date" in response.headers:
             self.server_time = parsedate_to_datetime(response.headers["date"])
         return answer(self.connection, action, response)
+
+    def _send(self, method: str, path: str, *, action: str, **arguments: Any) -> httpx.Response:
+        with translated(self.connection, action):
+            headers = {**arguments.pop("headers", {}), "Authorization": self._authorization()}
+            return self._http.request(method, self.connection.url + path, headers=headers, **arguments)
 
     def _authorization(self) -> str:
         if self._legacy:

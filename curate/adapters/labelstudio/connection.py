@@ -40,12 +40,23 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What `.labelstudio/credentials.json` holds: the embedded server's one administrator."""
+    """What `.labelstudio/credentials.json` holds: the embedded server's administrator and its database.
+
+    Attributes:
+        url: Address of the server; empty before the first start.
+        username: The administrator's name.
+        password: The administrator's password.
+        api_key: A token of the administrator.
+        database: Address of the PostgreSQL database with its password; None = SQLite in the same folder.
+        workers: Processes that answer requests; one on SQLite.
+    """
 
     url: str
     username: str
     password: str = field(repr=False)
     api_key: str = field(repr=False)
+    database: str | None = field(default=None, repr=False)
+    workers: int = 1
 
 
 def resolve(root: Path) -> Connection:

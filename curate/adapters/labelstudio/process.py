@@ -81,6 +81,21 @@ def start(command: list[str], *, environment: Mapping[str, str], folder: Path, l
         return Running(process.pid, 0.0)  # ended at once; `alive` will say so
 
 
+def wait(running: Running, timeout_s: float) -> int | None:
+    """Wait for the end of a program that this process started, and stop it if it takes longer.
+
+    Returns:
+        Its exit code; None if it had to be stopped.
+    """
+    (child,) = (one for one in _detached if one.pid == running.pid)
+    try:
+        return child.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        stop(running)
+
+
 def alive(running: Running | None) -> bool:
     """True if that very process still runs."""
     return running is not None and _process(running) is not None
@@ -106,12 +121,16 @@ def stop(running: Running) -> bool:
     if process is None:
         return False
     with contextlib.suppress(psutil.NoSuchProcess):
+        children = process.children(recursive=True)
         process.terminate()
         try:
             process.wait(_TERMINATE_S)
         except psutil.TimeoutExpired:
             process.kill()
             process.wait(_KILL_S)
+        for child in children:  # workers end with their master, unless it had to be killed
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
     return True
 
 

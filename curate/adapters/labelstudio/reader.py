@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from curate.adapters.labelstudio import project, pull
+from curate.adapters.labelstudio import project, pull, retry
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.errors import AnnotationToolError
@@ -36,7 +36,7 @@ class LabelStudioReader:
         self, title: str, wanted: Mapping[str, int], take: Callable[[Snapshot], Taken], *, full: bool = False
     ) -> Taken:
         """Read what people did, and hand it to `take`."""
-        found = project.projects(self._client, title)
+        found = retry.until_done(lambda: project.projects(self._client, title))
         if not found:
             raise AnnotationToolError(
                 f"{self._client.connection.url} has no project {title!r}: run `dvc repro --force push`"

@@ -1,10 +1,11 @@
 """The embedded server: `curate labelstudio up | status | down`.
 
-One server a project, on loopback, with everything it writes in `.labelstudio/`:
+One server per project, on loopback. Its labels are in SQLite, or for a team in a PostgreSQL database, for
+which several workers answer. Everything else that it writes is in `.labelstudio/`:
 
-    credentials.json   address, user name, password, token; mode 0600
+    credentials.json   address, user name, password, token, the database's address; mode 0600
     server.json        process number and time of start, while it runs
-    data/              database and secret key of the server
+    data/              secret key of the server, and the database if it is SQLite
     server.log         what the server prints
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from curate import tables
-from curate.adapters.labelstudio import accounts, client, process
+from curate.adapters.labelstudio import accounts, client, database, launch, process
 from curate.adapters.labelstudio.connection import (
     STATE_FOLDER,
     Connection,
@@ -33,11 +34,14 @@ from curate.adapters.labelstudio.connection import (
 from curate.errors import AnnotationToolError, AuthenticationError
 
 DOCUMENT_ROOT = Path("data/ingest")  # only folders below it that are a project's storage are served
+SQLITE_FILE = "label_studio.sqlite3"  # in the data folder; the server's own name for it
 USERNAME = "lead@curate.invalid"
 # The one setting that is handed through: "false" lets the server talk to addresses of this network, which a
 # bucket behind such an address needs.
 PRIVATE_NETWORK_VARIABLE = "LABEL_STUDIO_SSRF_PROTECTION_ENABLED"
+_PREPARED = "database-prepared"  # in the data folder: which installed server migrated PostgreSQL
 START_TIMEOUT_S = 240.0  # the first start migrates the database: 23-52 s on two cores, longer on busy ones
+PREPARE_TIMEOUT_S = 600.0  # PostgreSQL's first migration takes twice as long as SQLite's
 _POLL_S = 0.25
 _REQUEST_TIMEOUT_S = 30.0
 _STARTING = "waiting for the server"
@@ -58,23 +62,36 @@ def log_path(root: Path) -> Path:
     return root / STATE_FOLDER / "server.log"
 
 
-def up(root: Path, *, timeout_s: float = START_TIMEOUT_S) -> Connection:
+def up(
+    root: Path,
+    *,
+    database_url: str | None = None,
+    workers: int | None = None,
+    timeout_s: float = START_TIMEOUT_S,
+) -> Connection:
     """Start the server, or find it running; stale leftovers of a crash are healed.
 
     Args:
         root: The project's folder.
+        database_url: PostgreSQL database that holds the labels, from the first start on; None = the one that
+            the first start named, else SQLite.
+        workers: Processes that answer requests, on PostgreSQL only; None = as at the last start.
         timeout_s: Seconds that a start may take.
 
     Returns:
         The address and the administrator's token.
 
     Raises:
-        AnnotationToolError: Not installed, ended at once, or not ready in time; names the log.
+        AnnotationToolError: Not installed, ended at once, or not ready in time; names the log. Or the labels
+            of this project are in another database than the one that is asked for.
     """
     root = root.resolve()
     with _locked(root):
-        credentials = _credentials(root)
+        before = _credentials(root)
+        credentials = _with_database(root, before, database_url, workers)
         running = process.read(_record(root))
+        if running is not None and credentials != before:
+            process.stop(running)  # it runs with other settings than are wanted now
         if running is None or not process.alive(running):
             running = _start(root, credentials)
         credentials = _wait(root, running, credentials, timeout_s)
@@ -132,6 +149,29 @@ def _credentials(root: Path) -> Credentials:
     )
 
 
+def _with_database(root: Path, credentials: Credentials, url: str | None, workers: int | None) -> Credentials:
+    """The credentials with the database that holds the labels, and the number of workers.
+
+    Raises:
+        AnnotationToolError: The labels are somewhere else, or workers are asked for on SQLite.
+    """
+    known = database.parse(credentials.database) if credentials.database else None
+    wanted = database.parse(url) if url else known
+    if wanted is None:
+        if workers not in {None, 1}:
+            raise AnnotationToolError("several workers need PostgreSQL: name it with --database")
+        return credentials
+    sqlite = root / STATE_FOLDER / "data" / SQLITE_FILE
+    there = known.shown if known else str(sqlite) if sqlite.exists() else None
+    if there is not None and not (known and known.same_place(wanted)):
+        raise AnnotationToolError(
+            f"the labels of this project are in {there}, not in {wanted.shown}: go on with the one, or "
+            f"move {root / STATE_FOLDER} away to begin anew"
+        )
+    usual = credentials.workers if known else launch.usual_workers()
+    return replace(credentials, database=wanted.url, workers=workers or usual)
+
+
 def _start(root: Path, credentials: Credentials) -> process.Running:
     program = process.find_program(root)
     port = process.free_port(urlsplit(credentials.url).port if credentials.url else None)
@@ -139,14 +179,32 @@ def _start(root: Path, credentials: Credentials) -> process.Running:
     write_credentials(credentials_path(root), replace(credentials, url=f"http://{process.LOOPBACK}:{port}"))
     data = root / STATE_FOLDER / "data"
     data.mkdir(exist_ok=True)
-    running = process.start(
-        [str(program), "start", "--no-browser", "--internal-host", process.LOOPBACK, "--port", str(port)],
-        environment=_environment(root, data, credentials),
-        folder=data,
-        log=log_path(root),
-    )
+    environment, log = _environment(root, data, credentials), log_path(root)
+    if credentials.database is None:
+        started = launch.single(program, port)
+    else:
+        started = launch.several(program, port, credentials.workers)
+        _prepare(root, program, environment, credentials)
+    environment |= started.environment
+    running = process.start(started.command, environment=environment, folder=data, log=log)
     process.write(_record(root), running)
     return running
+
+
+def _prepare(root: Path, program: Path, environment: dict[str, str], credentials: Credentials) -> None:
+    """Prepare a team's database, once per installed server; one that cannot be used is not remembered."""
+    folder, log = root / STATE_FOLDER / "data", log_path(root)
+    mark, installed = folder / _PREPARED, f"{program.resolve()} {program.stat().st_mtime_ns}\n"
+    if mark.exists() and mark.read_text(encoding="utf-8") == installed:
+        return
+    try:
+        launch.prepare(program, environment=environment, folder=folder, log=log, timeout_s=PREPARE_TIMEOUT_S)
+    except AnnotationToolError as error:
+        if not mark.exists():
+            write_credentials(credentials_path(root), replace(credentials, database=None, workers=1))
+        shown = database.parse(str(credentials.database)).shown
+        raise AnnotationToolError(f"{error} ({shown})") from error
+    mark.write_text(installed, encoding="utf-8")
 
 
 def _environment(root: Path, data: Path, credentials: Credentials) -> dict[str, str]:
@@ -166,8 +224,12 @@ def _environment(root: Path, data: Path, credentials: Credentials) -> dict[str, 
     }
     if os.environ.get(PRIVATE_NETWORK_VARIABLE, "").lower() == "false":
         settings["SSRF_PROTECTION_ENABLED"] = "false"
-    # HOME: the server keeps a config file of its own there.
-    return {**{f"LABEL_STUDIO_{name}": value for name, value in settings.items()}, "HOME": str(data)}
+    own = {"HOME": str(data)}  # the server keeps a config file of its own there
+    if credentials.database is not None:
+        postgres = database.parse(credentials.database)
+        settings |= postgres.settings()
+        own |= postgres.environment()
+    return {**{f"LABEL_STUDIO_{name}": value for name, value in settings.items()}, **own}
 
 
 def _wait(root: Path, running: process.Running, credentials: Credentials, timeout_s: float) -> Credentials:
@@ -207,7 +269,16 @@ def _heal_token(credentials: Credentials) -> Credentials:
         )
     except AuthenticationError:
         session = accounts.Session(credentials.url, credentials.username)
-        session.log_in(credentials.password)
+        try:
+            session.log_in(credentials.password)
+        except AuthenticationError as error:
+            if credentials.database is None:
+                raise
+            raise AnnotationToolError(
+                f"{database.parse(credentials.database).shown} belongs to another project: its "
+                f"{credentials.username} has another password. Name an empty database, or bring "
+                f"that project's {STATE_FOLDER} here"
+            ) from error
         session.post("/api/jwt/settings", {"legacy_api_tokens_enabled": True}, action="allowing tokens")
         token = session.get("/api/current-user/token", action="reading the token")["token"]
         return replace(credentials, api_key=str(token))

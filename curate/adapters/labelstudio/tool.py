@@ -55,7 +55,7 @@ class LabelStudioTool:
 
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
         """Those of some tasks that the project shows just as drafted."""
-        there = retry.until_done(lambda: self.projects(spec.title)).get(spec.labeler)
+        there = self.projects(spec.title).get(spec.labeler)
         if there is None or not tasks:
             return frozenset()
         names = tuple(category.name for category in spec.categories)
@@ -79,7 +79,7 @@ class LabelStudioTool:
 
     def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
         """The project of that title (None) and those of single labelers."""
-        return project.projects(self._client, title)
+        return retry.until_done(lambda: project.projects(self._client, title))
 
     def push_tasks(
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
