@@ -62,7 +62,15 @@ def test_stages_go_on_or_name_the_category(
         outputs=agreement.Outputs(CONSENSUS, CONSENSUS.with_name("p"), Path("queue.csv"), Path("plots")),
     )
     assert dict(agreed.counts)["images"] == 6
-    fitted = threshold_fitting.run(SUGGESTIONS, PULLED, TAXONOMY, target=Target(0.9, 0.95), iou_threshold=0.5)
+    fitted = threshold_fitting.run(
+        SUGGESTIONS,
+        PULLED,
+        TAXONOMY,
+        target=Target(0.9, 0.95),
+        iou_threshold=0.5,
+        shown=push.SHOWN,
+        pulled=ANSWERS,
+    )
     assert [fit.category for fit in fitted.fits] == list(names)
     inputs = release.Inputs(IMAGES, CONSENSUS, TAXONOMY, Path("metrics/agreement.json"), SUGGESTIONS)
 
