@@ -7,8 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.compiled import compiled
-from curate.dedupe.registration import Floats, agreement, halved, refine, warp, workspace
+from curate.dedupe.registration import Floats, Samples, agreement, halved, refine, samples, vectorized, warp
 
 # Shares of agreement at which a pair needs no further look. Of the pairs of the tuning corpus that the fast
 # looks reject, 0.3% are copies; of those that they accept, all but the graphics of one pattern.
@@ -18,11 +17,11 @@ _POOR: Final = 0.45  # after the coarse steps
 _COARSE_ROUNDS: Final = 4
 _FINE_ROUNDS: Final = 2
 _WELL: Final = 0.8  # needs no finer placement
-_LEAST_OVERLAP: Final = 0.5  # of the second picture
+_MIN_OVERLAP: Final = 0.5  # of the second picture
 _PLAIN_EDGE: Final = 8.0  # levels; an edge with less contrast, around the other picture, is a border
 
 
-@compiled
+@vectorized
 def compare(  # noqa: PLR0917 - numba
     first: NDArray[np.uint8],
     second: NDArray[np.uint8],
@@ -43,7 +42,7 @@ def compare(  # noqa: PLR0917 - numba
     """
     a, b = np.empty((32, 32), dtype=np.float32), np.empty((32, 32), dtype=np.float32)
     small_a, small_b = np.empty((16, 16), dtype=np.float32), np.empty((16, 16), dtype=np.float32)
-    work, small_work = workspace(32), workspace(16)
+    work, small_work = samples(32), samples(16)
     for k in range(len(first)):
         a[:], b[:] = first[k], second[k]
         best = starts[order[k, 0]].copy()
@@ -60,14 +59,14 @@ def compare(  # noqa: PLR0917 - numba
         placement[k] = best
 
 
-@compiled
+@vectorized
 def _coarse(  # noqa: PLR0917
     first: Floats,
     second: Floats,
     starts: NDArray[np.float64],
     order: NDArray[np.int64],
     best: NDArray[np.float64],
-    work: Floats,
+    work: Samples,
 ) -> float:
     """Agreement at half size; `best` becomes the best placement."""
     top = -2.0
@@ -83,14 +82,14 @@ def _coarse(  # noqa: PLR0917
     if refine(first, second, moved, _COARSE_ROUNDS, work):
         inside = warp(first, moved, work)
         found = agreement(second, work)
-        if found > top and inside >= _LEAST_OVERLAP * first.size:
+        if found > top and inside >= _MIN_OVERLAP * first.size:
             top = found
             best[:] = moved
     return top
 
 
-@compiled
-def _fine(first: Floats, second: Floats, best: NDArray[np.float64], work: Floats) -> float:
+@vectorized
+def _fine(first: Floats, second: Floats, best: NDArray[np.float64], work: Samples) -> float:
     """Agreement at full size; `best` is improved if that helps."""
     warp(first, best, work)
     top = agreement(second, work)
@@ -102,14 +101,14 @@ def _fine(first: Floats, second: Floats, best: NDArray[np.float64], work: Floats
             break
         inside = warp(first, moved, work)
         found = agreement(second, work)
-        if found < top or inside < _LEAST_OVERLAP * first.size:
+        if found < top or inside < _MIN_OVERLAP * first.size:
             break
         top = found
         best[:] = moved
     return top
 
 
-@compiled
+@vectorized
 def bordered(picture: NDArray[np.uint8], placement: NDArray[np.float64]) -> bool:
     """Whether `picture` (32, 32) is plain along its edge, where the placed one does not reach."""
     side = picture.shape[0]

@@ -12,60 +12,86 @@ weights).
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from curate.compiled import compiled
-from curate.dedupe.search.simd import dot
 
 Floats = NDArray[np.float32]
 UNKNOWNS: Final = 8  # six of the placement, gain, offset
 # Keeps a placement where it is in directions that nothing in the picture speaks for; relative.
 _DAMPING: Final = 1e-3
-_LEAST_INSIDE: Final = 1 / 3  # share of the second picture that must be in the first
-_EQUATIONS: Final = 256  # taken at a time, so that they stay in the processor's first cache
+_MIN_INSIDE: Final = 1 / 3  # share of the second picture that must be in the first
+_WEIGHINGS: Final = 3
 _BLOCK: Final = 8  # pixels a side
-_LEAST_CONTRAST: Final = 6.0  # levels; blocks with less contrast than this count for less
+_MIN_CONTRAST: Final = 6.0  # levels; blocks with less contrast than this count for less
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-@compiled
-def workspace(side: int) -> Floats:
-    """Room for the samples and equations of pictures of that side, a multiple of 16."""
-    # A row is no power of two long: such rows would push each other out of the cache.
-    return np.empty((14, side * side + 16), dtype=np.float32)
+# Sums may be taken in any order, or no loop over pixels could use the processor's vectors: the last digits
+# may differ between processors, but never between batches on one.
+vectorized: Final[Callable[[Function], Function]] = compiled(fastmath={"reassoc", "nsz"})
 
 
-@compiled
+class Samples(NamedTuple):
+    """The first picture where the second shows it; all (S, S) float32.
+
+    Attributes:
+        value: Levels.
+        slope_x: Along x, levels for the side of the picture.
+        slope_y: Along y, likewise.
+        inside: 1 for pixels within the first picture, 0 for others, which continue its edge.
+    """
+
+    value: Floats
+    slope_x: Floats
+    slope_y: Floats
+    inside: Floats
+
+
+@vectorized
+def samples(side: int) -> Samples:
+    """Room for the samples of pictures of that side, a multiple of 8."""
+    shape = (side, side)
+    return Samples(
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float32),
+    )
+
+
+@vectorized
 def halved(picture: Floats, small: Floats) -> None:
-    """Means of 2 x 2 pixels of (S, S) into (S / 2, S / 2)."""
+    """Fill `small` (S / 2, S / 2) with the means of 2 x 2 pixels of `picture` (S, S)."""
     for y in range(small.shape[0]):
         for x in range(small.shape[1]):
-            small[y, x] = np.float32(0.25) * (
-                picture[2 * y, 2 * x]
-                + picture[2 * y, 2 * x + 1]
-                + picture[2 * y + 1, 2 * x]
-                + picture[2 * y + 1, 2 * x + 1]
-            )
+            upper = picture[2 * y, 2 * x] + picture[2 * y, 2 * x + 1]
+            lower = picture[2 * y + 1, 2 * x] + picture[2 * y + 1, 2 * x + 1]
+            small[y, x] = np.float32(0.25) * (upper + lower)
 
 
-@compiled
-def warp(first: Floats, placement: NDArray[np.float64], work: Floats) -> int:
-    """Sample the first picture where the second shows it; the number of pixels that are there.
+@vectorized
+def warp(first: Floats, placement: NDArray[np.float64], out: Samples) -> int:
+    """Sample the first picture where the second shows it, bilinearly.
 
     Args:
-        first: (S, S).
+        first: (S, S) levels.
         placement: (6,).
-        work: From `workspace`; its rows 0 to 3 are filled with value, slope along x,
-            slope along y (levels a picture side), and 1 or 0 for pixels inside or outside the first picture.
+        out: From `samples`, filled.
+
+    Returns:
+        How many pixels of the second picture show a point of the first.
     """
     side = first.shape[0]
     unit, last, half = np.float32(side), np.float32(side - 1), np.float32(0.5)
     step_x, step_y = np.float32(placement[1]), np.float32(placement[4])
     inside = 0
     for y in range(side):
-        # The middle of the row's first pixel, then a step a pixel.
+        # The middle of the row's first pixel, then one step for each pixel.
         u, v = 0.5 / side - 0.5, (y + 0.5) / side - 0.5
         row_x = np.float32((placement[0] + placement[1] * u + placement[2] * v + 0.5) * side - 0.5)
         row_y = np.float32((placement[3] + placement[4] * u + placement[5] * v + 0.5) * side - 0.5)
@@ -79,162 +105,175 @@ def warp(first: Floats, placement: NDArray[np.float64], work: Floats) -> int:
             a00, a01 = first[top, left], first[top, left + 1]
             a10, a11 = first[top + 1, left], first[top + 1, left + 1]
             upper, lower = a00 + fx * (a01 - a00), a10 + fx * (a11 - a10)
-            here = y * side + x
-            work[0, here] = upper + fy * (lower - upper)
-            work[1, here] = unit * ((a01 - a00) + fy * ((a11 - a10) - (a01 - a00)))
-            work[2, here] = unit * (lower - upper)
-            work[3, here] = np.float32(1.0) if within else np.float32(0.0)
+            out.value[y, x] = upper + fy * (lower - upper)
+            out.slope_x[y, x] = unit * ((a01 - a00) + fy * ((a11 - a10) - (a01 - a00)))
+            out.slope_y[y, x] = unit * (lower - upper)
+            out.inside[y, x] = np.float32(1.0) if within else np.float32(0.0)
             inside += 1 if within else 0
     return inside
 
 
-@compiled
-def _weigh(second: Floats, work: Floats) -> None:
-    """Weights into row 4 of `work`: little where no gain and offset fit, nothing outside the picture."""
-    count, row = len(second), work.shape[1]
-    first, inside, weights = work[0, :count], work[3, :count], work[4, :count]
-    one, weighted, other = work[5, :count], work[6, :count], work[7, :count]
-    for k in range(count):
-        one[k] = np.float32(1.0)
-        weights[k] = inside[k]
-    for _ in range(3):
-        for k in range(count):
-            weighted[k], other[k] = weights[k] * first[k], weights[k] * second[k]
-        s = dot(work, 4 * row, work, 5 * row, count)
-        sa, sb = dot(work, 6 * row, work, 5 * row, count), dot(work, 7 * row, work, 5 * row, count)
-        sab, sbb = dot(work, 6 * row, second, 0, count), dot(work, 7 * row, second, 0, count)
-        spread = sbb - sb * sb / s
-        gain = (sab - sa * sb / s) / spread if spread > 1e-3 * s else np.float32(1.0)
-        offset = (sa - gain * sb) / s
-        for k in range(count):
-            other[k] = abs(first[k] - gain * second[k] - offset)
-        scale = np.float32(1.0) / max(dot(work, 4 * row, work, 7 * row, count) / s, np.float32(2.0)) ** 2
-        for k in range(count):
+@vectorized
+def warp_cubic(first: Floats, placement: NDArray[np.float64], out: Floats) -> None:
+    """Sample the first picture as `warp` does, by cubic convolution, which keeps its sharpness.
+
+    Source: R. Keys 1981, "Cubic convolution interpolation for digital image processing" (a = -1/2).
+    """
+    side = first.shape[0]
+    across, down = np.empty(4), np.empty(4)
+    for y in range(side):
+        for x in range(side):
+            u, v = (x + 0.5) / side - 0.5, (y + 0.5) / side - 0.5
+            at_x = (placement[0] + placement[1] * u + placement[2] * v + 0.5) * side - 0.5
+            at_y = (placement[3] + placement[4] * u + placement[5] * v + 0.5) * side - 0.5
+            at_x, at_y = min(max(at_x, 0.0), side - 1.0), min(max(at_y, 0.0), side - 1.0)
+            left, top = int(at_x), int(at_y)
+            _cubic(at_x - left, across)
+            _cubic(at_y - top, down)
+            total = 0.0
+            for j in range(4):
+                row = first[min(max(top + j - 1, 0), side - 1)]
+                for i in range(4):
+                    total += down[j] * across[i] * row[min(max(left + i - 1, 0), side - 1)]
+            out[y, x] = total
+
+
+@vectorized
+def _cubic(t: float, weights: NDArray[np.float64]) -> None:
+    """Weights (4,) of the pixels around a point that lies t past the second."""
+    weights[0] = ((2 - t) * t - 1) * t / 2
+    weights[1] = ((3 * t - 5) * t * t + 2) / 2
+    weights[2] = ((4 - 3 * t) * t + 1) * t / 2
+    weights[3] = (t - 1) * t * t / 2
+
+
+@vectorized
+def _weigh(first: Floats, second: Floats, inside: Floats, weights: Floats) -> None:
+    """Fill the weights (N,) of pixels: little where no gain and offset fit, nothing outside the picture.
+
+    All arguments are (N,); `first` is fitted by gain times `second` plus offset.
+    """
+    weights[:] = inside
+    for _ in range(_WEIGHINGS):
+        total = sum_a = sum_b = sum_ab = sum_bb = np.float32(0.0)
+        for k in range(len(second)):
+            w, a, b = weights[k], first[k], second[k]
+            total, sum_a, sum_b = total + w, sum_a + w * a, sum_b + w * b
+            sum_ab, sum_bb = sum_ab + w * a * b, sum_bb + w * b * b
+        spread = sum_bb - sum_b * sum_b / total
+        flat = spread <= np.float32(1e-3) * total
+        gain = np.float32(1.0) if flat else (sum_ab - sum_a * sum_b / total) / spread
+        offset = (sum_a - gain * sum_b) / total
+        missed = np.float32(0.0)
+        for k in range(len(second)):
+            missed += weights[k] * abs(first[k] - gain * second[k] - offset)
+        scale = np.float32(1.0) / max(missed / total, np.float32(2.0)) ** 2
+        for k in range(len(second)):
             miss = first[k] - gain * second[k] - offset
             weights[k] = inside[k] / (np.float32(1.0) + miss * miss * scale)
 
 
-@compiled
-def _equations(
-    second: Floats, side: int, work: Floats, normal: NDArray[np.float64], right: NDArray[np.float64]
-) -> None:
-    """Normal equations of one step, lower half; row 4 of `work` holds the weights, its end the equations."""
-    normal[:], right[:] = 0.0, 0.0
-    rows, row = work[5:], work.shape[1]
-    for start in range(0, side * side, _EQUATIONS):
-        for k in range(start, start + _EQUATIONS):
-            v, u = np.float32((k // side + 0.5) / side - 0.5), np.float32((k % side + 0.5) / side - 0.5)
-            w, to = np.sqrt(work[4, k]), k - start
-            along, down = w * work[1, k], w * work[2, k]
-            rows[0, to], rows[1, to], rows[2, to] = along, along * u, along * v
-            rows[3, to], rows[4, to], rows[5, to] = down, down * u, down * v
-            rows[6, to], rows[7, to], rows[8, to] = -w * second[k], -w, -w * work[0, k]
-        for i in range(UNKNOWNS):
-            for j in range(i + 1):
-                normal[i, j] += dot(work, (5 + i) * row, work, (5 + j) * row, _EQUATIONS)
-            right[i] += dot(work, (5 + i) * row, work, 13 * row, _EQUATIONS)
+@vectorized
+def _equations(second: Floats, at: Samples, weights: Floats, rows: Floats) -> None:
+    """Fill the weighted equations (9, N) of one step: a row for each unknown, then what they must give."""
+    side = second.shape[0]
+    for y in range(side):
+        v = np.float32((y + 0.5) / side - 0.5)
+        for x in range(side):
+            k, u = y * side + x, np.float32((x + 0.5) / side - 0.5)
+            w = np.sqrt(weights[k])
+            along, down = w * at.slope_x[y, x], w * at.slope_y[y, x]
+            rows[0, k], rows[1, k], rows[2, k] = along, along * u, along * v
+            rows[3, k], rows[4, k], rows[5, k] = down, down * u, down * v
+            rows[6, k], rows[7, k], rows[8, k] = -w * second[y, x], -w, -w * at.value[y, x]
 
 
-@compiled
-def refine(first: Floats, second: Floats, placement: NDArray[np.float64], rounds: int, work: Floats) -> bool:
-    """Improve a placement in place by robust least squares; False if nothing holds it.
+@vectorized
+def refine(first: Floats, second: Floats, placement: NDArray[np.float64], rounds: int, at: Samples) -> bool:
+    """Improve a placement in place by robust least squares.
 
     Args:
-        first: (S, S).
-        second: (S, S).
+        first: (S, S) levels.
+        second: (S, S) levels.
         placement: (6,), a start that is right to about a tenth of the picture.
         rounds: Steps.
-        work: From `workspace`, overwritten.
+        at: From `samples`, overwritten.
+
+    Returns:
+        False if nothing in the pictures holds the placement.
     """
-    side = first.shape[0]
-    flat = second.reshape(side * side)
-    normal = np.zeros((UNKNOWNS, UNKNOWNS))
-    right = np.zeros(UNKNOWNS)
+    pixels = second.size
+    weights, rows = np.empty(pixels, np.float32), np.empty((UNKNOWNS + 1, pixels), np.float32)
+    normal = np.empty((UNKNOWNS + 1, UNKNOWNS + 1))
     for _ in range(rounds):
-        if warp(first, placement, work) < _LEAST_INSIDE * side * side:
+        if warp(first, placement, at) < _MIN_INSIDE * pixels:
             return False
-        _weigh(flat, work)
-        _equations(flat, side, work, normal, right)
+        _weigh(at.value.reshape(pixels), second.reshape(pixels), at.inside.reshape(pixels), weights)
+        _equations(second, at, weights, rows)
+        for i in range(UNKNOWNS + 1):
+            for j in range(i + 1):
+                total = np.float32(0.0)
+                for k in range(pixels):
+                    total += rows[i, k] * rows[j, k]
+                normal[i, j] = normal[j, i] = total
         motion = 0.0
         for i in range(6):
             motion += normal[i, i]
-        for i in range(6):
-            normal[i, i] += _DAMPING * motion + 1e-6
-        normal[6, 6] *= 1.0 + 1e-5
-        normal[7, 7] *= 1.0 + 1e-5
-        if not _factor(normal):
+        if not 1e-6 < motion < np.inf:
             return False
-        _substitute(normal, right)
         for i in range(6):
-            placement[i] += right[i]
+            normal[i, i] += _DAMPING * motion
+        normal[6, 6], normal[7, 7] = normal[6, 6] * (1 + 1e-5) + 1e-6, normal[7, 7] * (1 + 1e-5) + 1e-6
+        step = np.linalg.solve(normal[:UNKNOWNS, :UNKNOWNS].copy(), normal[:UNKNOWNS, UNKNOWNS].copy())
+        for i in range(6):
+            placement[i] += step[i]
     return True
 
 
-@compiled
-def _factor(normal: NDArray[np.float64]) -> bool:
-    """Cholesky of the lower half, in place."""
-    for i in range(UNKNOWNS):
-        for j in range(i + 1):
-            total = normal[i, j]
-            for k in range(j):
-                total -= normal[i, k] * normal[j, k]
-            if i != j:
-                normal[i, j] = total / normal[j, j]
-            elif total > 1e-9:
-                normal[i, i] = np.sqrt(total)
-            else:
-                return False
-    return True
-
-
-@compiled
-def _substitute(factor: NDArray[np.float64], right: NDArray[np.float64]) -> None:
-    """`right` becomes the solution."""
-    for i in range(UNKNOWNS):
-        for k in range(i):
-            right[i] -= factor[i, k] * right[k]
-        right[i] /= factor[i, i]
-    for i in range(UNKNOWNS - 1, -1, -1):
-        for k in range(i + 1, UNKNOWNS):
-            right[i] -= factor[k, i] * right[k]
-        right[i] /= factor[i, i]
-
-
-@compiled
-def agreement(second: Floats, work: Floats) -> float:
+@vectorized
+def agreement(second: Floats, at: Samples) -> float:
     """How well the pictures agree block by block, so that one strong edge cannot speak for all; -1..1.
 
-    In each block of 8 x 8 pixels, the correlation of the steps between neighbouring pixels, which are the
+    In each block of 8 x 8 pixels, the correlation of the steps between neighboring pixels, which are the
     same whatever the light; then the mean over blocks, weighted by their contrast up to a bound.
 
     Args:
-        second: (S, S).
-        work: From `warp`.
+        second: (S, S) levels.
+        at: Filled by `warp`.
     """
     side = second.shape[0]
     total = agreeing = 0.0
     for top in range(0, side, _BLOCK):
         for left in range(0, side, _BLOCK):
-            count = sa = sb = saa = sbb = 0.0
-            gaa = gbb = gab = 0.0
-            for y in range(top, top + _BLOCK):
-                for x in range(left, left + _BLOCK):
-                    here = y * side + x
-                    if work[3, here] == 0:
-                        continue
-                    a, b = work[0, here], second[y, x]
-                    count, sa, sb, saa, sbb = count + 1, sa + a, sb + b, saa + a * a, sbb + b * b
-                    if x + 1 < side and work[3, here + 1] > 0:
-                        da, db = work[0, here + 1] - a, second[y, x + 1] - b
-                        gaa, gbb, gab = gaa + da * da, gbb + db * db, gab + da * db
-                    if y + 1 < side and work[3, here + side] > 0:
-                        da, db = work[0, here + side] - a, second[y + 1, x] - b
-                        gaa, gbb, gab = gaa + da * da, gbb + db * db, gab + da * db
-            if count < _BLOCK * _BLOCK / 4:
-                continue
-            contrast = max(saa / count - (sa / count) ** 2, sbb / count - (sb / count) ** 2, 0.0)
-            weight = min(1.0, np.sqrt(contrast) / _LEAST_CONTRAST) * count
+            weight, correlation = _block(second, at, top, left)
             total += weight
-            if gaa > 1e-3 and gbb > 1e-3:
-                agreeing += weight * gab / np.sqrt(gaa * gbb)
+            agreeing += weight * correlation
     return agreeing / total if total > 0 else 0.0
+
+
+@vectorized
+def _block(second: Floats, at: Samples, top: int, left: int) -> tuple[float, float]:
+    """Weight of a block and correlation of its steps; see `agreement`."""
+    side = second.shape[0]
+    count = sum_a = sum_b = sum_aa = sum_bb = 0.0
+    steps_aa = steps_bb = steps_ab = 0.0
+    for y in range(top, top + _BLOCK):
+        for x in range(left, left + _BLOCK):
+            if at.inside[y, x] == 0:
+                continue
+            a, b = at.value[y, x], second[y, x]
+            count, sum_a, sum_b = count + 1, sum_a + a, sum_b + b
+            sum_aa, sum_bb = sum_aa + a * a, sum_bb + b * b
+            if x + 1 < side and at.inside[y, x + 1] > 0:
+                da, db = at.value[y, x + 1] - a, second[y, x + 1] - b
+                steps_aa, steps_bb, steps_ab = steps_aa + da * da, steps_bb + db * db, steps_ab + da * db
+            if y + 1 < side and at.inside[y + 1, x] > 0:
+                da, db = at.value[y + 1, x] - a, second[y + 1, x] - b
+                steps_aa, steps_bb, steps_ab = steps_aa + da * da, steps_bb + db * db, steps_ab + da * db
+    if count < _BLOCK * _BLOCK / 4:
+        return 0.0, 0.0
+    contrast = max(sum_aa / count - (sum_a / count) ** 2, sum_bb / count - (sum_b / count) ** 2, 0.0)
+    weight = min(1.0, np.sqrt(contrast) / _MIN_CONTRAST) * count
+    if steps_aa <= 1e-3 or steps_bb <= 1e-3:
+        return weight, 0.0
+    return weight, steps_ab / np.sqrt(steps_aa * steps_bb)
