@@ -1,11 +1,10 @@
-"""The stage autolabel against the plain loop; its memory; what its shortcuts do to accuracy.
+"""The stage autolabel against the plain loop; its memory; what batches do to accuracy.
 
 `make bench-autolabel`
 """
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +38,7 @@ NO_GPU = (
 
 
 def measure() -> None:
-    """Time both, then memory at two sizes, then accuracy with and without each shortcut."""
+    """Time both, then memory at two sizes, then accuracy by size of batch."""
     with tempfile.TemporaryDirectory() as folder:
         weights, images = f"{folder}/weights", f"{folder}/images"
         process.call(autolabel_inputs.make_weights, memory=False, folder=weights)
@@ -125,11 +124,9 @@ def _memory(folder: str) -> list[dict[str, Any]]:
 
 def _accuracy() -> list[dict[str, Any]]:
     rows = []
-    for kernels, batch_size in itertools.product((False, True), (1, 8)):
-        _, answer = process.call(
-            autolabel_work.accuracy, memory=False, images=SCENES, kernels=kernels, batch_size=batch_size
-        )
-        rows.append({"kernels": kernels, "batch_size": batch_size, **answer})
+    for batch_size in (1, 8):
+        _, answer = process.call(autolabel_work.accuracy, memory=False, images=SCENES, batch_size=batch_size)
+        rows.append({"batch_size": batch_size, **answer})
     return rows
 
 
@@ -148,7 +145,7 @@ def _targets(content: dict[str, Any]) -> list[Target]:
             "GiB",
             at_most=True,
         ),
-        Target("F1 or mask IoU moved by any shortcut", 0.5, moved, "points", at_most=True),
+        Target("F1 or mask IoU moved by batches", 0.5, moved, "points", at_most=True),
     ]
 
 
@@ -222,14 +219,13 @@ def _memory_table(memory: list[dict[str, Any]]) -> str:
 def _accuracy_table(accuracy: list[dict[str, Any]]) -> str:
     lines = [
         [
-            "attention in blocks, gathered" if row["kernels"] else "as the packages do",
             str(row["batch_size"]),
             *(f"{row[key]:.2f}" for key in ("precision", "recall", "f1", "mask_iou")),
             str(row["boxes"]),
         ]
         for row in accuracy
     ]
-    header = ["on the processor", "batch", "precision", "recall", "F1", "mask IoU", "boxes"]
+    header = ["batch", "precision", "recall", "F1", "mask IoU", "boxes"]
     text = f"The demo's models on {accuracy[0]['images']} held-out scenes, in percent.\n\n"
     return text + result.table(header, lines, numbers=6)
 

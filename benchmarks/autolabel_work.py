@@ -1,4 +1,4 @@
-"""What an image costs at least, what decoding takes, and what shortcuts do to accuracy."""
+"""What an image costs at least, what decoding takes, and what batches do to accuracy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import autolabel_accuracy
 from benchmarks.autolabel_stage import BOXES, PROMPTS, settings, threshold_of
-from curate.adapters import grounding_texts, groundingdino_detector, segment_anything_segmenter
 from curate.images.load import load_upright
 from curate.params import load
 from curate.records import Category
@@ -64,34 +63,19 @@ def _matrix_rate(device: Any) -> float:
     return 2.0 * side**3 / best
 
 
-def accuracy(images: int, *, kernels: bool, batch_size: int) -> dict[str, float]:
+def accuracy(images: int, *, batch_size: int) -> dict[str, float]:
     """The demo's models on held-out scenes through the adapters and the rules of the stage.
 
     Args:
         images: Scenes.
-        kernels: Whether what a processor computes in another way is on.
         batch_size: Images a forward pass.
 
     Returns:
         Precision, recall and F1 at IoU 0.5 with the thresholds of taxonomy.yaml, and the mean IoU of the
         masks of boxes that are right.
     """
-    if not kernels:
-        _without_kernels()
     params = load().autolabel
     return autolabel_accuracy.measure(params, images, batch_size)
-
-
-def _without_kernels() -> None:
-    def nothing(*_: object) -> None:
-        return
-
-    for module, name in (
-        (grounding_texts, "gather_on_cpu"),
-        (groundingdino_detector, "gather_on_cpu_in_package"),
-        (segment_anything_segmenter, "in_blocks"),
-    ):
-        setattr(module, name, nothing)
 
 
 def decoders(images: str, number: int) -> dict[str, float]:

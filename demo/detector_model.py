@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from curate.extras import require
@@ -37,12 +35,8 @@ def vocabulary() -> list[str]:
 def build_processor() -> Any:
     """The processor: BERT's tokenizer over the small vocabulary, images to 192 x 256 pixels."""
     transformers = require("transformers", extra="autolabel")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "vocab.txt"
-        path.write_text("\n".join(vocabulary()) + "\n", encoding="utf-8")
-        tokenizer = transformers.BertTokenizerFast(
-            vocab_file=str(path), do_lower_case=True, model_max_length=MAX_TEXT_LEN
-        )
+    ids = {token: number for number, token in enumerate(vocabulary())}
+    tokenizer = transformers.BertTokenizer(vocab=ids, do_lower_case=True, model_max_length=MAX_TEXT_LEN)
     image_processor = transformers.GroundingDinoImageProcessor(
         size={"shortest_edge": SHORT_SIDE, "longest_edge": LONG_SIDE}
     )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.adapters import torch_device
-from curate.adapters.deformable_attention import gather_on_cpu
 from curate.adapters.encoded_once import encoded_once
 from curate.adapters.torch_device import Place
 from curate.adapters.transformers_files import Loaded
@@ -35,7 +34,6 @@ class GroundingTexts:
         first = self._model.model.encoder_output_bbox_embed
         for head in {**heads, id(first): first}.values():
             torch_device.in_full_precision(head, place)  # 8 bits of a coordinate would be pixels
-        gather_on_cpu(self._model, place)
         self._max_tokens = int(loaded.config.max_text_len)
 
     def detect(self, images: Sequence[UInt8Image], categories: Sequence[Category]) -> list[Detections]:

@@ -7,14 +7,13 @@ import functools
 import io
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from curate.adapters import public_models, torch_device, weights
-from curate.adapters.deformable_attention import gather_on_cpu_in_package
 from curate.adapters.encoded_once import encoded_once
 from curate.adapters.torch_device import Precision
 from curate.errors import ModelError
@@ -69,7 +68,6 @@ class GroundingDinoDetector:
         self._backbone = self._model.backbone = encoded_once(self._model.backbone)
         for head in {id(head): head for head in self._box_heads()}.values():
             torch_device.in_full_precision(head, self._place)  # 8 bits of a coordinate would be pixels
-        gather_on_cpu_in_package(self._place)
         self._transform = _transform()
         self._batched = require("groundingdino.util.misc", extra="autolabel").nested_tensor_from_tensor_list
 
@@ -174,6 +172,41 @@ def _build(config: str, text_encoder: Path, device: Any) -> Any:
         return _build_loudly(config, text_encoder, device)
 
 
+def _block_masked(bert_model: Any) -> Any:
+    """A BertModel that reads the package's block masks; takes the place of its `BertModelWarper`.
+
+    The warper calls methods that BertModel had until transformers 4. Here the mask, which says of each token
+    of a text which others it may look at, goes in as the 4-D summand that BertModel of transformers 5 passes
+    on to its attention as it is. Weights keep their names.
+    """
+    torch = require("torch", extra="autolabel")
+    base = require("transformers", extra="autolabel").BertModel
+
+    class BlockMaskedBert(base):  # type: ignore[misc, valid-type]
+        def forward(self, *, attention_mask: Any, **rest: Any) -> Any:
+            """`attention_mask` is (B, T, T) bool: from token, to token."""
+            blocked = torch.finfo(self.dtype).min
+            summand = torch.where(attention_mask[:, None].bool(), 0.0, blocked).to(self.dtype)
+            return super().forward(attention_mask=summand, **rest)
+
+    with torch.device("meta"):
+        masked = BlockMaskedBert(bert_model.config)
+    masked.load_state_dict(bert_model.state_dict(), assign=True)
+    masked.embeddings = bert_model.embeddings  # its buffers are in no state
+    return masked
+
+
+@contextlib.contextmanager
+def _in_the_warpers_place() -> Iterator[None]:
+    module = require("groundingdino.models.GroundingDINO.groundingdino", extra="autolabel")
+    warper = module.BertModelWarper
+    module.BertModelWarper = _block_masked
+    try:
+        yield
+    finally:
+        module.BertModelWarper = warper
+
+
 def _build_loudly(config: str, text_encoder: Path, device: Any) -> Any:
     package = require("groundingdino", extra="autolabel")
     settings = require("groundingdino.util.slconfig", extra="autolabel").SLConfig.fromfile(
@@ -185,7 +218,8 @@ def _build_loudly(config: str, text_encoder: Path, device: Any) -> Any:
     require("transformers", extra="autolabel").utils.logging.set_verbosity_error()
     models = require("groundingdino.models", extra="autolabel")
     try:
-        return models.build_model(settings)
+        with _in_the_warpers_place():
+            return models.build_model(settings)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"the text encoder {text_encoder} cannot be loaded: fetch it again "

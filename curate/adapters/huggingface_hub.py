@@ -54,9 +54,9 @@ class HuggingFaceHub:
         """
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
         self._hub = require("huggingface_hub", extra="hub")
+        self._errors = require("huggingface_hub.errors", extra="hub")
         if not sys.stderr.isatty():
             require("huggingface_hub.utils", extra="hub").disable_progress_bars()
-        self._errors = require("huggingface_hub.errors", extra="hub")
         self._api = self._hub.HfApi() if api is None else api
         self._repo = repo
         self._private = private
@@ -150,7 +150,7 @@ class HuggingFaceHub:
     def _foreign_errors(self) -> tuple[type[BaseException], ...]:
         """What the library lets through: its own errors, and those of its HTTP client (two, by version)."""
         known = [self._errors.HfHubHTTPError, self._errors.LocalTokenNotFoundError]
-        clients = [("requests", "RequestException"), ("httpx", "HTTPError")]
+        clients = [("httpx", "HTTPError"), ("httpx2", "HTTPError")]
         known += [
             getattr(importlib.import_module(module), name)
             for module, name in clients

@@ -97,7 +97,7 @@ class OwlQueries:
         tokens = self._processor.tokenizer(list(phrases), padding="max_length", return_tensors="pt")
         with self._torch.inference_mode():
             ids = {name: self._place.put(tokens[name]) for name in ("input_ids", "attention_mask")}
-            features = self._base.get_text_features(**ids)
+            features = self._base.get_text_features(**ids).pooler_output
             return self._torch.nn.functional.normalize(features.float(), dim=-1)
 
     def _check(self, prompt: Prompt) -> None:

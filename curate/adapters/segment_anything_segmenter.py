@@ -9,7 +9,6 @@ import numpy as np
 
 from curate.adapters import torch_device, weights
 from curate.adapters.box_batches import masks_of_boxes, too_large
-from curate.adapters.sam_attention import in_blocks
 from curate.adapters.sam_builds import PUBLIC_FILES, SAM_BUILDS
 from curate.adapters.torch_device import Precision
 from curate.errors import DeviceMemoryError, ModelError
@@ -50,7 +49,6 @@ class SegmentAnythingSegmenter:
             raise ModelError(
                 f"segmenter checkpoint {path} is damaged or no {build}: {torch_device.first_line(error)}"
             ) from error
-        in_blocks(model, self._place)
         predictor = require("segment_anything", extra="autolabel").SamPredictor
         self._predictor: Any = predictor(model.to(self._place.device).eval())
 

@@ -95,7 +95,7 @@ class TransformersEmbedder:
 
     def _features(self, pixels: Any) -> Any:
         if hasattr(self._model, "get_image_features"):
-            return self._model.get_image_features(pixel_values=pixels)
+            return self._model.get_image_features(pixel_values=pixels).pooler_output
         output = self._model(pixel_values=pixels)
         pooled = getattr(output, "pooler_output", None)
         if pooled is not None and self._pooled:

@@ -116,7 +116,8 @@ def load(
         config = transformers.AutoConfig.from_pretrained(where, **options)
         _accept(config.model_type, kinds, f"{source.noun} {where}")
         _check(source, local)
-        prepares = getattr(transformers, processor).from_pretrained(where, **options)
+        # Pillow's resizing, where there is a choice: what the public models were trained with.
+        prepares = getattr(transformers, processor).from_pretrained(where, backend="pil", **options)
         network, report = getattr(transformers, model).from_pretrained(
             where, output_loading_info=True, **options
         )

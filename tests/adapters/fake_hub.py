@@ -128,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.hub.private is not None:
             self._answer(409, answer)
             return
-        self.hub.private = json.loads(body)["private"]
+        self.hub.private = json.loads(body).get("visibility", "public") == "private"
         self.hub.commit({".gitattributes": regular(".gitattributes", b"*.bin filter=lfs\n")})
         self._answer(200, answer)
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 import transformers
 
@@ -22,7 +23,7 @@ def save_text_encoder(folder: Path) -> Path:
     encoder.mkdir()
     transformers.BertModel(transformers.BertConfig()).save_pretrained(encoder)
     vocabulary = write_vocabulary(encoder / "vocab.txt")
-    transformers.BertTokenizerFast(vocab_file=str(vocabulary)).save_pretrained(encoder)
+    transformers.BertTokenizer(vocab=str(vocabulary)).save_pretrained(encoder)
     return encoder
 
 
@@ -37,7 +38,8 @@ def grounding_dino(encoder: Path, config: str, *, seed: int = 0) -> dict[str, An
     state = dict(_build(config, encoder, torch.device("cpu")).state_dict())
     for name, value in state.items():
         if re.search(r"bbox_embed.*layers\.2\.weight", name):
-            state[name] = 0.05 * torch.randn(value.shape, generator=torch.Generator().manual_seed(len(name)))
+            own = torch.Generator().manual_seed(int("enc_out" in name))  # the others are one head
+            state[name] = 0.05 * torch.randn(value.shape, generator=own)
         if name.endswith("text_layers.5.norm2.weight"):
             state[name] = 0.02 * value
     return state
@@ -62,14 +64,23 @@ def save_grounding_dino_tiny(folder: Path, state: dict[str, Any], encoder: Path)
     config = transformers.GroundingDinoConfig(
         backbone_config=swin, text_config=transformers.BertConfig().to_dict()
     )
-    with torch.device("meta"):
-        model = transformers.GroundingDinoForObjectDetection(config)
-    model.load_state_dict(key_maps.grounding_dino(state), assign=True)
-    model.save_pretrained(folder)
-    tokenizer = transformers.BertTokenizerFast(vocab_file=str(encoder / "vocab.txt"))
+    config.architectures = ["GroundingDinoForObjectDetection"]
+    _save(folder, config, key_maps.grounding_dino(state))
+    tokenizer = transformers.BertTokenizer(vocab=str(encoder / "vocab.txt"))
     images = transformers.GroundingDinoImageProcessor()
     transformers.GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
     return folder
+
+
+def _save(folder: Path, config: Any, state: dict[str, Any]) -> None:
+    """As the public repositories hold it: the names of transformers 4, which 5 translates while it loads."""
+    folder.mkdir()
+    config.save_pretrained(folder)
+    safetensors.torch.save_file(
+        {name: value.clone() for name, value in state.items()},  # one tensor under two names is none
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
 
 
 def sam(build: str, *, seed: int = 0) -> dict[str, Any]:
@@ -90,10 +101,7 @@ def sam(build: str, *, seed: int = 0) -> dict[str, Any]:
 
 def save_sam_base(folder: Path, state: dict[str, Any]) -> Path:
     """The weights of a vit_b as facebook/sam-vit-base is stored, with its configuration."""
-    with torch.device("meta"):
-        model = transformers.SamModel(transformers.SamConfig())
-    model.load_state_dict(key_maps.sam(state), assign=True)
-    model.save_pretrained(folder)
+    _save(folder, transformers.SamConfig(architectures=["SamModel"]), key_maps.sam(state))
     transformers.SamProcessor(transformers.SamImageProcessor()).save_pretrained(folder)
     return folder
 
@@ -120,6 +128,6 @@ def save_sam2_tiny(folder: Path) -> Path:
         enable_temporal_pos_encoding_for_object_pointers=True, enable_occlusion_spatial_embedding=True
     )
     transformers.Sam2VideoModel(config).save_pretrained(folder)
-    images, frames = transformers.Sam2ImageProcessorFast(), transformers.Sam2VideoVideoProcessor()
+    images, frames = transformers.Sam2ImageProcessor(), transformers.Sam2VideoVideoProcessor()
     transformers.Sam2VideoProcessor(images, frames).save_pretrained(folder)
     return folder

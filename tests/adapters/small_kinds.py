@@ -12,7 +12,7 @@ import transformers
 from tests.adapters.small_models import WORDS, grounding_dino, write_vocabulary
 
 
-def clip_tokenizer(folder: Path) -> transformers.CLIPTokenizerFast:
+def clip_tokenizer(folder: Path) -> transformers.CLIPTokenizer:
     """Whole words of `WORDS` and single letters; the ids of the public one's start and end stand last."""
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
     words = [word for word in WORDS if word.isalpha()]
@@ -28,9 +28,9 @@ def clip_tokenizer(folder: Path) -> transformers.CLIPTokenizerFast:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(tokens)}))
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *dict.fromkeys(merges)]) + "\n")
-    return transformers.CLIPTokenizerFast(
-        vocab_file=str(folder / "vocab.json"),
-        merges_file=str(folder / "merges.txt"),
+    return transformers.CLIPTokenizer(
+        vocab=str(folder / "vocab.json"),
+        merges=str(folder / "merges.txt"),
         pad_token="!",
         model_max_length=16,
     )
@@ -64,11 +64,10 @@ def save_owl(folder: Path, *, version: int = 2, seed: int = 0) -> Path:
         initializer_factor=1.5,  # large enough that scores differ
     )
     model = getattr(transformers, f"{kind}ForObjectDetection")(config)
-    if version == 2:  # its linear layers begin so wide that boxes would be empty and scores all 0 or 1
-        with torch.no_grad():
-            for weight in (*model.box_head.parameters(), *model.class_head.logit_shift.parameters(),
-                           *model.class_head.logit_scale.parameters()):  # fmt: skip
-                weight.mul_(0.1)
+    with torch.no_grad():  # linear layers begin so wide that boxes would be empty and scores all 0 or 1
+        for weight in (*model.box_head.parameters(), *model.class_head.logit_shift.parameters(),
+                       *model.class_head.logit_scale.parameters()):  # fmt: skip
+            weight.mul_(0.1)
     model.save_pretrained(folder)
     images = getattr(transformers, f"{kind}ImageProcessor")(size={"height": 64, "width": 64})
     getattr(transformers, f"{kind}Processor")(images, tokenizer).save_pretrained(folder)
@@ -80,7 +79,7 @@ def save_mm_grounding_dino(folder: Path, *, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     config = transformers.MMGroundingDinoConfig(**grounding_dino(), max_text_len=16)
     transformers.MMGroundingDinoForObjectDetection(config).save_pretrained(folder)
-    tokenizer = transformers.BertTokenizerFast(vocab_file=str(write_vocabulary(folder / "vocab.txt")))
+    tokenizer = transformers.BertTokenizer(vocab=str(write_vocabulary(folder / "vocab.txt")))
     images = transformers.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
     transformers.GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
     return folder
@@ -170,7 +169,7 @@ def save_sam2(folder: Path, *, seed: int = 0) -> Path:
         },
     )
     _livelier(transformers.Sam2Model(config)).save_pretrained(folder)
-    images = transformers.Sam2ImageProcessorFast(
+    images = transformers.Sam2ImageProcessor(
         size={"height": 128, "width": 128}, mask_size={"height": 32, "width": 32}
     )
     transformers.Sam2Processor(images, target_size=128).save_pretrained(folder)

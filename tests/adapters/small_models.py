@@ -52,7 +52,7 @@ def grounding_dino() -> dict[str, Any]:
         "text_config": text_config(),
         "d_model": 32,
         "encoder_layers": 1,
-        "decoder_layers": 1,
+        "decoder_layers": 2,
         "encoder_ffn_dim": 32,
         "decoder_ffn_dim": 32,
         "encoder_attention_heads": 2,
@@ -68,7 +68,7 @@ def save_detector(folder: Path, *, seed: int = 0, max_text_len: int = 16) -> Pat
     torch.manual_seed(seed)
     config = transformers.GroundingDinoConfig(**grounding_dino(), max_text_len=max_text_len)
     transformers.GroundingDinoForObjectDetection(config).save_pretrained(folder)
-    tokenizer = transformers.BertTokenizerFast(vocab_file=str(write_vocabulary(folder / "vocab.txt")))
+    tokenizer = transformers.BertTokenizer(vocab=str(write_vocabulary(folder / "vocab.txt")))
     images = transformers.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 96})
     transformers.GroundingDinoProcessor(images, tokenizer).save_pretrained(folder)
     return folder

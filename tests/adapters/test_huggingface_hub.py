@@ -26,11 +26,12 @@ utils = pytest.importorskip("huggingface_hub.utils")
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubState]:
     # the test session keeps the library off the network; this server is not on the network
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    utils.reset_sessions()
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # it does not speak that protocol
+    utils.close_session()
     with serving() as state:
         monkeypatch.setattr(constants, "ENDPOINT", state.url)
         yield state
-    utils.reset_sessions()
+    utils.close_session()
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def test_nobody_answers(release: Path) -> None:
 
 def test_offline_is_one_line(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    utils.reset_sessions()
+    utils.close_session()
     api = huggingface_hub.HfApi(endpoint="http://127.0.0.1:9", token=TOKEN)
     with pytest.raises(HubError, match="the Hub does not answer"):
         HuggingFaceHub("owner/name", api=api).publish(release, digest=DIGEST, version="1.0.0")

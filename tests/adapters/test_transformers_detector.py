@@ -43,7 +43,7 @@ def refused(model: Path | str, device: str = "cpu") -> str:
 
 
 def test_scores_are_means_over_the_tokens_of_one_prompt(detector: TransformersDetector, folder: Path) -> None:
-    processor = transformers.AutoProcessor.from_pretrained(folder)
+    processor = transformers.AutoProcessor.from_pretrained(folder, backend="pil")
     model = transformers.AutoModelForZeroShotObjectDetection.from_pretrained(folder).eval()
     text = "stop sign . red sign . parking sign . dog ."
     #       1    2    3 4   5    6 7   8   9    10 11

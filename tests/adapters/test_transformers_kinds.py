@@ -41,7 +41,7 @@ def test_owl_finds_what_its_own_post_processing_finds(folders: dict[str, Path], 
     """The boxes of a wide image, which OWLv2 pads to a square, as transformers computes them."""
     image = noise(0, 40, 90)
     (found,) = load(folders[kind]).detect([image], CATEGORIES)
-    processor = transformers.AutoProcessor.from_pretrained(folders[kind])
+    processor = transformers.AutoProcessor.from_pretrained(folders[kind], backend="pil")
     model = transformers.AutoModelForZeroShotObjectDetection.from_pretrained(folders[kind]).eval()
     texts = ["stop sign", "red sign", "dog"]
     inputs = processor(images=image, text=[texts], return_tensors="pt")

@@ -38,7 +38,7 @@ def test_masks_are_those_of_the_processor_and_the_model(folders: dict[str, Path]
     assert masks.shape == (3, 48, 64)
     assert masks.dtype == np.bool_
     assert quality.dtype == np.float32
-    processor = transformers.AutoProcessor.from_pretrained(folders[kind])
+    processor = transformers.AutoProcessor.from_pretrained(folders[kind], backend="pil")
     model = transformers.AutoModelForMaskGeneration.from_pretrained(folders[kind]).eval()
     inputs = processor(images=noise(0), input_boxes=[BOXES.tolist()], return_tensors="pt")
     with torch.inference_mode():

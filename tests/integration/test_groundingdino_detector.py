@@ -29,9 +29,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     encoder.mkdir()
     config = transformers.BertConfig(**text_config(max_position_embeddings=256))
     transformers.BertModel(config).save_pretrained(encoder)
-    transformers.BertTokenizerFast(vocab_file=str(write_vocabulary(encoder / "vocab.txt"))).save_pretrained(
-        encoder
-    )
+    transformers.BertTokenizer(vocab=str(write_vocabulary(encoder / "vocab.txt"))).save_pretrained(encoder)
     torch.manual_seed(0)
     model = _build("SwinT_OGC", encoder, torch.device("cpu"))
     state = {f"module.{name}": value for name, value in model.state_dict().items()}
