@@ -25,6 +25,16 @@ def without_metadata(data: bytes) -> bytes:
         data: A whole JPEG, PNG or WebP file that decodes; other formats come back as they are.
 
     Source: ISO/IEC 10918-1 B.1.1 (JPEG markers), PNG 3rd edition 5.3 (chunks), WebP container specification.
+
+    Example:
+        >>> import io
+        >>> from PIL import Image
+        >>> exif = Image.Exif()
+        >>> exif[0x010E] = 'Secret Street 7'
+        >>> file = io.BytesIO()
+        >>> Image.new('RGB', (8, 8)).save(file, 'JPEG', exif=exif)
+        >>> b'Secret Street 7' in file.getvalue(), b'Secret Street 7' in without_metadata(file.getvalue())
+        (True, False)
     """
     if data.startswith(_JPEG):
         return _jpeg(data)

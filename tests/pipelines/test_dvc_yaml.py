@@ -106,7 +106,9 @@ def test_the_paths_in_the_entry_point_are_those_of_dvc_yaml(stage: str) -> None:
 
 @pytest.fixture(scope="module")
 def imports() -> grimp.ImportGraph:
-    return grimp.build_graph("curate", "pipelines")
+    return grimp.build_graph(
+        "curate", "pipelines", cache_dir=None
+    )  # its cache keeps files that changed within a second
 
 
 @pytest.mark.parametrize("stage", ORDER)
