@@ -58,7 +58,8 @@ def push(labelstudio: Connection, title: str) -> tuple[ProjectRef, dict[str, int
     tool = LabelStudioTool(labelstudio)
     categories = taxonomy.load(Path("taxonomy.yaml"))
     reference = tool.ensure_project(ProjectSpec(title, categories, "", 2, Path("data/ingest/images")))
-    tool.push_tasks(reference, task_drafts.draft_tasks(slots, images, map(Annotation.from_row, rows)))
+    planned = task_drafts.planned_tasks(slots, images, map(Annotation.from_row, rows))
+    tool.push_tasks(reference, [task.draft for task in planned])
     return reference, dict(plan.labelers_wanted(slot["task_id"] for slot in slots))
 
 
