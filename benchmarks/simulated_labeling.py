@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +20,12 @@ from curate import schema, tables
 from curate.params import AgreementParams, LabelStudioParams, QaParams
 from curate.params.quality import QualityParams
 from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
-from curate.ports.pulled import PullCounts, Snapshot
+from curate.ports.pulled import PullCounts, Snapshot, WantedTask
 from curate.records import Annotation, Box, ImageRecord, StageReport, derived_id
 from curate.shown.join import TIME
 from curate.shown.rows import suggestions_digest
 from curate.stages import agreement, pull, push, quality, select
 
-Taken = TypeVar("Taken")
 CATEGORIES = ("stop_sign", "parking_sign")
 PEOPLE = ("ann@example.org", "bob@example.org", "cem@example.org", "dora@example.org")
 SIDE = 640
@@ -108,14 +108,20 @@ class SimulatedServer:
         """Nobody asks."""
         raise NotImplementedError
 
+    @contextmanager
     def pull(
-        self, title: str, wanted: Mapping[str, int], take: Callable[[Snapshot], Taken], *, full: bool = False
-    ) -> Taken:
+        self,
+        title: str,
+        wanted: Mapping[str, WantedTask],
+        *,
+        labels: Sequence[str] | None = None,
+        full: bool = False,
+    ) -> Iterator[Snapshot]:
         """All answers to the wanted tasks."""
-        del title
+        del title, labels
         given = {key: found for key, found in self.answers.items() if key[0] in wanted}
-        done = {key: sum(task == key for task, _ in given) for key in wanted}
-        progress = Progress(sum(done.values()), max(sum(wanted.values()), sum(done.values())), 0, len(wanted))
+        needed = sum(task.labelers for task in wanted.values())
+        progress = Progress(len(given), max(needed, len(given)), 0, len(wanted))
         answers = sorted((row for row, _ in given.values()), key=lambda row: str(row["answer_id"]))
         drawn = sorted(
             (row.row() for _, rows in given.values() for row in rows), key=lambda row: row["annotation_id"]
@@ -125,7 +131,7 @@ class SimulatedServer:
             return lambda: iter([rows])
 
         counts = PullCounts(full, len(wanted), 0)
-        return take(Snapshot("http://simulated", progress, counts, pieces(answers), pieces(drawn)))
+        yield Snapshot("http://simulated", progress, counts, pieces(answers), pieces(drawn))
 
 
 @dataclass
@@ -251,7 +257,7 @@ class SimulatedProject:
         """Pull, quality (its metrics) and agreement (its report)."""
         pull.run(
             pull.PullParams(LabelStudioParams(project="simulated"), QaParams(allow_partial=True)),
-            inputs=pull.Inputs(_IMAGES, _PLAN, push.SHOWN),
+            inputs=pull.Inputs(_IMAGES, _PLAN, push.SHOWN, Path("taxonomy.yaml")),
             outputs=pull.Outputs(_PULLED, _ANSWERS),
             ports=pull.Ports(self.server),
         )

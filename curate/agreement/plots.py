@@ -109,8 +109,8 @@ def with_held_back(
 
     Args:
         rows: Of the queue.
-        held_back: Reason by image: "planted_error" (somebody did not look) or "not_joined" (nobody knows what
-            was shown).
+        held_back: Reason by image, in the order of the queue: "unreadable" (what somebody drew is not known),
+            "planted_error" (somebody did not look) or "not_joined" (nobody knows what was shown).
         paths: Upright files by image.
     """
     first: list[tuple[Cell, ...]] = [

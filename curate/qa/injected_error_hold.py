@@ -5,7 +5,8 @@ An answer leaves an error in where it was, or may have been, begun under it and 
 (`error_injection.left_in`). A later answer to the task that does not, by whomever, settles the image; the one
 that left the error in then takes no part in the consensus.
 
-Two people who draw nothing where a suggestion was left out are right: models are wrong too.
+Only answers that could be read, and that somebody gave on the page, settle anything. Two people who draw
+nothing where a suggestion was left out are right: models are wrong too.
 """
 
 from __future__ import annotations
@@ -65,11 +66,7 @@ def find(record: ShownRecord, answers: pa.Table, annotations: pa.Table, *, iou_t
         annotations: Of pull: what people drew.
         iou_threshold: From this IoU on two boxes show the same object, in (0, 1].
     """
-    last = [
-        row
-        for row in answers.to_pylist()
-        if row["outcome"] not in ("draft", "skipped") and not row["superseded"]
-    ]
+    last = [row for row in answers.to_pylist() if row["outcome"] == "submitted" and not row["superseded"]]
     by_task: dict[str, list[dict[str, Any]]] = {}
     for row in last:
         by_task.setdefault(row["task_id"], []).append(row)

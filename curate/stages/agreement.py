@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from curate import schema, tables
 from curate.agreement import figures, plots
 from curate.agreement.accepted import accepted
-from curate.agreement.by_annotator import sort_out
+from curate.agreement.by_annotator import Answers, sort_out
 from curate.agreement.consensus import cluster, consensus
 from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs, Size, compare
@@ -27,7 +27,7 @@ from curate.shown import record
 from curate.stages import plan_lookup
 from curate.stages.plan_lookup import Planned
 
-_PLANTED, _NOT_JOINED = "planted_error", "not_joined"
+_UNREADABLE, _PLANTED, _NOT_JOINED = "unreadable", "planted_error", "not_joined"
 _SEED = 0  # of the resamples: two runs give the same intervals
 
 
@@ -66,8 +66,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     """Compare what annotators drew on the same images, and settle on one set of objects an image.
 
     Images that the plan accepts without a human get their suggestions. Images in which people left an error
-    that was planted to see whether they look get none, nor do images of which nobody knows what was shown:
-    they are listed for another look.
+    that was planted to see whether they look get none, nor do those of which an answer could not be read, or
+    of which nobody knows what was shown: they are listed for another look.
 
     Raises:
         TableError: A table is missing or damaged, or the plan names an image that is not kept.
@@ -97,7 +97,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     tallied = figures.tally(answers, pairs, clusters, resamples=params.bootstrap, seed=_SEED)
     queue = plots.queue(tallied, answers, paths, least_f1=params.disagreement_f1)
     agreed = _under_taxonomy(agreed, annotations)
-    settled = _settled(params, inputs, plan, agreed, held, looked=answers.by_image.keys())
+    settled = _settled(params, inputs, plan, agreed, held, answers=answers)
     queue = plots.with_held_back(queue, settled.held_back, paths)
     tables.write(settled.table, outputs.consensus, schema.ANNOTATIONS)
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
@@ -151,6 +151,7 @@ class _Settled:
         reasons = list(self.held_back.values())
         counts = (
             ("accepted without a human", len(self.unseen)),
+            ("with an unreadable answer, held back", reasons.count(_UNREADABLE)),
             ("with a planted error left in", reasons.count(_PLANTED)),
             ("held back because nobody knows what was shown", reasons.count(_NOT_JOINED)),
         )
@@ -164,14 +165,16 @@ def _settled(
     agreed: pa.Table,
     held: HeldBack,
     *,
-    looked: Collection[str],
+    answers: Answers,
 ) -> _Settled:
     """What people agree on, and accepted suggestions; without images that are held back."""
-    unseen = sorted(plan.accepted - set(looked))
+    unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable)
     made = plan_lookup.suggestions(inputs.suggestions, unseen)
     unknown = held.unknown if params.without_record == "hold_back" else []
-    held_back = {key: _NOT_JOINED for key in unknown if key in plan.tasks}
-    held_back = {**{key: _PLANTED for key in held.left_in if key in plan.tasks}, **held_back}
+    reasons = ((_UNREADABLE, sorted(answers.unreadable)), (_PLANTED, held.left_in), (_NOT_JOINED, unknown))
+    held_back: dict[str, str] = {}
+    for reason, image_ids in reasons:
+        held_back |= {key: reason for key in image_ids if key in plan.tasks and key not in held_back}
     whole = pa.concat_tables([_without(agreed, list(held_back)), accepted(made, plan.tasks)])
     return _Settled(whole, unseen, held_back)
 

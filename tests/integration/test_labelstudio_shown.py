@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from curate.adapters.labelstudio.reader import LabelStudioReader
 
 from curate import schema, tables
 from curate.adapters.labelstudio import accounts, client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.push import index
-from curate.adapters.labelstudio.reader import LabelStudioReader
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.params import LabelStudioParams, QaParams
 from curate.shown import record
@@ -88,7 +88,12 @@ def test_answers_of_two_models_are_told_apart_whatever_stands_in_the_description
     reader.patch(path, {"description": "typed over"}, action="typing")
     pull.run(
         pull.PullParams(LabelStudioParams(project=title), QaParams(allow_partial=True)),
-        inputs=pull.Inputs(Path("data/dedupe/images.parquet"), Path("data/select/plan.parquet"), push.SHOWN),
+        inputs=pull.Inputs(
+            Path("data/dedupe/images.parquet"),
+            Path("data/select/plan.parquet"),
+            push.SHOWN,
+            Path("taxonomy.yaml"),
+        ),
         outputs=pull.Outputs(PULLED, ANSWERS),
         ports=pull.Ports(LabelStudioReader(labelstudio, cache=Path("cache.sqlite"), timeout_s=60)),
     )

@@ -51,7 +51,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "taxonomy": TAXONOMY,
         "images_root": "data/ingest/images",
     },
-    "pull": {"images": IMAGES, "plan": PLAN, "shown": SHOWN},
+    "pull": {"images": IMAGES, "plan": PLAN, "shown": SHOWN, "taxonomy": TAXONOMY},
     "quality": {
         "images": IMAGES,
         "shown": SHOWN,
@@ -137,7 +137,7 @@ def wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     record(monkeypatch, engines, "model_engine")
     labelstudio = importlib.import_module("pipelines.labelstudio")
     record(monkeypatch, labelstudio, "from_settings")
-    record(monkeypatch, labelstudio, "LabelStudioReader")
+    record(monkeypatch, labelstudio, "reader_from_settings")
     monkeypatch.setattr(labelstudio.connection, "resolve", lambda root: f"server of {root}")
 
     def call(name: str, params: Params = PARAMS, **more: Any) -> dict[str, Any]:
@@ -207,9 +207,7 @@ def test_autolabel_loads_its_models_in_the_workers(wired: Any) -> None:
 def test_push_and_pull_talk_to_the_users_server(wired: Any) -> None:
     assert wired("push")["ports"].tool == Made("from_settings", (PARAMS.labelstudio, "server of ."), {})
     reader = wired("pull")["ports"].reader
-    assert (reader.name, reader.args) == ("LabelStudioReader", ("server of .",))
-    assert reader.settings["timeout_s"] == 7.0
-    assert isinstance(reader.settings["cache"], Path)
+    assert (reader.name, reader.args) == ("reader_from_settings", (PARAMS.labelstudio, "server of ."))
 
 
 def test_the_card_says_who_labelled(wired: Any) -> None:
