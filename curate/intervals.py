@@ -82,9 +82,9 @@ def t_interval(
 ) -> tuple[float, float] | None:
     """A t-interval of a figure, whose standard error is the spread of its values in resamples of the images.
 
-    The percentiles of the resamples themselves hold the truth too seldom: of 30 images 89 to 94 times in 100
-    instead of 95, depending on the figure; this one 94 to 97 times (benchmarks/quality.py). So that an interval
-    stays where the figure can be, it is made on a scale of its own:
+    The percentiles of the resamples themselves hold the truth too seldom: of 30 images 83 to 94 times in 100
+    instead of 95, depending on the figure; this one 94 to 97 times. So that an interval stays where the
+    figure can be, it is made on a scale of its own:
 
     - `share`, in [0, 1]: Wilson's interval with Student's quantile, for as many independent trials as would
       have that standard error. Where all images agree, so that no spread can be seen, an image counts once.

@@ -65,7 +65,7 @@ def test_figures_by_hand() -> None:
     assert ann.category_accuracy.n == 10  # images: matches of one image are right or wrong together
     assert bob.f1.value == 0.0
     assert bob.mean_iou.value is None
-    assert bob.category_accuracy == Figure(None, None, None, 0)
+    assert bob.category_accuracy == Figure(None, None, None, 10, "nothing to measure")
     assert (ann.state, bob.state) == ("alert", "alert")
 
 
