@@ -63,10 +63,13 @@ def push(
         AnnotationToolError: Refused, or still not as wanted after some rounds.
     """
     first: Difference | None = None
+    closed: set[int] | None = None
     rounds = 0
     while True:
         try:
-            difference = look(client, project, wanted, removed=removed, departed=departed)
+            there = _looked_at(client, project, departed)
+            closed = closed if closed is not None else {task.number for task in there if task.closed}
+            difference = _compared(client, project, there, wanted, removed, closed)
             if first is None:
                 check(difference.sent, len(difference.sent))
                 first = difference
@@ -89,11 +92,25 @@ def look(
     departed: Mapping[int, str] = _NOBODY_LEFT,
 ) -> Difference:
     """What is to be done; changes nothing."""
-    there = _with_people(client, project, index(client, project), departed)
-    difference = compare(there, wanted, removed=removed, labeler=project.labeler)
+    return _compared(client, project, _looked_at(client, project, departed), wanted, removed, None)
+
+
+def _looked_at(client: Client, project: ProjectRef, departed: Mapping[int, str]) -> list[Existing]:
+    return _with_people(client, project, index(client, project), departed)
+
+
+def _compared(  # noqa: PLR0917 - one call
+    client: Client,
+    project: ProjectRef,
+    there: Sequence[Existing],
+    wanted: Sequence[Wanted],
+    removed: RemovedTasks,
+    closed: Set[int] | None,
+) -> Difference:
+    settings: dict[str, Any] = {"removed": removed, "labeler": project.labeler, "closed_before": closed}
+    difference = compare(there, wanted, **settings)
     if difference.copies or difference.delete:
-        there = _with_drafts(client, project, there)
-        return compare(there, wanted, removed=removed, labeler=project.labeler)
+        return compare(_with_drafts(client, project, there), wanted, **settings)
     return difference
 
 
