@@ -41,8 +41,7 @@ Item = TypeVar("Item")
 _ROUNDS = 5  # of changes without a fault
 _AT_ONCE = 2  # single changes under way: the server works on the next while we read its last answer
 _INDEX_FIELDS = (
-    "id,data,overlap,is_labeled,annotators,avg_lead_time,total_annotations,cancelled_annotations,"
-    "total_predictions"
+    "id,data,overlap,is_labeled,annotators,total_annotations,cancelled_annotations,total_predictions"
 )
 _CLOSED_MARK = "yes"
 _NOBODY_LEFT: Mapping[int, str] = MappingProxyType({})
@@ -117,7 +116,12 @@ def _compared(  # noqa: PLR0917 - one call
 def index(client: Client, project: ProjectRef) -> list[Existing]:
     """All tasks of the project in the order of their numbers, without their content."""
     pages = task_pages.matching(client, project, include=_INDEX_FIELDS)
-    return [_existing(task) for page in pages for task in page]
+    found = [_existing(task) for page in pages for task in page]
+    if not any(task.answers for task in found):
+        return found
+    pages = task_pages.matching(client, project, *task_pages.ANSWERED_UNTIMED, include="id")
+    untimed = {int(task["id"]) for page in pages for task in page}
+    return [replace(task, timed=False) if task.number in untimed else task for task in found]
 
 
 def _with_people(
@@ -163,7 +167,6 @@ def _existing(task: dict[str, Any]) -> Existing:
         data=task["data"],
         overlap=int(task["overlap"]),
         predictions=int(task["total_predictions"]),
-        timed=task["avg_lead_time"] is not None,
         answers=int(task["total_annotations"]) + int(task["cancelled_annotations"]),
         people=frozenset(map(str, task["annotators"])),
         labeled=bool(task["is_labeled"]),

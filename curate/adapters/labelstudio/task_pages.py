@@ -35,6 +35,10 @@ def changed_since(moment: datetime) -> Filter:
 
 
 HAS_DRAFT = where("draft_exists", "equal", "Boolean", value=True)
+ANSWERED_UNTIMED = (  # no page measured how long any of its answers took
+    where("total_annotations", "greater", "Number", 0),
+    where("avg_lead_time", "empty", "Number", value=True),
+)
 
 
 def matching(
