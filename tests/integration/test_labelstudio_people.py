@@ -111,7 +111,7 @@ def test_an_answer_that_is_taken_back_while_push_decides_closes_nothing(
 
         proxy.plan(fault_proxy.then(take_back), when=request_to(f"/api/tasks/{number}/", "PATCH"))
         tool.push_tasks(reference, [replace(draft, overlap=1)])
-        assert proxy.struck == 1
+        assert proxy.struck == 1, [(r.method, r.target[:90]) for r in proxy.seen]
     assert is_offered(labelstudio, BEN, reference)
     _, progress = pulled.rows(labelstudio, reference, [draft])
     assert progress.tasks_done == 0

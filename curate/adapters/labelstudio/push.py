@@ -40,9 +40,7 @@ from curate.progress import track
 Item = TypeVar("Item")
 _ROUNDS = 5  # of changes without a fault
 _AT_ONCE = 2  # single changes under way: the server works on the next while we read its last answer
-_INDEX_FIELDS = (
-    "id,data,overlap,is_labeled,annotators,total_annotations,cancelled_annotations,total_predictions"
-)
+_INDEX_FIELDS = "id,data,overlap,is_labeled,total_annotations,cancelled_annotations,total_predictions"
 _CLOSED_MARK = "yes"
 _NOBODY_LEFT: Mapping[int, str] = MappingProxyType({})
 
@@ -119,9 +117,9 @@ def index(client: Client, project: ProjectRef) -> list[Existing]:
     found = [_existing(task) for page in pages for task in page]
     if not any(task.answers for task in found):
         return found
-    pages = task_pages.matching(client, project, *task_pages.ANSWERED_UNTIMED, include="id")
-    untimed = {int(task["id"]) for page in pages for task in page}
-    return [replace(task, timed=False) if task.number in untimed else task for task in found]
+    pages = task_pages.matching(client, project, *task_pages.ANSWERED_IN_TIME, include="id,annotators")
+    who = {int(task["id"]): frozenset(map(str, task["annotators"])) for page in pages for task in page}
+    return [replace(one, people=who.get(one.number, one.people), timed=one.number in who) for one in found]
 
 
 def _with_people(
@@ -137,7 +135,12 @@ def _with_people(
         task
         for task in tasks
         if task.answers
-        and (task.answers > 1 or not task.timed or keys[task.task_id] > 1 or project.labeler is not None)
+        and (
+            (task.answers, len(task.people)) != (1, 1)
+            or not task.timed
+            or keys[task.task_id] > 1
+            or project.labeler is not None
+        )
     ]
     if not unclear:
         return list(tasks)
@@ -168,7 +171,6 @@ def _existing(task: dict[str, Any]) -> Existing:
         overlap=int(task["overlap"]),
         predictions=int(task["total_predictions"]),
         answers=int(task["total_annotations"]) + int(task["cancelled_annotations"]),
-        people=frozenset(map(str, task["annotators"])),
         labeled=bool(task["is_labeled"]),
     )
 

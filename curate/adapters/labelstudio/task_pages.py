@@ -35,9 +35,12 @@ def changed_since(moment: datetime) -> Filter:
 
 
 HAS_DRAFT = where("draft_exists", "equal", "Boolean", value=True)
-ANSWERED_UNTIMED = (  # no page measured how long any of its answers took
-    where("total_annotations", "greater", "Number", 0),
-    where("avg_lead_time", "empty", "Number", value=True),
+
+
+# Answered on a page that measured the time, by whom: the server tells it only of tasks filtered by it.
+ANSWERED_IN_TIME = (
+    where("annotators", "not_contains", "List", 0),  # nobody has that number
+    where("avg_lead_time", "greater", "Number", -1),
 )
 
 
