@@ -23,9 +23,9 @@ from scipy.sparse import coo_array
 
 from curate.geometry.groups import match_groups
 from curate.intervals import Figure, Sums
-from curate.qa import estimates
-from curate.qa.answers import Drawn, Flags, Looks
-from curate.qa.estimates import Resampling
+from curate.qa import bootstrap_figures
+from curate.qa.bootstrap_figures import Resampling
+from curate.qa.joined_answers import Drawn, Flags, Looks
 
 Values = NDArray[np.float64]
 SUGGESTED, CONTROL = 0, 1
@@ -82,8 +82,8 @@ def saved(
     both = np.intersect1d(person[control], person[~control])
     rows = np.isin(person, both)
     few = min(len(np.unique(image[rows & control])), len(np.unique(image[rows & ~control])))
-    if few < estimates.LEAST_IMAGES:
-        why = f"an arm has {few} images by labelers of both arms: {estimates.LEAST_IMAGES} are needed"
+    if few < bootstrap_figures.LEAST_IMAGES:
+        why = f"an arm has {few} images by labelers of both arms: {bootstrap_figures.LEAST_IMAGES} are needed"
         none = Figure(None, None, None, few, why)
         return Saved(none, none, (none, none), len(both))
     arm = control[rows].astype(np.int64)
@@ -93,7 +93,7 @@ def saved(
     columns = ((labeler * 2 + arm) * _SUMS)[:, None] + np.arange(_SUMS)
     rows_of = np.repeat(np.arange(len(t)), _SUMS)
     cells = coo_array((values.ravel(), (rows_of, columns.ravel())), shape=(len(t), len(both) * 2 * _SUMS))
-    sums = estimates.resampled(cells, image[rows], how, strata=arm)
+    sums = bootstrap_figures.resampled(cells, image[rows], how, strata=arm)
 
     def figure(pick: int) -> Figure:
         return sums.figure(lambda drawn: _adjusted(drawn, len(both))[pick], scale="positive", images=few)
@@ -166,8 +166,8 @@ def between_labelers(
 
     image = looks.image[first]
     return (
-        estimates.f1(count(pair[same]), count(a.objects.group) + count(b.objects.group), image, how),
-        estimates.ratio(count(pair, found.iou), count(pair), image, how),
+        bootstrap_figures.f1(count(pair[same]), count(a.objects.group) + count(b.objects.group), image, how),
+        bootstrap_figures.ratio(count(pair, found.iou), count(pair), image, how),
     )
 
 

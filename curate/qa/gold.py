@@ -22,9 +22,9 @@ from scipy.special import stdtrit
 
 from curate.geometry.groups import match_groups
 from curate.intervals import Figure
-from curate.qa import estimates
-from curate.qa.answers import Drawn, Looks
-from curate.qa.estimates import Resampling
+from curate.qa import bootstrap_figures
+from curate.qa.bootstrap_figures import Resampling
+from curate.qa.joined_answers import Drawn, Looks
 
 Values = NDArray[np.float64]
 _LEVEL = 0.95
@@ -134,9 +134,11 @@ def figures(
     """
     objects = scores.drawn[rows] + scores.known[rows]
     return {
-        "f1": estimates.f1(scores.same[rows], objects, image[rows], how),
-        "mean_iou": estimates.ratio(scores.iou[rows], scores.matched[rows], image[rows], how),
-        "category_accuracy": estimates.ratio(scores.same[rows], scores.matched[rows], image[rows], how),
+        "f1": bootstrap_figures.f1(scores.same[rows], objects, image[rows], how),
+        "mean_iou": bootstrap_figures.ratio(scores.iou[rows], scores.matched[rows], image[rows], how),
+        "category_accuracy": bootstrap_figures.ratio(
+            scores.same[rows], scores.matched[rows], image[rows], how
+        ),
     }
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from curate.intervals import Figure
 from curate.qa import error_injection
-from curate.qa.edits import CategoryEdits
-from curate.qa.measuring import ARMS, Measured
+from curate.qa.quality_figures import ARMS, Measured
+from curate.qa.suggestion_edits import CategoryEdits
 
 _DIGITS = 6  # what lies beyond is arithmetic
 _FATES = ("accepted", "edited", "rejected")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from curate.intervals import Figure
-from curate.qa import answers, estimates, gold
-from curate.qa.estimates import Resampling
+from curate.qa import bootstrap_figures, gold, joined_answers
+from curate.qa.bootstrap_figures import Resampling
 from tests import builders
 from tests.qa import answering
 from tests.qa.answering import BOX, PEOPLE
@@ -18,7 +18,7 @@ OTHER = (100.0, 20.0, 150.0, 90.0)
 
 def scored(
     names: list[str], drawn: list[builders.Annotation], known: list[builders.Annotation]
-) -> tuple[answers.Looks, gold.Scores]:
+) -> tuple[joined_answers.Looks, gold.Scores]:
     plan = answering.plans(*(answering.plan(name, reason="gold") for name in names))
     given = answering.answers(
         *(
@@ -29,11 +29,11 @@ def scored(
     )
     looked = answering.collect(plan, given, known=names)
     tables = answering.annotations(*drawn), answering.annotations(*known)
-    categories = answers.category_names(*tables)
+    categories = joined_answers.category_names(*tables)
     return looked, gold.score(
         len(looked),
-        answers.drawn(looked, tables[0], categories),
-        answers.on_images(looked, tables[1], categories),
+        joined_answers.drawn(looked, tables[0], categories),
+        joined_answers.on_images(looked, tables[1], categories),
         iou_threshold=0.5,
     )
 
@@ -71,7 +71,7 @@ def test_figures_by_hand() -> None:
 
 def test_few_images_give_a_reason_and_no_figure() -> None:
     for labeler in by_hand(9):
-        assert labeler.f1 == Figure(None, None, None, 9, estimates.TOO_FEW)
+        assert labeler.f1 == Figure(None, None, None, 9, bootstrap_figures.TOO_FEW)
         assert labeler.state == "too few"
 
 
@@ -111,7 +111,9 @@ def test_a_labeler_at_the_level_is_seldom_named_and_a_bad_one_mostly_is() -> Non
             rng = np.random.default_rng([trial, round(10 * truth)])
             objects = rng.integers(1, 4, size=30)
             same = rng.binomial(objects, truth)
-            f1 = estimates.f1(same.astype(float), 2.0 * objects, np.arange(30), Resampling(300, seed=trial))
+            f1 = bootstrap_figures.f1(
+                same.astype(float), 2.0 * objects, np.arange(30), Resampling(300, seed=trial)
+            )
             named[truth] += gold.state(f1, level=0.8, least=10) == "alert"
     assert named[0.8] / 150 <= 0.06
     assert named[0.6] / 150 >= 0.75

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from curate.geometry.groups import paired_iou
 from curate.geometry.masks import rle_iou
 from curate.intervals import Figure, wilson
-from curate.qa import estimates
-from curate.qa.answers import Drawn, Flags, Looks
-from curate.qa.estimates import Resampling
+from curate.qa import bootstrap_figures
+from curate.qa.bootstrap_figures import Resampling
+from curate.qa.joined_answers import Drawn, Flags, Looks
 
 Values = NDArray[np.float64]
 FATES = ("accepted", "edited", "rejected")
@@ -128,17 +128,17 @@ def _figures(
     image = looks.image[edits.look[rows]]
     parts = [edits.fate[rows] == fate for fate in range(len(FATES))] + [edits.renamed[rows]]
     columns = np.stack([*parts, np.ones(int(rows.sum()))], axis=1).astype(np.float64)
-    sums = estimates.resampled(columns, image, how)
+    sums = bootstrap_figures.resampled(columns, image, how)
 
     def share(column: int) -> Figure:
-        if sums.images >= estimates.LEAST_IMAGES:
+        if sums.images >= bootstrap_figures.LEAST_IMAGES:
             return sums.figure(lambda drawn: drawn[..., column] / drawn[..., -1], scale="share")
         return wilson(int(columns[:, column].sum()), len(columns))
 
     def mean(values: Values) -> Figure:
         known = rows & ~np.isnan(values)
         ones = np.ones(int(known.sum()))
-        return estimates.ratio(values[known], ones, looks.image[edits.look[known]], how)
+        return bootstrap_figures.ratio(values[known], ones, looks.image[edits.look[known]], how)
 
     return CategoryEdits(
         category=name,
