@@ -102,12 +102,15 @@ def queue(
     return rows
 
 
-def with_planted(
-    rows: Sequence[tuple[Cell, ...]], left_in: Sequence[str], paths: Mapping[str, str]
+def put_first(
+    rows: Sequence[tuple[Cell, ...]], image_ids: Sequence[str], paths: Mapping[str, str], *, reason: str
 ) -> list[tuple[Cell, ...]]:
-    """The queue with images of reason "planted_error" first: somebody did not look."""
-    first: list[tuple[Cell, ...]] = [(key, paths[key], "planted_error", None, None) for key in left_in]
-    return [*first, *(cells for cells in rows if cells[0] not in set(left_in))]
+    """The queue with some images first, for another reason.
+
+    Reasons: "planted_error" (somebody did not look), "unreadable" (what somebody drew is not known).
+    """
+    first: list[tuple[Cell, ...]] = [(key, paths[key], reason, None, None) for key in image_ids]
+    return [*first, *(cells for cells in rows if cells[0] not in set(image_ids))]
 
 
 def rounded(value: float | None) -> float | None:

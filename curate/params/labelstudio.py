@@ -26,6 +26,11 @@ class LabelStudioParams(Section):
     removed: Literal["close", "delete", "keep"] = Field(
         "close", description="tasks of images that left the plan; close = nobody is offered them, work stays"
     )
+    moved_box: Literal["drop_mask", "queue"] = Field(
+        "drop_mask",
+        description="a suggested mask that stayed where it was when its box was moved away: drop_mask = the "
+        "box is taken without it; queue = the answer is held back and stands in the queue",
+    )
     batch_size: int = Field(
         250, ge=1, le=5000, description="tasks an import request, which has 20 MB at most"
     )

@@ -53,7 +53,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     """Compare what annotators drew on the same images, and settle on one set of objects an image.
 
     Images that the plan accepts without a human get their suggestions. Images in which people left an error
-    that was planted to see whether they look get none: they are listed for another look.
+    that was planted to see whether they look get none, nor do those of which an answer could not be read:
+    they are listed for another look.
 
     Raises:
         TableError: A table is missing or damaged, or the plan names an image that is not kept.
@@ -78,8 +79,10 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     queue = plots.queue(tallied, answers, paths, least_f1=params.disagreement_f1)
     agreed = _under_taxonomy(agreed, annotations)
     lookers = {image_id: len(people) for image_id, people in answers.by_image.items()}
-    settled = _settled(params, inputs, plan, agreed, lookers=lookers, sizes=sizes)
-    queue = plots.with_planted(queue, settled.left_in, paths)
+    unreadable = sorted(answers.unreadable)
+    settled = _settled(params, inputs, plan, agreed, lookers=lookers, sizes=sizes, unreadable=unreadable)
+    queue = plots.put_first(queue, settled.left_in, paths, reason="planted_error")
+    queue = plots.put_first(queue, settled.unreadable, paths, reason="unreadable")
     tables.write(settled.table, outputs.consensus, schema.ANNOTATIONS)
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
     plots.write_csv(outputs.queue, plots.QUEUE, queue)
@@ -121,17 +124,19 @@ def _kept_images(path: Path, tasks: Mapping[str, str], plan: Path) -> tuple[dict
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """The consensus as it is written; images without a human, and those with a planted error left in."""
+    """The consensus as it is written; images without a human, and those that are held back."""
 
     table: pa.Table
     unseen: list[str]
     left_in: list[str]
+    unreadable: list[str]
 
     def counts(self) -> tuple[tuple[str, int], ...]:
         """For the closing line, where there are any."""
         counts = (
             ("accepted without a human", len(self.unseen)),
             ("with a planted error left in", len(self.left_in)),
+            ("with an unreadable answer, held back", len(self.unreadable)),
         )
         return tuple(entry for entry in counts if entry[1])
 
@@ -144,8 +149,9 @@ def _settled(
     *,
     lookers: Mapping[str, int],
     sizes: Mapping[str, Size],
+    unreadable: list[str],
 ) -> _Settled:
-    """What people agree on, and accepted suggestions; without images in which an error was left in."""
+    """What people agree on, and accepted suggestions; without images that are held back."""
     unseen = sorted(plan.accepted - lookers.keys())
     made = plan_lookup.suggestions(inputs.suggestions, [*unseen, *plan.seeded])
     left_in = plan_lookup.errors_left_in(
@@ -157,8 +163,10 @@ def _settled(
         names=[category.name for category in taxonomy.load(inputs.taxonomy)],
         iou_threshold=params.iou_threshold,
     )
-    whole = pa.concat_tables([_without(agreed, left_in), accepted(_only(made, unseen), plan.tasks)])
-    return _Settled(whole, unseen, left_in)
+    kept = _without(agreed, [*left_in, *unreadable])
+    unseen = sorted(set(unseen) - set(unreadable))
+    whole = pa.concat_tables([kept, accepted(_only(made, unseen), plan.tasks)])
+    return _Settled(whole, unseen, left_in, unreadable)
 
 
 def _only(rows: pa.Table, image_ids: Sequence[str]) -> pa.Table:

@@ -38,7 +38,7 @@ class AnswerJoin:
     def answer(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """A row of `answers` with what it was begun under."""
         begun = self._begun(row)
-        last = row["outcome"] != "draft" and not row["superseded"]
+        last = row["outcome"] not in {"draft", "unattended"} and not row["superseded"]
         if begun.why is not None and last:
             self.not_joined[begun.why] += 1
         return {

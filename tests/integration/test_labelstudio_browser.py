@@ -110,7 +110,7 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
         page.click("button:has-text('Submit')")
     assert submitted.value.status == 201
 
-    read, progress = pulled.rows(labelstudio, reference, {key: 1})
+    read, progress = pulled.rows(labelstudio, reference, drafts)
     assert progress.tasks_done == 1
     content = {row.parent_id: (row.category, row.bbox_xyxy, row.rle) for row in read}
     assert content == {row.annotation_id: (row.category, row.bbox_xyxy, row.rle) for row in suggested}

@@ -69,10 +69,10 @@ def test_who_answered_twice_leaves_the_task_to_somebody_else(
     counts = tool.push_tasks(reference, [draft])
     assert counts.overlap_changed + counts.recounted == 1
     assert is_offered(labelstudio, BEN, reference)
-    _, progress = pulled.rows(labelstudio, reference, {draft.task_id: 2})
+    _, progress = pulled.rows(labelstudio, reference, [draft])
     assert (progress.slots_done, progress.tasks_done) == (1, 0)
     answer(labelstudio, BEN, number)
-    _, progress = pulled.rows(labelstudio, reference, {draft.task_id: 2})
+    _, progress = pulled.rows(labelstudio, reference, [draft])
     assert progress.tasks_done == 1
     tool.push_tasks(reference, [draft])
     assert one_task(reader, reference).labeled
@@ -113,7 +113,7 @@ def test_an_answer_that_is_taken_back_while_push_decides_closes_nothing(
         tool.push_tasks(reference, [replace(draft, overlap=1)])
         assert proxy.struck == 1
     assert is_offered(labelstudio, BEN, reference)
-    _, progress = pulled.rows(labelstudio, reference, {draft.task_id: 1})
+    _, progress = pulled.rows(labelstudio, reference, [draft])
     assert progress.tasks_done == 0
 
 

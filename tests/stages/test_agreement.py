@@ -336,3 +336,22 @@ def test_a_planted_error_that_nobody_has_seen_yet_is_no_finding() -> None:
     counts = dict(run().counts)
     assert "with a planted error left in" not in counts
     assert counts["without answer"] == 5
+
+
+def test_an_image_with_an_unreadable_answer_is_held_back_and_first_in_the_queue(
+    project: builders.SmallProject,
+) -> None:
+    """What one labeler drew is not known: that is no "nothing there", whatever the other says."""
+    rows = project.annotations["pull"]
+    whose = rows[0].annotator_id
+    kept = [row for row in rows if row.image_id != image_id("four") or row.annotator_id != whose]
+    (old,) = [row for row in rows if row.image_id == image_id("four") and row.annotator_id == whose]
+    only([*kept, replace(old, outcome="unreadable")])
+    report = run()
+    assert dict(report.counts)["with an unreadable answer, held back"] == 1
+    assert dict(report.counts)["seen by several"] == 5
+    queue = read_csv(OUTPUTS.queue)
+    assert (queue[0]["image_id"], queue[0]["reason"]) == (image_id("four"), "unreadable")
+    released = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).column("image_id").to_pylist()
+    assert image_id("four") not in released
+    assert image_id("five") in released

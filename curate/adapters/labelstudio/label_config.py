@@ -74,6 +74,22 @@ def category_names(config: str) -> tuple[str, ...]:
     return tuple(str(label.get("value")) for label in control.iter("Label"))
 
 
+def labels(config: str) -> dict[str, tuple[str, ...]]:
+    """The labels of each control that people draw with.
+
+    Raises:
+        AnnotationToolError: The configuration is not one of ours.
+    """
+    category_names(config)
+    view = ET.fromstring(config)  # noqa: S314 - from the server that we were told to trust
+    controls = {name: view.find(f".//{tag}[@name='{name}']") for _, tag, name, _ in _CONTROLS}
+    return {
+        name: tuple(str(label.get("value")) for label in control.iter("Label"))
+        for name, control in controls.items()
+        if control is not None
+    }
+
+
 def labels_by_control(
     categories: Sequence[Category], choices: Sequence[ImageChoice]
 ) -> dict[str, frozenset[str]]:

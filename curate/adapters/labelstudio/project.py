@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from curate.adapters.labelstudio import guideline, label_config, retry
+from curate.adapters.labelstudio import guideline, label_config
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.image_storage import Storage
 from curate.adapters.labelstudio.label_config import category_names
@@ -116,7 +116,7 @@ def ensure(client: Client, spec: ProjectSpec, storage: Storage) -> ProjectRef:
         AnnotationToolError: A category or control that people used would vanish, or the server does not serve
             the images.
     """
-    return retry.until_done(lambda: _ensure(client, spec, storage))
+    return client.changes.until_done(lambda: _ensure(client, spec, storage))
 
 
 def _ensure(client: Client, spec: ProjectSpec, storage: Storage) -> ProjectRef:

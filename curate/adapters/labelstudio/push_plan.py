@@ -38,6 +38,7 @@ class Existing:
         answers: Submitted and skipped work of people.
         people: Who gave those answers: who answered twice is one.
         labeled: The server takes it to be done, and offers it to nobody.
+        timed: A page measured the time of some answer.
         drafted: Somebody began and has not submitted; only known where it matters.
     """
 
@@ -49,6 +50,7 @@ class Existing:
     answers: int
     people: frozenset[str] = frozenset()
     labeled: bool = False
+    timed: bool = True
     drafted: bool = False
 
     @property
