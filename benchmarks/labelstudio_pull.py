@@ -28,9 +28,9 @@ from curate.adapters.labelstudio import encode_regions, label_config
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.pull import OVERLAP
-from curate.adapters.labelstudio.reader import LabelStudioReader
+from curate.adapters.labelstudio.tool import LabelStudioReader
 from curate.ports import TaskDraft
-from curate.ports.pulled import PullCounts, Snapshot
+from curate.ports.pulled import PullCounts, WantedTask
 
 NAME = "labelstudio_pull"
 COMMAND = "python -m benchmarks.labelstudio_pull"
@@ -55,7 +55,7 @@ def measure() -> None:
         tasks = project.drafts(root)
         client = Client(connection, timeout_s=600)
         number = _fill(root, connection, client, tasks)
-        wanted = {task.task_id: 1 for task in tasks}
+        wanted = {task.task_id: WantedTask(task.image_id, task.width, task.height, 1) for task in tasks}
         reader = LabelStudioReader(connection, cache=Path(folder) / "cache.sqlite")
 
         def pull() -> PullCounts:
@@ -87,10 +87,9 @@ def measure() -> None:
     result.save(NAME, content, command=COMMAND, targets=targets)
 
 
-def take_tables(reader: LabelStudioReader, wanted: Mapping[str, int], folder: Path) -> PullCounts:
+def take_tables(reader: LabelStudioReader, wanted: Mapping[str, WantedTask], folder: Path) -> PullCounts:
     """Pull, and write both tables as the stage does."""
-
-    def take(snapshot: Snapshot) -> PullCounts:
+    with reader.pull(TITLE, wanted) as snapshot:
         for name, kind, pieces in (
             ("annotations", schema.ANNOTATIONS, snapshot.annotations),
             ("answers", schema.ANSWERS, snapshot.answers),
@@ -99,8 +98,6 @@ def take_tables(reader: LabelStudioReader, wanted: Mapping[str, int], folder: Pa
                 for piece in pieces():
                     writer.write(pa.Table.from_pylist(list(piece), schema=kind.arrow))
         return snapshot.counts
-
-    return reader.pull(TITLE, wanted, take)
 
 
 def _timed(case: str, act: Callable[[], Any], **expected: int) -> dict[str, Any]:
@@ -123,7 +120,7 @@ def _fill(root: Path, connection: Connection, client: Client, tasks: list[TaskDr
         for task in tasks[start : start + BATCH]:
             regions = encode_regions.encode_task(task, names)
             data = {
-                "image": "x", "task_id": task.task_id, "image_id": task.image_id,
+                "image": task.image_id, "task_id": task.task_id, "image_id": task.image_id,
                 "width": task.width, "height": task.height,
             }  # fmt: skip
             body.append(
@@ -175,7 +172,8 @@ def _simulated() -> Iterator[str]:
     ]
 
     def task(number: int) -> str:
-        data = {"task_id": f"{number:024d}", "image_id": f"{number:064d}", "width": project.WIDTH}
+        image = f"{number:064d}"
+        data = {"task_id": f"{number:024d}", "image": image, "image_id": image, "width": project.WIDTH}
         answer = (
             f'{{"id":{number},"result":{contents[number % 100]},"completed_by":1,"was_cancelled":false,'
             f'"created_at":"{TIME}","updated_at":"{TIME}","lead_time":9.0}}'
@@ -220,7 +218,8 @@ def _simulated() -> Iterator[str]:
 
 def _pull_from(url: str, folder: Path) -> None:
     """What the process of `_memory` does."""
-    wanted = {f"{number:024d}": 1 for number in range(1, SIMULATED + 1)}
+    size = project.WIDTH, project.HEIGHT
+    wanted = {f"{number:024d}": WantedTask(f"{number:064d}", *size, 1) for number in range(1, SIMULATED + 1)}
     reader = LabelStudioReader(Connection(url, "0" * 40, "a benchmark"), cache=folder / "cache.sqlite")
     began = time.perf_counter()
     take_tables(reader, wanted, folder)

@@ -22,7 +22,7 @@ BoolArray = NDArray[np.bool_]
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in upright pixels
 
 Origin = Literal["model", "human", "consensus", "gold"]
-Outcome = Literal["object", "empty", "skipped", "rejected", "failed"]
+Outcome = Literal["object", "empty", "skipped", "unreadable", "rejected", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class ImageRecord:
 class Annotation:
     """One object that a model, a person or the consensus sees in an image; a row of `annotations`.
 
-    An annotator who looked and found nothing has one row with outcome "empty" and no box. A model's box that
+    An annotator who looked and found nothing has one row with outcome "empty" and no box; one whose answer
+    cannot be read has one of outcome "unreadable", which says nothing about the image. A model's box that
     is no suggestion has a row with outcome "rejected" where rejects are kept. An image that a model could not
     look at has one row with outcome "failed" and no box.
     """

@@ -78,7 +78,7 @@ ANNOTATIONS = TableSchema(
         ("image_id", _TEXT, False),
         ("origin", _TEXT, False),  # model | human | consensus | gold
         ("annotator_id", _TEXT, True),
-        ("category", _TEXT, True),  # null only with outcome "empty", "skipped" or "failed"
+        ("category", _TEXT, True),  # null only where there is no object
         ("bbox_xyxy", BOX, True),  # upright pixels
         ("rle", _TEXT, True),  # COCO compressed counts; null = box only
         ("polygon", _TEXT, True),  # as drawn: JSON list of rings [x1, y1, x2, y2, ...], upright pixels
@@ -90,7 +90,11 @@ ANNOTATIONS = TableSchema(
         ("lead_time_s", _FLOAT, True),
         ("created_at", _TEXT, True),  # from the server, ISO 8601 UTC
         ("updated_at", _TEXT, True),  # from the server, ISO 8601 UTC
-        ("outcome", _TEXT, False),  # object | empty (looked, nothing there) | skipped | rejected | failed
+        (
+            "outcome",
+            _TEXT,
+            False,
+        ),  # object | empty (nothing there) | skipped | unreadable | rejected | failed
         ("reject_reason", _TEXT, True),  # why a box is no suggestion, or an image was not looked at
         ("taxonomy_digest", _TEXT, True),  # of the taxonomy that the row was made with; null = not known
         ("guideline_digest", _TEXT, True),  # of the guideline that the labeler was shown; null = not known
@@ -124,7 +128,7 @@ ANSWERS = TableSchema(
         ("task_id", _TEXT, False),
         ("image_id", _TEXT, False),
         ("annotator_id", _TEXT, False),
-        ("outcome", _TEXT, False),  # submitted | skipped | draft
+        ("outcome", _TEXT, False),  # submitted | skipped | unreadable | unattended (no page) | draft
         ("superseded", pa.bool_(), False),  # the same labeler answered the task again later
         ("objects", _INT, False),  # rows of outcome "object" in annotations
         ("created_at", _TEXT, True),  # from the server, ISO 8601 UTC
@@ -133,7 +137,11 @@ ANSWERS = TableSchema(
         ("model_version", _TEXT, True),  # of the pre-annotation that the answer began from
         ("choices", pa.map_(_TEXT, pa.list_(_TEXT)), False),  # image-level answers by control
         ("comment", _TEXT, True),  # comments and the reason of a skip, where the server has them
-        ("raw", _TEXT, True),  # JSON list of regions that no rule of the codec reads; null = none
+        (
+            "raw",
+            _TEXT,
+            True,
+        ),  # JSON list of regions that no rule reads, or of all; null = none
         ("taxonomy_digest", _TEXT, True),
         ("guideline_digest", _TEXT, True),
         ("shown_id", _TEXT, True),  # the row of `shown` that the answer was begun under; null = not known

@@ -36,7 +36,7 @@ from curate.adapters.labelstudio import (
     decode_regions,
     encode_regions,
     project,
-    push,
+    task_pages,
 )
 from curate.errors import AnnotationToolError, CurateError, InputError, ParamsError
 from curate.geometry import masks
@@ -46,7 +46,6 @@ from curate.records import derived_id
 from demo import simulated_annotator
 
 THREADS = 4  # more only wait for SQLite's one writer
-_PAGE = 200
 _ROUNDS, _PAUSE_S = 5, 1.0
 _FIELDS = "id,data,overlap,annotations,completed_by,predictions,result"
 
@@ -179,9 +178,8 @@ def owed(administrator: client.Client, reference: ProjectRef, emails: Sequence[s
     users = administrator.get("/api/users/", action="reading the names of the labelers")
     numbers = {str(user["email"]): user["id"] for user in users}
     jobs = []
-    for task in push.pages(
-        administrator, reference, action="reading the tasks", page_size=_PAGE, fields="all", include=_FIELDS
-    ):
+    pages = task_pages.matching(administrator, reference, include=_FIELDS, content=True)
+    for task in (task for page in pages for task in page):
         if task["overlap"] > len(emails):
             raise AnnotationToolError(
                 f"a task wants {task['overlap']} labelers: start with --labelers {task['overlap']}"

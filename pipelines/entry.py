@@ -12,7 +12,12 @@ from curate import tables
 from curate.errors import CurateError
 from curate.params import Params
 from curate.records import StageReport
-from pipelines import headline
+from pipelines import headline, parent
+
+_INTERRUPTED = (
+    "interrupted: run `dvc repro` again (should DVC say that a file is corrupted, "
+    "`curate params check` names the remedy)"
+)
 
 
 def run(
@@ -21,14 +26,15 @@ def run(
     """Run a stage as a program.
 
     Prints the stage's line of counts, writes metrics/<stage>.json, and its headline for `dvc metrics show`.
-    A `CurateError` becomes one line on stderr and exit code 1; an interrupt exit code 130; anything else
-    keeps its traceback.
+    A `CurateError` becomes one line on stderr and exit code 1; an interrupt one line and exit code 130;
+    anything else keeps its traceback. Under DVC the stage ends when DVC does.
 
     Args:
         name: The stage's name in dvc.yaml; stands before an error's line.
         stage: Wires the adapters and calls the stage.
         params_path: The user's parameters.
     """
+    parent.end_with_dvc(name)
     try:
         report = stage(params_file.load(params_path))
         metrics = _metrics(report)
@@ -38,6 +44,7 @@ def run(
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except KeyboardInterrupt:
+        print(f"{name}: {_INTERRUPTED}", file=sys.stderr)  # noqa: T201
         sys.exit(130)
     print(report.line())  # noqa: T201
 

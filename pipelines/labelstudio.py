@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from curate.adapters.labelstudio import connection
-from curate.adapters.labelstudio.reader import CACHE, LabelStudioReader
-from curate.adapters.labelstudio.tool import from_settings
+from curate.adapters.labelstudio.tool import from_settings, reader_from_settings
 from curate.params import LabelStudioParams
 from curate.ports import AnnotationTool
 from curate.ports.pulled import AnnotationReader
@@ -19,4 +18,4 @@ def annotation_tool(settings: LabelStudioParams) -> AnnotationTool:
 
 def annotation_reader(settings: LabelStudioParams) -> AnnotationReader:
     """The same server, for reading what people did."""
-    return LabelStudioReader(connection.resolve(Path()), cache=CACHE, timeout_s=settings.timeout_s)
+    return reader_from_settings(settings, connection.resolve(Path()))

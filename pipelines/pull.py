@@ -19,6 +19,7 @@ def main(params: Params) -> StageReport:
             images=Path("data/dedupe/images.parquet"),
             plan=Path("data/select/plan.parquet"),
             shown=Path("data/push/shown"),
+            taxonomy=params.autolabel.taxonomy,
         ),
         outputs=pull.Outputs(
             table=Path("data/pull/annotations.parquet"), answers=Path("data/pull/answers.parquet")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from curate.errors import AnnotationToolError
 from curate.ports import Progress
-from curate.ports.pulled import PullCounts, Snapshot
+from curate.ports.pulled import PullCounts, Snapshot, WantedTask
 from curate.records import Annotation, derived_id
-
-Taken = TypeVar("Taken")
 
 
 @dataclass
@@ -23,6 +22,8 @@ class FakeAnnotationReader:
     others: list[dict[str, Any]] = field(default_factory=list)  # more rows of `answers`: drafts, old ones
     raw: dict[str, int] = field(default_factory=dict)
     model_version: str | None = None
+    counted: dict[str, Any] = field(default_factory=dict)  # more of `PullCounts`
+    labels: Sequence[str] | None = None  # asked for by the last pull
 
     def answer(self, person: str, *rows: Annotation) -> None:
         """A person submits the rows of one task."""
@@ -30,29 +31,36 @@ class FakeAnnotationReader:
         assert task_id is not None
         self.answers[(task_id, person)] = rows
 
+    @contextmanager
     def pull(
-        self, title: str, wanted: Mapping[str, int], take: Callable[[Snapshot], Taken], *, full: bool = False
-    ) -> Taken:
+        self,
+        title: str,
+        wanted: Mapping[str, WantedTask],
+        *,
+        labels: Sequence[str] | None = None,
+        full: bool = False,
+    ) -> Iterator[Snapshot]:
         if title != self.title:
             raise AnnotationToolError(f"the fake has no project {title!r}")
+        self.labels = labels
         people = {key: sum(task == key for task, _ in self.answers) for key in wanted}
-        done = {key: min(people[key], number) for key, number in wanted.items()}
-        finished = sum(done[key] == number for key, number in wanted.items())
-        progress = Progress(sum(done.values()), sum(wanted.values()), finished, len(wanted))
+        done = {key: min(people[key], task.labelers) for key, task in wanted.items()}
+        finished = sum(done[key] == task.labelers for key, task in wanted.items())
+        needed = sum(task.labelers for task in wanted.values())
+        progress = Progress(sum(done.values()), needed, finished, len(wanted))
         given = [row for (task, _), rows in self.answers.items() if task in wanted for row in rows]
         answers = [
             answer_row(*rows, model_version=self.model_version)
             for (task, _), rows in self.answers.items()
             if task in wanted
         ]
-        return take(
-            Snapshot(
-                "http://fake/projects/1/data",
-                progress,
-                PullCounts(full, len(wanted), 0, self.raw),
-                _pieces([*answers, *self.others], "answer_id"),
-                _pieces([row.row() for row in given], "annotation_id"),
-            )
+        counts = PullCounts(full, len(wanted), 0, **{"raw_regions": self.raw, **self.counted})
+        yield Snapshot(
+            "http://fake/projects/1/data",
+            progress,
+            counts,
+            _pieces([*answers, *self.others], "answer_id"),
+            _pieces([row.row() for row in given], "annotation_id"),
         )
 
 
@@ -64,7 +72,7 @@ def answer_row(*rows: Annotation, outcome: str = "submitted", **changes: Any) ->
         "task_id": first.task_id,
         "image_id": first.image_id,
         "annotator_id": first.annotator_id,
-        "outcome": "skipped" if first.outcome == "skipped" else outcome,
+        "outcome": first.outcome if first.outcome in {"skipped", "unreadable"} else outcome,
         "superseded": False,
         "objects": sum(row.outcome == "object" for row in rows),
         "created_at": first.created_at,

@@ -32,6 +32,7 @@ class Answers:
             array is an annotator who found nothing. Images and annotators are in sorted order.
         skipped: For each image that somebody skipped, how many did so.
         outside_plan: Rows left out because their image is not in the plan.
+        unreadable: Images of which somebody's answer could not be read: that person's look says nothing.
     """
 
     annotation_ids: list[str]
@@ -42,6 +43,7 @@ class Answers:
     by_image: Mapping[str, Mapping[str, Indices]]
     skipped: Mapping[str, int]
     outside_plan: int
+    unreadable: frozenset[str] = frozenset()
 
     def overlapped(self) -> list[str]:
         """Images that at least two annotators looked at, sorted."""
@@ -69,7 +71,8 @@ def sort_out(annotations: pa.Table, *, planned: Set[str]) -> Answers:
     boxes = box_column(annotations)
     if None in people:
         raise TableError(f"annotation {ids[people.index(None)]} names no annotator: run the stage pull again")
-    rows = [row for row, image_id in enumerate(image_ids) if image_id in planned]
+    planned_rows = [row for row, image_id in enumerate(image_ids) if image_id in planned]
+    rows = [row for row in planned_rows if outcomes[row] != "unreadable"]
     objects = [row for row in rows if outcomes[row] == "object"]
     for row in objects:
         if categories[row] is None or np.isnan(boxes[row]).any():
@@ -86,7 +89,8 @@ def sort_out(annotations: pa.Table, *, planned: Set[str]) -> Answers:
         parents=[parents[row] for row in objects],
         by_image=by_image,
         skipped=skipped,
-        outside_plan=len(ids) - len(rows),
+        outside_plan=len(ids) - len(planned_rows),
+        unreadable=frozenset(image_ids[row] for row in planned_rows if outcomes[row] == "unreadable"),
     )
 
 

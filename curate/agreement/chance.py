@@ -29,6 +29,10 @@ def cohen_kappa(confusion: ArrayLike, *, weights: ArrayLike | None = None) -> fl
 
     Source:
         Cohen, A coefficient of agreement for nominal scales (1960); with weights: Weighted kappa (1968).
+
+    Examples:
+        >>> round(cohen_kappa([[88, 14, 18], [10, 40, 10], [2, 6, 12]]), 4)
+        0.4915
     """
     counts = np.asarray(confusion, dtype=np.float64)
     if counts.ndim != np.ndim([[0]]) or counts.shape[0] != counts.shape[1]:
@@ -57,6 +61,11 @@ def fleiss_kappa(votes: ArrayLike) -> float | None:
 
     Source:
         Fleiss, Measuring nominal scale agreement among many raters (1971).
+
+    Examples:
+        >>> votes = [[0, 3], [3, 0], [1, 2]]  # three units, three annotators, two categories
+        >>> round(fleiss_kappa(votes), 3)
+        0.55
     """
     counts = np.asarray(votes, dtype=np.float64)
     if counts.size == 0:
@@ -81,6 +90,11 @@ def krippendorff_alpha(votes: ArrayLike) -> float | None:
 
     Source:
         Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), nominal data, many observers.
+
+    Examples:
+        >>> votes = [[2, 0], [0, 2], [1, 1], [1, 0]]  # only one annotator looked at the last unit
+        >>> round(krippendorff_alpha(votes), 3)
+        0.444
     """
     counts = np.asarray(votes, dtype=np.float64)
     if counts.size == 0:

@@ -102,12 +102,21 @@ def queue(
     return rows
 
 
-def with_planted(
-    rows: Sequence[tuple[Cell, ...]], left_in: Sequence[str], paths: Mapping[str, str]
+def with_held_back(
+    rows: Sequence[tuple[Cell, ...]], held_back: Mapping[str, str], paths: Mapping[str, str]
 ) -> list[tuple[Cell, ...]]:
-    """The queue with images of reason "planted_error" first: somebody did not look."""
-    first: list[tuple[Cell, ...]] = [(key, paths[key], "planted_error", None, None) for key in left_in]
-    return [*first, *(cells for cells in rows if cells[0] not in set(left_in))]
+    """The queue with images first that are not released, with their reasons.
+
+    Args:
+        rows: Of the queue.
+        held_back: Reason by image, in the order of the queue: "unreadable" (what somebody drew is not known),
+            "planted_error" (somebody did not look) or "not_joined" (nobody knows what was shown).
+        paths: Upright files by image.
+    """
+    first: list[tuple[Cell, ...]] = [
+        (key, paths[key], reason, None, None) for key, reason in held_back.items() if key in paths
+    ]
+    return [*first, *(cells for cells in rows if cells[0] not in held_back)]
 
 
 def rounded(value: float | None) -> float | None:

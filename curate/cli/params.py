@@ -12,10 +12,12 @@ app = typer.Typer(help="The parameters.", no_args_is_help=True)
 
 @app.command("check")
 def check(path: Annotated[Path, typer.Argument(help="The file.")] = Path("params.yaml")) -> None:
-    """Check every parameter."""
+    """Check every parameter, and that DVC's own files are whole."""
+    from curate import dvc_files
     from curate import params as file
 
     file.load(path)
+    dvc_files.check(path.parent)
     typer.echo(f"{path}: every parameter is known and in range")
 
 

@@ -14,9 +14,9 @@ import typer
 from curate.cli.options import HERE, ParamsFile, Root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from curate.ports.pulled import AnnotationReader, Snapshot
+    from curate.ports.pulled import AnnotationReader, Snapshot, WantedTask
     from curate.qa.progress import Status
 
 _PARAMS = Path("params.yaml")
@@ -31,10 +31,11 @@ def status(
     parameters: ParamsFile = _PARAMS,
 ) -> None:
     """Show how far the labelers are; on a terminal again and again, until Ctrl-C."""
-    title, wanted, reader = _wired(root, parameters)
+    title, wanted, _, reader = _wired(root, parameters)
 
     def look() -> Status:
-        return reader.pull(title, wanted, _status)
+        with reader.pull(title, wanted) as snapshot:
+            return _status(snapshot)
 
     if as_json:
         typer.echo(json.dumps(look().as_json(), indent=2))
@@ -57,10 +58,9 @@ def pull(
     parameters: ParamsFile = _PARAMS,
 ) -> None:
     """Read what people did into the cache of the stage pull; `dvc repro` makes the tables of it."""
-    title, wanted, reader = _wired(root, parameters)
-    progress, counts = reader.pull(
-        title, wanted, lambda snapshot: (snapshot.progress, snapshot.counts), full=full
-    )
+    title, wanted, labels, reader = _wired(root, parameters)
+    with reader.pull(title, wanted, labels=labels, full=full) as snapshot:
+        progress, counts = snapshot.progress, snapshot.counts
     typer.echo(
         f"pull: {counts.tasks_read:,} tasks read{' (everything)' if counts.full else ''}, "
         f"{counts.tasks_gone:,} gone; {progress.tasks_done:,} of {progress.tasks:,} tasks done "
@@ -68,16 +68,20 @@ def pull(
     )
 
 
-def _wired(root: Path, parameters: Path) -> tuple[str, Mapping[str, int], AnnotationReader]:
-    """Title of the project, labelers wanted by task, and the server."""
+def _wired(
+    root: Path, parameters: Path
+) -> tuple[str, Mapping[str, WantedTask], Sequence[str], AnnotationReader]:
+    """Title of the project, tasks that people must look at, categories, and the server."""
     from curate import params
-    from curate.adapters.labelstudio import connection
-    from curate.adapters.labelstudio.reader import CACHE, LabelStudioReader
+    from curate.adapters.labelstudio import connection, tool
+    from curate.labeling import taxonomy
     from curate.stages import pull as stage
 
-    settings = params.load(root / parameters).labelstudio
-    reader = LabelStudioReader(connection.resolve(root), cache=root / CACHE, timeout_s=settings.timeout_s)
-    return settings.project, stage.wanted(root / "data/select/plan.parquet"), reader
+    settings = params.load(root / parameters)
+    reader = tool.reader_from_settings(settings.labelstudio, connection.resolve(root), root=root)
+    wanted = stage.wanted(root / "data/select/plan.parquet", root / "data/dedupe/images.parquet")
+    labels = [category.name for category in taxonomy.load(root / settings.autolabel.taxonomy)]
+    return settings.labelstudio.project, wanted, labels, reader
 
 
 def _status(snapshot: Snapshot) -> Status:
@@ -85,10 +89,10 @@ def _status(snapshot: Snapshot) -> Status:
 
     return progress.status(
         snapshot.progress,
-        (row for piece in snapshot.answers() for row in piece),
+        (row for piece in snapshot.answers() for row in piece if row["outcome"] != "unattended"),
         url=snapshot.url,
         now=datetime.now(UTC),
-        raw_regions=snapshot.counts.raw_regions,
+        raw_regions={**snapshot.counts.raw_regions, **snapshot.counts.unreadable},
     )
 
 

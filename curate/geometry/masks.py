@@ -27,6 +27,14 @@ def encode(mask: BoolArray) -> str:
 
     Raises:
         RecordError: Not two-dimensional.
+
+    Examples:
+        >>> import numpy as np
+        >>> mask = np.zeros((4, 6), dtype=bool)
+        >>> mask[1:3, 2:5] = True
+        >>> counts = encode(mask)
+        >>> bool((decode(counts, width=6, height=4) == mask).all())
+        True
     """
     if mask.ndim != _PLANE:
         raise RecordError(f"expected a mask (H, W), got {mask.shape}")
@@ -39,6 +47,12 @@ def decode(rle: str, *, width: int, height: int) -> BoolArray:
 
     Raises:
         RecordError: The counts are damaged or of another image size.
+
+    Examples:
+        >>> import numpy as np
+        >>> counts = encode(np.eye(3, dtype=bool))
+        >>> decode(counts, width=3, height=3).sum()
+        np.int64(3)
     """
     runs = _checked_runs(rle, width, height)
     on = np.arange(len(runs)) % 2 == 1
@@ -90,6 +104,13 @@ def rle_iou(rles_a: Sequence[str], rles_b: Sequence[str], *, width: int, height:
 
     Returns:
         (N, M) float64 in [0, 1]; 0 where both masks are empty.
+
+    Examples:
+        >>> import numpy as np
+        >>> whole, half = np.ones((2, 4), bool), np.zeros((2, 4), bool)
+        >>> half[:, :2] = True
+        >>> rle_iou([encode(whole)], [encode(half)], width=4, height=2).tolist()
+        [[0.5]]
     """
     if not rles_a or not rles_b:
         return np.zeros((len(rles_a), len(rles_b)))

@@ -56,6 +56,12 @@ def match(
 
     Source:
         The assignment problem (Kuhn 1955), solved by SciPy's `linear_sum_assignment` (Crouse 2016).
+
+    Examples:
+        >>> found = match([[0, 0, 10, 10]], [[1, 1, 10, 10], [50, 50, 60, 60]], ['car'], ['car', 'bus'],
+        ...               iou_threshold=0.5)
+        >>> found.a.tolist(), found.b.tolist(), found.iou.round(2).tolist()
+        ([0], [0], [0.81])
     """
     a, b = as_boxes(boxes_a), as_boxes(boxes_b)
     if len(a) != len(categories_a) or len(b) != len(categories_b):

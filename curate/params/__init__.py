@@ -66,5 +66,10 @@ def load(path: Path = Path("params.yaml")) -> Params:
 
     Warns:
         RenamedParameterWarning: A parameter stands under its old name.
+
+    Examples:
+        >>> _ = Path('params.yaml').write_text('dedupe: {max_hamming: 6}')
+        >>> load(Path('params.yaml')).dedupe.max_hamming
+        6
     """
     return load_model(path, Params, before=read_old_names)

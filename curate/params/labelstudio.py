@@ -24,7 +24,14 @@ class LabelStudioParams(Section):
         "or s3://, gs://, azure-blob:// with bucket/prefix",
     )
     removed: Literal["close", "delete", "keep"] = Field(
-        "close", description="tasks of images that left the plan; close = nobody is offered them, work stays"
+        "close",
+        description="tasks of images that left the plan; close = nobody is offered them, work stays; "
+        "delete = the next push deletes those that nobody has worked on",
+    )
+    moved_box: Literal["drop_mask", "queue"] = Field(
+        "drop_mask",
+        description="a suggested mask that stayed where it was when its box was moved away: drop_mask = the "
+        "box is taken without it; queue = the answer is held back and stands in the queue",
     )
     batch_size: int = Field(
         250, ge=1, le=5000, description="tasks an import request, which has 20 MB at most"

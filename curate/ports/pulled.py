@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from curate.ports.annotation import Progress
 
-Taken = TypeVar("Taken")
 Pieces = Callable[[], Iterator[Sequence[Mapping[str, Any]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedTask:
+    """What our own tables say of a task; nothing of it is believed of the server.
+
+    Attributes:
+        image_id: Image to look at.
+        width: Upright pixels.
+        height: Upright pixels.
+        labelers: How many people must look at it.
+    """
+
+    image_id: str
+    width: int
+    height: int
+    labelers: int
+
+    @property
+    def identity(self) -> str:
+        """What answers are read with, as one text."""
+        return f"{self.image_id} {self.width} x {self.height}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +42,14 @@ class PullCounts:
         full: Everything was read, not only what changed.
         tasks_read: Tasks whose content was read.
         tasks_gone: Tasks that the server has no more.
-        raw_regions: Regions that no rule reads, by reason; they are kept in the column `raw`.
+        raw_regions: Results of readable answers that no rule reads, by reason; they are kept in `raw`.
         answers_outside_plan: Answers to tasks that the plan does not name.
+        n_unreadable: Answers that cannot be read; they stand for nothing.
+        unreadable: Regions that make them so, by reason.
+        corrected: What was put right in readable answers, by kind.
+        unattended: Answers that were made without a page, by who did it; they are nobody's look.
+        foreign_tasks: Tasks of the project that were not made by push.
+        edited_tasks: Tasks whose data somebody changed after push.
     """
 
     full: bool
@@ -29,6 +57,12 @@ class PullCounts:
     tasks_gone: int
     raw_regions: Mapping[str, int] = field(default_factory=dict)
     answers_outside_plan: int = 0
+    n_unreadable: int = 0
+    unreadable: Mapping[str, int] = field(default_factory=dict)
+    corrected: Mapping[str, int] = field(default_factory=dict)
+    unattended: Mapping[str, int] = field(default_factory=dict)
+    foreign_tasks: int = 0
+    edited_tasks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +88,21 @@ class AnnotationReader(Protocol):
     """A server on which people annotate, as far as it is read."""
 
     def pull(
-        self, title: str, wanted: Mapping[str, int], take: Callable[[Snapshot], Taken], *, full: bool = False
-    ) -> Taken:
-        """Read what people did, and hand it to `take`, whose result is returned.
+        self,
+        title: str,
+        wanted: Mapping[str, WantedTask],
+        *,
+        labels: Sequence[str] | None = None,
+        full: bool = False,
+    ) -> AbstractContextManager[Snapshot]:
+        """What people did; the snapshot can be read only as long as the context lasts.
 
         Args:
             title: Title of the project; with those of single labelers, if there are any.
-            wanted: Labelers wanted by task_id; other tasks are left out.
-            take: Called with the snapshot, which can be read only during the call; perhaps called again.
+            wanted: What our tables say of each task, by task_id; other tasks are left out.
+            labels: Category names that the project must have; None = whatever it has.
             full: Read everything, also what did not change since the last time.
 
         Raises:
-            AnnotationToolError: Unreachable, refused, or there is no such project.
+            AnnotationToolError: Unreachable, refused, no such project, or one with other labels.
         """

@@ -19,6 +19,7 @@ _FULL = 3  # objects that make an image as good as any fuller one
 _BINS = 20  # of the histogram of scores
 PEOPLE = ("#ff7f0e", "#00a6d6", "#d62fa0", "#2ca02c", "#8b5cf6")  # one a person, in pictures of disagreement
 _REASONS = {
+    "unreadable": "an answer could not be read",
     "skipped": "everybody skipped it",
     "partly_skipped": "some skipped it",
     "category": "two names for one object",

@@ -14,7 +14,7 @@ class AnswerJoin:
     """Joins the rows of one snapshot; its annotations pass first, because descent tells what was shown.
 
     Attributes:
-        not_joined: Last answers (no drafts, none that was replaced) without a row of the record, by reason.
+        not_joined: Submitted answers that nobody replaced, without a row of the record, by reason.
     """
 
     def __init__(self, record: ShownRecord) -> None:
@@ -38,7 +38,7 @@ class AnswerJoin:
     def answer(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """A row of `answers` with what it was begun under."""
         begun = self._begun(row)
-        last = row["outcome"] != "draft" and not row["superseded"]
+        last = row["outcome"] not in {"draft", "unattended"} and not row["superseded"]
         if begun.why is not None and last:
             self.not_joined[begun.why] += 1
         return {

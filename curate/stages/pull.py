@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from curate import schema, tables
 from curate.errors import WaitingForPeopleError
+from curate.labeling import taxonomy
 from curate.params import LabelStudioParams, QaParams
 from curate.ports import Progress
-from curate.ports.pulled import AnnotationReader, Snapshot
+from curate.ports.pulled import AnnotationReader, PullCounts, Snapshot, WantedTask
 from curate.qa import plan
 from curate.records import StageReport
 from curate.schema import TableSchema
@@ -34,11 +35,12 @@ class PullParams:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The images, the plan, and the record of what was shown."""
+    """The images, the plan, the record of what was shown, and the taxonomy that the labels must be of."""
 
     images: Path
     plan: Path
     shown: Path
+    taxonomy: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class _Tally:
     def answer(self, row: Mapping[str, Any]) -> None:
         self._add(row)
         self.drafts += row["outcome"] == "draft"
-        self.last_answers += row["outcome"] != "draft" and not row["superseded"]
+        self.last_answers += row["outcome"] not in {"draft", "unattended"} and not row["superseded"]
 
     def _add(self, row: Mapping[str, Any]) -> None:
         # Which part of the record an answer belongs to is no work of people.
@@ -89,15 +91,22 @@ class _Tally:
         self.digest.update(json.dumps(work, sort_keys=True).encode() + b"\n")
 
 
-def wanted(path: Path) -> Mapping[str, int]:
-    """How many people must look at each task of the plan; what is accepted without a human is left out.
+def wanted(plan_table: Path, images: Path) -> Mapping[str, WantedTask]:
+    """What our tables say of each task of the plan; what is accepted without a human is left out.
 
     Raises:
-        TableError: The plan is missing or damaged.
+        TableError: A table is missing or damaged.
     """
-    slots = tables.read(path, schema.PLAN, columns=["task_id", "arm"]).to_pydict()
-    looked = zip(slots["task_id"], slots["arm"], strict=True)
-    return plan.labelers_wanted(task for task, arm in looked if arm != "accepted")
+    slots = tables.read(plan_table, schema.PLAN, columns=["task_id", "image_id", "arm"]).to_pylist()
+    looked = [slot for slot in slots if slot["arm"] != "accepted"]
+    sizes = tables.read(images, schema.IMAGES, columns=["image_id", "width", "height"]).to_pylist()
+    by_id = {image["image_id"]: image for image in sizes}
+    image_of = {slot["task_id"]: slot["image_id"] for slot in looked}
+    return {
+        task: WantedTask(image_of[task], image["width"], image["height"], labelers)
+        for task, labelers in plan.labelers_wanted(slot["task_id"] for slot in looked).items()
+        if (image := by_id.get(image_of[task])) is not None
+    }
 
 
 def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
@@ -110,8 +119,9 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
     """
     join = AnswerJoin(record.load(inputs.shown))
     known = set(tables.read(inputs.images, schema.IMAGES, columns=["image_id"])["image_id"].to_pylist())
-
-    def take(snapshot: Snapshot) -> StageReport:
+    labels = [category.name for category in taxonomy.load(inputs.taxonomy)]
+    tasks = wanted(inputs.plan, inputs.images)
+    with ports.reader.pull(params.labelstudio.project, tasks, labels=labels) as snapshot:
         if snapshot.progress.slots_done < snapshot.progress.slots_needed and not params.qa.allow_partial:
             raise _waiting(snapshot.progress, snapshot.url)
         tally = _Tally()
@@ -120,8 +130,6 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         answers = (list(map(join.answer, piece)) for piece in snapshot.answers())
         _write(answers, outputs.answers, schema.ANSWERS, known, tally.answer)
         return _report(snapshot, tally, join)
-
-    return ports.reader.pull(params.labelstudio.project, wanted(inputs.plan), take)
 
 
 def _waiting(progress: Progress, url: str) -> WaitingForPeopleError:
@@ -149,14 +157,7 @@ def _write(
 
 
 def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin) -> StageReport:
-    progress, raw = snapshot.progress, snapshot.counts.raw_regions
-    this_run = [("tasks read", snapshot.counts.tasks_read)]
-    if raw:
-        reasons = "; ".join(f"{reason}: {number}" for reason, number in raw.items())
-        this_run.append((f"regions kept raw ({reasons})", sum(raw.values())))
-    if join.not_joined:
-        reasons = "; ".join(f"{reason}: {number}" for reason, number in sorted(join.not_joined.items()))
-        this_run.append((f"answers not joined to what was shown ({reasons})", join.not_joined.total()))
+    progress, counts = snapshot.progress, snapshot.counts
     return StageReport(
         "pull",
         (
@@ -173,13 +174,43 @@ def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin) -> StageReport:
             "empty": tally.outcomes["empty"],
             "superseded": progress.superseded,
             "drafts": tally.drafts,
-            "answers_outside_plan": snapshot.counts.answers_outside_plan,
-            "raw_regions": dict(raw),
+            "answers_outside_plan": counts.answers_outside_plan,
+            "raw_regions": dict(counts.raw_regions),
+            "unreadable": counts.n_unreadable,
+            "unreadable_regions": dict(counts.unreadable),
+            "corrected": dict(counts.corrected),
+            "unattended": sum(counts.unattended.values()),
+            "foreign_tasks": counts.foreign_tasks,
+            "edited_tasks": counts.edited_tasks,
             "not_joined": dict(sorted(join.not_joined.items())),
             "objects_from_suggestions": tally.from_suggestions,
             "objects_with_mask": tally.with_mask,
             "objects_with_polygon": tally.with_polygon,
             "objects_by_annotator": dict(sorted(tally.people.items())),
         },
-        tuple(this_run),
+        (("tasks read", counts.tasks_read), *_remarks(counts, join)),
     )
+
+
+def _remarks(counts: PullCounts, join: AnswerJoin) -> list[tuple[str, int]]:
+    """What somebody should know of: whatever is not as it should be, counted and named."""
+    remarks = [
+        (f"unreadable answers, held back ({_named(counts.unreadable)})", counts.n_unreadable),
+        (
+            f"answers made without a page, no looks ({_named(counts.unattended)})",
+            sum(counts.unattended.values()),
+        ),
+        (f"regions kept raw ({_named(counts.raw_regions)})", sum(counts.raw_regions.values())),
+        ("tasks that push did not make", counts.foreign_tasks),
+        ("tasks that were edited on the server", counts.edited_tasks),
+        *((f"times: {kind}", number) for kind, number in counts.corrected.items()),
+        (
+            f"answers not joined to what was shown ({_named(dict(sorted(join.not_joined.items())))})",
+            join.not_joined.total(),
+        ),
+    ]
+    return [(text, number) for text, number in remarks if number]
+
+
+def _named(counted: Mapping[str, int]) -> str:
+    return "; ".join(f"{name}: {number:,}" for name, number in counted.items())

@@ -33,20 +33,25 @@ class FakeLabelStudio:
         tasks: By number; the real server's fields.
         users: E-mail by number.
         description: Of the project.
+        config: Its labels.
         asked: What was asked for, in order: path and query.
+        pauses: Seconds that its clients waited.
     """
 
     tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
     users: dict[int, str] = field(default_factory=lambda: {1: "anna@x.invalid", 2: "ben@x.invalid"})
     left: dict[int, str] = field(default_factory=dict)
     description: str = ""
+    config: str = CONFIG
     now: datetime = datetime(2026, 11, 1, 12, tzinfo=UTC)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)
     _numbers: int = 0
 
     def client(self) -> client.Client:
         """A client whose requests end here."""
-        made = client.Client(Connection("http://127.0.0.1:1", "0" * 40, "a test"), timeout_s=1.0)
+        connection = Connection("http://127.0.0.1:1", "0" * 40, "a test")
+        made = client.Client(connection, timeout_s=1.0, sleep=self.pauses.append)
         made._http = httpx.Client(transport=httpx.MockTransport(self.respond))
         return made
 
@@ -55,7 +60,8 @@ class FakeLabelStudio:
 
     def add_task(self, key: str) -> int:
         self._numbers += 1
-        data = {"task_id": key, "image_id": f"image of {key}", "width": WIDTH, "height": HEIGHT}
+        image = f"image of {key}"
+        data = {"task_id": key, "image": image, "image_id": image, "width": WIDTH, "height": HEIGHT}
         self.tasks[self._numbers] = {"data": data, "updated_at": self.now, "annotations": {}, "drafts": []}
         return self._numbers
 
@@ -98,7 +104,12 @@ class FakeLabelStudio:
 
     def _reply(self, path: str, asked: dict[str, str]) -> Any:
         if path == f"/api/projects/{PROJECT}/":
-            return {"id": PROJECT, "label_config": CONFIG, "description": self.description}
+            return {
+                "id": PROJECT,
+                "title": "unit",
+                "label_config": self.config,
+                "description": self.description,
+            }
         if path == "/api/dm/project/":
             answers = sum(len(task["annotations"]) for task in self.tasks.values())
             return {"task_count": len(self.tasks), "annotation_count": answers}

@@ -100,6 +100,14 @@ def test_a_vanished_file_is_counted(tmp_path: Path) -> None:
     assert (len(content.samples), content.missing) == (6, 1)
 
 
+def test_a_removed_file_is_no_unreadable_one(tmp_path: Path) -> None:
+    gone = builders.image("gone", path=None, sources=(), drop_reason="removed")
+    bad = builders.image("bad", path=None, drop_reason="corrupt")
+    builders.write_images(tmp_path / "data/dedupe/images.parquet", [gone, bad])
+    content = drafts(snapshot.load(tmp_path))
+    assert (len(content.samples), content.unreadable, content.removed, content.missing) == (0, 1, 1, 0)
+
+
 def test_a_shape_is_relative_and_its_mask_is_what_lies_in_the_box() -> None:
     box = (20.0, 30.0, 100.0, 90.0)
     one = shape(
@@ -186,7 +194,7 @@ def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
 def test_without_mongod_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mongod.importlib.util, "find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MissingExtraError, match=r"curate\[fiftyone\]"):
+    with pytest.raises(MissingExtraError, match=r"curate-vision\[fiftyone\]"):
         mongod.Mongod(tmp_path / "db", log=tmp_path / "log").start()
 
 

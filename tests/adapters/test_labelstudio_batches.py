@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 
-from curate.adapters.labelstudio import batches, retry
-from curate.adapters.labelstudio.client import TransientError
+from curate.adapters.labelstudio import batches, client, retry
+from curate.adapters.labelstudio.connection import Connection
+from curate.adapters.labelstudio.retry import TransientError
+from curate.errors import AnnotationToolError
 
 
 @pytest.mark.parametrize(
@@ -44,8 +47,9 @@ def test_pauses_grow_until_patience_is_over_and_begin_anew_after_a_success() -> 
     for _ in range(3):
         pauses.wait(transient())
     assert slept == [0.5, 1.0, 2.0]
-    with pytest.raises(TransientError):
+    with pytest.raises(AnnotationToolError, match="planned") as given_up:
         pauses.wait(transient())
+    assert not isinstance(given_up.value, TransientError)  # nobody around it waits a second time
     pauses.succeeded()
     pauses.wait(transient())
     assert slept[-1] == 0.5
@@ -56,16 +60,14 @@ def test_the_server_says_how_long_to_wait() -> None:
     pauses = retry.Pauses(sleep=slept.append)
     pauses.wait(transient(30.0))
     assert slept == [30.0]
-    with pytest.raises(TransientError):
+    with pytest.raises(AnnotationToolError):
         pauses.wait(transient(retry.LONGEST_ASKED_S + 1))
 
 
-def test_until_done_gives_up_at_once_where_nothing_listens() -> None:
-    def dead() -> None:
-        raise transient(unreachable=True)
-
-    with pytest.raises(TransientError):
-        retry.until_done(dead, sleep=lambda _: pytest.fail("waited"))
+def test_it_gives_up_at_once_where_nothing_ever_listened() -> None:
+    pauses = retry.Pauses(sleep=lambda _: pytest.fail("waited"))
+    with pytest.raises(AnnotationToolError, match="planned"):
+        pauses.wait(transient(unreachable=True))
 
 
 def test_until_done_outlives_a_restart() -> None:
@@ -78,5 +80,50 @@ def test_until_done_outlives_a_restart() -> None:
         return answer
 
     slept: list[float] = []
-    assert retry.until_done(flaky, sleep=slept.append) == "done"
+    pauses = retry.Pauses(sleep=slept.append)
+    pauses.succeeded()
+    assert pauses.until_done(flaky) == "done"
     assert len(slept) == 2
+
+
+class Flaky:
+    """A server on which every other request fails, and one path always."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def respond(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        broken = request.url.path == "/broken" or self.asked % 2 == 0
+        return httpx.Response(500 if broken else 200, json={})
+
+    def client(self, slept: list[float]) -> client.Client:
+        made = client.Client(Connection("http://127.0.0.1:1", "0" * 40, "x"), timeout_s=1, sleep=slept.append)
+        made._http = httpx.Client(transport=httpx.MockTransport(self.respond))
+        return made
+
+
+def test_patience_counts_the_successes_in_between() -> None:
+    """Of a thousand requests every other fails: that is no server that is down."""
+    slept: list[float] = []
+    made = Flaky().client(slept)
+    for _ in range(500):
+        made.get("/read", action="reading")
+    assert sum(slept) > 2 * retry.PATIENCE_S
+    for number in range(500):
+        made.changes.until_done(lambda: made.patch(f"/change/{number}", {}, action="changing"))  # noqa: B023
+    assert set(slept) == {0.5}
+
+
+def test_reading_does_not_renew_the_patience_with_changes() -> None:
+    """Else a server that answers and takes nothing would be asked for ever."""
+    slept: list[float] = []
+    made = Flaky().client(slept)
+
+    def look_and_change() -> None:
+        made.get("/read", action="reading")
+        made.post("/broken", {}, action="changing")
+
+    with pytest.raises(AnnotationToolError, match="HTTP 500"):
+        made.changes.until_done(look_and_change)
+    assert sum(slept) < 3 * retry.PATIENCE_S

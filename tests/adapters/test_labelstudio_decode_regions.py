@@ -1,9 +1,10 @@
-"""What a person drew, read: the rules in the docstring of `reading`, one test each."""
+"""What a person drew, read: the rules in the docstring of `decode_regions`, one test each."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.adapters.labelstudio import brush_rle as brush_module
-from curate.adapters.labelstudio import decode_regions, encode_regions
+from curate.adapters.labelstudio import decode_regions, encode_regions, polygons
 from curate.geometry import masks
 from curate.ports import TaskDraft
 from curate.records import Annotation, Box
@@ -112,12 +113,66 @@ def test_skipped_and_empty_are_rows() -> None:
     assert skipped.annotation_id != empty.annotation_id
 
 
-def test_a_moved_box_keeps_its_mask_and_the_other_way_round() -> None:
+def moved(origin: str, mask_origin: str, by: float = 25.0) -> decode_regions.Work:
+    """A suggestion whose box was pushed aside."""
     regions = encode_regions.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
-    regions[0]["value"]["x"] += 25.0  # now from 60 to 120: the mask is mostly outside
+    regions[0]["value"]["x"] += by  # at 25 from 60 to 120: the mask is mostly outside
+    return work([{**regions[0], "origin": origin}, {**regions[1], "origin": mask_origin}])
+
+
+def test_a_box_that_moved_while_its_mask_did_not_loses_the_mask_or_is_held_back() -> None:
+    found = decode_regions.read(moved("prediction-changed", "prediction"), NAMES)
+    (row,) = found.rows
+    assert (row.bbox_xyxy, row.rle, row.outcome) == ((60, 20, 120, 80), None, "object")
+    assert found.corrected == {decode_regions.MASK_DROPPED: 1}
+    held = decode_regions.read(moved("prediction-changed", "prediction"), NAMES, moved_box="queue")
+    assert [one.outcome for one in held.rows] == ["unreadable"]
+    assert held.unreadable == {decode_regions.MOVED_BOX: 1}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        moved("prediction-changed", "prediction-changed"),  # both were put there
+        moved("prediction", "prediction"),  # the model's own
+        moved("prediction-changed", "prediction", by=3.0),  # an edge was corrected
+        moved("", ""),  # the server does not say who changed what
+    ],
+    ids=["both", "nobody", "a little", "unknown"],
+)
+def test_a_mask_that_belongs_to_its_box_stays(answer: decode_regions.Work) -> None:
+    found = decode_regions.read(answer, NAMES)
+    assert found.rows[0].rle == suggestion((20, 20, 80, 80)).rle
+    assert not found.corrected
+
+
+def test_strokes_under_one_box_are_one_mask() -> None:
+    left, right = (20.0, 20.0, 40.0, 80.0), (60.0, 20.0, 80.0, 80.0)
+    regions = [
+        rectangle("b", (20, 20, 80, 80)),
+        brush("m1", left, parentID="b"),
+        brush("m2", right, parentID="b"),
+    ]
     (row,) = decode(work(regions))
-    assert row.bbox_xyxy == (60, 20, 120, 80)
-    assert row.rle == suggestion((20, 20, 80, 80)).rle
+    assert row.rle == masks.encode(builders.ellipse(left) | builders.ellipse(right))
+
+
+def test_strokes_that_the_page_split_off_a_suggested_mask_stay_with_it() -> None:
+    regions = encode_regions.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
+    more = (90.0, 20.0, 100.0, 40.0)
+    (row,) = decode(work([*regions, brush("m2", more, parentID=regions[0]["id"])]))
+    assert row.rle == masks.encode(builders.ellipse((20, 20, 80, 80)) | builders.ellipse(more))
+
+
+def test_identical_objects_are_one_and_counted() -> None:
+    source = suggestion((20, 20, 80, 80))
+    regions = encode_regions.encode_task(draft(source), NAMES)
+    copies = [{**region, "id": region["id"].replace("curate-", "a-copy-")} for region in regions]
+    copies[1]["parentID"] = copies[0]["id"]
+    found = decode_regions.read(work([*copies, *regions, *[rectangle("x", (20, 20, 80, 81))]]), NAMES)
+    assert [row.parent_id for row in found.rows if row.rle is not None] == [source.annotation_id]
+    assert len(found.rows) == 2
+    assert found.corrected == {decode_regions.IDENTICAL: 1}
 
 
 def test_a_mask_without_its_box_is_an_object_with_its_own_box() -> None:
@@ -146,7 +201,9 @@ def test_the_rectangles_category_counts() -> None:
 def test_what_is_drawn_by_hand_is_paired(link: str) -> None:
     far = (100.0, 70.0, 140.0, 110.0)
     near = (30.0, 30.0, 72.0, 70.0)
-    box, mask = rectangle("b", (30, 30, 70, 70)), brush("m", near if link == "overlap" else far)
+    where = far if link.startswith("parent") else near
+    other = "parking_sign" if link == "relation" else "stop_sign"
+    box, mask = rectangle("b", (30, 30, 70, 70)), brush("m", where, other)
     regions = [box, mask]
     if link == "parent of mask":
         mask["parentID"] = "b"
@@ -155,7 +212,21 @@ def test_what_is_drawn_by_hand_is_paired(link: str) -> None:
     elif link == "relation":
         regions.append({"type": "relation", "from_id": "m", "to_id": "b", "direction": "right"})
     (row,) = decode(work(regions))
-    assert row.rle == masks.encode(builders.ellipse(near if link == "overlap" else far))
+    assert (row.category, row.rle) == ("stop_sign", masks.encode(builders.ellipse(where)))
+
+
+def test_a_relation_between_two_objects_pairs_nothing() -> None:
+    """A person on a bicycle: the rider's box and the bicycle's mask."""
+    regions = [
+        rectangle("rider", (30, 30, 70, 70)),
+        brush("bicycle", (40, 60, 110, 110), "parking_sign"),
+        {"type": "relation", "from_id": "rider", "to_id": "bicycle", "direction": "right"},
+    ]
+    rows = decode(work(regions))
+    assert sorted((row.category, row.rle is not None) for row in rows) == [
+        ("parking_sign", True),
+        ("stop_sign", False),
+    ]
 
 
 def test_overlap_pairs_best_first_and_never_across_categories() -> None:
@@ -178,7 +249,7 @@ def test_far_apart_they_are_two_objects() -> None:
     assert len(rows) == 2
 
 
-def test_a_rotated_rectangle_is_a_polygon_of_four_corners_and_is_reported() -> None:
+def test_a_rotated_rectangle_is_a_polygon_of_four_corners() -> None:
     region = rectangle("b", (60, 20, 100, 40), rotation=90)
     found = decode_regions.read(work([region]), NAMES)
     (row,) = found.rows
@@ -186,8 +257,14 @@ def test_a_rotated_rectangle_is_a_polygon_of_four_corners_and_is_reported() -> N
     assert row.polygon is not None
     assert json.loads(row.polygon)[0] == pytest.approx([60, 20, 60, 60, 40, 60, 40, 20])
     assert row.rle is None
-    assert found.raw == (region,)
-    assert found.reasons == {"rotated rectangle": 1}
+    assert (found.raw, found.unreadable) == ((), {})
+
+
+def test_a_rotated_rectangle_at_the_edge_is_cut_there() -> None:
+    (row,) = decode(work([rectangle("b", (10, 20, 50, 40), rotation=90)]))  # from x = -10 to 10
+    assert row.bbox_xyxy == pytest.approx((0, 20, 10, 60))
+    ring = np.array(json.loads(row.polygon or "")[0]).reshape(-1, 2)
+    assert {tuple(corner) for corner in ring.round(3)} == {(10, 20), (10, 60), (0, 60), (0, 20)}
 
 
 def test_a_turn_of_any_angle_keeps_the_rectangles_sides() -> None:
@@ -199,11 +276,8 @@ def test_a_turn_of_any_angle_keeps_the_rectangles_sides() -> None:
     assert corners[0] == pytest.approx((60, 40))
 
 
-def test_boxes_are_cut_at_the_edge_and_dots_are_no_objects() -> None:
-    outside = rectangle("b", (-10, 100, 30, 150))
-    dot, nothing = rectangle("d", (5, 5, 5, 5)), brush("m", (10, 10, 20, 20))
-    nothing["value"]["rle"] = brush_module.encode(np.zeros((HEIGHT, WIDTH), dtype=bool))
-    (row,) = decode(work([outside, dot, nothing]))
+def test_boxes_are_cut_at_the_edge() -> None:
+    (row,) = decode(work([rectangle("b", (-10, 100, 30, 150))]))
     assert row.bbox_xyxy == (0, 100, 30, 120)
 
 
@@ -230,6 +304,62 @@ def test_a_polygon_stays_a_polygon_with_its_raster() -> None:
     assert not mask[80, 30]
 
 
+def test_a_polygon_that_leaves_the_image_is_cut_and_not_squeezed() -> None:
+    points = [(-40.0, 20.0), (80.0, -20.0), (80.0, 140.0)]
+    (row,) = decode(work([polygon("p", points)]))
+    ring = np.array(json.loads(row.polygon or "")[0]).reshape(-1, 2)
+    assert ring.min() == 0
+    assert ring.max() == HEIGHT
+    slope = (-20 - 20) / (80 - -40)  # of the upper side, which now begins on the left edge
+    assert any(corner == pytest.approx((0, 20 + slope * 40), abs=0.01) for corner in ring)
+    mask = masks.decode(row.rle or "", width=WIDTH, height=HEIGHT)
+    ys, xs = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
+    whole = inside(points, xs, ys)
+    assert (mask != whole).mean() < 0.01
+
+
+def inside(points: Sequence[tuple[float, float]], xs: Any, ys: Any) -> Any:
+    """By the crossing number, for each place; an independent reference."""
+    crossed = np.zeros(xs.shape, dtype=bool)
+    for (x1, y1), (x2, y2) in zip(points, [*points[1:], points[0]], strict=True):
+        if y1 != y2:
+            crossed ^= ((ys < y1) != (ys < y2)) & (xs < x1 + (ys - y1) / (y2 - y1) * (x2 - x1))
+    return crossed
+
+
+@given(st.lists(st.tuples(st.integers(-80, 240), st.integers(-60, 180)), min_size=3, max_size=8))
+@settings(deadline=None)
+def test_any_polygon_cut_at_the_edge_covers_what_it_covered(points: list[tuple[int, int]]) -> None:
+    ring = polygons.clip(tuple(points), width=WIDTH, height=HEIGHT)
+    ys, xs = np.mgrid[0:HEIGHT:4, 0:WIDTH:4] + 0.5
+    ys, xs = ys + np.sqrt(2) / 7, xs + np.sqrt(3) / 11  # on no line between corners of whole numbers
+    assert ((inside(ring, xs, ys) if ring else False) == inside(points, xs, ys)).all()
+    assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in ring)
+
+
+OUTER, INNER = (
+    [(20.0, 20.0), (100.0, 20.0), (100.0, 100.0), (20.0, 100.0)],
+    [(40.0, 40.0), (60.0, 40.0), (60.0, 60.0)],
+)
+
+
+def test_a_polygon_put_under_the_one_around_it_is_a_hole() -> None:
+    hole = {**polygon("h", INNER), "parentID": "p"}
+    (row,) = decode(work([polygon("p", OUTER), hole]))
+    assert len(json.loads(row.polygon or "")) == 2
+    mask = masks.decode(row.rle or "", width=WIDTH, height=HEIGHT)
+    assert mask[30, 30]
+    assert not mask[45, 55]
+
+
+def test_nothing_else_is_a_hole() -> None:
+    alone = decode(work([polygon("p", OUTER), polygon("h", INNER)]))
+    other = decode(work([polygon("p", OUTER), {**polygon("h", INNER, "parking_sign"), "parentID": "p"}]))
+    across = [(90.0, 40.0), (120.0, 40.0), (100.0, 60.0)]
+    outside = decode(work([polygon("p", OUTER), {**polygon("h", across), "parentID": "p"}]))
+    assert [len(rows) for rows in (alone, other, outside)] == [2, 2, 2]
+
+
 CORNERS = st.tuples(st.floats(0, WIDTH, width=32), st.floats(0, HEIGHT, width=32))
 
 
@@ -237,7 +367,7 @@ CORNERS = st.tuples(st.floats(0, WIDTH, width=32), st.floats(0, HEIGHT, width=32
 @settings(deadline=None)
 def test_any_polygon_keeps_its_corners(points: list[tuple[float, float]]) -> None:
     (row,) = decode(work([polygon("p", points)]))
-    if row.outcome == "empty":  # without area
+    if row.outcome == "unreadable":  # without area
         assert min(np.ptp(np.array(points), axis=0)) < 1e-4
         return
     assert np.array(json.loads(row.polygon or "")[0]).reshape(-1, 2) == pytest.approx(
@@ -287,34 +417,73 @@ def test_a_skip_keeps_its_reason_and_what_was_drawn_before() -> None:
     assert [row.outcome for row in found.rows] == ["skipped"]
     assert found.comment == "reason: too dark"
     assert found.raw == (drawn,)
-    assert found.reasons == {"drawn, then skipped": 1}
+    assert found.kept_raw == {"drawn, then skipped": 1}
+
+
+def empty_brush() -> dict[str, Any]:
+    nothing = brush("m", (10, 10, 20, 20))
+    nothing["value"]["rle"] = brush_module.encode(np.zeros((HEIGHT, WIDTH), dtype=bool))
+    return nothing
+
+
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "region of type ellipselabels": {"id": "e", "type": "ellipselabels", "value": {"radiusX": 4}},
+    "region of type ellipse": {"id": "e", "type": "ellipse", "value": {"x": 1, "radiusX": 4}},
+    "region of type keypointlabels": {"id": "k", "type": "keypointlabels", "value": {"x": 4, "y": 4}},
+    "image turned while labeling": {**rectangle("b", (1, 1, 9, 9)), "image_rotation": 90},
+    "unknown category horse": rectangle("b", (1, 1, 9, 9), "horse"),
+    "no category": rectangle("b", (1, 1, 9, 9), rectanglelabels=[]),
+    "2 categories": rectangle("b", (1, 1, 9, 9), rectanglelabels=list(NAMES)),
+    "region id twice": rectangle("first", (1, 1, 9, 9)),
+    "damaged mask": {**brush("m", (1, 1, 9, 9)), "value": {"rle": [1, 2], "brushlabels": ["stop_sign"]}},
+    "empty mask": empty_brush(),
+    "polygon of fewer than three corners": polygon("p", [(1, 1), (9, 9)]),
+    "incomplete polygonlabels": {**polygon("p", []), "value": {"polygonlabels": ["stop_sign"]}},
+    "incomplete rectanglelabels": {"id": "n", "type": "rectanglelabels"},
+    "no area": rectangle("d", (5, 5, 5, 5)),
+    "outside the image": rectangle("o", (-30, 5, -10, 25)),
+    "not a number": rectangle("nan", (5, 5, 15, 15), x=float("nan")),
+    "drawn on an image of 320 x 240": {
+        **rectangle("b", (1, 1, 9, 9)), "original_width": 320, "original_height": 240,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", UNREADABLE)
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_answer_with_a_region_that_cannot_be_read_is_unreadable(reason: str, *, alone: bool) -> None:
+    """Alone it would be taken for "nothing there", beside another for an object that was not seen."""
+    first = rectangle("first", (20, 20, 60, 60))
+    regions = [UNREADABLE[reason]] if alone and reason != "region id twice" else [first, UNREADABLE[reason]]
+    found = decode_regions.read(work(regions), NAMES)
+    assert [row.outcome for row in found.rows] == ["unreadable"]
+    assert found.unreadable == Counter({reason: 1})
+    assert found.raw == tuple(regions)
+    assert not found.kept_raw
+
+
+def test_a_region_drawn_before_a_label_was_chosen_is_unreadable() -> None:
+    """The page then leaves "labels" out of its type."""
+    region = rectangle("b", (1, 1, 9, 9))
+    del region["value"]["rectanglelabels"]
+    found = decode_regions.read(work([{**region, "type": "rectangle"}]), NAMES)
+    assert found.unreadable == {"no category": 1}
 
 
 @pytest.mark.parametrize(
     ("region", "reason"),
     [
-        ({"id": "e", "type": "ellipselabels", "value": {"radiusX": 4}}, "control of type ellipselabels"),
-        ({**rectangle("b", (1, 1, 9, 9)), "image_rotation": 90}, "image turned while labelling"),
-        (rectangle("b", (1, 1, 9, 9), "horse"), "unknown category horse"),
-        (rectangle("b", (1, 1, 9, 9), rectanglelabels=[]), "0 categories"),
-        (rectangle("b", (1, 1, 9, 9), rectanglelabels=list(NAMES)), "2 categories"),
-        (rectangle("first", (1, 1, 9, 9)), "region id twice"),
-        (
-            {**brush("m", (1, 1, 9, 9)), "value": {"rle": [1, 2], "brushlabels": ["stop_sign"]}},
-            "damaged mask",
-        ),
-        (polygon("p", [(1, 1), (9, 9)]), "polygon of fewer than three corners"),
-        ({**polygon("p", []), "value": {"polygonlabels": ["stop_sign"]}}, "incomplete polygonlabels"),
-        ({"id": "n", "type": "rectanglelabels"}, "incomplete rectanglelabels"),
         (about_the_image("choices", "sure", "first", choices=["no"]), "choices of a region"),
         (about_the_image("rating", "stars", rating=4), "control of type rating"),
     ],
 )
-def test_what_no_rule_reads_is_kept_raw_and_counted(region: dict[str, Any], reason: str) -> None:
+def test_what_is_not_drawn_and_no_rule_reads_is_kept_raw_and_counted(
+    region: dict[str, Any], reason: str
+) -> None:
     found = decode_regions.read(work([rectangle("first", (20, 20, 60, 60)), region]), NAMES)
     assert [row.bbox_xyxy for row in found.rows] == [(20, 20, 60, 60)]
     assert found.raw == (region,)
-    assert found.reasons == Counter({reason: 1})
+    assert found.kept_raw == Counter({reason: 1})
 
 
 def test_rows_carry_what_was_shown_and_when_it_was_changed() -> None:

@@ -19,26 +19,27 @@ from curate.adapters.labelstudio import client, encode_regions
 from curate.adapters.labelstudio import pull as labelstudio_pull
 from curate.errors import AnnotationToolError, StorageError
 from curate.ports import ProjectRef
-from curate.ports.pulled import PullCounts, Snapshot
+from curate.ports.pulled import PullCounts, Snapshot, WantedTask
 from tests.adapters.fake_labelstudio import HEIGHT, PROJECT, WIDTH, FakeLabelStudio
 
 Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 REFERENCE = ProjectRef(PROJECT, "http://127.0.0.1:1/projects/7/data")
 KEYS = [f"task-{number}" for number in range(4)]
-WANTED = dict.fromkeys(KEYS, 2)
+WANTED = {key: WantedTask(f"image of {key}", WIDTH, HEIGHT, 2) for key in KEYS}
 
 
 def pull(server: FakeLabelStudio, path: Path | None = None, **changes: Any) -> tuple[Rows, PullCounts, Any]:
     """Annotations and answers as rows, and how they were read."""
 
-    def take(snapshot: Snapshot) -> tuple[Rows, PullCounts, Any]:
-        annotations = [row for piece in snapshot.annotations() for row in piece]
-        answers = [row for piece in snapshot.answers() for row in piece]
-        assert answers == [row for piece in snapshot.answers() for row in piece]  # can be read again
-        return (annotations, answers), snapshot.counts, snapshot.progress
+    with labelstudio_pull.pull(server.client(), [REFERENCE], WANTED, path=path, **changes) as snapshot:
+        return rows_of(snapshot), snapshot.counts, snapshot.progress
 
-    values = {"path": path, "sleep": lambda _: None, **changes}
-    return labelstudio_pull.pull(server.client(), [REFERENCE], WANTED, take, **values)
+
+def rows_of(snapshot: Snapshot) -> Rows:
+    annotations = [row for piece in snapshot.annotations() for row in piece]
+    answers = [row for piece in snapshot.answers() for row in piece]
+    assert answers == [row for piece in snapshot.answers() for row in piece]  # can be read again
+    return annotations, answers
 
 
 def box(identity: str, x: float = 10.0, category: str = "stop_sign") -> dict[str, Any]:
@@ -213,16 +214,11 @@ def test_a_damaged_cache_costs_a_full_pull_and_nothing_else(
     assert not pull(server, path)[1].full
 
 
-def test_a_cache_of_other_categories_is_read_anew(
-    server: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cache_of_other_categories_is_read_anew(server: FakeLabelStudio, tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
     server.answer(3, 1, [box("n", category="new_sign")])
-    assert pull(server, path)[1].raw_regions == {"unknown category new_sign": 1}
-    monkeypatch.setattr(
-        "tests.adapters.fake_labelstudio.CONFIG",
-        '<View><RectangleLabels name="box"><Label value="new_sign"/></RectangleLabels></View>',
-    )
+    assert pull(server, path)[1].unreadable == {"unknown category new_sign": 1}
+    server.config = '<View><RectangleLabels name="box"><Label value="new_sign"/></RectangleLabels></View>'
     rows, counts, _ = pull(server, path)
     assert counts.full
     assert "new_sign" in {row["category"] for row in rows[0]}
@@ -231,7 +227,7 @@ def test_a_cache_of_other_categories_is_read_anew(
 def test_a_pull_that_was_ended_goes_on_where_it_was(
     server: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curate.adapters.labelstudio.fetch._PAGE", 1)
+    monkeypatch.setattr("curate.adapters.labelstudio.task_pages.CONTENT_PAGE", 1)
     path, left = tmp_path / "cache.sqlite", 2
 
     def ending(self: Any, page: Any, original: Any = labelstudio_pull._Pull._store) -> None:
@@ -291,15 +287,11 @@ def test_faults_are_waited_out_as_long_as_the_server_asks(server: FakeLabelStudi
     expected, _, _ = pull(server)
     busy = httpx.Response(429, headers={"Retry-After": "17"}, json={})
     faults = [lost, lambda _: httpx.Response(500, text="locked"), lambda _: busy, gone]
-    pauses: list[float] = []
-
-    def take(snapshot: Snapshot) -> list[dict[str, Any]]:
-        return [row for piece in snapshot.annotations() for row in piece]
-
-    found = labelstudio_pull.pull(failing(server, faults), [REFERENCE], WANTED, take, sleep=pauses.append)
-    assert found == expected[0]
-    assert len(pauses) == 4
-    assert 17.0 in pauses
+    server.pauses.clear()
+    with labelstudio_pull.pull(failing(server, faults), [REFERENCE], WANTED) as snapshot:
+        assert rows_of(snapshot) == expected
+    assert len(server.pauses) == 4
+    assert 17.0 in server.pauses
 
 
 def test_a_server_that_never_recovers_is_an_error_and_leaves_no_half_cache(
@@ -309,11 +301,12 @@ def test_a_server_that_never_recovers_is_an_error_and_leaves_no_half_cache(
     pull(server, path)
     kept = shutil.copy(path, tmp_path / "before.sqlite")
     server.answer(3, 1)
-    with pytest.raises(AnnotationToolError, match="HTTP 500"):
-        labelstudio_pull.pull(
-            failing(server, [lambda _: httpx.Response(500)] * 99), [REFERENCE], WANTED, lambda _: None,
-            path=path, sleep=lambda _: None,
-        )  # fmt: skip
+    broken = failing(server, [lambda _: httpx.Response(500)] * 99)
+    with (
+        pytest.raises(AnnotationToolError, match="HTTP 500"),
+        labelstudio_pull.pull(broken, [REFERENCE], WANTED, path=path),
+    ):
+        pytest.fail("nothing to read")
     assert pull(server, path)[0] == pull(server, Path(kept))[0] == pull(server)[0]
 
 
@@ -337,12 +330,12 @@ def test_projects_of_single_labelers_are_joined_by_task(server: FakeLabelStudio,
     made._http = httpx.Client(transport=httpx.MockTransport(respond))
     projects = [REFERENCE, ProjectRef(8, "http://127.0.0.1:1/projects/8/data")]
 
-    def take(snapshot: Snapshot) -> tuple[list[dict[str, Any]], Any]:
-        return [row for piece in snapshot.answers() for row in piece], snapshot.progress
-
-    first = labelstudio_pull.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
-    assert first == labelstudio_pull.pull(made, projects, WANTED, take, path=tmp_path / "cache.sqlite")
-    answers, progress = first
+    seen = []
+    for _ in range(2):
+        with labelstudio_pull.pull(made, projects, WANTED, path=tmp_path / "cache.sqlite") as snapshot:
+            seen.append((rows_of(snapshot)[1], snapshot.progress))
+    assert seen[0] == seen[1]
+    answers, progress = seen[0]
     assert {row["annotator_id"] for row in answers if row["task_id"] == "task-0"} == {
         "anna@x.invalid", "ben@x.invalid"
     }  # fmt: skip

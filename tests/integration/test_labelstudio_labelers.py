@@ -18,8 +18,8 @@ from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
-from curate.ports import ProjectRef, ProjectSpec
-from curate.qa import plan, task_drafts
+from curate.ports import ProjectRef, ProjectSpec, TaskDraft
+from curate.qa import task_drafts
 from curate.records import Annotation
 from demo import labelers
 from tests import builders
@@ -50,7 +50,7 @@ def folder(labelstudio_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return labelstudio_root
 
 
-def push(labelstudio: Connection, title: str) -> tuple[ProjectRef, dict[str, int]]:
+def push(labelstudio: Connection, title: str) -> tuple[ProjectRef, list[TaskDraft]]:
     """A project whose six tasks want both labelers."""
     slots = tables.read(Path("data/select/plan.parquet"), schema.PLAN).to_pylist()
     images = {row["image_id"]: row for row in tables.read(IMAGES, schema.IMAGES).to_pylist()}
@@ -58,8 +58,9 @@ def push(labelstudio: Connection, title: str) -> tuple[ProjectRef, dict[str, int
     tool = LabelStudioTool(labelstudio)
     categories = taxonomy.load(Path("taxonomy.yaml"))
     reference = tool.ensure_project(ProjectSpec(title, categories, "", 2, Path("data/ingest/images")))
-    tool.push_tasks(reference, task_drafts.draft_tasks(slots, images, map(Annotation.from_row, rows)))
-    return reference, dict(plan.labelers_wanted(slot["task_id"] for slot in slots))
+    drafts = [task.draft for task in task_drafts.planned_tasks(slots, images, map(Annotation.from_row, rows))]
+    tool.push_tasks(reference, drafts)
+    return reference, drafts
 
 
 def content(rows: list[Annotation]) -> list[tuple[Any, ...]]:

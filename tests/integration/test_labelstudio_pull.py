@@ -16,11 +16,11 @@ from curate import schema, tables
 from curate.adapters.labelstudio import accounts, client, encode_regions, project, server
 from curate.adapters.labelstudio.connection import STATE_FOLDER, Connection
 from curate.adapters.labelstudio.image_storage import LocalFiles
-from curate.adapters.labelstudio.reader import LabelStudioReader
+from curate.adapters.labelstudio.tool import LabelStudioReader
 from curate.errors import AnnotationToolError
 from curate.labeling import taxonomy
 from curate.ports import ProjectSpec
-from curate.ports.pulled import PullCounts, Snapshot
+from curate.ports.pulled import PullCounts, WantedTask
 from tests import builders
 from tests.integration import fault_proxy
 from tests.integration.fault_proxy import FaultProxy
@@ -31,6 +31,7 @@ FIRST, SECOND = "pull-1@demo.invalid", "pull-2@demo.invalid"
 WIDTH, HEIGHT = 160, 120
 TASKS = 12
 KEYS = [f"pull-{number:02d}" for number in range(TASKS)]
+WANTED = {key: WantedTask(builders.image_id(key), WIDTH, HEIGHT, 2) for key in KEYS}
 BOX = (20.0, 20.0, 80.0, 80.0)
 Tables = tuple[bytes, bytes]
 
@@ -46,8 +47,11 @@ class Labeling:
         reference = project.ensure(self.administrator, spec, LocalFiles(images))
         self.path = f"/api/projects/{reference.project_id}"
         self.number = reference.project_id
-        data = {"image": "x", "width": WIDTH, "height": HEIGHT}
-        body = [{"data": {**data, "task_id": key, "image_id": f"image of {key}"}} for key in KEYS]
+        data = {"width": WIDTH, "height": HEIGHT}
+        body = [
+            {"data": {**data, "image": task.image_id, "task_id": key, "image_id": task.image_id}}
+            for key, task in WANTED.items()
+        ]
         reply = self.administrator.post(
             f"{self.path}/import", body, action="importing", return_task_ids="true"
         )
@@ -96,7 +100,8 @@ def pull(
 ) -> tuple[Tables, PullCounts]:
     """The two tables as bytes, and how they came about."""
 
-    def take(snapshot: Snapshot) -> PullCounts:
+    reader = LabelStudioReader(connection, cache=cache, timeout_s=changes.pop("timeout_s", 60))
+    with reader.pull(TITLE, WANTED, **changes) as snapshot:
         for name, kind, pieces in (
             ("annotations", schema.ANNOTATIONS, snapshot.annotations),
             ("answers", schema.ANSWERS, snapshot.answers),
@@ -104,10 +109,7 @@ def pull(
             with tables.stream(folder / name, kind) as writer:
                 for piece in pieces():
                     writer.write(pa.Table.from_pylist(list(piece), schema=kind.arrow))
-        return snapshot.counts
-
-    reader = LabelStudioReader(connection, cache=cache, timeout_s=changes.pop("timeout_s", 60))
-    counts = reader.pull(TITLE, dict.fromkeys(KEYS, 2), take, **changes)
+        counts = snapshot.counts
     return ((folder / "annotations").read_bytes(), (folder / "answers").read_bytes()), counts
 
 
@@ -163,16 +165,26 @@ def test_polygons_choices_notes_and_unknown_controls(labeling: Labeling, tmp_pat
         "value": {"points": corners, "closed": True, "polygonlabels": ["stop_sign"]},
     }  # fmt: skip
     choice = {**common, "id": "c", "type": "choices", "from_name": "weather", "value": {"choices": ["rain"]}}
+    rating = {**common, "id": "r", "type": "rating", "from_name": "stars", "value": {"rating": 4}}
+    labeling.answer(KEYS[10], result=[polygon, choice, rating])
     ellipse = {**common, "id": "e", "type": "ellipselabels", "from_name": "e", "value": {"x": 1.0}}
-    labeling.answer(KEYS[10], result=[polygon, choice, ellipse])
+    labeling.answer(KEYS[10], SECOND, result=[polygon, ellipse])
     (annotations, answers), counts = pull(labeling.connection, tmp_path)
-    assert counts.raw_regions == {"control of type ellipselabels": 1}
-    (row,) = [r for r in rows(annotations, tmp_path, schema.ANNOTATIONS) if r["task_id"] == KEYS[10]]
+    assert counts.raw_regions == {"control of type rating": 1}
+    assert (counts.n_unreadable, counts.unreadable) == (1, {"region of type ellipselabels": 1})
+    of_task = [r for r in rows(annotations, tmp_path, schema.ANNOTATIONS) if r["task_id"] == KEYS[10]]
+    assert {r["annotator_id"]: r["outcome"] for r in of_task} == {FIRST: "object", SECOND: "unreadable"}
+    (row,) = [r for r in of_task if r["annotator_id"] == FIRST]
     assert row["polygon"] == "[[16.0, 12.0, 80.0, 12.0, 48.0, 72.0]]"
     assert row["rle"] is not None
-    (answer,) = [r for r in rows(answers, tmp_path, schema.ANSWERS) if r["task_id"] == KEYS[10]]
-    assert (answer["choices"], answer["comment"]) == ([("weather", ["rain"])], "sure?")
-    assert "ellipselabels" in answer["raw"]
+    given = {
+        r["annotator_id"]: r for r in rows(answers, tmp_path, schema.ANSWERS) if r["task_id"] == KEYS[10]
+    }
+    assert (given[FIRST]["choices"], given[FIRST]["comment"]) == ([("weather", ["rain"])], "sure?")
+    assert "rating" in given[FIRST]["raw"]
+    assert given[SECOND]["outcome"] == "unreadable"
+    assert "ellipselabels" in given[SECOND]["raw"]
+    assert "polygonlabels" in given[SECOND]["raw"]  # nothing of it is lost
 
 
 FAULTS = {
@@ -190,7 +202,7 @@ FAULTS = {
 def test_after_a_fault_exactly_the_right_answers(
     labeling: Labeling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, warm: bool
 ) -> None:
-    monkeypatch.setattr("curate.adapters.labelstudio.fetch._PAGE", 4)  # several requests
+    monkeypatch.setattr("curate.adapters.labelstudio.task_pages.CONTENT_PAGE", 4)  # several requests
     fault, count = FAULTS[name]
     with FaultProxy(labeling.connection.url) as proxy:
         through = Connection(proxy.url, labeling.connection.api_key, "a test")
@@ -211,7 +223,7 @@ def test_after_a_fault_exactly_the_right_answers(
 def test_a_restart_of_the_server_in_mid_pull(
     labeling: Labeling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curate.adapters.labelstudio.fetch._PAGE", 4)
+    monkeypatch.setattr("curate.adapters.labelstudio.task_pages.CONTENT_PAGE", 4)
     expected, _ = pull(labeling.connection, tmp_path)
 
     def restart() -> None:
@@ -253,12 +265,13 @@ def test_a_locked_database_of_the_server(labeling: Labeling, tmp_path: Path) -> 
 KILLED = """
 import sys
 from pathlib import Path
-from curate.adapters.labelstudio import fetch
+from curate.adapters.labelstudio import task_pages
 from curate.adapters.labelstudio import pull as labelstudio_pull
 from curate.adapters.labelstudio.connection import resolve
-from curate.adapters.labelstudio.reader import LabelStudioReader
+from curate.adapters.labelstudio.tool import LabelStudioReader
+from tests.integration.test_labelstudio_pull import WANTED
 
-fetch._PAGE, left, store = 4, 2, labelstudio_pull._Pull._store
+task_pages.CONTENT_PAGE, left, store = 4, 2, labelstudio_pull._Pull._store
 
 def dying(self, page):
     global left
@@ -269,7 +282,8 @@ def dying(self, page):
     store(self, page)
 
 labelstudio_pull._Pull._store = dying
-LabelStudioReader(resolve(Path(sys.argv[1])), cache=Path(sys.argv[2])).pull("pulled", {}, lambda _: None)
+with LabelStudioReader(resolve(Path(sys.argv[1])), cache=Path(sys.argv[2])).pull("pulled", WANTED):
+    pass
 """
 
 
@@ -293,9 +307,14 @@ def test_a_pull_that_fails_writes_no_table(labeling: Labeling, tmp_path: Path) -
 
 def test_status_on_the_real_server(labeling: Labeling) -> None:
     rows_of_plan = [
-        {"task_id": key, "slot": 0, "image_id": "x", "reason": "review", "arm": "suggested", "priority": 0}
-        for key in KEYS
-    ]
+        {
+            "task_id": key, "slot": 0, "image_id": task.image_id, "reason": "review", "arm": "suggested",
+            "priority": 0,
+        }
+        for key, task in WANTED.items()
+    ]  # fmt: skip
+    images = [builders.image(key, width=WIDTH, height=HEIGHT) for key in KEYS]
+    builders.write_images(labeling.root / "data/dedupe/images.parquet", images)
     tables.write_rows(rows_of_plan, labeling.root / "data/select/plan.parquet", schema.PLAN)
     (labeling.root / "params.yaml").write_text(f"labelstudio:\n  project: {TITLE}\n")
     code = "from curate.cli import main; main()"
@@ -304,3 +323,93 @@ def test_status_on_the_real_server(labeling: Labeling) -> None:
     assert told.stdout.startswith(f"{TITLE}  {labeling.connection.url}/projects/{labeling.number}/data\n")
     assert f"{FIRST}  answers " in told.stdout
     assert "1 begun, 1 skipped" in told.stdout
+
+
+def test_answers_made_without_a_page_are_nobodys_looks(labeling: Labeling, tmp_path: Path) -> None:
+    """A manager makes annotations from predictions in bulk: they are named, and the tasks stay open."""
+    key = KEYS[3]
+    region = {**region_pair("bulk")[0], "id": "curate-bulk"}
+    prediction = {"task": labeling.tasks[key], "model_version": "bulk", "result": [region]}
+    labeling.administrator.post("/api/predictions/", prediction, action="suggesting")
+    before, _ = pull(labeling.connection, tmp_path)
+    chosen = {"selectedItems": {"all": False, "included": [labeling.tasks[key]]}}
+    labeling.administrator.post(
+        "/api/dm/actions/", chosen, action="bulk", id="predictions_to_annotations", project=labeling.number
+    )
+    reader = LabelStudioReader(labeling.connection)
+    with reader.pull(TITLE, WANTED) as snapshot:
+        (manager,) = snapshot.counts.unattended
+        assert snapshot.counts.unattended == {manager: 1}
+        made = [row for piece in snapshot.answers() for row in piece if row["outcome"] == "unattended"]
+        rows_of_task = [row for piece in snapshot.annotations() for row in piece if row["task_id"] == key]
+    assert [(row["task_id"], row["annotator_id"]) for row in made] == [(key, manager)]
+    assert {row["annotator_id"] for row in rows_of_task} == {FIRST}
+    after, _ = pull(labeling.connection, tmp_path)
+    assert after[0] == before[0]  # the annotations are as they were
+
+
+def test_an_edited_and_a_foreign_task_are_counted_and_break_nothing(
+    labeling: Labeling, tmp_path: Path
+) -> None:
+    where, task = f"/api/tasks/{labeling.tasks[KEYS[2]]}/", WANTED[KEYS[2]]
+    data = {"task_id": KEYS[2], "image_id": task.image_id, "image": task.image_id}
+    before, counts = pull(labeling.connection, tmp_path)
+    assert (counts.edited_tasks, counts.foreign_tasks) == (0, 0)
+    labeling.administrator.patch(where, {"data": {**data, "width": "wide"}}, action="editing")
+    labeling.administrator.post(
+        f"{labeling.path}/import", [{"data": {"image": "of others"}}], action="adding"
+    )
+    same, counts = pull(labeling.connection, tmp_path)
+    assert (counts.edited_tasks, counts.foreign_tasks) == (1, 1)
+    assert same == before  # our tables know the size
+    assert "task shows another image" not in counts.unreadable
+    other = {**data, "width": task.width, "height": task.height, "image": "another.jpg"}
+    labeling.administrator.patch(where, {"data": other}, action="editing")
+    (annotations, _), counts = pull(labeling.connection, tmp_path)
+    assert counts.unreadable["task shows another image"] == 1
+    outcomes = {
+        row["outcome"] for row in rows(annotations, tmp_path, schema.ANNOTATIONS) if row["task_id"] == KEYS[2]
+    }
+    assert outcomes == {"unreadable"}
+    labeling.administrator.patch(
+        where, {"data": {**other, "image": task.image_id}}, action="putting it right"
+    )
+    assert pull(labeling.connection, tmp_path)[0][0] == before[0]
+
+
+def test_a_deleted_account_keeps_its_name_and_two_are_two_people(labeling: Labeling, tmp_path: Path) -> None:
+    cache, departed = tmp_path / "cache.sqlite", tmp_path / "departed.json"
+    people = [f"leaving-{number}@demo.invalid" for number in range(2)]
+    for email in people:
+        labeling.people[email] = accounts.ensure_user(labeling.connection, email, PASSWORD)
+        labeling.answer(KEYS[1], email)
+    known = LabelStudioReader(labeling.connection, cache=cache, departed=departed)
+    unknown = LabelStudioReader(labeling.connection)
+    with known.pull(TITLE, WANTED):
+        pass
+    members = labeling.administrator.get("/api/users/", action="asking")
+    for user in members:
+        if user["email"] in people:
+            labeling.delete(f"/api/users/{user['id']}/")
+    for reader, expected in ((known, set(people)), (unknown, None)):
+        with reader.pull(TITLE, WANTED) as snapshot:
+            given = [row for piece in snapshot.answers() for row in piece if row["task_id"] == KEYS[1]]
+        names = {row["annotator_id"] for row in given} - {FIRST, SECOND}
+        assert len(names) == 2
+        assert names == expected if expected else all(name.startswith("deleted account ") for name in names)
+
+
+def test_a_label_that_was_renamed_on_the_server_is_refused(labeling: Labeling) -> None:
+    reader = LabelStudioReader(labeling.connection)
+    names = [category.name for category in taxonomy.load(labeling.root / "taxonomy.yaml")]
+    with reader.pull(TITLE, WANTED, labels=names):
+        pass
+    found = labeling.administrator.get(f"{labeling.path}/", action="asking")["label_config"]
+    renamed = found.replace('value="parking_sign"', 'value="parking"', 1)  # in one of three controls
+    labeling.administrator.patch(f"{labeling.path}/", {"label_config": renamed}, action="renaming")
+    with (
+        pytest.raises(AnnotationToolError, match=r"labels of 'box' .* \(parking, parking_sign\): run `dvc"),
+        reader.pull(TITLE, WANTED, labels=names),
+    ):
+        pytest.fail("nothing to read")
+    labeling.administrator.patch(f"{labeling.path}/", {"label_config": found}, action="putting it back")

@@ -250,7 +250,9 @@ def test_what_left_the_plan_is_offered_to_nobody_and_comes_back(
     session = accounts.ensure_user(labelstudio, "left@demo.invalid", "a-long-password")
     path = f"/api/projects/{reference.project_id}/next"
     first = session.get(path, action="asking for work")
-    session.post(f"/api/tasks/{first['id']}/annotations/", {"result": []}, action="answering")
+    session.post(
+        f"/api/tasks/{first['id']}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
+    )
     stay = [draft for draft in drafts if draft.task_id != first["data"]["task_id"]][:2]
     proxy.plan(fault_proxy.drop_after, when=post_to("/api/dm/actions/"))
     proxy.plan(fault_proxy.drop_after, when=request_to("/api/tasks/", "PATCH"), count=2)
@@ -275,7 +277,9 @@ def work_through(session: accounts.Session, path: str) -> list[str]:
         except AnnotationToolError:
             return offered
         offered.append(task["data"]["task_id"])
-        session.post(f"/api/tasks/{task['id']}/annotations/", {"result": []}, action="answering")
+        session.post(
+            f"/api/tasks/{task['id']}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
+        )
 
 
 def test_the_queue_is_the_plans_and_control_tasks_show_nothing(
@@ -294,7 +298,9 @@ def test_the_queue_is_the_plans_and_control_tasks_show_nothing(
         task = session.get(path, action="asking for work")
         order.append(task["data"]["task_id"])
         shown[order[-1]] = len(task["predictions"])
-        session.post(f"/api/tasks/{task['id']}/annotations/", {"result": []}, action="answering")
+        session.post(
+            f"/api/tasks/{task['id']}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
+        )
     assert order == [draft.task_id for draft in ranked]
     assert shown == {
         d.task_id: int(any(row.outcome == "object" for row in d.pre_annotations)) for d in ranked

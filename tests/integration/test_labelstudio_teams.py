@@ -19,10 +19,10 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from curate.adapters.labelstudio.fetch import Reader
 
 from curate.adapters.labelstudio import accounts, client, connection, server
 from curate.adapters.labelstudio.connection import Connection
-from curate.adapters.labelstudio.fetch import Reader
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AuthenticationError
 from curate.labeling import taxonomy

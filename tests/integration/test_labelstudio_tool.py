@@ -191,7 +191,7 @@ def test_a_batch_that_arrived_twice_is_healed_without_touching_work(
     )
     tool.push_tasks(reference, drafts)
     assert state(reader, reference) == there
-    rows, _ = pulled.rows(labelstudio, reference, wanted(drafts))
+    rows, _ = pulled.rows(labelstudio, reference, drafts)
     assert [(row.task_id, row.annotator_id) for row in rows] == [(drafts[0].task_id, FIRST)]
 
 
@@ -202,7 +202,7 @@ def test_new_suggestions_replace_the_old_ones_and_no_work(
     tool.push_tasks(reference, drafts)
     target = next(draft for draft in drafts if len(draft.pre_annotations) == 2)
     answer(labelstudio, reader, reference, FIRST, target.task_id)
-    before, _ = pulled.rows(labelstudio, reference, wanted(drafts))
+    before, _ = pulled.rows(labelstudio, reference, drafts)
     newer = [replace(with_model(draft, "unit-2"), overlap=2) for draft in drafts]
     counts = tool.push_tasks(reference, newer)
     with_objects = sum(any(row.outcome == "object" for row in draft.pre_annotations) for draft in drafts)
@@ -215,7 +215,7 @@ def test_new_suggestions_replace_the_old_ones_and_no_work(
             p["model_version"] for p in reader.get("/api/predictions/", action="reading", task=one.number)
         ]
         assert versions == ["unit-2"] * one.predictions
-    after, _ = pulled.rows(labelstudio, reference, wanted(drafts))
+    after, _ = pulled.rows(labelstudio, reference, drafts)
     assert after == before
 
 
@@ -232,7 +232,9 @@ def test_a_done_task_opens_again_when_more_people_are_wanted(
     for _ in drafts:
         task = session.get(f"/api/projects/{reference.project_id}/next", action="asking for work")
         offered.add(task["data"]["task_id"])
-        session.post(f"/api/tasks/{task['id']}/annotations/", {"result": []}, action="answering")
+        session.post(
+            f"/api/tasks/{task['id']}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
+        )
     assert single.task_id in offered
 
 
@@ -252,8 +254,8 @@ def test_everybodys_answers_come_back(
     answer(labelstudio, reader, reference, SECOND, shared.task_id, moved)
     answer(labelstudio, reader, reference, FIRST, pair.task_id, lambda regions: regions[:2])
     answer(labelstudio, reader, reference, SECOND, other.task_id, lambda _: [], was_cancelled=True)
-    rows, progress = pulled.rows(labelstudio, reference, wanted(drafts))
-    again, _ = pulled.rows(labelstudio, reference, wanted(drafts))
+    rows, progress = pulled.rows(labelstudio, reference, drafts)
+    again, _ = pulled.rows(labelstudio, reference, drafts)
     assert rows == again
     by_answer = Counter((row.task_id, row.annotator_id, row.outcome) for row in rows)
     objects = [row for row in shared.pre_annotations if row.outcome == "object"]
@@ -287,7 +289,7 @@ def test_who_answers_again_is_counted_once(
     target = next(draft for draft in drafts if any(row.outcome == "object" for row in draft.pre_annotations))
     answer(labelstudio, reader, reference, FIRST, target.task_id)
     answer(labelstudio, reader, reference, FIRST, target.task_id, lambda _: [])
-    rows, progress = pulled.rows(labelstudio, reference, wanted(drafts))
+    rows, progress = pulled.rows(labelstudio, reference, drafts)
     assert [row.outcome for row in rows] == ["empty"]
     assert (progress.slots_done, progress.superseded) == (1, 1)
 
@@ -321,7 +323,9 @@ def test_a_project_of_an_earlier_version_gets_polygons_and_questions_and_keeps_i
     where = {"id": "w", "type": "choices", "from_name": "weather", "to_name": "image"}
     region = {**where, "value": {"choices": ["sun"]}}
     session = accounts.ensure_user(labelstudio, FIRST, PASSWORD)
-    session.post(f"/api/tasks/{number}/annotations/", {"result": [region]}, action="answering")
+    session.post(
+        f"/api/tasks/{number}/annotations/", {"result": [region], "lead_time": 1.0}, action="answering"
+    )
     with pytest.raises(AnnotationToolError, match="the control weather"):
         tool.ensure_project(replace(asked, choices=()))
 

@@ -57,7 +57,7 @@ def test_the_first_run_writes_all_and_the_second_none(params: Params) -> None:
     assert {path: path.stat().st_mtime_ns for path in Path("data/fingerprint").iterdir()} == before
 
 
-TAXONOMY_STAGES = ["autolabel", "select", "push", "quality", "agreement", "release"]
+TAXONOMY_STAGES = ["autolabel", "select", "push", "pull", "quality", "agreement", "release"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from curate import schema, tables
 from curate.errors import AnnotationToolError, TableError, WaitingForPeopleError
+from curate.labeling import taxonomy
 from curate.params import LabelStudioParams, QaParams
 from curate.records import Annotation, StageReport
 from curate.shown import record
@@ -49,6 +50,7 @@ def run(tool: FakeAnnotationReader, *, allow_partial: bool = False) -> StageRepo
             images=Path("data/dedupe/images.parquet"),
             plan=Path("data/select/plan.parquet"),
             shown=Path("data/push/shown"),
+            taxonomy=Path("taxonomy.yaml"),
         ),
         outputs=pull.Outputs(table=TABLE, answers=ANSWERS),
         ports=pull.Ports(reader=tool),
@@ -130,13 +132,36 @@ def test_all_answers_have_a_row_also_drafts_and_older_ones(project: builders.Sma
     assert report.metrics["drafts"] == 1
 
 
-def test_what_could_not_be_read_is_one_line(project: builders.SmallProject) -> None:
+def test_what_could_not_be_read_is_counted_by_reason_and_named(project: builders.SmallProject) -> None:
     tool = answered(project)
-    tool.raw = {"control of type ellipselabels": 2, "rotated rectangle": 1}
+    tool.raw = {"control of type rating": 2}
+    tool.counted = {
+        "n_unreadable": 2,
+        "unreadable": {"no category": 1, "unknown category horse": 2},
+        "corrected": {"identical object": 3},
+        "unattended": {"lead@x.invalid": 4},
+        "foreign_tasks": 5,
+        "edited_tasks": 6,
+    }
     report = run(tool)
-    told = "3 regions kept raw (control of type ellipselabels: 2; rotated rectangle: 1)"
-    assert report.line().endswith(told)
+    for told in (
+        "2 unreadable answers, held back (no category: 1; unknown category horse: 2)",
+        "4 answers made without a page, no looks (lead@x.invalid: 4)",
+        "2 regions kept raw (control of type rating: 2)",
+        "5 tasks that push did not make",
+        "6 tasks that were edited on the server",
+        "3 times: identical object",
+    ):
+        assert told in report.line()
+    assert report.metrics["unreadable"] == 2
+    assert report.metrics["unreadable_regions"] == {"no category": 1, "unknown category horse": 2}
     assert report.metrics["raw_regions"] == tool.raw
+
+
+def test_the_labels_must_be_the_taxonomys(project: builders.SmallProject) -> None:
+    tool = answered(project)
+    run(tool)
+    assert tool.labels == [category.name for category in taxonomy.load(Path("taxonomy.yaml"))]
 
 
 def test_what_is_accepted_without_a_human_is_not_waited_for(project: builders.SmallProject) -> None:

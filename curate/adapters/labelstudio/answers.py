@@ -4,67 +4,121 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from curate.adapters.labelstudio import decode_regions, encode_regions, people
-from curate.adapters.labelstudio.answer_cache import Answer
-from curate.adapters.labelstudio.fetch import Reader, Task
+from curate.adapters.labelstudio import decode_regions, encode_regions, people, task_pages
+from curate.adapters.labelstudio.answer_cache import Answer, CachedTask
+from curate.adapters.labelstudio.client import Client
+from curate.adapters.labelstudio.task_pages import Task
+from curate.ports import ProjectRef
+from curate.ports.pulled import WantedTask
 from curate.records import derived_id
 
+FIELDS = f"data,annotations,was_cancelled,updated_at,{people.FIELDS}"
+OTHER_IMAGE = "task shows another image"
 
-def decoded(task: Task, users: Mapping[int, str], categories: Sequence[str]) -> list[Answer]:
-    """All answers to a task; none if the task is not one of ours."""
-    data = task["data"]
-    if "task_id" not in data or "image_id" not in data:
-        return []
-    found: list[Answer] = []
-    names = people.names(str(data["task_id"]), task["annotations"], users)
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the server's tasks are read with.
+
+    Attributes:
+        members: E-mail by the server's number of an account.
+        departed: E-mail by the number of an answer, of those whose accounts are gone.
+        wanted: What our own tables say of each task.
+        categories: Names that the projects know.
+        moved_box: See `decode_regions.read`.
+    """
+
+    members: Mapping[int, str]
+    departed: Mapping[int, str]
+    wanted: Mapping[str, WantedTask]
+    categories: Sequence[str]
+    moved_box: decode_regions.MovedBox
+
+
+def cached_task(task: Task, context: Context) -> CachedTask:
+    """A task with its answers, for the cache; without answers if our tables do not know it."""
+    key = task_key(task)
+    ours = context.wanted.get(key)
+    return CachedTask(
+        number=int(task["id"]),
+        task_key=key,
+        updated_at=str(task["updated_at"]),
+        there=len(task["annotations"]),
+        read_as="" if ours is None else ours.identity,
+        edited=ours is not None and not _as_pushed(task["data"], ours),
+        answers=() if ours is None else tuple(_answers(key, ours, task, context)),
+    )
+
+
+def task_key(task: Task) -> str:
+    """Our key of a task; empty for one that was not made here."""
+    key = task["data"].get("task_id")
+    return key if isinstance(key, str) else ""
+
+
+def _as_pushed(data: Mapping[str, Any], ours: WantedTask) -> bool:
+    """Whether the task's data says what our tables say."""
+    said = data.get("image_id"), data.get("width"), data.get("height")
+    return said == (ours.image_id, ours.width, ours.height) and _shows(data, ours)
+
+
+def _shows(data: Mapping[str, Any], ours: WantedTask) -> bool:
+    """Whether people see that image: its address is made of its id."""
+    return ours.image_id in str(data.get("image", ""))
+
+
+def _answers(key: str, ours: WantedTask, task: Task, context: Context) -> Iterator[Answer]:
+    names = people.names(key, task["annotations"], context.members, context.departed)
+    moments: list[tuple[str, str | None]] = []
+    shows = _shows(task["data"], ours)
     for answer, name in zip(task["annotations"], names, strict=True):
-        work = _work(data, answer, name)
-        read = decode_regions.read(work, categories)
-        content = {
-            **_content(work, "skipped" if work.skipped else "submitted", read),
-            "objects": sum(row.outcome == "object" for row in read.rows),
-        }
-        rows = [(row.annotation_id, row.row()) for row in read.rows]
-        same = sum(one.person == work.annotator_id and one.created_at == work.created_at for one in found)
-        moment = (work.created_at or "", *((same,) if same else ()))  # imported together, perhaps
-        identity = derived_id("answer", work.task_id, work.annotator_id, *moment)
-        found.append(
-            Answer(
-                number=int(answer["id"]),
-                task_key=work.task_id,
-                user=answer["completed_by"],
-                person=work.annotator_id,
-                created_at=work.created_at,
-                updated_at=str(encode_regions.utc(work.updated_at)),
-                skipped=work.skipped,
-                answer_id=identity,
-                content={"answer_id": identity, **content},
-                rows=rows,
-            )
+        work = _work(key, ours, answer, name, refused=None if shows else OTHER_IMAGE)
+        read = decode_regions.read(work, context.categories, moved_box=context.moved_box)
+        look = people.looked(answer)
+        outcome = "skipped" if work.skipped else "unreadable" if read.unreadable else "submitted"
+        same = moments.count((name, work.created_at))  # imported together, perhaps
+        moments.append((name, work.created_at))
+        identity = derived_id("answer", key, name, work.created_at or "", *((same,) if same else ()))
+        yield Answer(
+            number=int(answer["id"]),
+            user=answer["completed_by"],
+            person=name,
+            updated_at=str(encode_regions.utc(work.updated_at)),
+            look=look,
+            answer_id=identity,
+            content={
+                "answer_id": identity,
+                **_content(work, outcome if look else "unattended", read),
+                "objects": sum(row.outcome == "object" for row in read.rows),
+            },
+            rows=[(row.annotation_id, row.row()) for row in read.rows],
         )
-    return found
 
 
-def _work(data: Mapping[str, Any], answer: Mapping[str, Any], person: str) -> decode_regions.Work:
+def _work(
+    key: str, ours: WantedTask, answer: Mapping[str, Any], person: str, *, refused: str | None = None
+) -> decode_regions.Work:
     lead_time = answer["lead_time"]
     return decode_regions.Work(
-        task_id=str(data["task_id"]),
-        image_id=str(data["image_id"]),
-        width=int(data["width"]),
-        height=int(data["height"]),
+        task_id=key,
+        image_id=ours.image_id,
+        width=ours.width,
+        height=ours.height,
         annotator_id=person,
         regions=answer["result"] or [],
         skipped=bool(answer.get("was_cancelled")),
         lead_time_s=float(lead_time) if lead_time is not None else None,
         created_at=encode_regions.utc(answer["created_at"]),
         updated_at=encode_regions.utc(answer["updated_at"]),
+        refused=refused,
     )
 
 
 def _content(work: decode_regions.Work, outcome: str, read: decode_regions.Reading) -> dict[str, Any]:
-    """What a row of `answers` says, without `superseded` and the digests."""
+    """What a row of `answers` says, without `superseded` and the digests; and what is counted."""
     return {
         "task_id": work.task_id,
         "image_id": work.image_id,
@@ -77,18 +131,26 @@ def _content(work: decode_regions.Work, outcome: str, read: decode_regions.Readi
         "choices": sorted((name, list(values)) for name, values in read.choices.items()),
         "comment": read.comment,
         "raw": json.dumps(read.raw, sort_keys=True) if read.raw else None,
-        "reasons": dict(sorted(read.reasons.items())),
+        "counted": {
+            "kept_raw": dict(sorted(read.kept_raw.items())),
+            "unreadable": dict(sorted(read.unreadable.items())),
+            "corrected": dict(sorted(read.corrected.items())),
+        },
     }
 
 
-def drafts(reader: Reader) -> Iterator[tuple[int, dict[str, Any]]]:
+def drafts(
+    client: Client, project: ProjectRef, wanted: Mapping[str, WantedTask]
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number of the project and row of `answers` of everything begun and not submitted."""
-    for task, drafts in reader.drafts():
-        data = task["data"]
-        if "task_id" not in data or "image_id" not in data:
-            continue
-        for draft in drafts:
-            work = _work(data, draft, str(draft["user"]))
-            content = _content(work, "draft", decode_regions.read(work, ()))
-            identity = derived_id("draft", work.task_id, work.annotator_id, work.created_at or "")
-            yield reader.project.project_id, {"answer_id": identity, **content, "raw": None, "reasons": {}}
+    for page in task_pages.matching(client, project, task_pages.HAS_DRAFT, include="id,data"):
+        for task in page:
+            key = task_key(task)
+            if key not in wanted:
+                continue
+            begun = client.get(f"/api/tasks/{task['id']}/drafts", action="reading the drafts")
+            for draft in begun:
+                work = _work(key, wanted[key], draft, str(draft["user"]))
+                content = _content(work, "draft", decode_regions.read(work, ()))
+                identity = derived_id("draft", key, work.annotator_id, work.created_at or "")
+                yield project.project_id, {"answer_id": identity, **content, "raw": None, "counted": {}}

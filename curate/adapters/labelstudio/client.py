@@ -17,6 +17,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from curate.adapters.labelstudio.connection import URL_VARIABLE, Connection
+from curate.adapters.labelstudio.retry import Pauses, Sleep
+from curate.adapters.labelstudio.retry import TransientError as TransientError  # noqa: PLC0414
 from curate.errors import AnnotationToolError, AuthenticationError
 from curate.extras import require
 
@@ -32,18 +34,6 @@ _SECRETS = re.compile(
     r"(['\"]?\s*[=:]\s*['\"]?)(?:(?:token|bearer)\s+)?[^\s'\";,}]+"
 )
 _BARE_TOKEN = re.compile(r"(?i)\b(token|bearer)\s+[A-Za-z0-9._\-]{8,}|\beyJ[A-Za-z0-9._\-]{8,}")
-
-
-class TransientError(AnnotationToolError):
-    """The server may be fine in a moment, and may or may not have done what it was asked.
-
-    Attributes:
-        retry_after_s: Seconds that the server asked to wait; None if it did not say.
-        unreachable: Nothing listens there at all: nothing was done.
-    """
-
-    retry_after_s: float | None = None
-    unreachable = False
 
 
 def redact(text: str, *secrets: str) -> str:
@@ -164,15 +154,22 @@ def _detail(body: object) -> str:
 
 
 class Client:
-    """JSON requests with the token, and the SDK on the same connection settings."""
+    """JSON requests with the token, and the SDK on the same connection settings.
 
-    def __init__(self, connection: Connection, *, timeout_s: float) -> None:
+    Attributes:
+        connection: The server and the token.
+        changes: Patience with requests that change something; a change that succeeds renews it.
+        server_time: As the last reply told it; None = no reply, or none that told it.
+    """
+
+    def __init__(self, connection: Connection, *, timeout_s: float, sleep: Sleep = time.sleep) -> None:
         self.connection = connection
+        self.changes, self._reads = Pauses(sleep=sleep), Pauses(sleep=sleep)
         self._http = http_client(connection.url, timeout_s=timeout_s)
         self._legacy = connection.api_key.count(".") != _JWT_PARTS - 1
         self._access, self._access_since = "", -_REFRESH_AFTER_S
         self._sdk: Any = None
-        self.server_time: datetime | None = None  # as the last reply told it
+        self.server_time: datetime | None = None
 
     @property
     def sdk(self) -> Any:
@@ -188,8 +185,8 @@ class Client:
         return self._sdk
 
     def get(self, path: str, *, action: str, **parameters: str | int) -> Any:
-        """The JSON that `path` answers."""
-        return self._request("GET", path, action=action, params=parameters)
+        """The JSON that `path` answers; asked again after a fault, by the rule of `retry`."""
+        return self._reads.until_done(lambda: self._request("GET", path, action=action, params=parameters))
 
     def post(self, path: str, body: object, *, action: str, **parameters: str | int) -> Any:
         """Send JSON (bytes are JSON already); never repeated on its own."""
@@ -210,7 +207,10 @@ class Client:
             response = self._send(method, path, action=action, **arguments)
         if "date" in response.headers:
             self.server_time = parsedate_to_datetime(response.headers["date"])
-        return answer(self.connection, action, response)
+        found = answer(self.connection, action, response)
+        self.changes.reached = True
+        (self._reads if method == "GET" else self.changes).succeeded()
+        return found
 
     def _send(self, method: str, path: str, *, action: str, **arguments: Any) -> httpx.Response:
         with translated(self.connection, action):

@@ -1,22 +1,25 @@
 """What one person drew on one task, from Label Studio's regions to rows.
 
-An object is a rectangle or a polygon with at most one brush region, by these rules:
+An object is a rectangle or a polygon with at most one mask, by these rules:
 
-1. A rectangle or polygon and a brush belong together if the server says so (`parentID` in either direction,
-   or a relation), else if their ids are a pair of ours, else if they have the same category and the mask's
-   own bounding box overlaps the outline's by an IoU of at least `PAIR_IOU`, best first: who draws by hand
-   seldom links.
-2. The row has the outline's box and category and the brush's mask as they stand, even where a person moved
-   one and left the other. Of two categories the outline's counts.
-3. A brush region left alone is an object with its own bounding box. A rectangle left alone has no mask.
-4. A polygon keeps its corners; without a brush its mask is the polygon filled by COCO's rule.
-5. A rotated rectangle is the upright box around it, with its four corners as polygon and no mask: it is no
-   outline of the object. The region is kept raw as well.
-6. Coordinates are cut at the image's edge. An outline without area or a brush without pixels is no object.
+1. Brush strokes whose `parentID` is a rectangle or polygon (or the other way round), and those with our own
+   pair of ids, are its mask, all together: the page makes a region of each detached stroke.
+2. A stroke of which nothing of that kind is said belongs to the outline that it has a relation with, and else
+   to one of the same category, if its bounding box overlaps the outline's by an IoU of at least `PAIR_IOU`;
+   best first, one stroke an outline. A relation alone says nothing: people draw them between two objects.
+3. The row has the outline's box and category and the strokes' pixels as mask. Where a person changed the box
+   and left the suggested mask, and the two overlap by less than `PAIR_IOU`, the mask is dropped and counted,
+   or the answer is unreadable, as the parameter `moved_box` says.
+4. A stroke left alone is an object with its own bounding box. A rectangle left alone has no mask.
+5. A polygon keeps its corners, cut at the image's edge; without a stroke its mask is the polygon filled by
+   COCO's rule. A polygon inside another of its category whose `parentID` is that other one is a hole in it.
+6. A rotated rectangle is the upright box around it, with its corners as polygon and no mask.
 7. `parent_id` is the annotation_id in the region's id; a region drawn by hand has none.
-8. Choices about the whole image, and texts and notes, are the answer's, not an object's.
-9. Whatever else there is - other controls, unknown categories, turned images, damaged masks, what was drawn
-   before a skip - is kept raw with a reason, and counted.
+8. Identical objects of an answer (category, box, mask, corners) are one, and counted.
+9. Choices about the whole image, and texts and notes, are the answer's, not an object's. Other controls
+   without a place on the image are kept raw and counted.
+10. If any region that is drawn on the image cannot be read, the answer is unreadable: one row that says so,
+    no object and no "nothing there", all regions kept raw, and the reasons counted.
 
 An answer without an object is one row with outcome "empty", a skipped one is one row "skipped".
 `annotation_id` is made of task, annotator and region id. No number of the server enters a row.
@@ -25,28 +28,24 @@ An answer without an object is one row with outcome "empty", a skipped one is on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
-import numpy as np
-
-from curate.adapters.labelstudio import brush_rle, encode_regions, polygons
-from curate.errors import AnnotationToolError
+from curate.adapters.labelstudio import encode_regions, polygons
+from curate.adapters.labelstudio.region_shapes import Shape, UnreadableError, is_shape, read_shape
 from curate.geometry import boxes, masks
-from curate.records import Annotation, Box, derived_id
+from curate.records import Annotation, derived_id
 
-PAIR_IOU = 0.5
-ROTATED, TWICE, TURNED, DRAWN_THEN_SKIPPED = (
-    "rotated rectangle",
-    "region id twice",
-    "image turned while labelling",
-    "drawn, then skipped",
-)
-_KINDS = {encode_regions.RECTANGLES, encode_regions.BRUSHES, encode_regions.POLYGONS}
+PAIR_IOU: Final = 0.5
+MOVED_BOX: Final = "box moved, its mask not"
+IDENTICAL, MASK_DROPPED = "identical object", "mask of a box that was moved"
+_TWICE, _DRAWN_THEN_SKIPPED = "region id twice", "drawn, then skipped"
 _CHOICES, _TEXT = "choices", "textarea"
 _UNTOUCHED = "prediction"  # the `origin` of a suggestion that nobody changed
-_PERCENT = 100.0
+_CHANGED = frozenset({"prediction-changed", "manual"})
+
+MovedBox = Literal["drop_mask", "queue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,8 @@ class Work:
     Attributes:
         task_id: Our key.
         image_id: Image that was shown.
-        width: Upright pixels.
-        height: Upright pixels.
+        width: Upright pixels, from our own tables.
+        height: The same.
         annotator_id: The person's name on the server.
         regions: The `result` list.
         skipped: The person declined.
@@ -66,6 +65,7 @@ class Work:
         updated_at: The same.
         taxonomy_digest: What was shown when the answer was given; None = not known.
         guideline_digest: The same.
+        refused: Why nothing of it can be believed; None = nothing speaks against it.
     """
 
     task_id: str
@@ -80,6 +80,7 @@ class Work:
     updated_at: str | None = None
     taxonomy_digest: str | None = None
     guideline_digest: str | None = None
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,156 +88,90 @@ class Reading:
     """What the regions say.
 
     Attributes:
-        rows: One row an object, or one of outcome "empty" or "skipped"; ordered by annotation_id.
+        rows: One row an object, or one of outcome "empty", "skipped" or "unreadable"; by annotation_id.
         choices: Answers about the whole image, by control.
         comment: Texts and notes, a line each; None without any.
         raw: Regions that are kept as they are.
-        reasons: Why, with how many of them.
+        kept_raw: Why regions of a readable answer are kept raw, with how many of them.
+        unreadable: Why the answer cannot be read, with how many regions; empty if it can.
+        corrected: What was put right in a readable answer (`IDENTICAL`, `MASK_DROPPED`), and how often.
     """
 
     rows: tuple[Annotation, ...]
     choices: Mapping[str, tuple[str, ...]]
     comment: str | None
     raw: tuple[Mapping[str, Any], ...]
-    reasons: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """A region of a kind that makes objects."""
-
-    category: str
-    box: Box
-    rle: str | None = None
-    polygon: str | None = None
+    kept_raw: Mapping[str, int]
+    unreadable: Mapping[str, int]
+    corrected: Mapping[str, int]
 
 
 @dataclass(slots=True)
 class _Found:
     """Regions, sorted out."""
 
-    outlines: dict[str, _Shape] = field(default_factory=dict)
-    brushes: dict[str, _Shape] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     raw: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    unreadable: Counter[str] = field(default_factory=Counter)
+    corrected: Counter[str] = field(default_factory=Counter)
 
 
-class _KeptRawError(Exception):
-    """No rule reads this region; says why."""
-
-
-def read(work: Work, categories: Sequence[str]) -> Reading:
+def read(work: Work, categories: Sequence[str], *, moved_box: MovedBox = "drop_mask") -> Reading:
     """The rows of one person's answer, by the rules above.
 
     Args:
         work: The answer.
         categories: Names that the project knows.
+        moved_box: What becomes of a suggested mask that stayed where it was when its box was moved away.
     """
     found = _sorted_out(work, categories)
+    if work.refused is not None:
+        found.unreadable[work.refused] += 1
+    raw = found.raw
     if work.skipped:
-        drawn = [r for r in work.regions if r.get("type") in _KINDS and r.get("origin") != _UNTOUCHED]
-        found.raw = [(DRAWN_THEN_SKIPPED, region) for region in drawn]
+        drawn = [r for r in work.regions if is_shape(r) and r.get("origin") != _UNTOUCHED]
+        raw = [(_DRAWN_THEN_SKIPPED, region) for region in drawn]
         rows = [_row(work, "skipped")]
+        found.unreadable.clear()
     else:
-        rows = _objects(work, found) or [_row(work, "empty")]
+        rows = [] if found.unreadable else _objects(work, found, moved_box)
+        if found.unreadable:
+            rows, raw = [_row(work, "unreadable")], [("", region) for region in work.regions]
+        rows = rows or [_row(work, "empty")]
     return Reading(
         rows=tuple(sorted(rows, key=lambda row: row.annotation_id)),
         choices=found.choices,
         comment="\n".join(found.texts) or None,
-        raw=tuple(region for _, region in found.raw),
-        reasons=Counter(reason for reason, _ in found.raw),
+        raw=tuple(region for _, region in raw),
+        kept_raw=Counter() if found.unreadable else Counter(reason for reason, _ in raw),
+        unreadable=found.unreadable,
+        corrected=Counter() if found.unreadable else found.corrected,
     )
 
 
 def _sorted_out(work: Work, categories: Sequence[str]) -> _Found:
     found = _Found()
-    shapes = {str(r.get("id")) for r in work.regions if r.get("type") in _KINDS}
+    drawn = {str(region.get("id")) for region in work.regions if is_shape(region)}
     for region in work.regions:
         found.texts += _notes(region)
+        kind, identity = region.get("type"), str(region.get("id", ""))
         try:
-            _sort(work, region, categories, shapes, found)
-        except _KeptRawError as reason:
-            found.raw.append((str(reason), region))
-        except (KeyError, TypeError, ValueError, OverflowError):
-            found.raw.append((f"incomplete {region.get('type')}", region))
+            if is_shape(region):
+                if identity in found.shapes:
+                    raise UnreadableError(_TWICE)  # noqa: TRY301 - said like all others
+                found.shapes[identity] = read_shape(region, categories, width=work.width, height=work.height)
+            elif kind in {_CHOICES, _TEXT} and identity not in drawn:
+                _about_the_image(region, found)
+            elif kind != encode_regions.RELATION:
+                of_region = identity in drawn
+                found.raw.append((f"{kind} of a region" if of_region else f"control of type {kind}", region))
+        except UnreadableError as reason:
+            found.unreadable[str(reason)] += 1
+        except (KeyError, TypeError):
+            found.raw.append((f"incomplete {kind}", region))
     return found
-
-
-def _sort(
-    work: Work, region: Mapping[str, Any], categories: Sequence[str], shapes: Container[str], found: _Found
-) -> None:
-    kind, inside = region.get("type"), str(region.get("id", "")) in shapes
-    if kind in _KINDS:
-        _add_shape(work, region, categories, found)
-    elif kind in {_CHOICES, _TEXT} and not inside:
-        _about_the_image(region, found)
-    elif kind != encode_regions.RELATION:
-        raise _KeptRawError(f"{kind} of a region" if inside else f"control of type {kind}")
-
-
-def _add_shape(work: Work, region: Mapping[str, Any], categories: Sequence[str], found: _Found) -> None:
-    kind, identity = str(region["type"]), str(region.get("id", ""))
-    if identity in found.outlines or identity in found.brushes:
-        raise _KeptRawError(TWICE)
-    if region.get("image_rotation"):
-        raise _KeptRawError(TURNED)
-    category = _category(region, kind, categories)
-    if kind == encode_regions.BRUSHES:
-        shape = _brush(work, region, category)
-    else:
-        shape = _rectangle(work, region, category) if kind == encode_regions.RECTANGLES else None
-        if kind == encode_regions.POLYGONS:
-            shape = _polygon(work, region["value"], category)
-    if shape is not None:
-        (found.brushes if kind == encode_regions.BRUSHES else found.outlines)[identity] = shape
-        if kind == encode_regions.RECTANGLES and region["value"].get("rotation"):
-            found.raw.append((ROTATED, region))
-
-
-def _category(region: Mapping[str, Any], kind: str, categories: Sequence[str]) -> str:
-    names = region["value"].get(kind) or []
-    if len(names) != 1:
-        raise _KeptRawError(f"{len(names)} categories")
-    if names[0] not in categories:
-        raise _KeptRawError(f"unknown category {names[0]}")
-    return str(names[0])
-
-
-def _rectangle(work: Work, region: Mapping[str, Any], category: str) -> _Shape | None:
-    """The upright box in pixels, cut at the edge, in float32; None without area."""
-    value = region["value"]
-    if value.get("rotation"):
-        corners = polygons.rotated(value, width=work.width, height=work.height)
-        around = polygons.box(polygons.cut(corners, width=work.width, height=work.height))
-        return None if around is None else _Shape(category, around, polygon=polygons.rings_json(corners))
-    left, top = value["x"] / _PERCENT * work.width, value["y"] / _PERCENT * work.height
-    right = left + value["width"] / _PERCENT * work.width
-    below = top + value["height"] / _PERCENT * work.height
-    inside = boxes.clip([[left, top, right, below]], width=work.width, height=work.height)
-    x1, y1, x2, y2 = (float(np.float32(edge)) for edge in inside[0])
-    return _Shape(category, (x1, y1, x2, y2)) if x1 < x2 and y1 < y2 else None
-
-
-def _polygon(work: Work, value: Mapping[str, Any], category: str) -> _Shape | None:
-    corners = polygons.ring(value, width=work.width, height=work.height)
-    if corners is None:
-        raise _KeptRawError("polygon of fewer than three corners")
-    around = polygons.box(corners)
-    if around is None:
-        return None
-    rle = polygons.rle(corners, width=work.width, height=work.height)
-    return _Shape(category, around, rle, polygons.rings_json(corners))
-
-
-def _brush(work: Work, region: Mapping[str, Any], category: str) -> _Shape | None:
-    """COCO counts and bounding box; None without pixels."""
-    try:
-        rle = brush_rle.to_coco(region["value"].get("rle") or [], width=work.width, height=work.height)
-    except AnnotationToolError as error:
-        raise _KeptRawError("damaged mask") from error
-    box = masks.bbox(rle, width=work.width, height=work.height) if rle is not None else None
-    return None if box is None else _Shape(category, box, rle)
 
 
 def _about_the_image(region: Mapping[str, Any], found: _Found) -> None:
@@ -254,59 +189,128 @@ def _notes(region: Mapping[str, Any]) -> list[str]:
     return [str(note) for note in ([notes] if isinstance(notes, str) else notes)]
 
 
-def _objects(work: Work, found: _Found) -> list[Annotation]:
-    partner = _pairs(work.regions, found)
-    rows = []
-    for identity, shape in found.outlines.items():
-        mask = partner.get(identity)
-        rows.append(_object(work, identity, shape, found.brushes[mask].rle if mask else shape.rle))
-    taken = set(partner.values())
-    rows += [_object(work, key, shape, shape.rle) for key, shape in found.brushes.items() if key not in taken]
-    return rows
+def _objects(work: Work, found: _Found, moved_box: MovedBox) -> list[Annotation]:
+    links = _links(work.regions)
+    outlines = {key: shape for key, shape in found.shapes.items() if not shape.stroke}
+    strokes = {key: shape for key, shape in found.shapes.items() if shape.stroke}
+    outlines = _with_holes(outlines, links, work)
+    masks_of = _paired(outlines, strokes, links, work.regions)
+    drawn: dict[str, Shape] = {}
+    for key, outline in outlines.items():
+        painted = [strokes[stroke] for stroke in masks_of.get(key, ())]
+        if painted and _left_behind(outline, painted, work):
+            if moved_box == "queue":
+                found.unreadable[MOVED_BOX] += 1
+            found.corrected[MASK_DROPPED] += 1
+            painted = []
+        drawn[key] = replace(outline, rle=_united(painted, work)) if painted else outline
+    taken = {stroke for painted in masks_of.values() for stroke in painted}
+    drawn.update((key, stroke) for key, stroke in strokes.items() if key not in taken)
+    return [_object(work, key, shape) for key, shape in _distinct(drawn, found)]
 
 
-def _pairs(regions: Iterable[Mapping[str, Any]], found: _Found) -> dict[str, str]:
-    """Brush id by outline id, each at most once, by rule 1."""
-    partner: dict[str, str] = {}
-    taken: set[str] = set()
-
-    def join(outline: str, mask: str) -> None:
-        if outline in partner or mask in taken:
-            return
-        partner[outline] = mask
-        taken.add(mask)
-
-    links = [(str(region.get("id", "")), str(region.get("parentID") or "")) for region in regions]
-    links += [
-        (str(r.get("from_id")), str(r.get("to_id")))
-        for r in regions
-        if r.get("type") == encode_regions.RELATION
-    ]
-    links += [(encode_regions.mask_region_id(identity), identity) for identity in found.outlines]
-    for one, other in links:
-        for outline, mask in ((one, other), (other, one)):
-            if outline in found.outlines and mask in found.brushes:
-                join(outline, mask)
-    alone = [identity for identity in found.outlines if identity not in partner]
-    loose = [identity for identity in found.brushes if identity not in taken]
-    if not alone or not loose:
-        return partner
-    iou = boxes.box_iou([found.outlines[key].box for key in alone], [found.brushes[key].box for key in loose])
-    candidates = [
-        (-float(iou[i, j]), outline, mask)
-        for i, outline in enumerate(alone)
-        for j, mask in enumerate(loose)
-        if iou[i, j] >= PAIR_IOU and found.outlines[outline].category == found.brushes[mask].category
-    ]
-    for _, outline, mask in sorted(candidates):
-        join(outline, mask)
-    return partner
+def _links(regions: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The parent of each region that has one."""
+    return {str(region["id"]): str(region["parentID"]) for region in regions if region.get("parentID")}
 
 
-def _object(work: Work, identity: str, shape: _Shape, rle: str | None) -> Annotation:
-    parent = encode_regions.suggestion_of(identity)
-    shown = {"category": shape.category, "bbox_xyxy": shape.box, "polygon": shape.polygon}
-    return _row(work, "object", identity, rle=rle, parent_id=parent, **shown)
+def _with_holes(outlines: Mapping[str, Shape], parents: Mapping[str, str], work: Work) -> dict[str, Shape]:
+    """Polygons with those cut out of them that lie in them as their children."""
+    left = dict(outlines)
+    size = {"width": work.width, "height": work.height}
+    for key, hole in outlines.items():
+        outer = outlines.get(parents.get(key, ""))
+        if outer is None or not (hole.fills and outer.fills) or hole.category != outer.category:
+            continue
+        if polygons.encloses(outer.rings[0], hole.rings[0], **size):
+            rings = (*left[parents[key]].rings, hole.rings[0])
+            left[parents[key]] = replace(outer, rings=rings, rle=polygons.rle(rings, **size))
+            del left[key]
+    return left
+
+
+def _paired(
+    outlines: Mapping[str, Shape],
+    strokes: Mapping[str, Shape],
+    parents: Mapping[str, str],
+    regions: Iterable[Mapping[str, Any]],
+) -> dict[str, list[str]]:
+    """The strokes of each outline, by rules 1 and 2."""
+    owner: dict[str, str] = {}
+    for stroke in strokes:
+        said = [parents.get(stroke, ""), *(key for key in outlines if parents.get(key) == stroke)]
+        said += [key for key in outlines if encode_regions.mask_region_id(key) == stroke]
+        linked = next((key for key in said if key in outlines), None)
+        if linked is not None:
+            owner[stroke] = linked
+    alone = [key for key in outlines if key not in owner.values()]
+    loose = [key for key in strokes if key not in owner]
+    if alone and loose:
+        relations = {
+            frozenset((str(region.get("from_id")), str(region.get("to_id"))))
+            for region in regions
+            if region.get("type") == encode_regions.RELATION
+        }
+        iou = boxes.box_iou([outlines[key].box for key in alone], [strokes[key].box for key in loose])
+        candidates = [
+            (frozenset((outline, stroke)) not in relations, -float(iou[i, j]), outline, stroke)
+            for i, outline in enumerate(alone)
+            for j, stroke in enumerate(loose)
+            if iou[i, j] >= PAIR_IOU
+        ]
+        for unrelated, _, outline, stroke in sorted(candidates):
+            same = outlines[outline].category == strokes[stroke].category
+            if (same or not unrelated) and stroke not in owner and outline not in owner.values():
+                owner[stroke] = outline
+    found: dict[str, list[str]] = {}
+    for stroke, outline in owner.items():
+        found.setdefault(outline, []).append(stroke)
+    return found
+
+
+def _left_behind(outline: Shape, painted: Sequence[Shape], work: Work) -> bool:
+    """Whether a person changed the box and left its suggested mask elsewhere."""
+    if outline.origin not in _CHANGED or any(stroke.origin != _UNTOUCHED for stroke in painted):
+        return False
+    united = masks.bbox(_united(painted, work), width=work.width, height=work.height)
+    return united is None or float(boxes.box_iou([outline.box], [united])[0, 0]) < PAIR_IOU
+
+
+def _united(painted: Sequence[Shape], work: Work) -> str:
+    """The pixels of all strokes."""
+    rles = [stroke.rle for stroke in painted if stroke.rle is not None]
+    if len(rles) == 1:
+        return rles[0]
+    whole = masks.decode(rles[0], width=work.width, height=work.height)
+    for rle in rles[1:]:
+        whole |= masks.decode(rle, width=work.width, height=work.height)
+    return masks.encode(whole)
+
+
+def _distinct(drawn: Mapping[str, Shape], found: _Found) -> Iterator[tuple[str, Shape]]:
+    """One of each identical object: the suggestion if there is one, else that of the least id."""
+    seen: set[tuple[object, ...]] = set()
+    for key in sorted(drawn, key=lambda key: (encode_regions.suggestion_of(key) is None, key)):
+        shape = drawn[key]
+        content = (shape.category, shape.box, shape.rle, shape.rings)
+        if content in seen:
+            found.corrected[IDENTICAL] += 1
+            continue
+        seen.add(content)
+        yield key, shape
+
+
+def _object(work: Work, identity: str, shape: Shape) -> Annotation:
+    return _row(
+        work,
+        "object",
+        identity,
+        category=shape.category,
+        bbox_xyxy=shape.box,
+        rle=shape.rle,
+        polygon=polygons.rings_json(shape.rings) if shape.rings else None,
+        parent_id=encode_regions.suggestion_of(identity),
+    )
 
 
 def _row(work: Work, outcome: Any, *identity: str, **values: Any) -> Annotation:

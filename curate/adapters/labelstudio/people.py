@@ -1,61 +1,102 @@
 """Who answered: one rule for push, which offers tasks, and for pull, which says when they are done.
 
-A task is done when enough *people* answered it. The server counts answers in one place and accounts in
-another; whoever answered twice would close a task that still needs somebody.
+A task is done when enough *people* looked at it. The server counts answers in one place and accounts in
+another; whoever answered twice would close a task that still needs somebody. An answer that was made without
+a page ("create annotations from predictions" makes them by the thousand) is nobody's look.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
+from curate import tables
 from curate.adapters.labelstudio.client import Client
+from curate.errors import AnnotationToolError
 from curate.records import derived_id
 
-_USERS = 1000
+DEPARTED: Final = Path("data/pull/departed.json")  # of a project
+FIELDS: Final = "id,completed_by,created_username,created_at,lead_time,result"  # of an answer, for all below
+_CREATOR: Final = re.compile(r"(\S+), \d+\s*$")
+_DELETED: Final = "deleted account"
+_EDITS: Final = frozenset({"manual", "prediction-changed"})  # the `origin` of what a person drew or changed
 
-_CREATOR = re.compile(r"(\S+), \d+\s*$")
-_DELETED = "deleted account"
-FIELDS = "id,completed_by,created_username,created_at"  # of an answer: what says who gave it
+
+def members(client: Client) -> dict[int, str]:
+    """E-mail by the server's number of everybody who is a member now."""
+    users = client.get("/api/users/", action="reading the names of the labelers")
+    return {int(user["id"]): str(user["email"]) for user in users}
 
 
-def names(task_id: str, answers: Sequence[Mapping[str, Any]], members: Mapping[int, str]) -> list[str]:
+def looked(answer: Mapping[str, Any]) -> bool:
+    """Whether a person made the answer on the page: a page measures the time, and marks what was drawn."""
+    edited = any(region.get("origin") in _EDITS for region in answer["result"] or ())
+    return answer["lead_time"] is not None or edited
+
+
+def names(
+    task_id: str,
+    answers: Sequence[Mapping[str, Any]],
+    members: Mapping[int, str],
+    departed: Mapping[int, str],
+) -> list[str]:
     """Who gave each of a task's answers.
 
     Args:
         task_id: Our key of the task.
         answers: The server's annotations, with `FIELDS`.
         members: E-mail by the server's number of an account.
+        departed: E-mail by the number of an answer, of those who are known to have left.
 
     Returns:
         The e-mail of each, also of somebody who is no member any more. Of a deleted account the server keeps
-        the work and no name: then a name of the answer's own, because two such answers are rather those of
-        two people.
+        the work and no name: then the name that was known, else one of the answer's own, because two such
+        answers are rather those of two people.
     """
     found: dict[int, str] = {}
     nameless: Counter[str] = Counter()
     for answer in sorted(answers, key=lambda one: int(one["id"])):
+        number, moment = int(answer["id"]), str(answer["created_at"])
         creator = _CREATOR.search(answer.get("created_username") or "")
         if answer["completed_by"] in members:
-            name = members[answer["completed_by"]]
+            found[number] = members[answer["completed_by"]]
         elif creator:
-            name = creator[1]
+            found[number] = creator[1]
+        elif number in departed:
+            found[number] = departed[number]
         else:
-            moment = str(answer["created_at"])
             nameless[moment] += 1  # imported together, perhaps
-            name = f"{_DELETED} {derived_id('person', task_id, moment, nameless[moment])[:8]}"
-        found[int(answer["id"])] = name
+            found[number] = f"{_DELETED} {derived_id('person', task_id, moment, nameless[moment])[:8]}"
     return [found[int(answer["id"])] for answer in answers]
 
 
-def members(client: Client) -> dict[int, str]:
-    """E-mail by the server's number of everybody who is a member now."""
-    users = client.get("/api/users/", action="reading the names of the labelers", page_size=_USERS)
-    return {int(user["id"]): str(user["email"]) for user in users}
+def read_departed(path: Path | None, url: str) -> dict[int, str]:
+    """The names that `write_departed` kept of that server; none where there is no such file.
+
+    Raises:
+        AnnotationToolError: The file is damaged.
+    """
+    if path is None or not path.exists():
+        return {}
+    try:
+        known = json.loads(path.read_text(encoding="utf-8")).get(url, {})
+        return {int(number): str(name) for number, name in known.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise AnnotationToolError(
+            f"{path} is damaged: restore it from a backup, or remove it (people whose accounts were deleted "
+            "then lose their names)"
+        ) from error
 
 
-def people(task_id: str, answers: Sequence[Mapping[str, Any]], members: Mapping[int, str]) -> frozenset[str]:
-    """Everybody who answered a task, skipped it included."""
-    return frozenset(names(task_id, answers, members))
+def write_departed(path: Path | None, url: str, known: Mapping[int, str]) -> None:
+    """Keep the names of people who left: the server forgets them when their accounts are deleted."""
+    if path is None or known == read_departed(path, url):
+        return
+    whole = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    whole[url] = {str(number): known[number] for number in sorted(known)}
+    with tables.replacing(path) as partial:
+        partial.write_text(json.dumps(whole, indent=0) + "\n", encoding="utf-8")

@@ -12,201 +12,304 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from curate.adapters.labelstudio import answer_cache, answers, project, retry
+from curate.adapters.labelstudio import answer_cache, answers, label_config, people, task_pages
 from curate.adapters.labelstudio.answer_cache import Cache, DamagedError
+from curate.adapters.labelstudio.answers import Context
 from curate.adapters.labelstudio.client import Client
-from curate.adapters.labelstudio.fetch import Indexed, Reader, Task
+from curate.adapters.labelstudio.decode_regions import MovedBox
+from curate.adapters.labelstudio.task_pages import Task
+from curate.errors import AnnotationToolError
 from curate.ports import Progress, ProjectRef
-from curate.ports.pulled import PullCounts, Snapshot
+from curate.ports.pulled import PullCounts, Snapshot, WantedTask
 from curate.progress import track
 
-Taken = TypeVar("Taken")
 OVERLAP = timedelta(seconds=60)  # a change may be written that much later than its time says
 _ROUNDS = 3  # of comparing counts, while people go on working
 _PIECE = 4096  # rows handed on at once
+_INDEX = "id,updated_at,total_annotations,cancelled_annotations"
 
 
+@contextmanager
 def pull(
     client: Client,
     projects: Sequence[ProjectRef],
-    wanted: Mapping[str, int],
-    take: Callable[[Snapshot], Taken],
+    wanted: Mapping[str, WantedTask],
     *,
     path: Path | None = None,
+    departed: Path | None = None,
+    labels: Sequence[str] | None = None,
+    moved_box: MovedBox = "drop_mask",
     full: bool = False,
-    sleep: retry.Sleep | None = None,
-) -> Taken:
-    """Bring the cache up to date with the server and hand over what it holds.
+) -> Iterator[Snapshot]:
+    """Bring the cache up to date with the server, and give what it holds for as long as the context lasts.
 
     Args:
         client: An administrator's connection.
         projects: The projects to read; several where each labeler has one.
-        wanted: Labelers wanted by task key; other tasks are left out.
-        take: Uses the snapshot; called again if the cache turns out to be damaged.
+        wanted: What our tables say of each task, by its key; other tasks are left out.
         path: The cache; None = none is kept.
+        departed: File with the names of people who left; None = none is kept.
+        labels: Names that the projects' labels must have; None = whatever they have.
+        moved_box: See `decode_regions.read`.
         full: Read everything, whatever the cache says.
-        sleep: For tests.
-
-    Returns:
-        What `take` returns.
 
     Raises:
-        AnnotationToolError: Unreachable, refused, or a project that is not of ours.
+        AnnotationToolError: Unreachable, refused, a project that is not of ours, or one with other labels.
         StorageError: The cache cannot be written.
     """
-    readers = [Reader(client, one, sleep=sleep) for one in projects]
-    records = [reader.record() for reader in readers]
-    categories = sorted(
-        {name for record in records for name in project.category_names(record["label_config"])}
-    )
-    numbers = [reader.project.project_id for reader in readers]
-    state = answer_cache.state_of(client.connection.url, numbers, categories)
-    while True:
+    records = [
+        client.get(f"/api/projects/{one.project_id}/", action="reading the project") for one in projects
+    ]
+    found = _Found(client, projects, wanted, _labels(records, labels), moved_box, path, departed)
+    with ExitStack() as stack:
         try:
-            with answer_cache.opened(path, state=state) as cache:
-                counts = _update(readers, cache, categories, full=full)
-                drafts = [row for reader in readers for row in answers.drafts(reader)]
-                return take(_snapshot(cache, wanted, counts, drafts, projects[0].url))
+            cache, counts = stack.enter_context(found.current(full=full))
         except DamagedError:
-            if full:  # an empty cache that is damaged is no accident
-                raise
-            full = True
+            cache, counts = stack.enter_context(found.current(full=True))
+        drafts = [row for one in projects for row in answers.drafts(client, one, wanted)]
+        yield _Snapshot(cache, wanted, {one.project_id: one for one in projects}, drafts).made(counts)
 
 
-def _update(readers: Sequence[Reader], cache: Cache, categories: Sequence[str], *, full: bool) -> PullCounts:
-    users = {number: name for reader in readers[:1] for number, name in reader.users().items()}
-    known = cache.users()
-    renamed = any(users.get(number, name) != name for number, name in known.items())
+def _labels(records: Sequence[Mapping[str, Any]], expected: Sequence[str] | None) -> list[str]:
+    """The categories that all projects know.
+
+    Raises:
+        AnnotationToolError: They are not those expected: somebody changed one on the server.
+    """
+    found: set[str] = set()
+    for record in records:
+        for control, names in label_config.labels(record["label_config"]).items():
+            found.update(names)
+            if expected is not None and set(names) != set(expected):
+                strange = ", ".join(sorted(set(names) ^ set(expected)))
+                raise AnnotationToolError(
+                    f"the labels of {control!r} in project {record['title']!r} are not those of the taxonomy "
+                    f"({strange}): run `dvc repro --force push`, which puts them right"
+                )
+    return sorted(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a pull reads, and with what."""
+
+    client: Client
+    projects: Sequence[ProjectRef]
+    wanted: Mapping[str, WantedTask]
+    categories: Sequence[str]
+    moved_box: MovedBox
+    path: Path | None
+    departed: Path | None
+
+    @contextmanager
+    def current(self, *, full: bool) -> Iterator[tuple[Cache, PullCounts]]:
+        """The cache, brought up to date and checked, and how.
+
+        Raises:
+            DamagedError: It cannot be read; it is gone.
+        """
+        url, members = self.client.connection.url, people.members(self.client)
+        numbers = sorted(one.project_id for one in self.projects)
+        state = [url, numbers, self.categories, self.moved_box]
+        with answer_cache.opened(self.path, state=state) as cache:
+            gone = people.read_departed(self.departed, url)
+            gone |= _forget_renamed(cache, members, full=full)
+            people.write_departed(self.departed, url, gone)
+            context = Context(members, gone, self.wanted, self.categories, self.moved_box)
+            pulls = [_Pull(self.client, one, cache, context) for one in self.projects]
+            began = any(one.get("since") is None for one in pulls)
+            for one in pulls:
+                one.run()
+            cache.mark_latest()
+            yield cache, PullCounts(began, sum(one.read for one in pulls), sum(one.gone for one in pulls))
+
+
+def _forget_renamed(cache: Cache, members: Mapping[int, str], *, full: bool) -> dict[int, str]:
+    """Empty the cache where a name in it may be another one now; the names of those who left, by answer."""
+    known = list(cache.people())
+    renamed = any(members.get(user, name) != name for _, user, name in known)
     # Who left may have been renamed before: the answers tell the name, but only where they are read again.
-    left = set(json.loads(cache.get("members") or "[]")) & set(known) - set(users)
-    if full or renamed or left:
+    left = set(json.loads(cache.get("members") or "[]")) - set(members)
+    gone = {number: name for number, user, name in known if user not in members}
+    if full or renamed or any(user in left for _, user, _ in known):
         cache.clear()
-    cache.set("members", json.dumps(sorted(users)))
-    began = any(cache.get(f"since {reader.project.project_id}") is None for reader in readers)
-    fetched = removed = 0
-    for reader in readers:
-        more, less = _Pull(reader, cache, users, categories).run()
-        fetched, removed = fetched + more, removed + less
-    return PullCounts(full=began, tasks_read=fetched, tasks_gone=removed)
+    cache.set("members", json.dumps(sorted(members)))
+    return gone
 
 
 class _Pull:
-    """Brings the cache of one project up to date."""
+    """Brings the cache of one project up to date; counts the tasks read, and those that are gone."""
 
-    def __init__(
-        self, reader: Reader, cache: Cache, users: Mapping[int, str], categories: Sequence[str]
-    ) -> None:
-        self._reader, self._cache, self._users, self._categories = reader, cache, users, categories
-        self._number = reader.project.project_id
-        self._fetched = self._gone = 0
+    def __init__(self, client: Client, project: ProjectRef, cache: Cache, context: Context) -> None:
+        self._client, self._project, self._cache, self._context = client, project, cache, context
+        self._number = project.project_id
+        self.read = self.gone = 0
 
-    def run(self) -> tuple[int, int]:
-        """Tasks read, and tasks that are gone."""
-        since = self._cache.get(f"since {self._number}") or self._read_all()
+    def get(self, name: str) -> str | None:
+        """What the cache keeps of this project's pulls."""
+        return self._cache.get(f"{name} {self._number}")
+
+    def run(self) -> None:
+        """Read what is new."""
+        if self.get("since") is None:
+            self._read_all()
         for _ in range(_ROUNDS):
-            self._read_changed(datetime.fromisoformat(since))
-            since = str(self._cache.get(f"since {self._number}"))
-            if self._reader.counts() == self._cache.counts(self._number):
+            self._read_changed()
+            if task_pages.counts(self._client, self._project) == self._cache.counts(self._number):
                 break
             self._compare_index()
+        wanted = self._context.wanted
+        unlike = [
+            number
+            for number, key, _, there, read_as, _ in self._cache.tasks(self._number)
+            if there and key in wanted and read_as != wanted[key].identity
+        ]  # new in the plan
+        self._read(unlike)
         self._cache.save()
-        return self._fetched, self._gone
 
-    def _read_all(self) -> str:
-        """Everything, from where an ended pull stood; returns the time before which nothing is missing."""
-        self._reader.counts()
-        name, began = f"last {self._number}", f"began {self._number}"
-        if self._cache.get(began) is None:
-            self._cache.set(began, self._reader.now().isoformat())
-        since = str(self._cache.get(began))
-        last = int(self._cache.get(name) or 0)
-        total, _ = self._reader.counts()
+    def _set(self, name: str, value: str | None) -> None:
+        self._cache.set(f"{name} {self._number}", value)
+
+    def _read_all(self) -> None:
+        """Everything, from where an ended pull stood."""
+        total, _ = task_pages.counts(self._client, self._project)
+        if self.get("began") is None:
+            self._set("began", task_pages.server_time(self._client).isoformat())
+        last = int(self.get("last") or 0)
         left = max(total - self._cache.counts(self._number)[0], 0)
-        for page in track(self._reader.after(last), total=left, label="pull: answers", size=len):
+        pages = task_pages.matching(
+            self._client, self._project, include=answers.FIELDS, content=True, after=last
+        )
+        for page in track(pages, total=left, label="pull: answers", size=len):
             self._store(page)
-            self._cache.set(name, str(page[-1]["id"]))
+            self._set("last", str(page[-1]["id"]))
             self._cache.save()
-        self._cache.set(name, None)
-        self._cache.set(began, None)
-        self._cache.set(f"since {self._number}", since)
-        return since
+        self._set("since", self.get("began"))
+        self._set("last", None)
+        self._set("began", None)
 
-    def _read_changed(self, since: datetime) -> None:
-        self._reader.counts()
-        now = self._reader.now()
-        known = self._cache.index(self._number)
-        changed = self._reader.index(since - OVERLAP)
-        self._read([one.number for one in changed if known.get(one.number, ("", 0))[0] != one.updated_at])
-        self._cache.set(f"since {self._number}", now.isoformat())
+    def _read_changed(self) -> None:
+        since = datetime.fromisoformat(str(self.get("since")))
+        task_pages.counts(self._client, self._project)  # what is late by that answer's time is read next time
+        now = task_pages.server_time(self._client)
+        known = {number: at for number, _, at, *_ in self._cache.tasks(self._number)}
+        changed = task_pages.changed_since(since - OVERLAP)
+        pages = task_pages.matching(self._client, self._project, changed, include=_INDEX)
+        self._read(
+            [int(t["id"]) for page in pages for t in page if known.get(int(t["id"])) != t["updated_at"]]
+        )
+        self._set("since", now.isoformat())
 
     def _compare_index(self) -> None:
-        known = self._cache.index(self._number)
-        there: dict[int, Indexed] = {one.number: one for one in self._reader.index()}
+        known = {number: (at, there) for number, _, at, there, *_ in self._cache.tasks(self._number)}
+        there = {
+            int(task["id"]): (
+                str(task["updated_at"]),
+                int(task["total_annotations"]) + int(task["cancelled_annotations"]),
+            )
+            for page in task_pages.matching(self._client, self._project, include=_INDEX)
+            for task in page
+        }
         gone = known.keys() - there.keys()
         self._cache.remove(self._number, gone)
-        self._gone += len(gone)
-        self._read([n for n, one in there.items() if known.get(n) != (one.updated_at, one.answers)])
+        self.gone += len(gone)
+        self._read([number for number, said in there.items() if known.get(number) != said])
 
     def _read(self, numbers: Sequence[int]) -> None:
-        for page in self._reader.content(numbers):
+        for page in task_pages.chosen(self._client, self._project, numbers, include=answers.FIELDS):
             self._store(page)
 
-    def _store(self, page: Iterable[Task]) -> None:
-        for task in page:
-            decoded = answers.decoded(task, self._users, self._categories)
-            there = len(task["annotations"])
-            self._cache.store(self._number, int(task["id"]), str(task["updated_at"]), there, decoded)
-            self._fetched += 1
+    def _store(self, page: Sequence[Task]) -> None:
+        self._cache.store(self._number, [answers.cached_task(task, self._context) for task in page])
+        self.read += len(page)
 
 
-def _snapshot(
-    cache: Cache,
-    wanted: Mapping[str, int],
-    counts: PullCounts,
-    drafts: Sequence[tuple[int, dict[str, Any]]],
-    url: str,
-) -> Snapshot:
-    cache.mark_latest()
-    people: Counter[str] = Counter(key for key, _ in cache.people() if key in wanted)
-    done = {key: min(people[key], needed) for key, needed in wanted.items()}
-    reasons: Counter[str] = Counter()
-    superseded = outside = 0
-    for _, old, row in cache.answers():
-        if row["task_id"] not in wanted:
-            outside += 1
-            continue
-        superseded += old
-        reasons.update(row["reasons"])
-    progress = Progress(
-        slots_done=sum(done.values()),
-        slots_needed=sum(wanted.values()),
-        tasks_done=sum(done[key] == needed for key, needed in wanted.items()),
-        tasks=len(wanted),
-        superseded=superseded,
-    )
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What the cache holds, as tables."""
 
-    def answers() -> Iterator[dict[str, Any]]:
-        begun = ((number, False, row) for number, row in sorted(drafts, key=lambda one: one[1]["answer_id"]))
-        for _, old, row in heapq.merge(cache.answers(), begun, key=lambda one: one[2]["answer_id"]):
-            if row["task_id"] in wanted:
-                kept = {name: row[name] for name in row if name != "reasons"}
+    cache: Cache
+    wanted: Mapping[str, WantedTask]
+    projects: Mapping[int, ProjectRef]
+    drafts: Sequence[tuple[int, dict[str, Any]]]
+
+    def made(self, counts: PullCounts) -> Snapshot:
+        """The snapshot, with everything counted."""
+        kept_raw, unreadable, corrected = Counter[str](), Counter[str](), Counter[str]()
+        unattended = Counter[str]()
+        superseded = outside = n_unreadable = 0
+        for _, old, row in self.cache.answers():
+            if row["task_id"] not in self.wanted:
+                outside += 1
+                continue
+            superseded += old
+            unattended[row["annotator_id"]] += row["outcome"] == "unattended"
+            if old or row["outcome"] == "unattended":
+                continue
+            kept_raw.update(row["counted"]["kept_raw"])
+            corrected.update(row["counted"]["corrected"])
+            if row["outcome"] == "unreadable":
+                n_unreadable += 1
+                unreadable.update(row["counted"]["unreadable"])
+        tasks = [task for number in self.projects for task in self.cache.tasks(number)]
+        outside += sum(
+            there for _, key, _, there, read_as, _ in tasks if key not in self.wanted and not read_as
+        )
+        return Snapshot(
+            url=next(iter(self.projects.values())).url,
+            progress=self._progress(superseded),
+            counts=replace(
+                counts,
+                raw_regions=dict(sorted(kept_raw.items())),
+                answers_outside_plan=outside,
+                n_unreadable=n_unreadable,
+                unreadable=dict(sorted(unreadable.items())),
+                corrected=dict(sorted(corrected.items())),
+                unattended={name: n for name, n in sorted(unattended.items()) if n},
+                foreign_tasks=sum(not key for _, key, *_ in tasks),
+                edited_tasks=sum(edited for *_, edited in tasks),
+            ),
+            answers=lambda: _pieces(self._answers()),
+            annotations=lambda: _pieces(self._annotations()),
+        )
+
+    def _progress(self, superseded: int) -> Progress:
+        """Where a project is one labeler's, only that person's looks count in it."""
+        looks = {
+            (key, name)
+            for number, key, name in self.cache.looks()
+            if key in self.wanted and self.projects[number].labeler in {None, name}
+        }
+        people = Counter(key for key, _ in looks)
+        done = {key: min(people[key], task.labelers) for key, task in self.wanted.items()}
+        return Progress(
+            slots_done=sum(done.values()),
+            slots_needed=sum(task.labelers for task in self.wanted.values()),
+            tasks_done=sum(done[key] == task.labelers for key, task in self.wanted.items()),
+            tasks=len(self.wanted),
+            superseded=superseded,
+        )
+
+    def _answers(self) -> Iterator[dict[str, Any]]:
+        begun = ((n, False, row) for n, row in sorted(self.drafts, key=lambda one: one[1]["answer_id"]))
+        for _, old, row in heapq.merge(self.cache.answers(), begun, key=lambda one: one[2]["answer_id"]):
+            if row["task_id"] in self.wanted:
+                kept = {name: row[name] for name in row if name != "counted"}
                 choices = [(name, values) for name, values in row["choices"]]  # as Arrow's maps want them
                 yield {**kept, "choices": choices, "superseded": old}
 
-    def annotations() -> Iterator[dict[str, Any]]:
-        for _, row in cache.rows():
-            if row["task_id"] in wanted:
+    def _annotations(self) -> Iterator[dict[str, Any]]:
+        for _, row in self.cache.rows():
+            if row["task_id"] in self.wanted:
                 yield row
-
-    counts = replace(counts, raw_regions=dict(sorted(reasons.items())), answers_outside_plan=outside)
-    return Snapshot(url, progress, counts, lambda: _pieces(answers()), lambda: _pieces(annotations()))
 
 
 def _pieces(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -12,15 +12,16 @@ Tasks are created in the order of the queue, because the server offers them by t
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-from curate.adapters.labelstudio import batches, people, retry
-from curate.adapters.labelstudio.client import Client, TransientError
+from curate.adapters.labelstudio import batches, people, task_pages
+from curate.adapters.labelstudio.answers import task_key
+from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.push_plan import (
     CLOSED,
     MARK,
@@ -31,19 +32,17 @@ from curate.adapters.labelstudio.push_plan import (
     compare,
     refuse,
 )
+from curate.adapters.labelstudio.retry import TransientError
 from curate.adapters.labelstudio.wanted_tasks import Wanted, check
 from curate.ports import ProjectRef, PushCounts, RemovedTasks
 from curate.progress import track
 
 Item = TypeVar("Item")
-_PAGE = 1000  # tasks per page of the index
-_NAMED_PAGE = 200  # as many numbers fit into an address
 _ROUNDS = 5  # of changes without a fault
 _AT_ONCE = 2  # single changes under way: the server works on the next while we read its last answer
-_INDEX_FIELDS = (
-    "id,data,overlap,is_labeled,annotators,total_annotations,cancelled_annotations,total_predictions"
-)
+_INDEX_FIELDS = "id,data,overlap,is_labeled,total_annotations,cancelled_annotations,total_predictions"
 _CLOSED_MARK = "yes"
+_NOBODY_LEFT: Mapping[int, str] = MappingProxyType({})
 
 
 def push(
@@ -53,7 +52,7 @@ def push(
     *,
     batch_size: int,
     removed: RemovedTasks = "close",
-    pauses: retry.Pauses | None = None,
+    departed: Mapping[int, str] = _NOBODY_LEFT,
 ) -> PushCounts:
     """Make the server hold exactly one task a key with its current suggestions.
 
@@ -61,11 +60,13 @@ def push(
         AnnotationToolError: Refused, or still not as wanted after some rounds.
     """
     first: Difference | None = None
-    pauses = pauses or retry.Pauses()
+    closed: set[int] | None = None
     rounds = 0
     while True:
         try:
-            difference = look(client, project, wanted, removed=removed)
+            there = _looked_at(client, project, departed)
+            closed = closed if closed is not None else {task.number for task in there if task.closed}
+            difference = _compared(client, project, there, wanted, removed, closed)
             if first is None:
                 check(difference.sent, len(difference.sent))
                 first = difference
@@ -73,139 +74,114 @@ def push(
                 raise refuse(difference, project.url, rounds)
             if difference.empty and _shows(client, project, wanted):
                 return first.counts()
-            _apply(client, project, difference, batch_size, pauses)
+            _apply(client, project, difference, batch_size)
             rounds += 1
         except TransientError as error:
-            pauses.wait(error)
+            client.changes.wait(error)
 
 
 def look(
-    client: Client, project: ProjectRef, wanted: Sequence[Wanted], *, removed: RemovedTasks
+    client: Client,
+    project: ProjectRef,
+    wanted: Sequence[Wanted],
+    *,
+    removed: RemovedTasks,
+    departed: Mapping[int, str] = _NOBODY_LEFT,
 ) -> Difference:
     """What is to be done; changes nothing."""
-    there = _with_people(client, project, index(client, project))
-    difference = compare(there, wanted, removed=removed, labeler=project.labeler)
+    return _compared(client, project, _looked_at(client, project, departed), wanted, removed, None)
+
+
+def _looked_at(client: Client, project: ProjectRef, departed: Mapping[int, str]) -> list[Existing]:
+    return _with_people(client, project, index(client, project), departed)
+
+
+def _compared(  # noqa: PLR0917 - one call
+    client: Client,
+    project: ProjectRef,
+    there: Sequence[Existing],
+    wanted: Sequence[Wanted],
+    removed: RemovedTasks,
+    closed: Set[int] | None,
+) -> Difference:
+    settings: dict[str, Any] = {"removed": removed, "labeler": project.labeler, "closed_before": closed}
+    difference = compare(there, wanted, **settings)
     if difference.copies or difference.delete:
-        there = _with_drafts(client, project, there)
-        return compare(there, wanted, removed=removed, labeler=project.labeler)
+        return compare(_with_drafts(client, project, there), wanted, **settings)
     return difference
 
 
 def index(client: Client, project: ProjectRef) -> list[Existing]:
-    """All tasks of the project in the order of their numbers, without their content.
-
-    Asks for what follows the last number seen: pages by offset would skip a task for every one that somebody
-    deletes meanwhile, and a skipped task would be created a second time.
-    """
-    found: list[Existing] = []
-    while True:
-        last = found[-1].number if found else 0
-        after = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": last}
-        reply = client.get(
-            "/api/tasks/",
-            action="reading the index of tasks",
-            project=project.project_id,
-            page=1,
-            page_size=_PAGE,
-            query=json.dumps({"ordering": ["tasks:id"], "filters": {"conjunction": "and", "items": [after]}}),
-            include=_INDEX_FIELDS,
-            resolve_uri="false",
-        )
-        found += [_existing(task) for task in reply["tasks"]]
-        if len(reply["tasks"]) < _PAGE:
-            return found
+    """All tasks of the project in the order of their numbers, without their content."""
+    pages = task_pages.matching(client, project, include=_INDEX_FIELDS)
+    found = [_existing(task) for page in pages for task in page]
+    if not any(task.answers for task in found):
+        return found
+    pages = task_pages.matching(client, project, *task_pages.ANSWERED_IN_TIME, include="id,annotators")
+    who = {int(task["id"]): frozenset(map(str, task["annotators"])) for page in pages for task in page}
+    return [replace(one, people=who.get(one.number, one.people), timed=one.number in who) for one in found]
 
 
-def _with_people(client: Client, project: ProjectRef, tasks: Sequence[Existing]) -> list[Existing]:
+def _with_people(
+    client: Client, project: ProjectRef, tasks: Sequence[Existing], departed: Mapping[int, str]
+) -> list[Existing]:
     """The same, with the names of the people where their number is not enough.
 
-    That is where somebody answered twice or an account was deleted, where a key has several tasks, and where
-    only one person counts.
+    That is where somebody may have answered twice or an account was deleted, where an answer may have been
+    made without a page, where a key has several tasks, and where only one person counts.
     """
     keys = Counter(task.task_id for task in tasks)
     unclear = [
         task
         for task in tasks
         if task.answers
-        and (task.answers != len(task.people) or keys[task.task_id] > 1 or project.labeler is not None)
+        and (
+            (task.answers, len(task.people)) != (1, 1)
+            or not task.timed
+            or keys[task.task_id] > 1
+            or project.labeler is not None
+        )
     ]
     if not unclear:
         return list(tasks)
     members = people.members(client)
     known: dict[int, frozenset[str]] = {}
-    for part in batches.by_count(unclear, _NAMED_PAGE):
-        chosen = {"selectedItems": {"all": False, "included": [task.number for task in part]}}
-        reply = client.get(
-            "/api/tasks/",
-            action="reading who answered",
-            project=project.project_id,
-            page_size=_NAMED_PAGE,
-            query=json.dumps(chosen, separators=(",", ":")),
-            fields="all",
-            include=f"data,annotations,{people.FIELDS}",
-        )
-        for task in reply["tasks"]:
-            key = str(task["data"].get("task_id", ""))
-            known[int(task["id"])] = people.people(key, task["annotations"], members)
+    numbers = [task.number for task in unclear]
+    for page in task_pages.chosen(client, project, numbers, include=f"data,annotations,{people.FIELDS}"):
+        for task in page:
+            given = task["annotations"]
+            who = people.names(task_key(task), given, members, departed)
+            looked = (name for name, answer in zip(who, given, strict=True) if people.looked(answer))
+            known[int(task["id"])] = frozenset(looked)
     return [replace(task, people=known.get(task.number, task.people)) for task in tasks]
 
 
 def _with_drafts(client: Client, project: ProjectRef, tasks: Sequence[Existing]) -> list[Existing]:
     """The same, with what people have begun: asked for only before something is deleted."""
-    begun = {"filter": "filter:tasks:draft_exists", "operator": "equal", "type": "Boolean", "value": True}
-    query = {"filters": {"conjunction": "and", "items": [begun]}}
-    action = "reading what people have begun"
-    drafted = {
-        int(task["id"])
-        for task in pages(client, project, action=action, page_size=_PAGE, query=query, include="id")
-    }
+    pages = task_pages.matching(client, project, task_pages.HAS_DRAFT, include="id")
+    drafted = {int(task["id"]) for page in pages for task in page}
     return [replace(task, drafted=task.number in drafted) for task in tasks]
 
 
 def _existing(task: dict[str, Any]) -> Existing:
     return Existing(
         number=int(task["id"]),
-        task_id=str(task["data"].get("task_id", "")),
+        task_id=task_key(task),
         data=task["data"],
         overlap=int(task["overlap"]),
         predictions=int(task["total_predictions"]),
         answers=int(task["total_annotations"]) + int(task["cancelled_annotations"]),
-        people=frozenset(map(str, task["annotators"])),
         labeled=bool(task["is_labeled"]),
     )
 
 
-def pages(
-    client: Client, project: ProjectRef, *, action: str, page_size: int, query: Any = None, **parameters: str
-) -> Iterator[dict[str, Any]]:
-    """Tasks of the project, page by page, in the order of their numbers."""
-    asked = json.dumps({"ordering": ["tasks:id"], **(query or {})})
-    page, seen, total = 1, 0, 1
-    while seen < total:
-        reply = client.get(
-            "/api/tasks/",
-            action=action,
-            project=project.project_id,
-            page=page,
-            page_size=page_size,
-            query=asked,
-            **parameters,
-        )
-        yield from reply["tasks"]
-        page, seen, total = page + 1, seen + page_size, int(reply["total"])
-
-
-def _apply(
-    client: Client, project: ProjectRef, difference: Difference, batch_size: int, pauses: retry.Pauses
-) -> None:
+def _apply(client: Client, project: ProjectRef, difference: Difference, batch_size: int) -> None:
     for part in batches.by_count((*difference.copies, *difference.delete), batch_size):
         _act(client, project, "delete_tasks", [task.number for task in part])
-        pauses.succeeded()
     _close(client, project, difference.close, batch_size)
     others = {task.number for task, _ in difference.update}
     for pairs in batches.by_count(difference.replace, batch_size):
         _replace(client, project, pairs, others)
-        pauses.succeeded()
     _each("push: data", difference.update, lambda pair: _set_data(client, *pair))
     for part in batches.by_count(difference.reopen, batch_size):
         _mark(client, project, part, CLOSED, "")
@@ -214,7 +190,7 @@ def _apply(
         difference.offers,
         lambda due: _set_overlap(client, due.task.number, due.overlap, labeled=due.labeled),
     )
-    _create(client, project, difference.create, batch_size, pauses)
+    _create(client, project, difference.create, batch_size)
 
 
 def _shows(client: Client, project: ProjectRef, wanted: Sequence[Wanted]) -> bool:
@@ -230,9 +206,7 @@ def _shows(client: Client, project: ProjectRef, wanted: Sequence[Wanted]) -> boo
     return False
 
 
-def _create(
-    client: Client, project: ProjectRef, items: Sequence[Wanted], batch_size: int, pauses: retry.Pauses
-) -> None:
+def _create(client: Client, project: ProjectRef, items: Sequence[Wanted], batch_size: int) -> None:
     """Create tasks in the order of the queue, each with the number of labelers that it wants.
 
     A new task gets the project's number, and another number costs a request for every task. So an empty
@@ -250,7 +224,6 @@ def _create(
     where = f"/api/projects/{project.project_id}/import"
     for part, body in batches.encoded(items, _new_task, batch_size, label="push: create"):
         reply = client.post(where, body, action=f"creating {len(part)} tasks", return_task_ids="true")
-        pauses.succeeded()
         others = [
             (int(number), item.overlap)
             for number, item in zip(reply["task_ids"], part, strict=True)

@@ -1,21 +1,26 @@
-"""The AnnotationTool port on Label Studio."""
+"""The ports AnnotationTool and AnnotationReader on Label Studio."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from curate.adapters.labelstudio import image_storage, project, push, retry, wanted_tasks
+from curate.adapters.labelstudio import image_storage, people, project, pull, push, task_pages, wanted_tasks
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
+from curate.adapters.labelstudio.decode_regions import MovedBox
 from curate.adapters.labelstudio.image_storage import LocalFiles, Storage
 from curate.adapters.labelstudio.push_plan import compare
 from curate.errors import AnnotationToolError
 from curate.params import LabelStudioParams
 from curate.ports import ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
+from curate.ports.pulled import Snapshot, WantedTask
 
 IMAGES_ROOT = Path("data/ingest/images")  # relative to the project's root, as in the tables
+CACHE = Path("data/pull/cache.sqlite")  # of a project; it may be removed at any time
+_HERE = Path()
 
 
 class LabelStudioTool:
@@ -29,6 +34,7 @@ class LabelStudioTool:
         images: Storage | None = None,
         batch_size: int = 250,
         timeout_s: float = 120.0,
+        departed: Path | None = None,
     ) -> None:
         """Prepare; nothing is sent yet.
 
@@ -38,20 +44,16 @@ class LabelStudioTool:
             images: Where the labelling page gets them from; None = the server serves `images_root`.
             batch_size: Tasks an import request.
             timeout_s: Seconds a request may take.
+            departed: File with the names of people who left, which pull writes.
         """
         self._client = Client(connection, timeout_s=timeout_s)
         self._storage = images or LocalFiles(images_root)
-        self._batch_size = batch_size
+        self._batch_size, self._departed = batch_size, departed
 
     def now(self) -> datetime:
         """The server's time."""
-        retry.until_done(lambda: self._client.get("/api/version", action="asking for the server's time"))
-        if self._client.server_time is None:
-            raise AnnotationToolError(
-                f"{self._client.connection.url} does not tell its time (no Date header): "
-                "does a proxy remove it?"
-            )
-        return self._client.server_time.astimezone(UTC)
+        self._client.get("/api/version", action="asking for the server's time")
+        return task_pages.server_time(self._client).astimezone(UTC)
 
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
         """Those of some tasks that the project shows just as drafted."""
@@ -60,7 +62,7 @@ class LabelStudioTool:
             return frozenset()
         names = tuple(category.name for category in spec.categories)
         wanted = wanted_tasks.wanted_tasks(tasks, names, self._storage)
-        difference = retry.until_done(lambda: push.look(self._client, there, wanted, removed="keep"))
+        difference = push.look(self._client, there, wanted, removed="keep", departed=self._left())
         other = {item.task_id for item in difference.sent}
         return frozenset(task.task_id for task in tasks if task.task_id not in other)
 
@@ -79,7 +81,7 @@ class LabelStudioTool:
 
     def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
         """The project of that title (None) and those of single labelers."""
-        return retry.until_done(lambda: project.projects(self._client, title))
+        return project.projects(self._client, title)
 
     def push_tasks(
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
@@ -88,8 +90,15 @@ class LabelStudioTool:
         wanted = wanted_tasks.wanted_tasks(tasks, self._categories(project), self._storage)
         if self._storage.needs_images and tasks:
             self._storage.prepare([task.path for task in tasks])
-            retry.until_done(lambda: self._storage.connect(self._client, project.project_id))
-        return push.push(self._client, project, wanted, batch_size=self._batch_size, removed=removed)
+            self._client.changes.until_done(lambda: self._storage.connect(self._client, project.project_id))
+        return push.push(
+            self._client,
+            project,
+            wanted,
+            batch_size=self._batch_size,
+            removed=removed,
+            departed=self._left(),
+        )
 
     def plan_push(
         self, spec: ProjectSpec, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
@@ -102,14 +111,17 @@ class LabelStudioTool:
             difference = compare([], wanted)
         else:
             there = project.reference(self._client, int(existing["id"]), spec.labeler)
-            difference = push.look(self._client, there, wanted, removed=removed)
+            difference = push.look(self._client, there, wanted, removed=removed, departed=self._left())
         wanted_tasks.check(difference.sent, len(difference.sent))
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
         title = project.title_for(spec.title, spec.labeler)
         return PushPlan(title, lines, difference.counts(), difference.examples())
 
+    def _left(self) -> dict[int, str]:
+        return people.read_departed(self._departed, self._client.connection.url)
+
     def _categories(self, reference: ProjectRef) -> tuple[str, ...]:
-        found = retry.until_done(lambda: project.get(self._client, reference.project_id))
+        found = project.get(self._client, reference.project_id)
         return project.category_names(found["label_config"])
 
 
@@ -121,4 +133,69 @@ def from_settings(settings: LabelStudioParams, connection: Connection) -> LabelS
         images=image_storage.from_parameter(settings.storage, IMAGES_ROOT),
         batch_size=settings.batch_size,
         timeout_s=settings.timeout_s,
+        departed=people.DEPARTED,
+    )
+
+
+class LabelStudioReader:
+    """A Label Studio server, read; see `curate.ports.pulled.AnnotationReader`."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        cache: Path | None = None,
+        departed: Path | None = None,
+        timeout_s: float = 120.0,
+        moved_box: MovedBox = "drop_mask",
+    ) -> None:
+        """Prepare; nothing is asked yet.
+
+        Args:
+            connection: The server and an administrator's token.
+            cache: File that keeps what was read, so that the next time only changes are; None = none.
+            departed: File that keeps the names of people who left; None = none.
+            timeout_s: Seconds a request may take.
+            moved_box: What becomes of a suggested mask whose box was moved away from it.
+        """
+        self._client = Client(connection, timeout_s=timeout_s)
+        self._cache, self._departed, self._moved_box = cache, departed, moved_box
+
+    def pull(
+        self,
+        title: str,
+        wanted: Mapping[str, WantedTask],
+        *,
+        labels: Sequence[str] | None = None,
+        full: bool = False,
+    ) -> AbstractContextManager[Snapshot]:
+        """What people did, for as long as the context lasts."""
+        found = project.projects(self._client, title)
+        if not found:
+            raise AnnotationToolError(
+                f"{self._client.connection.url} has no project {title!r}: run `dvc repro --force push`"
+            )
+        projects = [found[labeler] for labeler in sorted(found, key=lambda name: (name is not None, name))]
+        return pull.pull(
+            self._client,
+            projects,
+            wanted,
+            path=self._cache,
+            departed=self._departed,
+            labels=labels,
+            moved_box=self._moved_box,
+            full=full,
+        )
+
+
+def reader_from_settings(
+    settings: LabelStudioParams, connection: Connection, *, root: Path = _HERE
+) -> LabelStudioReader:
+    """The reader as params.yaml describes it, on that server, with its files below `root`."""
+    return LabelStudioReader(
+        connection,
+        cache=root / CACHE,
+        departed=root / people.DEPARTED,
+        timeout_s=settings.timeout_s,
+        moved_box=settings.moved_box,
     )
