@@ -43,7 +43,7 @@ INPUTS: dict[str, dict[str, str]] = {
     "ingest": {"raw": "own/raw"},
     "dedupe": {"images": "data/ingest/images.parquet"},
     "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY},
-    "select": {"images": IMAGES, "annotations": SUGGESTIONS, "taxonomy": TAXONOMY},
+    "select": {"images": IMAGES, "annotations": SUGGESTIONS, "taxonomy": TAXONOMY, "shown": SHOWN},
     "push": {
         "images": IMAGES,
         "annotations": SUGGESTIONS,
@@ -54,7 +54,7 @@ INPUTS: dict[str, dict[str, str]] = {
     "pull": {"images": IMAGES, "plan": PLAN, "shown": SHOWN, "taxonomy": TAXONOMY},
     "quality": {
         "images": IMAGES,
-        "suggestions": SUGGESTIONS,
+        "shown": SHOWN,
         "plan": PLAN,
         "annotations": "data/pull/annotations.parquet",
         "answers": "data/pull/answers.parquet",
@@ -67,7 +67,8 @@ INPUTS: dict[str, dict[str, str]] = {
         "suggestions": SUGGESTIONS,
         "plan": PLAN,
         "annotations": "data/pull/annotations.parquet",
-        "taxonomy": TAXONOMY,
+        "answers": "data/pull/answers.parquet",
+        "shown": SHOWN,
     },
     "release": {
         "images": IMAGES,
@@ -100,13 +101,18 @@ OUTPUTS: dict[str, dict[str, str]] = {
     },
     "select": {"plan": PLAN, "plots": "plots"},
     "push": {"receipt": "data/push/receipt.json", "shown": SHOWN},
-    "pull": {"table": "data/pull/annotations.parquet", "answers": "data/pull/answers.parquet"},
-    "quality": {"folder": "data/quality", "plots": "plots"},
+    "pull": {
+        "table": "data/pull/annotations.parquet",
+        "answers": "data/pull/answers.parquet",
+        "people": "data/people.csv",
+    },
+    "quality": {"folder": "data/quality", "plots": "plots", "people": "data/people.csv"},
     "agreement": {
         "consensus": "data/agreement/consensus.parquet",
         "pairs": "data/agreement/pairs.parquet",
         "queue": "data/agreement/queue.csv",
         "plots": "plots",
+        "people": "data/people.csv",
     },
     "release": {"folder": "data/release"},
     "publish": {"receipt": "data/publish/receipt.json"},

@@ -11,9 +11,9 @@ which several workers answer. Everything else that it writes is in `.labelstudio
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from curate import tables
+from curate import system, tables
 from curate.adapters.labelstudio import accounts, client, database, launch, process
 from curate.adapters.labelstudio.connection import (
     STATE_FOLDER,
@@ -45,7 +45,7 @@ PREPARE_TIMEOUT_S = 600.0  # PostgreSQL's first migration takes twice as long as
 _POLL_S = 0.25
 _REQUEST_TIMEOUT_S = 30.0
 _STARTING = "waiting for the server"
-__all__ = ["ServerStatus", "credentials_path", "down", "log_path", "status", "up"]
+__all__ = ["ServerStatus", "credentials_path", "down", "log_path", "reset_password", "status", "up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,42 @@ def down(root: Path) -> bool:
     return stopped
 
 
+def reset_password(root: Path, email: str, password: str) -> None:
+    """Give somebody another password: the open edition has no request for that, only its own program.
+
+    Args:
+        root: The project's folder, whose embedded server has the account.
+        email: The account.
+        password: The new one; it is handed to the program on its standard input.
+
+    Raises:
+        AnnotationToolError: There is no embedded server, or no such account; names the log.
+    """
+    root = root.resolve()
+    if not credentials_path(root).exists():
+        raise AnnotationToolError(
+            f"passwords of another server are reset there: label-studio reset_password --username {email}"
+        )
+    credentials = read_credentials(credentials_path(root))
+    data = root / STATE_FOLDER / "data"
+    environment = {"PATH": os.environ.get("PATH", ""), **_environment(root, data, credentials)}
+    command = [str(process.find_program(root)), "reset_password", "--username", email]
+    done = subprocess.run(
+        command,
+        input=password + "\n",
+        env=environment,
+        cwd=data,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,  # without a terminal it reads the password from its input
+    )
+    if "successfully changed" not in done.stdout:
+        with log_path(root).open("a", encoding="utf-8") as log:
+            log.write(done.stdout + done.stderr)
+        raise AnnotationToolError(f"the password of {email} was not changed: see the end of {log_path(root)}")
+
+
 def _record(root: Path) -> Path:
     return root / STATE_FOLDER / "server.json"
 
@@ -132,11 +168,10 @@ def _locked(root: Path) -> Iterator[None]:
     path = root / STATE_FOLDER / "lock"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the database below holds tokens
-        file = path.open("w")
+        path.touch()
     except OSError as error:
         raise tables.storage_error(error, path) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with system.locked(path, wait=True):
         yield
 
 
