@@ -277,7 +277,9 @@ def test_a_batch_that_arrived_twice_is_healed_without_touching_work(
     session.post(
         f"/api/tasks/{copies[1].number}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
     )
-    tool.push_tasks(reference, drafts)
+    assert tool.push_tasks(reference, drafts).closed == 3
+    assert sum(one.closed for one in push.index(reader, reference)) == 3  # somebody may have had them open
+    assert tool.push_tasks(reference, drafts).duplicates_removed == 3
     assert state(reader, reference) == there
     rows, _ = pulled.rows(labelstudio, reference, drafts)
     assert [(row.task_id, row.annotator_id) for row in rows] == [(drafts[0].task_id, FIRST)]

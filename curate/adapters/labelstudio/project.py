@@ -173,7 +173,8 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage, pipeline_file: 
 
 def _mark(client: Client, number: int, description: str, mark: Mark) -> None:
     path = f"/api/projects/{number}/"
-    client.patch(path, {"description": mark.written(description)}, action="marking the project as ours")
+    marked = {"description": mark.written(description)}
+    client.changes.until_done(lambda: client.patch(path, marked, action="marking the project as ours"))
 
 
 def _only_one(client: Client, made: int, spec: ProjectSpec, pipeline_file: Path | None) -> int:
