@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.image_storage import Storage
 from curate.adapters.labelstudio.label_config import category_names
 from curate.adapters.labelstudio.project_mark import Listed, Mark
+from curate.adapters.labelstudio.retry import TransientError
 from curate.errors import AnnotationToolError
 from curate.ports import ProjectRef, ProjectSpec
 
@@ -152,10 +154,10 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage, pipeline_file: 
     if existing is None:
         pipeline = project_mark.pipeline_id(pipeline_file)
         title = title_for(spec.title, spec.labeler)
-        body = {"title": title, "maximum_annotations": 1, **changed}
-        number = int(client.post("/api/projects/", body, action=f"creating the project {title!r}")["id"])
-        _mark(client, number, "", Mark(pipeline, spec.title, spec.labeler, number))
-        number = _only_one(client, number, spec, pipeline_file)
+        begun = Mark(pipeline, spec.title, spec.labeler, project_mark.BEGUN)
+        number = min(_begun(client, begun), default=None) or _created(client, title, begun, changed)
+        _mark(client, number, "", replace(begun, number=number))
+        number = _only_one(client, number, begun, pipeline_file)
     else:
         number = int(existing["id"])
         mark = project_mark.read(existing["description"])
@@ -171,24 +173,40 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage, pipeline_file: 
     return reference(client, number, spec.labeler)
 
 
+def _created(client: Client, title: str, begun: Mark, settings: Mapping[str, Any]) -> int:
+    body = {"title": title, "maximum_annotations": 1, "description": begun.written(""), **settings}
+    return int(client.post("/api/projects/", body, action=f"creating the project {title!r}")["id"])
+
+
+def _begun(client: Client, begun: Mark) -> list[int]:
+    """Projects that we made and did not get to mark: the answer was lost, or somebody killed us."""
+    return [one.number for one in project_mark.listed(client) if one.mark == begun and not one.n_tasks]
+
+
 def _mark(client: Client, number: int, description: str, mark: Mark) -> None:
-    path = f"/api/projects/{number}/"
-    marked = {"description": mark.written(description)}
-    client.changes.until_done(lambda: client.patch(path, marked, action="marking the project as ours"))
+    path, marked = f"/api/projects/{number}/", {"description": mark.written(description)}
+    try:
+        client.changes.until_done(lambda: client.patch(path, marked, action="marking the project as ours"))
+    except AnnotationToolError as error:
+        if "(HTTP 404)" in str(error):  # another first push found it left over
+            raise TransientError(str(error)) from error
+        raise
 
 
-def _only_one(client: Client, made: int, spec: ProjectSpec, pipeline_file: Path | None) -> int:
-    """Of projects that were made at once the oldest; the one that we made goes if it is not that."""
-    purpose = (spec.title, spec.labeler)
+def _only_one(client: Client, made: int, begun: Mark, pipeline_file: Path | None) -> int:
+    """Of projects that were made at once the oldest; what we made goes if it is not that."""
+    found = project_mark.listed(client)
     same = {
         one.number: one.mark.pipeline
-        for one in project_mark.listed(client)
-        if one.genuine and one.mark is not None and (one.mark.title, one.mark.labeler) == purpose
+        for one in found
+        if one.genuine and one.mark and (one.mark.title, one.mark.labeler) == (begun.title, begun.labeler)
     }
     oldest = min([*same, made])
+    left_over = {one.number for one in found if one.mark == begun and not one.n_tasks} | {made} - {oldest}
     if oldest != made:
         project_mark.adopt(pipeline_file, same[oldest])
-        client.delete(f"/api/projects/{made}/", action="removing a project that was made twice")
+    for number in sorted(left_over - {oldest}):
+        client.delete(f"/api/projects/{number}/", action="removing a project that was made twice")
     return oldest
 
 

@@ -22,6 +22,7 @@ from curate.errors import AnnotationToolError
 
 PIPELINE_FILE: Final = Path("data/push/pipeline")  # of a project: who we are on the server
 _LINE: Final = "curate: "
+BEGUN: Final = 0  # number of a project that is being made
 _PAGE: Final = 1000
 
 
@@ -125,7 +126,7 @@ def pipeline_id(path: Path | None, adopted: str | None = None) -> str:
 
 def adopt(path: Path | None, pipeline: str) -> None:
     """Be that pipeline from now on: another first push, at the same moment, was a little earlier."""
-    if path is not None:
+    if path is not None and read_pipeline_id(path) != pipeline:
         with tables.replacing(path) as partial:
             partial.write_text(pipeline + "\n", encoding="utf-8")
 
