@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import autolabel_accuracy
 from benchmarks.autolabel_stage import BOXES, PROMPTS, settings, threshold_of
-from curate.images.load import load_upright
+from curate.images.load_upright import load_upright
 from curate.params import load
 from curate.records import Category
 from pipelines import models

@@ -15,8 +15,8 @@ from typing import Any
 from PIL import Image
 
 from benchmarks import process, result
-from curate.ingest.examine import Examined, ImageRow
-from curate.ingest.read import Work
+from curate.ingest.reader import Work
+from curate.ingest.worker import Examined, ImageRow
 from curate.params import IngestParams
 from curate.stages import ingest
 
@@ -48,12 +48,9 @@ class _MadeUp:
         total: int | None = None,
     ) -> Iterator[list[Any]]:
         """One list a batch."""
-        del total
+        del label, total
         function = setup()
         for batch in batches:
-            if label != "ingest":  # folders are looked into
-                yield list(function(batch))
-                continue
             yield [function([work])[0] if work.name == REAL else _made_up(work) for work in batch]
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from curate.geometry.masks import encode as encode_mask
     from curate.geometry.masks import rle_iou as mask_iou
     from curate.geometry.matching import match as match_boxes
-    from curate.images.metadata import without_metadata
-    from curate.images.quality import measure as measure_quality
+    from curate.images.pixel_statistics import measure as measure_quality
+    from curate.images.strip_metadata import without_metadata
     from curate.intervals import wilson as wilson_interval
     from curate.labeling.taxonomy import load as load_taxonomy
     from curate.notebook import (
@@ -59,9 +59,9 @@ _PUBLIC: Final = {  # name here -> module, name there
     "load_taxonomy": ("curate.labeling.taxonomy", "load"),
     "mask_iou": ("curate.geometry.masks", "rle_iou"),
     "match_boxes": ("curate.geometry.matching", "match"),
-    "measure_quality": ("curate.images.quality", "measure"),
+    "measure_quality": ("curate.images.pixel_statistics", "measure"),
     "wilson_interval": ("curate.intervals", "wilson"),
-    "without_metadata": ("curate.images.metadata", "without_metadata"),
+    "without_metadata": ("curate.images.strip_metadata", "without_metadata"),
 }
 
 __all__ = [

@@ -24,7 +24,7 @@ from curate.dedupe import hashes
 from curate.engines.local import LocalEngine
 from curate.errors import InputError
 from curate.images.image_errors import Limits, UnfitImageError
-from curate.images.upright import upright
+from curate.images.upright_srgb import upright
 from curate.params import DedupeParams, IngestParams
 from curate.records import UInt8Image
 from curate.stages import dedupe, ingest
@@ -54,7 +54,7 @@ def load_image(path: str | PathLike[str]) -> UInt8Image:
     path = Path(path)
     try:
         data = path.read_bytes()
-        shown = upright(data, _ANY_SIZE, frames="first", jpeg_quality=100)[0]
+        shown = upright(data, _ANY_SIZE, frames="first", jpeg_quality=100, lossless=True)[0]
     except (OSError, UnfitImageError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     with Image.open(io.BytesIO(data if shown.content is None else shown.content)) as picture:

@@ -77,12 +77,14 @@ class Drafts:
         samples: In the order of the table.
         label_fields: Every label field that any table names, in the order of the sidebar.
         unreadable: Dropped images that never got an upright file.
+        removed: Images whose raw file is gone, and their upright file with it.
         missing: Images whose upright file has vanished.
     """
 
     samples: tuple[SampleDraft, ...]
     label_fields: tuple[str, ...]
     unreadable: int
+    removed: int
     missing: int
 
 
@@ -97,9 +99,11 @@ def drafts(snapshot: Snapshot) -> Drafts:
     for row in snapshot.consensus or ():
         labels[row.image_id][CONSENSUS].append(row)
     queue = {entry.image_id: entry for entry in snapshot.queue or ()}
-    samples, unreadable, missing = [], 0, 0
+    samples, unreadable, removed, missing = [], 0, 0, 0
     for image in snapshot.images:
-        if image.path is None:
+        if image.drop_reason == "removed":
+            removed += 1
+        elif image.path is None:
             unreadable += 1
         elif not (path := (snapshot.root / image.path).resolve()).exists():
             missing += 1
@@ -108,7 +112,7 @@ def drafts(snapshot: Snapshot) -> Drafts:
             samples.append(_draft(image, path, labels[image.image_id], queue.get(image.image_id), split))
     fields = [MODEL] * (snapshot.model is not None) + sorted(set(names.values()))
     fields += [CONSENSUS] * (snapshot.consensus is not None)
-    return Drafts(tuple(samples), tuple(fields), unreadable, missing)
+    return Drafts(tuple(samples), tuple(fields), unreadable, removed, missing)
 
 
 def annotator_fields(annotators: Iterable[str]) -> dict[str, str]:

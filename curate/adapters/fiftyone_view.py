@@ -87,6 +87,7 @@ def _built(root: Path, stage: str) -> Any:
     dataset = fiftyone_dataset.build(fo, name, content, _colours(root))
     for number, what in (
         (content.unreadable, "dropped files could not be decoded and have no picture to show"),
+        (content.removed, "raw files were removed, and their pictures with them"),
         (content.missing, "upright files have vanished: run dvc repro"),
     ):
         if number:

@@ -14,10 +14,9 @@ import simplejpeg
 from PIL import Image
 
 from curate.errors import InputError
-from curate.images import colour, exif, frames, jpeg
-from curate.images.eighth import eighth
+from curate.images import color, exif, frames, jpeg
 from curate.images.image_errors import DECODER_ERRORS, UnfitImageError
-from curate.images.load import ADVICE
+from curate.images.load_upright import ADVICE
 from curate.records import UInt8Image
 
 _SWAPPED: Final = 5  # EXIF orientations from here on exchange width and height
@@ -73,14 +72,11 @@ def read_small(path: Path, least: int | None) -> Small:
 def _full(path: Path, data: bytes) -> Small:
     with Image.open(path) as image:
         image.load()
-        picture = image if image.mode in ("L", "RGB") and not _odd(image) else colour.to_srgb(image)
+        profile = frames.profile_of(image, data)
+        plain = image.mode in ("L", "RGB") and "transparency" not in image.info and color.is_srgb(profile)
+        picture = image if plain else color.to_srgb(image, profile)
         pixels = upright(np.atleast_3d(np.asarray(picture)), frames.turn_of(image, data))
     return Small(pixels, pixels.shape[1], pixels.shape[0])
-
-
-def _odd(image: Image.Image) -> bool:
-    """Whether the samples are not plain sRGB values."""
-    return "transparency" in image.info or not colour.is_srgb(image.info.get("icc_profile"))
 
 
 def _jpeg(data: bytes, least: int) -> Small | None:
@@ -89,15 +85,13 @@ def _jpeg(data: bytes, least: int) -> Small | None:
         head = jpeg.read_head(data)
     except UnfitImageError:
         return None
-    if len(head.components) not in (1, 3) or not colour.is_srgb(head.icc):
+    if len(head.components) not in (1, 3) or not color.is_srgb(head.icc):
         return None
-    pixels = eighth(data, head) if least and min(head.width, head.height) > 8 * (least - 1) else None
-    if pixels is None:
-        kind = "GRAY" if len(head.components) == 1 else "RGB"
-        try:
-            pixels = simplejpeg.decode_jpeg(data, kind, min_height=least, min_width=least)
-        except ValueError:
-            return None  # Pillow tells whether it is damaged or only unusual
+    kind = "GRAY" if len(head.components) == 1 else "RGB"
+    try:
+        pixels = simplejpeg.decode_jpeg(data, kind, min_height=least, min_width=least)
+    except ValueError:
+        return None  # Pillow tells whether it is damaged or only unusual
     orientation = (exif.read(head.exif, head.xmp).orientation if head.exif or head.xmp else None) or 1
     turned = upright(pixels, orientation)
     size = (head.width, head.height)

@@ -1,4 +1,4 @@
-"""Bytes in, upright RGB out: formats, strict decoding, colours, turning, frames, quality.
+"""Bytes in, upright RGB out: formats, strict decoding, colors, turning, frames, statistics.
 
-Nothing else in `curate` decodes a raw file; later stages read upright files through `curate.images.load`.
+Nothing else in `curate` decodes a raw file; later stages read upright files by `curate.images.load_upright`.
 """

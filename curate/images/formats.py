@@ -8,7 +8,7 @@ import importlib.util
 from PIL import Image
 
 from curate.extras import require
-from curate.images.image_errors import UnfitImageError
+from curate.images.image_errors import ADVICE, UnfitImageError
 
 # Beginnings that no text file has by accident.
 _STRONG: tuple[tuple[bytes, str], ...] = (
@@ -46,7 +46,6 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"IIU\0", "camera raw (RW2)"),
     (b"qoif", "QOI"),
 )
-_ADVICE = "is not read: convert the file to JPEG, PNG or TIFF"
 
 
 def sniff(data: bytes) -> str:
@@ -64,9 +63,9 @@ def sniff(data: bytes) -> str:
         return _of_brands(data)
     for start, name in _OTHERS:
         if data.startswith(start):
-            raise UnfitImageError("unsupported_format", f"{name} {_ADVICE}")
+            raise UnfitImageError("unsupported_format", f"{name} {ADVICE}")
     if b"<svg" in data[:1024].lower():
-        raise UnfitImageError("unsupported_format", f"SVG {_ADVICE}")
+        raise UnfitImageError("unsupported_format", f"SVG {ADVICE}")
     raise no_image(data)
 
 
@@ -75,7 +74,7 @@ def _of_brands(data: bytes) -> str:
     size = min(int.from_bytes(data[:4], "big"), 256)
     brands = {data[8:12], *(data[at : at + 4] for at in range(16, size, 4))}
     if data[8:12] == b"crx ":
-        raise UnfitImageError("unsupported_format", f"camera raw (CR3) {_ADVICE}")
+        raise UnfitImageError("unsupported_format", f"camera raw (CR3) {ADVICE}")
     if brands & _AVIF:
         return "AVIF"
     if brands & _HEIF:
@@ -101,6 +100,8 @@ def ready(kind: str) -> None:
     """
     _initialise()
     if kind == "HEIF":
+        if importlib.util.find_spec("pillow_heif") is None:
+            raise UnfitImageError("unsupported_format", "HEIC needs pip install 'curate[heif]'")
         _register_heif()
     elif kind == "JXL":
         if importlib.util.find_spec("pillow_jxl") is None:

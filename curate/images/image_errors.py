@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from curate.errors import InputError
 
+# What to do about a format that is not read; follows its name.
+ADVICE = "is not read: convert the file to 8-bit JPEG, PNG or TIFF in sRGB"
 # What decoders have been seen to raise on damaged bytes.
 DECODER_ERRORS = (
     OSError,
@@ -103,7 +105,12 @@ def damaged(error: BaseException, header: Header | None) -> UnfitImageError:
     # libjpeg: "Premature end of JPEG file" is a missing rest, "Corrupt JPEG data: premature end of data
     # segment" a hole in the middle.
     short = ("truncated", "premature end of jpeg", "unexpected end of file")
-    return UnfitImageError("truncated" if any(text in lower for text in short) else "corrupt", line, header)
+    if any(text in lower for text in short):
+        return UnfitImageError("truncated", line, header)
+    foreign = ("unsupported", "not supported", "unknown", "not implemented", "cannot handle")
+    if any(text in lower for text in foreign):
+        return UnfitImageError("unsupported_format", f"{line}: convert the file to JPEG, PNG or TIFF", header)
+    return UnfitImageError("corrupt", line, header)
 
 
 def one_line(error: BaseException) -> str:

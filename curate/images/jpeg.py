@@ -1,24 +1,30 @@
-"""JPEG without its colours: header, and the luma plane by a decoder that forgives nothing.
+"""JPEG files: the header, and decoding that forgives nothing but what is not the picture.
 
 Most files of most data sets are upright JPEGs in sRGB that stay as they are. Of those only the verdict and
-the quality of their luma are wanted, so their chroma is read and checked, but never made into pixels.
+the statistics of their luma are wanted, so their chroma is read and checked, but never made into pixels.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image
 
-from curate.images.image_errors import DECODER_ERRORS, Header, UnfitImageError, damaged
+from curate.images.image_errors import ADVICE, DECODER_ERRORS, Header, UnfitImageError, damaged
 
 _SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_SEQUENTIAL, PROGRESSIVE = (0xC0, 0xC1), 0xC2
+_READ = (*_SEQUENTIAL, PROGRESSIVE, 0xC9, 0xCA)  # what libjpeg-turbo decodes; the last two arithmetic
+_JPEG_LS = 0xF7
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 _SCAN, _END = 0xDA, 0xD9
 _UNUSUAL = {0x00, 0xFF, _END, *_ALONE}
-PROGRESSIVE = 0xC2
+# Segments that say how the picture is coded: tables, frame, restart interval, and whose colors they are.
+_CODING = {0xC4, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE, *_SOF}
 _MAX_SCANS = 1000  # real files have ten; each costs as much time as the whole picture
 
 
@@ -30,13 +36,10 @@ class JpegHead:
         width: Stored pixels, before any turning.
         height: Stored pixels.
         process: Marker of the frame: 0xC0 baseline, 0xC1 extended, 0xC2 progressive, others rare.
-        precision: Bits a sample.
         components: Identifier, horizontal and vertical sampling factor of each.
-        adobe: Colour transform of Adobe's marker: 0 none, 1 YCbCr, 2 YCCK; None without the marker.
         exif: The EXIF block, or None.
         xmp: The XMP packet, or None.
         icc: The ICC profile, or None where there is none whole.
-        private: Begin and end of every application segment and comment.
         scan: Where the first scan begins.
         segments: Marker, begin and end of each segment, from `segments`.
     """
@@ -44,79 +47,69 @@ class JpegHead:
     width: int
     height: int
     process: int
-    precision: int
     components: tuple[tuple[int, int, int], ...]
-    adobe: int | None
     exif: bytes | None
     xmp: bytes | None
     icc: bytes | None
-    private: tuple[tuple[int, int], ...]
     scan: int
     segments: tuple[tuple[int, int, int], ...]
 
     @property
-    def plain(self) -> bool:
-        """Whether every reader knows the coding: 8 bits, three components, Huffman codes."""
-        return self.precision == 8 and len(self.components) == 3 and self.process in (0xC0, 0xC1, 0xC2)
+    def is_common(self) -> bool:
+        """Whether every reader knows the coding: three components, Huffman codes."""
+        return len(self.components) == 3 and self.process in (*_SEQUENTIAL, PROGRESSIVE)
 
 
 def read_head(data: bytes) -> JpegHead:
     """Read the segments before the first scan.
 
     Raises:
-        UnfitImageError: corrupt or truncated.
+        UnfitImageError: corrupt, truncated or unsupported_format.
 
     Source: ITU-T T.81, B.1.1 and B.2; ICC.1:2022, B.4 (profile in chunks).
     """
-    frame: tuple[int, int, int, int, tuple[tuple[int, int, int], ...]] | None = None
+    frame: tuple[int, int, int, tuple[tuple[int, int, int], ...]] | None = None
     found: dict[str, bytes] = {}
-    chunks: dict[int, bytes] = {}
-    private: list[tuple[int, int]] = []
-    adobe: int | None = None
+    profile: list[bytes] = []
     start = 0
     every = segments(data)
     for marker, start, stop in every:
-        if marker in _SOF and frame is None:
-            frame = _frame(marker, data[start + 4 : stop])
-        elif 0xE0 <= marker <= 0xEF or marker == 0xFE:
-            private.append((start, stop))
-            body = data[start + 4 : stop]
-            if marker == 0xE1 and body.startswith(b"Exif\0"):
-                found.setdefault("exif", body[6:])
-            elif marker == 0xE1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
-                found.setdefault("xmp", body[29:])
-            elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
-                chunks.setdefault(body[12], body[14:])
-            elif marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12:
-                adobe = body[11]
+        body = data[start + 4 : stop]
+        if (marker in _SOF or marker == _JPEG_LS) and frame is None:
+            frame = _frame(marker, body)
+        elif marker == 0xE1 and body.startswith(b"Exif\0"):
+            found.setdefault("exif", body[6:])
+        elif marker == 0xE1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
+            found.setdefault("xmp", body[29:])
+        elif marker == 0xE2 and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
+            profile.append(body[12:])
     if frame is None:
         raise UnfitImageError("corrupt", "a JPEG without a frame header")
-    icc = b"".join(chunks[number] for number in sorted(chunks)) or None
-    process, precision, height, width, components = frame
+    process, height, width, components = frame
+    exif, xmp = found.get("exif"), found.get("xmp")
     return JpegHead(
-        width,
-        height,
-        process,
-        precision,
-        components,
-        adobe,
-        found.get("exif"),
-        found.get("xmp"),
-        icc,
-        tuple(private),
-        start,
-        tuple(every),
+        width, height, process, components, exif, xmp, _whole_profile(profile), start, tuple(every)
     )
 
 
-def luma(data: bytes, head: JpegHead, header: Header, *, half: bool) -> NDArray[np.uint8]:
+def luma(data: bytes, head: JpegHead, header: Header, *, half: bool) -> tuple[NDArray[np.uint8], bool]:
     """Decode everything and give the luma plane (H, W), 0..255, as it is stored: not turned.
 
-    With `half` the plane has half the width and height, rounded up, made of the four by four lowest
-    frequencies of each block. The file is read just as completely.
-
     Of a YCbCr file that is its Y component; red, green and blue are weighted by ITU-R BT.601. Every scan of
-    every component is read to the end of the image: whatever libjpeg warns of is an error here.
+    every component is read to the end of the image: whatever libjpeg warns of is an error here, but for
+    bytes between the segments of the header, and for a missing end marker after the last block of a
+    sequential file.
+
+    Args:
+        data: The whole file.
+        head: Its header.
+        header: For verdicts.
+        half: The plane has half the width and height, rounded up, made of the four by four lowest frequencies
+            of each block. The file is read just as completely.
+
+    Returns:
+        The plane; and whether only the end marker was missing. That file lacks no block of its picture, but
+        many readers refuse it.
 
     Raises:
         UnfitImageError: truncated, corrupt or unsupported_format.
@@ -125,41 +118,79 @@ def luma(data: bytes, head: JpegHead, header: Header, *, half: bool) -> NDArray[
         raise UnfitImageError("corrupt", f"over {_MAX_SCANS} scans", header)
     height, width = ((head.height + 1) // 2, (head.width + 1) // 2) if half else (head.height, head.width)
     try:
-        decoded = simplejpeg.decode_jpeg(data, "GRAY", min_height=height, min_width=width, strict=True)
+        return _strict_luma(data, head, (height, width)), False
     except DECODER_ERRORS as error:
-        if "Invalid SOS parameters" in str(error) and (mended := _mended(data, head)) != data:
-            return luma(mended, head, header, half=half)
         verdict = damaged(error, header)
-        if "unsupported" in verdict.detail.lower():
-            raise UnfitImageError("unsupported_format", verdict.detail, header) from error
+        if "determine subsampling" in str(error) or "determine colorspace" in str(error):
+            return _luma_by_pillow(data, header, half=half), False
+        mended = _mended(data, head)
+        if mended != data:
+            return luma(mended, read_head(mended), header, half=half)
+        if verdict.reason == "truncated" and head.process in _SEQUENTIAL:
+            try:  # with an end: if a block is missing, that is "premature end of data segment"
+                return _strict_luma(data + b"\xff\xd9", head, (height, width)), True
+            except DECODER_ERRORS:
+                pass
         raise verdict from error
-    plane: NDArray[np.uint8] = decoded[..., 0]
+
+
+def picture(data: bytes, header: Header) -> Image.Image:
+    """Every pixel as it is stored, mode L, RGB or CMYK (0 = no ink), of a file that `luma` found whole.
+
+    Raises:
+        UnfitImageError: truncated or corrupt.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            image.load()
+            # Of CMYK Pillow takes 255 for no ink, with or without Adobe's marker, as browsers do.
+            return image.copy()
+    except DECODER_ERRORS as error:
+        raise damaged(error, header) from error
+
+
+def has_common_sampling(head: JpegHead) -> bool:
+    """Whether the colors have one sample to each, two or four of luma, as all decoders know it."""
+    luma_factors, *colors = (factors for _, *factors in head.components)
+    ratios = {
+        (luma_factors[0] / across, luma_factors[1] / down) for across, down in colors if across and down
+    }
+    return len(ratios) <= 1 and ratios <= {(1, 1), (2, 1), (1, 2), (2, 2), (4, 1), (1, 4)}
+
+
+def _strict_luma(data: bytes, head: JpegHead, size: tuple[int, int]) -> NDArray[np.uint8]:
+    height, width = size
+    if len(head.components) > 3:
+        inks = simplejpeg.decode_jpeg(data, "CMYK", min_height=height, min_width=width, strict=True)
+        plane: NDArray[np.uint8] = inks[..., 3]  # whose luma is measured after conversion
+    else:
+        plane = simplejpeg.decode_jpeg(data, "GRAY", min_height=height, min_width=width, strict=True)[..., 0]
     if plane.shape != (height, width):
-        raise UnfitImageError("corrupt", "several frame headers that contradict each other", header)
+        raise ValueError("several frame headers that contradict each other")
     return plane
 
 
+def _luma_by_pillow(data: bytes, header: Header, *, half: bool) -> NDArray[np.uint8]:
+    """Of sampling factors that simplejpeg does not take. Damage that libjpeg only warns of is not seen."""
+    plane = picture(data, header).convert("L")
+    return np.asarray(plane.reduce(2) if half else plane)
+
+
 def _mended(data: bytes, head: JpegHead) -> bytes:
-    """The file with the spectral selection that a sequential scan must have.
+    """The file without what is not the picture, and with the spectral selection of a sequential scan.
 
-    Some phones write zeros there, which every reader passes over; the warning would hide all later ones.
+    Readers pass over bytes between segments, over segments of another length than they say, and over zeros
+    that some phones write for the spectral selection. A warning of it would hide all later ones.
     """
-    mended = bytearray(data)
-    at = head.scan
-    while 0 <= at < len(data) - 5:
-        place = at + 5 + 2 * data[at + 4]
-        mended[place : place + 3] = b"\0\x3f\0"[: max(0, len(data) - place)]
-        at = data.find(b"\xff\xda", place)
+    kept = [data[start:stop] for marker, start, stop in head.segments if marker in _CODING]
+    mended = bytearray(b"".join([b"\xff\xd8", *kept]))
+    at = len(mended)
+    mended += data[head.scan :]
+    while head.process in _SEQUENTIAL and 0 <= at < len(mended) - 5:
+        place = at + 5 + 2 * mended[at + 4]
+        mended[place : place + 3] = b"\0\x3f\0"[: max(0, len(mended) - place)]
+        at = mended.find(b"\xff\xda", place)
     return bytes(mended)
-
-
-def without_private(data: bytes, head: JpegHead) -> bytes:
-    """The file without application segments and comments."""
-    parts, at = [], 0
-    for start, stop in head.private:
-        parts.append(data[at:start])
-        at = stop
-    return b"".join([*parts, data[at:]])
 
 
 def segments(data: bytes) -> list[tuple[int, int, int]]:
@@ -191,13 +222,30 @@ def _to_segment(data: bytes, at: int) -> int:
         at += 2
 
 
-def _frame(marker: int, body: bytes) -> tuple[int, int, int, int, tuple[tuple[int, int, int], ...]]:
+def _frame(marker: int, body: bytes) -> tuple[int, int, int, tuple[tuple[int, int, int], ...]]:
     if len(body) < 6 or len(body) < 6 + 3 * body[5]:
         raise UnfitImageError("corrupt", "a frame header that is too short")
+    if marker not in _READ:
+        kind = "JPEG-LS" if marker == _JPEG_LS else "lossless or hierarchical JPEG"
+        raise UnfitImageError("unsupported_format", f"{kind} {ADVICE}")
+    if body[0] != 8:
+        raise UnfitImageError("unsupported_format", f"JPEG of {body[0]} bits a sample {ADVICE}")
     height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
     components = tuple(
         (body[at], body[at + 1] >> 4, body[at + 1] & 15) for at in range(6, 6 + 3 * body[5], 3)
     )
     if not height or not width or not components:
         raise UnfitImageError("corrupt", "a frame header without a size")
-    return marker, body[0], height, width, components
+    if len(components) not in (1, 3, 4):
+        raise UnfitImageError("unsupported_format", f"JPEG of {len(components)} components {ADVICE}")
+    return marker, height, width, components
+
+
+def _whole_profile(chunks: list[bytes]) -> bytes | None:
+    """The profile, of chunks that begin with their number and how many there are; all must be there, once."""
+    if not chunks or any(chunk[1] != len(chunks) for chunk in chunks):
+        return None
+    pieces = {chunk[0]: chunk[2:] for chunk in chunks}
+    if set(pieces) != set(range(1, len(chunks) + 1)):
+        return None
+    return b"".join(pieces[number] for number in sorted(pieces))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from curate.errors import CurateError
 from curate.ingest import fsspec_filesystem
-from curate.ingest.names import without_secrets
+from curate.ingest.place_names import without_secrets
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 _PIECE = 1 << 20

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import fingerprint, schema, tables
-from curate.ingest import figures, image_store, ledger
-from curate.ingest.names import printable
+from curate.ingest import image_store, ledger, table_counts
+from curate.ingest.place_names import printable
 from curate.ingest.sources import Source
 
 _PIECE = 16_384  # rows
@@ -44,7 +44,7 @@ _Place = tuple[int, bytes, str | None, str | None]
 
 def write(
     db: sqlite3.Connection, path: Path, images: Path, sources: Sequence[Source]
-) -> figures.Tally | None:
+) -> table_counts.Tally | None:
     """Bring the table up to date.
 
     Licence and attribution of an image come from its first place, in the order of the list of sources, that
@@ -67,7 +67,7 @@ def write(
     numbers = {ledger.source_id(db, source.name): source for source in sources}
     few = ours and _note_amended(db)
     rows = _rows(db, _AMENDED if few else _ALL, images, numbers)
-    tally = figures.Tally()
+    tally = table_counts.Tally()
     with tables.stream(path, schema.IMAGES) as stream:
         for piece in _amended(db, path, rows) if few else map(_table, _pieces(rows)):
             stream.write(piece)
@@ -221,7 +221,7 @@ def _tombstone(
         "license": None,
         "attribution": None,
         "attributes": [],
-        "drop_reason": figures.REMOVED,
+        "drop_reason": table_counts.REMOVED,
         "drop_detail": detail,
     }
 

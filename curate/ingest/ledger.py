@@ -19,8 +19,8 @@ from pathlib import Path
 
 from curate.errors import CurateError, StorageError
 
-VERSION = "2"
-_BEFORE = "1"  # the same without the table of stretches; its curate must not write to this one
+VERSION = "3"
+_BEFORE = ("1", "2")  # the same, version 2 with one table more; their curate must not write to this one
 _CACHE_KIB = 32_768  # of pages, for each of the two files
 _GATHERED_S = 1.0
 _SCHEMA = """
@@ -60,7 +60,6 @@ CREATE INDEX images_failed ON images (failed) WHERE failed = 1;
 CREATE TABLE touched (digest BLOB PRIMARY KEY) WITHOUT ROWID;  -- `live` must be worked out again
 CREATE TABLE suspects (digest BLOB PRIMARY KEY) WITHOUT ROWID;  -- a file of these bytes was written to
 """
-_LATER = "CREATE TABLE IF NOT EXISTS stretches (digest BLOB PRIMARY KEY) WITHOUT ROWID"  # see `stretches`
 _SCRATCH = """
 CREATE TABLE scratch.listed (
   source INT NOT NULL, name BLOB NOT NULL, size INT NOT NULL, mtime_ns INT NOT NULL, tag TEXT NOT NULL,
@@ -70,12 +69,9 @@ CREATE TABLE scratch.listed (
 ) WITHOUT ROWID;
 CREATE TABLE scratch.given (source INT, name BLOB, attributes TEXT, origin TEXT, PRIMARY KEY (source, name))
   WITHOUT ROWID;
-CREATE TABLE scratch.members (key BLOB, suffix BLOB, name BLOB, position INT, size INT, text TEXT);
-CREATE TABLE scratch.differs (
-  source INT, name BLOB,
-  read INT, told INT,  -- must be read; lists say something new of it
-  was INT              -- it was there before
-);
+CREATE TABLE scratch.members (key BLOB, suffix BLOB, name BLOB, position INT, size INT, text TEXT, link BLOB);
+CREATE TABLE scratch.repeated (source INT, name BLOB, given TEXT);  -- further rows of a place
+CREATE TABLE scratch.asked (source INT PRIMARY KEY);  -- whose URLs are asked whether they changed
 CREATE TABLE scratch.todo (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
 CREATE TABLE scratch.again (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
 CREATE TABLE scratch.gone (source INT, name BLOB, PRIMARY KEY (source, name)) WITHOUT ROWID;
@@ -225,7 +221,7 @@ def _open(path: Path) -> sqlite3.Connection:
         _check_version(get(db, "version") if "meta" in tables or not tables else None, path)
         with transaction(db):  # the write lock, now rather than after an hour
             put(db, "version", VERSION)
-            db.execute(_LATER)
+            db.execute("DROP TABLE IF EXISTS stretches")
     except sqlite3.Error as error:
         db.close()
         raise _translated(error, path) from error
@@ -236,7 +232,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _check_version(found: str | None, path: Path) -> None:
-    if found not in (_BEFORE, VERSION):
+    if found not in (*_BEFORE, VERSION):
         raise LedgerDamagedError(f"{path} is a ledger of version {found}, this curate writes {VERSION}")
 
 

@@ -8,9 +8,9 @@ import sqlite3
 from collections.abc import Sequence
 
 from curate.ingest import ledger
-from curate.ingest.examine import Examined, ImageRow
-from curate.ingest.plan import Rules
-from curate.ingest.read import Work
+from curate.ingest.read_plan import Rules
+from curate.ingest.reader import Work
+from curate.ingest.worker import Examined, ImageRow
 
 _IMAGE_COLUMNS = ", ".join(ImageRow._fields)
 _IMAGE_VALUES = ", ".join("?" * len(ImageRow._fields))

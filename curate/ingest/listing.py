@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from curate.errors import InputError
-from curate.ingest import ledger
+from curate.ingest import ledger, sidecar
 from curate.ingest.download import Access
 from curate.ingest.sources import Source
-from curate.ingest.stretches import Stretches
-from curate.ports import Engine
 
+# What the rows of one place say, in their order: the first stands in the listing.
+_REPEATED = """
+SELECT given FROM scratch.listed WHERE source = ? AND name = ?
+UNION ALL
+SELECT given FROM (SELECT given FROM scratch.repeated WHERE source = ? AND name = ? ORDER BY rowid)
+"""
+_GIVE = "UPDATE scratch.listed SET given = ? WHERE source = ? AND name = ?"
 _ROWS = 5000  # that are held before they go to the database
 UNKNOWN = -1  # the size of what no listing describes
 
@@ -32,7 +36,7 @@ class Listed(NamedTuple):
         mtime_ns: Of the file; 0 where nothing tells it.
         tag: Inode, etag or whatever else changes with the content; and the same of its sidecar.
         archive: `archives.id` of a member.
-        position: Of a member or row; of what a table names, its line.
+        position: Of a member or row.
         locator: Path or URL where it cannot be built from the name.
         given: JSON as `sidecar.to_json` makes it.
         side1: Name that a sidecar would have; looked for only where the source has sidecars.
@@ -69,8 +73,6 @@ class Context:
         cache: Folder for bytes from elsewhere.
         retries: Of a failed download.
         timeout_s: Seconds a download may stand still.
-        stretches: Files of folders that need not be listed.
-        engine: Looks into many folders.
     """
 
     db: sqlite3.Connection
@@ -79,8 +81,6 @@ class Context:
     cache: Path
     retries: int
     timeout_s: float
-    stretches: Stretches
-    engine: Engine
     archives: dict[int, str] = field(default_factory=dict)  # id -> tag, listed to the end in this run
 
     def access(self, source: Source) -> Access:
@@ -115,23 +115,23 @@ def _insert(values: int, again: str = "IGNORE") -> str:
     return f"INSERT OR {again} INTO scratch.listed ({names}) VALUES ({marks})"
 
 
-def put_once(db: sqlite3.Connection, rows: Iterable[Listed], origin: str) -> None:
-    """Add rows that stand in a file with their line as `position`; a name that occurs twice is an error.
+def put_merged(db: sqlite3.Connection, rows: Iterable[Listed]) -> None:
+    """Add the rows of a table, which may name a place in several, as one row per box does.
 
-    Raises:
-        InputError: With file and line of the second one.
+    Attributes that all of them give alike stay; of others the texts of all rows become a JSON list, in order.
     """
-    statement = _insert(len(Listed._fields), "ABORT")
+    insert = _insert(len(Listed._fields))
     for batch in _batches(rows):
-        db.execute("BEGIN")  # no rollback: the scratch file has no journal
-        try:
-            db.executemany(statement, batch)
-        except sqlite3.IntegrityError as error:
-            row = next(row for row in batch if _stands_elsewhere(db, row))
-            name = row.name.decode("utf-8", "backslashreplace")
-            raise InputError(f"{origin}:{row.position}: {name!r} is given twice: remove a row") from error
-        finally:
-            db.execute("COMMIT")
+        with ledger.transaction(db):
+            for row in batch:
+                if db.execute(insert, row).rowcount == 0:
+                    db.execute(
+                        "INSERT INTO scratch.repeated VALUES (?, ?, ?)", (row.source, row.name, row.given)
+                    )
+    for source, name in db.execute("SELECT DISTINCT source, name FROM scratch.repeated").fetchall():
+        given = [text for (text,) in db.execute(_REPEATED, (source, name, source, name))]
+        db.execute(_GIVE, (sidecar.merged(given), source, name))
+    db.execute("DELETE FROM scratch.repeated")
 
 
 def carry_over(db: sqlite3.Connection, source: int, prefix: bytes = b"") -> None:
@@ -209,13 +209,6 @@ def _sidecar(path: bytes) -> tuple[bytes | None, str]:
         if candidate != path:
             return candidate, f"|{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
     return None, ""
-
-
-def _stands_elsewhere(db: sqlite3.Connection, row: Listed) -> bool:
-    known = db.execute(
-        "SELECT position FROM scratch.listed WHERE source = ? AND name = ?", (row.source, row.name)
-    ).fetchone()
-    return known is not None and known[0] != row.position
 
 
 def _batches(rows: Iterable[object]) -> Iterator[list]:  # type: ignore[type-arg]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from curate.ingest.names import holds_positions
-from curate.ingest.rows import as_text
+from curate.ingest.place_names import holds_positions
+from curate.ingest.table_rows import as_text
 
 
 class SidecarError(ValueError):
@@ -23,12 +23,25 @@ def parse(text: bytes) -> str | None:
         SidecarError: In one line.
     """
     try:
-        values = json.loads(text.decode("utf-8-sig"))
+        plain = text.decode("utf-8-sig")
+    except ValueError as error:
+        raise SidecarError(f"not UTF-8: {error}") from error
+    return as_json(loads(plain))
+
+
+def loads(text: str) -> dict[str, Any]:
+    """The object that a JSON text holds.
+
+    Raises:
+        SidecarError: It holds none, in one line.
+    """
+    try:
+        values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SidecarError(f"not JSON: {error}") from error
     if not isinstance(values, dict):
         raise SidecarError("not a JSON object")
-    return as_json(values)
+    return values
 
 
 def as_json(values: Mapping[str, Any]) -> str | None:
@@ -52,3 +65,19 @@ def to_json(
         **({"attributes": dict(attributes)} if attributes else {}),
     }
     return json.dumps(content, ensure_ascii=False, sort_keys=True) if content else None
+
+
+def merged(given: Sequence[str | None]) -> str | None:
+    """The JSON of `to_json` for a place that several rows name.
+
+    Attributes that all rows give alike stay; of others the values of all rows become a JSON list, in order,
+    with null where a row gives none.
+    """
+    rows = [json.loads(text)["attributes"] if text else {} for text in given]
+    values = {name: [row.get(name) for row in rows] for row in rows for name in row}
+    return to_json(
+        {
+            name: found[0] if len(set(found)) == 1 else json.dumps(found, ensure_ascii=False)
+            for name, found in values.items()
+        }
+    )

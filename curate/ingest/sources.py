@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from curate.errors import InputError
 from curate.ingest import fsspec_filesystem
-from curate.ingest.names import is_url
+from curate.ingest.place_names import is_url
 from curate.yamlfile import load_model, load_yaml
 
 UNLISTED = "unlisted"

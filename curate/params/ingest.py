@@ -33,6 +33,11 @@ class IngestParams(Section):
     )
     max_bytes: int = Field(1 << 30, ge=1, description="bytes; larger files are not decoded")
     max_aspect: float = Field(8.0, ge=1, le=1000, description="ratio; longer side over shorter side")
-    jpeg_quality: int = Field(95, ge=1, le=100, description="of upright copies that must be re-encoded")
+    jpeg_quality: int = Field(
+        95, ge=1, le=100, description="of upright copies of JPEGs that are turned, gray or of other colors"
+    )
+    lossless: Literal["png"] | None = Field(
+        None, description="png = such copies are PNGs, which lose nothing; null = JPEGs of `jpeg_quality`"
+    )
     retries: int = Field(3, ge=0, le=100, description="of a failed download, with growing pauses")
     timeout_s: float = Field(60.0, gt=0, description="seconds a download may stand still")

@@ -211,7 +211,10 @@ def _agreement(facts: CardFacts) -> str:
 
 
 def _left_out(facts: CardFacts) -> str:
-    rows: list[list[object]] = [[f"`{reason}`", count] for reason, count in facts.dropped.items()]
+    gone = ": raw files that are no longer there"
+    rows: list[list[object]] = [
+        [f"`{reason}`{gone if reason == 'removed' else ''}", count] for reason, count in facts.dropped.items()
+    ]
     if facts.unlabelled:
         rows.append(["not looked at, skipped by everyone, or to be looked at again", facts.unlabelled])
     if not rows:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from curate.errors import InputError, RecordError, ReleaseError
 from curate.geometry import boxes, masks
-from curate.images.metadata import without_metadata
+from curate.images.strip_metadata import without_metadata
 from curate.release.content import Content
 
 DIGITS = 12  # of the content's digest in a file's name

@@ -10,7 +10,7 @@ from curate.records import ImageRecord
 from curate.report.drawing import Album, Picture
 from curate.report.inputs import Facts
 
-_DUPLICATE, _PEOPLE = "near_duplicate", "human_decision"
+_DUPLICATE, _PEOPLE, _REMOVED = "near_duplicate", "human_decision", "removed"
 _EXAMPLES, _FILES, _GROUPS, _MEMBERS = (
     4,
     6,
@@ -21,6 +21,7 @@ _SIDE, _GROUP_SIDE = 160, 220  # pixels
 _MEANING = {
     _DUPLICATE: "shows the same picture as an image that is kept",
     _PEOPLE: "a person decided to drop it (dedupe.decisions)",
+    _REMOVED: "its raw file is no longer there: nothing is wrong with it",
     "crashes_decoder": "killed the process that decoded it, each time it was tried",
     "truncated": "the file ends too early",
     "corrupt": "the file's data are damaged",
@@ -78,8 +79,8 @@ class Group:
 
 
 def funnel(facts: Facts) -> list[Step]:
-    """Raw files, distinct, readable, kept, labelled, released: numbers of images."""
-    images = facts.tables.images
+    """Raw files, distinct, readable, kept, labelled, released: numbers of images that are there now."""
+    images = [image for image in facts.tables.images if image.drop_reason != _REMOVED]
     files = facts.count("ingest", "files") or sum(len(image.sources) for image in images)
     fit = sum(image.drop_reason in (None, _DUPLICATE, _PEOPLE) for image in images)
     decided = any(image.drop_reason == _PEOPLE for image in images)

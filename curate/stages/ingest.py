@@ -7,42 +7,39 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 import json
 import sqlite3
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from curate import fingerprint, tables
 from curate.errors import InputError
-from curate.images.upright import Limits
+from curate.images.upright_srgb import Limits
 from curate.ingest import (
-    examine,
-    figures,
-    folders,
+    archive_source,
+    folder_source,
     image_store,
     images_table,
     ledger,
     ledger_writer,
-    lists,
-    plan,
-    remote,
-    shards,
+    list_source,
+    read_plan,
     sources,
+    table_counts,
+    url_source,
+    worker,
 )
 from curate.ingest.listing import Context
-from curate.ingest.plan import Plan, Rules
-from curate.ingest.read import Reader, Work
+from curate.ingest.read_plan import Plan, Rules
+from curate.ingest.reader import Reader, Work
 from curate.ingest.sources import Source, Sources
-from curate.ingest.stretches import Stretches
 from curate.params import IngestParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
 
-_DECODERS: Final = ("pillow_jxl", "pillow_heif", "jpeglib")  # verdicts differ where one is missing
+_DECODERS = ("pillow", "pillow-heif", "pillow-jxl-plugin", "simplejpeg", "tifffile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ class _Run:
     outputs: Outputs
     ports: Ports
     rules: Rules
-    settings: examine.Settings
+    settings: worker.Settings
     db: sqlite3.Connection
     sources: dict[int, Source]
 
@@ -125,23 +122,17 @@ def _with_ledger(
         by_id = {ids[source.name]: source for source in known.sources}
         settings = _settings(params, outputs, by_id)
         step = _Run(outputs, ports, _rules(params, settings), settings, db, by_id)
-        stretches = Stretches(db, _deciding(step.rules, known))
-        context = Context(
-            db, ids, own, outputs.cache, params.retries, params.timeout_s, stretches, ports.engine
-        )
+        context = Context(db, ids, own, outputs.cache, params.retries, params.timeout_s)
         _list(context, known)
-        if not (stretches.files or db.execute("SELECT 1 FROM scratch.listed LIMIT 1").fetchone()):
+        if not db.execute("SELECT 1 FROM scratch.listed LIMIT 1").fetchone():
             raise InputError(f"raw folder {inputs.raw} holds no file: put images there")
-        if not plan.compare(db, step.rules, by_id, stretches):
-            _list_folders_again(context, known)
-            plan.compare(db, step.rules, by_id, stretches)
+        read_plan.compare(db, step.rules, by_id)
         read = _read(step, again=False)
         stale = _tidy(step)
-        plan.settle(db, step.rules, context.archives)
-        stretches.remember()
+        read_plan.settle(db, step.rules, context.archives)
         _refuse_nothing(db, inputs.raw)
         tally = images_table.write(db, outputs.table, outputs.images, known.sources)
-        made = figures.of(db, outputs.table, tally)
+        made = table_counts.of(db, outputs.table, tally)
     this_run = [("read", read), *([("stale files removed", stale)] if stale else [])]
     return StageReport("ingest", tuple(made["counts"].items()), made["metrics"], tuple(this_run))
 
@@ -168,58 +159,42 @@ def _list(context: Context, known: Sources) -> None:
         if source.kind in ("list", "table", "archive"):
             context.own.update(_files_of(source))
     others = {
-        "list": lists.put,
-        "table": lists.put,
-        "archive": shards.put_archives,
-        "hf": shards.put_rows,
-        "url": remote.put,
+        "list": list_source.put,
+        "table": list_source.put,
+        "archive": archive_source.put_archives,
+        "hf": archive_source.put_rows,
+        "url": url_source.put,
     }
     for source in known.sources:
         if source.kind in others:
             others[source.kind](context, source)
     folder_sources = [source for source in known.sources if source.kind == "path"]
-    folders.put(context, folder_sources, known.attributes)
-    folders.drop_named_elsewhere(context, known.sources)
-
-
-def _list_folders_again(context: Context, known: Sources) -> None:
-    """All their files; `_deciding` has made sure that they are all that folders have to do with."""
-    folder_sources = [source for source in known.sources if source.kind == "path"]
-    for source in folder_sources:
-        context.db.execute("DELETE FROM scratch.listed WHERE source = ?", (context.ids[source.name],))
-    context.stretches.pass_none()
-    folders.put(context, folder_sources, known.attributes)
-
-
-def _deciding(rules: Rules, known: Sources) -> tuple[int, ...] | None:
-    """Where nothing but a file itself and the settings decides whether it is read again: those settings."""
-    named_elsewhere = any(source.kind in ("list", "table") for source in known.sources)
-    if rules.verify or known.attributes or named_elsewhere:
-        return None
-    return rules.settings, rules.limits
+    folder_source.put(context, folder_sources, known.attributes)
+    folder_source.drop_named_elsewhere(context, known.sources)
 
 
 def _files_of(source: Source) -> Iterator[bytes]:
     """A list, table or archive is no image, even where it lies among them."""
-    paths = shards.local_paths(source) if source.kind == "archive" else [source.where]
+    paths = archive_source.local_paths(source) if source.kind == "archive" else [source.where]
     return (str(sources.absolute(Path(path))).encode("utf-8", "surrogateescape") for path in paths)
 
 
-def _settings(params: IngestParams, outputs: Outputs, by_id: dict[int, Source]) -> examine.Settings:
-    return examine.Settings(
+def _settings(params: IngestParams, outputs: Outputs, by_id: dict[int, Source]) -> worker.Settings:
+    return worker.Settings(
         Reader(by_id, outputs.cache.absolute(), params.max_bytes, params.retries, params.timeout_s),
         Limits(params.min_side, params.max_pixels, params.max_aspect),
         params.frames,
         params.jpeg_quality,
+        params.lossless,
         outputs.images.absolute(),
         params.mode == "reference",
     )
 
 
-def _rules(params: IngestParams, settings: examine.Settings) -> Rules:
+def _rules(params: IngestParams, settings: worker.Settings) -> Rules:
     limits = settings.limits
     return Rules(
-        _number(_code(), params.frames, params.jpeg_quality, params.mode),
+        _number(_code(), params.frames, params.jpeg_quality, params.lossless, params.mode),
         _number(limits.min_side, limits.max_pixels, limits.max_aspect, params.max_bytes),
         limits,
         params.max_bytes,
@@ -228,14 +203,8 @@ def _rules(params: IngestParams, settings: examine.Settings) -> Rules:
 
 
 def _code() -> str:
-    """Changes with the code of `curate.images` that decides what becomes of a file, and with its decoders.
-
-    Versions of libraries are not part of it: after an upgrade use `verify` where bit-equal files matter.
-    """
-    reached = fingerprint.imported("curate.ingest.examine")
-    decides = [name for name in reached if name.startswith("curate.images.")]
-    digest = fingerprint.digest(*decides, without=set(reached) - set(decides))
-    return f"{digest} {[importlib.util.find_spec(name) is not None for name in _DECODERS]}"
+    """Changes with the code and the libraries that decide what becomes of a file."""
+    return fingerprint.digest("curate.images.upright_srgb", packages=_DECODERS)
 
 
 def _number(*parts: object) -> int:
@@ -251,7 +220,7 @@ def _read(step: _Run, *, again: bool) -> int:
 
     def batches() -> Iterator[Sequence[Work]]:
         for batch in todo.batches(step.ports.batch_size):
-            ready = [(work, examine.failure(work, verdict)) for work, verdict in batch if verdict is not None]
+            ready = [(work, worker.failure(work, verdict)) for work, verdict in batch if verdict is not None]
             ledger_writer.write(
                 step.db, step.rules, [work for work, _ in ready], [result for _, result in ready]
             )
@@ -261,12 +230,12 @@ def _read(step: _Run, *, again: bool) -> int:
 
     if not total:
         return 0
-    setup = functools.partial(examine.worker, step.settings)
+    setup = functools.partial(worker.worker, step.settings)
     with ledger.gathering(step.db) as between:
         for results in step.ports.engine.map_batches(setup, batches(), label="ingest", total=total):
             batch = handed_out.popleft()
             found = [
-                examine.killer(work, f"killed its worker: {result.how}", step.settings.reader)
+                worker.killer(work, f"killed its worker: {result.how}", step.settings.reader)
                 if isinstance(result, Casualty)
                 else result
                 for work, result in zip(batch, results, strict=True)
@@ -279,16 +248,15 @@ def _read(step: _Run, *, again: bool) -> int:
 def _tidy(step: _Run) -> int:
     """Make the image folder hold exactly the live images; how many files had to be removed."""
     db, folder = step.db, step.outputs.images
-    plan.settle_images(db)
-    plan.find_doubtful(db)
+    read_plan.settle_images(db)
+    read_plan.find_doubtful(db)
     try:
         removed = image_store.sweep(
-            folder, functools.partial(plan.expected, db), functools.partial(plan.lost, db)
+            folder, functools.partial(read_plan.expected, db), functools.partial(read_plan.lost, db)
         )
-        plan.list_again(db)
         if _read(step, again=True):
-            plan.settle_images(db)
-            removed += image_store.sweep(folder, functools.partial(plan.expected, db), lambda _: None)
+            read_plan.settle_images(db)
+            removed += image_store.sweep(folder, functools.partial(read_plan.expected, db), lambda _: None)
     except OSError as error:
         raise tables.storage_error(error, folder) from error
     return removed
@@ -298,5 +266,5 @@ def _refuse_nothing(db: sqlite3.Connection, raw: Path) -> None:
     if db.execute("SELECT 1 FROM images WHERE live = 1 AND drop_reason IS NULL LIMIT 1").fetchone():
         return
     files = db.execute("SELECT COUNT(*) FROM places WHERE gone = 0").fetchone()[0]
-    listed = ", ".join(f"{count} {reason}" for reason, count in figures.reasons(db).items())
+    listed = ", ".join(f"{count} {reason}" for reason, count in table_counts.reasons(db).items())
     raise InputError(f"{raw} holds {files} files but no usable image ({listed}): put images there")

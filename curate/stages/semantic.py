@@ -16,7 +16,7 @@ from curate.dedupe import index
 from curate.dedupe.index import Contents, Ids
 from curate.dedupe.semantic import CosinePairs, cosine_pairs
 from curate.errors import ModelError
-from curate.images.load import load_upright
+from curate.images.load_upright import load_upright
 from curate.ports import Casualty, Embedder, Engine
 from curate.stages.fingerprints import Filling
 

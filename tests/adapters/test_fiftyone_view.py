@@ -100,6 +100,14 @@ def test_a_vanished_file_is_counted(tmp_path: Path) -> None:
     assert (len(content.samples), content.missing) == (6, 1)
 
 
+def test_a_removed_file_is_no_unreadable_one(tmp_path: Path) -> None:
+    gone = builders.image("gone", path=None, sources=(), drop_reason="removed")
+    bad = builders.image("bad", path=None, drop_reason="corrupt")
+    builders.write_images(tmp_path / "data/dedupe/images.parquet", [gone, bad])
+    content = drafts(snapshot.load(tmp_path))
+    assert (len(content.samples), content.unreadable, content.removed, content.missing) == (0, 1, 1, 0)
+
+
 def test_a_shape_is_relative_and_its_mask_is_what_lies_in_the_box() -> None:
     box = (20.0, 30.0, 100.0, 90.0)
     one = shape(

@@ -15,9 +15,9 @@ from skimage import data
 
 from curate.dedupe.features import Features, Recipe, extract
 from curate.errors import InputError, ParamsError
-from curate.images import colour
-from curate.images.upright import Limits
-from curate.images.upright import upright as ingest
+from curate.images import color
+from curate.images.upright_srgb import Limits
+from curate.images.upright_srgb import upright as ingest
 from curate.params import DedupeParams
 
 EXACT = Recipe("phash", 64, "exact", "all", True)
@@ -85,11 +85,11 @@ def upright(path: Path) -> Image.Image:
     """The picture as ingest would store it, by the slow way."""
     with Image.open(path) as image:
         image.load()
-        return ImageOps.exif_transpose(colour.to_srgb(image)) if not image.getexif() else _turned(image)
+        return ImageOps.exif_transpose(color.to_srgb(image)) if not image.getexif() else _turned(image)
 
 
 def _turned(image: Image.Image) -> Image.Image:
-    return colour.to_srgb(ImageOps.exif_transpose(image))
+    return color.to_srgb(ImageOps.exif_transpose(image))
 
 
 def oracle(picture: Image.Image) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curate.images.upright import Header, Limits, Quality, UnfitImageError, Upright, upright
+from curate.images.upright_srgb import Header, Limits, PixelStatistics, UnfitImageError, Upright, upright
 
 LIMITS = Limits(min_side=16, max_pixels=1_000_000, max_aspect=8.0)
 ORIENTATION, EXIF_IFD, GPS_IFD, TAKEN = 0x0112, 0x8769, 0x8825, 0x9003
@@ -23,13 +23,13 @@ class Seen:
     header: Header
     extension: str
     untouched: bool
-    quality: Quality
+    statistics: PixelStatistics
     pixels: np.ndarray
     content: bytes
 
 
-def seen(data: bytes, limits: Limits = LIMITS) -> Seen:
-    [found] = upright(data, limits, frames="first", jpeg_quality=95)
+def seen(data: bytes, limits: Limits = LIMITS, *, lossless: bool = False) -> Seen:
+    [found] = upright(data, limits, frames="first", jpeg_quality=95, lossless=lossless)
     return shown(data, found)
 
 
@@ -41,7 +41,7 @@ def shown(data: bytes, found: Upright) -> Seen:
         assert {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}[str(image.format)] == found.extension
         assert image.getexif().get(ORIENTATION, 1) not in range(2, 9)
         pixels = np.asarray(image)
-    return Seen(found.header, found.extension, found.content is None, found.quality, pixels, content)
+    return Seen(found.header, found.extension, found.content is None, found.statistics, pixels, content)
 
 
 def reason_of(data: bytes, limits: Limits = LIMITS, frames: Any = "first") -> tuple[str, str]:

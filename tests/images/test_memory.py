@@ -35,7 +35,7 @@ make(400, sys.argv[2] + "/small")
 TAKE = """
 import resource, sys
 from pathlib import Path
-from curate.images.upright import Limits, UnfitImageError, upright
+from curate.images.upright_srgb import Limits, UnfitImageError, upright
 def take(path, limit):
     upright(path.read_bytes(), Limits(1, limit, 1000.0), frames="first", jpeg_quality=90)
 def peak():

@@ -13,6 +13,7 @@ from PIL import Image
 
 from curate.errors import CurateError
 from tests.stages.ingest_project import (  # noqa: F401 - the fixture
+    TABLE,
     by_source,
     listed,
     picture,
@@ -49,6 +50,22 @@ class TestLists:
         found = listed("- {name: mine, list: list.txt}\n")
         assert found["mine/nul\0.jpg"]["drop_reason"] == "name_not_representable"
         assert found["mine/caf\\xe9.jpg"]["drop_reason"] == "unreadable"
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+    def test_a_list_in_utf_16_says_so(self, encoding: str) -> None:
+        put("1.jpg", 1)
+        write("list.txt", "1.jpg\r\n2.jpg\r\n".encode(encoding))
+        assert "list.txt cannot be read: it is UTF-16: save it as UTF-8" in refused(
+            "- {name: m, list: list.txt}\n"
+        )
+
+    def test_a_list_of_windows_says_which_file_is_meant(self) -> None:
+        put("1.jpg", 1)
+        put("café.jpg", 2)
+        write("list.txt", "1.jpg\ncafé.jpg\nthé.jpg\n".encode("cp1252"))
+        found = listed("- {name: m, list: list.txt}\n")
+        assert reason(found["m/caf\\xe9.jpg"])[1].endswith("save the list as UTF-8")
+        assert reason(found["m/th\\xe9.jpg"]) == ("unreadable", "No such file or directory")
 
     def test_a_folder_in_a_list_is_no_file(self) -> None:
         put("1.jpg", 1)
@@ -92,7 +109,31 @@ class TestTables:
         [
             ("t.csv", "path,Lat\n1.jpg,4\n", "t.csv:1: column 'Lat' holds positions"),
             ("t.csv", "file\n1.jpg\n", "t.csv:1: no column 'path'; columns are 'file'"),
-            ("t.csv", "path\n1.jpg\n2.jpg\n1.jpg\n", "t.csv:4: '1.jpg' is given twice"),
+            (
+                "t.csv",
+                "path,a\n1.jpg,1\n,2\n1.jpg\n,3\n,4\n",
+                "t.csv:3: path is empty (also lines 5, 6): give a path or remove the row; "
+                "{raw}/t.csv:4: expected 2 fields, as in line 1: correct its commas and quotes",
+            ),
+            (
+                "t.csv",
+                "path\n" + "x\n" + '""\n' * 40,
+                "t.csv:3: path is empty (also lines 4, 5, 6, 7, 8, 9, 10, 11, 12 and 30 more): give a path",
+            ),
+            ("t.jsonl", '{"path": null}\n{"path": ""}\n[]\n', "t.jsonl:1: path is empty (also line 2): give"),
+            (
+                "t.csv",
+                b"path\nbild-\xe4.jpg\n",
+                "not UTF-8 (byte e4), perhaps Windows-1252: save it",
+            ),
+            (
+                "t.csv",
+                "path\n1.jpg\n".encode("utf-16"),
+                "t.csv cannot be read: it is UTF-16: save it as UTF-8",
+            ),
+            ("t.jsonl", '{"path": "1.jpg"}'.encode("utf-16"), "t.jsonl cannot be read: it is UTF-16"),
+            ("t.jsonl", '{"path": "1.jpg"}'.encode("utf-16-le"), "t.jsonl cannot be read: it is UTF-16"),
+            ("t.jsonl", b'{"path": "\xe4.jpg"}', "it is not UTF-8 (byte e4)"),
             ("t.csv", "path,a\n1.jpg\n", "t.csv:2: expected 2 fields"),
             ("t.csv", "path,a\n,1\n", "t.csv:2: path is empty"),
             (
@@ -106,11 +147,45 @@ class TestTables:
             ("t.xls", "x", "a table is a .csv, .parquet or .jsonl file"),
         ],
     )
-    def test_a_wrong_table_names_its_line(self, name: str, content: str, said: str) -> None:
+    def test_a_wrong_table_names_its_line(self, name: str, content: str | bytes, said: str) -> None:
         put("1.jpg", 1)
         put("2.jpg", 2)
         write(name, content)
-        assert said in refused(f"- {{name: t, table: {name}}}\n")
+        assert said.replace("{raw}", str(Path("raw").absolute())) in refused(
+            f"- {{name: t, table: {name}}}\n"
+        )
+
+    @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+    def test_a_row_per_box_is_one_place_with_the_values_of_all_rows(self, kind: str) -> None:
+        put("1.jpg", 1)
+        put("2.jpg", 2)
+        boxes = [("1.jpg", "car", 1), ("2.jpg", "bus", 5), ("1.jpg", "car", 2), ("1.jpg", "car", None)]
+        write_table(f"t.{kind}", [{"path": path, "label": label, "x": x} for path, label, x in boxes])
+        found = listed(f"- {{name: t, table: t.{kind}}}\n")
+        attributes = dict(found["t/1.jpg"]["attributes"])
+        assert attributes == {"label": "car", "x": '["1", "2", null]'}
+        assert dict(found["t/2.jpg"]["attributes"]) == {"label": "bus", "x": "5"}
+        assert dict(run(sources="sources.yaml").this_run) == {"read": 0}
+        before = TABLE.read_bytes()
+        assert dict(run(sources="sources.yaml").this_run) == {"read": 0}
+        assert TABLE.read_bytes() == before
+
+    def test_text_in_every_layout_of_arrow(self) -> None:
+        put("1.jpg", 1)
+        put("2.jpg", 2)
+        paths = pa.array(["1.jpg", "2.jpg"])
+        layouts = [pa.large_string(), pa.dictionary(pa.int32(), pa.string()), pa.string_view()]
+        for number, layout in enumerate(layouts):
+            table = pa.table({"path": paths.cast(layout), "label": pa.array(["a", "b"]).cast(layout)})
+            pq.write_table(table, f"raw/{number}.parquet")
+            found = listed(f"- {{name: t, table: {number}.parquet}}\n")
+            assert dict(found["t/2.jpg"]["attributes"]) == {"label": "b"}
+        pq.write_table(pa.table({"path": pa.nulls(3)}), "raw/none.parquet")
+        assert "path is empty (also lines 2, 3)" in refused("- {name: t, table: none.parquet}\n")
+        pq.write_table(pa.table({"path": pa.array(["1.jpg", None, "2.jpg", ""])}), "raw/some.parquet")
+        assert "some.parquet:2: path is empty (also line 4)" in refused("- {name: t, table: some.parquet}\n")
+        pq.write_table(pa.table({"path": pa.array([1])}), "raw/numbers.parquet")
+        assert "holds int64, expected text" in refused("- {name: t, table: numbers.parquet}\n")
 
     def test_half_a_surrogate_pair_is_a_verdict(self) -> None:
         put("1.jpg", 1)
@@ -140,7 +215,12 @@ class TestFolderAttributes:
             ("path,Latitude\na/1.jpg,48.1\n", "all.csv:1: column 'Latitude' holds positions"),
             ("path,GPS_pos\na/1.jpg,48.1\n", "all.csv:1: column 'GPS_pos' holds positions"),
             ('path,x\n"a/1.jpg,1\n', "all.csv cannot be read"),
-            (b"path,x\n\xff\xfe,1\n", "all.csv cannot be read"),
+            (b"path,x\n\xff\xfe,1\n", "all.csv cannot be read: it is not UTF-8 (byte ff)"),
+            (
+                "path,x\na/1.jpg,1\na/none.jpg,2\na/nil.jpg,3\n",
+                "all.csv:3: 'a/none.jpg' is no file: correct the path or remove the row; ",
+            ),
+            ("path,x\n../x.jpg,1\na/1.jpg\n", "all.csv:3: expected 2 fields"),
         ],
     )
     def test_a_wrong_table_names_its_line(self, table: str | bytes, said: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from curate.ingest import walk
-from curate.ingest.walk import Closed, Files, Inside, files_below, files_in
+from curate.ingest.walk import Closed, Files, files_below
 from tests.permissions import permissions_count
 
 
@@ -49,30 +49,6 @@ def test_a_large_folder_comes_in_parts(tmp_path: Path, monkeypatch: pytest.Monke
     parts = [some for some in files_below(tmp_path) if isinstance(some, Files)]
     assert sum(len(some.dangling) for some in parts) == 5
     assert max(len(some.dangling) for some in parts) <= 2
-
-
-def test_who_looks_makes_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(walk, "_MANY", 2)
-    touch(tmp_path, "1", "2", "3", "a/4", "a/b/5", "a/c/6", "d/7", "outside/8", "e/f/g/9", "e/h/10")
-    (tmp_path / "e/link").symlink_to(tmp_path)
-    (tmp_path / "d/dangling").symlink_to("nowhere")
-    asked: list[bytes] = []
-
-    def look(folders: Sequence[bytes]) -> Iterator[Inside | None]:
-        for folder in folders:
-            asked.append(folder)
-            if folder.endswith(b"/h"):
-                yield None
-                continue
-            inside = Inside([], [], [], OSError(errno.EIO, "bad") if folder.endswith(b"/d") else None)
-            inside.parts.extend(files_in(folder, inside.folders, inside.links))
-            yield inside
-
-    alone, together = list(files_below(tmp_path)), list(files_below(tmp_path, look))
-    (closed,) = [some for some in together if isinstance(some, Closed)]
-    assert closed.folder == os.fsencode(tmp_path / "d")
-    assert sorted(some for some in together if isinstance(some, Files)) == sorted(alone)
-    assert len(asked) == len(set(asked)) > 6
 
 
 def test_loops_end(tmp_path: Path) -> None:

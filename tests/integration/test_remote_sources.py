@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from curate.errors import InputError
-from curate.ingest import download, remote
+from curate.ingest import download, url_source
 from tests.stages.ingest_project import (  # noqa: F401 - the fixture
     OUTPUTS,
     by_source,
@@ -301,7 +301,7 @@ class TestS3:
             assert path.is_dir() or b"secret-of-the-test" not in path.read_bytes()
 
     def test_more_keys_than_a_page_holds(self, s3: str, bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(remote, "_PAGE", 3)
+        monkeypatch.setattr(url_source, "_PAGE", 3)
         for n in range(10):
             bucket.put_object(Bucket="photos", Key=f"many/{n:04d}.jpg", Body=jpeg(1))
         found = listed(s3_source(s3, "s3://photos/many/"))

@@ -82,6 +82,8 @@ def test_the_numbers_stand_in_tables() -> None:
         "| `stop_sign` | 1,500 | 10 | 1,510 | Red \\| octagon |",
         "| `parking_sign` | 2 | 0 | 2 |  |",
     ]
+    gone = render(replace(FACTS, dropped={"removed": 3}))
+    assert rows_of(gone, "What was left out")[0] == "| `removed`: raw files that are no longer there | 3 |"
     assert rows_of(text, "What was left out") == [
         "| `near_duplicate` | 55 |",
         "| `truncated` | 2 |",

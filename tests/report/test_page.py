@@ -68,6 +68,20 @@ def test_the_funnel_counts_what_was_lost(project: builders.SmallProject) -> None
     assert re.search(r"labelled\s*6", funnel)
 
 
+def test_a_raw_file_that_was_removed_is_no_unreadable_one(tmp_path: Path) -> None:
+    images = [builders.image("one"), builders.image("two")]
+    gone = builders.image(
+        "gone", path=None, sources=(), drop_reason="removed", drop_detail="no longer at u/gone"
+    )
+    bad = builders.image("bad", path=None, drop_reason="truncated")
+    builders.write_images(tmp_path / "data/ingest/images.parquet", [*images, gone, bad])
+    text = Text(written(tmp_path)).sections
+    assert re.search(r"raw files\s*3", text["funnel"])
+    assert re.search(r"distinct\s*3", text["funnel"])
+    assert re.search(r"readable\s*2\s*−1 unreadable", text["funnel"])
+    assert "its raw file is no longer there: nothing is wrong with it" in text["dropped"]
+
+
 def test_figures_stand_with_interval_and_number(project: builders.SmallProject) -> None:
     agreement = Text(written(project.root)).sections["agreement"]
     assert re.search(r"F1\s*0\.67\s.*0\.40 to 0\.90, n = 5", agreement)

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from curate.errors import StorageError
-from curate.ingest import examine, ledger
+from curate.ingest import ledger, worker
 from curate.ports import Casualty
 from tests.stages.ingest_project import (  # noqa: F401 - the fixture
     IMAGES,
@@ -83,14 +83,14 @@ def test_a_file_that_kills_its_reader_is_named_and_left_alone() -> None:
 def test_a_decoders_defect_costs_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
     put("good.jpg", 1)
     bad = put("bad.png", 2)
-    real = examine.upright
+    real = worker.upright
 
     def defective(data: bytes, *args: Any, **options: Any) -> Any:
         if data == bad.read_bytes():
             raise KeyError("a tag that\nis not there")
         return real(data, *args, **options)
 
-    monkeypatch.setattr(examine, "upright", defective)
+    monkeypatch.setattr(worker, "upright", defective)
     run()
     row = by_source()["raw/bad.png"]
     assert row["drop_reason"] == "crashes_decoder"
@@ -99,7 +99,7 @@ def test_a_decoders_defect_costs_one_image(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_file_that_changes_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    from curate.ingest.read import Reader
+    from curate.ingest.reader import Reader
 
     put("good.jpg", 1)
     growing = put("growing.jpg", 2)
@@ -224,17 +224,17 @@ def test_an_interrupted_run_continues() -> None:
 
 def test_frames_have_rows_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a fake of `upright`: one file, three pictures."""
-    real = examine.upright
+    real = worker.upright
 
-    def three(data: bytes, limits: Any, *, frames: str, jpeg_quality: int) -> Any:
-        (one,) = real(data, limits, frames="first", jpeg_quality=jpeg_quality)
+    def three(data: bytes, limits: Any, *, frames: str, **options: Any) -> Any:
+        (one,) = real(data, limits, frames="first", **options)
         if frames != "all":
             return [one]
         from dataclasses import replace
 
         return [replace(one, frame=n, frames=3, content=data + bytes([n])) for n in range(3)]
 
-    monkeypatch.setattr(examine, "upright", three)
+    monkeypatch.setattr(worker, "upright", three)
     path = put("film.gif", 1)
     digest = bytes.fromhex(sha(path))
     run(frames="all")

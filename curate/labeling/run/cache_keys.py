@@ -11,7 +11,7 @@ from typing import Any
 
 from curate import fingerprint
 from curate.geometry import boxes, masks
-from curate.images import load
+from curate.images import load_upright
 from curate.labeling import cleanup, nms, prompts, taxonomy
 from curate.labeling.run import decoding, rows, shard_files
 from curate.labeling.run.models import Models
@@ -65,14 +65,14 @@ def of_run(params: AutolabelParams, categories: tuple[Category, ...], models: Mo
     """
     where = [params.device, params.precision]
     detector = [models.detector.model_version, _settings(params.detector), *where]
-    detector.append(_code(load, decoding, prompts, models.detector))
+    detector.append(_code(load_upright, decoding, prompts, models.detector))
     texts = tuple(
         Text(group, _digest("boxes", *detector, [list(c.prompts) for c in group], group[0].threshold))
         for group in _groups(params, categories)
     )
     of_masks = None
     if models.segmenter is not None:
-        code = _code(load, decoding, models.segmenter)
+        code = _code(load_upright, decoding, models.segmenter)
         of_masks = _digest("masks", models.segmenter.model_version, _settings(params.segmenter), *where, code)
     rest = params.model_dump(
         mode="json", exclude={"detector", "segmenter", "shard_size", "workers", "max_failures", "taxonomy"}

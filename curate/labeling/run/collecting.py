@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate import schema, tables
-from curate.images import load
+from curate.images import load_upright
 from curate.labeling.run import external_sort
 from curate.labeling.run.decoding import ImageFile
 from curate.labeling.run.failures import Failures
@@ -121,5 +121,5 @@ class Collected:
             )
             return Failed("too_large", detail)
         if not Path(image.path).is_file():
-            return Failed("disappeared", str(load.disappeared(Path(image.path))))
+            return Failed("disappeared", str(load_upright.disappeared(Path(image.path))))
         return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curate.errors import InputError
-from curate.images import load
+from curate.images import load_upright
 from curate.records import UInt8Image
 
 _BYTES = 256 << 20  # of pixels that wait; one image is always let through
@@ -84,6 +84,6 @@ def _bytes(image: ImageFile) -> int:
 
 def _pixels(image: ImageFile) -> UInt8Image | InputError:
     try:
-        return load.load_upright(Path(image.path))
+        return load_upright.load_upright(Path(image.path))
     except InputError as error:
         return error

@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))
 
-from curate.images.upright import Limits, UnfitImageError, Upright, upright  # noqa: E402
+from curate.images.upright_srgb import Limits, UnfitImageError, Upright, upright  # noqa: E402
 from tests.images.fuzz.mutate import mutated  # noqa: E402
 from tests.images.fuzz.seeds import seeds  # noqa: E402
 

@@ -81,12 +81,15 @@ def _chain(data: bytes) -> list[Directory]:
             seen.add(at)
             (count,) = struct.unpack_from(order + number, data, at)
             start = at + struct.calcsize(number)
+            if not found and count * entry > len(data) - start:
+                raise UnfitImageError("truncated", "the file ends within its first directory")
             count = min(count, (len(data) - start) // entry)
             found.append(_directory(data, order, (start, count), index=len(found), big=big))
             (at,) = struct.unpack_from(order + word, data, start + count * entry)
     except (struct.error, OverflowError):
-        pass  # the rest of the chain is missing: the reader will say what that means
-    return found
+        if not found:
+            raise UnfitImageError("truncated", "the file ends before its first directory") from None
+    return found  # the rest of the chain may be missing: the reader will say what that means
 
 
 def _directory(data: bytes, order: str, span: tuple[int, int], *, index: int, big: bool) -> Directory:

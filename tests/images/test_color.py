@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from curate.images import colour
+from curate.images import color
 
 RNG = np.random.default_rng(0)
 LEVELS = RNG.integers(0, 256, (37, 29, 4), dtype=np.uint8)
@@ -53,25 +53,25 @@ def pictures() -> dict[str, Image.Image]:
 
 @pytest.mark.parametrize("name", pictures())
 def test_strips_do_not_show(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = colour.to_srgb(pictures()[name])
+    whole = color.to_srgb(pictures()[name])
     assert whole.mode == "RGB"
     for pixels in (1, 29 * 5, 29 * 36):
-        monkeypatch.setattr(colour, "_STRIP", pixels)
-        assert np.array_equal(np.asarray(colour.to_srgb(pictures()[name])), np.asarray(whole))
+        monkeypatch.setattr(color, "_STRIP", pixels)
+        assert np.array_equal(np.asarray(color.to_srgb(pictures()[name])), np.asarray(whole))
 
 
 def test_a_flat_picture_of_floats_is_black_unless_it_is_a_share() -> None:
     for value, level in ((7.5, 0), (0.5, 128), (1.0, 255), (0.0, 0)):
         flat = Image.fromarray(np.full((4, 4), value, dtype=np.float32))
-        assert (np.asarray(colour.to_srgb(flat)) == level).all()
+        assert (np.asarray(color.to_srgb(flat)) == level).all()
 
 
 def test_profiles_that_mean_srgb() -> None:
-    assert colour.is_srgb(None)
-    assert colour.is_srgb(SRGB)
-    assert colour.is_srgb(b"no profile")
-    assert not colour.is_srgb(swapped())
+    assert color.is_srgb(None)
+    assert color.is_srgb(SRGB)
+    assert color.is_srgb(b"no profile")
+    assert not color.is_srgb(swapped())
 
 
 def test_a_profile_of_unheard_of_size_is_ignored() -> None:
-    assert colour.is_srgb(swapped() + bytes(5 << 20))
+    assert color.is_srgb(swapped() + bytes(5 << 20))

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from curate import tables
 from curate.errors import CurateError
-from curate.images.upright import Frames, Header, Limits, UnfitImageError, Upright, upright
+from curate.images.upright_srgb import Frames, Header, Limits, UnfitImageError, Upright, upright
 from curate.ingest import image_store, sidecar
 from curate.ingest.image_store import SourceChangedError
-from curate.ingest.names import is_url
-from curate.ingest.read import Content, Reader, Unchanged, VerdictError, Work
+from curate.ingest.place_names import is_url
+from curate.ingest.reader import Content, Reader, Unchanged, VerdictError, Work
 
 _DOWNLOADS = 8  # at a time, in one worker: they wait for others most of their time
 
@@ -69,7 +69,8 @@ class Settings:
         reader: Reads the places.
         limits: Of images.
         frames: Which ones of several.
-        jpeg_quality: Of copies that are encoded anew.
+        jpeg_quality: Of copies of JPEGs.
+        lossless: Copies of JPEGs are PNGs.
         images: Folder of the upright files, absolute.
         link: Share the raw files' bytes where possible (reference), or never (copy).
     """
@@ -78,6 +79,7 @@ class Settings:
     limits: Limits
     frames: Frames
     jpeg_quality: int
+    lossless: Literal["png"] | None
     images: Path
     link: bool
 
@@ -175,7 +177,11 @@ def _described(content: Content, settings: Settings) -> Examined:
         return dropped("too_large", f"{size} bytes are over {settings.reader.max_bytes}")
     try:
         pictures = upright(
-            content.data, settings.limits, frames=settings.frames, jpeg_quality=settings.jpeg_quality
+            content.data,
+            settings.limits,
+            frames=settings.frames,
+            jpeg_quality=settings.jpeg_quality,
+            lossless=settings.lossless == "png",
         )
     except UnfitImageError as unfit:
         return dropped(unfit.reason, unfit.detail, unfit.header)
@@ -208,7 +214,7 @@ def _write(row: ImageRow, picture: Upright, content: Content, settings: Settings
 
 
 def _kept(content: Content, picture: Upright, count: int) -> ImageRow:
-    digest, one, header, quality = content.sha256, count == 1, picture.header, picture.quality
+    digest, one, header, measured = content.sha256, count == 1, picture.header, picture.statistics
     number = str(picture.frame).encode()
     return ImageRow(
         image_id=digest if one else hashlib.sha256(b"frame" + number + digest).digest(),
@@ -221,9 +227,9 @@ def _kept(content: Content, picture: Upright, count: int) -> ImageRow:
         bytes=content.size,
         exif_orientation=header.exif_orientation,
         captured_at=header.captured_at,
-        brightness=quality.brightness,
-        contrast=quality.contrast,
-        sharpness=quality.sharpness,
+        brightness=measured.brightness,
+        contrast=measured.contrast,
+        sharpness=measured.sharpness,
         drop_reason=None,
         drop_detail=None,
         failed=False,

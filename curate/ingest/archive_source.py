@@ -12,10 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from curate.errors import InputError
-from curate.ingest import archives, download, fsspec_filesystem, hub, ledger, listing, sidecar
+from curate.ingest import (
+    archive_members,
+    download,
+    fsspec_filesystem,
+    huggingface_source,
+    ledger,
+    listing,
+    sidecar,
+)
 from curate.ingest.download import DownloadError
 from curate.ingest.listing import Context, Listed
-from curate.ingest.names import is_url, without_secrets
+from curate.ingest.place_names import is_url, printable, without_secrets
+from curate.ingest.sidecar import SidecarError
 from curate.ingest.sources import Source
 
 
@@ -25,8 +34,8 @@ def put_archives(context: Context, source: Source) -> None:
     Raises:
         InputError: Nothing fits the pattern.
     """
-    fixed = archives.fixed_part(source.where)
-    found = list(_matching(context, source)) if is_url(source.where) else archives.expand(source.where)
+    fixed = archive_members.fixed_part(source.where)
+    found = list(_matching(context, source)) if is_url(source.where) else archive_members.expand(source.where)
     missing = next((path for path in found if not is_url(path) and not Path(path).is_file()), None)
     if missing is not None or not found:
         raise InputError(
@@ -38,14 +47,14 @@ def put_archives(context: Context, source: Source) -> None:
 
 def local_paths(source: Source) -> list[str]:
     """The files of an archive source that lie on this machine."""
-    return [] if is_url(source.where) else archives.expand(source.where)
+    return [] if is_url(source.where) else archive_members.expand(source.where)
 
 
 def put_rows(context: Context, source: Source) -> None:
     """List the rows of a Hugging Face dataset."""
     number = context.ids[source.name]
     try:
-        tag, _ = hub.identity(source)
+        tag, _ = huggingface_source.identity(source)
     except DownloadError as error:
         _could_not_be_read(context, number, os.fsencode(source.split), "download_failed", str(error))
         return
@@ -58,7 +67,7 @@ def put_rows(context: Context, source: Source) -> None:
             number, b"%s/%08d" % (split, row), 0, 0, tag, known, row,
             given=sidecar.to_json(attributes),
         )
-        for row, attributes in enumerate(hub.attributes(source))
+        for row, attributes in enumerate(huggingface_source.attributes(source))
     )  # fmt: skip
     listing.put(context.db, rows)
     context.archives[known] = tag
@@ -66,7 +75,7 @@ def put_rows(context: Context, source: Source) -> None:
 
 def _matching(context: Context, source: Source) -> Iterator[str]:
     """URLs of a pattern; only its last part may hold wildcards."""
-    for name in archives.shards(source.where):
+    for name in archive_members.shards(source.where):
         folder, _, last = name.rpartition("/")
         if "*" not in last and "[" not in last:  # a question mark begins a query
             yield name
@@ -90,6 +99,7 @@ def _put_archive(context: Context, source: Source, where: str, name: bytes) -> N
         _could_not_be_read(context, number, name, "download_failed", str(error))
         return
     path = _cached_path(context, where, tag) if is_url(where) else Path(where)
+    tag = f"{tag}|{_POSITIONS}"
     archive = _unchanged(context, number, name, tag, os.fsencode(path))
     if archive is None:
         return
@@ -100,7 +110,7 @@ def _put_archive(context: Context, source: Source, where: str, name: bytes) -> N
         _put_members(context.db, path, whole)
     except DownloadError as error:
         _could_not_be_read(context, number, name, "download_failed", str(error))
-    except archives.DAMAGED as error:
+    except archive_members.DAMAGED as error:
         detail = f"the archive is damaged: {' '.join(str(error).split()) or type(error).__name__}"
         listing.put(context.db, [Listed(number, name, reason="corrupt", detail=detail)])
     else:
@@ -132,7 +142,13 @@ def _unchanged(context: Context, source: int, name: bytes, tag: str, locator: by
     number, known = db.execute(
         "SELECT id, tag FROM archives WHERE source = ? AND name = ?", (source, name)
     ).fetchone()
-    if known != tag or (locator is not None and not os.path.exists(locator)):  # noqa: PTH110 - bytes
+    # What failed is tried again, which needs what only a listing tells: links, and attributes beside it.
+    failed = db.execute(
+        "SELECT 1 FROM places WHERE failed = 1 AND source = ? AND archive = ? AND gone = 0 LIMIT 1",
+        (source, number),
+    ).fetchone()
+    lost = locator is not None and not os.path.exists(locator)  # noqa: PTH110 - bytes
+    if known != tag or failed or lost:
         return int(number)
     db.execute(
         "INSERT OR IGNORE INTO scratch.listed "
@@ -148,7 +164,7 @@ def _put_members(db: sqlite3.Connection, path: Path, whole: Listed) -> None:
     """All members go to `scratch.members`; there texts find the image of the same key."""
     db.execute("DELETE FROM scratch.members")
     damage: BaseException | None = None
-    rows = archives.members(path)
+    rows = archive_members.members(path)
     while True:
         batch = []
         try:
@@ -156,10 +172,10 @@ def _put_members(db: sqlite3.Connection, path: Path, whole: Listed) -> None:
                 batch.append((member.key, member.suffix, *member))
                 if len(batch) == 5000:
                     break
-        except archives.DAMAGED as error:
+        except archive_members.DAMAGED as error:
             damage = error
         with ledger.transaction(db):
-            db.executemany("INSERT INTO scratch.members VALUES (?, ?, ?, ?, ?, ?)", batch)
+            db.executemany("INSERT INTO scratch.members VALUES (?, ?, ?, ?, ?, ?, ?)", batch)
         if len(batch) < 5000:
             break
     listing.put(db, _samples(db, whole), again="REPLACE")
@@ -167,36 +183,71 @@ def _put_members(db: sqlite3.Connection, path: Path, whole: Listed) -> None:
         raise damage
 
 
+_POSITIONS = 2  # what `Member.position` means: an archive listed by an older curate is listed again
+_IMAGES = """
+SELECT key, name, position, size, link FROM scratch.members m
+WHERE text IS NULL OR NOT EXISTS (SELECT 1 FROM scratch.members o WHERE o.key = m.key AND o.text IS NULL)
+ORDER BY m.position
+"""
+_TEXTS = """
+SELECT name, suffix, text FROM scratch.members WHERE key = ? AND text IS NOT NULL AND name <> ?
+ORDER BY suffix, position
+"""
+# The last one of that name before the link, as unpacking would have it, else the last of all.
+_TARGET = """
+SELECT position, size, link FROM scratch.members
+WHERE name IN (?, '/' || ?, './' || ?) AND position <> ? ORDER BY position > ?, position DESC LIMIT 1
+"""
+_FOLDER = "SELECT 1 FROM scratch.members WHERE name >= ? AND name < ? LIMIT 1"
+_MAX_LINKS = 40  # that are followed from one to the next
+
+
 def _samples(db: sqlite3.Connection, whole: Listed) -> Iterator[Listed]:
     """What `scratch.members` holds, as places in the archive that `whole` describes."""
     db.execute("CREATE INDEX IF NOT EXISTS scratch.members_key ON members (key)")
-    images = db.execute(
-        "SELECT key, name, position, size FROM scratch.members m WHERE text IS NULL OR NOT EXISTS "
-        "(SELECT 1 FROM scratch.members o WHERE o.key = m.key AND o.text IS NULL) ORDER BY position"
-    )
-    for key, member, position, size in images:
-        texts = db.execute(
-            "SELECT suffix, text FROM scratch.members WHERE key = ? AND text IS NOT NULL AND name <> ? "
-            "ORDER BY suffix",
-            (key, member),
-        ).fetchall()
-        yield whole._replace(
-            name=whole.name + b"/" + member, size=size, position=position, given=_given(texts)
-        )
+    db.execute("CREATE INDEX IF NOT EXISTS scratch.members_name ON members (name)")
+    for key, member, position, size, link in db.execute(_IMAGES):
+        texts = db.execute(_TEXTS, (key, member)).fetchall()
+        place = whole._replace(name=whole.name + b"/" + member, size=size, position=position)
+        try:
+            place = place._replace(given=_given(texts))
+        except SidecarError as error:
+            yield place._replace(reason="bad_sidecar", detail=str(error))
+            continue
+        if link is None:
+            yield place
+        elif (found := _followed(db, link, position)) is not None:
+            yield place._replace(position=found[0], size=found[1])
+        elif not db.execute(_FOLDER, (link + b"/", link + b"0")).fetchone():  # which has members of its own
+            detail = f"a link to {printable(link)}, which is no file of this archive"
+            yield place._replace(reason="unreadable", detail=detail)
 
 
-def _given(texts: list[tuple[bytes, str]]) -> str | None:
-    """Attributes of one sample: the keys of its .json; its .txt and .cls by their ending."""
+def _followed(db: sqlite3.Connection, link: bytes, position: int) -> tuple[int, int] | None:
+    """Position and size of the file that the link at a position leads to."""
+    target: bytes | None = link
+    for _ in range(_MAX_LINKS):
+        name = (target or b"").lstrip(b"/").removeprefix(b"./")
+        found = db.execute(_TARGET, (name, name, name, position, position)).fetchone()
+        if found is None:
+            return None
+        position, size, target = found
+        if target is None:
+            return position, size
+    return None
+
+
+def _given(texts: list[tuple[bytes, bytes, str]]) -> str | None:
+    """Attributes of one sample: the keys of its .json; its .txt and .cls by their ending.
+
+    Raises:
+        SidecarError: A .json holds no object, so that the licence is not known.
+    """
     values: dict[str, object] = {}
-    for suffix, text in texts:
+    for name, suffix, text in texts:
         ending = suffix.decode("utf-8", "backslashreplace").rpartition(".")[2]
-        values.update(_object(text) if ending == "json" else {ending: text.strip()})
+        try:
+            values.update(sidecar.loads(text) if ending == "json" else {ending: text.strip()})
+        except SidecarError as error:
+            raise SidecarError(f"{printable(name)}: {error}") from error
     return sidecar.as_json(values)
-
-
-def _object(text: str) -> dict[str, object]:
-    try:
-        values = json.loads(text)
-    except ValueError:
-        return {}
-    return values if isinstance(values, dict) else {}

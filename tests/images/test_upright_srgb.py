@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from curate.images.upright import Limits
+from curate.images.upright_srgb import Limits
 from tests.images.encoded import (
     EXIF_IFD,
     GPS_IFD,

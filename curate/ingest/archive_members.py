@@ -9,21 +9,25 @@ import gzip
 import io
 import itertools
 import lzma
+import posixpath
 import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 _TEXTS = (b".json", b".txt", b".cls")  # beside an image of the same key: its attributes (WebDataset)
 _TEXT_BYTES = 1 << 20  # a larger text is no attribute
+_MAX_SIZE = (1 << 63) - 1  # that the ledger can hold; headers may claim more
 _GLOB = re.compile(r"[*?\[]")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 DAMAGED = (
     tarfile.TarError, zipfile.BadZipFile, zipfile.LargeZipFile, gzip.BadGzipFile, lzma.LZMAError, EOFError,
-    OSError, RuntimeError, NotImplementedError, ValueError,
+    OSError, RuntimeError, NotImplementedError, ValueError, zlib.error, OverflowError,
 )  # fmt: skip
 
 
@@ -32,15 +36,18 @@ class Member(NamedTuple):
 
     Attributes:
         name: Bytes of its path in the archive.
-        position: Of a tar the offset of its data, uncompressed; of a zip its number.
+        position: Of a tar the offset of its header, uncompressed; of a zip its number.
         size: Bytes, uncompressed.
-        text: Content of a small text member, which may turn out to be attributes; None for all others.
+        text: Content of a small text member, which may turn out to be attributes; None for all others, and
+            where it cannot be read: then it is a file of its own, whose reading will say why.
+        link: Name of the member that a hard or symbolic link leads to; None for all others.
     """
 
     name: bytes
     position: int
     size: int
     text: str | None
+    link: bytes | None = None
 
     @property
     def key(self) -> bytes:
@@ -95,7 +102,7 @@ def expand(pattern: str) -> list[str]:
 
 
 def members(path: Path) -> Iterator[Member]:
-    """Regular files of an archive, in its order; memory does not grow with a tar's members.
+    """Regular files and links of an archive, in its order; memory does not grow with a tar's members.
 
     Raises:
         One of `DAMAGED`: After the members before the damage.
@@ -116,11 +123,23 @@ def read(path: Path, position: int, size: int) -> bytes:
     archive = _opened(str(path), stamp.st_mtime_ns, stamp.st_ino)
     if isinstance(archive, zipfile.ZipFile):
         return archive.read(archive.infolist()[position])
-    archive.seek(position)
-    data = archive.read(size)
+    entry = _entry_at(archive, position)
+    content = archive.extractfile(entry)  # which fills the holes of sparse members
+    data = b"" if content is None else content.read()
     if len(data) != size:
         raise EOFError(f"the archive ends in the middle of this member, after {len(data)} of {size} bytes")
     return data
+
+
+def _entry_at(archive: tarfile.TarFile, position: int) -> tarfile.TarInfo:
+    """The member whose header, with what belongs to it, begins at an offset."""
+    file: Any = archive.fileobj
+    file.seek(position)
+    archive.offset, archive.firstmember, archive.members = position, None, []  # type: ignore[attr-defined]
+    entry = archive.next()
+    if entry is None or not entry.isreg():
+        raise EOFError("the archive holds no file here")
+    return entry
 
 
 def is_text(suffix: bytes) -> bool:
@@ -129,8 +148,12 @@ def is_text(suffix: bytes) -> bool:
 
 
 @functools.lru_cache(maxsize=8)
-def _opened(path: str, mtime_ns: int, inode: int) -> zipfile.ZipFile | IO[bytes]:  # noqa: ARG001 - of the key
-    return zipfile.ZipFile(path) if zipfile.is_zipfile(path) else _plain(Path(path))
+def _opened(path: str, mtime_ns: int, inode: int) -> zipfile.ZipFile | tarfile.TarFile:  # noqa: ARG001 - of the key
+    return zipfile.ZipFile(path) if zipfile.is_zipfile(path) else _tar(_plain(Path(path)))
+
+
+def _tar(file: IO[bytes]) -> tarfile.TarFile:
+    return tarfile.open(fileobj=file, mode="r:", errors="surrogateescape")
 
 
 def _plain(path: Path) -> IO[bytes]:
@@ -147,19 +170,31 @@ def _plain(path: Path) -> IO[bytes]:
 
 
 def _tar_members(path: Path) -> Iterator[Member]:
-    with _plain(path) as file, tarfile.open(fileobj=file, mode="r:", errors="surrogateescape") as archive:
+    with _plain(path) as file, _tar(file) as archive:
         while (entry := archive.next()) is not None:
             archive.members = []  # type: ignore[attr-defined]  # else every header is kept
-            if not entry.isreg():
-                continue
-            name = entry.name.encode("utf-8", "surrogateescape")
-            text = None
-            if name.lower().endswith(_TEXTS) and entry.size <= _TEXT_BYTES:
-                after = file.tell()
-                file.seek(entry.offset_data)
-                text = file.read(entry.size).decode("utf-8", "replace")
-                file.seek(after)
-            yield Member(name, entry.offset_data, entry.size, text)
+            if entry.size < 0:  # the next header would stand before this one, for ever
+                raise tarfile.ReadError(f"a member of {entry.size} bytes")
+            name = _bytes(entry.name)
+            if entry.islnk() or entry.issym():
+                yield Member(name, entry.offset, 0, None, _target(entry))
+            elif entry.isreg():
+                text = None
+                if _may_be_text(name, entry.size) and not entry.issparse():
+                    after = file.tell()
+                    file.seek(entry.offset_data)
+                    text = file.read(entry.size).decode("utf-8", "replace")
+                    file.seek(after)
+                yield Member(name, entry.offset, min(entry.size, _MAX_SIZE), text)
+
+
+def _target(entry: tarfile.TarInfo) -> bytes:
+    """Of a link: hard ones name a member, symbolic ones a path from their own folder."""
+    name = _bytes(entry.linkname)
+    if entry.islnk():
+        return name
+    folder = posixpath.dirname(_bytes(entry.name))
+    return posixpath.normpath(posixpath.join(folder, name))
 
 
 def _zip_members(path: Path) -> Iterator[Member]:
@@ -167,8 +202,16 @@ def _zip_members(path: Path) -> Iterator[Member]:
         for position, entry in enumerate(archive.infolist()):
             if entry.is_dir():
                 continue
-            name = entry.filename.encode("utf-8", "surrogateescape")
-            text = None
-            if name.lower().endswith(_TEXTS) and entry.file_size <= _TEXT_BYTES:
-                text = archive.read(entry).decode("utf-8", "replace")
-            yield Member(name, position, entry.file_size, text)
+            name, text = _bytes(entry.filename), None
+            if _may_be_text(name, entry.file_size):
+                with suppress(*DAMAGED):  # a password, an unknown method, damage: told when it is read
+                    text = archive.read(entry).decode("utf-8", "replace")
+            yield Member(name, position, min(entry.file_size, _MAX_SIZE), text)
+
+
+def _may_be_text(name: bytes, size: int) -> bool:
+    return name.lower().endswith(_TEXTS) and size <= _TEXT_BYTES
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.ingest.names import holds_positions, is_url, printable, without_secrets
+from curate.ingest.place_names import holds_positions, is_url, printable, without_secrets
 
 
 def test_names_that_are_no_text_become_printable() -> None:

@@ -8,12 +8,11 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from curate.images.upright import Limits
+from curate.images.upright_srgb import Limits
 from curate.ingest import ledger
-from curate.ingest.names import printable
-from curate.ingest.read import VerdictError, Work
+from curate.ingest.place_names import printable
+from curate.ingest.reader import VerdictError, Work
 from curate.ingest.sources import Source
-from curate.ingest.stretches import Stretches
 
 _PAGE = (
     "SELECT l.source, l.name, l.size, l.archive, l.position, l.locator, l.side, p.digest, p.etag, "
@@ -22,22 +21,45 @@ _PAGE = (
     "LEFT JOIN places p ON p.source = l.source AND p.name = l.name "
     "WHERE (t.source, t.name) > (?, ?) ORDER BY t.source, t.name LIMIT ?"
 )
-_SAME = "p.source = l.source AND p.name = l.name"
-# A place that is new, was changed, failed, or was read with other settings; or whose image the limits of
-# today may judge otherwise than those it was read with.
-_TO_READ = """(
-  p.name IS NULL OR p.failed = 1 OR :verify OR p.settings <> :settings
-  OR p.size <> l.size OR p.mtime_ns <> l.mtime_ns OR p.tag <> l.tag
+_FIND_TODO = """
+INSERT INTO scratch.todo
+SELECT l.source, l.name FROM scratch.listed l
+LEFT JOIN places p ON p.source = l.source AND p.name = l.name
+WHERE p.name IS NULL                                                    -- it is new
+  OR p.failed = 1                                                       -- it could not be read
+  OR :verify
+  OR p.settings <> :settings                                            -- it was read in another way
+  OR p.size <> l.size OR p.mtime_ns <> l.mtime_ns OR p.tag <> l.tag     -- it was changed
   OR (l.archive IS NOT NULL AND (p.archive IS NOT l.archive OR p.position IS NOT l.position))
-  OR (l.locator IS NOT NULL AND l.size < 0 AND l.archive IS NULL AND l.source IN ({asked}))
-  OR (p.limits <> :limits AND EXISTS (
+  OR (l.locator IS NOT NULL AND l.size < 0 AND l.archive IS NULL AND l.source IN scratch.asked)
+  OR (p.limits <> :limits AND EXISTS (                                  -- today's limits may judge otherwise
     SELECT 1 FROM images i WHERE (i.image_id = p.digest OR i.digest = p.digest) AND (
       i.drop_reason IS NOT NULL OR i.bytes > :max_bytes OR i.width * i.height > :max_pixels
       OR MIN(i.width, i.height) < :min_side OR MAX(i.width, i.height) > :max_aspect * MIN(i.width, i.height)
     )))
-)"""
-
-_TOLD = "p.name IS NOT NULL AND (p.gone = 1 OR l.given IS NOT p.given)"  # what lists say of a place is new
+"""
+_FIND_TOLD = """
+INSERT INTO scratch.told
+SELECT p.source, p.name FROM scratch.listed l JOIN places p ON p.source = l.source AND p.name = l.name
+WHERE p.gone = 1 OR l.given IS NOT p.given
+"""
+_FIND_GONE = """
+INSERT INTO scratch.gone
+SELECT p.source, p.name FROM places p
+LEFT JOIN scratch.listed l ON l.source = p.source AND l.name = p.name
+WHERE p.gone = 0 AND l.name IS NULL
+"""
+_TOUCH = """
+INSERT OR IGNORE INTO touched
+SELECT digest FROM places WHERE (source, name) IN scratch.gone OR (source, name) IN scratch.told
+"""
+_MARK_GONE = "UPDATE places SET gone = 1 WHERE (source, name) IN scratch.gone"
+_MARK_TOLD = """
+UPDATE places SET gone = 0, given = (
+  SELECT l.given FROM scratch.listed l WHERE l.source = places.source AND l.name = places.name
+)
+WHERE (source, name) IN scratch.told
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,68 +125,39 @@ class Plan:
         return Work(number, name, size, archive, position, locator, side, digest, row[8], ask, label)
 
 
-def compare(
-    db: sqlite3.Connection, rules: Rules, sources: Mapping[int, Source], stretches: Stretches
-) -> bool:
+def compare(db: sqlite3.Connection, rules: Rules, sources: Mapping[int, Source]) -> None:
     """Hold the listing against the ledger.
 
-    Places that are no longer listed are marked as gone, those that are back are revived, what lists say now
-    is taken over, and `scratch.todo` gets the places that must be read.
+        scratch.listed, now              places, as they were read
+        name   size  mtime_ns  given     name   size  mtime_ns  given  gone
+        a.jpg    10         7            a.jpg    10         7            0   as it was
+        b.jpg    12         9            b.jpg    10         7            0   -> scratch.todo: changed
+        c.jpg    10         7                                                 -> scratch.todo: new
+                                         d.jpg    10         7            0   -> scratch.gone: gone = 1
+        e.jpg    10         7            e.jpg    10         7            1   -> scratch.told: gone = 0
+        f.jpg    10         7  {"x":1}   f.jpg    10         7            0   -> scratch.told: given = {"x":1}
 
-    Returns:
-        Whether that could be done. If not, nothing was: places are gone, and to tell which ones needs a
-        listing of what `stretches` passed over too.
+    `scratch.todo` is what must be read. `touched` gets the digests of all places that were gone or told, so
+    that `settle_images` and the table look at their images again.
     """
-    asked = ", ".join(str(number) for number, source in sources.items() if source.recheck)
-    limits = rules.values
+    asked = [(number,) for number, source in sources.items() if source.recheck]
+    db.executemany("INSERT INTO scratch.asked VALUES (?)", asked)
     values = {
         "settings": rules.settings,
         "limits": rules.limits,
         "verify": rules.verify,
         "max_bytes": rules.max_bytes,
-        "max_pixels": limits.max_pixels,
-        "min_side": limits.min_side,
-        "max_aspect": limits.max_aspect,
+        "max_pixels": rules.values.max_pixels,
+        "min_side": rules.values.min_side,
+        "max_aspect": rules.values.max_aspect,
     }
-    db.execute(
-        "INSERT INTO scratch.differs SELECT l.source, l.name, "
-        f"{_TO_READ.format(asked=asked or '-1')} AS read, ({_TOLD}) AS told, p.gone IS 0 "
-        f"FROM scratch.listed l LEFT JOIN places p ON {_SAME} WHERE read OR told",
-        values,
-    )
-    # As many are there as there were: nobody has to look for those that are gone.
-    known, listed, strange = (
-        db.execute(f"SELECT COUNT(*) FROM {rows}").fetchone()[0]
-        for rows in ("places WHERE gone = 0", "scratch.listed", "scratch.differs WHERE NOT was")
-    )
-    missing = known - stretches.files - (listed - strange)
-    if missing and stretches.files:
-        db.execute("DELETE FROM scratch.differs")
-        return False
-    for table, column in (("todo", "read"), ("told", "told")):
-        db.execute(f"INSERT INTO scratch.{table} SELECT source, name FROM scratch.differs WHERE {column}")
-    if missing:
-        db.execute(
-            "INSERT INTO scratch.gone SELECT p.source, p.name "
-            f"FROM places p LEFT JOIN scratch.listed l ON {_SAME} "
-            "WHERE p.gone = 0 AND l.name IS NULL"
-        )
-    stretches.forget()
+    db.execute(_FIND_TODO, values)
+    db.execute(_FIND_TOLD)
+    db.execute(_FIND_GONE)
     with ledger.transaction(db):
-        for table in ("gone", "told"):
-            db.execute(
-                "INSERT OR IGNORE INTO touched SELECT digest FROM places WHERE (source, name) IN "
-                f"(SELECT source, name FROM scratch.{table})"
-            )
-        db.execute(
-            "UPDATE places SET gone = 1 WHERE (source, name) IN (SELECT source, name FROM scratch.gone)"
-        )
-        db.execute(
-            "UPDATE places SET gone = 0, given = (SELECT l.given FROM scratch.listed l "
-            "WHERE l.source = places.source AND l.name = places.name) "
-            "WHERE (source, name) IN (SELECT source, name FROM scratch.told)"
-        )
-    return True
+        db.execute(_TOUCH)
+        db.execute(_MARK_GONE)
+        db.execute(_MARK_TOLD)
 
 
 def settle_images(db: sqlite3.Connection) -> None:
@@ -189,15 +182,6 @@ def find_doubtful(db: sqlite3.Connection) -> None:
     db.execute(
         "INSERT OR IGNORE INTO scratch.again SELECT p.source, p.name FROM suspects s "
         "JOIN places p ON p.digest = s.digest WHERE p.gone = 0 AND p.failed = 0"
-    )
-
-
-def list_again(db: sqlite3.Connection) -> None:
-    """List the places of `scratch.again` that were passed over, as they are known."""
-    db.execute(
-        "INSERT OR IGNORE INTO scratch.listed (source, name, size, mtime_ns, tag) "
-        "SELECT source, name, size, mtime_ns, tag FROM places "
-        "WHERE (source, name) IN (SELECT source, name FROM scratch.again)"
     )
 
 

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from curate.errors import InputError
-from curate.ingest import download, listing, rows, sidecar
-from curate.ingest.listing import Context, Listed
-from curate.ingest.names import is_url, without_secrets
+from curate.ingest import download, listing, sidecar, table_rows
+from curate.ingest.listing import UNKNOWN, Context, Listed
+from curate.ingest.place_names import is_url, without_secrets
 from curate.ingest.sources import Source
+from curate.ingest.table_rows import Fault, Faults
 
 
 def put(context: Context, source: Source) -> None:
@@ -27,7 +28,7 @@ def put(context: Context, source: Source) -> None:
             if source.kind == "list":
                 listing.put(context.db, _lines(source, number, file))
             else:
-                listing.put_once(context.db, _rows(source, number, file), source.where)
+                listing.put_merged(context.db, _rows(source, number, file))
     except OSError as error:
         raise InputError(f"{source.where} cannot be read: {error.strerror or error}") from error
     except download.DownloadError as error:
@@ -53,29 +54,46 @@ def _opened(context: Context, source: Source) -> Iterator[BinaryIO]:
 
 def _lines(source: Source, number: int, file: BinaryIO) -> Iterator[Listed]:
     """Empty lines and those that begin with # say nothing."""
-    for line in file:
-        name = line.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
+    for line, content in enumerate(file, start=1):
+        if line == 1 and (advice := table_rows.encoding_advice(start=content[:4])) is not None:
+            raise InputError(f"{source.where} cannot be read: {advice}")
+        name = content.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf")
         if name.strip() and not name.startswith(b"#"):
-            yield _place(source, number, name, None)
+            yield _told_encoding(_place(source, number, name, None), source)
+
+
+def _told_encoding(place: Listed, source: Source) -> Listed:
+    """A file that is not there, under a name that is no UTF-8, may be there under another."""
+    if place.size != UNKNOWN or place.reason is not None or is_url(place.name):
+        return place
+    try:
+        place.name.decode()
+    except UnicodeDecodeError:
+        other = place.name.decode("cp1252", "replace").encode()
+        if os.path.isfile(os.path.join(os.fsencode(source.base), other)):  # noqa: PTH113, PTH118 - bytes
+            detail = "the list is Windows-1252, and a file of that name is there: save the list as UTF-8"
+            return place._replace(reason="unreadable", detail=detail)
+    return place
 
 
 def _rows(source: Source, number: int, file: BinaryIO) -> Iterator[Listed]:
-    for row in rows.read(file, source.where, source.column, source.columns):
-        if not row.path:
-            raise InputError(
-                f"{source.where}:{row.line}: {source.column} is empty: give a path or remove the row"
-            )
+    faults = Faults(source.where)
+    for row in table_rows.read(file, source.where, source.column, source.columns):
+        if isinstance(row, Fault):
+            faults.add(row)
+            continue
         given = sidecar.to_json(row.attributes)
         try:
             name = row.path.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
             name = row.path.encode("utf-8", "backslashreplace")
             yield Listed(
-                number, name, position=row.line, given=given, reason="name_not_representable",
+                number, name, given=given, reason="name_not_representable",
                 detail="the path holds half of a surrogate pair",
             )  # fmt: skip
             continue
-        yield _place(source, number, name, given)._replace(position=row.line)
+        yield _place(source, number, name, given)
+    faults.refuse()
 
 
 def _place(source: Source, number: int, name: bytes, given: str | None) -> Listed:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from curate.ingest import archives, download, hub
+from curate.ingest import archive_members, download, huggingface_source
 from curate.ingest.download import Access
 from curate.ingest.image_store import Stamp
-from curate.ingest.names import is_url, printable
+from curate.ingest.place_names import is_url, printable
 from curate.ingest.sources import Source
 
 _PIECE = 1 << 20
@@ -122,7 +122,7 @@ class Reader:
         source = self.sources[work.source]
         try:
             if source.kind == "hf":
-                return self._whole(hub.read(source, work.position or 0))
+                return self._whole(huggingface_source.read(source, work.position or 0))
             if work.archive is not None:
                 return self._member(work)
             where = self._where(source, work)
@@ -176,8 +176,8 @@ class Reader:
             raise VerdictError("too_large", detail, passing=False)
         try:
             path = Path(os.fsdecode(work.locator or b""))
-            return self._whole(archives.read(path, work.position or 0, work.size))
-        except archives.DAMAGED as error:
+            return self._whole(archive_members.read(path, work.position or 0, work.size))
+        except archive_members.DAMAGED as error:
             detail = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
             raise VerdictError("unreadable", detail) from error
 

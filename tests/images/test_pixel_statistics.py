@@ -8,17 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from curate.images import quality
+from curate.images import pixel_statistics
 
 
 def test_a_flat_picture() -> None:
-    assert quality.measure(Image.new("RGB", (70, 50), (80, 80, 80))) == quality.Quality(80.0, 0.0, 0.0)
+    flat = Image.new("RGB", (70, 50), (80, 80, 80))
+    assert pixel_statistics.measure(flat) == pixel_statistics.PixelStatistics(80.0, 0.0, 0.0)
 
 
 def test_two_halves() -> None:
     pixels = np.zeros((10, 10, 3), dtype=np.uint8)
     pixels[:, 5:] = 100
-    measured = quality.measure(Image.fromarray(pixels))
+    measured = pixel_statistics.measure(Image.fromarray(pixels))
     assert measured.brightness == 50.0
     assert measured.contrast == 50.0
     # Inner pixels are 8 x 8; beside the edge the Laplacian is +100 in one column and -100 in the next.
@@ -27,7 +28,7 @@ def test_two_halves() -> None:
 
 def test_a_checkerboard_is_as_sharp_as_can_be() -> None:
     board = (np.indices((12, 12)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    measured = quality.measure(Image.fromarray(board).convert("RGB"))
+    measured = pixel_statistics.measure(Image.fromarray(board).convert("RGB"))
     assert measured.contrast == 127.5
     assert measured.sharpness == pytest.approx((4 * 255) ** 2)
 
@@ -37,7 +38,7 @@ def test_a_checkerboard_is_as_sharp_as_can_be() -> None:
 def test_sums_are_those_of_the_definition(height: int, width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     luma = rng.choice([0, 255], (height, width)).astype(np.uint8)  # the largest sums there are
-    measured = quality.measure_luma(luma)
+    measured = pixel_statistics.measure_luma(luma)
     wide = luma.astype(np.int64)
     laplacian = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:] - 4 * wide[1:-1, 1:-1]
     assert measured.brightness == pytest.approx(wide.mean())
@@ -48,16 +49,18 @@ def test_sums_are_those_of_the_definition(height: int, width: int, seed: int) ->
 def test_large_pictures_are_measured_at_half_size() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (384, 400, 3), dtype=np.uint8)
     picture = Image.fromarray(noise)
-    assert quality.measure(picture) == quality.measure_luma(np.asarray(picture.convert("L").reduce(2)))
+    assert pixel_statistics.measure(picture) == pixel_statistics.measure_luma(
+        np.asarray(picture.convert("L").reduce(2))
+    )
     small = picture.crop((0, 0, 400, 383))
-    assert quality.measure(small) == quality.measure_luma(np.asarray(small.convert("L")))
+    assert pixel_statistics.measure(small) == pixel_statistics.measure_luma(np.asarray(small.convert("L")))
 
 
 def test_blur_lowers_sharpness() -> None:
     noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8))
     blurred = noise.filter(ImageFilter.GaussianBlur(2))
-    assert quality.measure(blurred).sharpness < quality.measure(noise).sharpness / 10
+    assert pixel_statistics.measure(blurred).sharpness < pixel_statistics.measure(noise).sharpness / 10
 
 
 def test_a_picture_without_inner_pixels() -> None:
-    assert quality.measure(Image.new("RGB", (2, 2))).sharpness == 0.0
+    assert pixel_statistics.measure(Image.new("RGB", (2, 2))).sharpness == 0.0

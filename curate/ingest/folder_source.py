@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from curate.errors import InputError
-from curate.ingest import listing, rows, sidecar, walk
+from curate.ingest import listing, sidecar, table_rows, walk
 from curate.ingest.listing import Context, File, Listed
 from curate.ingest.sources import UNLISTED, Source, absolute
-from curate.ingest.stretches import Stretches, Task
+from curate.ingest.table_rows import Fault, Faults, Row
 
 
 def put(context: Context, sources: Sequence[Source], tables: Sequence[Path]) -> None:
     """List the files of all folders, with what the CSV files say about them.
-
-    Files of sources without sidecars are left out where `context.stretches` passes them over.
 
     Args:
         context: Shared.
@@ -92,15 +90,9 @@ def _files(context: Context, root: bytes, owners: Mapping[bytes, Source]) -> Ite
         start = folder[len(base) + 1 :] + b"/" if len(folder) > len(base) else b""
         return _Whose(context.ids[owners[base].name], start, owners[base].sidecar, own.get(folder, ()))
 
-    def task(folder: bytes) -> Task:
-        source, start, sidecar, names = whose(folder)
-        return Task(folder, source, start, plain=not (sidecar or names))
-
-    for some in walk.files_below(root, context.stretches.looker(task, context.engine)):
-        if isinstance(some, walk.Passed):
-            context.stretches.passed(some)
-        elif isinstance(some, walk.Files):
-            yield from _of_stretch(context.stretches, some, whose(some.folder))
+    for some in walk.files_below(root):
+        if isinstance(some, walk.Files):
+            yield from _listed(some, whose(some.folder))
         elif some.folder == root:
             raise InputError(f"raw folder {os.fsdecode(root)} cannot be listed: {some.error.strerror}")
         else:
@@ -110,16 +102,15 @@ def _files(context: Context, root: bytes, owners: Mapping[bytes, Source]) -> Ite
             yield Listed(source, start, reason="unreadable", detail=detail)
 
 
-def _of_stretch(stretches: Stretches, some: walk.Files, whose: _Whose) -> Iterator[Listed | File]:
+def _listed(some: walk.Files, whose: _Whose) -> Iterator[Listed | File]:
     source, start, sidecar, own = whose
     for name in some.dangling:
         yield _with_sides(source, start + name) if sidecar else Listed(source, start + name)
     found = [file for file in some.found if file[0] not in own] if own else some.found
-    if sidecar:
-        for name, size, mtime_ns, inode in found:
+    for name, size, mtime_ns, inode in found:
+        if sidecar:
             yield _with_sides(source, start + name, size, mtime_ns, inode)
-    elif len(found) < len(some.found) or not stretches.passes(source, start, some):
-        for name, size, mtime_ns, inode in found:
+        else:
             yield source, start + name, size, mtime_ns, str(inode)
 
 
@@ -141,38 +132,44 @@ def _owner(folder: bytes, owners: Mapping[bytes, Source]) -> bytes:
 def _put_attributes(context: Context, owners: Mapping[bytes, Source], tables: Sequence[Path]) -> None:
     db = context.db
     for table in tables:
+        faults = Faults(str(table))
         try:
             with table.open("rb") as file:
-                for row in rows.read(file, str(table), "path", None):
-                    _give(context, owners, table, row)
+                for row in table_rows.read(file, str(table), "path", None):
+                    fault = row if isinstance(row, Fault) else _give(context, owners, table, row)
+                    if fault is not None:
+                        faults.add(fault)
         except FileNotFoundError as error:
             raise InputError(
                 f"{table} does not exist: correct `attributes` in the list of sources"
             ) from error
         except OSError as error:
             raise InputError(f"{table} cannot be read: {error}") from error
+        faults.refuse()
     lost = db.execute(
         "SELECT g.origin FROM scratch.given g LEFT JOIN scratch.listed l USING (source, name) "
         "WHERE l.name IS NULL"
     )
-    for (origin,) in lost:
-        table_line, path, target = json.loads(origin)
+    missing: dict[str, Faults] = {}
+    for table_name, line, path, target in sorted(json.loads(origin) for (origin,) in lost):
         if not os.path.isfile(os.fsencode(target)):  # noqa: PTH113 - bytes
-            raise InputError(f"{table_line}: {path!r} is no file: correct the path or remove the row")
+            fault = Fault(line, f"{path!r} is no file", "correct the path or remove the row")
+            missing.setdefault(table_name, Faults(table_name)).add(fault)
+    for faults in missing.values():
+        faults.refuse()
     db.execute(
         "UPDATE scratch.listed SET given = g.attributes FROM scratch.given g "
         "WHERE listed.source = g.source AND listed.name = g.name"
     )
 
 
-def _give(context: Context, owners: Mapping[bytes, Source], table: Path, row: rows.Row) -> None:
-    where = f"{table}:{row.line}"
-    target = absolute(table.parent / row.path) if row.path and "\0" not in row.path else None
+def _give(context: Context, owners: Mapping[bytes, Source], table: Path, row: Row) -> Fault | None:
+    """Note what a row says of its file; what is wrong with it."""
+    target = absolute(table.parent / row.path) if "\0" not in row.path else None
     path = os.fsencode(target) if target is not None else b""
     if target is None or not _inside(path, owners):
-        raise InputError(
-            f"{where}: {row.path!r} is no file of a source of kind path: correct or remove the row"
-        )
+        what = f"{row.path!r} is no file of a source of kind path"
+        return Fault(row.line, what, "correct or remove the row")
     base = _owner(os.path.dirname(path), owners)  # noqa: PTH120 - bytes
     key = (context.ids[owners[base].name], path[len(base) + 1 :])
     known = context.db.execute(
@@ -181,9 +178,10 @@ def _give(context: Context, owners: Mapping[bytes, Source], table: Path, row: ro
     before = json.loads(known[0])["attributes"] if known and known[0] else {}
     clash = next((name for name in row.attributes if name in before), None)
     if clash is not None:
-        raise InputError(f"{where}: {clash} of {row.path!r} is given twice: remove a row")
-    origin = json.dumps([where, row.path, str(target)])
+        return Fault(row.line, f"{clash} of {row.path!r} is given twice", "remove a row")
+    origin = json.dumps([str(table), row.line, row.path, str(target)])
     _store(context.db, key, sidecar.to_json({**before, **row.attributes}), origin)
+    return None
 
 
 def _store(db: sqlite3.Connection, key: tuple[int, bytes], attributes: str | None, origin: str) -> None:

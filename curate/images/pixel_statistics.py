@@ -13,7 +13,7 @@ _HALVED_FROM = 384  # pixels of the shorter side
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
+class PixelStatistics:
     """Figures of the luma plane, at half size from 384 pixels of the shorter side on.
 
     Attributes:
@@ -36,24 +36,24 @@ def is_halved(width: int, height: int) -> bool:
     return min(width, height) >= _HALVED_FROM
 
 
-def measure(picture: Image.Image) -> Quality:
-    """Quality of an RGB picture: of ITU-R BT.601 luma in whole levels, means of 2x2 pixels if halved.
+def measure(picture: Image.Image) -> PixelStatistics:
+    """Statistics of an RGB picture: of ITU-R BT.601 luma in whole levels, means of 2x2 pixels if halved.
 
     Example:
         >>> from PIL import Image
         >>> measure(Image.new('RGB', (64, 64), (128, 128, 128)))
-        Quality(brightness=128.0, contrast=0.0, sharpness=0.0)
+        PixelStatistics(brightness=128.0, contrast=0.0, sharpness=0.0)
     """
     luma = picture.convert("L")
     return measure_luma(np.asarray(luma.reduce(2) if is_halved(*luma.size) else luma))
 
 
-def measure_luma(luma: NDArray[np.uint8]) -> Quality:
-    """Quality of a luma plane (H, W), 0..255. Sums are integers, so the figures are the same everywhere.
+def measure_luma(luma: NDArray[np.uint8]) -> PixelStatistics:
+    """Statistics of a luma plane (H, W), 0..255. Sums are integers, so the figures are the same everywhere.
 
     Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy" (variance of Laplacian).
     """
-    from curate.images.sums import luma_sums  # noqa: PLC0415 - loads numba
+    from curate.images.luma_sums import luma_sums  # noqa: PLC0415 - loads numba
 
     height, width = luma.shape
     luma = np.ascontiguousarray(luma)
@@ -61,7 +61,7 @@ def measure_luma(luma: NDArray[np.uint8]) -> Quality:
     brightness, variance = _moments(height * width, total, squares)
     inner = max(height - 2, 0) * max(width - 2, 0)
     sharpness = _moments(inner, laplacian, laplacian_squares)[1] if inner else 0.0
-    return Quality(brightness, math.sqrt(variance), sharpness)
+    return PixelStatistics(brightness, math.sqrt(variance), sharpness)
 
 
 def _moments(n: int, total: int, squares: int) -> tuple[float, float]:

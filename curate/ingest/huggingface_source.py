@@ -9,9 +9,9 @@ from typing import Any
 from curate.errors import InputError
 from curate.extras import require
 from curate.ingest.download import DownloadError
-from curate.ingest.names import holds_positions
-from curate.ingest.rows import as_text
+from curate.ingest.place_names import holds_positions
 from curate.ingest.sources import Source
+from curate.ingest.table_rows import as_text
 
 _BATCH = 1000
 

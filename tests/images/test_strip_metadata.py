@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from curate.images.metadata import without_metadata
+from curate.images.strip_metadata import without_metadata
 
 SECRET = b"Secret Street 7"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from curate.ingest import archives
+from curate.ingest import archive_members
 from curate.ingest.download import DownloadError
 from tests.stages.ingest_project import (  # noqa: F401 - the fixture
     by_source,
@@ -68,8 +70,8 @@ class TestArchives:
         assert set(found) == {f"wds/data-{s:03d}.tar/{s}{n}.jpg" for s in range(3) for n in range(3)}
         before = (rows(), tree())
         opened: list[Path] = []
-        real = archives.members
-        monkeypatch.setattr(archives, "members", lambda path: opened.append(path) or real(path))
+        real = archive_members.members
+        monkeypatch.setattr(archive_members, "members", lambda path: opened.append(path) or real(path))
         assert dict(run(sources="sources.yaml").this_run) == {"read": 0}
         assert opened == []
         assert (rows(), tree()) == before
@@ -129,6 +131,137 @@ class TestArchives:
         assert row["drop_reason"] == "unreadable"
         assert "password" in row["drop_detail"]
 
+    @pytest.mark.parametrize("fault", ["password", "method", "checksum"])
+    def test_a_text_that_cannot_be_read_is_a_row_and_the_pictures_are_kept(self, fault: str) -> None:
+        path = Path("raw/x.zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            for n in range(4):
+                archive.writestr(f"{n}.jpg", jpeg(n))
+                if n == 1:
+                    archive.writestr("1.txt", b"a street in the rain")
+        content = bytearray(path.read_bytes())
+        local = content.index(b"1.txt") - 30
+        central = content.index(b"1.txt", local + 40) - 46
+        assert (content[local : local + 4], content[central : central + 4]) == (b"PK\3\4", b"PK\1\2")
+        if fault == "password":
+            content[local + 6] |= 1
+            content[central + 8] |= 1
+        elif fault == "method":
+            content[local + 8] = content[central + 10] = 9
+        else:
+            content[content.index(b"a street")] ^= 1
+        path.write_bytes(content)
+        found = listed("- {name: z, archive: x.zip}\n")
+        assert set(found) == {f"z/x.zip/{name}" for name in ("0.jpg", "1.jpg", "1.txt", "2.jpg", "3.jpg")}
+        text = found.pop("z/x.zip/1.txt")
+        assert text["drop_reason"] == "unreadable"
+        word = {"password": "password", "method": "compression", "checksum": "CRC"}[fault]
+        assert word in text["drop_detail"]
+        assert {row["drop_reason"] for row in found.values()} == {None}
+
+    @pytest.mark.parametrize("text", ["nonsense", "[1]"])
+    def test_attributes_that_are_no_object_drop_their_image(self, text: str) -> None:
+        put_tar(Path("raw/x.tar"), {"1.jpg": jpeg(1), "1.json": text.encode(), "2.jpg": jpeg(2)})
+        found = listed("- {name: t, archive: x.tar, license: MIT}\n")
+        assert found["t/x.tar/1.jpg"]["drop_reason"] == "bad_sidecar"
+        assert found["t/x.tar/1.jpg"]["drop_detail"].startswith("1.json: not ")
+        assert found["t/x.tar/2.jpg"]["drop_reason"] is None
+        run(sources="sources.yaml")
+        assert by_source()["t/x.tar/1.jpg"]["drop_reason"] == "bad_sidecar"
+
+    @pytest.mark.parametrize("mode", ["w", "w:gz"])
+    def test_links_are_places_of_their_picture_with_attributes_of_their_own(self, mode: str) -> None:
+        def link(archive: tarfile.TarFile, name: str, target: str, kind: bytes) -> None:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, target
+            archive.addfile(entry)
+
+        def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+
+        hard, soft = tarfile.LNKTYPE, tarfile.SYMTYPE
+        with tarfile.open("raw/x.tar", mode) as archive:  # type: ignore[call-overload]
+            add(archive, "a/one.jpg", jpeg(1))
+            link(archive, "a/early.jpg", "a/one.jpg", hard)
+            add(archive, "a/one.jpg", jpeg(2))  # the same name again: the last one counts
+            link(archive, "b/hard.jpg", "a/one.jpg", hard)
+            add(archive, "b/hard.json", b'{"weather": "rain"}')
+            link(archive, "b/soft.jpg", "../a/one.jpg", soft)
+            link(archive, "b/of_a_link.jpg", "soft.jpg", soft)
+            link(archive, "b/forward.jpg", "later.jpg", soft)
+            add(archive, "b/later.jpg", jpeg(3))
+            link(archive, "b/loop.jpg", "loop.jpg", soft)
+            link(archive, "b/out.jpg", "../../etc/passwd", soft)
+            link(archive, "b/nowhere.jpg", "a/none.jpg", hard)
+            link(archive, "folder", "a", soft)
+        found = listed("- {name: t, archive: x.tar}\n")
+        shows = {name.removeprefix("t/x.tar/"): row["image_id"] for name, row in found.items() if row["path"]}
+        one, two, three = (hashlib.sha256(jpeg(n)).hexdigest() for n in (1, 2, 3))
+        assert shows == {
+            "a/early.jpg": one, "a/one.jpg": two, "b/hard.jpg": two, "b/soft.jpg": two,
+            "b/of_a_link.jpg": two, "b/forward.jpg": three, "b/later.jpg": three,
+        }  # fmt: skip
+        assert dict(found["t/x.tar/b/hard.jpg"]["attributes"]) == {"weather": "rain"}
+        lost = {name: row for name, row in found.items() if not row["path"]}
+        assert set(lost) == {f"t/x.tar/b/{name}.jpg" for name in ("loop", "out", "nowhere")}
+        assert {row["drop_reason"] for row in lost.values()} == {"unreadable"}
+        assert "which is no file of this archive" in lost["t/x.tar/b/out.jpg"]["drop_detail"]
+        assert dict(run(sources="sources.yaml").this_run)["read"] == 3  # what failed
+
+    @pytest.mark.parametrize("kind", ["gnu", "posix"])
+    def test_the_holes_of_a_sparse_member_are_zeros(self, kind: str, tmp_path: Path) -> None:
+        picture = bytearray(
+            b"BM" + bytes(3 << 20)
+        )  # as a program writes one: header, and blocks that are holes
+        bitmap = io.BytesIO()
+        Image.new("RGB", (1024, 1024)).save(bitmap, "BMP")
+        picture = bytearray(bitmap.getvalue())
+        picture[54 + 3 * 1024 * 512] = 255
+        file = tmp_path / "sparse.bmp"
+        with file.open("wb") as out:
+            out.truncate(len(picture))
+            for at in (0, 54 + 3 * 1024 * 512):
+                out.seek(at)
+                out.write(picture[at : at + 54])
+        subprocess.run(
+            ["tar", "-S", f"--format={kind}", "-cf", Path("raw/x.tar").absolute(), "sparse.bmp"],
+            check=True, cwd=tmp_path,
+        )  # fmt: skip
+        assert Path("raw/x.tar").stat().st_size < len(picture) // 4
+        row = listed("- {name: t, archive: x.tar}\n")["t/x.tar/sparse.bmp"]
+        assert row["image_id"] == hashlib.sha256(picture).hexdigest()
+        assert row["drop_reason"] is None
+
+    def test_sizes_that_no_file_has(self) -> None:
+        put("good.jpg", 1)
+        with zipfile.ZipFile("raw/x.zip", "w") as archive:
+            archive.writestr("1.jpg", jpeg(1))
+        content = bytearray(Path("raw/x.zip").read_bytes())
+        central = content.index(b"PK\1\2")
+        extra = b"\1\0\x08\0" + b"\xff" * 8  # zip64: 2^64 - 1 bytes
+        content[central + 24 : central + 28] = b"\xff" * 4
+        content[central + 30 : central + 32] = len(extra).to_bytes(2, "little")
+        content[central + 46 + 5 : central + 46 + 5] = extra
+        end = content.index(b"PK\5\6")
+        content[end + 12 : end + 16] = (end - central).to_bytes(4, "little")
+        Path("raw/x.zip").write_bytes(content)
+        assert listed("- {name: z, archive: x.zip}\n")["z/x.zip/1.jpg"]["drop_reason"] == "too_large"
+        header = tarfile.TarInfo("1.jpg")
+        header.size = 8**11
+        block = bytearray(header.tobuf(tarfile.GNU_FORMAT))
+        for size in (b"\xff" * 11 + b"\x00", b"\x80" + b"\xff" * 11):  # -256, and 2^88 - 1
+            block[124:136] = size
+            block[148:156] = b"        "
+            block[148:156] = b"%06o\0 " % sum(block)
+            write("x.tar", bytes(block) + bytes(1024))
+            found = listed("- {name: t, archive: x.tar}\n")
+            assert {row["drop_reason"] for name, row in found.items() if name.startswith("t/")} <= {
+                "corrupt", "too_large",
+            }  # fmt: skip
+            assert any(name.startswith("t/x.tar") for name in found)
+
     def test_names_of_any_bytes(self) -> None:
         with tarfile.open("raw/x.tar", "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
             entry = tarfile.TarInfo("caf\xe9\n.jpg")
@@ -143,7 +276,7 @@ class TestArchives:
 
     @given(st.integers(0, 30), st.integers(0, 30), st.sampled_from([0, 3]))
     def test_ranges_count_as_bash_does(self, first: int, last: int, width: int) -> None:
-        found = archives.shards(f"a{{{first:0{width}d}..{last:0{width}d}}}b{{x,y}}")
+        found = archive_members.shards(f"a{{{first:0{width}d}..{last:0{width}d}}}b{{x,y}}")
         step = 1 if last >= first else -1
         assert found == [f"a{n:0{width}d}b{e}" for n in range(first, last + step, step) for e in "xy"]
 
@@ -178,19 +311,19 @@ def test_a_dataset_of_parquet_files() -> None:
 
 
 def test_a_hub_that_is_away_forgets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from curate.ingest import hub
+    from curate.ingest import huggingface_source
 
     put("good.jpg", 1)
     text = "- {name: d, hf: owner/name}\n"
-    monkeypatch.setattr(hub, "identity", lambda _: ("v1", 2))
-    monkeypatch.setattr(hub, "attributes", lambda _: iter([{"a": "1"}, {}]))
-    monkeypatch.setattr(hub, "read", lambda _, row: jpeg(row + 5))
+    monkeypatch.setattr(huggingface_source, "identity", lambda _: ("v1", 2))
+    monkeypatch.setattr(huggingface_source, "attributes", lambda _: iter([{"a": "1"}, {}]))
+    monkeypatch.setattr(huggingface_source, "read", lambda _, row: jpeg(row + 5))
     assert set(listed(text)) == {"unlisted/good.jpg", "d/train/00000000", "d/train/00000001"}
 
     def away(_: Any) -> Any:
         raise DownloadError("no route to the Hub")
 
-    monkeypatch.setattr(hub, "identity", away)
+    monkeypatch.setattr(huggingface_source, "identity", away)
     found = listed(text)
     assert reason(found["d/train"]) == ("download_failed", "no route to the Hub")
     assert found["d/train/00000001"]["drop_reason"] is None
