@@ -18,7 +18,7 @@ COMPARISONS = (
     "hashing",
     "ingest",
     "ledger",
-    "neighbours",
+    "neighbors",
     "growth",
     "engines",
     "autolabel",

@@ -21,7 +21,7 @@ from benchmarks.result import Target
 from curate.dedupe.candidates import candidates, radius
 from curate.dedupe.features import Features, Recipe, extract
 from curate.dedupe.groups import Matches, group
-from curate.dedupe.search.neighbours import Pairs, pairs_within
+from curate.dedupe.hamming_search import Pairs, pairs_within
 from curate.dedupe.verify import Verified, verify
 from curate.params import DedupeParams
 

@@ -19,7 +19,7 @@ from benchmarks import charts, corpora, made_index, process, result
 from benchmarks.process import Cost
 from benchmarks.result import Target
 from curate import params
-from curate.dedupe import roster
+from curate.dedupe import image_columns
 from curate.dedupe.features import Recipe
 
 NAME = "growth"
@@ -113,7 +113,7 @@ def _grow_many(project: Path, size: int, side: int, rated: list[dict[str, Any]])
     _settle(project)
     mean_bytes = _size(raw) / size
     ingested = _figures(_run(project, "ingest"))
-    ids = roster.read(project / "data/ingest/images.parquet").ids
+    ids = image_columns.read(project / "data/ingest/images.parquet").ids
     recipe = Recipe.of(params.load(project / "params.yaml").dedupe)
     made_index.fill(project / "data/dedupe/index", recipe, ids, side=side, processes=2)
     searched = _figures(_run(project, "dedupe"))
@@ -142,7 +142,7 @@ def _hashing(few: dict[str, Any], many: dict[str, Any]) -> dict[str, float]:
 
 def _searched(project: Path) -> dict[str, float]:
     """Dedupe of images that are all hashed, but were not compared."""
-    for kept in (project / "data/dedupe/index").glob("*/compared.bin"):
+    for kept in (project / "data/dedupe/index").glob("*/pairs.arrow"):
         kept.unlink()
     return _figures(_run(project, "dedupe"))
 

@@ -89,7 +89,7 @@ def measure() -> None:
         "few": FEW,
         "rounds": ROUNDS,
         "mean_bytes": size / IMAGES,
-        "least": features._LEAST[64],
+        "least": features._MIN_SIDE,
         "rows": rows,
         "failed": failed,
         "runs": whole,
@@ -135,7 +135,10 @@ def run_stage(table: str, scratch: str, decode: str) -> str:
         DedupeParams.model_validate({"decode": decode}),
         inputs=dedupe.Inputs(images=Path(table)),
         outputs=dedupe.Outputs(
-            table=target / "images.parquet", plot=target / "plot.csv", index=target / "index"
+            table=target / "images.parquet",
+            plot=target / "plot.csv",
+            index=target / "index",
+            embeddings=target / "embeddings",
         ),
         ports=dedupe.Ports(engine=LocalEngine()),
     )
@@ -157,7 +160,7 @@ def run_limit(folder: str) -> str:
 
 
 def _decode(path: Path) -> bool:
-    least = features._LEAST[64]
+    least = features._MIN_SIDE
     pixels = simplejpeg.decode_jpeg(path.read_bytes(), "GRAY", min_height=least, min_width=least)
     return bool(pixels.size)
 

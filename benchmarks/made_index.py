@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks.corpora import CELLS as COARSE
 from curate.dedupe import index
 from curate.dedupe.features import CELLS, SIDE, Recipe, from_thumbnails
-from curate.stages import fingerprints
+from curate.stages import update_index
 
 _PIECE = 8192  # pictures drawn at a time
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -28,14 +28,14 @@ def fill(folder: Path, recipe: Recipe, ids: NDArray[np.uint8], *, side: int, pro
     work = functools.partial(_features, recipe, side)
     firsts = range(0, len(ids), _PIECE)
     with (
-        index.writing(folder, fingerprints.contents(recipe)) as (shelf, _),
+        index.writing(folder, update_index.contents(recipe)) as (features, _),
         ProcessPoolExecutor(processes) as pool,
     ):
         for first, columns in zip(firsts, pool.map(work, firsts), strict=True):
             some = ids[first : first + _PIECE]
             places = [f"made up/{number:08d}.jpg" for number in range(first, first + len(some))]
-            shelf.append(some, {name: column[: len(some)] for name, column in columns.items()}, places)
-        shelf.commit()
+            features.append(some, {name: column[: len(some)] for name, column in columns.items()}, places)
+            features.commit()
 
 
 def _features(recipe: Recipe, side: int, first: int) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def plan(folder: str) -> None:
     select.run(
         PARAMS,
         inputs=select.Inputs(
-            place / "images.parquet", place / "annotations.parquet", place / "taxonomy.yaml"
+            place / "images.parquet", place / "annotations.parquet", place / "taxonomy.yaml", place / "shown"
         ),
         outputs=select.Outputs(place / "plan.parquet", place / "plots"),
     )

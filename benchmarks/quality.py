@@ -17,6 +17,7 @@ from curate import schema
 from curate.params import QualityParams
 from curate.qa import control_comparison, estimates, gold, measuring
 from curate.qa.estimates import Resampling
+from curate.shown.record import ShownRecord
 
 NAME = "quality"
 COMMAND = "python -m benchmarks.quality"
@@ -160,27 +161,55 @@ def _project(images: int) -> measuring.Tables:
         superseded=np.zeros(len(image), bool), objects=np.full(len(image), 3),
         lead_time_s=rng.lognormal(3, 0.5, len(image)), choices=[[] for _ in image],
     )  # fmt: skip
+    record, shown_ids = _record(tasks, ids, reason, model, of)
+    answers = answers.set_column(
+        answers.schema.get_field_index("shown_id"), "shown_id", pa.array(shown_ids[image], pa.string())
+    )
     plan = _table(
         schema.PLAN, task_id=tasks, slot=np.zeros(images, int), image_id=ids, reason=reason,
         arm=np.where(reason == "control", "control", "suggested"), priority=np.arange(images),
     )  # fmt: skip
     sizes = {"width": np.full(images, 640, np.int32), "height": np.full(images, 480, np.int32)}
     return measuring.Tables(
-        plan=plan, answers=answers, annotations=people, suggestions=model,
+        plan=plan, answers=answers, annotations=people, record=record,
         known=model.filter(pa.array(reason[of] == "gold")),
         images=pa.table({"image_id": ids, **sizes, "drop_reason": pa.nulls(images, pa.string())}),
         categories=("a", "b", "c"), guideline=None, taxonomy=None,
     )  # fmt: skip
 
 
+def _record(
+    tasks: NDArray[Any], ids: NDArray[Any], reason: NDArray[Any], model: pa.Table, of: NDArray[Any]
+) -> tuple[ShownRecord, NDArray[Any]]:
+    """The record of one push: control images show nothing, the others what the model proposes."""
+    digests = np.array([f"d{number:023d}" for number in range(len(tasks))])
+    control = reason == "control"
+    shown_ids = np.array([f"r{number:023d}" for number in range(len(tasks))])
+    shown = _table(
+        schema.SHOWN, shown_id=shown_ids, task_id=tasks, image_id=ids, since=_same("2026", tasks),
+        reason=reason, arm=np.where(control, "control", "suggested"),
+        suggestions_digest=pa.array(digests, mask=control), proposed_digest=digests,
+    )  # fmt: skip
+    columns = ("annotation_id", "category", "bbox_xyxy")
+    suggestions = _table(
+        schema.SHOWN_SUGGESTIONS, suggestions_digest=digests[of], **{name: model[name] for name in columns}
+    )
+    return ShownRecord(shown, suggestions, 1), shown_ids
+
+
 def _table(of: schema.TableSchema, **columns: Any) -> pa.Table:
     """A table with nulls where no column is given."""
     rows = len(next(iter(columns.values())))
     arrays = [
-        pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(rows, field.type)
+        _array(columns[field.name], field.type) if field.name in columns else pa.nulls(rows, field.type)
         for field in of.arrow
     ]
     return pa.Table.from_arrays(arrays, schema=of.arrow)
+
+
+def _array(values: Any, kind: pa.DataType) -> Any:
+    arrow = isinstance(values, (pa.Array, pa.ChunkedArray))
+    return values.cast(kind) if arrow else pa.array(values, kind)
 
 
 def _same(text: str, rows: NDArray[Any]) -> NDArray[Any]:

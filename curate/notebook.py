@@ -134,7 +134,9 @@ def find_duplicates(folder: str | PathLike[str], **settings: Any) -> dict[str, l
         dedupe.run(
             DedupeParams(**settings),
             inputs=dedupe.Inputs(images=found),
-            outputs=dedupe.Outputs(here / "kept.parquet", here / "plot.csv", here / "index"),
+            outputs=dedupe.Outputs(
+                here / "kept.parquet", here / "plot.csv", here / "index", here / "embeddings"
+            ),
             ports=dedupe.Ports(engine=engine, say=lambda _: None),
         )
         columns = ["image_id", "sources", "duplicate_of"]

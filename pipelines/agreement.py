@@ -19,7 +19,8 @@ def main(params: Params) -> StageReport:
             suggestions=Path("data/autolabel/annotations.parquet"),
             plan=Path("data/select/plan.parquet"),
             annotations=Path("data/pull/annotations.parquet"),
-            taxonomy=params.autolabel.taxonomy,
+            answers=Path("data/pull/answers.parquet"),
+            shown=Path("data/push/shown"),
         ),
         outputs=agreement.Outputs(
             consensus=Path("data/agreement/consensus.parquet"),

@@ -16,7 +16,7 @@ def main(params: Params) -> StageReport:
         params.quality,
         inputs=quality.Inputs(
             images=Path("data/dedupe/images.parquet"),
-            suggestions=Path("data/autolabel/annotations.parquet"),
+            shown=Path("data/push/shown"),
             plan=Path("data/select/plan.parquet"),
             annotations=Path("data/pull/annotations.parquet"),
             answers=Path("data/pull/answers.parquet"),

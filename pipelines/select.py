@@ -18,6 +18,7 @@ def main(params: Params) -> StageReport:
             images=Path("data/dedupe/images.parquet"),
             annotations=Path("data/autolabel/annotations.parquet"),
             taxonomy=params.autolabel.taxonomy,
+            shown=Path("data/push/shown"),
         ),
         outputs=select.Outputs(plan=Path("data/select/plan.parquet"), plots=Path("plots")),
     )

@@ -24,6 +24,8 @@ from curate.qa import task_drafts
 from curate.records import Annotation, BoolArray, Box, ImageRecord, UInt8Image, derived_id
 from curate.shown import record
 from curate.shown import rows as shown_rows
+from curate.stages.answer_join import AnswerJoin
+from tests.pulled import answer_row
 
 STAGES = ("ingest", "dedupe", "autolabel", "select", "pull", "agreement")
 CATEGORIES = {"stop_sign": (230, 25, 75), "parking_sign": (67, 99, 216)}
@@ -128,6 +130,18 @@ def write_annotations(path: Path, records: Sequence[Annotation]) -> Path:
     return path
 
 
+def write_pulled(root: Path, records: Sequence[Annotation]) -> None:
+    """What people drew and their answers, joined to what was shown, as the stage pull leaves both tables."""
+    write_annotations(root / "data/pull/annotations.parquet", records)
+    join = AnswerJoin(record.load(root / "data/push/shown"))
+    by_answer: dict[tuple[str, str], list[Annotation]] = {}
+    for row in records:
+        join.annotation(row.row())
+        by_answer.setdefault((str(row.task_id), str(row.annotator_id)), []).append(row)
+    answers = [join.answer(answer_row(*rows)) for rows in by_answer.values()]
+    tables.write_rows(answers, root / "data/pull/answers.parquet", schema.ANSWERS)
+
+
 def write_pairs(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     tables.write_rows(rows, path, schema.PAIRS)
     return path
@@ -203,7 +217,7 @@ def small_project(root: Path, *, stage: str = "agreement") -> SmallProject:
     if "pull" in done:
         show(root)
         annotations["pull"] = _human_rows()
-        write_annotations(root / "data/pull/annotations.parquet", annotations["pull"])
+        write_pulled(root, annotations["pull"])
     if "agreement" in done:
         annotations["consensus"] = _consensus_rows()
         write_annotations(root / "data/agreement/consensus.parquet", annotations["consensus"])

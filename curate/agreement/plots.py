@@ -102,15 +102,21 @@ def queue(
     return rows
 
 
-def put_first(
-    rows: Sequence[tuple[Cell, ...]], image_ids: Sequence[str], paths: Mapping[str, str], *, reason: str
+def with_held_back(
+    rows: Sequence[tuple[Cell, ...]], held_back: Mapping[str, str], paths: Mapping[str, str]
 ) -> list[tuple[Cell, ...]]:
-    """The queue with some images first, for another reason.
+    """The queue with images first that are not released, with their reasons.
 
-    Reasons: "planted_error" (somebody did not look), "unreadable" (what somebody drew is not known).
+    Args:
+        rows: Of the queue.
+        held_back: Reason by image, in the order of the queue: "unreadable" (what somebody drew is not known),
+            "planted_error" (somebody did not look) or "not_joined" (nobody knows what was shown).
+        paths: Upright files by image.
     """
-    first: list[tuple[Cell, ...]] = [(key, paths[key], reason, None, None) for key in image_ids]
-    return [*first, *(cells for cells in rows if cells[0] not in set(image_ids))]
+    first: list[tuple[Cell, ...]] = [
+        (key, paths[key], reason, None, None) for key, reason in held_back.items() if key in paths
+    ]
+    return [*first, *(cells for cells in rows if cells[0] not in held_back)]
 
 
 def rounded(value: float | None) -> float | None:

@@ -38,6 +38,8 @@ def fit(
         root / taxonomy_file,
         target=Target(precision, confidence, together=together),
         iou_threshold=iou,
+        shown=root / "data/push/shown",
+        pulled=root / "data/pull/answers.parquet",
     )
     for line in fitting.lines():
         typer.echo(line)

@@ -1,123 +1,38 @@
 """Pairs of images that may be the same: all that lie within a radius by any of their hashes.
 
-Identical hashes are searched once. Where sets of them are so large that all pairs between them would be
-quadratic (ten thousand scans of blank pages), only pairs with a hub are listed: the largest pictures of a
-set, from which keepers are chosen.
+Mean colors are compared of plain pictures only, and hashes of what a thumbnail shows of all others.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from curate.dedupe.columns import Column, Columns, Name, View
-from curate.dedupe.features import Features, Recipe
+from curate.dedupe import hamming_search
+from curate.dedupe.candidate_pairs import Images, image_pairs, join_keys, split_keys, union
+from curate.dedupe.features import PLAIN, Features, Recipe
+from curate.dedupe.hamming_search import Base, Distinct, Pairs, Rows
 from curate.dedupe.hashes import UInt64Array
-from curate.dedupe.listing import Sets, join_keys, listed, split_keys, union
-from curate.dedupe.search.expanding import Kinds
-from curate.dedupe.search.neighbours import (
-    Near,
-    Pairs,
-    SearchPlan,
-    TooManyPairsError,
-    lay_out,
-    near_between,
-    near_few,
-    near_within,
-    plan,
-    plan_few,
-)
 
-if TYPE_CHECKING:
-    from curate.dedupe.search.few import LaidOut  # which loads numba
-
-# Largest number of images that each radius of a 64-bit hash is used for; why: docs/dedupe.md.
+# Largest number of images that each radius is used for; why: docs/dedupe.md.
 _UP_TO: Final = ((60_000, 12), (500_000, 10), (3_000_000, 8), (20_000_000, 6))
 _LEAST: Final = 4  # bits, for more
-_LONGER: Final = 5  # times as many bits of 256 as of 64: as rare between different pictures
-_COLOUR_BITS: Final = 2
+_COLOR_BITS: Final = 2
 _FEWER: Final = 2  # for equal parts of two pictures: collages share them
-_UNFOLDED: Final = 4  # pairs a hash, of hashes that may be identical
 _TONE_BITS: Final = 3  # one step in each channel
-_SHORT: Final = Recipe("phash", 64, "fast", "none", False)
-_VARIANTS: Final[tuple[Name, ...]] = ("turned", "windows")
+_VARIANTS: Final = ("turned", "windows")
 
 
 def radius(count: int, recipe: Recipe) -> int:
     """Bits between candidates among `count` images: less for more, as false pairs grow with their square."""
-    if recipe.hash == "colorhash":
-        return _COLOUR_BITS
-    bits = next((bits for most, bits in _UP_TO if count <= most), _LEAST)
-    return bits if recipe.bits == _SHORT.bits else bits * _LONGER
+    return _COLOR_BITS if recipe.hash == "colorhash" else _radius(count)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One search: pairs within `bits` of values of two columns, or within one (`two` None)."""
-
-    one: Column
-    two: Column | None
-    bits: int
-
-
-# Does searches, one result each, in order.
-Searcher = Callable[[Sequence[Request], Columns], Iterator[Near]]
-
-
-def here(requests: Sequence[Request], columns: Columns) -> Iterator[Near]:
-    """Search one after the other on this machine.
-
-    A base that follows itself is sorted once; of one with few queries nothing is sorted, if that is cheaper.
-    """
-    few = _Few(requests, columns)
-    for (two, bits), group in itertools.groupby(requests, key=lambda request: (request.two, request.bits)):
-        asked = [request.one for request in group]
-        if two is None:
-            for column in asked:
-                chosen = plan(columns.count(column), bits, columns.bits(column))
-                yield near_within(columns.values(column), chosen)
-            continue
-        queries = sum(columns.count(column) for column in asked)
-        chosen = plan(columns.count(two), bits, columns.bits(two), queries=queries, rounds=len(asked))
-        near = few.near(Request(asked[0], two, bits), chosen) if len(asked) == 1 else None
-        if near is not None:
-            yield near
-        else:
-            yield from near_between(map(columns.values, asked), columns.values(two), chosen)
-
-
-class _Few:
-    """Searches of one column in others, where it has so few hashes that to sort those would cost more."""
-
-    def __init__(self, requests: Sequence[Request], columns: Columns) -> None:
-        self._columns = columns
-        self._sets = Counter((request.one, request.bits) for request in requests if request.two is not None)
-        self._laid_out: tuple[tuple[Column, int, int], LaidOut] | None = None
-
-    def near(self, request: Request, sorting: SearchPlan) -> Near | None:
-        """What is found; None where that is not the way."""
-        two, columns = request.two, self._columns
-        # Of one collection, all sets of identical hashes are wanted, whatever is near them.
-        if two is None or two.side == request.one.side or columns.bits(two) != _SHORT.bits:
-            return None
-        count, queries = columns.count(two), columns.count(request.one)
-        sets = self._sets[request.one, request.bits]
-        chosen = plan_few(count, request.bits, queries=queries, sets=sets)
-        if not count or not queries or chosen.core_seconds > sets * sorting.core_seconds:
-            return None
-        key = request.one, request.bits, count
-        if self._laid_out is None or self._laid_out[0] != key:
-            self._laid_out = key, lay_out(columns.values(request.one), chosen)
-        with suppress(TooManyPairsError):  # of rows of one hash, perhaps: to sort folds them first
-            return near_few(self._laid_out[1], columns.values(two), most_pairs=_UNFOLDED * (count + queries))
-        return None
+def _radius(count: int) -> int:
+    return next((bits for most, bits in _UP_TO if count <= most), _LEAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +40,48 @@ class Searched:
     """What a search of all columns found.
 
     Attributes:
-        keys: (P,) uint64, ascending; each pair once with its least distance, see `listing.join_keys`.
+        keys: (P,) uint64, ascending; each pair once with its least distance, see `candidate_pairs.join_keys`.
         second_count: That the keys were made with.
-        largest: Without a base, the most images that share a value of one column; else 0.
+        largest: The most images that may share a value of one column: of both sides together, at most.
     """
 
-    keys: NDArray[np.uint64]
+    keys: UInt64Array
     second_count: int
     largest: int
 
     def pairs(self) -> Pairs:
         """Them all in columns: 18 bytes each."""
         return split_keys(self.keys, self.second_count)
+
+
+class View:
+    """Some rows of features, which may lie on disk; places count in them."""
+
+    def __init__(self, features: Features, rows: Rows | None = None) -> None:
+        """Look at `rows` of the features, in that order; None = all."""
+        self._features = features
+        self._rows = np.arange(len(features), dtype=np.int64) if rows is None else rows
+        plain = np.asarray(features.structure)[self._rows] < PLAIN
+        self._plain, self._others = np.flatnonzero(plain), np.flatnonzero(~plain)
+        size = np.asarray(features.size)[self._rows].astype(np.int64)
+        self._area = size[:, 0] * size[:, 1]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def columns(self, name: str) -> int:
+        """How many columns a feature has."""
+        values = getattr(self._features, name)
+        return int(values.shape[1]) if values.ndim == 2 else 1
+
+    def distinct(self, name: str, number: int = 0) -> tuple[Distinct, Images]:
+        """The hashes of a column, each once, and whose they are."""
+        every = np.arange(len(self), dtype=np.int64)
+        places = {"hashes": every, "tone": self._plain}.get(name, self._others)
+        values = getattr(self._features, name)
+        column = np.asarray(values[:, number] if values.ndim == 2 else values)
+        hashes = hamming_search.distinct(column[self._rows[places]])
+        return hashes, Images(hashes, places, self._area)
 
 
 def candidates(
@@ -149,87 +94,62 @@ def candidates(
     Args:
         features: Of the images.
         recipe: That the features were made with.
-        max_hamming: Bits; None = `radius`. Turned pictures and parts are searched by 64-bit hashes, whose
-            radius is at most that of `radius`.
+        max_hamming: Bits; None = `radius`. Turned pictures and parts are searched by pHashes, whose radius is
+            at most that of `radius`.
         base: Of other images to compare with; None = among themselves.
 
     Returns:
         Pairs ordered by (first, second), first < second; with a base, first counts in `features` and second
         in `base`. `hamming` is the least among the hashes that found the pair.
     """
-    other = None if base is None else View(base)
-    return search(View(features), recipe, max_hamming, base=other).pairs()
+    return search(View(features), recipe, max_hamming, base=None if base is None else View(base)).pairs()
 
 
-def search(
-    images: View,
-    recipe: Recipe,
-    max_hamming: int | None,
-    *,
-    base: View | None = None,
-    searcher: Searcher = here,
-) -> Searched:
-    """As `candidates`, of rows of features that may lie on disk, by any searcher."""
+def search(images: View, recipe: Recipe, max_hamming: int | None, *, base: View | None = None) -> Searched:
+    """As `candidates`, of rows of features that may lie on disk."""
     count = len(images) + (0 if base is None else len(base))
     bits = radius(count, recipe) if max_hamming is None else max_hamming
-    views = (images, images if base is None else base)
-    wanted = list(requests(views, bits, min(bits, radius(count, _SHORT)), same=base is None))
+    part_bits = min(bits, _radius(count))
+    other = images if base is None else base
     found: UInt64Array = np.zeros(0, dtype=np.uint64)
-    more: list[UInt64Array] = []
+    waiting: list[UInt64Array] = []
     largest = 0
-    results = searcher(wanted, Columns(views))
-    for request, near in zip(wanted, results, strict=True):
+    for pairs, shared in _searches(images, base, bits, part_bits):
+        largest = max(largest, shared)
+        waiting.append(join_keys(pairs, len(other)))
+        if sum(map(len, waiting)) > len(found):  # seldom enough, and little memory
+            found, waiting = union([found, *waiting]), []
+    return Searched(union([found, *waiting]), len(other), largest)
+
+
+def _searches(images: View, base: View | None, bits: int, part_bits: int) -> Iterator[tuple[Pairs, int]]:
+    """What each search finds, and the most images that share a hash in it."""
+    alike = [("hashes", 0, bits), ("tone", 0, _TONE_BITS)]
+    alike += [("parts", number, max(part_bits - _FEWER, 0)) for number in range(images.columns("parts"))]
+    for name, number, within in alike:
+        hashes, owners = images.distinct(name, number)
         if base is None:
-            largest = max(largest, near.queries.largest(), near.base.largest())
-        more.append(join_keys(listed(near, *_sets(request, near, views), same=base is None), len(views[1])))
-        if sum(map(len, more)) > len(found):  # seldom enough, and little memory
-            found, more = union([found, *more]), []
-    for view in views:
-        view.forget()
-    return Searched(union([found, *more]), len(views[1]), largest)
-
-
-def largest_set(images: View) -> int:
-    """The most images that share a value of one of the columns that are searched; sorts each of them."""
-    columns = {request.one for request in requests((images, images), 0, 0, same=True)} | {Column(0, "phash")}
-    largest = 0
-    for column in sorted(columns, key=lambda one: (one.name, one.number)):
-        table = images.values(column)
-        words = table if table.ndim == 1 else table[:, 0]  # at least as many share their first word
-        ordered = np.sort(words)
-        begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
-        largest = max(largest, int(np.diff(begins).max(initial=0)) if len(ordered) else 0)
-    images.forget()
-    return largest
-
-
-def requests(views: tuple[View, View], bits: int, part_bits: int, *, same: bool) -> Iterator[Request]:
-    """All searches; those of one base follow each other."""
-
-    def request(name: Name, number: int, within: int) -> Request:
-        return Request(Column(0, name, number), None if same else Column(1, name, number), within)
-
-    yield request("hashes", 0, bits)
-    yield request("tone", 0, _TONE_BITS)
-    for number in range(views[0].width("parts")):
-        yield request("parts", number, max(part_bits - _FEWER, 0))
-    other = 0 if same else 1
-    variants = [(name, number) for name in _VARIANTS for number in range(views[0].width(name))]
+            near = hamming_search.near_within(hashes, within)
+            yield image_pairs(near, owners, owners, same=True), _largest(hashes)
+        else:
+            theirs, their_owners = base.distinct(name, number)
+            near = Base(theirs, within, len(hashes)).near(hashes)
+            yield image_pairs(near, owners, their_owners, same=False), _largest(hashes, theirs)
+    variants = [(name, number) for name in _VARIANTS for number in range(images.columns(name))]
+    other = images if base is None else base
+    uprights, upright_owners = other.distinct("phash")
+    sorted_once = Base(uprights, part_bits, len(images))
     for name, number in variants:
-        yield Request(Column(0, name, number), Column(other, "phash"), part_bits)
-    if not same:
+        hashes, owners = images.distinct(name, number)
+        pairs = image_pairs(sorted_once.near(hashes), owners, upright_owners, same=base is None)
+        yield pairs, _largest(hashes, uprights) if base is not None else 0
+    if base is not None:
+        asked, asking_owners = images.distinct("phash")
         for name, number in variants:
-            yield Request(Column(0, "phash"), Column(1, name, number), part_bits)
+            theirs, their_owners = base.distinct(name, number)
+            near = Base(theirs, part_bits, len(asked)).near(asked)
+            yield image_pairs(near, asking_owners, their_owners, same=False), _largest(asked, theirs)
 
 
-def _sets(request: Request, near: Near, views: tuple[View, View]) -> tuple[Sets, Sets]:
-    """Which images each hash of the result stands for."""
-
-    def of(kinds: Kinds, column: Column) -> Sets:
-        view = views[column.side]
-        return Sets(kinds, view.places(column), view.area)
-
-    if request.two is None:
-        both = of(near.base, request.one)
-        return both, both
-    return of(near.queries, request.one), of(near.base, request.two)
+def _largest(*sides: Distinct) -> int:
+    return sum(int(side.sizes().max(initial=0)) for side in sides)

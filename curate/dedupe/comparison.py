@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.candidates import search
-from curate.dedupe.columns import View
+from curate.dedupe.candidates import View, search
 from curate.dedupe.features import Features, Recipe
 from curate.dedupe.groups import Matches
-from curate.dedupe.search.neighbours import Pairs
+from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.verify import verify
 
 Rows = NDArray[np.int64]

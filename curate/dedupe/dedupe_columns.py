@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate import schema
-from curate.dedupe import keepers, roster
+from curate.dedupe import image_columns, keepers
 from curate.dedupe.decisions import Decision
 from curate.dedupe.groups import DECIDED, RELATIONS, Grouping, Matches
 from curate.dedupe.index import Ids
@@ -115,8 +115,8 @@ class Verdicts:
         relations = pa.array(RELATIONS, pa.string()).take(pa.array(self.ties.relation[left_at]))
         return {
             "phash": _spread(rows, pa.array(self.phash[at]), count),
-            "dup_group": _spread(tied, roster.id_array(self.ids[named]), count),
-            "duplicate_of": _spread(left, roster.id_array(self.ids[keepers_]), count),
+            "dup_group": _spread(tied, image_columns.id_array(self.ids[named]), count),
+            "duplicate_of": _spread(left, image_columns.id_array(self.ids[keepers_]), count),
             "dup_hamming": _spread(left, pa.array(self.ties.hamming[left_at]), count),
             "dup_correlation": _spread(left[real], pa.array(correlation[real]), count),
             "dup_relation": _spread(left, relations, count),

@@ -11,12 +11,11 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from curate import fingerprint
 from curate.dedupe import hashes
 from curate.dedupe.crop_hashes import PARTS, WINDOWS, window_hashes
-from curate.dedupe.decode_small import Small, read_small
+from curate.dedupe.decode_small import read_small
 from curate.dedupe.hashes import UInt64Array
 from curate.dedupe.orientations import turned_low, turns
 from curate.dedupe.structure import structure
@@ -27,8 +26,7 @@ SIDE: Final = 32  # pixels of a thumbnail
 CELLS: Final = 4  # of the colour summary, a side
 PLAIN: Final = 1.5  # levels; pictures of less structure are plain: one colour, a gradient, a blur
 _STEPS: Final = 21
-# Least pixels a side that a JPEG is decoded to: twice what the pHash looks at.
-_LEAST: Final = {64: 64, 256: 128}
+_MIN_SIDE: Final = 64  # pixels a side that a JPEG is decoded to at least: twice what the pHash looks at
 _DECODERS: Final = ("pillow", "simplejpeg", "imagehash")
 
 
@@ -37,22 +35,14 @@ class Recipe:
     """How features are made; equal recipes make comparable features."""
 
     hash: str
-    bits: int
     decode: Literal["fast", "exact"]
     turned: Literal["none", "mirrored", "all"]
     crops: bool
 
-    def __post_init__(self) -> None:
-        hashes.words(self.hash, self.bits)
-
     @classmethod
     def of(cls, params: DedupeParams) -> Recipe:
-        """The recipe that parameters ask for.
-
-        Raises:
-            ParamsError: The hash does not come in that length.
-        """
-        return cls(params.hash, params.bits, params.decode, params.turned, params.crops)
+        """The recipe that parameters ask for."""
+        return cls(params.hash, params.decode, params.turned, params.crops)
 
     def digest(self) -> str:
         """Hex SHA-256 over all that could change a column: the fields, the code, the decoders' versions."""
@@ -66,7 +56,7 @@ class Features:
     """Columns, one row an image.
 
     Attributes:
-        hashes: (N, bits / 64) uint64, of the recipe's name.
+        hashes: (N,) uint64, of the recipe's name.
         phash: (N,) uint64, the 64-bit pHash of the thumbnail.
         turned: (N, T) uint64, the same of the picture turned in each way the recipe asks for.
         windows: (N, W) uint64, the same of windows into the picture (`WINDOWS`); W = 0 without crops.
@@ -97,7 +87,7 @@ class Features:
         """Type and shape an image of each column that the recipe fills; empty ones are left out."""
         u8, u64 = np.dtype(np.uint8), np.dtype(np.uint64)
         columns: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
-            "hashes": (u64, (hashes.words(recipe.hash, recipe.bits),)),
+            "hashes": (u64, ()),
             "phash": (u64, ()),
             "turned": (u64, (len(turns(recipe.turned)),)),
             "windows": (u64, (len(WINDOWS) if recipe.crops else 0,)),
@@ -111,8 +101,8 @@ class Features:
         return {name: (kind, shape) for name, (kind, shape) in columns.items() if 0 not in shape}
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, NDArray[Any]]) -> Features:
-        """Columns by name, such as a `layout` lists; may lie on disk (np.memmap)."""
+    def from_columns(cls, columns: Mapping[str, Any]) -> Features:
+        """Columns by name, such as a `layout` lists; may lie on disk (`StoredColumn`)."""
         nothing = np.zeros((len(columns["phash"]), 0), dtype=np.uint64)
         return cls(**{"turned": nothing, "windows": nothing, "parts": nothing, **columns})
 
@@ -133,24 +123,19 @@ def extract(paths: Sequence[Path], recipe: Recipe) -> Features:
         InputError: A file is missing, damaged or truncated; names it.
     """
     count = len(paths)
-    least = _LEAST[recipe.bits] if recipe.decode == "fast" else None
+    min_side = _MIN_SIDE if recipe.decode == "fast" else None
     luma = np.empty((count, SIDE, SIDE), dtype=np.uint8)
     colour = np.empty((count, CELLS, CELLS, 3), dtype=np.uint8)
     size = np.empty((count, 2), dtype=np.uint32)
-    own = np.empty((count, hashes.words(recipe.hash, recipe.bits)), dtype=np.uint64)
-    from_thumbnail = recipe.hash == "phash" and recipe.bits == hashes.WORD
+    own = np.empty(count, dtype=np.uint64)
+    from_thumbnail = recipe.hash == "phash" and recipe.decode == "fast"
     for row, path in enumerate(paths):
-        small = read_small(path, least)
+        small = read_small(path, min_side)
         luma[row], colour[row] = luma_thumbnail(small.pixels, SIDE), colour_cells(small.pixels, CELLS)
         size[row] = small.width, small.height
         if not from_thumbnail:
-            picture = small.picture.convert("RGB") if recipe.hash == "colorhash" else _gray(small)
-            own[row] = hashes.of_picture(picture, recipe.hash, recipe.bits)
+            own[row] = hashes.by_imagehash(small.picture, recipe.hash)
     return from_thumbnails(recipe, luma, colour, size, None if from_thumbnail else own)
-
-
-def _gray(small: Small) -> Image.Image:
-    return small.picture if small.picture.mode == "L" else small.picture.convert("L")
 
 
 def from_thumbnails(
@@ -162,12 +147,12 @@ def from_thumbnails(
 ) -> Features:
     """Features from thumbnails and colour cells, all rows at once; `own` is the hash of the recipe."""
     low = hashes.low_frequencies(luma, 8)
-    phash = hashes.above_median(low)
+    phash = hashes.above_median(low)[:, 0]
     nothing = np.zeros((len(luma), 0), dtype=np.uint64)
     cut = window_hashes(luma) if recipe.crops else nothing
     return Features(
         hashes=phash if own is None else own,
-        phash=phash[:, 0],
+        phash=phash,
         turned=np.concatenate(
             [nothing, *(hashes.above_median(turned_low(low, turn)) for turn in turns(recipe.turned))], axis=1
         ),

@@ -1,8 +1,7 @@
 """Perceptual hashes by imagehash's names, as words of 64 bits, and pHashes of many thumbnails at once.
 
-Bits are read row by row, the first is the most significant of the first word, so that the hexadecimal form
-is imagehash's. `colorhash` has a length of its own: 14 bins of 3 bits (imagehash's default), 42 bits, which
-stand in the low end of one word.
+Bits are read row by row, the first is the most significant, so that the hexadecimal form is imagehash's.
+`colorhash` has 42 bits (14 bins of 3), which stand in the low end of the word.
 
 Source: N. Krawetz 2011, "Looks like it"; J. Buchner, imagehash 4.3.
 """
@@ -16,12 +15,10 @@ import scipy.fft
 from numpy.typing import NDArray
 from PIL import Image
 
-from curate.errors import ParamsError
 from curate.records import UInt8Image
 
 UInt64Array = NDArray[np.uint64]
 WORD: Final = 64  # bits
-OVERSAMPLING: Final = 4  # pixels of a pHash's thumbnail a coefficient, as in imagehash
 _LUMA_SIDE: Final = 32  # pixels of the thumbnail that a pHash of 64 bits wants
 
 
@@ -62,54 +59,20 @@ def pack(bits: NDArray[np.bool_]) -> UInt64Array:
     return packed.view(">u8").astype(np.uint64).reshape(len(bits), bits.shape[1] // WORD)
 
 
-def words(name: str, bits: int) -> int:
-    """How many words of 64 bits a hash of that name has.
-
-    Raises:
-        ParamsError: The hash does not come in that length.
-    """
-    if name == "colorhash" and bits != WORD:
-        raise ParamsError(
-            f"dedupe.bits: {bits} does not go with hash colorhash, whose length is fixed (42 bits): set 64"
-        )
-    return bits // WORD
-
-
-def of_picture(picture: Image.Image, name: str, bits: int) -> UInt64Array:
-    """(words,) hash of one picture of any Pillow mode, bit for bit that of imagehash's function.
+def by_imagehash(picture: Image.Image, name: str) -> np.uint64:
+    """The hash of one picture, RGB or gray, by imagehash itself at its default size.
 
     Args:
-        picture: Of any mode that Pillow converts to luma.
+        picture: Upright.
         name: phash, dhash, ahash (imagehash calls it average_hash), whash or colorhash.
-        bits: 64 or 256 (imagehash's hash_size 8 or 16).
 
-    Raises:
-        ParamsError: The hash does not come in that length.
+    Returns:
+        Of 64 bits; of colorhash 42.
     """
-    count = words(name, bits)
-    side = round(bits**0.5)
-    if name == "phash":
-        thumbnail = luma_thumbnail(picture, side * OVERSAMPLING)
-        found = above_median(low_frequencies(thumbnail[None], side))
-    elif name == "dhash":
-        size = (side + 1, side)
-        luma = np.asarray(picture.convert("L").resize(size, Image.Resampling.LANCZOS))
-        found = pack((luma[:, 1:] > luma[:, :-1]).reshape(1, -1))
-    elif name == "ahash":
-        luma = luma_thumbnail(picture, side)
-        found = pack((luma > luma.mean()).reshape(1, -1))
-    else:
-        found = _from_imagehash(picture, name, side, count)
-    first: UInt64Array = found[0]
-    return first
+    import imagehash  # noqa: PLC0415 - its wavelet package takes long to import
 
-
-def _from_imagehash(picture: Image.Image, name: str, side: int, count: int) -> UInt64Array:
-    """(1, words): the rarer ones come from imagehash itself, whose wavelet package takes long to import."""
-    import imagehash  # noqa: PLC0415
-
-    found = imagehash.whash(picture, hash_size=side) if name == "whash" else imagehash.colorhash(picture)
-    bits = np.asarray(found.hash, dtype=np.bool_).reshape(1, -1)
-    padded = np.zeros((1, count * WORD), dtype=np.bool_)
-    padded[:, padded.shape[1] - bits.shape[1] :] = bits
-    return pack(padded)
+    function = imagehash.average_hash if name == "ahash" else getattr(imagehash, name)
+    bits = np.asarray(function(picture.convert("RGB") if name == "colorhash" else picture).hash)
+    padded = np.zeros((1, WORD), dtype=np.bool_)
+    padded[0, WORD - bits.size :] = bits.ravel()
+    return np.uint64(pack(padded)[0, 0])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.search.search_plan import TooManyPairsError
+from curate.dedupe.hamming_search import TooManyPairsError
 from curate.extras import require
 from curate.records import FloatArray
 

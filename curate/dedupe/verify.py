@@ -14,7 +14,6 @@ A pair is the same picture if all of these hold:
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -22,10 +21,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from curate import system
 from curate.dedupe.crop_hashes import WINDOWS
 from curate.dedupe.features import PLAIN, Features, Recipe
+from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.orientations import Turn, turns
-from curate.dedupe.search.neighbours import Pairs
 
 RELATIONS: Final = ("same", "mirrored", "rotated", "tilted", "cropped", "bordered")
 _CHUNK: Final = 256  # pairs; small, so that threads end together
@@ -78,14 +78,10 @@ def verify(
         first, second = pairs.first[rows], pairs.second[rows]
         _verify(_Sides(features, other, first, second), ways, min_correlation, _part(found, rows))
 
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(system.cores()) as pool:
         for _ in pool.map(part, range(0, count, _CHUNK)):
             pass
     return found
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _part(found: Verified, rows: slice) -> Verified:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +12,22 @@ import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.errors import ParamsError, TableError
-from curate.labeling import fitted_precision, suggestion_outcomes, taxonomy, taxonomy_edit, thresholds
+from curate.labeling import (
+    fitted_precision,
+    judged_suggestions,
+    suggestion_outcomes,
+    taxonomy,
+    taxonomy_edit,
+    thresholds,
+)
 from curate.labeling.fitted_precision import Promise
 from curate.labeling.thresholds import Fit, Target
 from curate.records import Category
+from curate.shown import record
 
 _COLUMNS = (
     "annotation_id", "image_id", "annotator_id", "category", "bbox_xyxy", "score", "parent_id", "outcome",
-    "taxonomy_digest", "model_version",
+    "taxonomy_digest", "model_version", "origin", "task_id",
 )  # fmt: skip
 
 
@@ -33,6 +41,7 @@ class Fitting:
         taxonomy: The file.
         before: Its text.
         after: Its text with the fitted thresholds, and the record of what they keep.
+        left_out: Number of answers that judge nothing, by reason.
     """
 
     target: Target
@@ -40,6 +49,7 @@ class Fitting:
     taxonomy: Path
     before: str
     after: str
+    left_out: Mapping[str, int]
 
     def write(self) -> None:
         """Replace the file in one step.
@@ -54,6 +64,9 @@ class Fitting:
         """A line a category, what was promised, and the difference to the file."""
         for found in self.fits:
             yield from _lines(found)
+        if self.left_out:
+            reasons = (f"{number:,} {reason}" for reason, number in self.left_out.items())
+            yield f"left out: answers {', '.join(reasons)}"
         whom = "all categories together" if self.target.together else "each category"
         yield (
             f"promised: precision {self.target.precision:g} with confidence {self.target.confidence:g} for "
@@ -63,15 +76,29 @@ class Fitting:
             yield taxonomy_edit.unified_diff(self.before, self.after, self.taxonomy).rstrip("\n")
 
 
-def run(model: Path, answers: Path, file: Path, *, target: Target, iou_threshold: float) -> Fitting:
+def run(
+    model: Path,
+    answers: Path,
+    file: Path,
+    *,
+    target: Target,
+    iou_threshold: float,
+    shown: Path,
+    pulled: Path,
+) -> Fitting:
     """Fit thresholds; writes nothing.
 
+    What people answered judges the suggestions that models proposed when they began
+    (`curate.labeling.judged_suggestions`); gold and consensus judge those of today.
+
     Args:
-        model: Table of suggestions.
+        model: Table of today's suggestions.
         answers: Table of what people drew; or gold, or consensus.
         file: taxonomy.yaml.
         target: The promise.
         iou_threshold: From this IoU on a suggestion is the object that was drawn.
+        shown: Folder of the record of what was shown.
+        pulled: The `answers` table of pull.
 
     Raises:
         ParamsError: A share outside (0, 1), or a taxonomy that is malformed.
@@ -86,8 +113,24 @@ def run(model: Path, answers: Path, file: Path, *, target: Target, iou_threshold
     if not suggestions.num_rows:
         raise TableError(f"{model} holds no suggestion with a score: there is nothing to fit")
     said = tables.read(answers, schema.ANNOTATIONS, columns=_COLUMNS)
+    versions = fitted_precision.models_of(suggestions["model_version"].unique().to_pylist())
+    lowest: Mapping[str, float] = _lowest(suggestions, categories)
+    left_out: Mapping[str, int] = {}
+    if "human" in said["origin"].unique().to_pylist():
+        given = tables.read(pulled, schema.ANSWERS, columns=judged_suggestions.ANSWER_COLUMNS)
+        of_then = judged_suggestions.begun_under(
+            record.load(shown), shown, given, said, categories=categories, versions=versions
+        )
+        suggestions, said = of_then.model, of_then.said
+        lowest, left_out = of_then.lowest, of_then.left_out
+        if not said.num_rows:
+            reasons = "; ".join(f"{number:,} {reason}" for reason, number in left_out.items())
+            raise TableError(
+                f"no answer judges a suggestion of today's model ({reasons or 'nobody has answered'}): "
+                "label some, then run dvc repro pull"
+            )
     judged = suggestion_outcomes.judge(suggestions, said, iou_threshold=iou_threshold)
-    fits = thresholds.fit(categories, judged, _lowest(suggestions, categories), target)
+    fits = thresholds.fit(categories, judged, lowest, target)
     before = file.read_text(encoding="utf-8")
     fitted = {
         found.category: found.threshold
@@ -95,11 +138,11 @@ def run(model: Path, answers: Path, file: Path, *, target: Target, iou_threshold
         if found.threshold is not None and found.threshold != found.before
     }
     after = taxonomy_edit.with_thresholds(before, fitted, file)
-    kept = _promise(target, fits, suggestions["model_version"].unique().to_pylist())
-    return Fitting(target, tuple(fits), file, before, fitted_precision.written(after, kept, file))
+    kept = _promise(target, fits, versions)
+    return Fitting(target, tuple(fits), file, before, fitted_precision.written(after, kept, file), left_out)
 
 
-def _promise(target: Target, fits: Sequence[Fit], versions: Sequence[str | None]) -> Promise | None:
+def _promise(target: Target, fits: Sequence[Fit], versions: tuple[str, ...]) -> Promise | None:
     """What the fit is a promise of; None where no threshold keeps it."""
     found = {fit.category: fit.threshold for fit in fits if fit.threshold is not None}
     if not found:
@@ -108,7 +151,7 @@ def _promise(target: Target, fits: Sequence[Fit], versions: Sequence[str | None]
         precision=target.precision,
         confidence=target.confidence,
         together=target.together,
-        model_versions=fitted_precision.models_of(versions),
+        model_versions=versions,
         thresholds=found,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from curate.params.section import Section
@@ -16,5 +18,8 @@ class AgreementParams(Section):
     )
     disagreement_f1: float = Field(
         0.8, ge=0, le=1, description="F1; images below are listed for another look"
+    )
+    without_record: Literal["hold_back", "release"] = Field(
+        "hold_back", description="images of which nobody knows what was shown (docs/plan.md)"
     )
     bootstrap: int = Field(1000, ge=0, le=100_000, description="resamples of images for intervals; 0 = none")

@@ -28,14 +28,13 @@ class DedupeParams(Section):
     """Which images are the same picture."""
 
     hash: Literal["phash", "dhash", "ahash", "whash", "colorhash"] = Field(
-        "phash", description="what finds candidates; imagehash's names"
+        "phash", description="what finds candidates; all but phash are imagehash's own functions"
     )
-    bits: Literal[64, 256] = Field(64, description="of the hash; 256 for very many images or wide radii")
     decode: Literal["fast", "exact"] = Field(
-        "fast", description="fast = luma at reduced size; exact = bit for bit imagehash's hashes"
+        "fast", description="fast = luma at reduced size; exact = every pixel, hashed by imagehash"
     )
     max_hamming: int | None = Field(
-        None, ge=0, le=256, description="bits between candidates; null = chosen from the number of images"
+        None, ge=0, le=64, description="bits between candidates; null = chosen from the number of images"
     )
     turned: Literal["none", "mirrored", "all"] = Field(
         "mirrored", description="turned copies to find; all = mirrored, and rotated by 90 degrees"

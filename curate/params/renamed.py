@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from curate.errors import ParamsError
 
+# Parameters that are gone -> the value at which nothing is lost by leaving them out.
+REMOVED: Final[Mapping[str, Any]] = {"dedupe.bits": 64}
 RENAMED: Final[Mapping[str, str]] = {}  # old dotted name -> new dotted name
 
 
@@ -24,6 +26,7 @@ def read_old_names(
     path: Path,
     lines: Mapping[tuple[str | int, ...], int],
     renamed: Mapping[str, str] = RENAMED,
+    removed: Mapping[str, Any] = REMOVED,
 ) -> Any:
     """The content of params.yaml under today's names.
 
@@ -32,13 +35,30 @@ def read_old_names(
         path: The file, for messages.
         lines: Line (from 1) of every key.
         renamed: New dotted name by old dotted name.
+        removed: The only value that still works by old dotted name.
 
     Returns:
-        A copy in which each old name stands under the new one.
+        A copy in which each old name stands under the new one, without those that are gone.
 
     Raises:
-        ParamsError: Both names are given.
+        ParamsError: Both names are given, or another value of a parameter that is gone.
     """
+    for old, value in removed.items():
+        location = tuple(old.split("."))
+        if location not in lines:
+            continue
+        if (given := _at(data, location)) != value:
+            raise ParamsError(
+                f"{path}:{lines[location]}: {old} is gone, and {given!r} with it "
+                f"(it was {value!r} by default): remove the line"
+            )
+        data = _without(data, location)
+        warnings.warn_explicit(
+            f"{old} is gone: remove the line; the next version will not read it",
+            RenamedParameterWarning,
+            filename=str(path),
+            lineno=lines[location],
+        )
     for old, new in renamed.items():
         location, target = tuple(old.split(".")), tuple(new.split("."))
         if location not in lines:
@@ -57,10 +77,13 @@ def read_old_names(
 
 
 def _moved(data: Any, location: tuple[str, ...], target: tuple[str, ...]) -> Any:
-    value = data
+    return _with(_without(data, location), target, _at(data, location))
+
+
+def _at(data: Any, location: tuple[str, ...]) -> Any:
     for name in location:
-        value = value[name]
-    return _with(_without(data, location), target, value)
+        data = data[name]
+    return data
 
 
 def _without(data: Mapping[str, Any], location: tuple[str, ...]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Answers in columns, each with what the plan says of its task: what quality control is computed from."""
+"""Answers in columns, each with what was shown when it was begun: what quality control is computed from."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate.geometry.groups import Grouped
+from curate.shown.join import NO_RECORD
+from curate.shown.record import ShownRecord
 
 _CORNERS = 4
 Codes = NDArray[np.int64]
@@ -18,41 +21,44 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """The last submitted answer of every labeler to every planned task.
+    """The last submitted answer of every labeler to every task that could be joined to what was shown.
 
     Ordered by task and labeler, so that nothing depends on the order of the rows. A draft is no answer yet,
-    and its time is part of the answer's once it is submitted; an answer that the same labeler replaced, and
-    one that was skipped, are left out and counted.
+    and its time is part of the answer's once it is submitted. An answer that the same labeler replaced, one
+    that was skipped, and one of which it is not known what was shown are left out and counted.
 
     Attributes:
         table: Rows of the `answers` table.
+        shown: Row by row what was on the page: rows of the `shown` table.
         image: (N,) codes; `images` holds the ids.
         images: Ids, sorted.
         person: (N,) codes; `people` holds the names.
         people: Names, sorted.
         control: (N,) whether the labeler started without suggestions.
-        gold: (N,) whether the task's answer is known.
-        seeded: (N,) whether the task carries a planted error.
-        plan_row: (N,) row of the plan's first slot of the task.
-        plan: One row a task, of the `plan` table: its first slot.
+        known: (N,) whether the image's answer is known today.
+        gold: (N,) whether the answer is scored against a known one: all but those of the control arm, and
+            those that began from a planted error.
+        seeded: (N,) whether a planted error was shown.
         drafts: Rows left out because they are drafts.
         superseded: Rows left out because the labeler answered again.
         skipped: Rows left out because the labeler skipped the task.
+        not_joined: Rows left out because it is not known what was shown, by reason.
     """
 
     table: pa.Table
+    shown: pa.Table
     image: Codes
     images: list[str]
     person: Codes
     people: list[str]
     control: Flags
+    known: Flags
     gold: Flags
     seeded: Flags
-    plan_row: Codes
-    plan: pa.Table
     drafts: int
     superseded: int
     skipped: int
+    not_joined: Mapping[str, int]
 
     def __len__(self) -> int:
         return len(self.image)
@@ -82,30 +88,43 @@ class Drawn:
     categories: list[str]
 
 
-def collect(plan: pa.Table, answers: pa.Table) -> Looks:
-    """Join the answers with the plan; answers to tasks outside the plan are left out."""
-    tasks = plan.filter(pc.equal(plan["slot"], 0)).sort_by("task_id")
-    planned = answers.filter(pc.is_in(answers["task_id"], value_set=tasks["task_id"].combine_chunks()))
-    submitted = pc.equal(planned["outcome"], "submitted")
-    kept = planned.filter(pc.and_(submitted, pc.invert(planned["superseded"])))
+def collect(answers: pa.Table, record: ShownRecord, known_images: pa.Array) -> Looks:
+    """Join the answers with what was shown.
+
+    Args:
+        answers: Of pull.
+        record: Of what was shown.
+        known_images: image_id of every image whose answer is known.
+    """
+    submitted = pc.equal(answers["outcome"], "submitted")
+    last = answers.filter(pc.and_(submitted, pc.invert(answers["superseded"])))
+    kept = last.filter(pc.is_in(last["shown_id"], value_set=record.shown["shown_id"].combine_chunks()))
     kept = kept.sort_by([("task_id", "ascending"), ("annotator_id", "ascending"), ("answer_id", "ascending")])
     images, people = _names(kept["image_id"]), _names(kept["annotator_id"])
-    row = _codes(kept["task_id"], tasks["task_id"].combine_chunks())
-    of_task = tasks.take(pa.array(row))
+    row = _codes(kept["shown_id"], record.shown["shown_id"].combine_chunks())
+    shown = record.shown.take(pa.array(row))
+    control, seeded = _flags(pc.equal(shown["arm"], "control")), _flags(pc.is_valid(shown["seeded_kind"]))
+    known = _flags(pc.is_in(kept["image_id"], value_set=known_images))
+    reasons = pc.value_counts(pc.fill_null(last["not_joined"].drop_null(), "")).to_pylist()
+    lost = last.num_rows - kept.num_rows - sum(entry["counts"] for entry in reasons)
     return Looks(
         table=kept,
+        shown=shown,
         image=_codes(kept["image_id"], images),
         images=images.to_pylist(),
         person=_codes(kept["annotator_id"], people),
         people=people.to_pylist(),
-        control=_flags(pc.equal(of_task["arm"], "control")),
-        gold=_flags(pc.equal(of_task["reason"], "gold")),
-        seeded=_flags(pc.is_valid(of_task["seeded_kind"])),
-        plan_row=row,
-        plan=tasks,
-        drafts=_count(pc.equal(planned["outcome"], "draft")),
-        superseded=_count(pc.and_(planned["superseded"], pc.not_equal(planned["outcome"], "draft"))),
-        skipped=_count(pc.and_(pc.equal(planned["outcome"], "skipped"), pc.invert(planned["superseded"]))),
+        control=control,
+        known=known,
+        gold=known & ~control & ~seeded,
+        seeded=seeded,
+        drafts=_count(pc.equal(answers["outcome"], "draft")),
+        superseded=_count(pc.and_(answers["superseded"], pc.not_equal(answers["outcome"], "draft"))),
+        skipped=_count(pc.and_(pc.equal(answers["outcome"], "skipped"), pc.invert(answers["superseded"]))),
+        not_joined={
+            **{entry["values"]: entry["counts"] for entry in sorted(reasons, key=str)},
+            **({NO_RECORD: lost} if lost else {}),
+        },
     )
 
 
@@ -128,17 +147,38 @@ def drawn(looks: Looks, annotations: pa.Table, categories: list[str]) -> Drawn:
 
 
 def on_images(looks: Looks, annotations: pa.Table, categories: list[str]) -> Drawn:
-    """Objects of an `annotations` table, once for every look at their image: known answers, suggestions."""
+    """Objects of an `annotations` table of known answers, once for every look at their image."""
     rows = annotations.filter(pc.equal(annotations["outcome"], "object"))
-    rows = rows.filter(pc.is_in(rows["category"], value_set=pa.array(categories, pa.string())))
     image = _codes(rows["image_id"], pa.array(looks.images, pa.string()))
-    order = np.lexsort((_codes(rows["annotation_id"], _names(rows["annotation_id"])), image))
-    order = order[image[order] >= 0]
-    starts = np.searchsorted(image[order], np.arange(len(looks.images) + 1))
-    sizes = np.diff(starts)[looks.image]
-    look = np.repeat(np.arange(len(looks)), sizes)
+    return _once_a_look(rows, image, looks.image, len(looks.images), categories)
+
+
+def suggested(looks: Looks, record: ShownRecord, column: str, categories: list[str]) -> Drawn:
+    """Suggestions, once for every look that they belong to.
+
+    Args:
+        looks: The answers.
+        record: Of what was shown.
+        column: `suggestions_digest` = what was on the page; `proposed_digest` = what models proposed then,
+            shown or not, and before an error was planted.
+        categories: Names by code; suggestions of any other category are left out.
+    """
+    digests = _names(pc.drop_null(looks.shown[column]))
+    rows = record.suggestions.filter(pc.is_in(record.suggestions["suggestions_digest"], value_set=digests))
+    group = _codes(rows["suggestions_digest"], digests)
+    return _once_a_look(rows, group, _codes(looks.shown[column], digests), len(digests), categories)
+
+
+def _once_a_look(rows: pa.Table, group: Codes, wanted: Codes, groups: int, categories: list[str]) -> Drawn:
+    """Rows of a group for each look that wants it (-1 = none), ordered by look, then annotation_id."""
+    named = np.asarray(pc.is_in(rows["category"], value_set=pa.array(categories, pa.string())).to_numpy())
+    order = np.lexsort((_codes(rows["annotation_id"], _names(rows["annotation_id"])), group))
+    order = order[(group[order] >= 0) & named[order]]
+    starts = np.searchsorted(group[order], np.arange(groups + 1))
+    sizes = np.append(np.diff(starts), 0)[wanted]  # of -1, nothing, the last
+    look = np.repeat(np.arange(len(wanted)), sizes)
     within = np.arange(len(look)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    taken = order[starts[looks.image][look] + within]
+    taken = order[starts[wanted[look]] + within]
     rows = rows.take(pa.array(taken, pa.int64()))
     return Drawn(grouped(rows, look.astype(np.int64), categories), rows, categories)
 

@@ -17,12 +17,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate.geometry.boxes import Boxes
 from curate.geometry.groups import best_iou, paired_iou
 from curate.intervals import Figure, wilson
-from curate.qa.answers import Drawn, Flags
+from curate.qa.answers import Drawn, Flags, Looks
 from curate.qa.error_injection import KINDS
 
 MOVED, CATEGORY, MISSING, SPURIOUS = range(len(KINDS))
@@ -45,6 +47,33 @@ class Planted:
     wrong: Boxes
     wrong_category: NDArray[np.int64]
     right: Boxes
+
+
+def planted(looks: Looks, categories: list[str]) -> Planted:
+    """The planted errors as labelers saw them, from the record of what was shown.
+
+    Args:
+        looks: All answers.
+        categories: Names by code.
+    """
+    rows = np.flatnonzero(looks.seeded)
+    shown = looks.shown.take(pa.array(rows))
+    names = pa.array(categories, pa.string())
+    codes = pc.fill_null(pc.index_in(shown["wrong_category"], value_set=names), -1)
+    kinds = pc.index_in(shown["seeded_kind"], value_set=pa.array(KINDS))
+    return Planted(
+        look=rows,
+        kind=np.asarray(kinds.to_numpy(), dtype=np.int64),
+        wrong=_boxes(shown["wrong_xyxy"]),
+        wrong_category=np.asarray(codes.to_numpy(), dtype=np.int64),
+        right=_boxes(shown["right_xyxy"]),
+    )
+
+
+def _boxes(column: pa.ChunkedArray) -> Boxes:
+    """(N, 4) float64, NaN where there is none."""
+    nothing = [float("nan")] * 4
+    return np.array([nothing if box is None else box for box in column.to_pylist()]).reshape(-1, 4)
 
 
 def caught(planted: Planted, drawn: Drawn, suggested: Drawn, *, iou_threshold: float) -> Flags:

@@ -16,7 +16,6 @@ from curate.qa import (
     answers,
     control_comparison,
     edits,
-    error_injection,
     estimates,
     gold,
     injected_error_recall,
@@ -31,7 +30,7 @@ from curate.qa.gold import Labeler, Run, Scores
 from curate.qa.injected_error_recall import Planted
 from curate.qa.outdated import Outdated
 from curate.qa.timing import Times
-from curate.records import Annotation
+from curate.shown.record import ShownRecord
 
 Values = NDArray[np.float64]
 ARMS = ("suggested", "control")
@@ -43,10 +42,10 @@ class Tables:
     """What is measured.
 
     Attributes:
-        plan: Of select.
+        plan: Of select: what is looked at today.
         answers: Of pull.
         annotations: Of pull: what people drew.
-        suggestions: Of autolabel.
+        record: Of what was shown.
         known: Known answers of gold images; without rows where there is no gold.
         images: image_id, width, height and drop_reason, of dedupe.
         categories: Names of the taxonomy, in its order.
@@ -57,7 +56,7 @@ class Tables:
     plan: pa.Table
     answers: pa.Table
     annotations: pa.Table
-    suggestions: pa.Table
+    record: ShownRecord
     known: pa.Table
     images: pa.Table
     categories: Sequence[str]
@@ -105,18 +104,14 @@ class Measured:
 
 
 def measure(tables: Tables, params: QualityParams) -> Measured:
-    """Compute everything.
-
-    Raises:
-        TableError: The plan plants an error in a suggestion that there is not.
-    """
+    """Compute everything."""
     material = _Material.of(tables, params)
     looked, scores, times = material.looks, material.scores, material.times
     how = Resampling(params.bootstrap)
     timed = material.compared & ~np.isnan(times.seconds)
-    planted = _planted(material, tables)
+    planted = injected_error_recall.planted(looked, material.drawn.categories)
     found = injected_error_recall.caught(
-        planted, material.drawn, material.shown, iou_threshold=params.iou_threshold
+        planted, material.drawn, material.proposed_objects, iou_threshold=params.iou_threshold
     )
     traced = edits.trace(
         looked, material.drawn, material.shown, material.sizes, tolerance_px=params.tolerance_px
@@ -156,7 +151,8 @@ class _Material:
 
     looks: Looks
     drawn: Drawn
-    shown: Drawn
+    shown: Drawn  # what was on the page
+    proposed_objects: Drawn  # what models proposed then, shown or not
     scores: Scores  # against known answers
     against_model: Scores
     objects: NDArray[np.int64]
@@ -167,23 +163,28 @@ class _Material:
 
     @classmethod
     def of(cls, tables: Tables, params: QualityParams) -> _Material:
-        looked = answers.collect(tables.plan, tables.answers)
+        looked = answers.collect(tables.answers, tables.record, tables.known["image_id"].combine_chunks())
         count = len(looked)
-        in_rows = answers.category_names(tables.annotations, tables.suggestions, tables.known)
-        # A planted error may carry a name that no row has yet, and a row one that the taxonomy lost.
-        names = sorted({*in_rows, *tables.categories})
+        names = sorted(
+            {
+                *answers.category_names(tables.annotations, tables.record.suggestions, tables.known),
+                *tables.categories,
+            }
+        )
         drawn = answers.drawn(looked, tables.annotations, names)
-        shown = answers.on_images(looked, tables.suggestions, names)
+        shown = answers.suggested(looked, tables.record, "suggestions_digest", names)
+        proposed = answers.suggested(looked, tables.record, "proposed_digest", names)
         known = answers.on_images(looked, tables.known, names)
         objects = np.bincount(drawn.objects.group, minlength=count)
         return cls(
             looks=looked,
             drawn=drawn,
             shown=shown,
+            proposed_objects=proposed,
             scores=gold.score(count, drawn, known, iou_threshold=params.iou_threshold),
-            against_model=gold.score(count, drawn, shown, iou_threshold=params.iou_threshold),
+            against_model=gold.score(count, drawn, proposed, iou_threshold=params.iou_threshold),
             objects=objects,
-            proposed=np.bincount(shown.objects.group, minlength=count),
+            proposed=np.bincount(proposed.objects.group, minlength=count),
             times=timing.capped(looked.seconds(), objects, looked.control, idle_cap_s=params.idle_cap_s),
             compared=_comparable(looked, tables),
             sizes=_sizes(looked, tables.images),
@@ -198,7 +199,7 @@ def _arm(arm: int, material: _Material, params: QualityParams) -> Arm:
     between = control_comparison.between_labelers(
         looked, material.drawn, arm, rows=~looked.seeded, how=how, iou_threshold=params.iou_threshold
     )
-    on_gold = np.flatnonzero(of_arm & looked.gold & ~looked.seeded)
+    on_gold = np.flatnonzero(of_arm & looked.known & ~looked.seeded)
     against_gold = gold.figures(material.scores, looked.image, on_gold, how)
     if not len(on_gold):
         nothing = Figure(None, None, None, 0, _NO_GOLD)
@@ -221,18 +222,24 @@ def _arm(arm: int, material: _Material, params: QualityParams) -> Arm:
 def _comparable(all_looks: Looks, tables: Tables) -> Flags:
     """Answers of images that are random samples of the same images, so that their arms can be compared.
 
-    Where everything that is kept is looked at (gold of a later round aside), those are all but gold and
-    planted errors. Where images were picked because they are uncertain or rare, only those of the random
-    audit sample stand for the rest.
+    Where everything that is kept is looked at (gold aside), those are all but answers to gold and planted
+    errors. Where images were picked because they are uncertain or rare, only those of the random audit
+    sample stand for the rest. Images whose answer is known are left out of both arms, whenever it became so.
     """
-    ordinary = ~all_looks.gold & ~all_looks.seeded
+    reason = all_looks.shown["reason"]
+    ordinary = ~all_looks.known & ~all_looks.seeded & ~_flags(pc.equal(reason, "gold"))
     kept = tables.images.filter(pc.is_null(tables.images["drop_reason"]))["image_id"]
     kept = kept.filter(pc.invert(pc.is_in(kept, value_set=tables.known["image_id"].unique())))
     looked_at = tables.plan.filter(pc.not_equal(tables.plan["arm"], "accepted"))["image_id"]
     if pc.all(pc.is_in(kept, value_set=looked_at.unique())).as_py():
-        return ordinary
-    audit = pc.equal(all_looks.plan["reason"], "audit").to_numpy()[all_looks.plan_row]
+        return np.asarray(ordinary, dtype=np.bool_)
+    drawn = tables.plan.filter(pc.equal(tables.plan["reason"], "audit"))["image_id"].unique()
+    audit = _flags(pc.equal(reason, "audit")) | _flags(pc.is_in(all_looks.table["image_id"], value_set=drawn))
     return np.asarray(ordinary & (all_looks.control | audit), dtype=np.bool_)
+
+
+def _flags(column: pa.ChunkedArray) -> Flags:
+    return np.asarray(pc.fill_null(column, False).to_numpy(), dtype=np.bool_)
 
 
 def _sizes(all_looks: Looks, images: pa.Table) -> NDArray[np.int64]:
@@ -244,38 +251,3 @@ def _sizes(all_looks: Looks, images: pa.Table) -> NDArray[np.int64]:
     return np.stack(
         [pc.fill_null(rows[side], 0).to_numpy().astype(np.int64) for side in ("width", "height")], axis=1
     )
-
-
-def _planted(material: _Material, tables: Tables) -> Planted:
-    """The planted errors as labelers saw them, made again from the plan: no table holds them."""
-    all_looks, sizes, names = material.looks, material.sizes, material.drawn.categories
-    rows = np.flatnonzero(all_looks.seeded)
-    image = all_looks.image[rows]
-    wanted = pa.array([all_looks.images[code] for code in np.unique(image)], pa.string())
-    objects = pc.equal(tables.suggestions["outcome"], "object")
-    chosen = tables.suggestions.filter(pc.and_(objects, pc.is_in(tables.suggestions["image_id"], wanted)))
-    by_image: dict[str, list[Annotation]] = {}
-    for row in chosen.to_pylist():  # of planted images only
-        x1, y1, x2, y2 = row["bbox_xyxy"]  # boxes tell; masks would have to be drawn
-        record = Annotation(row["annotation_id"], row["image_id"], "model", row["category"], (x1, y1, x2, y2))
-        by_image.setdefault(record.image_id, []).append(record)
-    kinds, ids = (
-        all_looks.plan[name].take(pa.array(all_looks.plan_row[rows])).to_pylist()
-        for name in ("seeded_kind", "seeded_id")
-    )
-    wrong, right = np.full((len(rows), 4), np.nan), np.full((len(rows), 4), np.nan)
-    category = np.full(len(rows), -1, dtype=np.int64)
-    for at, (code, kind, identity) in enumerate(zip(image.tolist(), kinds, ids, strict=True)):
-        before = by_image.get(all_looks.images[code], [])
-        width, height = (int(side) for side in sizes[code])
-        shown = error_injection.plant(
-            before, kind, identity, names=tables.categories, width=width, height=height
-        )
-        for side, objects_of in ((wrong, shown), (right, before)):
-            found = next((row for row in objects_of if row.annotation_id == identity), None)
-            if found is not None and found.bbox_xyxy is not None:
-                side[at] = found.bbox_xyxy
-                if side is wrong:
-                    category[at] = names.index(str(found.category))
-    kind_codes = np.array([error_injection.KINDS.index(kind) for kind in kinds], dtype=np.int64)
-    return Planted(rows, kind_codes, wrong, category, right)

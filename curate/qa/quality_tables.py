@@ -43,6 +43,7 @@ def metrics(measured: Measured) -> dict[str, Any]:
         "seeded_errors": _figures(measured.caught),
         "suggestions": {row.category: _edits(row) for row in measured.suggestions},
         "outdated": {"answers": len(measured.outdated.look), "unknown": measured.outdated.unknown},
+        "not_joined": {"all": sum(measured.looks.not_joined.values()), **measured.looks.not_joined},
     }
 
 

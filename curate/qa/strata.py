@@ -44,6 +44,7 @@ class Pool:
         found: What models said.
         doubt: About every image.
         gold: (N,) whether the answer is known.
+        planted: (N,) whether people were shown a planted error: such an image never becomes gold.
         earlier: (N,) main reason by the earlier plan, a place in `REASONS`; NONE = it did not name the image.
         least: (C,) score by category from which a box is confident; infinite where its threshold was not
             fitted. None = nothing is accepted without a human.
@@ -56,6 +57,7 @@ class Pool:
     found: Suggestions
     doubt: Doubt
     gold: Flags
+    planted: Flags
     earlier: Ints
     least: Floats | None
     params: QaParams = field(default_factory=QaParams)
@@ -97,7 +99,8 @@ def membership(pool: Pool) -> Membership:
     params = pool.params
     member = np.zeros((len(REASONS) - 1, len(pool.ids)), dtype=np.bool_)
     turn = pool.places("gold") < params.gold_share * (params.gold_round + 1)
-    known = pool.gold & (pool.earlier != CONTROL)  # who had it from nothing keeps it so
+    # Who had it from nothing keeps it so, and who had a planted error is not scored by it.
+    known = pool.gold & (pool.earlier != CONTROL) & ~pool.planted
     member[GOLD] = known & (turn | (pool.earlier == GOLD))
     waiting = known & ~member[GOLD] & np.isin(pool.earlier, (NONE, ACCEPTED))
     member[CONTROL] = ~known & (pool.places("control") < params.control_share)

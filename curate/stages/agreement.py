@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,31 +12,44 @@ import pyarrow.compute as pc
 from curate import schema, tables
 from curate.agreement import figures, plots
 from curate.agreement.accepted import accepted
-from curate.agreement.by_annotator import sort_out
+from curate.agreement.by_annotator import Answers, sort_out
 from curate.agreement.consensus import cluster, consensus
 from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs, Size, compare
 from curate.errors import TableError
 from curate.intervals import Figure
-from curate.labeling import taxonomy
 from curate.params import AgreementParams
 from curate.progress import track
+from curate.qa import injected_error_hold
+from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
+from curate.shown import record
 from curate.stages import plan_lookup
 from curate.stages.plan_lookup import Planned
 
+_UNREADABLE, _PLANTED, _NOT_JOINED = "unreadable", "planted_error", "not_joined"
 _SEED = 0  # of the resamples: two runs give the same intervals
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """`images` from dedupe, `suggestions` from autolabel, `plan` from select, `annotations` from pull."""
+    """Tables of earlier stages.
+
+    Attributes:
+        images: Of dedupe.
+        suggestions: Of autolabel: what is released of images that nobody must look at.
+        plan: Of select.
+        annotations: Of pull.
+        answers: Of pull.
+        shown: Folder of the record of what was shown, of push.
+    """
 
     images: Path
     suggestions: Path
     plan: Path
     annotations: Path
-    taxonomy: Path
+    answers: Path
+    shown: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +66,24 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     """Compare what annotators drew on the same images, and settle on one set of objects an image.
 
     Images that the plan accepts without a human get their suggestions. Images in which people left an error
-    that was planted to see whether they look get none, nor do those of which an answer could not be read:
-    they are listed for another look.
+    that was planted to see whether they look get none, nor do those of which an answer could not be read, or
+    of which nobody knows what was shown: they are listed for another look.
 
     Raises:
         TableError: A table is missing or damaged, or the plan names an image that is not kept.
-        ParamsError: The taxonomy is malformed.
         StorageError: An output cannot be written.
     """
     plan = plan_lookup.read(inputs.plan)
     tasks = plan.tasks
     sizes, paths = _kept_images(inputs.images, tasks, inputs.plan)
     annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
+    held = injected_error_hold.find(
+        record.load(inputs.shown),
+        tables.read(inputs.answers, schema.ANSWERS, columns=injected_error_hold.ANSWER_COLUMNS),
+        annotations,
+        iou_threshold=params.iou_threshold,
+    )
+    annotations = _without_answers(annotations, held.replaced)
     answers = sort_out(annotations, planned=tasks.keys())
     overlapped = answers.overlapped()
     pairs = compare(
@@ -78,11 +97,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     tallied = figures.tally(answers, pairs, clusters, resamples=params.bootstrap, seed=_SEED)
     queue = plots.queue(tallied, answers, paths, least_f1=params.disagreement_f1)
     agreed = _under_taxonomy(agreed, annotations)
-    lookers = {image_id: len(people) for image_id, people in answers.by_image.items()}
-    unreadable = sorted(answers.unreadable)
-    settled = _settled(params, inputs, plan, agreed, lookers=lookers, sizes=sizes, unreadable=unreadable)
-    queue = plots.put_first(queue, settled.left_in, paths, reason="planted_error")
-    queue = plots.put_first(queue, settled.unreadable, paths, reason="unreadable")
+    settled = _settled(params, inputs, plan, agreed, held, answers=answers)
+    queue = plots.with_held_back(queue, settled.held_back, paths)
     tables.write(settled.table, outputs.consensus, schema.ANNOTATIONS)
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
     plots.write_csv(outputs.queue, plots.QUEUE, queue)
@@ -124,19 +140,20 @@ def _kept_images(path: Path, tasks: Mapping[str, str], plan: Path) -> tuple[dict
 
 @dataclass(frozen=True, slots=True)
 class _Settled:
-    """The consensus as it is written; images without a human, and those that are held back."""
+    """The consensus as it is written; images without a human, and those held back, with the reason."""
 
     table: pa.Table
     unseen: list[str]
-    left_in: list[str]
-    unreadable: list[str]
+    held_back: Mapping[str, str]
 
     def counts(self) -> tuple[tuple[str, int], ...]:
         """For the closing line, where there are any."""
+        reasons = list(self.held_back.values())
         counts = (
             ("accepted without a human", len(self.unseen)),
-            ("with a planted error left in", len(self.left_in)),
-            ("with an unreadable answer, held back", len(self.unreadable)),
+            ("with an unreadable answer, held back", reasons.count(_UNREADABLE)),
+            ("with a planted error left in", reasons.count(_PLANTED)),
+            ("held back because nobody knows what was shown", reasons.count(_NOT_JOINED)),
         )
         return tuple(entry for entry in counts if entry[1])
 
@@ -146,31 +163,28 @@ def _settled(
     inputs: Inputs,
     plan: Planned,
     agreed: pa.Table,
+    held: HeldBack,
     *,
-    lookers: Mapping[str, int],
-    sizes: Mapping[str, Size],
-    unreadable: list[str],
+    answers: Answers,
 ) -> _Settled:
     """What people agree on, and accepted suggestions; without images that are held back."""
-    unseen = sorted(plan.accepted - lookers.keys())
-    made = plan_lookup.suggestions(inputs.suggestions, [*unseen, *plan.seeded])
-    left_in = plan_lookup.errors_left_in(
-        plan,
-        made,
-        agreed,
-        sizes,
-        lookers=lookers,
-        names=[category.name for category in taxonomy.load(inputs.taxonomy)],
-        iou_threshold=params.iou_threshold,
-    )
-    kept = _without(agreed, [*left_in, *unreadable])
-    unseen = sorted(set(unseen) - set(unreadable))
-    whole = pa.concat_tables([kept, accepted(_only(made, unseen), plan.tasks)])
-    return _Settled(whole, unseen, left_in, unreadable)
+    unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable)
+    made = plan_lookup.suggestions(inputs.suggestions, unseen)
+    unknown = held.unknown if params.without_record == "hold_back" else []
+    reasons = ((_UNREADABLE, sorted(answers.unreadable)), (_PLANTED, held.left_in), (_NOT_JOINED, unknown))
+    held_back: dict[str, str] = {}
+    for reason, image_ids in reasons:
+        held_back |= {key: reason for key in image_ids if key in plan.tasks and key not in held_back}
+    whole = pa.concat_tables([_without(agreed, list(held_back)), accepted(made, plan.tasks)])
+    return _Settled(whole, unseen, held_back)
 
 
-def _only(rows: pa.Table, image_ids: Sequence[str]) -> pa.Table:
-    return rows.filter(pc.is_in(rows["image_id"], value_set=pa.array(image_ids, pa.string())))
+def _without_answers(annotations: pa.Table, replaced: Collection[tuple[str, str]]) -> pa.Table:
+    """The rows of all answers but some, which are named by task and labeler."""
+    if not replaced:
+        return annotations
+    keys = zip(annotations["task_id"].to_pylist(), annotations["annotator_id"].to_pylist(), strict=True)
+    return annotations.filter(pa.array([key not in replaced for key in keys], pa.bool_()))
 
 
 def _without(rows: pa.Table, image_ids: Sequence[str]) -> pa.Table:

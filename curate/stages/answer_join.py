@@ -14,7 +14,7 @@ class AnswerJoin:
     """Joins the rows of one snapshot; its annotations pass first, because descent tells what was shown.
 
     Attributes:
-        not_joined: Last answers (no drafts, none that was replaced) without a row of the record, by reason.
+        not_joined: Submitted answers that nobody replaced, without a row of the record, by reason.
     """
 
     def __init__(self, record: ShownRecord) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from curate.dedupe import index, roster
+from curate.dedupe import image_columns, index
 from curate.dedupe.features import Recipe
 from curate.dedupe.index import Index
 from curate.errors import InputError
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
-from curate.stages import fingerprints
-from curate.stages.fingerprints import Filling, Item, Refused
+from curate.stages import update_index
+from curate.stages.update_index import Filling, Item, Refused
 
 _NAMED = 5  # files that could not be read
 
@@ -46,32 +46,34 @@ def run(params: DedupeParams, *, source: Path, out: Path, ports: Ports) -> Stage
         StorageError: The disk is full or refuses.
     """
     recipe = Recipe.of(params)
-    filling = fingerprints.hashing(recipe, ports.engine, ports.batch_size, lenient=source.is_dir())
-    with index.writing(out, fingerprints.contents(recipe)) as (shelf, wrong):
+    filling = update_index.hashing(recipe, ports.engine, ports.batch_size, lenient=source.is_dir())
+    with index.writing(out, update_index.contents(recipe)) as (features, wrong):
         if wrong:
             ports.say(f"the index is made anew: {wrong}")
-        before = len(shelf)
+        before = len(features)
         refused = (
-            _folder(shelf, filling, source, ports) if source.is_dir() else _table(shelf, filling, source)
+            _folder(features, filling, source, ports)
+            if source.is_dir()
+            else _table(features, filling, source)
         )
-        if not len(shelf):
+        if not len(features):
             raise InputError(f"{source} holds no image")
-    counts = [("images", len(shelf)), ("new", len(shelf) - before), ("files refused", refused)]
+    counts = [("images", len(features)), ("new", len(features) - before), ("files refused", refused)]
     return StageReport("index", tuple(counts))
 
 
-def _table(shelf: Index, filling: Filling, source: Path) -> int:
+def _table(features: Index, filling: Filling, source: Path) -> int:
     if not source.exists():
         raise InputError(f"{source} does not exist: give a folder of images or an images table")
-    listed = roster.read(source)
-    return len(filling.update(shelf, source, listed.fit, listed.ids))
+    listed = image_columns.read(source)
+    return len(filling.update(features, source, listed.usable, listed.ids))
 
 
-def _folder(shelf: Index, filling: Filling, folder: Path, ports: Ports) -> int:
+def _folder(features: Index, filling: Filling, folder: Path, ports: Ports) -> int:
     """How many files are no images; the first ones are named."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     refused = 0
-    for result in filling.run(shelf, _new(paths, folder, shelf)):
+    for result in filling.run(features, _new(paths, folder, features)):
         if result is None:
             continue
         refused += 1
@@ -84,9 +86,9 @@ def _why(result: Casualty | Refused) -> str:
     return result.why if isinstance(result, Refused) else f"a file killed its worker ({result.how})"
 
 
-def _new(paths: list[Path], folder: Path, shelf: Index) -> Iterator[Item]:
+def _new(paths: list[Path], folder: Path, features: Index) -> Iterator[Item]:
     """Files whose bytes are not in the index yet, each content once."""
-    seen = {row.tobytes() for row in np.asarray(shelf.ids)}
+    seen = {row.tobytes() for row in np.asarray(features.ids)}
     for path in paths:
         try:
             with path.open("rb") as file:

@@ -1,45 +1,48 @@
 """Stage dedupe: which images show the same picture, one keeper a group; every row stays.
 
-Images that the index lacks are hashed; candidates, verification and groups are made anew each time from the
-index, so that the result depends on the images and the parameters alone.
+Images that the index lacks are hashed, images that are new are compared with all others; groups are made anew
+each time. So the result depends on the images and the parameters alone.
 """
 
 from __future__ import annotations
 
 import csv
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema, tables
-from curate.dedupe import candidates as search
-from curate.dedupe import decisions, dedupe_columns, groups, hashes, index, known, roster
-from curate.dedupe.candidates import Searcher
+from curate.dedupe import (
+    candidates,
+    decisions,
+    dedupe_columns,
+    groups,
+    hamming_search,
+    image_columns,
+    index,
+    pair_cache,
+)
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.decisions import Resolved
 from curate.dedupe.dedupe_columns import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS, Matches
+from curate.dedupe.image_columns import ImageColumns
 from curate.dedupe.keepers import Merits
-from curate.dedupe.roster import Roster
-from curate.dedupe.search.neighbours import plan
-from curate.dedupe.spreading import Spread, bytes_here
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
-from curate.stages import fingerprints, semantic
+from curate.stages import semantic, update_index
 from curate.stages.semantic import Encoder
 
-_MEMORY_SHARE: Final = 0.5  # of this machine's, for a search
-_LONG_S: Final = 60.0  # core seconds of a search that is announced
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Outputs:
     table: Path
     plot: Path
     index: Path
-    embeddings: Path | None = None
+    embeddings: Path
 
 
 def _say(line: str) -> None:
@@ -76,17 +79,15 @@ class Ports:
 
     Attributes:
         engine: Decodes and hashes.
+        encoder: For the step by meaning; None = no such step.
         batch_size: Images a worker takes at a time.
         say: Takes a line for the user.
-        encoder: For the step by meaning; None = no such step.
-        spread: Whether the engine has more machines than this one: they search for candidates too.
     """
 
     engine: Engine
+    encoder: Encoder | None = None
     batch_size: int = 64
     say: Callable[[str], None] = _say
-    encoder: Encoder | None = None
-    spread: bool = False
 
 
 def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
@@ -94,70 +95,85 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
 
     Raises:
         InputError: An image of the table has disappeared or is damaged, or a decision makes no sense.
-        ParamsError: A preferred source that no image comes from, or a hash that has not so many bits.
+        ParamsError: A preferred source that no image comes from.
         QuadraticSearchError: The radius is too wide for so many images.
         TableError: The table is missing or of another version.
         StorageError: The disk is full or refuses, or another process writes to the index.
     """
     recipe = Recipe.of(params)
-    listed, said = _read(params, inputs.images)
-    fit = listed.fit.copy()
-    fit[list(said.drop)] = False
-    job = _Job(params, inputs, outputs, ports, listed, said, fit)
-    radius = _radius(params, recipe, int(fit.sum()), ports.say)
-    images = _hash(job, recipe)
-    found, new = known.compare(
-        images.side,
-        recipe,
-        max_hamming=radius,
-        min_correlation=params.min_correlation,
-        kept=images.folder / "compared.bin",
-        searcher=_searcher(job, recipe, len(images.rows), radius, images.folder / "search"),
-    )
-    merits = _merits(listed, said)
-    order = merits.take(images.rows).best_first()
-    best = images.rows[order]
-    place = np.full(len(fit), -1, dtype=np.int64)
-    place[best] = np.arange(len(best))
-    hashes_of = images.side.stored.hashes[images.side.rows[order]]
-    matches = _with_meaning(job, found.matches.renamed(place[images.rows]), hashes_of, place)
-    merits = merits.take(best)
+    job = _begin(params, inputs, outputs, ports)
+    radius = _radius(params, recipe, int(job.wanted.sum()), ports.say)
+    hashed = _hash(job, recipe)
+    settings = pair_cache.Settings(recipe, radius, params.min_correlation)
+    found, n_new = pair_cache.compare(hashed.side, hashed.ids, settings, hashed.folder / "pairs.arrow")
+    ranked = _rank(job, hashed)
+    matches = _with_meaning(job, found.matches.renamed(ranked.place[hashed.rows]), ranked)
     grouping = groups.group(
         matches,
         linkage=params.linkage,
-        keep=merits.keep,
-        same=_placed(said.same, place),
-        different=_placed(said.different, place),
+        keep=ranked.merits.keep,
+        same=_placed(job.decided.same, ranked.place),
+        different=_placed(job.decided.different, ranked.place),
     )
     result = Verdicts(
-        listed.ids,
-        place,
-        best,
-        merits,
-        images.side.stored.phash[images.side.rows[order]],
-        grouping,
-        dedupe_columns.ties(grouping, matches, hashes_of),
-        params.prefer,
-        said.drop,
-        images.lost,
+        ids=job.table.ids,
+        place=ranked.place,
+        compared=ranked.rows,
+        merits=ranked.merits,
+        phash=ranked.phash,
+        grouping=grouping,
+        ties=dedupe_columns.ties(grouping, matches, ranked.hashes),
+        prefer=params.prefer,
+        dropped=job.decided.drop,
+        lost=hashed.lost,
     )
     reasons = _write_table(result, inputs.images, outputs.table)
     _write_plot(found, outputs.plot)
-    fresh = {"hashed": images.hashed, "reused": len(best) - images.hashed, "compared_anew": new}
-    return _report(result, reasons, found, {"radius": radius, **fresh, "decisions": _counts(said)})
+    counts = {"hashed": hashed.n_new, "reused": len(hashed.rows) - hashed.n_new, "compared_anew": n_new}
+    return _report(result, reasons, found, {"radius": radius, **counts, "decisions": _counts(job.decided)})
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What the steps share; `fit` are the rows to compare."""
+    """What the steps share.
+
+    Attributes:
+        params: As given; the next three likewise.
+        table: The images.
+        decided: What people decided about them.
+        wanted: (N,) bool, rows of the table to compare.
+    """
 
     params: DedupeParams
     inputs: Inputs
     outputs: Outputs
     ports: Ports
-    listed: Roster
-    said: Resolved
-    fit: NDArray[np.bool_]
+    table: ImageColumns
+    decided: Resolved
+    wanted: NDArray[np.bool_]
+
+
+def _begin(params: DedupeParams, inputs: Inputs, outputs: Outputs, ports: Ports) -> _Job:
+    """Read the table and the decisions."""
+    made = decisions.load(params.decisions) if params.decisions else []
+    named = {name for one in made for name in (one.image, one.other) if name and not decisions.is_id(name)}
+    table = image_columns.read(inputs.images, prefer=params.prefer, places=named)
+    decided = decisions.resolve(made, params.decisions or Path(), table.ids, table.places)
+    # What an earlier stage dropped keeps that reason.
+    drop = {row: one for row, one in decided.drop.items() if table.usable[row]}
+    wanted = table.usable.copy()
+    wanted[list(drop)] = False
+    return _Job(params, inputs, outputs, ports, table, replace(decided, drop=drop), wanted)
+
+
+def _radius(params: DedupeParams, recipe: Recipe, count: int, say: Callable[[str], None]) -> int:
+    """Bits between candidates, checked before any image is decoded."""
+    radius = candidates.radius(count, recipe) if params.max_hamming is None else params.max_hamming
+    if params.max_hamming is None and radius < candidates.radius(1, recipe):
+        say(f"candidates within {radius} bits, as there are {count:,} images (dedupe.max_hamming)")
+    if recipe.hash != "colorhash":  # a few bits of a word: no evenly spread hash
+        hamming_search.require_selective(count, radius)
+    return radius
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,102 +183,89 @@ class _Hashed:
     Attributes:
         rows: (M,) int64 of the table, in its order.
         side: Their features, in that order.
+        ids: (N, 32) uint8, of all rows of the index.
         lost: Images that killed their worker, by row of the table.
-        hashed: Images that the index lacked.
-        folder: Of the generation of the index: it goes when rows of the index move.
+        n_new: Images that the index lacked.
+        folder: Of the index; it goes when its rows no longer count.
     """
 
-    rows: NDArray[np.int64]
+    rows: Rows
     side: Side
+    ids: NDArray[np.uint8]
     lost: Mapping[int, Casualty]
-    hashed: int
+    n_new: int
     folder: Path
 
 
 def _hash(job: _Job, recipe: Recipe) -> _Hashed:
     """Bring the index up to date and take the features from it."""
-    filling = fingerprints.hashing(recipe, job.ports.engine, job.ports.batch_size)
-    with index.writing(job.outputs.index, fingerprints.contents(recipe)) as (shelf, wrong):
+    hashing = update_index.hashing(recipe, job.ports.engine, job.ports.batch_size)
+    with index.writing(job.outputs.index, update_index.contents(recipe)) as (features, wrong):
         if wrong:
             job.ports.say(f"the index is made anew: {wrong}")
-        before = len(shelf)
-        lost = filling.update(shelf, job.inputs.images, job.fit, job.listed.ids)
-        fit = job.fit.copy()
-        fit[list(lost)] = False
-        rows = np.flatnonzero(fit)
-        side = Side(fingerprints.features(shelf), shelf.find(job.listed.ids[rows]))
-        return _Hashed(rows, side, lost, len(shelf) - before, shelf.folder)
+        before = len(features)
+        lost = hashing.update(features, job.inputs.images, job.wanted, job.table.ids)
+    usable = job.wanted.copy()
+    usable[list(lost)] = False
+    rows = np.flatnonzero(usable)
+    side = Side(update_index.features(features), features.find(job.table.ids[rows]))
+    return _Hashed(rows, side, np.asarray(features.ids), lost, len(features) - before, features.folder)
 
 
-def _searcher(job: _Job, recipe: Recipe, count: int, radius: int, folder: Path) -> Searcher:
-    """This machine, or the engine's workers: on a cluster, and where one search would not fit the memory."""
-    memory = int(_MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    bits = 64 * hashes.words(recipe.hash, recipe.bits)
-    needed = max(bytes_here(count, min(radius, bits), bits), bytes_here(count, min(radius, 64), 64))
-    if not job.ports.spread and needed <= memory:
-        return search.here
-    if needed > memory:
-        line = f"the search would take {needed / 2**30:,.1f} GiB here: it is cut into shards for the workers"
-        job.ports.say(line)
-    return Spread(job.ports.engine, folder, memory // (os.cpu_count() or 1))
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """The compared images, best first: the order in which keepers are chosen.
+
+    Attributes:
+        rows: (M,) int64 of the table.
+        place: (N,) int64 of each row of the table in this order; -1 = not compared.
+        merits: What the order follows from, in this order; the next ones likewise.
+        hashes: (M, 1) uint64, of the recipe's name.
+        phash: (M,) uint64.
+    """
+
+    rows: Rows
+    place: Rows
+    merits: Merits
+    hashes: NDArray[np.uint64]
+    phash: NDArray[np.uint64]
 
 
-def _with_meaning(
-    job: _Job, matches: Matches, hashes: NDArray[np.uint64], place: NDArray[np.int64]
-) -> Matches:
+def _rank(job: _Job, hashed: _Hashed) -> _Ranked:
+    keep = job.table.merits.keep.copy()
+    keep[job.decided.keep] = True
+    merits = replace(job.table.merits, keep=keep).take(hashed.rows)
+    order = merits.best_first()
+    rows = hashed.rows[order]
+    place = np.full(len(job.wanted), -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    stored, at = hashed.side.stored, hashed.side.rows[order]
+    return _Ranked(rows, place, merits.take(order), stored.hashes[at][:, None], stored.phash[at])
+
+
+def _with_meaning(job: _Job, matches: Matches, ranked: _Ranked) -> Matches:
     """The matches, and those by meaning that pixels did not show, if an encoder is there."""
-    if job.ports.encoder is None or job.outputs.embeddings is None:
+    if job.ports.encoder is None:
         return matches
-    fit = place >= 0
-    pairs, lost = semantic.pairs(
+    near, lost = semantic.pairs(
         job.ports.encoder,
         job.outputs.embeddings,
         job.inputs.images,
-        fit,
-        job.listed.ids,
+        ranked.place >= 0,
+        job.table.ids,
         min_cosine=job.params.semantic.min_cosine,
     )
     if lost:
         job.ports.say(f"{len(lost):,} images killed the encoder's worker and are compared by pixels only")
-    a, b = place[pairs.first], place[pairs.second]
-    differing = np.bitwise_count(hashes[a] ^ hashes[b]).sum(axis=1, dtype=np.uint16)
-    return groups.with_semantic(matches, np.minimum(a, b), np.maximum(a, b), differing, pairs.cosine)
+    a, b = ranked.place[near.first], ranked.place[near.second]
+    differing = np.bitwise_count(ranked.hashes[a] ^ ranked.hashes[b]).sum(axis=1, dtype=np.uint16)
+    return groups.with_semantic(matches, np.minimum(a, b), np.maximum(a, b), differing, near.cosine)
 
 
-def _read(params: DedupeParams, path: Path) -> tuple[Roster, Resolved]:
-    """The table and what people decided about its images."""
-    made = decisions.load(params.decisions) if params.decisions else []
-    named = {name for one in made for name in (one.image, one.other) if name and not decisions.is_id(name)}
-    listed = roster.read(path, prefer=params.prefer, places=named)
-    said = decisions.resolve(made, params.decisions or Path(), listed.ids, listed.places)
-    # What an earlier stage dropped keeps that reason.
-    return listed, replace(said, drop={row: one for row, one in said.drop.items() if listed.fit[row]})
-
-
-def _radius(params: DedupeParams, recipe: Recipe, count: int, say: Callable[[str], None]) -> int:
-    """Bits between candidates, checked before any image is decoded."""
-    radius = search.radius(count, recipe) if params.max_hamming is None else params.max_hamming
-    if params.max_hamming is None and radius < search.radius(1, recipe):
-        say(f"candidates within {radius} bits, as there are {count:,} images (dedupe.max_hamming)")
-    bits = 64 * hashes.words(recipe.hash, recipe.bits)
-    if recipe.hash != "colorhash":  # a few bits of a word: no evenly spread hash
-        planned = plan(count, min(radius, bits), bits)
-        planned.require_selective()
-        if planned.core_seconds > _LONG_S:
-            say(f"the search will take about {planned.core_seconds / 60:,.0f} minutes of a core")
-    return radius
-
-
-def _merits(listed: Roster, said: Resolved) -> Merits:
-    keep = listed.merits.keep.copy()
-    keep[said.keep] = True
-    return replace(listed.merits, keep=keep)
-
-
-def _placed(pairs: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:
+def _placed(pairs: Rows, place: Rows) -> Rows:
     """Pairs of rows as pairs of places, as far as both images are compared."""
     placed = place[pairs].reshape(-1, 2)
-    both: NDArray[np.int64] = placed[(placed >= 0).all(axis=1)]
+    both: Rows = placed[(placed >= 0).all(axis=1)]
     return both
 
 
@@ -291,9 +294,14 @@ def _write_plot(found: Found, path: Path) -> None:
             writer.writerow([bits, every[bits : bits + 2].sum(), verified[bits : bits + 2].sum()])
 
 
-def _counts(said: Resolved) -> Mapping[str, int]:
-    paired = {"same": len(said.same), "different": len(said.different)}
-    return {"keep": len(said.keep), "drop": len(said.drop), **paired, "of_absent_images": said.absent}
+def _counts(decided: Resolved) -> Mapping[str, int]:
+    paired = {"same": len(decided.same), "different": len(decided.different)}
+    return {
+        "keep": len(decided.keep),
+        "drop": len(decided.drop),
+        **paired,
+        "of_absent_images": decided.absent,
+    }
 
 
 def _report(result: Verdicts, reasons: Counter[str], found: Found, further: Mapping[str, Any]) -> StageReport:

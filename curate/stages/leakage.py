@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from curate import tables
 from curate.dedupe import candidates as search
-from curate.dedupe import comparison, index, roster
+from curate.dedupe import comparison, image_columns, index
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS, Matches
 from curate.dedupe.index import Index
@@ -21,7 +21,7 @@ from curate.errors import TableError
 from curate.params import DedupeParams
 from curate.ports import Engine
 from curate.records import StageReport
-from curate.stages import fingerprints
+from curate.stages import update_index
 
 COLUMNS: Final = ("image_id", "place", "other_id", "other_place", "relation", "hamming", "correlation")
 IDENTICAL: Final = "identical"  # the same bytes
@@ -62,7 +62,7 @@ class Ports:
 
 
 def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
-    """Compare all fit images of the table with all of the index.
+    """Compare all usable images of the table with all of the index.
 
     Raises:
         TableError: The table or the index is missing, damaged, or the index was made with other settings.
@@ -72,24 +72,24 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     recipe = Recipe.of(params)
     base = index.reading(inputs.base)
     _refuse_another_recipe(base, recipe, inputs.base)
-    listed = roster.read(inputs.images)
-    fit = listed.fit.copy()
-    filling = fingerprints.hashing(recipe, ports.engine, ports.batch_size)
-    with index.writing(outputs.index, fingerprints.contents(recipe)) as (shelf, _):
-        fit[list(filling.update(shelf, inputs.images, fit, listed.ids))] = False
-        rows = np.flatnonzero(fit)
-        mine = comparison.Side(fingerprints.features(shelf), shelf.find(listed.ids[rows]))
-    theirs = comparison.Side(fingerprints.features(base), index.sorted_rows(base.ids))
+    listed = image_columns.read(inputs.images)
+    usable = listed.usable.copy()
+    filling = update_index.hashing(recipe, ports.engine, ports.batch_size)
+    with index.writing(outputs.index, update_index.contents(recipe)) as (features, _):
+        usable[list(filling.update(features, inputs.images, usable, listed.ids))] = False
+        rows = np.flatnonzero(usable)
+        mine = comparison.Side(update_index.features(features), features.find(listed.ids[rows]))
+    theirs = comparison.Side(update_index.features(base), index.sorted_rows(base.ids))
     bits = search.radius(len(rows) + len(base), recipe) if params.max_hamming is None else params.max_hamming
     found = comparison.compare(
         mine, recipe, max_hamming=bits, min_correlation=params.min_correlation, base=theirs
     )
     leaks = _with_identical(found.matches, base.find(listed.ids[rows]), theirs.rows)
-    hit = np.zeros(len(fit), np.bool_)
+    hit = np.zeros(len(usable), np.bool_)
     hit[rows[leaks.first]] = True
     # Rows of the index instead of places in the side, for the file.
     leaks = replace(leaks, second=theirs.rows[leaks.second])
-    _write(leaks, base, roster.files(inputs.images, hit), outputs.leaks)
+    _write(leaks, base, image_columns.files(inputs.images, hit), outputs.leaks)
     counts = (
         ("images", len(rows)),
         ("images in the index", len(base)),
@@ -140,10 +140,10 @@ def _write(
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for ids, _, places in files:
-            for key, place in zip(roster.id_texts(ids), places, strict=True):
+            for key, place in zip(image_columns.id_texts(ids), places, strict=True):
                 start, end = next(bounds)
                 others = leaks.second[start:end]
-                texts = zip(roster.id_texts(base.ids[others]), base.places(others), strict=True)
+                texts = zip(image_columns.id_texts(base.ids[others]), base.places(others), strict=True)
                 for at, other in zip(range(start, end), texts, strict=True):
                     kind = int(leaks.relation[at])
                     relation = RELATIONS[kind] if kind >= 0 else IDENTICAL

@@ -17,6 +17,7 @@ from curate.params.quality import QualityParams
 from curate.qa import gold_pool, measuring, quality_tables
 from curate.qa.measuring import Measured
 from curate.records import StageReport
+from curate.shown import record
 
 _IMAGE_COLUMNS = (*gold_pool.IMAGE_COLUMNS, "path")
 _ROW_COLUMNS = (
@@ -31,7 +32,7 @@ class Inputs:
 
     Attributes:
         images: Of dedupe.
-        suggestions: Of autolabel.
+        shown: Folder of the record of what was shown, of push.
         plan: Of select.
         annotations: Of pull.
         answers: Of pull.
@@ -41,7 +42,7 @@ class Inputs:
     """
 
     images: Path
-    suggestions: Path
+    shown: Path
     plan: Path
     annotations: Path
     answers: Path
@@ -62,7 +63,7 @@ def run(params: QualityParams, *, inputs: Inputs, outputs: Outputs) -> StageRepo
     """Measure, and write tables, plots and figures.
 
     Raises:
-        TableError: A table or the receipt is missing or damaged; the plan does not fit the suggestions.
+        TableError: A table, the receipt or the record of what was shown is missing or damaged.
         InputError: The gold is missing, damaged, or of unknown images or categories.
         StorageError: An output cannot be written.
     """
@@ -96,7 +97,7 @@ def _read(inputs: Inputs, images: pa.Table) -> measuring.Tables:
         plan=tables.read(inputs.plan, schema.PLAN),
         answers=tables.read(inputs.answers, schema.ANSWERS),
         annotations=tables.read(inputs.annotations, schema.ANNOTATIONS, columns=_ROW_COLUMNS),
-        suggestions=tables.read(inputs.suggestions, schema.ANNOTATIONS, columns=_ROW_COLUMNS),
+        record=record.load(inputs.shown),
         known=gold_pool.load(inputs.gold, images, names),
         images=images,
         categories=names,
@@ -122,6 +123,7 @@ def _write_csv(table: pa.Table, path: Path) -> None:
 
 def _report(measured: Measured) -> StageReport:
     looks = measured.looks
+    lost = sum(looks.not_joined.values())
     return StageReport(
         stage="quality",
         counts=(
@@ -132,6 +134,7 @@ def _report(measured: Measured) -> StageReport:
             ("planted errors seen", len(measured.found)),
             ("caught", int(measured.found.sum())),
             ("under an older guideline or taxonomy", len(measured.outdated.look)),
+            *((("not joined to what was shown", lost),) if lost else ()),
         ),
         metrics=quality_tables.metrics(measured),
     )

@@ -20,6 +20,7 @@ from curate.qa import gold_pool, plan, sampling, strata, suggestions, uncertaint
 from curate.qa.sampling import Flags, Floats
 from curate.qa.strata import Membership, Pool
 from curate.records import Category, StageReport
+from curate.shown import record
 
 _REASONS = ("gold", "control", "audit", "uncertain", "rare", "review", "overlap", "accepted")
 _COLUMNS = ("image_id", "width", "height", "drop_reason")
@@ -27,11 +28,16 @@ _COLUMNS = ("image_id", "width", "height", "drop_reason")
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Tables of the stages before, and taxonomy.yaml."""
+    """Tables of the stages before, taxonomy.yaml, and what was shown so far.
+
+    The record of push is read as it stands, where there is one: like the plan itself it tells what people
+    have, and is no dependency, because push comes after.
+    """
 
     images: Path
     annotations: Path
     taxonomy: Path
+    shown: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ def _pool(
             found, len(ids), thresholds, near=params.near_score, mask_iou=params.mask_iou
         ),
         gold=_among(ids, answered),
+        planted=_among(ids, _planted(inputs.shown)),
         earlier=plan.main_reasons(earlier, ids),
         least=least,
         params=params,
@@ -105,19 +112,24 @@ def _among(ids: pa.Array, some: pa.ChunkedArray | None) -> Flags:
     return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
+def _planted(folder: Path) -> pa.ChunkedArray:
+    """Images in which people were, or may have been, shown a planted error."""
+    shown = record.load(folder, required=False).shown
+    there = pc.and_(pc.is_valid(shown["seeded_kind"]), pc.fill_null(shown["reached"], True))
+    return shown.filter(there)["image_id"]
+
+
 def _earlier(path: Path) -> pa.Table | None:
-    """The plan as it was; None without one, or of an older version of the schema."""
+    """The plan as it was; None without one, or of an older version of the schema with other columns."""
     if not path.exists():
         return None
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(
             f"{path} is damaged ({error}): restore it (dvc checkout), or delete it to plan anew"
         ) from error
-    if metadata.get(b"curate.schema_version") != schema.SCHEMA_VERSION.encode():
-        return None
-    return tables.read(path, schema.PLAN)
+    return table if table.schema.equals(schema.PLAN.arrow) else None
 
 
 def _least(params: QaParams, categories: tuple[Category, ...], inputs: Inputs) -> Floats:
@@ -176,6 +188,7 @@ def _report(pool: Pool, members: Membership, made: pa.Table, earlier: pa.Table |
             "seeded_errors": _counts(first["seeded_kind"].drop_null()),
             "not_in_the_plan": images - len(pc.unique(made["image_id"])),
             "gold_of_later_rounds": int(members.waiting.sum()),
+            "gold_with_a_planted_error": int((pool.gold & pool.planted).sum()),
             "audit": {
                 "drawn": drawn,
                 "needed": needed,

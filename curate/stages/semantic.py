@@ -18,7 +18,7 @@ from curate.dedupe.semantic import CosinePairs, cosine_pairs
 from curate.errors import ModelError
 from curate.images.load_upright import load_upright
 from curate.ports import Casualty, Embedder, Engine
-from curate.stages.fingerprints import Filling
+from curate.stages.update_index import Filling
 
 _COLUMN: Final = "vector"
 
@@ -39,15 +39,15 @@ class Encoder:
 
 
 def pairs(
-    encoder: Encoder, folder: Path, table: Path, fit: NDArray[np.bool_], ids: Ids, *, min_cosine: float
+    encoder: Encoder, folder: Path, table: Path, wanted: NDArray[np.bool_], ids: Ids, *, min_cosine: float
 ) -> tuple[CosinePairs, dict[int, Casualty]]:
-    """All pairs of fit images whose cosine reaches the bound; only images that the index lacks are embedded.
+    """All pairs of wanted images whose cosine reaches the bound; only new images are embedded.
 
     Args:
         encoder: The model.
         folder: Index of embeddings, kept between runs.
         table: Images table.
-        fit: (N,) bool, rows of the table to compare.
+        wanted: (N,) bool, rows of the table to compare.
         ids: (N, 32) of the table.
         min_cosine: In [-1, 1].
 
@@ -62,13 +62,14 @@ def pairs(
     contents = _contents(encoder)
     load = functools.partial(_setup, encoder.load)
     filling = Filling(load, contents.layout, encoder.engine, encoder.batch_size, "dedupe, by meaning")
-    with index.writing(folder, contents) as (shelf, _):
-        lost = filling.update(shelf, table, fit, ids)
-        compared = np.flatnonzero(fit)
+    with index.writing(folder, contents) as (vectors, _):
+        lost = filling.update(vectors, table, wanted, ids)
+        compared = np.flatnonzero(wanted)
         compared = compared[~np.isin(compared, list(lost))]
-        row_of = np.full(len(shelf), -1, dtype=np.int64)
-        row_of[shelf.find(ids[compared])] = compared
-        found = cosine_pairs(shelf.columns()[_COLUMN], min_cosine)
+        row_of = np.full(len(vectors), -1, dtype=np.int64)
+        row_of[vectors.find(ids[compared])] = compared
+        every = np.asarray(vectors.columns()[_COLUMN])
+    found = cosine_pairs(every, min_cosine)
     first, second = row_of[found.first], row_of[found.second]
     here = (first >= 0) & (second >= 0)
     return CosinePairs(first[here], second[here], found.cosine[here]), lost

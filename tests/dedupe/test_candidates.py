@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.dedupe import candidates as module
 from curate.dedupe.candidates import candidates, radius
 from curate.dedupe.crop_hashes import PARTS, WINDOWS
 from curate.dedupe.features import PLAIN, Features, Recipe
 
-RECIPE = Recipe("phash", 64, "fast", "mirrored", True)
+RECIPE = Recipe("phash", "fast", "mirrored", True)
 
 
 def random_features(count: int, seed: int = 0) -> Features:
@@ -24,7 +23,7 @@ def random_features(count: int, seed: int = 0) -> Features:
 
     phash = words()
     return Features(
-        hashes=phash[:, None].copy(),
+        hashes=phash.copy(),
         phash=phash,
         turned=words(1),
         windows=words(len(WINDOWS)),
@@ -56,7 +55,7 @@ def test_unrelated_pictures_make_no_pairs() -> None:
 
 def test_each_kind_of_hash_finds_its_pairs() -> None:
     features = random_features(12)
-    features.hashes[1] = flipped(features.hashes[0, 0], 3)
+    features.hashes[1] = flipped(features.hashes[0], 3)
     features.turned[2, 0] = flipped(features.phash[3], 2)  # 2 turned looks like 3
     features.windows[5, 7] = flipped(features.phash[4], 1)  # a part of 5 looks like 4
     features.parts[6, 2] = flipped(features.parts[7, 2], 4)  # the same part of both
@@ -67,7 +66,7 @@ def test_each_kind_of_hash_finds_its_pairs() -> None:
 
 def test_what_is_further_than_the_radius_is_left_out() -> None:
     features = random_features(6)
-    features.hashes[1] = flipped(features.hashes[0, 0], 9)
+    features.hashes[1] = flipped(features.hashes[0], 9)
     features.windows[2, 0] = flipped(features.phash[3], 9)
     features.parts[4, 0] = flipped(features.parts[5, 0], 7)  # parts are asked for two bits less
     assert listed(features, 8) == []
@@ -84,7 +83,7 @@ def test_tone_counts_among_plain_pictures_only_and_parts_among_the_others() -> N
 
 def test_the_least_distance_is_told() -> None:
     features = random_features(2)
-    features.hashes[1] = flipped(features.hashes[0, 0], 6)
+    features.hashes[1] = flipped(features.hashes[0], 6)
     features.parts[1, 0] = flipped(features.parts[0, 0], 2)
     assert listed(features, 8) == [(0, 1, 2)]
 
@@ -104,8 +103,9 @@ def test_against_a_base_finds_what_one_search_finds(seed: int, split: int) -> No
     for _ in range(12):
         one, two, column = int(rng.integers(30)), int(rng.integers(30)), int(rng.integers(len(PARTS)))
         target = (features.hashes, features.parts, features.windows)[int(rng.integers(3))]
-        target[one, column % target.shape[1]] = flipped(features.phash[two], int(rng.integers(5)))
-    features.hashes[:, 0] = features.phash
+        at = one if target.ndim == 1 else (one, column % target.shape[1])
+        target[at] = flipped(features.phash[two], int(rng.integers(5)))
+    features.hashes[:] = features.phash
     together = [
         (second - split, first, bits)
         for first, second, bits in listed(features, 6)
@@ -132,10 +132,7 @@ def test_ten_thousand_identical_hashes_do_not_make_fifty_million_pairs(turned: b
     assert (np.diff(keys) > 0).all()
 
 
-@pytest.mark.parametrize("unfolded", [4, 0])
-def test_few_blank_pages_against_many_meet_their_hubs(monkeypatch: pytest.MonkeyPatch, unfolded: int) -> None:
-    """Whether the many are folded before they are compared, for their pairs are too many, or after."""
-    monkeypatch.setattr(module, "_UNFOLDED", unfolded)
+def test_few_blank_pages_against_many_meet_their_hubs() -> None:
     features = random_features(9_100)
     features.hashes[:9_000] = features.hashes[0]
     features.hashes[9_050:] = flipped(features.hashes[0], 3)
@@ -167,8 +164,8 @@ def test_thumbnails_are_not_looked_at() -> None:
 def test_the_radius_never_grows_with_the_number_of_images() -> None:
     for recipe in (
         RECIPE,
-        Recipe("phash", 256, "fast", "none", False),
-        Recipe("colorhash", 64, "fast", "none", False),
+        Recipe("phash", "fast", "none", False),
+        Recipe("colorhash", "fast", "none", False),
     ):
         radii = [radius(count, recipe) for count in (0, 10, 10**4, 10**5, 10**6, 10**7, 10**8, 10**9)]
         assert radii == sorted(radii, reverse=True)
@@ -178,8 +175,8 @@ def test_the_radius_never_grows_with_the_number_of_images() -> None:
 
 def test_none_is_the_radius_for_that_many() -> None:
     features = random_features(300)
-    features.hashes[1] = flipped(features.hashes[0, 0], radius(300, RECIPE))
-    features.hashes[3] = flipped(features.hashes[2, 0], radius(300, RECIPE) + 1)
+    features.hashes[1] = flipped(features.hashes[0], radius(300, RECIPE))
+    features.hashes[3] = flipped(features.hashes[2], radius(300, RECIPE) + 1)
     pairs = candidates(features, RECIPE, None)
     assert (0, 1) in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)
     assert (2, 3) not in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curate.dedupe import semantic
-from curate.dedupe.search.search_plan import TooManyPairsError
+from curate.dedupe.hamming_search import TooManyPairsError
 from curate.dedupe.semantic import CosinePairs, cosine_pairs
 from curate.records import FloatArray
 

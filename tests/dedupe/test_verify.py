@@ -13,10 +13,10 @@ from skimage import data
 from curate.dedupe import verify as verification
 from curate.dedupe.candidates import candidates
 from curate.dedupe.features import Features, Recipe, extract
-from curate.dedupe.search.neighbours import Pairs
+from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.verify import RELATIONS, Verified, verify
 
-RECIPE = Recipe("phash", 64, "fast", "all", True)
+RECIPE = Recipe("phash", "fast", "all", True)
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "camera", "brick")
 Change = Callable[[Image.Image], Image.Image]
 

@@ -84,7 +84,7 @@ def drafts(labelstudio_root: Path, monkeypatch: pytest.MonkeyPatch) -> list[Task
     slots = tables.read(Path("data/select/plan.parquet"), schema.PLAN).to_pylist()
     images = tables.read(Path("data/dedupe/images.parquet"), schema.IMAGES).to_pylist()
     rows = tables.read(Path("data/autolabel/annotations.parquet"), schema.ANNOTATIONS).to_pylist()
-    drafted = task_drafts.draft_tasks(
+    planned = task_drafts.planned_tasks(
         slots, {image["image_id"]: image for image in images}, map(Annotation.from_row, rows)
     )
-    return [replace(draft, overlap=2 if number < 2 else 1) for number, draft in enumerate(drafted)]
+    return [replace(task.draft, overlap=2 if number < 2 else 1) for number, task in enumerate(planned)]

@@ -71,7 +71,8 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
     source = next(row for row in rows if row.category == "parking_sign")
     key = derived_id("task", source.image_id)
     slots = [builders.plan_row("", task_id=key, image_id=source.image_id)]
-    drafts = task_drafts.draft_tasks(slots, {image["image_id"]: image for image in images}, rows)
+    planned = task_drafts.planned_tasks(slots, {image["image_id"]: image for image in images}, rows)
+    drafts = [task.draft for task in planned]
     tool = LabelStudioTool(labelstudio)
     categories = taxonomy.load(Path("taxonomy.yaml"))
     reference = tool.ensure_project(

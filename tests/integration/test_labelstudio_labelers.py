@@ -58,7 +58,7 @@ def push(labelstudio: Connection, title: str) -> tuple[ProjectRef, list[TaskDraf
     tool = LabelStudioTool(labelstudio)
     categories = taxonomy.load(Path("taxonomy.yaml"))
     reference = tool.ensure_project(ProjectSpec(title, categories, "", 2, Path("data/ingest/images")))
-    drafts = task_drafts.draft_tasks(slots, images, map(Annotation.from_row, rows))
+    drafts = [task.draft for task in task_drafts.planned_tasks(slots, images, map(Annotation.from_row, rows))]
     tool.push_tasks(reference, drafts)
     return reference, drafts
 

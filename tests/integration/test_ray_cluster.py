@@ -9,12 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from curate.dedupe.search.neighbours import pairs_within
-from curate.dedupe.search.shards import pairs_on
 from curate.engines.local import LocalEngine
 from curate.engines.ray import RayEngine
 from curate.errors import CurateError, InputError
@@ -109,19 +106,6 @@ def test_poison_is_the_same_on_both_engines(connected: TwoMachines, folder: Path
     assert tries[0] == 1
 
 
-def test_the_search_in_shards_finds_what_one_machine_finds(connected: TwoMachines, folder: Path) -> None:
-    rng = np.random.default_rng(0)
-    hashes = rng.integers(0, 1 << 63, size=20_000, dtype=np.uint64)
-    hashes[::10] = hashes[1::10] ^ (np.uint64(1) << rng.integers(0, 63, size=2_000, dtype=np.uint64))
-    hashes[5::100] = hashes[6::100]
-    np.save(folder / "hashes.npy", hashes)
-    on_ray = pairs_on(connected.engine(), folder / "hashes.npy", 4, bits=1)
-    here = pairs_within(hashes, 4)
-    assert len(here.first) >= 2_200
-    for name in ("first", "second", "hamming"):
-        assert np.array_equal(getattr(on_ray, name), getattr(here, name))
-
-
 def test_the_first_error_in_order_comes_home_as_it_is(connected: TwoMachines) -> None:
     with pytest.raises(InputError, match=r"^image 5 is bad$"):  # though 9 fails sooner
         results(connected.engine(), f.refuse, list(range(12)), size=1)
@@ -177,12 +161,12 @@ def run_ingest(engine: Engine, out: Path) -> dict[str, bytes]:
 
 def run_dedupe(engine: Engine, out: Path) -> dict[str, bytes]:
     """The candidates too are searched by the workers, if the engine is a cluster."""
-    outputs = dedupe.Outputs(out / "dedupe.parquet", out / "plot.csv", out / "index")
+    outputs = dedupe.Outputs(out / "dedupe.parquet", out / "plot.csv", out / "index", out / "embeddings")
     dedupe.run(
         DedupeParams(),
         inputs=dedupe.Inputs(images=out / "images.parquet"),
         outputs=outputs,
-        ports=dedupe.Ports(engine, 4, spread=not isinstance(engine, LocalEngine)),
+        ports=dedupe.Ports(engine, batch_size=4),
     )
     assert not list(outputs.index.glob("*/search"))
     return {"table": outputs.table.read_bytes(), "plot": outputs.plot.read_bytes()}
@@ -224,10 +208,9 @@ STAGES = {"ingest": run_ingest, "dedupe": run_dedupe, "autolabel": run_autolabel
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_writes_the_bytes_of_a_quiet_local_run(
-    connected: TwoMachines, folder: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+    connected: TwoMachines, folder: Path, stage: str
 ) -> None:
     """A worker is killed and a machine lost while it runs."""
-    monkeypatch.setattr("curate.dedupe.spreading.LEAST_S", 0.0)  # small searches are done here otherwise
     pictures(folder / "raw", 8 if stage == "autolabel" else 48)
     quiet, struck = folder / "quiet", folder / "struck"
     if stage != "ingest":
@@ -241,6 +224,5 @@ def test_a_stage_writes_the_bytes_of_a_quiet_local_run(
     try:
         assert STAGES[stage](engine, struck) == expected
         assert engine.struck
-        assert ("neighbours" in engine.labels) == (stage == "dedupe")
     finally:
         connected.add_second()

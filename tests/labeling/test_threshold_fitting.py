@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from curate.records import Annotation
 from tests import builders
 
 BOX, OTHER = (10.0, 10.0, 50.0, 50.0), (90.0, 10.0, 130.0, 50.0)
+MODEL = {"model_version": "m1"}
 COMMENTED = builders.TAXONOMY + "# the end\n"
 RECORD = """\
 # By `curate thresholds fit --write`: what the thresholds are known to keep. Edit nothing here.
@@ -24,7 +26,8 @@ fitted:
   precision: 0.9
   confidence: 0.95
   together: false
-  model_versions: []
+  model_versions:
+  - m1
   thresholds:
     stop_sign: 0.46
 """
@@ -36,16 +39,26 @@ def root(tmp_path: Path) -> Path:
     model, people = [], []
     for number in range(80):
         name, score = f"image-{number}", 0.9 if number < 60 else 0.45
-        model.append(builders.annotation(name, "stop_sign", BOX, origin="model", score=score, rle=None))
+        model.append(
+            builders.annotation(name, "stop_sign", BOX, origin="model", score=score, rle=None, **MODEL)
+        )
         drawn = BOX if number < 60 else OTHER
         people.append(builders.annotation(name, "stop_sign", drawn, annotator_id="ann", rle=None))
         if number < 10:
-            park = builders.annotation(name, "parking_sign", OTHER, origin="model", score=0.8, rle=None)
+            park = builders.annotation(
+                name, "parking_sign", OTHER, origin="model", score=0.8, rle=None, **MODEL
+            )
             model.append(park)
             people.append(builders.annotation(name, "parking_sign", OTHER, annotator_id="ann", rle=None))
     builders.write_annotations(tmp_path / "data/autolabel/annotations.parquet", model)
-    builders.write_annotations(tmp_path / "data/pull/annotations.parquet", people)
     (tmp_path / "taxonomy.yaml").write_text(COMMENTED)
+    names = [f"image-{number}" for number in range(80)]
+    builders.write_images(tmp_path / "data/dedupe/images.parquet", [builders.image(name) for name in names])
+    tables.write_rows(
+        [builders.plan_row(name) for name in names], tmp_path / "data/select/plan.parquet", schema.PLAN
+    )
+    builders.show(tmp_path)
+    builders.write_pulled(tmp_path, people)
     return tmp_path
 
 
@@ -59,11 +72,11 @@ def test_the_diff_is_shown_and_nothing_is_written(root: Path) -> None:
     assert lines[0] == "stop_sign: 0.4 -> 0.46: 60 of 60 right in 60 images, at least 0.945"
     assert lines[1] == (
         "stop_sign: recall 0.750 -> 0.750 of 80 drawn objects; "
-        "judged from 0.45 on, nothing was suggested below"
+        "judged from 0.4 on, nothing was suggested below"
     )
     assert lines[2] == (
         "parking_sign: 0.4 stays, no threshold is shown to be precise enough "
-        "(10 of 10 right in 10 images from 0.8 on); about 240 judged images would show it"
+        "(10 of 10 right in 10 images from 0.4 on); about 240 judged images would show it"
     )
     assert lines[3].startswith("promised: precision 0.9 with confidence 0.95 for each category")
     line = '  - {id: 0, name: stop_sign, prompts: [stop sign], threshold: 0.4, color: "#e6194b"}'
@@ -93,14 +106,94 @@ def test_a_fit_that_shows_nothing_takes_the_record_away(root: Path) -> None:
     assert taxonomy.promise(root / "taxonomy.yaml") is None
 
 
-def test_suggestions_of_this_very_taxonomy_were_made_from_its_thresholds(root: Path) -> None:
+def test_gold_judges_todays_suggestions_from_their_lowest_score(root: Path) -> None:
+    gold = [
+        replace(Annotation.from_row(row), origin="gold", annotator_id=None)
+        for row in tables.read(root / "data/pull/annotations.parquet", schema.ANNOTATIONS).to_pylist()
+    ]
+    builders.write_annotations(root / "gold.parquet", gold)
+    asked = ("--answers", "gold.parquet")
     table = root / "data/autolabel/annotations.parquet"
     rows = [Annotation.from_row(row) for row in tables.read(table, schema.ANNOTATIONS).to_pylist()]
     digest = taxonomy.digest(taxonomy.load(root / "taxonomy.yaml"))
     builders.write_annotations(table, [replace(row, taxonomy_digest=digest) for row in rows])
-    assert "judged from 0.4 on, nothing was suggested below" in command(root)
+    assert "judged from 0.4 on, nothing was suggested below" in command(root, *asked)
     builders.write_annotations(table, [replace(rows[0], taxonomy_digest="other"), *rows[1:]])
-    assert "judged from 0.45 on, nothing was suggested below" in command(root)
+    assert "judged from 0.45 on, nothing was suggested below" in command(root, *asked)
+
+
+def changed(root: Path, threshold: float, version: str, *, more: int = 0) -> None:
+    """Another threshold or model after everybody has answered; then people answer `more` new images."""
+    text = COMMENTED.replace("threshold: 0.4", f"threshold: {threshold}")
+    (root / "taxonomy.yaml").write_text(text)
+    table = root / "data/autolabel/annotations.parquet"
+    rows = [Annotation.from_row(row) for row in tables.read(table, schema.ANNOTATIONS).to_pylist()]
+    rows = [
+        replace(row, model_version=version, annotation_id=f"{row.annotation_id[:20]}{version:>4}")
+        for row in rows
+        if row.score is not None and row.score >= threshold
+    ]
+    new = [f"new-{number}" for number in range(more)]
+    for number, name in enumerate(new):
+        score = 0.9 if number % 2 else 0.35
+        if score >= threshold:
+            made = builders.annotation(name, "stop_sign", BOX, origin="model", score=score, rle=None)
+            rows.append(replace(made, model_version=version))
+    builders.write_annotations(table, rows)
+    names = [f"image-{number}" for number in range(80)] + new
+    builders.write_images(root / "data/dedupe/images.parquet", [builders.image(name) for name in names])
+    plan = [builders.plan_row(name) for name in names]
+    tables.write_rows(plan, root / "data/select/plan.parquet", schema.PLAN)
+    builders.show(root, since="2026-02-01T08:00:00.000000Z", until="2026-02-01T08:01:00.000000Z")
+    people = [
+        replace(Annotation.from_row(row), created_at=EARLY, updated_at=EARLY, lead_time_s=5.0)
+        for row in tables.read(root / "data/pull/annotations.parquet", schema.ANNOTATIONS).to_pylist()
+    ]
+    for name in new:
+        drawn = builders.annotation(name, "stop_sign", BOX, annotator_id="ann", rle=None)
+        people.append(replace(drawn, created_at=LATE, updated_at=LATE, lead_time_s=5.0))
+    builders.write_pulled(root, people)
+
+
+EARLY, LATE = "2026-01-10T08:00:00.000000Z", "2026-02-10T08:00:00.000000Z"
+FITTED = "stop_sign: 0.4 -> 0.46: 60 of 60 right in 60 images"
+
+
+def test_answers_do_not_judge_suggestions_of_a_later_model(root: Path) -> None:
+    changed(root, 0.4, "m2")
+    with pytest.raises(TableError, match="no answer judges a suggestion of today's model"):
+        command(root)
+    changed(root, 0.4, "m2", more=3)
+    assert "left out: answers 80 to suggestions of another model" in command(root)
+
+
+def test_raised_thresholds_forget_nothing_that_was_judged(root: Path) -> None:
+    """Suggestions of 0.45 were shown and judged; today's table has them no more."""
+    changed(root, 0.8, "m1")
+    assert "stop_sign: 0.8 -> 0.46: 60 of 60 right in 60 images" in command(root)
+
+
+def test_lowered_thresholds_are_judged_by_answers_that_were_shown_so_much(root: Path) -> None:
+    changed(root, 0.3, "m1", more=40)
+    lines = command(root)
+    # The 40 new images alone: 20 suggestions at 0.9 and 20 at 0.35, all right.
+    assert "stop_sign: 0.3 -> 0.3: 40 of 40 right in 40 images" in lines
+    assert "judged from 0.3 on" in lines
+
+
+def test_an_answer_that_began_from_a_planted_error_judges_nothing(root: Path) -> None:
+    path = root / "data/select/plan.parquet"
+    plan = tables.read(path, schema.PLAN).to_pylist()
+    model = tables.read(root / "data/autolabel/annotations.parquet", schema.ANNOTATIONS).to_pylist()
+    ids = {row["image_id"]: row["annotation_id"] for row in model if row["category"] == "stop_sign"}
+    for row in plan[:5]:
+        row.update(seeded_kind="moved", seeded_id=ids[row["image_id"]])
+    tables.write_rows(plan, path, schema.PLAN)
+    shutil.rmtree(root / "data/push/shown")
+    builders.show(root)
+    people = tables.read(root / "data/pull/annotations.parquet", schema.ANNOTATIONS).to_pylist()
+    builders.write_pulled(root, [Annotation.from_row(row) for row in people])
+    assert "left out: answers 5 with a planted error" in command(root)
 
 
 def test_another_table_may_be_the_truth(root: Path) -> None:
@@ -113,12 +206,26 @@ def test_another_table_may_be_the_truth(root: Path) -> None:
 def test_shares_lie_between_0_and_1(root: Path, precision: float) -> None:
     table = root / "data/pull/annotations.parquet"
     with pytest.raises(ParamsError, match=r"--precision = .* must lie between 0 and 1"):
-        threshold_fitting.run(table, table, root / "t", target=Target(precision, 0.9), iou_threshold=0.5)
+        threshold_fitting.run(
+            table,
+            table,
+            root / "t",
+            target=Target(precision, 0.9),
+            iou_threshold=0.5,
+            shown=root,
+            pulled=table,
+        )
 
 
 def test_a_table_without_scores_has_nothing_to_fit(root: Path) -> None:
     table = root / "data/pull/annotations.parquet"
     with pytest.raises(TableError, match="holds no suggestion with a score"):
         threshold_fitting.run(
-            table, table, root / "taxonomy.yaml", target=Target(0.9, 0.9), iou_threshold=0.5
+            table,
+            table,
+            root / "taxonomy.yaml",
+            target=Target(0.9, 0.9),
+            iou_threshold=0.5,
+            shown=root,
+            pulled=table,
         )

@@ -36,6 +36,16 @@ def test_a_name_may_move_to_another_section_or_below_an_empty_one(tmp_path: Path
     assert data == {"old_section": {}, "qa": {"seed": 4}}
 
 
+def test_a_parameter_that_is_gone_is_left_out_where_that_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("dedupe:\n  bits: 64\n")
+    with pytest.warns(RenamedParameterWarning, match=r"dedupe\.bits is gone: remove the line"):
+        assert params.load(path) == params.Params()
+    path.write_text("dedupe:\n  bits: 256\n")
+    with pytest.raises(ParamsError, match=r"params\.yaml:2: dedupe\.bits is gone, and 256 with"):
+        params.load(path)
+
+
 def test_both_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ParamsError, match=r":3: qa\.looks is the old name of qa\.overlap, which is given too"

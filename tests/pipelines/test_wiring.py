@@ -18,7 +18,7 @@ import pytest
 
 from curate.params import Params
 from curate.records import StageReport
-from pipelines import engines, models, publish
+from pipelines import dedupe, engines, models, publish
 
 ROOT = Path(__file__).parents[2]
 TAXONOMY = "own/taxonomy.yaml"
@@ -43,7 +43,7 @@ INPUTS: dict[str, dict[str, str]] = {
     "ingest": {"raw": "own/raw"},
     "dedupe": {"images": "data/ingest/images.parquet"},
     "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY},
-    "select": {"images": IMAGES, "annotations": SUGGESTIONS, "taxonomy": TAXONOMY},
+    "select": {"images": IMAGES, "annotations": SUGGESTIONS, "taxonomy": TAXONOMY, "shown": SHOWN},
     "push": {
         "images": IMAGES,
         "annotations": SUGGESTIONS,
@@ -54,7 +54,7 @@ INPUTS: dict[str, dict[str, str]] = {
     "pull": {"images": IMAGES, "plan": PLAN, "shown": SHOWN, "taxonomy": TAXONOMY},
     "quality": {
         "images": IMAGES,
-        "suggestions": SUGGESTIONS,
+        "shown": SHOWN,
         "plan": PLAN,
         "annotations": "data/pull/annotations.parquet",
         "answers": "data/pull/answers.parquet",
@@ -67,7 +67,8 @@ INPUTS: dict[str, dict[str, str]] = {
         "suggestions": SUGGESTIONS,
         "plan": PLAN,
         "annotations": "data/pull/annotations.parquet",
-        "taxonomy": TAXONOMY,
+        "answers": "data/pull/answers.parquet",
+        "shown": SHOWN,
     },
     "release": {
         "images": IMAGES,
@@ -86,7 +87,12 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "ledger": "data/ingest/ledger.sqlite",
         "cache": ".cache/remote",
     },
-    "dedupe": {"table": IMAGES, "plot": "plots/dedupe_distances.csv", "index": "data/dedupe/index"},
+    "dedupe": {
+        "table": IMAGES,
+        "plot": "plots/dedupe_distances.csv",
+        "index": "data/dedupe/index",
+        "embeddings": "data/dedupe/embeddings",
+    },
     "autolabel": {
         "table": SUGGESTIONS,
         "shards": ".cache/autolabel",
@@ -110,8 +116,6 @@ STAGES = list(INPUTS)
 # Fields that the wiring leaves to their default on purpose, with the reason.
 LEFT = {
     ("dedupe", "Ports", "say"): "a line for the user goes to stderr",
-    ("dedupe", "Ports", "encoder"): "the step by meaning",
-    ("dedupe", "Outputs", "embeddings"): "the step by meaning",
 }
 
 
@@ -185,10 +189,19 @@ def test_ingest_and_dedupe_run_on_the_engine_of_the_parameters(wired: Any) -> No
         assert ports.batch_size == 17
 
 
-def test_only_a_cluster_searches_on_other_machines(wired: Any) -> None:
-    assert wired("dedupe")["ports"].spread is False
-    cluster = PARAMS.model_copy(update={"engine": PARAMS.engine.model_copy(update={"kind": "ray"})})
-    assert wired("dedupe", cluster)["ports"].spread is True
+def test_the_step_by_meaning_runs_where_a_model_is_named_and_only_there(
+    wired: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(monkeypatch, dedupe, "TransformersEmbedder")
+    assert wired("dedupe")["ports"].encoder is None
+    semantic = {"model": "own/encoder", "min_cosine": 0.9, "batch_size": 5, "device": "cpu"}
+    params = Params.model_validate({"engine": {"workers": 3}, "dedupe": {"semantic": semantic}})
+    got = wired("dedupe", params)
+    encoder = got["ports"].encoder
+    assert encoder.load() == Made("TransformersEmbedder", (params.dedupe.semantic,), {})
+    assert encoder.engine == Made("model_engine", (params.engine, "cpu"), {})
+    assert encoder.batch_size == 5
+    assert got["section"].semantic.min_cosine == 0.9
 
 
 def test_verify_on_the_command_line_is_the_parameter(wired: Any) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from curate import schema
+from curate.qa import answers as looks
+from curate.qa import task_drafts
+from curate.qa.answers import Looks
 from curate.records import Annotation, Box, derived_id
+from curate.shown import record
+from curate.shown.record import ShownRecord
 from tests import builders
+from tests.shown import showing
 
 PEOPLE = ("ann@example.org", "bob@example.org")
+CATEGORIES = ("stop_sign", "parking_sign")
 BOX: Box = (20.0, 20.0, 80.0, 80.0)
 
 
@@ -38,7 +47,7 @@ def answer(name: str, person: str = PEOPLE[0], **changes: Any) -> dict[str, Any]
         "outcome": "submitted", "superseded": False, "objects": 0,
         "created_at": created, "updated_at": created, "lead_time_s": 20.0,
         "model_version": None, "choices": [], "comment": None, "raw": None,
-        "taxonomy_digest": "t1", "guideline_digest": "g1",
+        "taxonomy_digest": "t1", "guideline_digest": "g1", "shown_id": None, "not_joined": None,
     }  # fmt: skip
     return {**row, **changes}
 
@@ -69,6 +78,31 @@ def answers(*rows: dict[str, Any]) -> pa.Table:
 
 def annotations(*rows: Annotation) -> pa.Table:
     return pa.Table.from_pylist([row.row() for row in rows], schema=schema.ANNOTATIONS.arrow)
+
+
+def shown(plan: pa.Table, suggestions: Sequence[Annotation] = ()) -> ShownRecord:
+    """The record of a push of that plan with those suggestions."""
+    sizes = {"path": "x.jpg", "width": builders.WIDTH, "height": builders.HEIGHT, "drop_reason": None}
+    kept = {image_id: {"image_id": image_id, **sizes} for image_id in plan["image_id"].to_pylist()}
+    planned = task_drafts.planned_tasks(plan.to_pylist(), kept, suggestions, names=CATEGORIES)
+    with tempfile.TemporaryDirectory() as folder:
+        since = "2026-01-05T00:00:00.000000Z"
+        showing.write_planned(Path(folder), planned, since=since, confirmed=since)
+        return record.load(Path(folder))
+
+
+def joined(given: pa.Table, rec: ShownRecord) -> pa.Table:
+    """The answers, each under the only row of its task."""
+    ids = {row["task_id"]: row["shown_id"] for row in rec.shown.to_pylist()}
+    column = pa.array([ids.get(task_id) for task_id in given["task_id"].to_pylist()], pa.string())
+    return given.set_column(given.schema.get_field_index("shown_id"), "shown_id", column)
+
+
+def collect(plan: pa.Table, given: pa.Table, *, known: Sequence[str] = ()) -> Looks:
+    """Answers under that plan; `known` names images whose answer is known."""
+    rec = shown(plan)
+    known_images = pa.array([builders.image_id(name) for name in known], pa.string())
+    return looks.collect(joined(given, rec), rec, known_images)
 
 
 def images(names: Sequence[str]) -> pa.Table:

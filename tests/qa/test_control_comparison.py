@@ -124,7 +124,7 @@ def test_the_two_labelers_of_an_image_are_compared_in_their_arm() -> None:
     drawn = [answering.drew(name, "stop_sign", BOX, person) for name in names for person in PEOPLE]
     drawn += [answering.drew(name, "stop_sign", OTHER, PEOPLE[0]) for name in sorted(control)]
     drawn.append(answering.drew("alone", "stop_sign", BOX))
-    looked = answers.collect(plan, given)
+    looked = answering.collect(plan, given)
     table = answering.annotations(*drawn)
     objects = answers.drawn(looked, table, ["stop_sign"])
     rows = np.ones(len(looked), np.bool_)

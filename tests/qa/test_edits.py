@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from curate.qa import answers, edits, estimates
@@ -23,14 +24,13 @@ SMALLER = builders.rle(builders.ellipse((25.0, 25.0, 75.0, 75.0)))
 def traced(
     suggestions: list[Annotation], drawn: list[Annotation], *, people: int = 1, **plan: Any
 ) -> tuple[answers.Looks, Edits]:
-    looked = answers.collect(
-        answering.plans(answering.plan("one", **plan)),
-        answering.answers(*(answering.answer("one", person) for person in PEOPLE[:people])),
-    )
+    record = answering.shown(answering.plans(answering.plan("one", **plan)), suggestions)
+    given = answering.answers(*(answering.answer("one", person) for person in PEOPLE[:people]))
+    looked = answers.collect(answering.joined(given, record), record, pa.array([], pa.string()))
     return looked, edits.trace(
         looked,
         answers.drawn(looked, answering.annotations(*drawn), CATEGORIES),
-        answers.on_images(looked, answering.annotations(*suggestions), CATEGORIES),
+        answers.suggested(looked, record, "suggestions_digest", CATEGORIES),
         np.array([[builders.WIDTH, builders.HEIGHT]]),
         tolerance_px=0.5,
     )
@@ -89,9 +89,10 @@ def test_each_labeler_counts_and_is_not_confused_with_the_other() -> None:
     assert fates == {PEOPLE[0]: REJECTED, PEOPLE[1]: ACCEPTED}
 
 
-@pytest.mark.parametrize("plan", [{"arm": "control"}, {"seeded_kind": "moved", "seeded_id": "x"}])
+@pytest.mark.parametrize("plan", [{"arm": "control"}, {"seeded_kind": "moved"}])
 def test_unseen_and_planted_suggestions_say_nothing(plan: dict[str, Any]) -> None:
     suggestion = answering.suggestion("one")
+    plan = {**plan, "seeded_id": suggestion.annotation_id if "seeded_kind" in plan else None}
     _, found = traced([suggestion], [left(suggestion), left(suggestion, parent_id=None)], **plan)
     assert len(found.look) == len(found.added) == 0
 

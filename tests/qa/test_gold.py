@@ -27,7 +27,7 @@ def scored(
             for person in PEOPLE
         )
     )
-    looked = answers.collect(plan, given)
+    looked = answering.collect(plan, given, known=names)
     tables = answering.annotations(*drawn), answering.annotations(*known)
     categories = answers.category_names(*tables)
     return looked, gold.score(

@@ -24,12 +24,13 @@ RIGHT = [answering.suggestion("one"), answering.suggestion("one", "parking_sign"
 
 def measured(kind: str, identity: str, drawn: list[Annotation]) -> Measured:
     plan = answering.plans(answering.plan("one", seeded_kind=kind, seeded_id=identity))
+    record = answering.shown(plan, RIGHT)
     return measuring.measure(
         Tables(
             plan=plan,
-            answers=answering.answers(answering.answer("one")),
+            answers=answering.joined(answering.answers(answering.answer("one")), record),
             annotations=answering.annotations(*drawn),
-            suggestions=answering.annotations(*RIGHT),
+            record=record,
             known=answering.annotations(),
             images=answering.images(["one"]),
             categories=CATEGORIES,

@@ -13,7 +13,7 @@ def looked() -> answers.Looks:
         {}, {"guideline_digest": "g0"}, {"taxonomy_digest": "t0"},
         {"guideline_digest": "g0", "taxonomy_digest": "t0"}, {"guideline_digest": None},
     )  # fmt: skip
-    return answers.collect(
+    return answering.collect(
         answering.plans(*map(answering.plan, NAMES)),
         answering.answers(*(answering.answer(name, **one) for name, one in zip(NAMES, changes, strict=True))),
     )

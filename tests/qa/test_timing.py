@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curate.qa import answers, timing
+from curate.qa import timing
 from tests.qa import answering
 
 NOBODY = np.zeros(0, dtype=np.bool_)
@@ -23,15 +23,16 @@ def test_drafts_and_replaced_answers_are_not_counted() -> None:
         answering.answer("two", outcome="skipped", lead_time_s=5.0),
         answering.answer("unplanned", lead_time_s=5.0),
     )
-    looked = answers.collect(plan, given)
+    looked = answering.collect(plan, given)
     assert looked.seconds().tolist() == [pytest.approx(47.1)]
     assert (looked.drafts, looked.superseded, looked.skipped) == (2, 1, 1)
+    assert looked.not_joined == {"no record of what was shown": 1}
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:
     plan = answering.plans(*(answering.plan(name) for name in ("one", "two", "three")))
     rows = [answering.answer(n, p) for n in ("one", "two", "three") for p in answering.PEOPLE]
-    one, other = (answers.collect(plan, answering.answers(*given)) for given in (rows, rows[::-1]))
+    one, other = (answering.collect(plan, answering.answers(*given)) for given in (rows, rows[::-1]))
     assert one.table.equals(other.table)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,8 @@ INPUTS = agreement.Inputs(
     suggestions=Path("data/autolabel/annotations.parquet"),
     plan=Path("data/select/plan.parquet"),
     annotations=Path("data/pull/annotations.parquet"),
-    taxonomy=Path("taxonomy.yaml"),
+    answers=Path("data/pull/answers.parquet"),
+    shown=Path("data/push/shown"),
 )
 
 
@@ -49,7 +51,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def only(rows: Sequence[Annotation]) -> None:
-    builders.write_annotations(INPUTS.annotations, rows)
+    builders.write_pulled(Path(), rows)
 
 
 @pytest.mark.usefixtures("project")
@@ -199,7 +201,7 @@ def test_ids_of_the_server_do_not_reach_the_consensus(project: builders.SmallPro
         replace(
             row,
             annotation_id=derived_id("other server", row.annotation_id),
-            created_at="2001-01-01T00:00:00Z",
+            created_at="2027-01-01T00:00:00.000000Z",
         )
         for row in project.annotations["pull"]
     ]
@@ -243,6 +245,8 @@ def planned(**by_name: dict[str, Any]) -> None:
     names = ("one", "two", "three", "four", "five", "six")
     rows = [builders.plan_row(name, **by_name.get(name, {})) for name in names]
     tables.write_rows(rows, INPUTS.plan, schema.PLAN)
+    shutil.rmtree(INPUTS.shown)
+    builders.show(Path())
 
 
 ACCEPTED = {"arm": "accepted", "reason": "accepted"}
@@ -329,9 +333,9 @@ def test_two_people_who_draw_nothing_where_a_suggestion_was_left_out_are_right(
     assert "with a planted error left in" not in dict(run().counts)
 
 
-@pytest.mark.usefixtures("project")
-def test_a_planted_error_that_nobody_has_seen_yet_is_no_finding() -> None:
-    planned(one={"seeded_kind": "missing", "seeded_id": "gone"})
+def test_a_planted_error_that_nobody_has_seen_yet_is_no_finding(project: builders.SmallProject) -> None:
+    (model,) = [row for row in project.annotations["autolabel"] if row.image_id == image_id("one")]
+    planned(one={"seeded_kind": "missing", "seeded_id": model.annotation_id})
     only([annotation("two", None, None, annotator_id=builders.ANNOTATORS[0])])
     counts = dict(run().counts)
     assert "with a planted error left in" not in counts

@@ -17,6 +17,7 @@ from tests.fakes import FakeAnnotationTool
 IMAGES = Path("data/dedupe/images.parquet")
 SUGGESTIONS = Path("data/autolabel/annotations.parquet")
 PLAN, PULLED = Path("data/select/plan.parquet"), Path("data/pull/annotations.parquet")
+ANSWERS = Path("data/pull/answers.parquet")
 CONSENSUS, TAXONOMY = Path("data/agreement/consensus.parquet"), Path("taxonomy.yaml")
 
 
@@ -45,7 +46,7 @@ def test_stages_go_on_or_name_the_category(
     taxonomy(*names)
     planned = select.run(
         QaParams(uncertain=2, rare_floor=2, seeded_errors=0.9, overlap_share=0),
-        inputs=select.Inputs(IMAGES, SUGGESTIONS, TAXONOMY),
+        inputs=select.Inputs(IMAGES, SUGGESTIONS, TAXONOMY, push.SHOWN),
         outputs=select.Outputs(PLAN, Path("plots")),
     )
     assert dict(planned.counts)["tasks"] == 6
@@ -57,11 +58,19 @@ def test_stages_go_on_or_name_the_category(
     )
     agreed = agreement.run(
         AgreementParams(),
-        inputs=agreement.Inputs(IMAGES, SUGGESTIONS, PLAN, PULLED, TAXONOMY),
+        inputs=agreement.Inputs(IMAGES, SUGGESTIONS, PLAN, PULLED, ANSWERS, push.SHOWN),
         outputs=agreement.Outputs(CONSENSUS, CONSENSUS.with_name("p"), Path("queue.csv"), Path("plots")),
     )
     assert dict(agreed.counts)["images"] == 6
-    fitted = threshold_fitting.run(SUGGESTIONS, PULLED, TAXONOMY, target=Target(0.9, 0.95), iou_threshold=0.5)
+    fitted = threshold_fitting.run(
+        SUGGESTIONS,
+        PULLED,
+        TAXONOMY,
+        target=Target(0.9, 0.95),
+        iou_threshold=0.5,
+        shown=push.SHOWN,
+        pulled=ANSWERS,
+    )
     assert [fit.category for fit in fitted.fits] == list(names)
     inputs = release.Inputs(IMAGES, CONSENSUS, TAXONOMY, Path("metrics/agreement.json"), SUGGESTIONS)
 

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from curate import schema, tables
+from curate.dedupe import hamming_search
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, ParamsError, StorageError, TableError
 from curate.params import DedupeParams
@@ -89,7 +90,7 @@ def run(
     return dedupe.run(
         DedupeParams(**params),
         inputs=dedupe.Inputs(images=INGESTED),
-        outputs=dedupe.Outputs(table=TABLE, plot=PLOT, index=INDEX),
+        outputs=dedupe.Outputs(table=TABLE, plot=PLOT, index=INDEX, embeddings=Path("embeddings")),
         ports=dedupe.Ports(
             engine=LocalEngine(max(workers, 1), in_process=not workers, retries=1),
             batch_size=batch_size,
@@ -230,7 +231,7 @@ def test_other_settings_or_a_damaged_file_compare_all_anew() -> None:
     before = TABLE.read_bytes()
     assert run(min_correlation=0.9).metrics["compared_anew"] == 6
     assert run().metrics["compared_anew"] == 6
-    (kept,) = INDEX.glob("*/compared.bin")
+    (kept,) = INDEX.glob("*/pairs.arrow")
     for content in (b"", kept.read_bytes()[:-1], b"{}" + kept.read_bytes()):
         kept.write_bytes(content)
         assert run().metrics["compared_anew"] == 6
@@ -244,10 +245,10 @@ def test_another_recipe_makes_the_index_anew_and_keeps_the_old_one_until_it_is_d
     content = Path(path).read_bytes()
     Path(path).unlink()
     with pytest.raises(InputError):
-        run(bits=256)
+        run(hash="dhash")
     assert {path.name for path in INDEX.iterdir() if path.is_dir()} > set(old)
     Path(path).write_bytes(content)
-    assert run(bits=256).metrics["hashed"] == 6
+    assert run(hash="dhash").metrics["hashed"] == 6
     new = [path.name for path in INDEX.iterdir() if path.is_dir()]
     assert len(new) == 1
     assert new != old
@@ -256,7 +257,7 @@ def test_another_recipe_makes_the_index_anew_and_keeps_the_old_one_until_it_is_d
 def test_a_damaged_index_is_made_anew_with_one_line() -> None:
     run()
     before = TABLE.read_bytes()
-    (column,) = INDEX.glob("*/luma.bin")
+    (column,) = INDEX.glob("*/part-*")
     column.write_bytes(column.read_bytes()[:-1])
     said: list[str] = []
     again = run(said=said).metrics
@@ -338,10 +339,8 @@ def test_decisions_overrule_the_figures(project: dict[str, str]) -> None:
 def test_a_radius_at_which_chance_decides_is_refused_before_anything_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from curate.dedupe.search import search_plan
-
-    monkeypatch.setattr(search_plan.SearchPlan, "quadratic", property(lambda self: self.max_hamming > 20))
-    with pytest.raises(search_plan.QuadraticSearchError, match=r"set dedupe\.max_hamming to"):
+    monkeypatch.setattr(hamming_search, "chance_pairs", lambda _, bits: 1e12 * (bits > 20))
+    with pytest.raises(hamming_search.QuadraticSearchError, match=r"set dedupe\.max_hamming to"):
         run(max_hamming=30)
     assert not INDEX.exists()
     run(max_hamming=20)
@@ -351,7 +350,7 @@ def test_an_image_that_kills_its_worker_is_dropped_and_the_others_are_not(
     monkeypatch: pytest.MonkeyPatch, project: dict[str, str]
 ) -> None:
     """The worker dies of memory, as a decoder that runs wild would: the image's path says so."""
-    monkeypatch.setattr(dedupe.fingerprints, "_setup", _deadly)
+    monkeypatch.setattr(dedupe.update_index, "_setup", _deadly)
     Path("deadly").write_text(project["a/scene_2.png"])
     report = run(workers=2, batch_size=4)
     found = rows()
@@ -366,12 +365,12 @@ def test_an_image_that_kills_its_worker_is_dropped_and_the_others_are_not(
 
 
 def _deadly(recipe: Any, lenient: bool) -> Any:
-    """As `fingerprints._setup`, but the image named in the file `deadly` kills the process."""
+    """As `update_index._setup`, but the image named in the file `deadly` kills the process."""
 
     def batch(paths: list[str]) -> Any:
         if any(path.endswith(Path("deadly").read_text()) for path in paths):
             os.kill(os.getpid(), signal.SIGKILL)
-        return dedupe.fingerprints._hash(recipe, lenient, paths)
+        return dedupe.update_index._hash(recipe, lenient, paths)
 
     return batch
 

@@ -118,11 +118,11 @@ def test_a_table_can_be_indexed_and_all_of_it_leaks_into_itself() -> None:
 
 
 def test_an_index_of_other_settings_is_refused() -> None:
-    indexed(bits=256, crops=False)
+    indexed(decode="exact", crops=False)
     with pytest.raises(TableError) as caught:
         leaks()
     assert str(caught.value) == (
-        "benchmark was made with dedupe.bits 256 (here 64), dedupe.crops False (here True): "
+        "benchmark was made with dedupe.decode exact (here fast), dedupe.crops False (here True): "
         "set params.yaml alike, or make the index again"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,32 @@ import pytest
 from curate import schema, tables
 from curate.errors import InputError, TableError
 from curate.params.quality import QualityParams
-from curate.qa import error_injection
+from curate.qa import error_injection, task_drafts
 from curate.records import Annotation, StageReport
+from curate.shown import record
 from curate.stages import quality
+from curate.stages.answer_join import AnswerJoin
 from tests import builders
 from tests.qa import answering
 from tests.qa.answering import BOX, PEOPLE
+from tests.shown import showing
 
 NAMES = [f"image {number:02d}" for number in range(60)]
 GOLD, CONTROL, SEEDED = NAMES[:12], NAMES[12:24], NAMES[24:28]
 OTHER = (100.0, 20.0, 150.0, 90.0)
 
 
-def project(root: Path) -> tuple[quality.Inputs, quality.Outputs]:
-    """Ann draws all right; Bob draws gold wrong and accepts planted errors; control takes twice as long."""
+def project(
+    root: Path, *, kind: str = "moved", plain: bool = False, names: tuple[str, ...] = answering.CATEGORIES
+) -> tuple[quality.Inputs, quality.Outputs]:
+    """Ann draws all right; Bob draws gold wrong and accepts planted errors; control takes twice as long.
+
+    Args:
+        root: Folder of the project.
+        kind: Of the planted errors.
+        plain: The plan has neither gold, nor control images, nor planted errors.
+        names: Categories when errors were planted.
+    """
     plan, answers, drawn = [], [], []
     suggestions = [answering.suggestion(name) for name in NAMES]
     for number, (name, suggestion) in enumerate(zip(NAMES, suggestions, strict=True)):
@@ -34,8 +47,8 @@ def project(root: Path) -> tuple[quality.Inputs, quality.Outputs]:
         if name in CONTROL:
             row = {"reason": "control", "arm": "control"}
         if name in SEEDED:
-            row = {"seeded_kind": "moved", "seeded_id": suggestion.annotation_id}
-        plan.append(answering.plan(name, **row))
+            row = {"seeded_kind": kind, "seeded_id": suggestion.annotation_id}
+        plan.append(answering.plan(name, **({} if plain else row)))
         for at, person in enumerate(PEOPLE):
             seconds = (40.0 if name in CONTROL else 20.0) + number % 5 + at
             when = f"2026-01-05T10:{number:02d}:0{at}.000000Z"
@@ -46,17 +59,17 @@ def project(root: Path) -> tuple[quality.Inputs, quality.Outputs]:
     root.mkdir(exist_ok=True)
     (root / "taxonomy.yaml").write_text(builders.TAXONOMY)
     builders.write_images(folder / "images.parquet", [builders.image(name) for name in NAMES])
-    builders.write_annotations(folder / "suggestions.parquet", suggestions)
     builders.write_annotations(folder / "annotations.parquet", drawn)
     tables.write_rows(plan, folder / "plan.parquet", schema.PLAN)
-    tables.write_rows(answers, folder / "answers.parquet", schema.ANSWERS)
+    show(folder, plan, suggestions, "2026-01-05T08:00:00.000000Z", names=names)
+    write_answers(folder, answers)
     builders.write_annotations(
         folder / "gold.parquet", [answering.known(name, "stop_sign", BOX) for name in GOLD]
     )
     (folder / "receipt.json").write_text(json.dumps({"guideline": "g1", "taxonomy": "t1"}))
     return quality.Inputs(
         images=folder / "images.parquet",
-        suggestions=folder / "suggestions.parquet",
+        shown=folder / "shown",
         plan=folder / "plan.parquet",
         annotations=folder / "annotations.parquet",
         answers=folder / "answers.parquet",
@@ -64,6 +77,31 @@ def project(root: Path) -> tuple[quality.Inputs, quality.Outputs]:
         taxonomy=root / "taxonomy.yaml",
         gold=folder / "gold.parquet",
     ), quality.Outputs(root / "quality", root / "plots")
+
+
+def show(
+    folder: Path,
+    plan: list[dict[str, Any]],
+    suggestions: list[Annotation],
+    since: str,
+    *,
+    names: Sequence[str] = answering.CATEGORIES,
+    **digests: str,
+) -> None:
+    """Record a push of that plan with those suggestions."""
+    images = {builders.image_id(name): builders.image(name).row() for name in NAMES}
+    planned = task_drafts.planned_tasks(plan, images, suggestions, names=names)
+    showing.write_planned(folder / "shown", planned, since=since, confirmed=since, **digests)
+
+
+def write_answers(folder: Path, answers: list[dict[str, Any]]) -> None:
+    """Write the answers as the stage pull does, joined to the record."""
+    join = AnswerJoin(record.load(folder / "shown"))
+    for row in tables.read(folder / "annotations.parquet", schema.ANNOTATIONS).to_pylist():
+        join.annotation(row)
+    digests = ("guideline_digest", "taxonomy_digest")
+    rows = [{**join.answer(row), **{name: row[name] for name in digests}} for row in answers]
+    tables.write_rows(rows, folder / "answers.parquet", schema.ANSWERS)
 
 
 def left(name: str, suggestion: Annotation, person: str) -> Annotation:
@@ -166,8 +204,7 @@ def test_nobody_has_answered(tmp_path: Path) -> None:
 
 
 def test_without_gold_control_or_planted_errors(tmp_path: Path) -> None:
-    inputs, outputs = project(tmp_path)
-    tables.write_rows([answering.plan(name) for name in NAMES], inputs.plan, schema.PLAN)
+    inputs, outputs = project(tmp_path, plain=True)
     without = quality.Inputs(
         **{name: getattr(inputs, name) for name in quality.Inputs.__slots__ if name != "gold"}, gold=None
     )
@@ -223,12 +260,9 @@ def test_gold_of_an_unknown_image_names_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_categories_come_and_go(tmp_path: Path, taxonomy: str) -> None:
-    """Planted renames name what the taxonomy has today; rows keep what they were drawn with."""
-    inputs, outputs = project(tmp_path)
-    plan = tables.read(inputs.plan, schema.PLAN).to_pylist()
-    for row in plan:
-        row["seeded_kind"] = row["seeded_kind"] and "category"
-    tables.write_rows(plan, inputs.plan, schema.PLAN)
+    """A planted error was named by the taxonomy of its day; rows keep what they were drawn with."""
+    planted = ("a_first_one", "stop_sign") if "a_first_one" in taxonomy else answering.CATEGORIES
+    inputs, outputs = project(tmp_path, kind="category", names=planted)
     inputs.taxonomy.write_text(
         "categories:\n"
         + "".join(
@@ -238,10 +272,6 @@ def test_categories_come_and_go(tmp_path: Path, taxonomy: str) -> None:
     )
     gold = {"gold": None} if "stop_sign" not in taxonomy else {}
     kept = {name: getattr(inputs, name) for name in quality.Inputs.__slots__}
-    if taxonomy == "stop_sign":  # nothing to be renamed to: the plan is of another taxonomy
-        with pytest.raises(TableError, match="the taxonomy has one category"):
-            quality.run(QualityParams(bootstrap=0), inputs=inputs, outputs=outputs)
-        return
     report = quality.run(
         QualityParams(bootstrap=0), inputs=quality.Inputs(**{**kept, **gold}), outputs=outputs
     )

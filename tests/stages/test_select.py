@@ -37,6 +37,7 @@ def run(root: Path, **params: Any) -> StageReport:
             images=root / "data/dedupe/images.parquet",
             annotations=root / "data/autolabel/annotations.parquet",
             taxonomy=root / "taxonomy.yaml",
+            shown=root / "data/push/shown",
         ),
         outputs=select.Outputs(plan=root / PLAN, plots=root / "plots"),
     )
@@ -239,3 +240,16 @@ def test_a_plan_of_an_older_schema_is_made_anew(tmp_path: Path) -> None:
     pq.write_table(old, tmp_path / PLAN)
     run(tmp_path)
     assert (tmp_path / PLAN).read_bytes() == made
+
+
+@pytest.mark.usefixtures("project")
+def test_a_plan_of_another_version_with_the_same_columns_goes_on(tmp_path: Path) -> None:
+    """Another table changed; the queue, gold and labelers of this one must not start anew."""
+    run(tmp_path)
+    table = pq.read_table(tmp_path / PLAN)
+    places = pa.array([100 + place for place in table["priority"].to_pylist()], pa.int32())
+    older = table.set_column(table.schema.get_field_index("priority"), table.schema.field("priority"), places)
+    older = older.replace_schema_metadata({"curate.schema_version": "2", "curate.table": "plan"})
+    pq.write_table(older, tmp_path / PLAN)
+    run(tmp_path)
+    assert {row["priority"] for row in rows(tmp_path).values()} == set(places.to_pylist())

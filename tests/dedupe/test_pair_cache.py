@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from curate.dedupe import comparison, known, known_file
+from curate import fingerprint
+from curate.dedupe import comparison, pair_cache
+from curate.dedupe.candidates import radius
 from curate.dedupe.comparison import Found, Side
-from curate.dedupe.features import Features, Recipe
-from tests.dedupe.test_spreading import related
+from curate.dedupe.features import PLAIN, Features, Recipe
 
-RECIPE = Recipe("phash", 64, "fast", "mirrored", False)
+RECIPE = Recipe("phash", "fast", "mirrored", False)
+EVERY = Recipe("phash", "fast", "mirrored", True)
 
 
 def stored(count: int, seed: int, copies: float = 0.4) -> Features:
@@ -40,9 +42,15 @@ def stored(count: int, seed: int, copies: float = 0.4) -> Features:
     return Features.from_columns(columns)
 
 
-def compare(features: Features, rows: np.ndarray, kept: Path, **changes: Any) -> tuple[Found, int]:
-    options = {"max_hamming": 6, "min_correlation": 0.5, **changes}
-    return known.compare(comparison.Side(features, rows), RECIPE, kept=kept, **options)
+def ids_of(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 32), dtype=np.uint8)
+
+
+def compare(
+    features: Features, rows: np.ndarray, kept: Path, *, max_hamming: int = 6, recipe: Recipe = RECIPE
+) -> tuple[Found, int]:
+    chosen = pair_cache.Settings(recipe, max_hamming, 0.5)
+    return pair_cache.compare(comparison.Side(features, rows), ids_of(len(features)), chosen, kept)
 
 
 def listed(found: Found) -> list[tuple[Any, ...]]:
@@ -79,13 +87,38 @@ def test_only_new_images_are_compared(tmp_path: Path) -> None:
     assert compare(features, np.arange(50), kept, max_hamming=5)[1] == 50
 
 
-@pytest.mark.parametrize("changed", ["verify.py", "searching.py"])
-def test_other_code_compares_all_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
+def test_other_code_compares_all_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = stored(50, 2)
     compare(images, np.arange(50), tmp_path / "kept")
-    read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == changed))
+    assert compare(images, np.arange(50), tmp_path / "kept")[1] == 0
+    digest = fingerprint.digest
+    monkeypatch.setattr(fingerprint, "digest", lambda *names, **options: digest(*names, **options) + "x")
     assert compare(images, np.arange(50), tmp_path / "kept")[1] == 50
+
+
+@pytest.mark.parametrize(
+    "module", ["dedupe.verify", "dedupe.compare", "dedupe.candidates", "dedupe.hamming_kernel", "compiled"]
+)
+def test_the_code_that_finds_and_compares_is_part_of_the_key(module: str) -> None:
+    assert f"curate.{module}" in fingerprint.imported("curate.dedupe.pair_cache")
+
+
+def test_rows_that_hold_other_images_compare_all_anew(tmp_path: Path) -> None:
+    """The index was damaged and made again in another order."""
+    images, kept = stored(50, 2), tmp_path / "kept"
+    side, chosen = comparison.Side(images, np.arange(50)), pair_cache.Settings(RECIPE, 6, 0.5)
+    assert pair_cache.compare(side, ids_of(50), chosen, kept)[1] == 50
+    assert pair_cache.compare(side, ids_of(50)[::-1], chosen, kept)[1] == 50
+
+
+@pytest.mark.parametrize("keep", [0, 0.3, 0.9, 0.999])
+def test_a_damaged_file_compares_all_anew(tmp_path: Path, keep: float) -> None:
+    images, kept = stored(50, 2), tmp_path / "kept"
+    expected, _ = compare(images, np.arange(50), kept)
+    kept.write_bytes(kept.read_bytes()[: int(keep * kept.stat().st_size)])
+    found, new = compare(images, np.arange(50), kept)
+    assert new == 50
+    assert listed(found) == listed(expected)
 
 
 def test_any_number_of_deliveries_are_compared_alone(tmp_path: Path) -> None:
@@ -107,7 +140,7 @@ def test_a_colour_that_many_pictures_share_counts_of_plain_ones_only(tmp_path: P
 
 def test_where_parts_would_find_something_else_all_are_compared(tmp_path: Path) -> None:
     features, kept = stored(120, 2, copies=0.0), tmp_path / "kept"
-    wide = known.radius(120, Recipe("phash", 64, "fast", "none", False)) + 1
+    wide = radius(120, Recipe("phash", "fast", "none", False)) + 1
     assert compare(features, np.arange(115), kept, max_hamming=wide)[1] == 115
     assert compare(features, np.arange(120), kept, max_hamming=wide)[1] == 120  # of parts
     features.hashes[:70] = features.hashes[0]
@@ -117,9 +150,25 @@ def test_where_parts_would_find_something_else_all_are_compared(tmp_path: Path) 
 
 def kept_pairs(path: Path) -> list[tuple[Any, ...]]:
     """What the file holds, in order."""
-    with path.open("rb") as file:
-        key = json.loads(file.readline())["key"]
-    return sorted(known_file.load(path, key, 10**6).pairs.tolist())
+    table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    return sorted(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def related(count: int, seed: int) -> Features:
+    """Features of random pictures, many of which share hashes of every kind, or nearly."""
+    rng = np.random.default_rng(seed)
+    columns: dict[str, Any] = {}
+    for name, (kind, shape) in Features.layout(EVERY).items():
+        few = rng.integers(0, 2**64, max(count // 5, 1), dtype=np.uint64)
+        picked = few[rng.integers(0, len(few), (count, *shape))] if kind == np.uint64 else None
+        if picked is None:
+            columns[name] = rng.integers(0, 256, (count, *shape)).astype(kind)
+        else:
+            bits = rng.integers(0, 64, picked.shape).astype(np.uint64)
+            columns[name] = picked ^ (rng.random(picked.shape) < 0.5) * (np.uint64(1) << bits)
+    columns["structure"] = rng.uniform(0, 2 * PLAIN, count).astype(np.float32)
+    columns["size"][:] += 50
+    return Features.from_columns(columns)
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -127,16 +176,14 @@ def kept_pairs(path: Path) -> list[tuple[Any, ...]]:
 def test_deliveries_leave_the_pairs_of_the_whole_with_every_kind_of_hash(
     tmp_path: Path, seed: int, first: int, second: int
 ) -> None:
-    recipe = Recipe("phash", 64, "fast", "mirrored", True)
     features, order = related(100, seed), np.random.default_rng(seed).permutation(100)
-    options: dict[str, Any] = {"max_hamming": 6, "min_correlation": 0.5}
     (tmp_path / "kept").unlink(missing_ok=True)
     for count in (first, first + second, 100):
         # In order of image_id, which is not that of delivery.
-        side = Side(features, np.sort(order[:count]))
-        found, _ = known.compare(side, recipe, kept=tmp_path / "kept", **options)
+        rows = np.sort(order[:count])
+        found, _ = compare(features, rows, tmp_path / "kept", recipe=EVERY)
     (tmp_path / "whole").unlink(missing_ok=True)
-    whole, _ = known.compare(side, recipe, kept=tmp_path / "whole", **options)
+    whole, _ = compare(features, rows, tmp_path / "whole", recipe=EVERY)
     assert listed(found) == listed(whole)
     assert kept_pairs(tmp_path / "kept") == kept_pairs(tmp_path / "whole")
     assert found.candidates > 100

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe import roster
+from curate.dedupe import image_columns
 from curate.dedupe.features import Features, Recipe, extract
 from curate.dedupe.index import Contents, Ids, Index, Layout
 from curate.errors import InputError
@@ -73,7 +73,7 @@ class Filling:
         missing[rows[index.find(ids[rows]) < 0]] = True
         items = (
             (one.tobytes(), path, place)
-            for piece in roster.files(table, missing)
+            for piece in image_columns.files(table, missing)
             for one, path, place in zip(*piece, strict=True)
         )
         results = self.run(index, items, total=int(missing.sum()))

@@ -1,4 +1,4 @@
-"""What dedupe needs of the images table, read in pieces into columns: 52 bytes a row."""
+"""What dedupe needs of the images table, read in pieces into columns: 52 bytes per row."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _COLUMNS = ("image_id", "drop_reason", "sources", "width", "height", "sharpness"
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class ImageColumns:
     """The table's rows, in its order, which is that of image_id.
 
     Attributes:
         ids: (N, 32) uint8.
-        fit: (N,) bool; images that no earlier stage dropped.
+        usable: (N,) bool; images that no earlier stage dropped.
         merits: Of all rows; `keep` is false everywhere.
         places: Row by place, of those that were asked for.
     """
 
     ids: Ids
-    fit: NDArray[np.bool_]
+    usable: NDArray[np.bool_]
     merits: Merits
     places: Mapping[str, int]
 
 
-def read(path: Path, *, prefer: tuple[str, ...] = (), places: Collection[str] = ()) -> Roster:
+def read(path: Path, *, prefer: tuple[str, ...] = (), places: Collection[str] = ()) -> ImageColumns:
     """Read an images table.
 
     Args:
@@ -70,14 +70,18 @@ def read(path: Path, *, prefer: tuple[str, ...] = (), places: Collection[str] = 
         raise ParamsError(
             f"dedupe.prefer: no image comes from {unknown[0]!r}, only from {', '.join(sorted(names))}"
         )
-    return _roster(parts, at)
+    return _together(parts, at)
 
 
 def _plain(piece: pa.Table) -> dict[str, NDArray[Any]]:
     columns = {
         name: pc.fill_null(piece[name], 0).to_numpy() for name in ("width", "height", "sharpness", "bytes")
     }
-    return {**columns, "ids": id_bytes(piece["image_id"]), "fit": piece["drop_reason"].is_null().to_numpy()}
+    return {
+        **columns,
+        "ids": id_bytes(piece["image_id"]),
+        "usable": piece["drop_reason"].is_null().to_numpy(),
+    }
 
 
 def _preference(
@@ -90,7 +94,7 @@ def _preference(
     return best
 
 
-def _roster(parts: list[dict[str, NDArray[Any]]], places: Mapping[str, int]) -> Roster:
+def _together(parts: list[dict[str, NDArray[Any]]], places: Mapping[str, int]) -> ImageColumns:
     def whole(name: str, kind: type[np.generic]) -> NDArray[Any]:
         return np.concatenate([np.zeros(0, kind), *(part[name].astype(kind, copy=False) for part in parts)])
 
@@ -103,7 +107,7 @@ def _roster(parts: list[dict[str, NDArray[Any]]], places: Mapping[str, int]) -> 
         sharpness=whole("sharpness", np.float32),
         bytes=whole("bytes", np.int64),
     )
-    return Roster(ids, whole("fit", np.bool_), merits, places)
+    return ImageColumns(ids, whole("usable", np.bool_), merits, places)
 
 
 def id_bytes(column: pa.ChunkedArray) -> Ids:
