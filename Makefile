@@ -15,7 +15,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test soak check bench bench-autolabel lock doc clean
+.PHONY: help install demo test soak check bench bench-autolabel pythons lock doc docs clean
 ALL ?=
 ARGS ?=
 
@@ -68,6 +68,12 @@ lock: ## make both lock files anew from pyproject.toml (docs/maintaining.md)
 
 doc: .venv/.installed ## docs/parameters.md from the models
 	@curate params doc > docs/parameters.md.new && mv docs/parameters.md.new docs/parameters.md
+
+docs: .venv/.installed ## the site of the documentation, into site/; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict  # never --quiet: then no warning counts
+
+pythons: ## the unit tests on every supported Python that is here; ARGS=tests/geometry
+	@scripts/pythons.sh $(ARGS)
 
 clean: ## remove what was made; keeps raw images, labels and published releases (ALL=1: those too)
 	@scripts/clean.sh $(ALL)

@@ -79,7 +79,7 @@ def photograph(index: int) -> UInt8Array:
     package, file = FILES[index]
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise FileNotFoundError(f"the corpus needs the package {package}: pip install 'curate[dev]'")
+        raise FileNotFoundError(f"the corpus needs the package {package}: pip install 'curate-vision[dev]'")
     with Image.open(Path(spec.origin).parent / file) as opened:
         rgb = np.array(opened.convert("RGB"))
     scale = _PHOTOGRAPH_SIDE / max(rgb.shape[:2])

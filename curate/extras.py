@@ -27,4 +27,6 @@ def require(module: str, *, extra: str) -> Any:
         top = module.partition(".")[0]
         if error.name is not None and error.name.partition(".")[0] != top:
             raise  # installed, but broken inside: that traceback is worth more than our line
-        raise MissingExtraError(f"{module} is not installed: run pip install 'curate[{extra}]'") from error
+        raise MissingExtraError(
+            f"{module} is not installed: run pip install 'curate-vision[{extra}]'"
+        ) from error

@@ -103,7 +103,7 @@ def wilson(hits: int, trials: int, *, level: float = 0.95) -> Figure:
         Wilson, Probable inference, the law of succession, and statistical inference (JASA 22, 1927),
         without continuity correction.
 
-    Example:
+    Examples:
         >>> share = wilson(8, 10)
         >>> round(share.value, 2), round(share.low, 3), round(share.high, 3)
         (0.8, 0.49, 0.943)

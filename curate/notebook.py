@@ -45,7 +45,7 @@ def load_image(path: str | PathLike[str]) -> UInt8Image:
     Raises:
         InputError: The file cannot be read, is no image, is damaged, or has more than 100 million pixels.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> Image.new("CMYK", (4, 3), (0, 255, 255, 0)).save("red.tif")
         >>> load_image("red.tif").shape
@@ -75,7 +75,7 @@ def hash_images(paths: Iterable[str | PathLike[str]]) -> NDArray[np.uint64]:
     Raises:
         InputError: A file cannot be read; with its name.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from PIL import Image
         >>> ramp = np.add.outer(np.arange(96), np.arange(128)).astype(np.uint8)
@@ -107,7 +107,7 @@ def find_duplicates(folder: str | PathLike[str], **settings: Any) -> dict[str, l
         InputError: No such folder, or no image in it.
         pydantic.ValidationError: A setting is unknown or out of range.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from pathlib import Path
         >>> from PIL import Image
@@ -177,7 +177,7 @@ def consensus(
     Raises:
         TableError: A row without annotator, or an object without category or box.
 
-    Example:
+    Examples:
         >>> import pyarrow as pa
         >>> from curate import schema
         >>> def drawn(annotator, x):
@@ -203,7 +203,7 @@ def load_images_table(path: str | PathLike[str]) -> pa.Table:
     Raises:
         TableError: Missing, damaged, or of another schema version; with the stage to run again.
 
-    Example:
+    Examples:
         >>> from curate import schema, tables
         >>> tables.write_rows([], Path("images.parquet"), schema.IMAGES)
         >>> load_images_table("images.parquet").num_rows
@@ -218,7 +218,7 @@ def load_annotations_table(path: str | PathLike[str]) -> pa.Table:
     Raises:
         TableError: Missing, damaged, or of another schema version; with the stage to run again.
 
-    Example:
+    Examples:
         >>> from curate import schema, tables
         >>> tables.write_rows([], Path("annotations.parquet"), schema.ANNOTATIONS)
         >>> "bbox_xyxy" in load_annotations_table("annotations.parquet").column_names

@@ -70,7 +70,7 @@ def photograph_path(photograph: Photograph) -> Path:
     spec = importlib.util.find_spec(photograph.package)
     if spec is None or spec.origin is None:
         raise FileNotFoundError(
-            f"the demo's photographs need the package {photograph.package}: pip install 'curate[dev]'"
+            f"the demo's photographs need the package {photograph.package}: pip install 'curate-vision[dev]'"
         )
     return Path(spec.origin).parent / photograph.file
 

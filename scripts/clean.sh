@@ -5,8 +5,8 @@ set -euo pipefail
 if [[ -x .venv/bin/curate ]]; then
   .venv/bin/curate labelstudio down || true
 fi
-made=(.venv .venv-labelstudio .cache .fiftyone .dvc/cache .dvc/tmp metrics plots dvc.lock gold/demo.json build dist)
-for stage in ingest dedupe autolabel select push pull quality agreement release publish report; do
+made=(.venv .venv-labelstudio .cache .fiftyone .dvc/cache .dvc/tmp metrics plots dvc.lock gold/demo.json build dist site)
+for stage in fingerprint ingest dedupe autolabel select push pull quality agreement release publish report; do
   made+=("data/$stage")
 done
 kept=(data .labelstudio)

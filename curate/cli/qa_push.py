@@ -71,10 +71,14 @@ def invite(
     link: Annotated[
         bool, typer.Option("--link", help="Print the invitation link instead of making accounts.")
     ] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Give accounts that are there a new password (embedded server).")
+    ] = False,
     root: Root = HERE,
 ) -> None:
     """Make accounts for labelers and print each password once, or print the invitation link."""
     from curate.adapters.labelstudio import accounts, connection
+    from curate.adapters.labelstudio import server as embedded
     from curate.errors import InputError
 
     server = connection.resolve(root)
@@ -84,6 +88,15 @@ def invite(
     if not emails:
         raise InputError("nobody to invite: name addresses, or print the invitation link with --link")
     typer.echo(f"Label Studio: {server.url}")
+    if reset:
+        strangers = sorted({email.lower() for email in emails} - accounts.known_addresses(server))
+        if strangers:
+            raise InputError(f"{', '.join(strangers)} has no account: invite without --reset")
+        for email in emails:
+            fresh = accounts.new_password()
+            embedded.reset_password(root, email.lower(), fresh)
+            typer.echo(f"{email.lower()}  new password {fresh}")
+        return
     for email, password in accounts.invite(server, emails).items():
         typer.echo(f"{email}  password {password}" if password else f"{email}  is there already")
     typer.echo("passwords are shown this once and stand in no file: hand them on")

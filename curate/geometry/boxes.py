@@ -73,7 +73,7 @@ def box_iou(boxes_a: ArrayLike, boxes_b: ArrayLike) -> NDArray[np.float64]:
     Source:
         Everingham et al., The Pascal Visual Object Classes Challenge (2010), section 4.2, equation 3.
 
-    Example:
+    Examples:
         >>> box_iou([[10, 10, 50, 50]], [[20, 20, 60, 60], [50, 50, 60, 60]]).round(6).tolist()
         [[0.391304, 0.0]]
     """

@@ -28,7 +28,7 @@ def encode(mask: BoolArray) -> str:
     Raises:
         RecordError: Not two-dimensional.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> mask = np.zeros((4, 6), dtype=bool)
         >>> mask[1:3, 2:5] = True
@@ -48,7 +48,7 @@ def decode(rle: str, *, width: int, height: int) -> BoolArray:
     Raises:
         RecordError: The counts are damaged or of another image size.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> counts = encode(np.eye(3, dtype=bool))
         >>> decode(counts, width=3, height=3).sum()
@@ -105,7 +105,7 @@ def rle_iou(rles_a: Sequence[str], rles_b: Sequence[str], *, width: int, height:
     Returns:
         (N, M) float64 in [0, 1]; 0 where both masks are empty.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> whole, half = np.ones((2, 4), bool), np.zeros((2, 4), bool)
         >>> half[:, :2] = True

@@ -57,7 +57,7 @@ def match(
     Source:
         The assignment problem (Kuhn 1955), solved by SciPy's `linear_sum_assignment` (Crouse 2016).
 
-    Example:
+    Examples:
         >>> found = match([[0, 0, 10, 10]], [[1, 1, 10, 10], [50, 50, 60, 60]], ['car'], ['car', 'bus'],
         ...               iou_threshold=0.5)
         >>> found.a.tolist(), found.b.tolist(), found.iou.round(2).tolist()

@@ -101,11 +101,11 @@ def ready(kind: str) -> None:
     _initialise()
     if kind == "HEIF":
         if importlib.util.find_spec("pillow_heif") is None:
-            raise UnfitImageError("unsupported_format", "HEIC needs pip install 'curate[heif]'")
+            raise UnfitImageError("unsupported_format", "HEIC needs pip install 'curate-vision[heif]'")
         _register_heif()
     elif kind == "JXL":
         if importlib.util.find_spec("pillow_jxl") is None:
-            raise UnfitImageError("unsupported_format", "JPEG XL needs pip install 'curate[jxl]'")
+            raise UnfitImageError("unsupported_format", "JPEG XL needs pip install 'curate-vision[jxl]'")
         _register_jxl()
     if kind not in Image.OPEN:
         raise UnfitImageError("unsupported_format", f"{kind} is not read by this build of Pillow")

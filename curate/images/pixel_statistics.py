@@ -39,7 +39,7 @@ def is_halved(width: int, height: int) -> bool:
 def measure(picture: Image.Image) -> PixelStatistics:
     """Statistics of an RGB picture: of ITU-R BT.601 luma in whole levels, means of 2x2 pixels if halved.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> measure(Image.new('RGB', (64, 64), (128, 128, 128)))
         PixelStatistics(brightness=128.0, contrast=0.0, sharpness=0.0)

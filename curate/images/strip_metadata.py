@@ -26,7 +26,7 @@ def without_metadata(data: bytes) -> bytes:
 
     Source: ISO/IEC 10918-1 B.1.1 (JPEG markers), PNG 3rd edition 5.3 (chunks), WebP container specification.
 
-    Example:
+    Examples:
         >>> import io
         >>> from PIL import Image
         >>> exif = Image.Exif()

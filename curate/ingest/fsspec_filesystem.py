@@ -68,7 +68,7 @@ def filesystem(url: str, given: Mapping[str, Any], *, timeout_s: float) -> tuple
         return made, str(made._strip_protocol(url))
     except ImportError as error:
         package = _PACKAGES.get(protocol)
-        advice = f"pip install {package}" if package else "pip install 'curate[remote]'"
+        advice = f"pip install {package}" if package else "pip install 'curate-vision[remote]'"
         raise InputError(f"{protocol}:// needs a package that is not installed: run {advice}") from error
     except (ValueError, TypeError) as error:
         raise InputError(f"{protocol}:// cannot be opened: {' '.join(str(error).split())}") from error

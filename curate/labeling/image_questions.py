@@ -12,7 +12,7 @@ from curate.ports import ImageChoice
 from curate.yamlfile import Location
 
 _FEWEST_OPTIONS = 2
-_RESERVED = frozenset({"image", "box", "mask", "polygon"})  # other parts of the labelling page
+_RESERVED = frozenset({"image", "box", "mask", "polygon", "skip_reason"})  # other parts of the labelling page
 
 
 class ChoiceEntry(BaseModel):

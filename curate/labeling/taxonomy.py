@@ -56,7 +56,7 @@ def load(path: Path) -> tuple[Category, ...]:
         ParamsError: With the line: unknown or missing field, no category, a category without a prompt,
             an id, name or prompt given twice, an unknown parent, or parents that go round in a circle.
 
-    Example:
+    Examples:
         >>> text = 'categories: [{id: 0, name: car, prompts: [car], threshold: 0.3, color: "#e6194b"}]'
         >>> _ = Path('taxonomy.yaml').write_text(text)
         >>> [category.name for category in load(Path('taxonomy.yaml'))]

@@ -67,7 +67,7 @@ def load(path: Path = Path("params.yaml")) -> Params:
     Warns:
         RenamedParameterWarning: A parameter stands under its old name.
 
-    Example:
+    Examples:
         >>> _ = Path('params.yaml').write_text('dedupe: {max_hamming: 6}')
         >>> load(Path('params.yaml')).dedupe.max_hamming
         6

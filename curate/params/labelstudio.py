@@ -24,7 +24,9 @@ class LabelStudioParams(Section):
         "or s3://, gs://, azure-blob:// with bucket/prefix",
     )
     removed: Literal["close", "delete", "keep"] = Field(
-        "close", description="tasks of images that left the plan; close = nobody is offered them, work stays"
+        "close",
+        description="tasks of images that left the plan; close = nobody is offered them, work stays; "
+        "delete = the next push deletes those that nobody has worked on",
     )
     moved_box: Literal["drop_mask", "queue"] = Field(
         "drop_mask",

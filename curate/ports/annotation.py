@@ -40,6 +40,7 @@ class ProjectSpec:
         guideline_digest: Of the guideline that the labelers are shown; None where there is none.
         taxonomy_digest: Of the taxonomy that the labels are made from.
         labeler: Who alone works in this project; None = everybody. Not part of `title`.
+        instructions_folder: Where images with relative addresses in the instructions are.
     """
 
     title: str
@@ -51,6 +52,7 @@ class ProjectSpec:
     guideline_digest: str | None = None
     taxonomy_digest: str | None = None
     labeler: str | None = None
+    instructions_folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class TaskDraft:
         overlap: Labelers wanted, at least 1.
         pre_annotations: Model's rows for that image; may be empty.
         priority: Place in the queue, 0 first.
-        labelers: `blind: strict` only: in whose projects the task is, one name a wanted labeler.
+        labelers: `blind: strict` only: in whose projects the task is, one name per wanted labeler.
+        name: The raw file's name, for people; empty = not known.
     """
 
     task_id: str
@@ -93,6 +96,7 @@ class TaskDraft:
     pre_annotations: tuple[Annotation, ...]
     priority: int = 0
     labelers: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

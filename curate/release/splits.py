@@ -41,7 +41,7 @@ def assign(
     Raises:
         ReleaseError: The shares leave nothing for train.
 
-    Example:
+    Examples:
         >>> groups = ['a', 'a', 'b', 'c', 'd']  # the first two are near-duplicates of one another
         >>> splits = assign(groups, [set()] * 5, validation_share=0.2, test_share=0.2, seed=0)
         >>> splits[0] == splits[1], sorted(set(splits))

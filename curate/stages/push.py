@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from curate import schema, tables
 from curate.errors import InputError, ParamsError
@@ -18,7 +19,7 @@ from curate.records import Annotation, StageReport
 from curate.shown.rows import PlannedTask
 from curate.stages import shown_record
 
-_IMAGE_COLUMNS = ("image_id", "path", "width", "height", "drop_reason")
+_IMAGE_COLUMNS = ("image_id", "path", "width", "height", "drop_reason", "sources")
 _ROWS = 2_000  # of annotations in memory as plain Python at a time
 RECEIPT, SHOWN = Path("data/push/receipt.json"), Path("data/push/shown")
 _NOTHING = PushCounts(0, 0, 0, 0)
@@ -129,6 +130,7 @@ def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[PlannedTask
         title=params.project,
         categories=categories,
         instructions=guideline or "",
+        instructions_folder=None if params.instructions is None else params.instructions.parent,
         overlap=max((draft.overlap for draft in drafts), default=1),
         images_root=inputs.images_root,
         choices=taxonomy.load_choices(inputs.taxonomy),
@@ -150,11 +152,17 @@ def _planned(inputs: Inputs, names: Sequence[str]) -> list[PlannedTask]:
     images = tables.read(inputs.images, schema.IMAGES, columns=_IMAGE_COLUMNS).to_pylist()
     slots = tables.read(inputs.plan, schema.PLAN).to_pylist()
     by_id = {image["image_id"]: image for image in images}
-    planned = task_drafts.planned_tasks(slots, by_id, _annotations(inputs.annotations), names=names)
+    made = task_drafts.planned_tasks(slots, by_id, _annotations(inputs.annotations), names=names)
+    planned = [replace(task, draft=_named(task.draft, by_id[task.draft.image_id])) for task in made]
     for task in planned:
         if not Path(task.draft.path).is_file():
             raise InputError(f"{task.draft.path} disappeared: run `dvc repro`")
     return planned
+
+
+def _named(draft: TaskDraft, image: Mapping[str, Any]) -> TaskDraft:
+    """With the name of the raw file: that is what people know the image by."""
+    return replace(draft, name=Path(next(iter(image["sources"]), "")).name)
 
 
 def _annotations(path: Path) -> Iterator[Annotation]:

@@ -194,7 +194,7 @@ def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
 def test_without_mongod_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mongod.importlib.util, "find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MissingExtraError, match=r"curate\[fiftyone\]"):
+    with pytest.raises(MissingExtraError, match=r"curate-vision\[fiftyone\]"):
         mongod.Mongod(tmp_path / "db", log=tmp_path / "log").start()
 
 

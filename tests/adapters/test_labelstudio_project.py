@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
@@ -67,15 +69,50 @@ def test_a_configuration_of_somebody_else_is_named(config: str) -> None:
     ("markdown", "html"),
     [
         ("", ""),
-        ("one\ntwo\n\nthree", "<p>one two</p>\n<p>three</p>"),
+        ("one\ntwo\n\nthree", "<p>one\ntwo</p>\n<p>three</p>"),
         ("# Title\ntext", "<h1>Title</h1>\n<p>text</p>"),
         (
-            "intro:\n- **a** thing\n- `b`\nend",
-            "<p>intro:</p>\n<ul><li><b>a</b> thing</li><li><code>b</code></li></ul>\n<p>end</p>",
+            "1. one\n   - *a*\n2. two",
+            "<ol>\n<li>one\n<ul>\n<li><em>a</em></li>\n</ul>\n</li>\n<li>two</li>\n</ol>",
         ),
+        ("| a | b |\n|---|---|\n| 1 | 2 |", "<table>"),
+        ("~~not this~~", "<s>not this</s>"),
         ("a < b & <script>x</script>", "<p>a &lt; b &amp; &lt;script&gt;x&lt;/script&gt;</p>"),
+        ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)&gt;"),
+        ("[click](javascript:alert(1))", "<p>[click](javascript:alert(1))</p>"),
+        ('[a](https://x.org "b\\" onclick=\\"c")', 'title="b&quot; onclick=&quot;c"'),
         ("-5 degrees", "<p>-5 degrees</p>"),
     ],
 )
-def test_guidelines_become_html(markdown: str, html: str) -> None:
-    assert guideline.to_html(markdown) == html
+def test_guidelines_become_html_that_runs_nothing(markdown: str, html: str) -> None:
+    assert html in guideline.to_html(markdown)
+    assert bool(guideline.to_html(markdown)) == bool(markdown)
+
+
+def test_the_guideline_ends_with_what_the_categories_mean() -> None:
+    html = guideline.to_html("Be kind.", categories=CATEGORIES)
+    assert html.endswith(
+        "<h2>Categories</h2>\n"
+        "<ul><li><b>stop_sign</b>: Red octagon, &quot;STOP&quot; &amp; &lt;white&gt;</li></ul>"
+    )
+
+
+def test_images_of_the_guideline_become_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a b.png").write_bytes(b"PNG")
+    html = guideline.to_html("![how](a%20b.png) ![far](https://x.org/y.png)", folder=tmp_path)
+    assert '<img src="data:image/png;base64,UE5H" alt="how" />' in html
+    assert '<img src="https://x.org/y.png" alt="far" />' in html
+    with pytest.raises(AnnotationToolError, match=r"none\.png, which cannot be read"):
+        guideline.to_html("![x](none.png)", folder=tmp_path)
+    with pytest.raises(AnnotationToolError, match=r"shows text\.svg: expected one of"):
+        guideline.to_html("![x](text.svg)", folder=tmp_path)
+    (tmp_path / "large.png").write_bytes(b"x" * 2_000_001)
+    with pytest.raises(AnnotationToolError, match="make it smaller"):
+        guideline.to_html("![x](large.png)", folder=tmp_path)
+
+
+def test_the_page_names_the_file_and_has_room_for_the_reason_of_a_skip() -> None:
+    config = label_config.label_config(CATEGORIES)
+    assert '<Header value="$file"' in config
+    control = LabelInterface(config).get_control(label_config.SKIP_REASON)
+    assert control.tag == "TextArea"

@@ -97,7 +97,7 @@ def test_a_lost_or_doubled_prediction_is_replaced(predictions: int) -> None:
     [
         ("close", 0, "close"),
         ("close", 1, "close"),
-        ("delete", 0, "delete"),
+        ("delete", 0, "close"),  # first: somebody may have it open just now
         ("delete", 1, "close"),
         ("keep", 0, None),
     ],
@@ -111,6 +111,16 @@ def test_tasks_that_the_plan_does_not_name_any_more(removed: Any, answers: int, 
         {done: (stranger,)} if done else {}
     )
     assert difference.surplus == (1 if done is None else 0)
+
+
+def test_what_is_to_go_is_deleted_only_by_a_later_push() -> None:
+    (item,) = wanted(task())
+    closed = existing(item, 3, data={**item.data, CLOSED: "yes"}, overlap=0)
+    assert compare([closed], [], removed="delete").delete == (closed,)
+    assert compare([closed], [], removed="delete", closed_before=set()).empty  # this push has closed it
+    assert compare([closed], [], removed="close").empty
+    answered = replace(closed, answers=1, people=frozenset("a"))
+    assert compare([answered], [], removed="delete").empty
 
 
 def test_a_closed_task_is_closed_once_and_opened_when_its_image_returns() -> None:
@@ -231,12 +241,19 @@ def test_in_a_labelers_own_project_only_that_person_counts() -> None:
     assert compare([strange], [item], labeler="ann@x.invalid").empty
 
 
-def test_of_a_doubled_task_the_one_with_work_stays() -> None:
+def closed(there: Existing) -> Existing:
+    return replace(there, data={**there.data, CLOSED: "yes"}, overlap=0, labeled=True)
+
+
+def test_of_a_doubled_task_the_one_with_work_stays_and_the_others_go_one_push_later() -> None:
     items = wanted(task())
     copies = [existing(items[0], 1), existing(items[0], 2, answers=1), existing(items[0], 3)]
     difference = compare(copies, items)
-    assert [copy.number for copy in difference.copies] == [1, 3]
+    assert ([copy.number for copy in difference.close], difference.copies) == ([1, 3], ())
     assert difference.unchanged == 1
+    later = [closed(copies[0]), copies[1], closed(copies[2])]
+    assert compare(later, items, closed_before=set()).empty
+    assert [copy.number for copy in compare(later, items).copies] == [1, 3]
 
 
 def test_of_a_doubled_task_no_work_is_ever_removed() -> None:
@@ -245,14 +262,17 @@ def test_of_a_doubled_task_no_work_is_ever_removed() -> None:
     difference = compare(copies, items)
     assert (difference.copies, difference.delete) == ((), ())
     assert [copy.number for copy in difference.close] == [1]
+    assert compare([closed(copies[0]), copies[1]], items).copies == ()
 
 
 def test_work_that_somebody_has_begun_is_not_removed_either() -> None:
     items = wanted(task())
-    copies = [existing(items[0], 1), existing(items[0], 2, drafted=True), existing(items[0], 3, drafted=True)]
-    difference = compare(copies, items)
-    assert [copy.number for copy in difference.copies] == [1]
-    assert [copy.number for copy in difference.close] == [3]
+    copies = [
+        closed(existing(items[0], 1)),
+        existing(items[0], 2, drafted=True),
+        closed(existing(items[0], 3, drafted=True)),
+    ]
+    assert [copy.number for copy in compare(copies, items).copies] == [1]
     assert compare(copies[2:], [], removed="delete").delete == ()
 
 

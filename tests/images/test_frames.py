@@ -126,7 +126,7 @@ def test_the_missing_library_of_jpeg_xl_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     reason, detail = reason_of(b"\xff\x0a and more")
     assert reason == "unsupported_format"
-    assert "curate[jxl]" in detail
+    assert "curate-vision[jxl]" in detail
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])

@@ -111,7 +111,7 @@ def test_an_answer_that_is_taken_back_while_push_decides_closes_nothing(
 
         proxy.plan(fault_proxy.then(take_back), when=request_to(f"/api/tasks/{number}/", "PATCH"))
         tool.push_tasks(reference, [replace(draft, overlap=1)])
-        assert proxy.struck == 1
+        assert proxy.struck == 1, [(r.method, r.target[:90]) for r in proxy.seen]
     assert is_offered(labelstudio, BEN, reference)
     _, progress = pulled.rows(labelstudio, reference, [draft])
     assert progress.tasks_done == 0
@@ -128,3 +128,30 @@ def test_in_a_labelers_own_project_a_strangers_answer_closes_nothing(
     assert not is_offered(labelstudio, BEN, reference)
     assert tool.push_tasks(reference, [draft]).unchanged == 0
     assert is_offered(labelstudio, BEN, reference)
+
+
+def test_annotations_made_from_predictions_in_bulk_leave_the_task_to_people(
+    labelstudio: Connection, reader: client.Client, drafts: list[TaskDraft]
+) -> None:
+    tool = LabelStudioTool(labelstudio)
+    reference = project_of(tool, "in bulk")
+    draft = next(one for one in drafts if any(row.outcome == "object" for row in one.pre_annotations))
+    for overlap in (1, 2):
+        draft = replace(draft, overlap=overlap)
+        tool.push_tasks(reference, [draft])
+        number = one_task(reader, reference).number
+        chosen = {"selectedItems": {"all": False, "included": [number]}}
+        if overlap == 1:
+            path = "/api/dm/actions/"
+            reader.post(
+                path, chosen, action="bulk", id="predictions_to_annotations", project=reference.project_id
+            )
+            assert not is_offered(labelstudio, BEN, reference)  # the server takes it to be done
+            tool.push_tasks(reference, [draft])
+            assert is_offered(labelstudio, BEN, reference)
+            answer(labelstudio, BEN, number)
+            tool.push_tasks(reference, [draft])
+            assert one_task(reader, reference).labeled
+    assert is_offered(labelstudio, ANN, reference)  # two are wanted, one looked
+    _, progress = pulled.rows(labelstudio, reference, [draft])
+    assert (progress.slots_done, progress.tasks_done) == (1, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 from curate.adapters.labelstudio import client
 from curate.adapters.labelstudio.connection import Connection
+from curate.adapters.labelstudio.retry import Pauses, TransientError
 from curate.errors import AnnotationToolError, AuthenticationError
 
 _REDIRECT = 302  # the forms answer success with a redirect, and failure with the form again
@@ -124,16 +126,45 @@ def invite(connection: Connection, emails: Sequence[str]) -> dict[str, str | Non
     for email in emails:
         if not _ADDRESS.fullmatch(email):
             raise AnnotationToolError(f"{email!r} is no e-mail address: nobody was invited")
-    administrator = client.Client(connection, timeout_s=TIMEOUT_S)
-    users = administrator.get("/api/users/", action="reading who is there")
-    known = {str(user["email"]).lower() for user in users}
+    known = known_addresses(connection)
     passwords: dict[str, str | None] = {}
     for email in dict.fromkeys(email.lower() for email in emails):
         passwords[email] = None
         if email not in known:
-            passwords[email] = secrets.token_urlsafe(_PASSWORD_BYTES)
-            Session(connection.url, email).sign_up(str(passwords[email]), _invitation(connection))
+            passwords[email] = new_password()
+            _sign_up(connection, email, str(passwords[email]))
     return passwords
+
+
+def known_addresses(connection: Connection) -> frozenset[str]:
+    """Addresses of everybody who has an account, in lower case."""
+    users = client.Client(connection, timeout_s=TIMEOUT_S).get("/api/users/", action="reading who is there")
+    return frozenset(str(user["email"]).lower() for user in users)
+
+
+def new_password() -> str:
+    """A password that nobody guesses."""
+    return secrets.token_urlsafe(_PASSWORD_BYTES)
+
+
+def _sign_up(connection: Connection, email: str, password: str) -> None:
+    """Make an account; where the answer was lost, look first whether it is there."""
+    pauses, lost = Pauses(), False
+    pauses.reached = True
+
+    def make() -> None:
+        nonlocal lost
+        session = Session(connection.url, email)
+        try:
+            if lost:
+                with contextlib.suppress(AuthenticationError):
+                    return session.log_in(password)
+            session.sign_up(password, _invitation(connection))
+        except TransientError:
+            lost = True
+            raise
+
+    pauses.until_done(make)
 
 
 def _invitation(connection: Connection) -> str:

@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
+import base64
 import html
-import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
 
-_BOLD, _CODE = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"`(.+?)`")
-_HEADING, _ITEM = re.compile(r"(#{1,4}) +(.*)"), re.compile(r"[-*] +(.*)")
+from curate.errors import AnnotationToolError
+from curate.extras import require
+from curate.records import Category
 
-
-def to_html(markdown: str) -> str:
-    """Headings, paragraphs, lists with `-`, bold and code; everything else is shown as it is written."""
-    blocks: list[str] = []
-    for block in re.split(r"\n\s*\n", markdown.strip()):
-        lines = [line.strip() for line in block.splitlines() if line.strip()]
-        while lines:
-            blocks.append(_next_block(lines))
-    return "\n".join(blocks)
+_KINDS: Final = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp"}
+_IMAGE_BYTES: Final = 2_000_000  # of one image: the page loads all of them with the first task
 
 
-def _next_block(lines: list[str]) -> str:
-    """Take one heading, list or paragraph from the front of `lines`."""
-    if heading := _HEADING.fullmatch(lines[0]):
-        del lines[0]
-        level = len(heading[1])
-        return f"<h{level}>{_inline(heading[2])}</h{level}>"
-    is_list = _ITEM.fullmatch(lines[0]) is not None
-    count = next(
-        (
-            i
-            for i, line in enumerate(lines)
-            if bool(_ITEM.fullmatch(line)) != is_list or _HEADING.fullmatch(line)
-        ),
-        len(lines),
+def to_html(markdown: str, *, categories: Sequence[Category] = (), folder: Path | None = None) -> str:
+    """CommonMark with tables and ~~deleted~~ text, and a list of the categories that have a description.
+
+    HTML in the Markdown is shown as it is written, and links that would run a program (`javascript:`) are no
+    links: the page of everybody who labels shows it.
+
+    Args:
+        markdown: The guideline.
+        categories: Their descriptions are added at the end.
+        folder: Where images with relative addresses are; they become part of the page.
+
+    Raises:
+        AnnotationToolError: An image is missing, of another kind than a browser shows, or too large.
+    """
+    library = require("markdown_it", extra="labelstudio")
+    parser = library.MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    tokens = parser.parse(markdown)
+    for token in tokens:
+        for child in token.children or ():
+            if child.type == "image" and folder is not None:
+                _embed(child, folder)
+    described = [category for category in categories if category.description]
+    listed = "".join(
+        f"<li><b>{html.escape(one.name)}</b>: {html.escape(one.description or '')}</li>" for one in described
     )
-    taken = [lines.pop(0) for _ in range(count)]
-    if is_list:
-        return "<ul>" + "".join(f"<li>{_inline(line[1:].strip())}</li>" for line in taken) + "</ul>"
-    return "<p>" + " ".join(_inline(line) for line in taken) + "</p>"
+    text = str(parser.renderer.render(tokens, parser.options, {})).strip()
+    return f"{text}\n<h2>Categories</h2>\n<ul>{listed}</ul>".strip() if listed else text
 
 
-def _inline(text: str) -> str:
-    text = html.escape(text, quote=False)
-    return _CODE.sub(r"<code>\1</code>", _BOLD.sub(r"<b>\1</b>", text))
+def _embed(token: Any, folder: Path) -> None:
+    """Put a local image into the page: the server has no folder for it."""
+    source = str(token.attrs["src"])
+    if ":" in source or source.startswith("/"):
+        return
+    path = folder / unquote(source)
+    if path.suffix.lower() not in _KINDS:
+        raise AnnotationToolError(f"the guideline shows {source}: expected one of {', '.join(_KINDS)}")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise AnnotationToolError(
+            f"the guideline shows {path}, which cannot be read: {error.strerror}"
+        ) from error
+    if len(content) > _IMAGE_BYTES:
+        raise AnnotationToolError(
+            f"the guideline shows {path} of {len(content):,} bytes, at most {_IMAGE_BYTES:,}: make it smaller"
+        )
+    kind = _KINDS[path.suffix.lower()]
+    token.attrs["src"] = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"

@@ -25,13 +25,14 @@ _CONTROLS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
 _ROW = "display: flex; gap: 16px; align-items: flex-start"
 _PICTURE = "flex: 1; min-width: 0"
 _PANEL = "flex: none; width: 200px"
-RESERVED = frozenset({encode_regions.IMAGE, encode_regions.BOX, encode_regions.MASK, encode_regions.POLYGON})
+SKIP_REASON = "skip_reason"  # the control for a few words with a skip; Label Studio itself has none
 
 
 def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] = ()) -> str:
     """One image; beside it boxes, brushes and polygons with the same labels and colours, and questions."""
     view = ET.Element("View", style=_ROW)
     picture = ET.SubElement(view, "View", style=_PICTURE)
+    ET.SubElement(picture, "Header", value="$file", size="6")
     ET.SubElement(
         picture, "Image", name=encode_regions.IMAGE, value="$image", zoom="true", rotateControl="false"
     )
@@ -51,6 +52,9 @@ def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] 
         )
         for option in choice.options:
             ET.SubElement(asked, "Choice", value=option)
+    ET.SubElement(panel, "Header", value="If you skip: why?", size="6")
+    reason = {"name": SKIP_REASON, "toName": encode_regions.IMAGE, "rows": "2", "editable": "true"}
+    ET.SubElement(panel, "TextArea", {**reason, "maxSubmissions": "1", "placeholder": "only if you skip"})
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 

@@ -94,7 +94,9 @@ def plan(client: Client, spec: ProjectSpec) -> tuple[Any | None, dict[str, Any]]
     existing = find(client, title_for(spec.title, spec.labeler))
     wanted = {
         _CONFIG: label_config.label_config(spec.categories, spec.choices),
-        "expert_instruction": guideline.to_html(spec.instructions),
+        "expert_instruction": guideline.to_html(
+            spec.instructions, categories=spec.categories, folder=spec.instructions_folder
+        ),
         **_SETTINGS,
     }
     if existing is None:
@@ -140,7 +142,7 @@ def _refuse_losses(client: Client, existing: Mapping[str, Any], spec: ProjectSpe
     known = label_config.labels_by_control(spec.categories, spec.choices)
     for source in ("created_labels", "created_labels_drafts"):
         for control, counts in (summary.get(source) or {}).items():
-            if not counts:
+            if not counts or control == label_config.SKIP_REASON:
                 continue
             lost = sorted(set(counts) - known[control]) if control in known else [control]
             if lost:

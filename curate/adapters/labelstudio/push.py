@@ -40,10 +40,7 @@ from curate.progress import track
 Item = TypeVar("Item")
 _ROUNDS = 5  # of changes without a fault
 _AT_ONCE = 2  # single changes under way: the server works on the next while we read its last answer
-_INDEX_FIELDS = (
-    "id,data,overlap,is_labeled,annotators,avg_lead_time,total_annotations,cancelled_annotations,"
-    "total_predictions"
-)
+_INDEX_FIELDS = "id,data,overlap,is_labeled,total_annotations,cancelled_annotations,total_predictions"
 _CLOSED_MARK = "yes"
 _NOBODY_LEFT: Mapping[int, str] = MappingProxyType({})
 
@@ -63,10 +60,13 @@ def push(
         AnnotationToolError: Refused, or still not as wanted after some rounds.
     """
     first: Difference | None = None
+    closed: set[int] | None = None
     rounds = 0
     while True:
         try:
-            difference = look(client, project, wanted, removed=removed, departed=departed)
+            there = _looked_at(client, project, departed)
+            closed = closed if closed is not None else {task.number for task in there if task.closed}
+            difference = _compared(client, project, there, wanted, removed, closed)
             if first is None:
                 check(difference.sent, len(difference.sent))
                 first = difference
@@ -89,18 +89,37 @@ def look(
     departed: Mapping[int, str] = _NOBODY_LEFT,
 ) -> Difference:
     """What is to be done; changes nothing."""
-    there = _with_people(client, project, index(client, project), departed)
-    difference = compare(there, wanted, removed=removed, labeler=project.labeler)
+    return _compared(client, project, _looked_at(client, project, departed), wanted, removed, None)
+
+
+def _looked_at(client: Client, project: ProjectRef, departed: Mapping[int, str]) -> list[Existing]:
+    return _with_people(client, project, index(client, project), departed)
+
+
+def _compared(  # noqa: PLR0917 - one call
+    client: Client,
+    project: ProjectRef,
+    there: Sequence[Existing],
+    wanted: Sequence[Wanted],
+    removed: RemovedTasks,
+    closed: Set[int] | None,
+) -> Difference:
+    settings: dict[str, Any] = {"removed": removed, "labeler": project.labeler, "closed_before": closed}
+    difference = compare(there, wanted, **settings)
     if difference.copies or difference.delete:
-        there = _with_drafts(client, project, there)
-        return compare(there, wanted, removed=removed, labeler=project.labeler)
+        return compare(_with_drafts(client, project, there), wanted, **settings)
     return difference
 
 
 def index(client: Client, project: ProjectRef) -> list[Existing]:
     """All tasks of the project in the order of their numbers, without their content."""
     pages = task_pages.matching(client, project, include=_INDEX_FIELDS)
-    return [_existing(task) for page in pages for task in page]
+    found = [_existing(task) for page in pages for task in page]
+    if not any(task.answers for task in found):
+        return found
+    pages = task_pages.matching(client, project, *task_pages.ANSWERED_IN_TIME, include="id,annotators")
+    who = {int(task["id"]): frozenset(map(str, task["annotators"])) for page in pages for task in page}
+    return [replace(one, people=who.get(one.number, one.people), timed=one.number in who) for one in found]
 
 
 def _with_people(
@@ -116,7 +135,12 @@ def _with_people(
         task
         for task in tasks
         if task.answers
-        and (task.answers > 1 or not task.timed or keys[task.task_id] > 1 or project.labeler is not None)
+        and (
+            (task.answers, len(task.people)) != (1, 1)
+            or not task.timed
+            or keys[task.task_id] > 1
+            or project.labeler is not None
+        )
     ]
     if not unclear:
         return list(tasks)
@@ -146,9 +170,7 @@ def _existing(task: dict[str, Any]) -> Existing:
         data=task["data"],
         overlap=int(task["overlap"]),
         predictions=int(task["total_predictions"]),
-        timed=task["avg_lead_time"] is not None,
         answers=int(task["total_annotations"]) + int(task["cancelled_annotations"]),
-        people=frozenset(map(str, task["annotators"])),
         labeled=bool(task["is_labeled"]),
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,8 +123,8 @@ class Difference:
         offers: Another number of labelers, or done by another count than that of people; also every
             reopened task.
         close: Not in the plan any more, or a copy that holds work: nobody is offered it.
-        delete: Not in the plan any more, nobody's work, and deletion was asked for.
-        copies: Copies without work.
+        delete: Not in the plan any more, closed by an earlier push, nobody's work, and to be deleted.
+        copies: Copies without work that an earlier push has closed.
         surplus: Tasks of ours that are not in the plan and stay as they are.
         unchanged: As wanted.
     """
@@ -193,14 +193,23 @@ def compare(
     *,
     removed: RemovedTasks = "close",
     labeler: str | None = None,
+    closed_before: Set[int] | None = None,
 ) -> Difference:
     """Find what is missing, stale, closed, left over or twice on the server.
 
     A key that is there twice (a batch whose answer was lost can be applied late) keeps the task with the most
-    work of people. Of the others, those without work go, and those with work are closed: both are read.
-    Tasks without a key were not made here and are left alone. `labeler` is whose project it is, if it is one
-    person's.
+    work of people. The others are closed; those with work are read as well. What is to go is closed first,
+    and deleted by a later push that finds it closed and still without work: somebody may have had it open.
+    Tasks without a key were not made here and are left alone.
+
+    Args:
+        existing: On the server.
+        wanted: By the plan.
+        removed: What becomes of tasks that the plan does not name.
+        labeler: Whose project it is, if it is one person's.
+        closed_before: Numbers of the tasks that were closed when this push began; None = those that are.
     """
+    before = {task.number for task in existing if task.closed} if closed_before is None else closed_before
     by_key: dict[str, list[Existing]] = {}
     for task in existing:
         if task.task_id:
@@ -213,10 +222,12 @@ def compare(
             continue
         pairs.append((offer(there[0], item.overlap, there[1:], labeler), item))
         others = there[1:]
-        copies += [task for task in others if not task.worked_on]
-        close += [task for task in others if task.worked_on and not task.closed]
+        gone = [task for task in others if not task.worked_on and task.closed and task.number in before]
+        copies += gone
+        close += [task for task in others if not task.closed]
     left = [task for tasks in by_key.values() for task in tasks]
-    delete = [task for task in left if removed == "delete" and not task.worked_on]
+    idle = [task for task in left if task.closed and not task.worked_on and task.number in before]
+    delete = idle if removed == "delete" else []
     closing = [] if removed == "keep" else [t for t in left if t not in delete and not t.closed]
     return Difference(
         create=tuple(create),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ PREPARE_TIMEOUT_S = 600.0  # PostgreSQL's first migration takes twice as long as
 _POLL_S = 0.25
 _REQUEST_TIMEOUT_S = 30.0
 _STARTING = "waiting for the server"
-__all__ = ["ServerStatus", "credentials_path", "down", "log_path", "status", "up"]
+__all__ = ["ServerStatus", "credentials_path", "down", "log_path", "reset_password", "status", "up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,42 @@ def down(root: Path) -> bool:
     stopped = running is not None and process.stop(running)
     _record(root).unlink(missing_ok=True)
     return stopped
+
+
+def reset_password(root: Path, email: str, password: str) -> None:
+    """Give somebody another password: the open edition has no request for that, only its own program.
+
+    Args:
+        root: The project's folder, whose embedded server has the account.
+        email: The account.
+        password: The new one; it is handed to the program on its standard input.
+
+    Raises:
+        AnnotationToolError: There is no embedded server, or no such account; names the log.
+    """
+    root = root.resolve()
+    if not credentials_path(root).exists():
+        raise AnnotationToolError(
+            f"passwords of another server are reset there: label-studio reset_password --username {email}"
+        )
+    credentials = read_credentials(credentials_path(root))
+    data = root / STATE_FOLDER / "data"
+    environment = {"PATH": os.environ.get("PATH", ""), **_environment(root, data, credentials)}
+    command = [str(process.find_program(root)), "reset_password", "--username", email]
+    done = subprocess.run(
+        command,
+        input=password + "\n",
+        env=environment,
+        cwd=data,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,  # without a terminal it reads the password from its input
+    )
+    if "successfully changed" not in done.stdout:
+        with log_path(root).open("a", encoding="utf-8") as log:
+            log.write(done.stdout + done.stderr)
+        raise AnnotationToolError(f"the password of {email} was not changed: see the end of {log_path(root)}")
 
 
 def _record(root: Path) -> Path:

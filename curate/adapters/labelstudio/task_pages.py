@@ -37,6 +37,13 @@ def changed_since(moment: datetime) -> Filter:
 HAS_DRAFT = where("draft_exists", "equal", "Boolean", value=True)
 
 
+# Answered on a page that measured the time, by whom: the server tells it only of tasks filtered by it.
+ANSWERED_IN_TIME = (
+    where("annotators", "not_contains", "List", 0),  # nobody has that number
+    where("avg_lead_time", "greater", "Number", -1),
+)
+
+
 def matching(
     client: Client,
     project: ProjectRef,

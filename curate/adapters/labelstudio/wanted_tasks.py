@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from curate.adapters.labelstudio import encode_regions
@@ -75,6 +76,7 @@ def wanted_tasks(tasks: Sequence[TaskDraft], categories: Sequence[str], storage:
             "image": storage.address(task.path),
             "task_id": task.task_id,
             "image_id": task.image_id,
+            "file": task.name or Path(task.path).name,
             "width": task.width,
             "height": task.height,
             "suggestions": _digest(task, version),

@@ -13,7 +13,7 @@ import pytest
 
 import curate
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NAMES = sorted(set(curate.__all__) - {"__version__"})
 HEAVY = (
     "torch",
