@@ -202,7 +202,7 @@ FAULTS = {
     "500": (fault_proxy.status(500), 2),
     "bad gateway": (fault_proxy.failed_after(502), 2),
     "busy": (fault_proxy.status(429, retry_after="1"), 2),
-    "slow": (fault_proxy.slow(2.5), 1),
+    "slow": (fault_proxy.slow(6.0), 1),
 }
 
 
@@ -221,7 +221,7 @@ def test_after_a_fault_exactly_the_right_answers(
         labeling.answer(KEYS[1], SECOND)
         expected, _ = pull(labeling.connection, tmp_path)
         proxy.plan(fault, when=fault_proxy.get_to("/api/tasks/"), count=count, skip=0 if warm else 1)
-        timeout = 1.0 if name == "slow" else 30.0
+        timeout = 4.0 if name == "slow" else 30.0
         found, counts = pull(through, tmp_path, cache, timeout_s=timeout)
         assert proxy.struck == count
     assert found == expected
