@@ -80,7 +80,7 @@ def _matching(context: Context, source: Source) -> Iterator[str]:
         if "*" not in last and "[" not in last:  # a question mark begins a query
             yield name
             continue
-        fs, root = fsspec_filesystem.filesystem(folder, source.storage, timeout_s=context.timeout_s)
+        fs, root = fsspec_filesystem.filesystem(folder, source.storage, context.access(source))
         try:
             entries = download.patiently(
                 functools.partial(fs.ls, root, detail=False), folder, context.access(source)

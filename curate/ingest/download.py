@@ -8,45 +8,28 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urljoin
 
 from curate.errors import CurateError
 from curate.ingest import fsspec_filesystem
+from curate.ingest.access import Access, DownloadError, origin
 from curate.ingest.place_names import without_secrets
+
+__all__ = ["Access", "Download", "DownloadError", "etag", "patiently", "read", "tag", "to_file"]
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 _PIECE = 1 << 20
 # fsspec would ask for the size first, and report every failure of that as "not found".
-_ONE_REQUEST = {"block_size": 0, "size": 1}
+_ONE_REQUEST = {"block_size": 0, "size": 1, "allow_redirects": False}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_MAX_REDIRECTS = 10
 # HTTP answers that a later try may change: timeouts, too many requests, faults of the server.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _Result = TypeVar("_Result")
-
-
-class DownloadError(CurateError):
-    """A URL could not be read; the message is the `drop_detail`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach a source's URLs.
-
-    Attributes:
-        options: Of the fsspec file system, JSON with sorted keys.
-        retries: After the first try.
-        timeout_s: Seconds that a connection may stand still.
-    """
-
-    options: str
-    retries: int
-    timeout_s: float
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any], retries: int, timeout_s: float) -> Access:
-        """From a source's storage options."""
-        return cls(json.dumps(options, sort_keys=True, default=str), retries, timeout_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +62,11 @@ def read(url: str, access: Access, max_bytes: int) -> Download:
     """
 
     def once() -> Download:
-        fs, path = _filesystem(url.partition("://")[0], access, url)
-        etag, size = _described(fs, path)
         if _is_http(url):
-            with fs.open(
-                path, "rb", **_ONE_REQUEST
-            ) as file:  # one request, its length checked by the library
+            with _answer(url, access) as file:  # one request, its length checked by the library
                 return _in_pieces(file, max_bytes, _http_version(file))
+        fs, path = _filesystem(url, access)
+        etag, size = _described(fs, path)
         if size >= 0 and size <= max_bytes:
             data = fs.cat_file(path)
             if len(data) != size:
@@ -105,13 +86,18 @@ def to_file(url: str, access: Access, target: Path) -> None:
     """
 
     def once() -> None:
-        fs, path = _filesystem(url.partition("://")[0], access, url)
-        _, size = _described(fs, path)
         partial = target.with_name(f".{target.name}.partial")
         target.parent.mkdir(parents=True, exist_ok=True)
-        options = _ONE_REQUEST if _is_http(url) else {}
         try:
-            with fs.open(path, "rb", **options) as source, partial.open("wb") as file:
+            size = -1
+            with ExitStack() as opened:
+                if _is_http(url):
+                    source = opened.enter_context(_answer(url, access))
+                else:
+                    fs, path = _filesystem(url, access)
+                    _, size = _described(fs, path)
+                    source = opened.enter_context(fs.open(path, "rb"))
+                file = opened.enter_context(partial.open("wb"))
                 while piece := source.read(_PIECE):
                     file.write(piece)
             if size >= 0 and partial.stat().st_size != size:
@@ -131,10 +117,10 @@ def etag(url: str, access: Access) -> str:
     """
 
     def once() -> str:
-        fs, path = _filesystem(url.partition("://")[0], access, url)
         if not _is_http(url):
+            fs, path = _filesystem(url, access)
             return tag(fs.info(path))
-        with fs.open(path, "rb", **_ONE_REQUEST) as file:  # not HEAD, which many servers refuse
+        with _answer(url, access) as file:  # not HEAD, which many servers refuse
             return _http_version(file)
 
     return patiently(once, url, access)
@@ -163,14 +149,15 @@ def patiently(once: Callable[[], _Result], url: str, access: Access) -> _Result:
     Raises:
         DownloadError: The last reason, in one line without secrets.
     """
-    for pause in _pauses(access.retries):
+    access.refuse(url)
+    for pause in _pauses(access.network.retries):
         try:
             return once()
         except Exception as error:
             if isinstance(error, CurateError):
                 raise
             if pause is None or not _may_pass(error):
-                raise DownloadError(_line(error, url)) from error
+                raise DownloadError(_line(error, url, access)) from error
         time.sleep(pause)
     raise AssertionError("unreachable")
 
@@ -189,10 +176,12 @@ def _may_pass(error: BaseException) -> bool:
     return not isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError)
 
 
-def _line(error: BaseException, url: str) -> str:
+def _line(error: BaseException, url: str, access: Access) -> str:
     status = getattr(error, "status", None)
     if isinstance(status, int) and status:
-        return f"the server answered {status} {getattr(error, 'message', '')}".strip()
+        kept = access.options != "{}" and access.options_for(url) == "{}" and status in (401, 403)
+        hint = f"; storage goes to `hosts` of the source only, not to {origin(url)}" if kept else ""
+        return f"the server answered {status} {getattr(error, 'message', '')}".strip() + hint
     if isinstance(error, FileNotFoundError):
         return "not found"
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
@@ -201,22 +190,39 @@ def _line(error: BaseException, url: str) -> str:
     return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__
 
 
-@functools.lru_cache(maxsize=64)
-def _made(protocol: str, access: Access) -> Any:
-    made, _ = fsspec_filesystem.filesystem(
-        f"{protocol}://x", json.loads(access.options), timeout_s=access.timeout_s
-    )
-    return made
+@contextmanager
+def _answer(url: str, access: Access) -> Iterator[Any]:
+    """What a server answers. Redirects are followed here, for each may lead to somebody else.
+
+    Raises:
+        DownloadError: A redirect leads where nobody may be asked, or to no end.
+    """
+    for _ in range(_MAX_REDIRECTS + 1):
+        fs, path = _filesystem(url, access)
+        with fs.open(path, "rb", **_ONE_REQUEST) as file:
+            if file.r.status not in _REDIRECTS:
+                yield file
+                return
+            target = file.r.headers.get("Location", "")
+        url = urljoin(url, target)
+        if not _is_http(url):
+            raise DownloadError(f"a redirect leads to {without_secrets(url)[:100]!r}, which is not http(s)")
+        access.refuse(url)
+    raise DownloadError(f"over {_MAX_REDIRECTS} redirects")
 
 
-def _filesystem(protocol: str, access: Access, url: str) -> tuple[Any, str]:
-    made = _made(protocol, access)
+def _filesystem(url: str, access: Access) -> tuple[Any, str]:
+    made = _made(url.partition("://")[0].lower(), access, access.options_for(url))
     return made, str(made._strip_protocol(url))
 
 
+@functools.lru_cache(maxsize=64)
+def _made(protocol: str, access: Access, options: str) -> Any:
+    made, _ = fsspec_filesystem.filesystem(f"{protocol}://x", json.loads(options), access)
+    return made
+
+
 def _described(fs: Any, path: str) -> tuple[str, int]:
-    if "http" in fs.protocol:
-        return "", -1  # one request less: the answer itself carries both
     info = fs.info(path)
     return tag(info), int(info["size"]) if info.get("size") is not None else -1
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curate.errors import InputError
 from curate.extras import require
+
+if TYPE_CHECKING:
+    from curate.ingest.access import Access
 
 _SECRET = ("key", "secret", "token", "password", "credential", "connection_string", "sas", "username")
 _NOT_SECRET = ("use_ssl", "anon", "key_file")
@@ -41,13 +46,14 @@ def _option(name: str, value: Any, where: str) -> Any:
     return value
 
 
-def filesystem(url: str, given: Mapping[str, Any], *, timeout_s: float) -> tuple[Any, str]:
+def filesystem(url: str, given: Mapping[str, Any], access: Access) -> tuple[Any, str]:
     """The file system of a URL, and the path in it.
 
     Args:
         url: Such as "s3://bucket/key" or "https://host/a.jpg".
         given: Options of the fsspec file system, secrets in place.
-        timeout_s: How long a connection may stand still, where the file system has such a setting.
+        access: How long a connection may stand still, where the file system has such a setting; and which
+            addresses a name may lead to.
 
     Raises:
         InputError: Unknown protocol, or options that it does not take.
@@ -55,7 +61,7 @@ def filesystem(url: str, given: Mapping[str, Any], *, timeout_s: float) -> tuple
     """
     protocol = url.partition("://")[0].lower()
     fsspec = require("fsspec", extra="remote")
-    settings: dict[str, Any] = {"use_listings_cache": False, **_patience(protocol, timeout_s)}
+    settings: dict[str, Any] = {"use_listings_cache": False, **_patience(protocol, access)}
     for name, value in given.items():
         inner = settings.get(name)
         settings[name] = (
@@ -74,12 +80,14 @@ def filesystem(url: str, given: Mapping[str, Any], *, timeout_s: float) -> tuple
         raise InputError(f"{protocol}:// cannot be opened: {' '.join(str(error).split())}") from error
 
 
-def _patience(protocol: str, timeout_s: float) -> dict[str, Any]:
+def _patience(protocol: str, access: Access) -> dict[str, Any]:
     """Retries are ours, and counted: the libraries' own are off where they can be."""
+    timeout_s = access.network.timeout_s
     if protocol in ("http", "https"):
         aiohttp = require("aiohttp", extra="remote")
         patience = aiohttp.ClientTimeout(total=None, sock_connect=timeout_s, sock_read=timeout_s)
-        return {"client_kwargs": {"timeout": patience}}
+        client = functools.partial(_client, access)
+        return {"client_kwargs": {"timeout": patience}, "get_client": client, "skip_instance_cache": True}
     if protocol in ("s3", "s3a"):
         return {
             "config_kwargs": {
@@ -89,3 +97,21 @@ def _patience(protocol: str, timeout_s: float) -> dict[str, Any]:
             }
         }
     return {}
+
+
+async def _client(access: Access, **settings: Any) -> Any:
+    """A session that connects to addresses that `access` allows, whatever a name led to before."""
+    from curate.ingest.access import is_private  # noqa: PLC0415 - it imports sources, which import this
+
+    aiohttp = require("aiohttp", extra="remote")
+
+    class Resolver(aiohttp.ThreadedResolver):  # type: ignore[misc, name-defined]
+        async def resolve(self, host: str, *args: Any, **options: Any) -> Any:
+            found = await super().resolve(host, *args, **options)
+            if not (access.network.private_addresses or access.names_host(host)):
+                for entry in found:
+                    if is_private(entry["host"]):
+                        raise OSError(errno.EACCES, f"{host} is the private address {entry['host']}")
+            return found
+
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Resolver()), **settings)

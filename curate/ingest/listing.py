@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from curate.ingest import ledger, sidecar
-from curate.ingest.download import Access
+from curate.ingest.access import Access, Network
 from curate.ingest.sources import Source
 
 # What the rows of one place say, in their order: the first stands in the listing.
@@ -71,21 +71,19 @@ class Context:
         ids: `sources.id` by name.
         own: Absolute paths, bytes, of lists, tables and archives: no images.
         cache: Folder for bytes from elsewhere.
-        retries: Of a failed download.
-        timeout_s: Seconds a download may stand still.
+        network: How URLs are reached.
     """
 
     db: sqlite3.Connection
     ids: Mapping[str, int]
     own: set[bytes]
     cache: Path
-    retries: int
-    timeout_s: float
+    network: Network
     archives: dict[int, str] = field(default_factory=dict)  # id -> tag, listed to the end in this run
 
     def access(self, source: Source) -> Access:
         """How to reach the URLs of a source."""
-        return Access.of(source.storage, self.retries, self.timeout_s)
+        return Access.of(source, self.network)
 
 
 # The first fields of a `Listed`, of files of which there is no more to say: in a third of the time.

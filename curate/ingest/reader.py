@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from curate.ingest import archive_members, download, huggingface_source
-from curate.ingest.download import Access
+from curate.ingest.access import Access, Network
 from curate.ingest.image_store import Stamp
 from curate.ingest.place_names import is_url, printable
 from curate.ingest.sources import Source
@@ -102,15 +102,13 @@ class Reader:
         sources: By `sources.id`.
         cache: Folder of bytes from elsewhere, by their sha256.
         max_bytes: Larger files are hashed, not held.
-        retries: Of a failed download.
-        timeout_s: Seconds a download may stand still.
+        network: How URLs are reached.
     """
 
     sources: Mapping[int, Source]
     cache: Path
     max_bytes: int
-    retries: int
-    timeout_s: float
+    network: Network
 
     def read(self, work: Work) -> Content:
         """Everything of a place.
@@ -164,7 +162,7 @@ class Reader:
         return work.locator if work.locator is not None else _joined(source.base, work.name)
 
     def _access(self, source: Source) -> Access:
-        return Access.of(source.storage, self.retries, self.timeout_s)
+        return Access.of(source, self.network)
 
     def _whole(self, data: bytes) -> Content:
         size = len(data)

@@ -50,6 +50,7 @@ class Source:
         split: Of a dataset.
         config: Of a dataset.
         storage: Options of the fsspec file system.
+        hosts: Besides the host of its own URL those that storage goes to, as "example.org" or with a scheme.
         origin: File, line and name, for messages.
     """
 
@@ -66,6 +67,7 @@ class Source:
     split: str = "train"
     config: str | None = None
     storage: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    hosts: tuple[str, ...] = ()
     origin: str = ""
 
     @property
@@ -113,6 +115,7 @@ class _Entry(BaseModel):
     split: str = "train"
     config: str | None = None
     storage: dict[str, Any] = Field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
 
 
 class _File(BaseModel):
@@ -178,6 +181,7 @@ def _source(entry: _Entry, folder: Path, where: str) -> Source:
         split=entry.split,
         config=entry.config,
         storage=fsspec_filesystem.options(entry.storage, where),
+        hosts=entry.hosts,
         origin=where,
     )
 
@@ -200,6 +204,7 @@ def _check_settings(entry: _Entry, kind: Kind, where: str) -> None:
         "split": ("hf",),
         "config": ("hf",),
         "storage": ("list", "table", "archive", "url"),
+        "hosts": ("list", "table", "archive", "url"),
         "attributes": ("path", "table", "hf"),
     }
     for name, kinds in fitting.items():

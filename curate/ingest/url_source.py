@@ -40,7 +40,8 @@ def put(context: Context, source: Source) -> None:
 
 
 def _below(context: Context, source: Source, number: int) -> Iterator[Listed]:
-    fs, root = fsspec_filesystem.filesystem(source.where, source.storage, timeout_s=context.timeout_s)
+    context.access(source).refuse(source.where)
+    fs, root = fsspec_filesystem.filesystem(source.where, source.storage, context.access(source))
     root = root.rstrip("/")
     found = False
     for path, info in _pages(context, source, fs, root):

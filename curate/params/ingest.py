@@ -40,4 +40,11 @@ class IngestParams(Section):
         None, description="png = such copies are PNGs, which lose nothing; null = JPEGs of `jpeg_quality`"
     )
     retries: int = Field(3, ge=0, le=100, description="of a failed download, with growing pauses")
+    schemes: tuple[str, ...] = Field(
+        ("http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"),
+        description="of URLs that sources and lists may name; any that fsspec knows can be added",
+    )
+    private_addresses: bool = Field(
+        False, description="true = URLs in lists and redirects may lead to private and loopback addresses"
+    )
     timeout_s: float = Field(60.0, gt=0, description="seconds a download may stand still")

@@ -31,7 +31,9 @@ from curate.ingest import (
     url_source,
     worker,
 )
+from curate.ingest.access import Access, DownloadError, Network
 from curate.ingest.listing import Context
+from curate.ingest.place_names import is_url
 from curate.ingest.read_plan import Plan, Rules
 from curate.ingest.reader import Reader, Work
 from curate.ingest.sources import Source, Sources
@@ -122,7 +124,7 @@ def _with_ledger(
         by_id = {ids[source.name]: source for source in known.sources}
         settings = _settings(params, outputs, by_id)
         step = _Run(outputs, ports, _rules(params, settings), settings, db, by_id)
-        context = Context(db, ids, own, outputs.cache, params.retries, params.timeout_s)
+        context = Context(db, ids, own, outputs.cache, _network(params))
         _list(context, known)
         if not db.execute("SELECT 1 FROM scratch.listed LIMIT 1").fetchone():
             raise InputError(f"raw folder {inputs.raw} holds no file: put images there")
@@ -142,6 +144,12 @@ def _sources(params: IngestParams, inputs: Inputs, outputs: Outputs) -> Sources:
     if not raw.is_dir():
         raise InputError(f"raw folder {raw} does not exist: create it, or set ingest.raw in params.yaml")
     known = sources.load(raw, params.sources)
+    for source in known.sources:
+        if is_url(source.where):
+            try:
+                Access.of(source, _network(params)).refuse(source.where)
+            except DownloadError as error:
+                raise InputError(f"{source.origin}: {error}") from error
     ours = sources.absolute(outputs.images)
     for source in known.sources:
         theirs = Path(source.where)
@@ -181,7 +189,7 @@ def _files_of(source: Source) -> Iterator[bytes]:
 
 def _settings(params: IngestParams, outputs: Outputs, by_id: dict[int, Source]) -> worker.Settings:
     return worker.Settings(
-        Reader(by_id, outputs.cache.absolute(), params.max_bytes, params.retries, params.timeout_s),
+        Reader(by_id, outputs.cache.absolute(), params.max_bytes, _network(params)),
         Limits(params.min_side, params.max_pixels, params.max_aspect),
         params.frames,
         params.jpeg_quality,
@@ -189,6 +197,10 @@ def _settings(params: IngestParams, outputs: Outputs, by_id: dict[int, Source]) 
         outputs.images.absolute(),
         params.mode == "reference",
     )
+
+
+def _network(params: IngestParams) -> Network:
+    return Network(params.retries, params.timeout_s, params.schemes, params.private_addresses)
 
 
 def _rules(params: IngestParams, settings: worker.Settings) -> Rules:

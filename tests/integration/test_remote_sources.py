@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from curate.errors import InputError
-from curate.ingest import download, url_source
+from curate.ingest import access, download, url_source
 from tests.stages.ingest_project import (  # noqa: F401 - the fixture
     OUTPUTS,
     by_source,
@@ -41,8 +41,9 @@ def jpeg(seed: int) -> bytes:
 
 
 def listed(text: str, **params: Any) -> dict[str, dict[str, Any]]:
+    """The server of the tests has a private address, which lists may not name unless asked."""
     write("sources.yaml", "sources:\n" + text)
-    run(sources="sources.yaml", **params)
+    run(sources="sources.yaml", **{"private_addresses": True, **params})
     return by_source()
 
 
@@ -58,6 +59,8 @@ class Site:
         self.files: dict[str, bytes] = {}
         self.faults: dict[str, list[str]] = {}  # of a path: what happens first; then it works
         self.asked: Counter[str] = Counter()
+        self.keys: dict[str, str | None] = {}  # of a path: the secret header of the last request
+        self.moved: dict[str, str] = {}  # of a path: where it redirects to
         self.url = ""
 
 
@@ -68,6 +71,13 @@ def handler(site: Site) -> type[http.server.BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             site.asked[path] += 1
+            site.keys[path] = self.headers.get("X-Key")
+            if path in site.moved:
+                self.send_response(302)
+                self.send_header("Location", site.moved[path])
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             fault = site.faults[path].pop(0) if site.faults.get(path) else ""
             if fault.isdigit():
                 self.send_error(int(fault))
@@ -103,12 +113,16 @@ def handler(site: Site) -> type[http.server.BaseHTTPRequestHandler]:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    served = Site()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(served))
-    served.url = f"http://127.0.0.1:{server.server_port}"
+    yield from served()
+
+
+def served() -> Iterator[Site]:
+    site = Site()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(site))
+    site.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield served
+    yield site
     server.shutdown()
     server.server_close()
     thread.join()
@@ -160,7 +174,7 @@ class TestHttp:
         assert "\n" not in row["drop_detail"]
         assert site.asked["/bad.jpg"] == tries
         site.faults.clear()
-        assert dict(run(sources="sources.yaml").this_run)["read"] == 1
+        assert dict(run(sources="sources.yaml", private_addresses=True).this_run)["read"] == 1
         assert [row["drop_reason"] for row in rows()] == [None, None]
 
     def test_a_server_that_is_not_there(self) -> None:
@@ -248,6 +262,128 @@ class TestHttp:
         site.files.update({"/in/1.jpg": jpeg(1), "/in/list.txt": b"1.jpg\n"})
         found = listed(f"- {{name: web, list: '{site.url}/in/list.txt'}}\n")
         assert found["web/1.jpg"]["drop_reason"] is None
+
+
+STORAGE = "storage: {headers: {X-Key: env:SITE_KEY}}"
+
+
+def details(found: dict[str, dict[str, Any]]) -> list[str]:
+    return [row["drop_detail"] for row in found.values() if row["drop_reason"]]
+
+
+class TestWhoIsAsked:
+    @pytest.fixture(autouse=True)
+    def key(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811, ARG002
+        monkeypatch.setenv("SITE_KEY", "secret")
+        put("good.jpg", 9)
+
+    @pytest.fixture
+    def other(self) -> Iterator[Site]:
+        yield from served()
+
+    def test_secrets_go_to_the_hosts_they_were_given_for(self, site: Site, other: Site) -> None:
+        for one in (site, other):
+            one.files["/1.jpg"] = jpeg(1)
+        site.files["/list.txt"] = f"1.jpg\n{other.url}/1.jpg\n".encode()
+        listed(f"- {{name: web, list: '{site.url}/list.txt', {STORAGE}}}\n")
+        assert (site.keys["/list.txt"], site.keys["/1.jpg"], other.keys["/1.jpg"]) == (
+            "secret",
+            "secret",
+            None,
+        )
+
+    def test_of_a_list_on_this_machine_they_go_to_named_hosts(self, site: Site, other: Site) -> None:
+        for one in (site, other):
+            one.files["/1.jpg"] = jpeg(1)
+        write("list.txt", f"{site.url}/1.jpg\n{other.url}/1.jpg\n")
+        listed(f"- {{name: web, list: list.txt, {STORAGE}, hosts: ['{site.url}']}}\n")
+        assert (site.keys["/1.jpg"], other.keys["/1.jpg"]) == ("secret", None)
+
+    def test_a_host_that_wanted_them_is_told(self, site: Site) -> None:
+        site.faults["/1.jpg"] = ["401"]
+        write("list.txt", f"{site.url}/1.jpg\n")
+        (detail,) = details(listed(f"- {{name: web, list: list.txt, {STORAGE}}}\n"))
+        assert "the server answered 401" in detail
+        assert f"storage goes to `hosts` of the source only, not to {site.url}" in detail
+
+    def test_a_redirect_takes_them_nowhere_else(self, site: Site, other: Site) -> None:
+        site.files["/here.jpg"], other.files["/there.jpg"] = jpeg(1), jpeg(2)
+        site.moved.update({"/1.jpg": "/here.jpg", "/2.jpg": f"{other.url}/there.jpg"})
+        text = [f"- {{name: a{n}, url: '{site.url}/{n}.jpg', {STORAGE}}}\n" for n in (1, 2)]
+        found = listed("".join(text))
+        assert found["a1/1.jpg"]["image_id"] == hashlib.sha256(jpeg(1)).hexdigest()
+        assert found["a2/2.jpg"]["image_id"] == hashlib.sha256(jpeg(2)).hexdigest()
+        assert (site.keys["/here.jpg"], other.keys["/there.jpg"]) == ("secret", None)
+
+    def test_archives_are_redirected_too(self, site: Site, other: Site) -> None:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            entry = tarfile.TarInfo("1.jpg")
+            entry.size = len(jpeg(1))
+            archive.addfile(entry, io.BytesIO(jpeg(1)))
+        other.files["/x.tar"] = buffer.getvalue()
+        site.moved["/x.tar"] = f"{other.url}/x.tar"
+        found = listed(f"- {{name: a, archive: '{site.url}/x.tar', {STORAGE}}}\n")
+        assert found["a/x.tar/1.jpg"]["drop_reason"] is None
+        assert (site.keys["/x.tar"], other.keys["/x.tar"]) == ("secret", None)
+
+    def test_redirects_without_end_or_out_of_http(self, site: Site) -> None:
+        site.moved.update(
+            {"/loop.jpg": "/loop.jpg", "/file.jpg": "file:///etc/passwd", "/s3.jpg": "s3://b/k"}
+        )
+        write("list.txt", "".join(f"{site.url}{path}\n" for path in site.moved))
+        told = sorted(details(listed("- {name: web, list: list.txt}\n")))
+        assert told == [
+            "a redirect leads to 'file:///etc/passwd', which is not http(s)",
+            "a redirect leads to 's3://b/k', which is not http(s)",
+            "over 10 redirects",
+        ]
+        assert site.asked["/loop.jpg"] == 11
+
+    def test_schemes_are_allowed_by_name(self) -> None:
+        write("list.txt", "file:///etc/passwd\nftp://example.org/a.jpg\nmemory://a.jpg\ngood.jpg\n")
+        refused = details(listed("- {name: web, list: list.txt}\n"))
+        assert len(refused) == 3
+        assert all("is not allowed: ingest.schemes are http, https" in detail for detail in refused)
+        pytest.importorskip("fsspec").filesystem("memory").pipe_file("/a.jpg", jpeg(3))
+        found = listed("- {name: web, list: list.txt}\n", schemes=["memory"])
+        assert found["web/memory://a.jpg"]["drop_reason"] is None
+
+    def test_private_addresses_are_refused_unless_asked(self, site: Site, other: Site) -> None:
+        port = site.url.rpartition(":")[2]
+        names = [
+            "127.0.0.1",
+            "localhost",
+            "2130706433",
+            "127.1",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "169.254.169.254",
+        ]
+        for one in (site, other):
+            one.files["/1.jpg"] = jpeg(1)
+        write("list.txt", "".join(f"http://{name}:{port}/1.jpg\n" for name in names))
+        refused = details(listed("- {name: web, list: list.txt}\n", private_addresses=False))
+        assert len(refused) == len(names)
+        assert all("in `hosts` of the source, or set ingest.private_addresses" in one for one in refused)
+        assert not site.asked
+        found = listed(f"- {{name: web, list: list.txt, hosts: ['{site.url}']}}\n", private_addresses=False)
+        assert found[f"web/{site.url}/1.jpg"]["drop_reason"] is None  # the user named this one
+        site.moved["/moved.jpg"] = other.url.replace("127.0.0.1", "127.0.0.2") + "/1.jpg"
+        found = listed(f"- {{name: web, url: '{site.url}/moved.jpg'}}\n", private_addresses=False)
+        assert "127.0.0.2 is the private address" in found["web/moved.jpg"]["drop_detail"]
+        assert not other.asked
+
+    def test_a_name_that_leads_elsewhere_only_when_it_is_connected_to(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As by a name server that answers first with a public address and then with a private one."""
+        site.files["/1.jpg"] = jpeg(1)
+        monkeypatch.setattr(access, "private_address", lambda _: None)
+        write("list.txt", site.url.replace("127.0.0.1", "localhost") + "/1.jpg\n")
+        (detail,) = details(listed("- {name: web, list: list.txt}\n", private_addresses=False, retries=0))
+        assert "localhost is the private address" in detail
+        assert not site.asked
 
 
 @pytest.fixture(scope="module")
@@ -365,7 +501,7 @@ def test_memory_and_file_urls() -> None:
     try:
         local = Path("raw/2.png").absolute()
         text = f"- {{name: m, url: memory://photos/}}\n- {{name: f, url: 'file://{local}'}}\n"
-        found = listed(text)
+        found = listed(text, schemes=["memory", "file"])
         assert found["m/deep/1.jpg"]["drop_reason"] is None
         assert found["f/2.png"]["drop_reason"] is None
     finally:
@@ -379,4 +515,6 @@ def test_a_protocol_whose_package_is_missing() -> None:
     ):
         listed("- {name: g, url: gs://bucket/}\n")
     with pytest.raises(InputError, match="nonsense:// cannot be opened"):
+        listed("- {name: g, url: nonsense://bucket/}\n", schemes=["nonsense"])
+    with pytest.raises(InputError, match=r"source 'g': nonsense:// is not allowed: ingest\.schemes are http"):
         listed("- {name: g, url: nonsense://bucket/}\n")
