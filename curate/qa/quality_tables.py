@@ -19,13 +19,18 @@ _DIGITS = 6  # what lies beyond is arithmetic
 _FATES = ("accepted", "edited", "rejected")
 
 
-def metrics(measured: Measured) -> dict[str, Any]:
-    """All figures, each {value, low, high, n}, with a reason where there is no value or no interval."""
+def metrics(measured: Measured, names: Mapping[str, str]) -> dict[str, Any]:
+    """All figures, each {value, low, high, n}, with a reason where there is no value or no interval.
+
+    Args:
+        measured: What was measured.
+        names: What each labeler is called outside `data/`.
+    """
     return {
         "gold": {
             **_figures(measured.gold),
             "labelers": {
-                one.person: {
+                names.get(one.person, one.person): {
                     "answers": one.answers,
                     "state": one.state,
                     "f1": figure(one.f1),
