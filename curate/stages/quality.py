@@ -15,8 +15,8 @@ from curate import pseudonyms, schema, tables
 from curate.errors import TableError
 from curate.labeling import taxonomy
 from curate.params.quality import QualityParams
-from curate.qa import gold_pool, measuring, quality_tables
-from curate.qa.measuring import Measured
+from curate.qa import gold_pool, quality_figures, quality_tables
+from curate.qa.quality_figures import Measured
 from curate.records import StageReport
 from curate.shown import record
 
@@ -71,7 +71,7 @@ def run(params: QualityParams, *, inputs: Inputs, outputs: Outputs) -> StageRepo
     """
     images = tables.read(inputs.images, schema.IMAGES, columns=_IMAGE_COLUMNS)
     read = _read(inputs, images)
-    measured = measuring.measure(read, params)
+    measured = quality_figures.measure(read, params)
     names = pseudonyms.remember(outputs.people, read.answers["annotator_id"].unique().to_pylist())
     paths = dict(zip(images["image_id"].to_pylist(), images["path"].to_pylist(), strict=True))
     for name, table in (
@@ -95,10 +95,10 @@ def run(params: QualityParams, *, inputs: Inputs, outputs: Outputs) -> StageRepo
     return _report(measured, names)
 
 
-def _read(inputs: Inputs, images: pa.Table) -> measuring.Tables:
+def _read(inputs: Inputs, images: pa.Table) -> quality_figures.Tables:
     names = [category.name for category in taxonomy.load(inputs.taxonomy)]
     receipt = _receipt(inputs.receipt)
-    return measuring.Tables(
+    return quality_figures.Tables(
         plan=tables.read(inputs.plan, schema.PLAN),
         answers=tables.read(inputs.answers, schema.ANSWERS),
         annotations=tables.read(inputs.annotations, schema.ANNOTATIONS, columns=_ROW_COLUMNS),
