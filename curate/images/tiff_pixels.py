@@ -109,6 +109,8 @@ def _is_pillows(page: Any) -> bool:
 
 
 def _refuse_unknown(page: Any, max_pixels: int) -> None:
+    if not page.imagewidth * page.imagelength:
+        raise UnfitImageError("corrupt", "a page without a size")
     if page.imagewidth * page.imagelength > max_pixels:
         size = f"{page.imagewidth}x{page.imagelength}"
         raise UnfitImageError("too_large", f"{size} is over {max_pixels} pixels")
