@@ -31,8 +31,8 @@ RUNS: dict[str, list[tuple[int, int, int]]] = {
     "10m": [(10**7, radius, 1) for radius in (4, 6, 8)],
     "100m": [(10**8, 2, 1)],
 }
-PEER_COUNTS = (20_000, 50_000) if QUICK else (200_000, 1_000_000)
-# Those that compare all pairs take 25 times as long at the larger size: that is counted, not waited for.
+PEER_COUNTS = (20_000, 50_000) if QUICK else (50_000, 200_000)
+# Those that compare all pairs take so much longer at the larger size: that is counted, not waited for.
 QUADRATIC = ("numba brute force", "faiss IndexBinaryFlat")
 PEER_RADIUS = 8
 PARTS = (*RUNS, "uneven", "delivery", "peers", "compile")
@@ -177,12 +177,12 @@ def peer(name: str, path: str, radius: int) -> dict[str, Any]:
     hashes = np.load(path)
     function = neighbor_peers.PEERS[name]
     function(hashes[:1000].copy(), radius)
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     rows = function(hashes, radius)
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     missed = _missed(path, hashes, radius, rows[:, 0], rows[:, 1])
-    return {"seconds": seconds, "peak_bytes": peak, "pairs": len(rows), "missed": missed}
+    return {"seconds": seconds, "cpu_s": cpu, "peak_bytes": peak, "pairs": len(rows), "missed": missed}
 
 
 def delivery(count: int, radius: int) -> dict[str, float]:
@@ -196,7 +196,7 @@ def delivery(count: int, radius: int) -> dict[str, float]:
         hamming_search.pairs_between(new, base, radius)
         hamming_search.pairs_within(new, radius)
 
-    functions: dict[str, Callable[[], object]] = {
+    functions: dict[str, Callable[[], object]] = {  # core seconds
         "all_s": lambda: hamming_search.pairs_within(base, radius),
         "added_s": added,
     }
@@ -205,9 +205,9 @@ def delivery(count: int, radius: int) -> dict[str, float]:
         function()
         seconds = []
         for _ in range(5):
-            began = time.perf_counter()
+            began = time.process_time()
             function()
-            seconds.append(time.perf_counter() - began)
+            seconds.append(time.process_time() - began)
         times[name] = result.median(seconds)
     return {"count": count, "radius": radius, **times}
 
@@ -223,14 +223,15 @@ def first_search(cache: str) -> float:
 
 
 def _targets(content: dict[str, Any]) -> list[Target]:
-    """Floors; nothing in a quick run."""
+    """Floors for two cores; nothing in a quick run."""
     wanted = {(10**6, 8): (2, 0.5), (10**7, 8): (40, 1.5), (10**8, 2): (90, 10)}
     found = []
     for run in (run for part in RUNS for run in content.get(part, [])):
         if (run["count"], run["radius"]) in wanted:
             seconds, memory = wanted[run["count"], run["radius"]]
             what = f"all pairs within {run['radius']} of {run['count']:,} hashes"
-            found.append(Target(what, seconds, run["seconds"], "s", at_most=True))
+            # Core seconds: other programs on the machine lengthen the wall clock's, and peers use one core.
+            found.append(Target(f"{what}, core seconds", 2 * seconds, run["cpu_s"], "s", at_most=True))
             found.append(Target(f"{what}, memory", memory, run["peak_bytes"] / GIB, "GiB", at_most=True))
     return found
 

@@ -79,18 +79,18 @@ def _peers(runs: list[dict[str, Any]]) -> str:
     for name in names:
         measured = (name, large) in at
         square = (large / small) ** 2
-        seconds[name] = at[name, large]["seconds"] if measured else at[name, small]["seconds"] * square
+        seconds[name] = at[name, large]["cpu_s"] if measured else at[name, small]["cpu_s"] * square
         shown = result.figure(seconds[name]) + ("" if measured else " *")
         memory = at[name, large if measured else small]["peak_bytes"] / GIB
         missed = sum(run["missed"] for run in runs if run["name"] == name)
         rows.append(
-            [name, result.figure(at[name, small]["seconds"]), shown, result.figure(memory), str(missed)]
+            [name, result.figure(at[name, small]["cpu_s"]), shown, result.figure(memory), str(missed)]
         )
     for row, name in zip(rows, names, strict=True):
         row.append(f"{result.figure(seconds[name] / seconds['curate'])} x")
-    header = ["search", f"s, {small:,}", f"s, {large:,}", "GiB", "missed", "time of curate"]
+    header = ["search", f"core s, {small:,}", f"core s, {large:,}", "GiB", "missed", "of curate"]
     chart = charts.bars(
-        "neighbors-peers", f"Seconds, {large:,} hashes within {PEER_RADIUS} bits", names,
+        "neighbors-peers", f"Core seconds, {large:,} hashes within {PEER_RADIUS} bits", names,
         [seconds[name] for name in names], ours=["curate"],
     )  # fmt: skip
     return (
@@ -109,8 +109,8 @@ def _notes(parts: dict[str, Any]) -> str:
         share = 100 * run["added_s"] / run["all_s"]
         text += (
             f"{run['count'] // 100:,} new hashes against {run['count']:,} and among themselves, within "
-            f"{run['radius']}: {result.figure(run['added_s'])} s, {result.figure(share)}% of all pairs "
-            f"({result.figure(run['all_s'])} s).\n\n"
+            f"{run['radius']}: {result.figure(run['added_s'])} core seconds, {result.figure(share)}% of "
+            f"all pairs ({result.figure(run['all_s'])}).\n\n"
         )
     if "compile" in parts:
         run = parts["compile"]

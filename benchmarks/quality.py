@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from benchmarks import result
 from curate import schema
 from curate.params import QualityParams
-from curate.qa import control_comparison, estimates, gold, measuring
-from curate.qa.estimates import Resampling
+from curate.qa import bootstrap_figures, control_comparison, gold, quality_figures
+from curate.qa.bootstrap_figures import Resampling
 from curate.shown.record import ShownRecord
 
 NAME = "quality"
@@ -105,7 +105,7 @@ def _gold(share: float, images: int) -> dict[str, float]:
         right = rng.binomial(objects, share)
         how = Resampling(RESAMPLES, seed=trial)
         both = 2 * objects.astype(np.float64)
-        f1 = estimates.f1(right.astype(np.float64), both, np.arange(images), how)
+        f1 = bootstrap_figures.f1(right.astype(np.float64), both, np.arange(images), how)
         if f1.low is not None and f1.high is not None:
             holds.append(f1.low <= share <= f1.high)
             widths.append(f1.high - f1.low)
@@ -123,11 +123,11 @@ def _large() -> tuple[float, int]:
     """CPU seconds of all figures of one project, and its number of answers."""
     tables = _project(ANSWERS * 4 // 5)
     began = time.process_time()
-    measured = measuring.measure(tables, QualityParams())
+    measured = quality_figures.measure(tables, QualityParams())
     return time.process_time() - began, len(measured.looks)
 
 
-def _project(images: int) -> measuring.Tables:
+def _project(images: int) -> quality_figures.Tables:
     """Tables of a project: a fifth of the images seen twice, three suggestions each, half of them moved."""
     rng = np.random.default_rng(0)
     ids = np.array([f"{number:064x}" for number in range(images)])
@@ -170,7 +170,7 @@ def _project(images: int) -> measuring.Tables:
         arm=np.where(reason == "control", "control", "suggested"), priority=np.arange(images),
     )  # fmt: skip
     sizes = {"width": np.full(images, 640, np.int32), "height": np.full(images, 480, np.int32)}
-    return measuring.Tables(
+    return quality_figures.Tables(
         plan=plan, answers=answers, annotations=people, record=record,
         known=model.filter(pa.array(reason[of] == "gold")),
         images=pa.table({"image_id": ids, **sizes, "drop_reason": pa.nulls(images, pa.string())}),

@@ -1,4 +1,4 @@
-"""Figures with intervals: by resampling images, and Wilson's for shares.
+"""Figures with intervals: t-intervals whose spread comes from resampled images, and Wilson's for shares.
 
 What would other images of the same kind have given? Objects of one image depend on each other, so images, not
 objects, are drawn. Every figure here is a function of sums over images, so that a resample is a vector of
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 Sums = NDArray[np.float64]
+_NO_SPREAD = 1e-18  # of a variance: rounding
 _LEAST_DEFINED = 0.95  # share of the resamples
 _CHUNK_CELLS = 8_000_000  # weights held at once: 64 MB
 
@@ -55,8 +57,8 @@ def resampled_sums(
         (R, F).
 
     Source:
-        Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 6 and 13 (percentile
-        interval), with the image as the unit that is drawn.
+        Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 6, with the image as the unit
+        that is drawn.
     """
     images, features = per_image.shape
     if images == 0 or resamples == 0:
@@ -72,23 +74,66 @@ def resampled_sums(
     return sums
 
 
-def interval(values: NDArray[np.float64], *, level: float = 0.95) -> tuple[float, float] | None:
-    """The percentile interval of a figure's resampled values.
+Scale = Literal["share", "signed", "positive"]
+
+
+def t_interval(
+    value: float, resampled: NDArray[np.float64], images: int, *, scale: Scale, level: float = 0.95
+) -> tuple[float, float] | None:
+    """A t-interval of a figure, whose standard error is the spread of its values in resamples of the images.
+
+    The percentiles of the resamples themselves hold the truth too seldom: of 30 images 83 to 94 times in 100
+    instead of 95, depending on the figure; this one 94 to 97 times. So that an interval stays where the
+    figure can be, it is made on a scale of its own:
+
+    - `share`, in [0, 1]: Wilson's interval with Student's quantile, for as many independent trials as would
+      have that standard error. Where all images agree, so that no spread can be seen, an image counts once.
+    - `signed`, in [-1, 1]: the same for (1 + value) / 2.
+    - `positive`: Student's interval of the logarithm.
 
     Args:
-        values: (R,) with NaN where a resample leaves the figure undefined.
-        level: Share of the values inside.
+        value: Of all images.
+        resampled: (R,) of the resamples, NaN where one leaves the figure undefined.
+        images: How many there are; one less are the degrees of freedom.
+        scale: See above.
+        level: Confidence.
 
     Returns:
-        Low and high; None if there are no values, or if a twentieth or more of them are undefined: an
-        interval over the rest would look surer than it is.
+        Low and high; None if there are no resamples or fewer than two images, or if a twentieth or more of
+        the resamples are undefined: an interval over the rest would look surer than it is.
+
+    Source:
+        Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 6 and 12 (standard error and
+        t-interval). Wilson's interval for an effective number of trials: Dean and Pagano, Evaluating
+        confidence interval methods for binomial proportions in clustered surveys (Journal of Survey
+        Statistics and Methodology 3, 2015).
     """
-    defined = values[~np.isnan(values)]
-    if len(values) == 0 or len(defined) <= _LEAST_DEFINED * len(values):
+    defined = resampled[~np.isnan(resampled)]
+    if images < 2 or len(defined) < 2 or len(defined) <= _LEAST_DEFINED * len(resampled):
         return None
-    tail = (1.0 - level) / 2
-    low, high = np.quantile(defined, [tail, 1.0 - tail])
-    return float(low), float(high)
+    quantile = float(stdtrit(images - 1, (1 + level) / 2))
+    grown = images / (images - 1)  # a bootstrap's variance is too small by this factor
+    if scale == "positive":
+        if value <= 0 or (defined <= 0).any():
+            half = quantile * float(np.sqrt(defined.var(ddof=1) * grown))
+            return value - half, value + half
+        half = quantile * float(np.sqrt(np.log(defined).var(ddof=1) * grown))
+        return value * float(np.exp(-half)), value * float(np.exp(half))
+    stretch = 2.0 if scale == "signed" else 1.0
+    share = (value + stretch - 1) / stretch
+    variance = float(defined.var(ddof=1)) * grown / stretch**2
+    seen = share * (1 - share) > 0 and variance > _NO_SPREAD
+    trials = share * (1 - share) / variance if seen else float(images)
+    low, high = _wilson(share, trials, quantile)
+    return stretch * low - (stretch - 1), stretch * high - (stretch - 1)
+
+
+def _wilson(share: float, trials: float, quantile: float) -> tuple[float, float]:
+    weight = 1 + quantile * quantile / trials
+    middle = (share + quantile * quantile / (2 * trials)) / weight
+    half = quantile * np.sqrt(share * (1 - share) / trials + (quantile / (2 * trials)) ** 2) / weight
+    # 0 and 1 exactly, whatever the last bit says.
+    return (0.0 if share == 0 else float(middle - half)), (1.0 if share == 1 else float(middle + half))
 
 
 def wilson(hits: int, trials: int, *, level: float = 0.95) -> Figure:
@@ -110,12 +155,9 @@ def wilson(hits: int, trials: int, *, level: float = 0.95) -> Figure:
     """
     if trials == 0:
         return Figure(None, None, None, 0)
-    z = float(ndtri((1 + level) / 2))
-    share, weight = hits / trials, 1 + z * z / trials
-    middle = (share + z * z / (2 * trials)) / weight
-    half = z * np.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2) / weight
-    low = 0.0 if hits == 0 else float(middle - half)  # exactly, whatever the last bit says
-    return Figure(share, low, 1.0 if hits == trials else float(middle + half), trials)
+    share = hits / trials
+    low, high = _wilson(share, trials, float(ndtri((1 + level) / 2)))
+    return Figure(share, low, high, trials)
 
 
 def _weights(

@@ -1,22 +1,32 @@
-"""What operating systems do differently, in one place: locks of files, memory, cores."""
+"""What operating systems do differently, in one place: locks, shared blocks of files, cores, memory."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any, Final
 
 from curate.errors import StorageError
 
+_FICLONE: Final = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
+_MEMORY_LIMITS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
     """Keep a second process out of what the file stands for; the lock goes with the process, however it ends.
+
+    Args:
+        path: Of the lock file, which is made.
+        wait: Until the other process is out, instead of an error.
 
     Raises:
         StorageError: Another process holds it.
+        OSError: The file cannot be made.
     """
     if sys.platform == "win32":
         yield
@@ -25,10 +35,23 @@ def locked(path: Path) -> Iterator[None]:
 
     with path.open("a") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise StorageError(f"another process writes to {path.parent}: wait until it has ended") from error
         yield
+
+
+def share_blocks(source: IO[Any], target: IO[Any]) -> None:
+    """Let an empty file have the content of another without a copy, on file systems that can.
+
+    Raises:
+        OSError: This one cannot, with the system's number; ENOTSUP where the operating system cannot.
+    """
+    if not sys.platform.startswith("linux"):
+        raise OSError(errno.ENOTSUP, "no operation of this system")
+    import fcntl  # noqa: PLC0415 - not on every platform
+
+    fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
 
 
 def cores() -> int:
@@ -37,5 +60,12 @@ def cores() -> int:
 
 
 def memory_bytes() -> int:
-    """Memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Memory that this process may use: the machine's, or less in a container."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _MEMORY_LIMITS:
+        try:
+            text = Path(path).read_text(encoding="ascii").strip()
+        except OSError:
+            continue
+        limits += [int(text)] if text.isdigit() else []
+    return min(limits)

@@ -27,6 +27,7 @@ def main(params: Params) -> StageReport:
             pairs=Path("data/agreement/pairs.parquet"),
             queue=Path("data/agreement/queue.csv"),
             plots=Path("plots"),
+            people=Path("data/people.csv"),
         ),
     )
 

@@ -22,7 +22,9 @@ def main(params: Params) -> StageReport:
             taxonomy=params.autolabel.taxonomy,
         ),
         outputs=pull.Outputs(
-            table=Path("data/pull/annotations.parquet"), answers=Path("data/pull/answers.parquet")
+            table=Path("data/pull/annotations.parquet"),
+            answers=Path("data/pull/answers.parquet"),
+            people=Path("data/people.csv"),
         ),
         ports=pull.Ports(reader=annotation_reader(params.labelstudio)),
     )

@@ -24,7 +24,9 @@ def main(params: Params) -> StageReport:
             taxonomy=params.autolabel.taxonomy,
             gold=params.qa.gold,
         ),
-        outputs=quality.Outputs(folder=Path("data/quality"), plots=Path("plots")),
+        outputs=quality.Outputs(
+            folder=Path("data/quality"), plots=Path("plots"), people=Path("data/people.csv")
+        ),
     )
 
 

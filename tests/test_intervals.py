@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.sparse import csr_array
 
 from curate import intervals
@@ -30,36 +31,68 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_to_resample(images: int, resamples: int) -> None:
     empty = intervals.resampled_sums(csr_array(np.ones((images, 4))), resamples=resamples, seed=0)
     assert empty.shape == (0, 4)
-    assert intervals.interval(empty[:, 0]) is None
+    assert intervals.t_interval(0.5, empty[:, 0], images, scale="share") is None
 
 
-def test_the_interval_of_a_mean_is_the_one_of_theory() -> None:
+def test_the_interval_of_a_mean_is_students() -> None:
+    """Of a small sample, where it differs from the percentiles; so small a spread knows no scale."""
     rng = np.random.default_rng(0)
-    sample = rng.normal(10.0, 2.0, size=400)
-    sums = intervals.resampled_sums(csr_array(sample[:, None]), resamples=4000, seed=0)
-    ends = intervals.interval(sums[:, 0] / 400)
+    sample = rng.normal(10.0, 0.5, size=20)
+    sums = intervals.resampled_sums(csr_array(sample[:, None]), resamples=8000, seed=0)
+    ends = intervals.t_interval(sample.mean(), sums[:, 0] / 20, 20, scale="positive")
+    margin = stats.t.ppf(0.975, 19) * sample.std(ddof=1) / np.sqrt(20)
+    np.testing.assert_allclose(ends or (), [sample.mean() - margin, sample.mean() + margin], atol=0.02)
+
+
+def test_independent_trials_have_wilsons_interval() -> None:
+    """One trial an image: the bootstrap's spread is the binomial one, and only the quantile differs."""
+    hits = np.array([1.0] * 150 + [0.0] * 50)
+    sums = intervals.resampled_sums(csr_array(hits[:, None]), resamples=8000, seed=0)
+    ends = intervals.t_interval(0.75, sums[:, 0] / 200, 200, scale="share")
+    expected = intervals.wilson(150, 200)
+    np.testing.assert_allclose(ends or (), [expected.low or 0, expected.high or 0], atol=0.005)
+
+
+@pytest.mark.parametrize(
+    ("value", "scale"), [(1.0, "share"), (0.0, "share"), (1.0, "signed"), (-1.0, "signed")]
+)
+def test_where_all_images_agree_an_image_counts_once(value: float, scale: intervals.Scale) -> None:
+    ends = intervals.t_interval(value, np.full(100, value), 30, scale=scale)
     assert ends is not None
-    margin = 1.96 * sample.std() / np.sqrt(400)
-    np.testing.assert_allclose(ends, [sample.mean() - margin, sample.mean() + margin], atol=0.02)
+    assert ends[0] <= value <= ends[1]
+    assert 0.1 < ends[1] - ends[0] < (0.5 if scale == "signed" else 0.2)
+    assert value in ends
 
 
-def test_intervals_cover_the_truth_about_95_times_of_100() -> None:
-    rng = np.random.default_rng(5)
-    covered = 0
-    for trial in range(200):
-        sample = rng.exponential(1.0, size=60)
-        sums = intervals.resampled_sums(csr_array(sample[:, None]), resamples=400, seed=trial)
-        low, high = intervals.interval(sums[:, 0] / 60) or (0.0, 0.0)
-        covered += low <= 1.0 <= high
-    assert 0.88 <= covered / 200 <= 0.98
+def coverage(images: int, share: float, trials: int) -> float:
+    """How often the interval held the truth: 1 to 4 objects an image, harder images and easier ones."""
+    held = 0
+    for trial in range(trials):
+        rng = np.random.default_rng([trial, images])
+        objects = rng.integers(1, 5, size=images)
+        right = rng.binomial(objects, rng.beta(6 * share, 6 * (1 - share), size=images))
+        parts = csr_array(np.stack([right, objects], axis=1).astype(float))
+        sums = intervals.resampled_sums(parts, resamples=300, seed=trial)
+        value = right.sum() / objects.sum()
+        low, high = intervals.t_interval(value, sums[:, 0] / sums[:, 1], images, scale="share") or (1, 0)
+        held += low <= share <= high
+    return held / trials
+
+
+@pytest.mark.parametrize("images", [30, 100])
+@pytest.mark.parametrize("share", [0.6, 0.85])
+def test_intervals_hold_the_truth_as_often_as_promised(images: int, share: float) -> None:
+    """Within two points of 95 in 100, but for what so many trials leave to chance."""
+    trials = 600
+    assert abs(coverage(images, share, trials) - 0.95) < 0.02 + 2 * np.sqrt(0.95 * 0.05 / trials)
 
 
 def test_an_interval_over_few_defined_resamples_is_none() -> None:
     values = np.linspace(0, 1, 100)
     values[:4] = np.nan
-    assert intervals.interval(values) is not None
+    assert intervals.t_interval(0.5, values, 30, scale="share") is not None
     values[:6] = np.nan
-    assert intervals.interval(values) is None
+    assert intervals.t_interval(0.5, values, 30, scale="share") is None
 
 
 def test_strata_keep_their_sizes_and_vary_on_their_own() -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from curate.cli import qa_status
-from curate.qa.progress import Labeler, Status
+from curate.qa.labeling_progress import Labeler, Status
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SEEN = (NOW - timedelta(minutes=5)).isoformat()

@@ -17,7 +17,7 @@ from curate.agreement import chance
 from curate.agreement.by_annotator import Answers
 from curate.agreement.consensus import Cluster, category_votes
 from curate.agreement.pairs import Pairs
-from curate.intervals import Figure, Sums, interval, resampled_sums
+from curate.intervals import Figure, Scale, Sums, resampled_sums, t_interval
 
 Values = NDArray[np.float64]
 # Of each group of pairs: objects drawn by either, matched pairs, matched pairs of one category, their summed
@@ -46,13 +46,16 @@ class Tally:
     total: Sums
     resampled: Sums
 
-    def figure(self, compute: Callable[[Sums], Values], n: Callable[[Sums], Values]) -> Figure:
+    def figure(
+        self, compute: Callable[[Sums], Values], n: Callable[[Sums], Values], *, scale: Scale = "share"
+    ) -> Figure:
         """A figure with its interval, from functions of sums (..., F)."""
         value = float(compute(self.total))
         count = round(float(n(self.total)))
         if np.isnan(value):
             return Figure(None, None, None, count)
-        low, high = interval(compute(self.resampled)) or (None, None)
+        ends = t_interval(value, compute(self.resampled), len(self.images), scale=scale)
+        low, high = ends or (None, None)
         return Figure(value, low, high, count)
 
     def group(self, index: int) -> slice:
@@ -147,6 +150,7 @@ def kappa(tallied: Tally, index: int, group: int = 0) -> Figure:
     return tallied.figure(
         lambda sums: chance.kappa_from_sums(sums[..., same], sums[..., first], sums[..., second]),
         lambda sums: sums[..., first].sum(axis=-1),
+        scale="signed",
     )
 
 
@@ -161,7 +165,7 @@ def category_kappa(tallied: Tally, category: int) -> Figure:
             n - a - b + 2 * both, np.stack([a, n - a], axis=-1), np.stack([b, n - b], axis=-1)
         )
 
-    return tallied.figure(compute, lambda sums: sums[..., matched])
+    return tallied.figure(compute, lambda sums: sums[..., matched], scale="signed")
 
 
 def alpha(tallied: Tally) -> Figure:
@@ -170,6 +174,7 @@ def alpha(tallied: Tally) -> Figure:
     return tallied.figure(
         lambda sums: chance.alpha_from_sums(sums[..., unlike], sums[..., categories]),
         lambda sums: sums[..., categories].sum(axis=-1),
+        scale="signed",
     )
 
 

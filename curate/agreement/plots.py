@@ -48,16 +48,16 @@ def by_category(tallied: Tally) -> list[tuple[Cell, ...]]:
     ]
 
 
-def by_annotators(tallied: Tally) -> list[tuple[Cell, ...]]:
-    """Rows of `BY_ANNOTATORS`."""
+def by_annotators(tallied: Tally, names: Mapping[str, str]) -> list[tuple[Cell, ...]]:
+    """Rows of `BY_ANNOTATORS`, with what people are called outside `data/`."""
     first = 1 + len(tallied.categories)
     return [
         (
-            " / ".join(names),
-            *names,
+            " / ".join(names.get(person, person) for person in pair),
+            *(names.get(person, person) for person in pair),
             *_measures(tallied, first + index, figures.kappa(tallied, 2 + index, first + index)),
         )
-        for index, names in enumerate(tallied.annotators)
+        for index, pair in enumerate(tallied.annotators)
     ]
 
 

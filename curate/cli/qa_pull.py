@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from curate.ports.pulled import AnnotationReader, Snapshot, WantedTask
-    from curate.qa.progress import Status
+    from curate.qa.labeling_progress import Status
 
 _PARAMS = Path("params.yaml")
 
@@ -85,9 +85,9 @@ def _wired(
 
 
 def _status(snapshot: Snapshot) -> Status:
-    from curate.qa import progress
+    from curate.qa import labeling_progress
 
-    return progress.status(
+    return labeling_progress.status(
         snapshot.progress,
         (row for piece in snapshot.answers() for row in piece if row["outcome"] != "unattended"),
         url=snapshot.url,

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from curate.qa.progress import Labeler, Status
+from curate.qa.labeling_progress import Labeler, Status
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _BAR = 60

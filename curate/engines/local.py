@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
+from curate import system
 from curate.engines import worker_loop
 from curate.engines.process import Died, Outcome, WorkerProcess
 from curate.engines.schedule import Schedule
@@ -17,11 +17,6 @@ from curate.progress import track
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class LocalEngine:
@@ -48,7 +43,7 @@ class LocalEngine:
             retries: Times that an item may kill its worker again before it is given up, at least 0.
             environments: One a worker, instead of their number: threads, a GPU.
         """
-        self.workers = len(environments) or workers or cores()
+        self.workers = len(environments) or workers or system.cores()
         self.environments = tuple(environments)
         self.in_process = in_process
         self.retries = retries

@@ -8,11 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from curate.engines.local import cores
+from curate import system
 
 _GIB = 1 << 30
 _OF_A_WORKER = 6 * _GIB  # the public models with one image of 800 x 1333 pixels, and room
-_MANY = 1 << 62
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -47,7 +46,7 @@ def environments(
 def of_this_machine(device: str, workers: int) -> list[dict[str, str]]:
     """The same for the GPUs, cores and memory that are here."""
     gpus = visible_gpus() if device in {"auto", "cuda"} else []
-    return environments(device, workers, gpus=gpus, cores=cores(), memory=memory())
+    return environments(device, workers, gpus=gpus, cores=system.cores(), memory=system.memory_bytes())
 
 
 def visible_gpus() -> list[str]:
@@ -63,15 +62,3 @@ def visible_gpus() -> list[str]:
     number = int(asked.stdout) if asked.stdout.strip().isdigit() else 0
     names = chosen.split(",") if chosen else [str(index) for index in range(number)]
     return [name.strip() for name in names[:number]]
-
-
-def memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or less in a container."""
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            text = Path(path).read_text(encoding="ascii").strip()
-        except OSError:
-            continue
-        limits.append(int(text) if text.isdigit() else _MANY)
-    return min(limits)

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from curate import fingerprint, tables
+from curate import fingerprint, system, tables
 from curate.engines import worker_loop
-from curate.engines.local import cores
 from curate.engines.process import Died, Outcome, WorkerProcess
 from curate.engines.schedule import Failure, Schedule
 from curate.errors import CurateError
@@ -93,7 +92,7 @@ class RayEngine:
             yield
             return
         own: dict[str, Any] = {
-            "num_cpus": self.workers or cores(),
+            "num_cpus": self.workers or system.cores(),
             "include_dashboard": False,
             "object_store_memory": _OBJECT_STORE,
         }

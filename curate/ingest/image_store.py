@@ -11,12 +11,12 @@ import hashlib
 import os
 import socket
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-_FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
+from curate import system
+
 _NO_LINK = {
     errno.EXDEV,
     errno.EPERM,
@@ -191,13 +191,9 @@ def _holds(target: Path, data: bytes, *, alone: bool) -> bool:
 
 
 def _reflink(source: bytes, target: Path) -> bool:
-    if not sys.platform.startswith("linux"):
-        return False
-    import fcntl  # noqa: PLC0415 - not on every platform
-
     with open(source, "rb") as reader, target.open("wb") as writer:  # noqa: PTH123 - bytes
         try:
-            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+            system.share_blocks(reader, writer)
         except OSError as error:
             if error.errno not in _NO_LINK | {errno.ENOTTY}:
                 raise

@@ -23,7 +23,7 @@ class QualityParams(Section):
     idle_cap_s: float | None = Field(
         None,
         gt=0,
-        description="seconds that an answer can count at most; null = from the spread of the times",
+        description="seconds from which on an answer is idle; null = from the spread of the times",
     )
     tolerance_px: float = Field(
         0.5, ge=0, description="pixels; a suggestion whose edges moved no further was accepted"

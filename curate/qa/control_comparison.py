@@ -23,9 +23,9 @@ from scipy.sparse import coo_array
 
 from curate.geometry.groups import match_groups
 from curate.intervals import Figure, Sums
-from curate.qa import estimates
-from curate.qa.answers import Drawn, Flags, Looks
-from curate.qa.estimates import Resampling
+from curate.qa import bootstrap_figures
+from curate.qa.bootstrap_figures import Resampling
+from curate.qa.joined_answers import Drawn, Flags, Looks
 
 Values = NDArray[np.float64]
 SUGGESTED, CONTROL = 0, 1
@@ -65,7 +65,7 @@ def saved(
     of proposals of that arm's images, and x(l) that of both arms. Labelers are weighted by their answers.
 
     Args:
-        seconds: (N,) capped; no NaN.
+        seconds: (N,) without idle answers; no NaN.
         proposed: (N,) objects that the model proposes for the image, shown or not.
         control: (N,) whether nothing was shown.
         person: (N,) codes.
@@ -76,13 +76,14 @@ def saved(
         Cochran, Sampling Techniques (3rd ed. 1977), section 7.10 (combined regression estimate); Lin,
         Agnostic notes on regression adjustments to experimental data (Annals of Applied Statistics 7, 2013):
         with a slope of its own in each arm the adjustment is harmless whatever the true relation. Intervals:
-        Efron and Tibshirani (1993), percentile, stratified by arm.
+        `curate.intervals.t_interval` of the ratio of both times on a logarithmic scale, images resampled by
+        arm, with the degrees of freedom of the smaller arm.
     """
     both = np.intersect1d(person[control], person[~control])
     rows = np.isin(person, both)
     few = min(len(np.unique(image[rows & control])), len(np.unique(image[rows & ~control])))
-    if few < estimates.LEAST_IMAGES:
-        why = f"an arm has {few} images by labelers of both arms: {estimates.LEAST_IMAGES} are needed"
+    if few < bootstrap_figures.LEAST_IMAGES:
+        why = f"an arm has {few} images by labelers of both arms: {bootstrap_figures.LEAST_IMAGES} are needed"
         none = Figure(None, None, None, few, why)
         return Saved(none, none, (none, none), len(both))
     arm = control[rows].astype(np.int64)
@@ -92,16 +93,23 @@ def saved(
     columns = ((labeler * 2 + arm) * _SUMS)[:, None] + np.arange(_SUMS)
     rows_of = np.repeat(np.arange(len(t)), _SUMS)
     cells = coo_array((values.ravel(), (rows_of, columns.ravel())), shape=(len(t), len(both) * 2 * _SUMS))
-    sums = estimates.resampled(cells, image[rows], how, strata=arm)
+    sums = bootstrap_figures.resampled(cells, image[rows], how, strata=arm)
 
     def figure(pick: int) -> Figure:
-        return sums.figure(lambda drawn: _adjusted(drawn, len(both))[pick])
+        return sums.figure(lambda drawn: _adjusted(drawn, len(both))[pick], scale="positive", images=few)
 
-    return Saved(figure(0), figure(1), (figure(2), figure(3)), len(both))
+    return Saved(_rest(figure(0)), _rest(figure(1)), (figure(2), figure(3)), len(both))
+
+
+def _rest(ratio: Figure) -> Figure:
+    """1 - a ratio of times: the share saved."""
+    if ratio.value is None or ratio.low is None or ratio.high is None:
+        return Figure(None if ratio.value is None else 1 - ratio.value, None, None, ratio.n, ratio.reason)
+    return Figure(1 - ratio.value, 1 - ratio.high, 1 - ratio.low, ratio.n, ratio.reason)
 
 
 def _adjusted(sums: Sums, labelers: int) -> tuple[Values, Values, Values, Values]:
-    """Share saved, the same unadjusted, seconds with and without suggestions, from sums (..., F)."""
+    """Time with suggestions by time without, the same unadjusted, and both times; from sums (..., F)."""
     cells = sums.reshape(*sums.shape[:-1], labelers, 2, _SUMS)
     n, t, x, xx, xt = (cells[..., index] for index in range(_SUMS))  # (..., labelers, 2)
     there = (n > 0).all(axis=-1, keepdims=True)  # a resample may lose a labeler's only control image
@@ -117,12 +125,12 @@ def _adjusted(sums: Sums, labelers: int) -> tuple[Values, Values, Values, Values
     plain = _divided(t.sum(axis=-2), n.sum(axis=-2))
     empty = answers.sum(axis=-1) == 0
     with_, without = (np.where(empty, np.nan, adjusted[..., arm]) for arm in (SUGGESTED, CONTROL))
-    return _saved(with_, without), _saved(plain[..., SUGGESTED], plain[..., CONTROL]), with_, without
+    return _ratio(with_, without), _ratio(plain[..., SUGGESTED], plain[..., CONTROL]), with_, without
 
 
-def _saved(with_: Values, without: Values) -> Values:
+def _ratio(with_: Values, without: Values) -> Values:
     out = np.full(np.shape(without), np.nan)
-    return np.asarray(1 - np.divide(with_, without, out=out, where=np.asarray(without) > 0))
+    return np.asarray(np.divide(with_, without, out=out, where=np.asarray(without) > 0))
 
 
 def _divided(top: Values, bottom: Values) -> Values:
@@ -158,8 +166,8 @@ def between_labelers(
 
     image = looks.image[first]
     return (
-        estimates.f1(count(pair[same]), count(a.objects.group) + count(b.objects.group), image, how),
-        estimates.ratio(count(pair, found.iou), count(pair), image, how),
+        bootstrap_figures.f1(count(pair[same]), count(a.objects.group) + count(b.objects.group), image, how),
+        bootstrap_figures.ratio(count(pair, found.iou), count(pair), image, how),
     )
 
 

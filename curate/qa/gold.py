@@ -18,13 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
+from scipy.special import stdtrit
 
 from curate.geometry.groups import match_groups
-from curate.intervals import Figure, wilson
-from curate.qa import estimates
-from curate.qa.answers import Drawn, Looks
-from curate.qa.estimates import Resampling
+from curate.intervals import Figure
+from curate.qa import bootstrap_figures
+from curate.qa.bootstrap_figures import Resampling
+from curate.qa.joined_answers import Drawn, Looks
 
 Values = NDArray[np.float64]
 _LEVEL = 0.95
@@ -134,9 +134,11 @@ def figures(
     """
     objects = scores.drawn[rows] + scores.known[rows]
     return {
-        "f1": estimates.f1(scores.same[rows], objects, image[rows], how),
-        "mean_iou": estimates.ratio(scores.iou[rows], scores.matched[rows], image[rows], how),
-        "category_accuracy": wilson(int(scores.same[rows].sum()), int(scores.matched[rows].sum())),
+        "f1": bootstrap_figures.f1(scores.same[rows], objects, image[rows], how),
+        "mean_iou": bootstrap_figures.ratio(scores.iou[rows], scores.matched[rows], image[rows], how),
+        "category_accuracy": bootstrap_figures.ratio(
+            scores.same[rows], scores.matched[rows], image[rows], how
+        ),
     }
 
 
@@ -152,9 +154,8 @@ def state(f1: Figure, *, level: float, least: int) -> str:
 def running(looks: Looks, scores: Scores, *, window: int) -> Run:
     """The running chart of every labeler.
 
-    The interval is that of a ratio of two totals over images (t distribution, cut at 0 and 1): it can be
-    had for every point of a chart in one pass. While all answers were perfect, or none had anything right, it
-    is Wilson's.
+    The interval is that of `curate.intervals.t_interval`, with the standard error of a ratio of two totals
+    over images in place of a bootstrap's: so it can be had for every point of a chart in one pass.
 
     Source:
         Cochran, Sampling Techniques (3rd ed. 1977), section 6.4: variance of a ratio of two totals,
@@ -179,12 +180,12 @@ def running(looks: Looks, scores: Scores, *, window: int) -> Run:
     squares = total(top * top, start) - 2 * f1 * total(top * bottom, start) + f1**2 * total(bottom**2, start)
     several = np.maximum(number - 1, 1)
     spread = np.sqrt(np.maximum(squares, 0.0) * number / several) / np.where(x > 0, x, np.nan)
-    half = np.where(number > 1, stdtrit(several, (1 + _LEVEL) / 2) * spread, np.nan)
-    low, high = np.clip(f1 - half, 0, 1), np.clip(f1 + half, 0, 1)
-    bare = half <= 0  # no spread so far: Wilson's interval, an image counting as one trial
-    z = float(ndtri((1 + _LEVEL) / 2)) ** 2
-    low = np.where(bare & (f1 == 1), number / (number + z), low)
-    high = np.where(bare & (f1 == 0), z / (number + z), high)
+    inside = (spread > 0) & (f1 > 0) & (f1 < 1)
+    trials = np.where(inside, f1 * (1 - f1) / np.where(inside, spread, 1.0) ** 2, number)
+    q = np.where(number > 1, stdtrit(several, (1 + _LEVEL) / 2), np.nan)
+    middle = (f1 + q * q / (2 * trials)) / (1 + q * q / trials)
+    half = q * np.sqrt(f1 * (1 - f1) / trials + (q / (2 * trials)) ** 2) / (1 + q * q / trials)
+    low, high = np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
     since = np.maximum(start, np.arange(len(rows)) - window + 1)
     recent_x = total(bottom, since)
     recent = np.divide(total(top, since), recent_x, out=np.full(len(rows), np.nan), where=recent_x > 0)

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from curate.geometry.boxes import Boxes
 from curate.geometry.groups import best_iou, paired_iou
 from curate.intervals import Figure, wilson
-from curate.qa.answers import Drawn, Flags, Looks
 from curate.qa.error_injection import KINDS
+from curate.qa.joined_answers import Drawn, Flags, Looks
 
 MOVED, CATEGORY, MISSING, SPURIOUS = range(len(KINDS))
 

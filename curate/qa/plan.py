@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
-from curate.qa import assignment, details, error_injection, queue, sampling
+from curate.qa import assignment, error_injection, plan_reasons, sampling, task_order
 from curate.qa.strata import ACCEPTED, AUDIT, CONTROL, GOLD, NONE, REASONS, Membership, Pool
 from curate.records import derived_id
 
@@ -50,13 +50,14 @@ def make(pool: Pool, members: Membership, earlier: pa.Table | None) -> pa.Table:
     said = np.array(REASONS, dtype=object)[reason][image]
     said[(slot > 0) & (reason[image] != GOLD)] = "overlap"
     names = assignment.labelers(params, tasks, np.where(reason == ACCEPTED, 0, slots), earlier)
-    places = queue.places(pool, planned, reason, tasks, earlier)
+    places = task_order.places(pool, planned, reason, tasks, earlier)
+    details = plan_reasons.of(pool, members, planned, reason)
     columns = {
         "task_id": tasks.take(pa.array(image)),
         "slot": pa.array(slot, pa.int32()),
         "image_id": pa.array(pool.ids, pa.string()).take(pa.array(planned[image])),
         "reason": pa.array(said, pa.string()),
-        "detail": pa.array(details.of(pool, members, planned, reason), pa.string()).take(pa.array(image)),
+        "detail": pa.array(details, pa.string()).take(pa.array(image)),
         "arm": pa.array(arm[image], pa.string()),
         "priority": pa.array(places[image], pa.int32()),
         "labeler": pa.array(names[image, slot], pa.string()),

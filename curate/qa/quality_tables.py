@@ -12,20 +12,25 @@ from numpy.typing import NDArray
 
 from curate.intervals import Figure
 from curate.qa import error_injection
-from curate.qa.edits import CategoryEdits
-from curate.qa.measuring import ARMS, Measured
+from curate.qa.quality_figures import ARMS, Measured
+from curate.qa.suggestion_edits import CategoryEdits
 
 _DIGITS = 6  # what lies beyond is arithmetic
 _FATES = ("accepted", "edited", "rejected")
 
 
-def metrics(measured: Measured) -> dict[str, Any]:
-    """All figures, each {value, low, high, n}, with a reason where there is no value or no interval."""
+def metrics(measured: Measured, names: Mapping[str, str]) -> dict[str, Any]:
+    """All figures, each {value, low, high, n}, with a reason where there is no value or no interval.
+
+    Args:
+        measured: What was measured.
+        names: What each labeler is called outside `data/`.
+    """
     return {
         "gold": {
             **_figures(measured.gold),
             "labelers": {
-                one.person: {
+                names.get(one.person, one.person): {
                     "answers": one.answers,
                     "state": one.state,
                     "f1": figure(one.f1),
@@ -85,7 +90,7 @@ def times(measured: Measured) -> pa.Table:
             "proposed": measured.proposed,
             "lead_time_s": _column(looks.seconds()),
             "seconds": _column(measured.times.seconds),
-            "capped": measured.times.capped,
+            "idle": measured.times.idle,
         }
     )
 
@@ -176,12 +181,14 @@ def _time(measured: Measured) -> dict[str, Any]:
                 "image_s": figure(arm.image_s),
                 "object_s": figure(arm.object_s),
                 "adjusted_image_s": figure(adjusted),
-                "capped": int(counted.capped[of_arm[name]].sum()),
-                "cap_of_one_object_s": _rounded(cap),
+                "idle": int(counted.idle[of_arm[name]].sum()),
+                "limit_of_one_object_s": _rounded(limit),
             }
-            for name, arm, adjusted, cap in zip(ARMS, measured.arms, saved.seconds, counted.caps, strict=True)
+            for name, arm, adjusted, limit in zip(
+                ARMS, measured.arms, saved.seconds, counted.limits, strict=True
+            )
         },
-        "unknown": int(np.isnan(counted.seconds).sum()),
+        "unknown": int((np.isnan(counted.seconds) & ~counted.idle).sum()),
         "drafts_not_counted": looks.drafts,
         "replaced_answers_not_counted": looks.superseded,
     }

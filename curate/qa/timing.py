@@ -12,8 +12,10 @@ when the task was opened, plus the `lead_time` that the submitted answer had the
   The last one is measured, because it is the one that is used; the seconds of those before are stated.
 - The clock is the wall's: a page left open over lunch counts as lunch.
 
-The last is what the cap is for: an answer counts at most `cap` seconds. It is not dropped, since its image
-was labelled, and images that take long are no accident.
+The last is what the limit is for: an answer that took longer is idle. It keeps its objects, and its time is
+left out: cut to the limit it would still add several times what labelling takes, and more in the arm whose
+times spread more, so that the two arms would be bent differently. Images that take long are no accident; the
+limit is so far out that hardly one of a thousand of them is beyond it.
 """
 
 from __future__ import annotations
@@ -35,29 +37,30 @@ class Times:
     """Seconds that count.
 
     Attributes:
-        seconds: (N,) at most the cap; NaN where the server has no time.
-        capped: (N,) whether the cap was reached.
-        caps: Cap in seconds of an image with one object, by arm (suggested, control); None = no cap.
+        seconds: (N,) NaN where the server has no time, and where the page was left open.
+        idle: (N,) whether it was.
+        limits: Seconds of an image with one object from which on an answer is idle, by arm (suggested,
+            control); None = no limit.
     """
 
     seconds: Floats
-    capped: Flags
-    caps: tuple[float | None, float | None]
+    idle: Flags
+    limits: tuple[float | None, float | None]
 
 
-def capped(
+def without_idle(
     seconds: Floats, objects: NDArray[np.int64], control: Flags, *, idle_cap_s: float | None = None
 ) -> Times:
-    """Cut off what nobody can have spent labelling.
+    """Leave out what nobody can have spent labelling.
 
     Args:
         seconds: (N,) lead times of submitted answers, NaN where unknown. Zero and below are unknown, too.
         objects: (N,) objects drawn.
         control: (N,) whether the answer is of the control arm.
-        idle_cap_s: The same cap for every answer. None: for each arm by itself (else the cap would cut the
-            slower arm more, and make it look faster than it is) the time for each of objects + 1 is compared
-            on a logarithmic scale, and capped at the median plus 3.5 times 1.4826 times the median absolute
-            deviation. No cap for an arm of fewer than 10 answers, or without any spread.
+        idle_cap_s: The same limit for every answer. None: for each arm by itself (else the limit would cut
+            the slower arm more, and make it look faster than it is) the time for each of objects + 1 is
+            compared on a logarithmic scale with the median plus 3.5 times 1.4826 times the median absolute
+            deviation. No limit for an arm of fewer than 10 answers, or without any spread.
 
     Source:
         Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993), section 3.3: the modified z-score and
@@ -65,22 +68,22 @@ def capped(
     """
     known = np.where(seconds > 0, seconds, np.nan)
     if idle_cap_s is not None:
-        over = known > idle_cap_s
-        return Times(np.where(over, idle_cap_s, known), over, (idle_cap_s, idle_cap_s))
+        idle = known > idle_cap_s
+        return Times(np.where(idle, np.nan, known), idle, (idle_cap_s, idle_cap_s))
     parts = objects + 1.0
     limit = np.full(len(known), np.inf)
-    caps = []
+    limits = []
     for arm in (False, True):
         rows = (control == arm) & ~np.isnan(known)
-        each = _cap(known[rows] / parts[rows])
-        caps.append(None if each is None else 2 * each)
+        each = _limit(known[rows] / parts[rows])
+        limits.append(None if each is None else 2 * each)
         if each is not None:
             limit[control == arm] = each * parts[control == arm]
-    over = known > limit
-    return Times(np.where(over, limit, known), over, (caps[0], caps[1]))
+    idle = known > limit
+    return Times(np.where(idle, np.nan, known), idle, (limits[0], limits[1]))
 
 
-def _cap(seconds: Floats) -> float | None:
+def _limit(seconds: Floats) -> float | None:
     if len(seconds) < _LEAST_ANSWERS:
         return None
     logs = np.log(seconds)

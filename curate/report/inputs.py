@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curate import params, snapshot
+from curate import params, pseudonyms, snapshot
 from curate.errors import TableError
 from curate.labeling import taxonomy
 from curate.params import Params
@@ -28,6 +28,7 @@ class Facts:
         colors: "#rrggbb" by category, in the order of the taxonomy.
         metrics: Content of metrics/<stage>.json by stage; an absent stage is absent.
         plots: Rows of plots/<name>.csv by name.
+        names: What each labeler is called outside `data/`; the page shows nothing else of them.
     """
 
     tables: Snapshot
@@ -35,6 +36,7 @@ class Facts:
     colors: dict[str, str]
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     plots: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -78,6 +80,7 @@ def load(root: Path) -> Facts:
         colors=colors,
         metrics={path.stem: _json(path) for path in sorted((root / "metrics").glob("*.json"))},
         plots={path.stem: _rows(path) for path in sorted((root / "plots").glob("*.csv"))},
+        names=pseudonyms.names(root / "data/people.csv", (row.annotator_id for row in tables.human or ())),
     )
 
 

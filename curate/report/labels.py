@@ -130,7 +130,7 @@ def iou_histogram(facts: Facts) -> list[tuple[str, int]]:
 
 def disagreements(facts: Facts, album: Album) -> tuple[list[Shown], dict[str, str]]:
     """The worst images of the queue with everybody's boxes, and the colour of each annotator."""
-    people = sorted({row.annotator_id or "unknown" for row in facts.tables.human or ()})
+    people = sorted({_name(row, facts) for row in facts.tables.human or ()})
     colors = {person: PEOPLE[index % len(PEOPLE)] for index, person in enumerate(people)}
     drawn = _by_image(facts.tables.human or ())
     images = {image.image_id: image for image in facts.tables.images}
@@ -140,9 +140,9 @@ def disagreements(facts: Facts, album: Album) -> tuple[list[Shown], dict[str, st
         marks = [
             Mark(
                 row.bbox_xyxy,
-                colors[row.annotator_id or "unknown"],
+                colors[_name(row, facts)],
                 words(row.category or ""),
-                below=people.index(row.annotator_id or "unknown") % 2 == 1,  # names of both stay readable
+                below=people.index(_name(row, facts)) % 2 == 1,  # names of both stay readable
             )
             for row in drawn.get(entry.image_id, ())
             if row.bbox_xyxy is not None
@@ -153,6 +153,10 @@ def disagreements(facts: Facts, album: Album) -> tuple[list[Shown], dict[str, st
             told += [f"F1 {entry.f1:.2f}"] if entry.f1 is not None else []
             shown.append(Shown(picture, name_of(image), tuple(told)))
     return shown, colors
+
+
+def _name(row: Annotation, facts: Facts) -> str:
+    return facts.names.get(row.annotator_id or "", "unknown")
 
 
 def gallery(facts: Facts, album: Album) -> list[Shown]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate import schema, tables
+from curate import pseudonyms, schema, tables
 from curate.agreement import figures, plots
 from curate.agreement.accepted import accepted
 from curate.agreement.by_annotator import Answers, sort_out
@@ -54,12 +54,16 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """`consensus` (annotations table), `pairs` (pairs table), `queue` (CSV), `plots` (folder of CSV)."""
+    """`consensus` (annotations table), `pairs` (pairs table), `queue` (CSV), `plots` (folder of CSV).
+
+    `people` says who is called what in the plots; None = numbered anew each time.
+    """
 
     consensus: Path
     pairs: Path
     queue: Path
     plots: Path
+    people: Path | None = None
 
 
 def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
@@ -102,7 +106,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     tables.write(settled.table, outputs.consensus, schema.ANNOTATIONS)
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
     plots.write_csv(outputs.queue, plots.QUEUE, queue)
-    _write_plots(outputs.plots, tallied, pairs)
+    names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
+    _write_plots(outputs.plots, tallied, pairs, names)
     return StageReport(
         stage="agreement",
         counts=(
@@ -200,10 +205,10 @@ def _under_taxonomy(agreed: pa.Table, annotations: pa.Table) -> pa.Table:
     return agreed.set_column(index, agreed.schema.field(index), pa.repeat(one, agreed.num_rows))
 
 
-def _write_plots(folder: Path, tallied: Tally, pairs: Pairs) -> None:
+def _write_plots(folder: Path, tallied: Tally, pairs: Pairs, names: Mapping[str, str]) -> None:
     plots.write_csv(folder / "agreement_by_category.csv", plots.BY_CATEGORY, plots.by_category(tallied))
     plots.write_csv(folder / "iou_histogram.csv", plots.HISTOGRAM, plots.histogram(pairs))
-    plots.write_csv(folder / "annotator_pairs.csv", plots.BY_ANNOTATORS, plots.by_annotators(tallied))
+    plots.write_csv(folder / "annotator_pairs.csv", plots.BY_ANNOTATORS, plots.by_annotators(tallied, names))
 
 
 def _metrics(tallied: Tally) -> dict[str, object]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from curate import schema, tables
+from curate import pseudonyms, schema, tables
 from curate.errors import WaitingForPeopleError
 from curate.labeling import taxonomy
 from curate.params import LabelStudioParams, QaParams
@@ -45,10 +45,17 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Annotations with origin "human": everybody's last answer; and all answers, older and begun ones too."""
+    """What the stage writes.
+
+    Attributes:
+        table: Annotations with origin "human": everybody's last answer.
+        answers: All answers, older and begun ones too.
+        people: Who is called what in metrics (`curate.pseudonyms`); None = numbered anew each time.
+    """
 
     table: Path
     answers: Path
+    people: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class _Tally:
     digest: Any = field(default_factory=hashlib.sha256)
     outcomes: Counter[str] = field(default_factory=Counter)
     people: Counter[str] = field(default_factory=Counter)
+    seen: set[str | None] = field(default_factory=set)
     last_answers: int = 0
     from_suggestions: int = 0
     with_mask: int = 0
@@ -76,12 +84,14 @@ class _Tally:
         self.outcomes[row["outcome"]] += 1
         if row["outcome"] == "object":
             self.people[str(row["annotator_id"])] += 1
+            self.seen.add(row["annotator_id"])
             self.from_suggestions += row["parent_id"] is not None
             self.with_mask += row["rle"] is not None
             self.with_polygon += row["polygon"] is not None
 
     def answer(self, row: Mapping[str, Any]) -> None:
         self._add(row)
+        self.seen.add(row["annotator_id"])
         self.drafts += row["outcome"] == "draft"
         self.last_answers += row["outcome"] not in {"draft", "unattended"} and not row["superseded"]
 
@@ -129,7 +139,7 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         _write(annotations, outputs.table, schema.ANNOTATIONS, known, tally.annotation)
         answers = (list(map(join.answer, piece)) for piece in snapshot.answers())
         _write(answers, outputs.answers, schema.ANSWERS, known, tally.answer)
-        return _report(snapshot, tally, join)
+        return _report(snapshot, tally, join, pseudonyms.remember(outputs.people, tally.seen))
 
 
 def _waiting(progress: Progress, url: str) -> WaitingForPeopleError:
@@ -156,7 +166,7 @@ def _write(
             writer.write(pa.Table.from_pylist(list(kept), schema=columns.arrow))
 
 
-def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin) -> StageReport:
+def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin, names: Mapping[str, str]) -> StageReport:
     progress, counts = snapshot.progress, snapshot.counts
     return StageReport(
         "pull",
@@ -186,7 +196,9 @@ def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin) -> StageReport:
             "objects_from_suggestions": tally.from_suggestions,
             "objects_with_mask": tally.with_mask,
             "objects_with_polygon": tally.with_polygon,
-            "objects_by_annotator": dict(sorted(tally.people.items())),
+            "objects_by_annotator": {
+                names.get(person, person): count for person, count in sorted(tally.people.items())
+            },
         },
         (("tasks read", counts.tasks_read), *_remarks(counts, join)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from curate import schema, tables
+from curate import pseudonyms, schema, tables
 from curate.errors import TableError
 from curate.labeling import taxonomy
 from curate.params.quality import QualityParams
-from curate.qa import gold_pool, measuring, quality_tables
-from curate.qa.measuring import Measured
+from curate.qa import gold_pool, quality_figures, quality_tables
+from curate.qa.quality_figures import Measured
 from curate.records import StageReport
 from curate.shown import record
 
@@ -53,10 +54,11 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """`folder` of tables for the labelling lead, `plots` folder of CSV."""
+    """`folder` of tables for the labelling lead, `plots` folder of CSV, `people` as for pull."""
 
     folder: Path
     plots: Path
+    people: Path | None = None
 
 
 def run(params: QualityParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
@@ -69,7 +71,8 @@ def run(params: QualityParams, *, inputs: Inputs, outputs: Outputs) -> StageRepo
     """
     images = tables.read(inputs.images, schema.IMAGES, columns=_IMAGE_COLUMNS)
     read = _read(inputs, images)
-    measured = measuring.measure(read, params)
+    measured = quality_figures.measure(read, params)
+    names = pseudonyms.remember(outputs.people, read.answers["annotator_id"].unique().to_pylist())
     paths = dict(zip(images["image_id"].to_pylist(), images["path"].to_pylist(), strict=True))
     for name, table in (
         ("gold", quality_tables.gold_answers(measured)),
@@ -81,19 +84,21 @@ def run(params: QualityParams, *, inputs: Inputs, outputs: Outputs) -> StageRepo
     with tables.replacing(outputs.folder / "times.parquet") as partial:
         pq.write_table(quality_tables.times(measured), partial, compression="zstd")
     running = quality_tables.gold_answers(measured)
+    who = pa.array([names.get(person) for person in running["annotator_id"].to_pylist()], pa.string())
+    running = running.set_column(running.column_names.index("annotator_id"), "annotator_id", who)
     for name, table in (
         ("quality_gold", running.select(["annotator_id", "number", "f1", "low", "high", "recent_f1"])),
         ("quality_suggestions", quality_tables.fates(measured)),
         ("quality_arms", quality_tables.arms(measured)),
     ):
         _write_csv(table, outputs.plots / f"{name}.csv")
-    return _report(measured)
+    return _report(measured, names)
 
 
-def _read(inputs: Inputs, images: pa.Table) -> measuring.Tables:
+def _read(inputs: Inputs, images: pa.Table) -> quality_figures.Tables:
     names = [category.name for category in taxonomy.load(inputs.taxonomy)]
     receipt = _receipt(inputs.receipt)
-    return measuring.Tables(
+    return quality_figures.Tables(
         plan=tables.read(inputs.plan, schema.PLAN),
         answers=tables.read(inputs.answers, schema.ANSWERS),
         annotations=tables.read(inputs.annotations, schema.ANNOTATIONS, columns=_ROW_COLUMNS),
@@ -121,7 +126,7 @@ def _write_csv(table: pa.Table, path: Path) -> None:
         pa.csv.write_csv(table, partial, options)
 
 
-def _report(measured: Measured) -> StageReport:
+def _report(measured: Measured, names: Mapping[str, str]) -> StageReport:
     looks = measured.looks
     lost = sum(looks.not_joined.values())
     return StageReport(
@@ -136,5 +141,5 @@ def _report(measured: Measured) -> StageReport:
             ("under an older guideline or taxonomy", len(measured.outdated.look)),
             *((("not joined to what was shown", lost),) if lost else ()),
         ),
-        metrics=quality_tables.metrics(measured),
+        metrics=quality_tables.metrics(measured, names),
     )

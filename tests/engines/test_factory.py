@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from curate import system
 from curate.engines.factory import engine, model_engine
-from curate.engines.local import LocalEngine, cores
+from curate.engines.local import LocalEngine
 from curate.engines.ray import RayEngine
 from curate.errors import CurateError
 from curate.params import EngineParams
@@ -18,7 +19,7 @@ def test_local_is_processes_and_those_with_models_share_the_cores() -> None:
     models = model_engine(EngineParams(workers=3, retries=5), "cpu", workers=2)
     assert isinstance(models, LocalEngine)
     assert (models.workers, models.retries, models.in_process) == (2, 5, False)
-    assert {values["OMP_NUM_THREADS"] for values in models.environments} == {str(max(1, cores() // 2))}
+    assert {values["OMP_NUM_THREADS"] for values in models.environments} == {str(max(1, system.cores() // 2))}
 
 
 @pytest.mark.parametrize(("device", "gpus"), [("cpu", False), ("mps", False), ("cuda", True), ("auto", None)])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from curate.engines.local import LocalEngine
-from curate.engines.placement import environments, memory, of_this_machine
+from curate.engines.placement import environments, of_this_machine
 
 GIB = 1 << 30
 
@@ -44,8 +44,7 @@ def test_cores_are_shared_as_memory_allows(
     assert {entry["OMP_NUM_THREADS"] for entry in values} == {threads}
 
 
-def test_this_machine_has_memory_and_a_worker() -> None:
-    assert memory() > GIB // 4
+def test_this_machine_has_a_worker() -> None:
     assert len(of_this_machine("cpu", 0)) >= 1
 
 

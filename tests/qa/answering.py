@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from curate import schema
-from curate.qa import answers as looks
+from curate.qa import joined_answers as looks
 from curate.qa import task_drafts
-from curate.qa.answers import Looks
+from curate.qa.joined_answers import Looks
 from curate.records import Annotation, Box, derived_id
 from curate.shown import record
 from curate.shown.record import ShownRecord

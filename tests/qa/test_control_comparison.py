@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from curate.qa import answers, control_comparison
+from curate.qa import control_comparison, joined_answers
+from curate.qa.bootstrap_figures import Resampling
 from curate.qa.control_comparison import CONTROL, SUGGESTED
-from curate.qa.estimates import Resampling
 from tests.qa import answering
 from tests.qa.answering import BOX, PEOPLE
 
@@ -126,7 +126,7 @@ def test_the_two_labelers_of_an_image_are_compared_in_their_arm() -> None:
     drawn.append(answering.drew("alone", "stop_sign", BOX))
     looked = answering.collect(plan, given)
     table = answering.annotations(*drawn)
-    objects = answers.drawn(looked, table, ["stop_sign"])
+    objects = joined_answers.drawn(looked, table, ["stop_sign"])
     rows = np.ones(len(looked), np.bool_)
 
     def between(arm: int) -> tuple[float | None, int]:

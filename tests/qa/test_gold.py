@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from curate.intervals import Figure
-from curate.qa import answers, estimates, gold
-from curate.qa.estimates import Resampling
+from curate.qa import bootstrap_figures, gold, joined_answers
+from curate.qa.bootstrap_figures import Resampling
 from tests import builders
 from tests.qa import answering
 from tests.qa.answering import BOX, PEOPLE
@@ -18,7 +18,7 @@ OTHER = (100.0, 20.0, 150.0, 90.0)
 
 def scored(
     names: list[str], drawn: list[builders.Annotation], known: list[builders.Annotation]
-) -> tuple[answers.Looks, gold.Scores]:
+) -> tuple[joined_answers.Looks, gold.Scores]:
     plan = answering.plans(*(answering.plan(name, reason="gold") for name in names))
     given = answering.answers(
         *(
@@ -29,11 +29,11 @@ def scored(
     )
     looked = answering.collect(plan, given, known=names)
     tables = answering.annotations(*drawn), answering.annotations(*known)
-    categories = answers.category_names(*tables)
+    categories = joined_answers.category_names(*tables)
     return looked, gold.score(
         len(looked),
-        answers.drawn(looked, tables[0], categories),
-        answers.on_images(looked, tables[1], categories),
+        joined_answers.drawn(looked, tables[0], categories),
+        joined_answers.on_images(looked, tables[1], categories),
         iou_threshold=0.5,
     )
 
@@ -62,16 +62,16 @@ def test_figures_by_hand() -> None:
     assert ann.f1.value == pytest.approx(2 * 1 / (3 + 2))
     assert ann.mean_iou.value == pytest.approx((0.75 + 1.0) / 2)
     assert ann.category_accuracy.value == 0.5
-    assert ann.category_accuracy.n == 20
+    assert ann.category_accuracy.n == 10  # images: matches of one image are right or wrong together
     assert bob.f1.value == 0.0
     assert bob.mean_iou.value is None
-    assert bob.category_accuracy == Figure(None, None, None, 0)
+    assert bob.category_accuracy == Figure(None, None, None, 10, "nothing to measure")
     assert (ann.state, bob.state) == ("alert", "alert")
 
 
 def test_few_images_give_a_reason_and_no_figure() -> None:
     for labeler in by_hand(9):
-        assert labeler.f1 == Figure(None, None, None, 9, estimates.TOO_FEW)
+        assert labeler.f1 == Figure(None, None, None, 9, bootstrap_figures.TOO_FEW)
         assert labeler.state == "too few"
 
 
@@ -99,7 +99,7 @@ def test_perfect_answers_are_not_certain() -> None:
     looked, scores = scored(names, drawn, [answering.known(name, "stop_sign", BOX) for name in names])
     ann = gold.by_labeler(looked, scores, level=0.8, least=10, how=HOW)[0]
     assert ann.f1.value == ann.f1.high == 1.0
-    assert ann.f1.low == pytest.approx(12 / (12 + 1.959964**2))  # Wilson, 12 of 12
+    assert ann.f1.low == pytest.approx(12 / (12 + 2.200985**2))  # Wilson, 12 of 12, Student's
     assert ann.state == "undecided"
 
 
@@ -111,7 +111,9 @@ def test_a_labeler_at_the_level_is_seldom_named_and_a_bad_one_mostly_is() -> Non
             rng = np.random.default_rng([trial, round(10 * truth)])
             objects = rng.integers(1, 4, size=30)
             same = rng.binomial(objects, truth)
-            f1 = estimates.f1(same.astype(float), 2.0 * objects, np.arange(30), Resampling(300, seed=trial))
+            f1 = bootstrap_figures.f1(
+                same.astype(float), 2.0 * objects, np.arange(30), Resampling(300, seed=trial)
+            )
             named[truth] += gold.state(f1, level=0.8, least=10) == "alert"
     assert named[0.8] / 150 <= 0.06
     assert named[0.6] / 150 >= 0.75
@@ -128,9 +130,11 @@ def test_the_running_chart_goes_by_the_time_of_the_answers() -> None:
     np.testing.assert_allclose(run.f1[ann], [1, 1, 1, 3 / 4, 3 / 5, 4 / 6, 4 / 7, 4 / 8])
     np.testing.assert_allclose(run.recent[ann], [1, 1, 1, 2 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3])
     # Every object weighs the same here, so the ratio's variance is that of a mean of shares (n = 8, 4 hits).
-    half = 2.364624 * np.sqrt(0.25 / 7)
+    # Wilson's interval with Student's quantile, for as many trials as would have that standard error.
+    q, trials = 2.364624, 7
+    half = q * np.sqrt(0.25 / trials + (q / (2 * trials)) ** 2) / (1 + q * q / trials)
     np.testing.assert_allclose((run.low[ann][-1], run.high[ann][-1]), (0.5 - half, 0.5 + half), atol=1e-6)
     assert np.isnan(run.low[ann][0])
-    assert run.low[ann][1] == pytest.approx(2 / (2 + 1.959964**2))
+    assert run.low[ann][1] == pytest.approx(2 / (2 + 12.706205**2))
     bob = looked.person[run.look] == 1
     assert (run.f1[bob] == 0).all()

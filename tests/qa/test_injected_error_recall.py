@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from curate.intervals import wilson
 from curate.params.quality import QualityParams
-from curate.qa import error_injection, injected_error_recall, measuring
-from curate.qa.measuring import Measured, Tables
+from curate.qa import error_injection, injected_error_recall, quality_figures
+from curate.qa.quality_figures import Measured, Tables
 from curate.records import Annotation, Box
 from tests import builders
 from tests.qa import answering
@@ -25,7 +25,7 @@ RIGHT = [answering.suggestion("one"), answering.suggestion("one", "parking_sign"
 def measured(kind: str, identity: str, drawn: list[Annotation]) -> Measured:
     plan = answering.plans(answering.plan("one", seeded_kind=kind, seeded_id=identity))
     record = answering.shown(plan, RIGHT)
-    return measuring.measure(
+    return quality_figures.measure(
         Tables(
             plan=plan,
             answers=answering.joined(answering.answers(answering.answer("one")), record),

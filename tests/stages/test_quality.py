@@ -137,7 +137,7 @@ def test_the_figures_are_those_that_were_made(tmp_path: Path) -> None:
     )
     metrics = report.metrics
     states = {name: one["state"] for name, one in metrics["gold"]["labelers"].items()}
-    assert states == {PEOPLE[0]: "undecided", PEOPLE[1]: "alert"}
+    assert states == {"labeler-1": "undecided", "labeler-2": "alert"}
     assert metrics["gold"]["f1"]["value"] == 0.5
     saved = metrics["time"]["saved"]
     assert saved["value"] == pytest.approx(1 - 22.5 / 42.5, abs=0.02)
@@ -156,6 +156,9 @@ def test_the_figures_are_those_that_were_made(tmp_path: Path) -> None:
     }
     assert [row["caught"] for row in rows(outputs.folder / "seeded_errors.csv")].count("true") == 4
     chart = rows(outputs.plots / "quality_gold.csv")
+    assert {row["annotator_id"] for row in chart} == {"labeler-1", "labeler-2"}
+    shared = [path.read_text() for path in outputs.plots.iterdir()] + [json.dumps(metrics)]
+    assert not any(person in text for person in PEOPLE for text in shared), "addresses stay in data/"
     assert [row["number"] for row in chart] == [str(n) for n in range(1, 13)] * 2
     times = pq.read_table(outputs.folder / "times.parquet")
     assert times.num_rows == 120

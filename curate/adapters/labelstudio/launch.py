@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from curate import system
 from curate.adapters.labelstudio import process
 from curate.errors import AnnotationToolError
 
@@ -28,7 +28,7 @@ class Launch:
 
 def usual_workers() -> int:
     """Workers where nobody said how many: one more than there are cores."""
-    return min(_MOST_WORKERS, (os.cpu_count() or 1) + 1)
+    return min(_MOST_WORKERS, system.cores() + 1)
 
 
 def single(program: Path, port: int) -> Launch:

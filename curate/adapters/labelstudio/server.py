@@ -11,7 +11,6 @@ which several workers answer. Everything else that it writes is in `.labelstudio
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import subprocess
@@ -22,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from curate import tables
+from curate import system, tables
 from curate.adapters.labelstudio import accounts, client, database, launch, process
 from curate.adapters.labelstudio.connection import (
     STATE_FOLDER,
@@ -169,11 +168,10 @@ def _locked(root: Path) -> Iterator[None]:
     path = root / STATE_FOLDER / "lock"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the database below holds tokens
-        file = path.open("w")
+        path.touch()
     except OSError as error:
         raise tables.storage_error(error, path) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with system.locked(path, wait=True):
         yield
 
 

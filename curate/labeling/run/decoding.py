@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from curate import system
 from curate.errors import InputError
 from curate.images import load_upright
 from curate.records import UInt8Image
@@ -43,8 +44,7 @@ def threads() -> int:
     Decoding a JPEG, PNG or WebP gives up Python's lock, so threads do as much as processes would, and no
     pixels travel between processes (`python -m benchmarks autolabel` measures both).
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(_MOST_THREADS, int(os.environ.get("OMP_NUM_THREADS") or cores)))
+    return max(1, min(_MOST_THREADS, int(os.environ.get("OMP_NUM_THREADS") or system.cores())))
 
 
 def ahead(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from curate.intervals import Figure, Sums, interval, resampled_sums, wilson
+from curate.intervals import Figure, Scale, Sums, resampled_sums, t_interval
 
 Values = NDArray[np.float64]
 LEAST_IMAGES = 10  # below, an interval by resampling is too narrow
@@ -39,24 +39,22 @@ def f1(same: Values, objects: Values, image: NDArray[np.int64], how: Resampling)
     return ratio(2 * same, objects, image, how)
 
 
-def ratio(top: Values, bottom: Values, image: NDArray[np.int64], how: Resampling) -> Figure:
-    """A ratio of two sums over answers, with a percentile interval from resampled images.
+def ratio(
+    top: Values, bottom: Values, image: NDArray[np.int64], how: Resampling, *, scale: Scale = "share"
+) -> Figure:
+    """A ratio of two sums over answers, with a t-interval (`curate.intervals.t_interval`).
 
-    `n` is the number of images. Where every image gives the same ratio (all perfect, say) resampling shows
-    no spread; for a ratio of 0 or 1 the interval is then Wilson's, an image counting as one trial.
+    `n` is the number of images.
 
     Args:
         top: (N,) contribution of each answer.
         bottom: (N,) likewise.
         image: (N,) image of each answer.
         how: Of the interval.
+        scale: What the ratio can be: `share` = 0 to 1, `positive` = anything above 0.
     """
     sums = resampled(np.stack([top, bottom], axis=1), image, how)
-    figure = sums.figure(lambda sums: _share(sums[..., 0], sums[..., 1]))
-    if figure.value in (0.0, 1.0) and figure.low == figure.high and figure.low is not None:
-        bound = wilson(figure.n if figure.value else 0, figure.n)
-        return Figure(figure.value, bound.low, bound.high, figure.n)
-    return figure
+    return sums.figure(lambda sums: _share(sums[..., 0], sums[..., 1]), scale=scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,15 @@ class Resampled:
     total: Sums
     drawn: Sums
 
-    def figure(self, compute: Callable[[Sums], Values]) -> Figure:
+    def figure(self, compute: Callable[[Sums], Values], *, scale: Scale, images: int | None = None) -> Figure:
         """A figure from sums (..., F) to (...), NaN where undefined.
 
         No interval, no figure: where there are too few images for one, the value is None, with the reason.
+
+        Args:
+            compute: The figure.
+            scale: Of the interval.
+            images: Number of images that decide how sure it is; None = all.
         """
         value = float(compute(self.total)) if self.images else float("nan")
         if np.isnan(value):
@@ -85,7 +88,7 @@ class Resampled:
             return Figure(None, None, None, self.images, TOO_FEW)
         if not len(self.drawn):
             return Figure(value, None, None, self.images, "no resamples were asked for")
-        ends = interval(compute(self.drawn))
+        ends = t_interval(value, compute(self.drawn), images or self.images, scale=scale)
         if ends is None:
             return Figure(None, None, None, self.images, "undefined in too many resamples")
         return Figure(value, ends[0], ends[1], self.images)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from curate.geometry.groups import paired_iou
 from curate.geometry.masks import rle_iou
 from curate.intervals import Figure, wilson
-from curate.qa import estimates
-from curate.qa.answers import Drawn, Flags, Looks
-from curate.qa.estimates import Resampling
+from curate.qa import bootstrap_figures
+from curate.qa.bootstrap_figures import Resampling
+from curate.qa.joined_answers import Drawn, Flags, Looks
 
 Values = NDArray[np.float64]
 FATES = ("accepted", "edited", "rejected")
@@ -125,21 +125,28 @@ def by_category(edits: Edits, looks: Looks, how: Resampling) -> list[CategoryEdi
 def _figures(
     name: str, edits: Edits, rows: Flags, *, added: int, looks: Looks, how: Resampling
 ) -> CategoryEdits:
-    number = int(rows.sum())
-    shares = [wilson(int((edits.fate[rows] == fate).sum()), number) for fate in range(len(FATES))]
+    image = looks.image[edits.look[rows]]
+    parts = [edits.fate[rows] == fate for fate in range(len(FATES))] + [edits.renamed[rows]]
+    columns = np.stack([*parts, np.ones(int(rows.sum()))], axis=1).astype(np.float64)
+    sums = bootstrap_figures.resampled(columns, image, how)
+
+    def share(column: int) -> Figure:
+        if sums.images >= bootstrap_figures.LEAST_IMAGES:
+            return sums.figure(lambda drawn: drawn[..., column] / drawn[..., -1], scale="share")
+        return wilson(int(columns[:, column].sum()), len(columns))
 
     def mean(values: Values) -> Figure:
         known = rows & ~np.isnan(values)
         ones = np.ones(int(known.sum()))
-        return estimates.ratio(values[known], ones, looks.image[edits.look[known]], how)
+        return bootstrap_figures.ratio(values[known], ones, looks.image[edits.look[known]], how)
 
     return CategoryEdits(
         category=name,
-        suggestions=number,
-        accepted=shares[ACCEPTED],
-        edited=shares[EDITED],
-        rejected=shares[REJECTED],
-        renamed=wilson(int(edits.renamed[rows].sum()), number),
+        suggestions=int(rows.sum()),
+        accepted=share(ACCEPTED),
+        edited=share(EDITED),
+        rejected=share(REJECTED),
+        renamed=share(len(FATES)),
         box_iou=mean(edits.box_iou),
         mask_iou=mean(edits.mask_iou),
         added=added,

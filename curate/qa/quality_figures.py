@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 from curate.intervals import Figure
 from curate.params.quality import QualityParams
 from curate.qa import (
-    answers,
+    bootstrap_figures,
     control_comparison,
-    edits,
-    estimates,
     gold,
     injected_error_recall,
-    outdated,
+    joined_answers,
+    outdated_answers,
+    suggestion_edits,
     timing,
 )
-from curate.qa.answers import Drawn, Flags, Looks
+from curate.qa.bootstrap_figures import Resampling
 from curate.qa.control_comparison import CONTROL, SUGGESTED, Saved
-from curate.qa.edits import CategoryEdits
-from curate.qa.estimates import Resampling
 from curate.qa.gold import Labeler, Run, Scores
 from curate.qa.injected_error_recall import Planted
-from curate.qa.outdated import Outdated
+from curate.qa.joined_answers import Drawn, Flags, Looks
+from curate.qa.outdated_answers import Outdated
+from curate.qa.suggestion_edits import CategoryEdits
 from curate.qa.timing import Times
 from curate.shown.record import ShownRecord
 
@@ -113,7 +113,7 @@ def measure(tables: Tables, params: QualityParams) -> Measured:
     found = injected_error_recall.caught(
         planted, material.drawn, material.proposed_objects, iou_threshold=params.iou_threshold
     )
-    traced = edits.trace(
+    traced = suggestion_edits.trace(
         looked, material.drawn, material.shown, material.sizes, tolerance_px=params.tolerance_px
     )
     return Measured(
@@ -140,8 +140,8 @@ def measure(tables: Tables, params: QualityParams) -> Measured:
         planted=planted,
         found=found,
         caught=injected_error_recall.by_kind(planted, found),
-        suggestions=edits.by_category(traced, looked, how),
-        outdated=outdated.find(looked, guideline=tables.guideline, taxonomy=tables.taxonomy),
+        suggestions=suggestion_edits.by_category(traced, looked, how),
+        outdated=outdated_answers.find(looked, guideline=tables.guideline, taxonomy=tables.taxonomy),
     )
 
 
@@ -163,18 +163,20 @@ class _Material:
 
     @classmethod
     def of(cls, tables: Tables, params: QualityParams) -> _Material:
-        looked = answers.collect(tables.answers, tables.record, tables.known["image_id"].combine_chunks())
+        looked = joined_answers.collect(
+            tables.answers, tables.record, tables.known["image_id"].combine_chunks()
+        )
         count = len(looked)
         names = sorted(
             {
-                *answers.category_names(tables.annotations, tables.record.suggestions, tables.known),
+                *joined_answers.category_names(tables.annotations, tables.record.suggestions, tables.known),
                 *tables.categories,
             }
         )
-        drawn = answers.drawn(looked, tables.annotations, names)
-        shown = answers.suggested(looked, tables.record, "suggestions_digest", names)
-        proposed = answers.suggested(looked, tables.record, "proposed_digest", names)
-        known = answers.on_images(looked, tables.known, names)
+        drawn = joined_answers.drawn(looked, tables.annotations, names)
+        shown = joined_answers.suggested(looked, tables.record, "suggestions_digest", names)
+        proposed = joined_answers.suggested(looked, tables.record, "proposed_digest", names)
+        known = joined_answers.on_images(looked, tables.known, names)
         objects = np.bincount(drawn.objects.group, minlength=count)
         return cls(
             looks=looked,
@@ -185,7 +187,9 @@ class _Material:
             against_model=gold.score(count, drawn, proposed, iou_threshold=params.iou_threshold),
             objects=objects,
             proposed=np.bincount(proposed.objects.group, minlength=count),
-            times=timing.capped(looked.seconds(), objects, looked.control, idle_cap_s=params.idle_cap_s),
+            times=timing.without_idle(
+                looked.seconds(), objects, looked.control, idle_cap_s=params.idle_cap_s
+            ),
             compared=_comparable(looked, tables),
             sizes=_sizes(looked, tables.images),
         )
@@ -207,8 +211,10 @@ def _arm(arm: int, material: _Material, params: QualityParams) -> Arm:
     compared = np.flatnonzero(of_arm & material.compared)
     return Arm(
         answers=len(compared),
-        image_s=estimates.ratio(seconds, np.ones(len(rows)), image, how),
-        object_s=estimates.ratio(seconds, material.objects[rows].astype(np.float64), image, how),
+        image_s=bootstrap_figures.ratio(seconds, np.ones(len(rows)), image, how, scale="positive"),
+        object_s=bootstrap_figures.ratio(
+            seconds, material.objects[rows].astype(np.float64), image, how, scale="positive"
+        ),
         figures={
             "f1_gold": against_gold["f1"],
             "iou_gold": against_gold["mean_iou"],

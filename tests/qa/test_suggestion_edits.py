@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curate.qa import answers, edits, estimates
-from curate.qa.edits import ACCEPTED, EDITED, REJECTED, Edits
-from curate.qa.estimates import Resampling
+from curate.qa import bootstrap_figures, joined_answers, suggestion_edits
+from curate.qa.bootstrap_figures import Resampling
+from curate.qa.suggestion_edits import ACCEPTED, EDITED, REJECTED, Edits
 from curate.records import Annotation
 from tests import builders
 from tests.qa import answering
@@ -23,14 +23,14 @@ SMALLER = builders.rle(builders.ellipse((25.0, 25.0, 75.0, 75.0)))
 
 def traced(
     suggestions: list[Annotation], drawn: list[Annotation], *, people: int = 1, **plan: Any
-) -> tuple[answers.Looks, Edits]:
+) -> tuple[joined_answers.Looks, Edits]:
     record = answering.shown(answering.plans(answering.plan("one", **plan)), suggestions)
     given = answering.answers(*(answering.answer("one", person) for person in PEOPLE[:people]))
-    looked = answers.collect(answering.joined(given, record), record, pa.array([], pa.string()))
-    return looked, edits.trace(
+    looked = joined_answers.collect(answering.joined(given, record), record, pa.array([], pa.string()))
+    return looked, suggestion_edits.trace(
         looked,
-        answers.drawn(looked, answering.annotations(*drawn), CATEGORIES),
-        answers.suggested(looked, record, "suggestions_digest", CATEGORIES),
+        joined_answers.drawn(looked, answering.annotations(*drawn), CATEGORIES),
+        joined_answers.suggested(looked, record, "suggestions_digest", CATEGORIES),
         np.array([[builders.WIDTH, builders.HEIGHT]]),
         tolerance_px=0.5,
     )
@@ -103,7 +103,7 @@ def test_rates_by_category_stand_with_wilsons_interval() -> None:
     new = builders.annotation("one", "parking_sign", (60.0, 60.0, 90.0, 90.0), annotator_id=PEOPLE[0])
     kept = [left(one) for one in stop[:6]] + [left(one, box=(0.0, 100.0, 9.0, 109.0)) for one in stop[6:8]]
     looked, found = traced([*stop, park], [*kept, left(park), new])
-    total, parking, stops = edits.by_category(found, looked, Resampling(100))
+    total, parking, stops = suggestion_edits.by_category(found, looked, Resampling(100))
     assert [row.category for row in (total, parking, stops)] == ["all", "parking_sign", "stop_sign"]
     assert [row.suggestions for row in (total, parking, stops)] == [11, 1, 10]
     assert (stops.accepted.value, stops.edited.value, stops.rejected.value) == (0.6, 0.2, 0.2)
@@ -113,4 +113,4 @@ def test_rates_by_category_stand_with_wilsons_interval() -> None:
     )
     assert (total.added, parking.added, stops.added) == (1, 1, 0)
     assert (stops.box_iou.value, stops.box_iou.n) == (None, 1)
-    assert stops.box_iou.reason == estimates.TOO_FEW
+    assert stops.box_iou.reason == bootstrap_figures.TOO_FEW

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from curate.qa import answers, outdated
+from curate.qa import joined_answers, outdated_answers
 from tests.qa import answering
 
 NAMES = ("one", "two", "three", "four", "five")
 
 
-def looked() -> answers.Looks:
+def looked() -> joined_answers.Looks:
     changes = (
         {}, {"guideline_digest": "g0"}, {"taxonomy_digest": "t0"},
         {"guideline_digest": "g0", "taxonomy_digest": "t0"}, {"guideline_digest": None},
@@ -21,7 +21,7 @@ def looked() -> answers.Looks:
 
 def listed(guideline: str | None, taxonomy: str | None) -> tuple[dict[str, str], int]:
     all_looks = looked()
-    found = outdated.find(all_looks, guideline=guideline, taxonomy=taxonomy)
+    found = outdated_answers.find(all_looks, guideline=guideline, taxonomy=taxonomy)
     names = {answering.task(name): name for name in NAMES}
     tasks = all_looks.task_of(found.look).to_pylist()
     return {names[task]: why for task, why in zip(tasks, found.reasons(), strict=True)}, found.unknown

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from curate.ports import Progress
-from curate.qa import progress
+from curate.qa import labeling_progress
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -23,8 +23,8 @@ def row(person: str, days_ago: float, **changes: Any) -> dict[str, Any]:
     return {**values, **changes}
 
 
-def status(rows: list[dict[str, Any]], *, looks: int = 100, done: int = 20) -> progress.Status:
-    return progress.status(Progress(done, looks, done, looks), rows, url="http://x", now=NOW)
+def status(rows: list[dict[str, Any]], *, looks: int = 100, done: int = 20) -> labeling_progress.Status:
+    return labeling_progress.status(Progress(done, looks, done, looks), rows, url="http://x", now=NOW)
 
 
 def test_nobody_yet() -> None:

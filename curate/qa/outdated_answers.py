@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate.qa.answers import Flags, Looks
+from curate.qa.joined_answers import Flags, Looks
 
 
 @dataclass(frozen=True, slots=True)
