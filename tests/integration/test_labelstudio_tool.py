@@ -24,7 +24,7 @@ from tests import builders
 from tests.integration import pulled
 from tests.integration.killed_push import push_and_die
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.postgresql(soak=True), pytest.mark.timeout(300)]
 IMAGES = Path("data/ingest/images")
 PASSWORD = "a-long-password"
 FIRST, SECOND = "first@demo.invalid", "second@demo.invalid"
