@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import autolabel_accuracy
 from benchmarks.autolabel_stage import BOXES, PROMPTS, settings, threshold_of
 from curate.images.load_upright import load_upright
+from curate.labeling import prompts
 from curate.params import load
 from curate.records import Category
 from pipelines import models
@@ -37,9 +38,9 @@ def calibrate(images: str, weights: str, number: int, device: str) -> dict[str, 
     pictures = [np.array(Image.open(Path(images) / f"{index}.jpg")) for index in range(number)]
     with FlopCounterMode(display=False) as counter:
         (first,) = loaded.detector.detect(pictures[:1], categories)
-        segmenter.segment(pictures[0], first.boxes[:BOXES])
+        segmenter.segment(pictures[0], prompts.one_prompt_per_box(first).boxes[:BOXES])
     others = [loaded.detector.detect([pixels], categories)[0] for pixels in pictures[1:]]
-    scores = np.concatenate([found.scores for found in [first, *others]])
+    scores = np.concatenate([prompts.one_prompt_per_box(found).scores for found in [first, *others]])
     on_gpu = loaded.on_gpu
     return {
         "threshold": threshold_of(scores, number),

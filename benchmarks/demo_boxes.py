@@ -11,7 +11,7 @@ import pyarrow as pa
 from benchmarks import result
 from curate import schema
 from curate.adapters.transformers_detector import TransformersDetector
-from curate.labeling import nms, suggestion_outcomes, taxonomy
+from curate.labeling import nms, prompts, suggestion_outcomes, taxonomy
 from curate.labeling.suggestion_outcomes import Verdicts
 from curate.params import AutolabelParams, DetectorParams
 from curate.records import Annotation, Box, Category, Detections, Origin, derived_id
@@ -44,6 +44,7 @@ def suggested(found: Detections, **changes: Any) -> Detections:
         across=usual.across,
         max_boxes=usual.max_boxes,
     )
+    found = prompts.one_prompt_per_box(found, rules.thresholds)
     stays, _ = nms.sift(found, replace(rules, **changes))
     return found.take(stays)
 

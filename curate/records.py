@@ -135,6 +135,9 @@ def derived_id(*parts: str | int | float) -> str:
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:24]
 
 
+_UNSET = np.empty(0, dtype=np.intp)
+
+
 @dataclass(frozen=True, slots=True)
 class Detections:
     """What a detector found in one image.
@@ -144,15 +147,22 @@ class Detections:
         scores: (N,) float32 in [0, 1].
         categories: N category names.
         prompts: N prompts, the phrase that each box was found by.
+        queries: (N,) integers: rows of one number are one box, told for several prompts. By default each row
+            is a box of its own.
     """
 
     boxes: FloatArray
     scores: FloatArray
     categories: tuple[str, ...]
     prompts: tuple[str, ...]
+    queries: NDArray[np.intp] = field(default_factory=lambda: _UNSET)
 
     def __post_init__(self) -> None:
         n = len(self.categories)
+        if self.queries is _UNSET:
+            object.__setattr__(self, "queries", np.arange(n))
+        if self.queries.shape != (n,):
+            raise RecordError(f"expected queries ({n},), got {self.queries.shape}")
         if self.boxes.shape != (n, 4):
             raise RecordError(f"expected boxes ({n}, 4), got {self.boxes.shape}")
         if self.scores.shape != (n,):
@@ -167,6 +177,7 @@ class Detections:
             self.scores[indices],
             tuple(self.categories[i] for i in indices),
             tuple(self.prompts[i] for i in indices),
+            self.queries[indices],
         )
 
 

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from curate.adapters import torch_device
+from curate.adapters import token_spans, torch_device
 from curate.adapters.encoded_once import encoded_once
 from curate.adapters.torch_device import Place
 from curate.adapters.transformers_files import Loaded
@@ -48,17 +48,13 @@ class GroundingTexts:
                 [(image.shape[1], image.shape[0]) for image in images],
                 categories,
                 functools.partial(self._forward, there, len(images)),
-                offsets=self._offsets,
+                tokenize=functools.partial(token_spans.tokens, self._processor.tokenizer),
                 max_tokens=self._max_tokens,
                 how=self._how,
                 apart=self._apart,
             )
         finally:
             self._backbone.forget()
-
-    def _offsets(self, text: str) -> list[tuple[int, int]]:
-        tokens = self._processor.tokenizer(text, return_offsets_mapping=True)
-        return [(int(start), int(stop)) for start, stop in tokens["offset_mapping"]]
 
     def _forward(self, pixels: dict[str, Any], images: int, text: str) -> tuple[FloatArray, FloatArray]:
         tokens = self._processor.tokenizer([text] * images, return_tensors="pt")

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from curate.adapters import public_models, torch_device, weights
+from curate.adapters import public_models, token_spans, torch_device, weights
 from curate.adapters.encoded_once import encoded_once
 from curate.adapters.torch_device import Precision
 from curate.errors import ModelError
@@ -26,6 +26,8 @@ _CONFIGS = {"SwinT_OGC": "GroundingDINO_SwinT_OGC.py", "SwinB": "GroundingDINO_S
 _PUBLIC = {"groundingdino_swint_ogc.pth": "SwinT_OGC", "groundingdino_swinb_cogcoor.pth": "SwinB"}
 _TEXT_ENCODER = "bert-base-uncased"
 _SHORT_SIDE, _LONG_SIDE = 800, 1333  # pixels, as the public models were trained
+# In the public files and not in the model: what only training needs, and the numbers 0, 1, 2 ... .
+_SURPLUS = ("label_enc.weight", "bert.embeddings.position_ids")
 _MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -97,7 +99,7 @@ class GroundingDinoDetector:
                 [(image.shape[1], image.shape[0]) for image in images],
                 categories,
                 functools.partial(self._forward, batch, len(images)),
-                offsets=self._offsets,
+                tokenize=functools.partial(token_spans.tokens, self._model.tokenizer),
                 max_tokens=int(self._model.max_text_len),
                 how=self._prompt_score,
                 apart=self._apart,
@@ -107,10 +109,6 @@ class GroundingDinoDetector:
 
     def _box_heads(self) -> list[Any]:
         return [*self._model.bbox_embed, self._model.transformer.enc_out_bbox_embed]
-
-    def _offsets(self, text: str) -> list[tuple[int, int]]:
-        tokens = self._model.tokenizer(text, return_offsets_mapping=True)
-        return [(int(start), int(stop)) for start, stop in tokens["offset_mapping"]]
 
     def _forward(self, batch: Any, images: int, text: str) -> tuple[FloatArray, FloatArray]:
         with torch_device.enough_memory(images), self._place.computing(), warnings.catch_warnings():
@@ -149,20 +147,13 @@ def _text_encoder(beside: Path) -> Path:
 
 
 def _read_weights(model: Any, checkpoint: Path, config: str) -> None:
-    torch = require("torch", extra="autolabel")
+    what = f"detector checkpoint {checkpoint}"
+    content = weights.read_checkpoint(checkpoint, what=what)
+    state = content.get("model") if isinstance(content, dict) else None
     clean = require("groundingdino.util.misc", extra="autolabel").clean_state_dict
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        result = model.load_state_dict(clean(content["model"]), strict=False)
-    except torch_device.DAMAGED as error:
-        raise ModelError(
-            f"detector checkpoint {checkpoint} is damaged or no {config}: {torch_device.first_line(error)}"
-        ) from error
-    if result.missing_keys:  # surplus ones are parts of the training
-        raise ModelError(
-            f"detector checkpoint {checkpoint} is no {config}: it lacks {len(result.missing_keys)} "
-            f"weights, such as {result.missing_keys[0]}"
-        )
+    weights.assign(
+        model, clean(state) if isinstance(state, dict) else None, what=f"{what} ({config})", surplus=_SURPLUS
+    )
 
 
 def _build(config: str, text_encoder: Path, device: Any) -> Any:

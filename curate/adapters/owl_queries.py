@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from curate.adapters import torch_device
+from curate.adapters import token_spans, torch_device
 from curate.adapters.torch_device import Place
 from curate.adapters.transformers_files import Loaded
-from curate.errors import ParamsError
 from curate.extras import require
 from curate.labeling import prompts
 from curate.labeling.prompts import Prompt, PromptScore, TextPass
@@ -101,13 +100,6 @@ class OwlQueries:
             return self._torch.nn.functional.normalize(features.float(), dim=-1)
 
     def _check(self, prompt: Prompt) -> None:
-        tokens = self._processor.tokenizer(prompt.phrase)["input_ids"]
-        if len(tokens) <= 2:
-            raise ParamsError(
-                f"prompt {prompt.phrase!r} of {prompt.category} has no token that the model knows"
-            )
-        if len(tokens) > self._max_tokens:
-            raise ParamsError(
-                f"prompt {prompt.phrase!r} of {prompt.category} has {len(tokens) - 2} tokens, the model "
-                f"reads {self._max_tokens - 2}: shorten it"
-            )
+        token_spans.check(
+            self._processor.tokenizer, prompt.phrase, category=prompt.category, most=self._max_tokens
+        )

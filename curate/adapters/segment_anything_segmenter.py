@@ -43,12 +43,9 @@ class SegmentAnythingSegmenter:
             setting="autolabel.segmenter.sha256",
         )
         self._version = f"sam-{build}@{weights.digest([path])}"
-        try:
-            model = SAM_BUILDS[build](str(path))
-        except torch_device.DAMAGED as error:
-            raise ModelError(
-                f"segmenter checkpoint {path} is damaged or no {build}: {torch_device.first_line(error)}"
-            ) from error
+        model = SAM_BUILDS[build]()
+        what = f"segmenter checkpoint {path}"
+        weights.assign(model, weights.read_checkpoint(path, what=what), what=f"{what} ({build})")
         predictor = require("segment_anything", extra="autolabel").SamPredictor
         self._predictor: Any = predictor(model.to(self._place.device).eval())
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from curate.adapters import torch_device, transformers_files
-from curate.adapters.transformers_files import Source
+from curate.adapters.transformers_files import Classes, Source
 from curate.errors import ModelError
 from curate.extras import require
 from curate.params import SemanticParams
 from curate.records import FloatArray, UInt8Image
 
+# Heads that models are trained with and that answer another question than this one.
+_HEADS = ("classifier.", "cls_classifier.", "distillation_classifier.", "head.", "decoder.", "lm_head.")
 _POOLER = ("pooler.", "vision_model.pooler.")
 
 
@@ -47,9 +49,9 @@ class TransformersEmbedder:
                 setting="dedupe.semantic",
                 extra="semantic",
             ),
-            processor="AutoImageProcessor",
-            model="AutoModel",
+            Classes("AutoImageProcessor", "AutoModel"),
             optional=lambda name: name.startswith(_POOLER),
+            unneeded=lambda name: name.startswith(_HEADS),
         )
         self._processor, self._version = loaded.processor, loaded.version
         self._model = loaded.model.to(self._device)

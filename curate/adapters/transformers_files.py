@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,19 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Classes:
+    """Names of the classes of transformers that read a model.
+
+    Attributes:
+        processor: Prepares its input.
+        model: The network.
+    """
+
+    processor: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """A model on the CPU, in evaluation mode.
 
@@ -86,20 +99,19 @@ class Loaded:
 
 def load(
     source: Source,
+    classes: Mapping[str, Classes] | Classes,
     *,
-    processor: str,
-    model: str,
-    kinds: Iterable[str] | None = None,
     optional: Callable[[str], bool] | None = None,
+    unneeded: Callable[[str], bool] | None = None,
 ) -> Loaded:
     """Read a model whole.
 
     Args:
         source: Where from.
-        processor: Name of the class of transformers that prepares the input.
-        model: Name of the class of transformers that loads the network.
-        kinds: Accepted `model_type`s; None = any.
+        classes: By accepted `model_type`; or the classes for any.
         optional: Says of a weight's name whether a checkpoint may lack it; None = of none.
+        unneeded: Says of a weight's name whether a checkpoint may hold it that the model has not; None = of
+            none but those that transformers itself leaves out for this model.
 
     Raises:
         ModelError: Missing, damaged, of another kind, or not the one that the digest names.
@@ -114,30 +126,36 @@ def load(
     options = {"local_files_only": True} if local is not None else {"revision": source.revision}
     try:
         config = transformers.AutoConfig.from_pretrained(where, **options)
-        _accept(config.model_type, kinds, f"{source.noun} {where}")
+        names = _classes(config.model_type, classes, f"{source.noun} {where}")
         _check(source, local)
         # Pillow's resizing, where there is a choice: what the public models were trained with.
-        prepares = getattr(transformers, processor).from_pretrained(where, backend="pil", **options)
-        network, report = getattr(transformers, model).from_pretrained(
-            where, output_loading_info=True, **options
+        prepares = getattr(transformers, names.processor).from_pretrained(where, backend="pil", **options)
+        network, report = getattr(transformers, names.model).from_pretrained(
+            where,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are in the report, and refused below, by name
+            **options,
         )
     except _damaged(source.extra) as error:
         line = torch_device.first_line(error)
         raise ModelError(f"{source.noun} {where} cannot be loaded: {line}") from error
     missing = sorted(report["missing_keys"])
-    wrong = [name for name in missing if optional is None or not optional(name)]
-    wrong += sorted(name for name, *_ in report["mismatched_keys"])
-    if wrong:
-        raise ModelError(
-            f"{source.noun} {where} lacks {len(wrong)} weights, such as {wrong[0]}: fetch it again"
-        )
+    weights.refuse(
+        f"{source.noun} {where}",
+        missing=[name for name in missing if optional is None or not optional(name)],
+        surplus=sorted(name for name in report["unexpected_keys"] if unneeded is None or not unneeded(name)),
+        shape=sorted(name for name, *_ in report["mismatched_keys"]),
+    )
     network.float().eval()  # small checkpoints may be stored in half precision
     return Loaded(config, prepares, network, _version(source, local, config), tuple(missing))
 
 
-def _accept(kind: str, kinds: Iterable[str] | None, what: str) -> None:
-    if kinds is not None and kind not in kinds:
-        raise ModelError(f"{what} is a {kind}, expected one of {', '.join(kinds)}")
+def _classes(kind: str, classes: Mapping[str, Classes] | Classes, what: str) -> Classes:
+    if isinstance(classes, Classes):
+        return classes
+    if kind not in classes:
+        raise ModelError(f"{what} is a {kind}, expected one of {', '.join(classes)}")
+    return classes[kind]
 
 
 def _check(source: Source, local: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""SAM and SAM 2 in the format of transformers, as a Segmenter."""
+"""SAM, SAM 2 and SAM 3 in the format of transformers, as a Segmenter."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import numpy as np
 from curate.adapters import torch_device, transformers_files
 from curate.adapters.box_batches import masks_of_boxes, too_large
 from curate.adapters.torch_device import Precision
-from curate.adapters.transformers_files import Source
+from curate.adapters.transformers_files import Classes, Source
 from curate.errors import DeviceMemoryError
 from curate.extras import require
 from curate.params import SegmenterParams
 from curate.records import BoolArray, FloatArray, UInt8Image
 
-_KINDS = ("sam", "sam2", "sam2_video")  # the public SAM 2 checkpoints hold the parts for video, too
+# The public checkpoints of SAM 2 and SAM 3 hold the parts for video, too, and those of SAM 3 its detector.
+_KINDS = ("sam", "sam2", "sam2_video", "sam3_tracker", "sam3_video")
 
 
 class TransformersSegmenter:
-    """A SAM or SAM 2 of the Hub or of a local folder, read once, in evaluation mode."""
+    """A SAM, SAM 2 or SAM 3 of the Hub or of a local folder, read once, in evaluation mode."""
 
     def __init__(self, settings: SegmenterParams, *, device: str, precision: Precision = "auto") -> None:
         """Load the weights.
@@ -43,13 +44,11 @@ class TransformersSegmenter:
                 setting="autolabel.segmenter",
                 sha256=settings.sha256,
             ),
-            processor="AutoImageProcessor",
-            model="AutoModelForMaskGeneration",
-            kinds=_KINDS,
+            dict.fromkeys(_KINDS, Classes("AutoImageProcessor", "AutoModelForMaskGeneration")),
         )
         self._images: Any = loaded.processor
         self._model = loaded.model.to(self._place.device)
-        # SAM pads what it sees, so that only a part of it is the image; SAM 2 squeezes into a square.
+        # SAM pads what it sees, so that only a part of it is the image; the later ones squeeze into a square.
         self._padded = loaded.config.model_type == "sam"
         self._version = loaded.version
 

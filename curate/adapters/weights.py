@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from curate.adapters import public_models
+from curate.adapters import public_models, torch_device
 from curate.errors import ModelError
+from curate.extras import require
 
 # The main weights file of a folder or a Hub snapshot: the first of these that is there.
 MAIN_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -70,6 +72,69 @@ def check(path: Path | None, expected: str | None, *, what: str, setting: str) -
         raise ModelError(
             f"{what} is not the one that {setting} names: expected {expected}, found {found} in {path.name}"
         )
+
+
+def read_checkpoint(path: Path, *, what: str) -> Any:
+    """What `torch.save` wrote: tensors and plain containers only.
+
+    A checkpoint is a pickle, and a pickle can run any program while it is read. So nothing but tensors is
+    made of it (`weights_only`), whatever the file holds.
+
+    Args:
+        path: A local file.
+        what: Names it in the message.
+
+    Raises:
+        ModelError: Damaged, or it holds something else than tensors.
+    """
+    torch = require("torch", extra="autolabel")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except torch_device.DAMAGED as error:
+        raise ModelError(f"{what} is damaged or no checkpoint: {torch_device.first_line(error)}") from error
+
+
+def assign(model: Any, state: Any, *, what: str, surplus: Collection[str] = ()) -> None:
+    """Give a model all its weights, or none.
+
+    Args:
+        model: A `torch.nn.Module`.
+        state: Tensors by name.
+        what: Names the checkpoint and the architecture in the message.
+        surplus: Names that a checkpoint may hold and the model may lack.
+
+    Raises:
+        ModelError: Not tensors by name, or a weight that one of both lacks or has in another shape, by name.
+    """
+    torch = require("torch", extra="autolabel")
+    if not isinstance(state, Mapping) or not all(isinstance(one, torch.Tensor) for one in state.values()):
+        raise ModelError(f"{what}: the checkpoint holds no weights by name")
+    own = model.state_dict()
+    refuse(
+        what,
+        missing=[name for name in own if name not in state],
+        surplus=[name for name in state if name not in own and name not in surplus],
+        shape=[name for name in own if name in state and own[name].shape != state[name].shape],
+    )
+    model.load_state_dict({name: state[name] for name in own})
+
+
+def refuse(what: str, *, missing: Sequence[str], surplus: Sequence[str], shape: Sequence[str]) -> None:
+    """Name weights that a checkpoint lacks, that its model lacks, or that differ in shape.
+
+    A model with one weight at random answers all the same, and nobody sees it.
+
+    Raises:
+        ModelError: There is one.
+    """
+    faults = (
+        (missing, "lacks {} weights that the model has"),
+        (surplus, "holds {} weights that the model has not"),
+        (shape, "holds {} weights of another shape than the model's"),
+    )
+    told = [f"{text.format(len(names))}, such as {names[0]}" for names, text in faults if names]
+    if told:
+        raise ModelError(f"{what} {' and '.join(told)}: fetch it again, or name the model it belongs to")
 
 
 def digest(files: Iterable[Path]) -> str:

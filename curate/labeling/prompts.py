@@ -1,15 +1,16 @@
 """The text that a Grounding DINO is asked with, and which of its tokens belong to which prompt.
 
 All prompts stand in one text, "stop sign . parking sign .". The tokens of each prompt are known, a box's
-score for a prompt is computed from that prompt's tokens alone, and the box takes the category of its best
-prompt. So there is no decoding of phrases, and none that mixes two prompts.
+score for a prompt is computed from that prompt's tokens alone, and every prompt that scores enough is kept
+beside the box. So there is no decoding of phrases, and none that mixes two prompts. Which of its prompts a
+box takes is decided when the thresholds of the categories are known (`one_prompt_per_box`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,12 +47,26 @@ class TextPass:
     spans: tuple[tuple[int, int], ...]
 
 
-# Text -> for every token, special ones included, the [start, stop) of its characters; [0, 0) if it has none.
-Offsets = Callable[[str], Sequence[tuple[int, int]]]
+class Token(NamedTuple):
+    """One token of a text.
+
+    Attributes:
+        start: Of its first character; equal to `stop` where it stands for none.
+        stop: After its last character.
+        known: Whether the vocabulary holds it; otherwise the model reads only that something stands there.
+    """
+
+    start: int
+    stop: int
+    known: bool = True
+
+
+# Text -> its tokens, special ones included.
+Tokenize = Callable[[str], Sequence[Token]]
 
 
 def plan_passes(
-    categories: Sequence[Category], offsets: Offsets, *, max_tokens: int, apart: bool = False
+    categories: Sequence[Category], tokenize: Tokenize, *, max_tokens: int, apart: bool = False
 ) -> list[TextPass]:
     """Spread the prompts of all categories over as few texts as the model can read.
 
@@ -59,7 +74,7 @@ def plan_passes(
 
     Args:
         categories: With their prompts.
-        offsets: The model's tokenizer.
+        tokenize: The model's tokenizer.
         max_tokens: What the model reads, special tokens included.
         apart: A text of its own for each category, whose scores then depend on no other category.
 
@@ -71,7 +86,7 @@ def plan_passes(
     left = room
     for category in categories:
         prompts = [Prompt(category.name, phrase) for phrase in category.prompts]
-        sizes = [_size(prompt, offsets, max_tokens) for prompt in prompts]
+        sizes = [_size(prompt, tokenize, max_tokens) for prompt in prompts]
         if passes[-1] and (apart or sum(sizes) > left):
             passes.append([])
             left = room
@@ -81,14 +96,14 @@ def plan_passes(
                 left = room
             passes[-1].append(prompt)
             left -= size
-    return [_text_pass(prompts, offsets) for prompts in passes if prompts]
+    return [_text_pass(prompts, tokenize) for prompts in passes if prompts]
 
 
-def _size(prompt: Prompt, offsets: Offsets, max_tokens: int) -> int:
+def _size(prompt: Prompt, tokenize: Tokenize, max_tokens: int) -> int:
     """Tokens of a prompt with the separator behind it."""
-    spans = _text_pass([prompt], offsets).spans
-    size = spans[0][1] - spans[0][0] + 1
-    if size == 1:
+    inside = [token for token in tokenize(prompt.phrase) if token.start < token.stop]
+    size = len(inside) + 1
+    if not any(token.known for token in inside):
         raise ParamsError(f"prompt {prompt.phrase!r} of {prompt.category} has no token that the model knows")
     if size + _OUTER_TOKENS > max_tokens:
         raise ParamsError(
@@ -98,15 +113,17 @@ def _size(prompt: Prompt, offsets: Offsets, max_tokens: int) -> int:
     return size
 
 
-def _text_pass(prompts: Sequence[Prompt], offsets: Offsets) -> TextPass:
+def _text_pass(prompts: Sequence[Prompt], tokenize: Tokenize) -> TextPass:
     text = _SEPARATOR.join(prompt.phrase for prompt in prompts) + _SEPARATOR.rstrip()
-    tokens = offsets(text)
+    tokens = tokenize(text)
     spans = []
     begin = 0
     for prompt in prompts:
         end = begin + len(prompt.phrase)
         inside = [
-            i for i, (start, stop) in enumerate(tokens) if start < stop and begin <= start and stop <= end
+            i
+            for i, token in enumerate(tokens)
+            if token.start < token.stop and begin <= token.start and token.stop <= end
         ]
         spans.append((inside[0], inside[-1] + 1) if inside else (0, 0))
         begin = end + len(_SEPARATOR)
@@ -142,7 +159,7 @@ def detections(
     floor: float,
     how: PromptScore,
 ) -> Detections:
-    """Boxes of one image and one text, each with its best prompt.
+    """Boxes of one image and one text: one row a box and prompt that scores enough, best score first.
 
     Args:
         boxes_cxcywh: (Q, 4) centre and size, as shares of the image.
@@ -153,28 +170,49 @@ def detections(
         floor: Least score that is returned.
         how: A box's score for a prompt: mean or max over its tokens.
     """
-    scores = prompt_scores(token_scores, text.spans, how)
-    best = scores.argmax(axis=1)
-    best_scores = scores[np.arange(len(best)), best]
+    scores = prompt_scores(token_scores, text.spans, how).astype(np.float32)
     boxes = _corners(boxes_cxcywh, width, height)
-    sides = boxes[:, 2:] - boxes[:, :2]
-    kept = np.flatnonzero((best_scores >= floor) & (sides >= 1.0).all(axis=1))  # nothing under a pixel
-    chosen = [text.prompts[i] for i in best[kept]]
+    large = (boxes[:, 2:] - boxes[:, :2] >= 1.0).all(axis=1, keepdims=True)  # nothing under a pixel
+    which, prompt = np.nonzero((scores >= floor) & large)
+    order = np.argsort(-scores[which, prompt], kind="stable")
+    which, prompt = which[order], prompt[order]
+    chosen = [text.prompts[i] for i in prompt]
     return Detections(
-        boxes[kept],
-        best_scores[kept].astype(np.float32),
-        tuple(prompt.category for prompt in chosen),
-        tuple(prompt.phrase for prompt in chosen),
+        boxes[which],
+        scores[which, prompt],
+        tuple(one.category for one in chosen),
+        tuple(one.phrase for one in chosen),
+        which,
     )
+
+
+def one_prompt_per_box(found: Detections, thresholds: Mapping[str, float] | None = None) -> Detections:
+    """Give each box one prompt: the best of those whose category's threshold it reaches.
+
+    A box that reaches none keeps its best prompt, and is told as under its threshold later.
+
+    Args:
+        found: Of one image.
+        thresholds: Least score of each category, in [0, 1]; None = the best prompt, whatever it is.
+
+    Returns:
+        A row a box, in the order of `found`.
+    """
+    least = np.array([(thresholds or {}).get(name, 0.0) for name in found.categories], dtype=np.float32)
+    order = np.lexsort((-found.scores, found.scores < least, found.queries))
+    _, first = np.unique(found.queries[order], return_index=True)
+    return found.take(np.sort(order[first]))
 
 
 def joined(parts: Sequence[Detections]) -> Detections:
     """The detections of several texts for one image, best score first."""
+    above = np.cumsum([0, *(int(part.queries.max(initial=-1)) + 1 for part in parts)])
     together = Detections(
         np.concatenate([part.boxes for part in parts]),
         np.concatenate([part.scores for part in parts]),
         tuple(category for part in parts for category in part.categories),
         tuple(prompt for part in parts for prompt in part.prompts),
+        np.concatenate([part.queries + offset for part, offset in zip(parts, above[:-1], strict=True)]),
     )
     return together.take(np.argsort(-together.scores, kind="stable"))
 
@@ -191,7 +229,7 @@ def detect(
     categories: Sequence[Category],
     forward: Callable[[str], tuple[FloatArray, FloatArray]],
     *,
-    offsets: Offsets,
+    tokenize: Tokenize,
     max_tokens: int,
     how: PromptScore,
     apart: bool = False,
@@ -202,17 +240,17 @@ def detect(
         sizes: Width and height of each image, upright pixels.
         categories: What to look for.
         forward: From a text to (N, Q, 4) boxes cxcywh as shares of the image and (N, Q, T) token scores.
-        offsets: See `plan_passes`.
+        tokenize: See `plan_passes`.
         max_tokens: See `plan_passes`.
         how: See `detections`.
         apart: See `plan_passes`.
 
     Raises:
-        ParamsError: A prompt is longer than the model reads.
+        ParamsError: A prompt is longer than the model reads, or none of its tokens is known.
     """
     floor = min(category.threshold for category in categories)
     of_texts = []
-    for text in plan_passes(categories, offsets, max_tokens=max_tokens, apart=apart):
+    for text in plan_passes(categories, tokenize, max_tokens=max_tokens, apart=apart):
         boxes, scores = forward(text.text)
         of_texts.append(
             [

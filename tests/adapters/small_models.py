@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import torch
 import transformers
 
 from curate.adapters.sam_builds import build_sam_tiny
-from curate.records import Category, UInt8Image
+from curate.labeling import prompts
+from curate.ports import Detector
+from curate.records import Category, Detections, UInt8Image
 
 WORDS = ("stop", "sign", "park", "##ing", "red", "dog", "warning", "triangle")
 
@@ -86,3 +89,10 @@ def category(name: str, *prompts: str, threshold: float = 0.0) -> Category:
 
 def noise(seed: int, height: int = 48, width: int = 64) -> UInt8Image:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def boxes_of(
+    detector: Detector, images: Sequence[UInt8Image], categories: Sequence[Category]
+) -> list[Detections]:
+    """What a detector finds, each box with its best prompt only."""
+    return [prompts.one_prompt_per_box(found) for found in detector.detect(images, categories)]

@@ -87,7 +87,7 @@ def test_refusals_are_one_line(checkpoint: Path, tmp_path: Path) -> None:
         f"segmenter checkpoint {missing} does not exist: set autolabel.segmenter.model"
     )
     (tmp_path / "garbage.pth").write_bytes(b"not a checkpoint")
-    assert "is damaged or no tiny" in refused(tmp_path / "garbage.pth")
+    assert "is damaged or no checkpoint" in refused(tmp_path / "garbage.pth")
     (tmp_path / "cut.pth").write_bytes(checkpoint.read_bytes()[:5000])
-    assert "is damaged or no tiny" in refused(tmp_path / "cut.pth")
-    assert "is damaged or no vit_b" in refused(checkpoint, "vit_b")
+    assert "is damaged or no checkpoint" in refused(tmp_path / "cut.pth")
+    assert "(vit_b) lacks " in refused(checkpoint, "vit_b")

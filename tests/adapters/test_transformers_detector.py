@@ -12,7 +12,7 @@ import transformers
 from curate.adapters.transformers_detector import TransformersDetector
 from curate.errors import ModelError, ParamsError
 from curate.params import DetectorParams
-from tests.adapters.small_models import category, noise, save_detector
+from tests.adapters.small_models import boxes_of, category, noise, save_detector
 
 CATEGORIES = (
     category("stop", "stop sign", "red sign"),
@@ -59,7 +59,7 @@ def test_scores_are_means_over_the_tokens_of_one_prompt(detector: TransformersDe
     tokens = output.logits[0].sigmoid().numpy()
     expected = np.stack([tokens[:, at].mean(axis=1) for at in spans.values()], axis=1)
     boxes = output.pred_boxes[0].numpy()
-    (found,) = detector.detect([noise(0)], CATEGORIES)
+    (found,) = boxes_of(detector, [noise(0)], CATEGORIES)
     order = np.argsort(-expected.max(axis=1), kind="stable")
     assert len(found.categories) == 9
     assert found.scores == pytest.approx(expected.max(axis=1)[order], abs=1e-6)
@@ -74,8 +74,8 @@ def test_scores_are_means_over_the_tokens_of_one_prompt(detector: TransformersDe
 
 def test_the_greatest_token_may_be_the_score(detector: TransformersDetector, folder: Path) -> None:
     settings = DetectorParams(model=str(folder), prompt_score="max")
-    (greatest,) = TransformersDetector(settings, device="cpu").detect([noise(0)], CATEGORIES)
-    (mean,) = detector.detect([noise(0)], CATEGORIES)
+    (greatest,) = boxes_of(TransformersDetector(settings, device="cpu"), [noise(0)], CATEGORIES)
+    (mean,) = boxes_of(detector, [noise(0)], CATEGORIES)
     # The same nine boxes, none with a lower score, and some with a higher one.
     of_box = {tuple(box): score for box, score in zip(mean.boxes.tolist(), mean.scores, strict=True)}
     gains = [s - of_box[tuple(b)] for b, s in zip(greatest.boxes.tolist(), greatest.scores, strict=True)]
@@ -85,7 +85,7 @@ def test_the_greatest_token_may_be_the_score(detector: TransformersDetector, fol
 
 
 def test_boxes_lie_inside_and_are_ordered(detector: TransformersDetector) -> None:
-    for found in detector.detect([noise(1), noise(2)], CATEGORIES):
+    for found in boxes_of(detector, [noise(1), noise(2)], CATEGORIES):
         assert found.boxes.dtype == np.float32
         assert (found.boxes >= 0).all()
         assert (found.boxes[:, 2:] <= [64, 48]).all()
@@ -94,20 +94,20 @@ def test_boxes_lie_inside_and_are_ordered(detector: TransformersDetector) -> Non
 
 
 def test_the_lowest_threshold_is_the_floor(detector: TransformersDetector) -> None:
-    (every,) = detector.detect([noise(0)], CATEGORIES)
+    (every,) = boxes_of(detector, [noise(0)], CATEGORIES)
     middle = float(np.median(every.scores))
     categories = [category("stop", "stop sign", "red sign", threshold=0.99)]
     categories += [
         category("parking", "parking sign", threshold=middle),
         category("dog", "dog", threshold=0.99),
     ]
-    (found,) = detector.detect([noise(0)], categories)
+    (found,) = boxes_of(detector, [noise(0)], categories)
     assert len(found.categories) == int((every.scores >= np.float32(middle)).sum())
 
 
 def test_two_times_the_same(detector: TransformersDetector) -> None:
     images = [noise(0), noise(1), noise(2, 80, 50)]
-    first, second = detector.detect(images, CATEGORIES), detector.detect(images, CATEGORIES)
+    first, second = boxes_of(detector, images, CATEGORIES), boxes_of(detector, images, CATEGORIES)
     for a, b in zip(first, second, strict=True):
         assert np.array_equal(a.boxes, b.boxes)
         assert np.array_equal(a.scores, b.scores)
@@ -115,28 +115,46 @@ def test_two_times_the_same(detector: TransformersDetector) -> None:
 
 
 def test_images_of_one_size_do_not_touch_each_other(detector: TransformersDetector) -> None:
-    together = detector.detect([noise(0), noise(1)], CATEGORIES)
+    together = boxes_of(detector, [noise(0), noise(1)], CATEGORIES)
     for number, found in enumerate(together):
-        (alone,) = detector.detect([noise(number)], CATEGORIES)
+        (alone,) = boxes_of(detector, [noise(number)], CATEGORIES)
         assert found.boxes == pytest.approx(alone.boxes, abs=1e-2)
         assert found.scores == pytest.approx(alone.scores, abs=1e-4)
 
 
 def test_no_images(detector: TransformersDetector) -> None:
-    assert detector.detect([], CATEGORIES) == []
+    assert boxes_of(detector, [], CATEGORIES) == []
 
 
 def test_prompts_that_do_not_fit_are_asked_in_several_texts(tmp_path: Path) -> None:
     detector = load(save_detector(tmp_path / "short", max_text_len=8))
-    (found,) = detector.detect([noise(0)], CATEGORIES)
+    (found,) = boxes_of(detector, [noise(0)], CATEGORIES)
     # "stop sign . red sign ." is 6 tokens, "parking sign . dog ." also: two texts of 9 queries each.
     assert len(found.categories) == 18
     assert (np.diff(found.scores) <= 0).all()
-    (parking_alone,) = detector.detect([noise(0)], CATEGORIES[1:])
+    (parking_alone,) = boxes_of(detector, [noise(0)], CATEGORIES[1:])
     mine = [i for i, prompt in enumerate(found.prompts) if prompt in ("parking sign", "dog")]
     assert found.scores[mine] == pytest.approx(parking_alone.scores, abs=1e-6)
     with pytest.raises(ParamsError, match="has 6 tokens, the model reads 5"):
-        detector.detect([noise(0)], [category("long", "red red red red red red")])
+        boxes_of(detector, [noise(0)], [category("long", "red red red red red red")])
+
+
+def test_a_prompt_that_the_tokenizer_does_not_know_is_refused(detector: TransformersDetector) -> None:
+    with pytest.raises(ParamsError, match="prompt 'zebra' of zebra has no token that the model knows"):
+        detector.detect([noise(0)], [category("zebra", "zebra"), category("dog", "dog")])
+    (found,) = detector.detect([noise(0)], [category("zebra", "zebra dog")])
+    assert len(found.scores) == 9  # a part of it is known
+
+
+def test_a_box_is_told_for_every_prompt_that_scores_enough(detector: TransformersDetector) -> None:
+    (every,) = detector.detect([noise(0)], CATEGORIES)
+    assert len(every.scores) == 9 * 4
+    (best,) = boxes_of(detector, [noise(0)], CATEGORIES)
+    for query in set(every.queries.tolist()):
+        own = every.take(np.flatnonzero(every.queries == query))
+        assert len(own.prompts) == len(set(own.prompts)) == 4
+        assert (own.boxes == own.boxes[0]).all()
+        assert own.scores.max() in best.scores
 
 
 def test_the_version_follows_the_files_that_matter(folder: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from curate.errors import DeviceMemoryError, ModelError, ParamsError
 from curate.geometry.boxes import box_iou
 from curate.params import DetectorParams
 from tests.adapters.small_kinds import save_mm_grounding_dino, save_owl
-from tests.adapters.small_models import category, noise, save_detector
+from tests.adapters.small_models import boxes_of, category, noise, save_detector
 
 CATEGORIES = (category("stop", "stop sign", "red sign"), category("dog", "dog"))
 
@@ -40,7 +40,7 @@ def load(folder: Path, precision: Any = "auto", **settings: Any) -> Transformers
 def test_owl_finds_what_its_own_post_processing_finds(folders: dict[str, Path], kind: str) -> None:
     """The boxes of a wide image, which OWLv2 pads to a square, as transformers computes them."""
     image = noise(0, 40, 90)
-    (found,) = load(folders[kind]).detect([image], CATEGORIES)
+    (found,) = boxes_of(load(folders[kind]), [image], CATEGORIES)
     processor = transformers.AutoProcessor.from_pretrained(folders[kind], backend="pil")
     model = transformers.AutoModelForZeroShotObjectDetection.from_pretrained(folders[kind]).eval()
     texts = ["stop sign", "red sign", "dog"]
@@ -69,10 +69,10 @@ def test_owl_asks_prompts_for_themselves(folders: dict[str, Path]) -> None:
     detector = load(folders["owlv2"])
     words = ("stop", "sign", "red", "dog", "warning", "triangle")
     many = [category(f"{a} {b} {c}", f"{a} {b} {c}") for a in words for b in words for c in words]
-    (found,) = detector.detect([noise(0)], many)  # 216 prompts, four batches of texts
+    (found,) = boxes_of(detector, [noise(0)], many)  # 216 prompts, four batches of texts
     assert len(found.scores) >= 8
     for name in dict.fromkeys(found.categories):
-        (alone,) = detector.detect([noise(0)], [category(name, name)])
+        (alone,) = boxes_of(detector, [noise(0)], [category(name, name)])
         at = {tuple(np.round(box, 2)): score for box, score in zip(alone.boxes, alone.scores, strict=True)}
         mine = [i for i, one in enumerate(found.categories) if one == name]
         for i in mine:
@@ -82,13 +82,13 @@ def test_owl_asks_prompts_for_themselves(folders: dict[str, Path]) -> None:
 def test_owl_refuses_what_it_cannot_read(folders: dict[str, Path]) -> None:
     detector = load(folders["owlv2"])
     with pytest.raises(ParamsError, match="of long has 15 tokens, the model reads 14: shorten it"):
-        detector.detect([noise(0)], [category("long", "red " * 15)])
+        boxes_of(detector, [noise(0)], [category("long", "red " * 15)])
     with pytest.raises(ParamsError, match="has no token that the model knows"):
-        detector.detect([noise(0)], [category("empty", " ")])
+        boxes_of(detector, [noise(0)], [category("empty", " ")])
 
 
 def test_mm_grounding_dino_detects(folders: dict[str, Path]) -> None:
-    found = load(folders["mm"]).detect([noise(0), noise(1, 80, 50)], CATEGORIES)
+    found = boxes_of(load(folders["mm"]), [noise(0), noise(1, 80, 50)], CATEGORIES)
     assert [len(one.scores) for one in found] == [9, 9]
     assert set(found[0].categories) | set(found[1].categories) <= {"stop", "dog"}
 
@@ -103,13 +103,14 @@ def test_images_are_encoded_once_for_all_texts(folders: dict[str, Path], kind: s
     encoder.register_forward_hook(lambda *_: seen.append(1))
     categories = [category("stop", "stop sign", "red sign"), category("parking", "warning sign"),
                   category("dog", "dog"), category("triangle", "warning triangle")]  # fmt: skip
-    (found,) = detector.detect([noise(0)], categories)
+    (found,) = boxes_of(detector, [noise(0)], categories)
     assert len(seen) == 1
-    detector.detect([noise(1)], categories)
+    boxes_of(detector, [noise(1)], categories)
     assert len(seen) == 2
     if kind == "grounding":  # 8 tokens a text: stop, the next two, the last
         parts = [
-            detector.detect([noise(0)], part)[0] for part in (categories[:1], categories[1:3], categories[3:])
+            boxes_of(detector, [noise(0)], part)[0]
+            for part in (categories[:1], categories[1:3], categories[3:])
         ]
         assert found.scores == pytest.approx(-np.sort(-np.concatenate([p.scores for p in parts])), abs=1e-6)
 
@@ -117,8 +118,8 @@ def test_images_are_encoded_once_for_all_texts(folders: dict[str, Path], kind: s
 @pytest.mark.parametrize("kind", ["grounding", "mm", "owlvit", "owlv2"])
 def test_half_precision_moves_boxes_by_little(folders: dict[str, Path], kind: str) -> None:
     """bfloat16 knows 8 bits of a number; the heads that give coordinates keep all 24."""
-    (exact,) = load(folders[kind]).detect([noise(0)], CATEGORIES)
-    (half,) = load(folders[kind], "bfloat16").detect([noise(0)], CATEGORIES)
+    (exact,) = boxes_of(load(folders[kind]), [noise(0)], CATEGORIES)
+    (half,) = boxes_of(load(folders[kind], "bfloat16"), [noise(0)], CATEGORIES)
     assert not np.array_equal(exact.scores, half.scores)  # it is in use
     assert np.median(np.abs(np.sort(half.scores) - np.sort(exact.scores))) < 0.02
     best = box_iou(half.boxes, exact.boxes).max(axis=1)
@@ -142,14 +143,14 @@ def test_too_many_images_are_an_error_of_their_own(folders: dict[str, Path]) -> 
     """And after it half of them are found as if nothing had been."""
     detector = load(folders["grounding"])
     pictures = [noise(seed) for seed in range(4)]
-    expected = detector.detect(pictures[:2], CATEGORIES)
+    expected = boxes_of(detector, pictures[:2], CATEGORIES)
     backbone = detector._asked._model.model.backbone
     backbone.inner = Starved(backbone.inner, 2)
     with pytest.raises(
         DeviceMemoryError, match=r"no memory for 4 images: set autolabel\.detector\.batch_size"
     ):
-        detector.detect(pictures, CATEGORIES)
-    again = detector.detect(pictures[:2], CATEGORIES)
+        boxes_of(detector, pictures, CATEGORIES)
+    again = boxes_of(detector, pictures[:2], CATEGORIES)
     assert [one.boxes.tolist() for one in again] == [one.boxes.tolist() for one in expected]
 
 

@@ -23,7 +23,7 @@ from curate.adapters.transformers_segmenter import TransformersSegmenter
 from curate.params import DetectorParams, SegmenterParams
 from curate.records import Detections
 from tests.adapters import full_size, key_maps
-from tests.adapters.small_models import category
+from tests.adapters.small_models import boxes_of, category
 
 pytestmark = pytest.mark.integration
 CATEGORIES = (category("stop", "stop sign", "red sign"), category("dog", "dog"))
@@ -55,16 +55,15 @@ def test_grounding_dino_swin_b(folder: Path) -> None:
     del state
     strip = np.ascontiguousarray(data.astronaut()[:50, :500])
     settings = DetectorParams(kind="groundingdino", model=str(checkpoint))
-    (found,) = GroundingDinoDetector(settings, device="cpu").detect([strip], CATEGORIES)
+    (found,) = boxes_of(GroundingDinoDetector(settings, device="cpu"), [strip], CATEGORIES)
     assert_sound(found, 500, 50)
 
 
 def test_owlv2_base(folder: Path) -> None:
     model = full_size.save_owlv2_base(folder / "owlv2")
     assert (model / "model.safetensors").stat().st_size > 350e6  # a small vocabulary: 100 MB less than public
-    (found,) = TransformersDetector(DetectorParams(model=str(model)), device="cpu").detect(
-        [data.chelsea()], CATEGORIES
-    )
+    detector = TransformersDetector(DetectorParams(model=str(model)), device="cpu")
+    (found,) = boxes_of(detector, [data.chelsea()], CATEGORIES)
     assert_sound(found, 451, 300)
 
 

@@ -15,7 +15,7 @@ from curate.adapters.groundingdino_detector import GroundingDinoDetector, _build
 from curate.adapters.torch_device import Precision
 from curate.errors import ModelError
 from curate.params import DetectorParams
-from tests.adapters.small_models import category, noise, text_config, write_vocabulary
+from tests.adapters.small_models import boxes_of, category, noise, text_config, write_vocabulary
 
 pytestmark = pytest.mark.integration
 CATEGORIES = (category("stop", "stop sign"), category("parking", "parking sign"))
@@ -57,7 +57,7 @@ def test_a_checkpoint_of_the_public_format_detects(checkpoint: Path) -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         detector = load(checkpoint)
-        (found,) = detector.detect([noise(0, 20, 200)], CATEGORIES)  # a strip: a tenth of a square's cost
+        (found,) = boxes_of(detector, [noise(0, 20, 200)], CATEGORIES)  # a strip: a tenth of a square's cost
     assert printed.getvalue() == ""
     assert detector.model_version.startswith("groundingdino-SwinT_OGC@")
     assert 0 < len(found.categories) <= 900
@@ -70,19 +70,19 @@ def test_a_checkpoint_of_the_public_format_detects(checkpoint: Path) -> None:
 def test_the_image_is_encoded_once_for_two_texts(checkpoint: Path) -> None:
     detector = load(checkpoint)
     strip = [noise(0, 20, 200)]
-    apart = [detector.detect(strip, [one])[0] for one in CATEGORIES]
+    apart = [boxes_of(detector, strip, [one])[0] for one in CATEGORIES]
     detector._model.max_text_len = 6  # one category a text
     seen = []
     detector._backbone.inner.register_forward_hook(lambda *_: seen.append(1))
-    (found,) = detector.detect(strip, CATEGORIES)
+    (found,) = boxes_of(detector, strip, CATEGORIES)
     assert len(seen) == 1
     assert found.scores == pytest.approx(-np.sort(-np.concatenate([one.scores for one in apart])), abs=1e-5)
 
 
 def test_half_precision_detects_with_whole_coordinates(checkpoint: Path) -> None:
     strip = [noise(0, 20, 200)]
-    (found,) = load(checkpoint, precision="bfloat16").detect(strip, CATEGORIES)
-    (exact,) = load(checkpoint).detect(strip, CATEGORIES)
+    (found,) = boxes_of(load(checkpoint, precision="bfloat16"), strip, CATEGORIES)
+    (exact,) = boxes_of(load(checkpoint), strip, CATEGORIES)
     assert len(found.scores) > 100
     assert not np.array_equal(found.scores, exact.scores)  # it is in use
     places = np.unique(found.boxes[:, 0].round(4))
@@ -97,5 +97,5 @@ def test_refusals_are_one_line(checkpoint: Path, tmp_path: Path) -> None:
     assert "text encoder google-bert/bert-base-uncased cannot be loaded" in refused(alone)  # offline
     for name, content in (("empty.pth", {"model": {}}), ("foreign.pth", {"weights": 1})):
         torch.save(content, checkpoint.parent / name)
-    assert "is no SwinT_OGC: it lacks" in refused(checkpoint.parent / "empty.pth")
-    assert "is damaged or no SwinT_OGC" in refused(checkpoint.parent / "foreign.pth")
+    assert "(SwinT_OGC) lacks " in refused(checkpoint.parent / "empty.pth")
+    assert "the checkpoint holds no weights by name" in refused(checkpoint.parent / "foreign.pth")

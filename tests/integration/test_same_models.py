@@ -21,7 +21,7 @@ from curate.adapters.transformers_segmenter import TransformersSegmenter
 from curate.params import DetectorParams, SegmenterParams
 from curate.records import Detections, UInt8Image
 from tests.adapters import full_size
-from tests.adapters.small_models import category
+from tests.adapters.small_models import boxes_of, category
 
 pytestmark = pytest.mark.integration
 CATEGORIES = (
@@ -55,13 +55,12 @@ def test_grounding_dino_in_both_adapters(folder: Path) -> None:
     del state
     pictures = [np.ascontiguousarray(data.chelsea()[:, 60:360]), np.ascontiguousarray(data.astronaut()[:480])]
     settings = DetectorParams(kind="groundingdino", model=str(checkpoint))
-    ours = GroundingDinoDetector(settings, device="cpu").detect(pictures, CATEGORIES)
-    theirs = TransformersDetector(DetectorParams(model=str(converted)), device="cpu").detect(
-        pictures, CATEGORIES
-    )
-    for picture, found, other in zip(pictures, ours, theirs, strict=True):
-        assert len(found.scores) == len(other.scores) == 900
-        _assert_same(found, other, picture, keep=40)
+    ours = boxes_of(GroundingDinoDetector(settings, device="cpu"), pictures, CATEGORIES)
+    other = TransformersDetector(DetectorParams(model=str(converted)), device="cpu")
+    theirs = boxes_of(other, pictures, CATEGORIES)
+    for picture, found, of_other in zip(pictures, ours, theirs, strict=True):
+        assert len(found.scores) == len(of_other.scores) == 900
+        _assert_same(found, of_other, picture, keep=40)
 
 
 def _assert_same(found: Detections, other: Detections, picture: UInt8Image, *, keep: int) -> None:

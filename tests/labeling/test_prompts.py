@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from curate.errors import ParamsError
 from curate.labeling import prompts
-from curate.labeling.prompts import Prompt, PromptScore, TextPass
+from curate.labeling.prompts import Prompt, PromptScore, TextPass, Token
 from curate.records import Category
 
 
@@ -20,16 +20,16 @@ def category(name: str, *phrases: str) -> Category:
     return Category(name=name, category_id=0, prompts=phrases, threshold=0.4, color="#000000")
 
 
-def words(text: str) -> list[tuple[int, int]]:
+def words(text: str) -> list[Token]:
     """A tokenizer: pieces of at most four letters, as word pieces are, and the special tokens around them."""
-    pieces = [(m.start(), m.end()) for m in re.finditer(r"[a-z]{1,4}|\.", text)]
-    return [(0, 0), *pieces, (0, 0)]
+    pieces = [Token(m.start(), m.end(), m[0] != "zzz") for m in re.finditer(r"[a-z]{1,4}|\.", text)]
+    return [Token(0, 0), *pieces, Token(0, 0)]
 
 
 def phrase_of(text: TextPass, index: int) -> str:
     start, stop = text.spans[index]
     pieces = words(text.text)[start:stop]
-    return text.text[pieces[0][0] : pieces[-1][1]]
+    return text.text[pieces[0].start : pieces[-1].stop]
 
 
 def test_every_prompt_has_its_own_tokens() -> None:
@@ -70,6 +70,12 @@ def test_a_prompt_without_a_token_is_refused() -> None:
         prompts.plan_passes([category("a", "#")], words, max_tokens=9)
 
 
+def test_a_prompt_of_unknown_tokens_only_is_refused() -> None:
+    with pytest.raises(ParamsError, match="prompt 'zzz' of a has no token that the model knows"):
+        prompts.plan_passes([category("a", "zzz")], words, max_tokens=9)
+    assert len(prompts.plan_passes([category("a", "zzz sign")], words, max_tokens=9)) == 1
+
+
 @given(
     st.lists(
         st.lists(st.from_regex(r"[a-z]{1,9}( [a-z]{1,9}){0,2}", fullmatch=True), min_size=1, max_size=4),
@@ -101,6 +107,15 @@ def detect(
     floor: float = 0.0,
     how: PromptScore = "mean",
 ) -> prompts.Detections:
+    return prompts.one_prompt_per_box(every(boxes, scores, floor, how))
+
+
+def every(
+    boxes: Sequence[Sequence[float]],
+    scores: Sequence[Sequence[float]],
+    floor: float = 0.0,
+    how: PromptScore = "mean",
+) -> prompts.Detections:
     return prompts.detections(
         np.array(boxes, dtype=np.float32),
         np.array(scores, dtype=np.float32),
@@ -119,6 +134,49 @@ def test_a_box_takes_the_category_of_its_best_prompt() -> None:
     assert found.prompts == ("parking sign",)
     assert found.scores.tolist() == pytest.approx([0.8])
     assert found.boxes.tolist() == [[50.0, 25.0, 150.0, 75.0]]
+
+
+def test_a_box_under_the_threshold_of_its_best_prompt_belongs_to_the_next_that_it_reaches() -> None:
+    #        [CLS] stop sign .   park sign
+    scores = [0.0, 0.7, 0.7, 0.0, 0.8, 0.8, 0.0, 0.0]
+    found = every([[0.5, 0.5, 0.5, 0.5]], [scores])
+    assert found.categories == ("park", "stop")
+    for thresholds, category_, score in (
+        ({"stop": 0.6, "park": 0.6}, "park", 0.8),
+        ({"stop": 0.6, "park": 0.9}, "stop", 0.7),
+        ({"stop": 0.9, "park": 0.9}, "park", 0.8),  # none: told as under the threshold of the best
+        ({"stop": 0.7, "park": 0.81}, "stop", 0.7),  # a threshold is reached by its own value
+    ):
+        one = prompts.one_prompt_per_box(found, thresholds)
+        assert one.categories == (category_,)
+        assert one.scores.tolist() == pytest.approx([score])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["a", "b", "c"]), st.integers(0, 10)), max_size=20),
+    st.fixed_dictionaries(dict.fromkeys("abc", st.integers(0, 10))),
+)
+def test_each_box_has_one_prompt_by_a_plain_rule(
+    rows: list[tuple[int, str, int]], thresholds: dict[str, int]
+) -> None:
+    rows = sorted(rows, key=lambda row: -row[2])
+    names = tuple(name for _, name, _ in rows)
+    found = prompts.Detections(
+        np.array([[box, 0, box + 9, 9] for box, _, _ in rows], dtype=np.float32).reshape(-1, 4),
+        np.array([score / 10 for _, _, score in rows], dtype=np.float32),
+        names,
+        names,
+        np.array([box for box, _, _ in rows], dtype=np.intp),
+    )
+    one = prompts.one_prompt_per_box(found, {name: least / 10 for name, least in thresholds.items()})
+    expected = []
+    for box in {box for box, _, _ in rows}:
+        own = [(number, row) for number, row in enumerate(rows) if row[0] == box]
+        reached = [(number, row) for number, row in own if row[2] >= thresholds[row[1]]]
+        expected.append((reached or own)[0])
+    expected.sort()
+    assert one.categories == tuple(name for _, (_, name, _) in expected)
+    assert one.boxes[:, 0].tolist() == [box for _, (box, _, _) in expected]
 
 
 def test_the_greatest_token_may_decide_instead() -> None:

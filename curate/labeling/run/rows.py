@@ -34,13 +34,14 @@ def sift(
     """Which of the raw boxes of an image stay.
 
     Args:
-        raw: One a text, with the prompts as categories.
+        raw: One a text, with the prompts as categories; a row a box and prompt.
         names: The category of each prompt.
         rules: What a box must be to stay.
         keep_rejects: Whether the others are wanted: those from the lowest threshold of all on.
     """
     found = prompts.joined(raw)
     found = replace(found, categories=tuple(names[prompt] for prompt in found.prompts))
+    found = prompts.one_prompt_per_box(found, rules.thresholds)
     lowest = min(rules.thresholds.values())
     found = found.take(np.flatnonzero(found.scores >= np.float32(lowest)))
     stays, reasons = nms.sift(found, rules)

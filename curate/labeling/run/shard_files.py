@@ -27,7 +27,13 @@ Masks = dict[bytes, str]
 _FLOATS = pa.list_(pa.float32())
 _TEXTS = pa.list_(pa.string())
 _RAW_BOXES = pa.schema(
-    [("image_id", pa.string()), ("boxes", _FLOATS), ("scores", _FLOATS), ("prompts", _TEXTS)]
+    [
+        ("image_id", pa.string()),
+        ("boxes", _FLOATS),
+        ("scores", _FLOATS),
+        ("prompts", _TEXTS),
+        ("queries", pa.list_(pa.int32())),
+    ]
 )
 _RAW_MASKS = pa.schema([("image_id", pa.string()), ("boxes", _FLOATS), ("rles", _TEXTS)])
 
@@ -53,6 +59,7 @@ class ShardFiles:
                 np.array(row["scores"], dtype=np.float32),
                 prompts,
                 prompts,
+                np.array(row["queries"], dtype=np.intp),
             )
         return found
 
@@ -67,6 +74,7 @@ class ShardFiles:
             [d.boxes.ravel() for d in found.values()],
             [d.scores for d in found.values()],
             [list(d.prompts) for d in found.values()],
+            [d.queries for d in found.values()],
         ]
         self._add(f"boxes-{key}", columns, _RAW_BOXES)
 

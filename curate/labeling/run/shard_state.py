@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class ShardWork:
         own = {category.name for category in text.categories}
         of_text = np.array([name in own for name in found.categories], dtype=np.bool_)
         found = found.take(np.flatnonzero(of_text & (found.scores >= least)))
-        raw = Detections(found.boxes, found.scores, found.prompts, found.prompts)
+        raw = replace(found, categories=found.prompts)
         self._boxes[text.key][image.image_id] = self._new_boxes[text.key][image.image_id] = raw
 
     def missing_masks(self, image: ImageFile) -> FloatArray:
