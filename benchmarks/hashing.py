@@ -41,8 +41,7 @@ among them. curate runs its whole stage with default parameters: EXIF orientatio
 picture and of parts, thumbnails, the search, verification, groups, index and table. Peers hash and list
 pairs; imagehash is a loop in one process, compared in NumPy; all others use every core. *Scaled decode
 alone* is what libjpeg-turbo can do: as many processes read the files and decode luma to at least {least}
-pixels a side, nothing else. curate decodes luma and colours; at an eighth of the size it passes over the
-coefficients that no pixel needs, which libjpeg-turbo takes out one by one, for the same pixels.
+pixels on each side, nothing else. curate decodes luma and colors by the same library.
 
 Everybody is a fresh process, in turn, {rounds} times; medians. *start* is a run on {few} files
 (interpreter, imports, compiled code from its cache, worker processes); images/s are the files beyond these
@@ -200,7 +199,7 @@ def section() -> str:
                 result.figure(row["peak_bytes"] / 2**20),
             ]
         )
-    header = ["", "images/s", "curate is", "start, s", "all files, s", "processor, ms an image", "peak, MiB"]
+    header = ["", "images/s", "curate is", "start, s", "all files, s", "processor, ms per image", "peak, MiB"]
     text = INTRO.format(**content, kilobytes=content["mean_bytes"] / 1000)
     text += result.table(header, lines, numbers=6)
     for name, reason in content["failed"].items():

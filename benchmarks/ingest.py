@@ -36,7 +36,7 @@ SEED = 11
 CORPUS = 345 if result.quick() else 3450
 # Files, those of the run that shows the start-up, rounds.
 IMAGES, FEW, TURNS, ROUNDS = (200, 32, 8, 1) if result.quick() else (2500, 32, 60, 3)
-STAGE, ALONE, LIBRARY, PILLOW, COLOURS, LUMA = (
+STAGE, ALONE, LIBRARY, PILLOW, COLORS, LUMA = (
     "curate ingest",
     "curate ingest, one process",
     "curate, files only",
@@ -51,11 +51,11 @@ file is read, hashed (sha256), decoded to its last bit by a decoder that forgive
 (brightness, contrast, sharpness) and linked; the ledger and the table are written. *Files only* is the same
 without engine, links, ledger and table. *Pillow* is `Image.open(path).load()`, which reads no EXIF and
 accepts some damaged files. The two decoders alone are the limit: libjpeg-turbo by simplejpeg, nothing but
-reading and decoding; curate reads the colours too, but makes pixels of the luma only, at half size.
+reading and decoding; curate reads the colors too, but makes pixels of the luma only, at half size.
 
 Everybody uses {cores} processes but the row that says so. Each run is a fresh process, in turn, {rounds}
 times; medians. *start* is a run on {few} files; images/s are the files beyond these over the time beyond
-that, and images/s a core over the processor time beyond that, which the targets compare.
+that, and images/s per core over the processor time beyond that, which the targets compare.
 
 """
 TURNED = """
@@ -172,7 +172,7 @@ def _pillow(path: Path) -> bool:
     return True
 
 
-def _colours(path: Path) -> bool:
+def _colors(path: Path) -> bool:
     return bool(simplejpeg.decode_jpeg(path.read_bytes(), strict=False).size)
 
 
@@ -183,7 +183,7 @@ def _luma(path: Path) -> bool:
 _LOOPS: dict[str, tuple[Callable[[Path], bool], str]] = {
     LIBRARY: (_library, "this tree"),
     PILLOW: (_pillow, f"Pillow {pillow_version}"),
-    COLOURS: (_colours, f"simplejpeg {simplejpeg.__version__}"),
+    COLORS: (_colors, f"simplejpeg {simplejpeg.__version__}"),
     LUMA: (_luma, f"simplejpeg {simplejpeg.__version__}"),
 }
 
@@ -259,7 +259,7 @@ def _targets(runs: dict[str, list[dict[str, Any]]]) -> list[Target]:
 
     return [
         Target("ingest, whole stage, against a loop over Pillow, a core", 1.5, ratio(PILLOW), "x"),
-        Target("share of the speed of decoding to RGB alone, a core", 70, 100 * ratio(COLOURS), "%"),
+        Target("share of the speed of decoding to RGB alone, a core", 70, 100 * ratio(COLORS), "%"),
     ]
 
 
@@ -283,8 +283,8 @@ def section() -> str:
     header = [
         "",
         "images/s",
-        "images/s a core",
-        "curate ingest is, a core",
+        "images/s per core",
+        "curate ingest is, per core",
         "start, s",
         "all files, s",
         "peak, MiB",

@@ -23,7 +23,7 @@ from curate.stages import ingest
 NAME = "ledger"
 COMMAND = "python -m benchmarks.ledger"
 SIZES = (1_000, 4_000) if result.quick() else (25_000, 100_000, 400_000)
-FILES_A_FOLDER = 1_000
+FILES_PER_FOLDER = 1_000
 REAL = b"one.png"
 INTRO = """## The ledger of ingest
 
@@ -92,11 +92,11 @@ def section() -> str:
         for row in content["rows"]
     ]
     header = (
-        "files", "new, us a file", "again, us a file", "again, files/s", "new, MiB", "again, MiB",
-        "ledger, bytes a file",
+        "files", "new, us per file", "again, us per file", "again, files/s", "new, MiB", "again, MiB",
+        "ledger, bytes per file",
     )  # fmt: skip
     return (
-        INTRO.format(folder=FILES_A_FOLDER)
+        INTRO.format(folder=FILES_PER_FOLDER)
         + result.table(header, rows, numbers=len(header))
         + result.footer(content)
     )
@@ -104,8 +104,8 @@ def section() -> str:
 
 def _make(raw: Path, files: int) -> None:
     for number in range(files):
-        folder = raw / f"{number // FILES_A_FOLDER:05d}"
-        if number % FILES_A_FOLDER == 0:
+        folder = raw / f"{number // FILES_PER_FOLDER:05d}"
+        if number % FILES_PER_FOLDER == 0:
             folder.mkdir(parents=True)
         (folder / f"photo_{number:08d}.jpg").write_bytes(b"")
     Image.new("RGB", (64, 64)).save(raw / REAL.decode())  # ingest refuses a project without any image

@@ -1,4 +1,4 @@
-"""DVC stage ingest: raw files in, one row a distinct image out. `--verify` reads unchanged files again."""
+"""DVC stage ingest: raw files in, one row per distinct image out. `--verify` reads unchanged files again."""
 
 from __future__ import annotations
 

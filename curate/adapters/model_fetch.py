@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate.adapters import public_models, resumable, torch_device, weights
+from curate.adapters import public_models, torch_device, weights
 from curate.adapters.public_models import BY_NAME, PUBLIC, TEXT_ENCODER, PublicModel
 from curate.errors import ModelError
 from curate.extras import require
 from curate.params import Params
+
+_TRIES = 3
+_TIMEOUT_S = 60.0  # a connection may stand still so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def fetch(wanted: Wanted) -> Path:
         if not target.is_file() and _offline():
             raise ModelError(f"{wanted.name} is not in {target.parent}, and HF_HUB_OFFLINE is set: unset it")
         if not target.is_file():
-            resumable.download(public.url, target, sha256=wanted.expected(None), size=public.size)
+            _download(public.url, target, wanted.expected(None))
         _check(wanted, target)
         return target
     if "/" not in wanted.name or wanted.name.endswith(".pth"):
@@ -172,6 +176,30 @@ def _has_text_encoder(checkpoint: str) -> bool:
 
 def _offline() -> bool:
     return bool(require("huggingface_hub.constants", extra="autolabel").HF_HUB_OFFLINE)
+
+
+def _download(url: str, target: Path, sha256: str | None) -> None:
+    """Bring a public file; it has its name only when it is whole and right.
+
+    Raises:
+        ModelError: It cannot be had, or is another one than was published.
+    """
+    pooch = require("pooch", extra="autolabel")
+    pooch.get_logger().setLevel("ERROR")
+    source = pooch.create(
+        target.parent,
+        base_url="",
+        registry={target.name: None if sha256 is None else f"sha256:{sha256}"},
+        urls={target.name: url},
+        retry_if_failed=_TRIES - 1,
+    )
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=_TIMEOUT_S)
+    try:
+        source.fetch(target.name, downloader=downloader)
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong digest is a ValueError
+        raise ModelError(
+            f"{target.name} cannot be fetched from {url}: {torch_device.first_line(error)}"
+        ) from error
 
 
 def _snapshot(wanted: Wanted) -> Path:

@@ -61,8 +61,10 @@ def _hub(
     revision: str | None = None,
     size: int | None = None,
     sha256: str | None = None,
+    *,
+    license_: str = _APACHE,
 ) -> PublicModel:
-    return PublicModel(name, role, "transformers", None, revision, size, sha256, _APACHE)
+    return PublicModel(name, role, "transformers", None, revision, size, sha256, license_)
 
 
 # What groundingdino-py reads its text with; the checkpoint overwrites its weights.
@@ -104,6 +106,9 @@ PUBLIC = (
         "46270f7a822e6906b655b729c90613e48929d0f2bb8b9b76fd10a856f3ac6ab7",
     ),
     _hub("openmmlab-community/mm_grounding_dino_tiny_o365v1_goldg_v3det", "detector"),
+    _hub("iSEE-Laboratory/llmdet_tiny", "detector"),
+    _hub("iSEE-Laboratory/llmdet_base", "detector"),
+    _hub("facebook/sam3", "detector", license_="SAM License"),  # and segmenter; asks for consent first
     _hub(
         "google/owlv2-base-patch16-ensemble",
         "detector",

@@ -43,16 +43,16 @@ class Small:
         return Image.fromarray(self.pixels[:, :, 0] if self.pixels.shape[2] == 1 else self.pixels)
 
 
-def read_small(path: Path, least: int | None) -> Small:
-    """Decode a file to an upright picture of at least `least` pixels a side, if the file has that many.
+def read_small(path: Path, min_side: int | None) -> Small:
+    """Decode a file to an upright picture of at least `min_side` pixels on each side, if it has that many.
 
     JPEGs are decoded straight to an eighth, a quarter or a half of their size. All others, and JPEGs that
-    this cannot be done with (CMYK, colours that are not sRGB), are decoded in full by Pillow. At full size
+    this cannot be done with (CMYK, colors that are not sRGB), are decoded in full by Pillow. At full size
     both decoders give the same pixels: libjpeg-turbo's.
 
     Args:
         path: JPEG, PNG, WebP or anything else that Pillow reads; EXIF orientation is applied.
-        least: Pixels; None = every pixel, as Pillow decodes them.
+        min_side: Pixels; None = every pixel, as Pillow decodes them.
 
     Raises:
         InputError: The file is missing, damaged or truncated; names it.
@@ -60,7 +60,7 @@ def read_small(path: Path, least: int | None) -> Small:
     try:
         with path.open("rb", buffering=0) as file:  # in one piece
             data = file.readall()
-        small = _jpeg(data, least or 0) if data[:3] == b"\xff\xd8\xff" else None
+        small = _jpeg(data, min_side or 0) if data[:3] == b"\xff\xd8\xff" else None
         return small or _full(path, data)
     except FileNotFoundError as error:
         raise InputError(f"image {path} has disappeared: {ADVICE}") from error
@@ -79,8 +79,8 @@ def _full(path: Path, data: bytes) -> Small:
     return Small(pixels, pixels.shape[1], pixels.shape[0])
 
 
-def _jpeg(data: bytes, least: int) -> Small | None:
-    """The JPEG at reduced size, at full size if `least` is 0; None if Pillow must look at it."""
+def _jpeg(data: bytes, min_side: int) -> Small | None:
+    """The JPEG at reduced size, at full size if `min_side` is 0; None if Pillow must look at it."""
     try:
         head = jpeg.read_head(data)
     except UnfitImageError:
@@ -89,7 +89,7 @@ def _jpeg(data: bytes, least: int) -> Small | None:
         return None
     kind = "GRAY" if len(head.components) == 1 else "RGB"
     try:
-        pixels = simplejpeg.decode_jpeg(data, kind, min_height=least, min_width=least)
+        pixels = simplejpeg.decode_jpeg(data, kind, min_height=min_side, min_width=min_side)
     except ValueError:
         return None  # Pillow tells whether it is damaged or only unusual
     orientation = (exif.read(head.exif, head.xmp).orientation if head.exif or head.xmp else None) or 1

@@ -117,7 +117,7 @@ def _initialise() -> None:
     if "AVIF" in Image.OPEN:
         from PIL import AvifImagePlugin  # noqa: PLC0415 - only where Pillow has it
 
-        AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # an engine's workers are one a core already
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # an engine's workers are one per core already
 
 
 @functools.cache

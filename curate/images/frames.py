@@ -128,6 +128,8 @@ def _tiff_pictures(source: _Source, limits: Limits, frames: Frames) -> Iterator[
     sizes = [(page.width, page.height) for page in pages] or [(0, 0)]
     header = Header("TIFF", *sizes[0], None, None)
     wanted = _wanted(len(sizes), frames, header)
+    if pages and not all(sizes[0]):
+        raise UnfitImageError("corrupt", "a directory without a size")
     if pages:
         check(header, limits, pixels=sum(width * height for width, height in sizes[:wanted]))
     with _bounded(), ExitStack() as opened:

@@ -27,6 +27,7 @@ _SIZES = {
     17: 8,
     18: 8,
 }
+_WHOLE = {3: "H", 4: "I", 16: "Q"}  # SHORT, LONG, LONG8
 _DNG, _MAX_DIRECTORIES = 50706, 65_536
 
 
@@ -102,8 +103,8 @@ def _directory(data: bytes, order: str, span: tuple[int, int], *, index: int, bi
         value = entry + size - inline
         if tag == _DNG:
             raise _camera_raw("DNG")
-        if tag in (_SUBFILE, _WIDTH, _HEIGHT) and kind in (3, 4):
-            fields[tag] = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, value)[0]
+        if tag in (_SUBFILE, _WIDTH, _HEIGHT) and kind in _WHOLE:
+            fields[tag] = struct.unpack_from(order + _WHOLE[kind], data, value)[0]
         length = _SIZES.get(kind, 0) * number
         claimed += min(length, len(data)) if length > inline else 0
     if claimed > 2 * len(data) + (1 << 16):

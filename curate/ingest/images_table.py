@@ -60,8 +60,8 @@ def write(
     Returns:
         Counts of its rows; None where nothing had to be written.
     """
-    said = _said(images, sources)
-    ours = _is_ours(db, path, said)
+    context = _context(images, sources)
+    ours = _is_ours(db, path, context)
     if ours and db.execute("SELECT 1 FROM touched LIMIT 1").fetchone() is None:
         return None
     numbers = {ledger.source_id(db, source.name): source for source in sources}
@@ -72,14 +72,14 @@ def write(
         for piece in _amended(db, path, rows) if few else map(_table, _pieces(rows)):
             stream.write(piece)
             tally.add(piece)
-    state = [*_stamp(path), _sha256(path), said]
+    state = [*_stamp(path), _sha256(path), context]
     with ledger.transaction(db):
         db.execute("DELETE FROM touched")
         ledger.put(db, "table", json.dumps(state))
     return tally
 
 
-def _is_ours(db: sqlite3.Connection, path: Path, said: str) -> bool:
+def _is_ours(db: sqlite3.Connection, path: Path, context: str) -> bool:
     """Whether the table on disk is the one that was written last, and says what it would say now."""
     known = ledger.get(db, "table")
     if known is None:
@@ -89,7 +89,7 @@ def _is_ours(db: sqlite3.Connection, path: Path, said: str) -> bool:
         now = _stamp(path)
     except OSError:
         return False
-    if before != said or now[0] != size:
+    if before != context or now[0] != size:
         return False
     return bool(now[1] == mtime_ns) or _sha256(path) == sha256  # DVC may have put a copy in its place
 
@@ -134,7 +134,7 @@ def _amended(db: sqlite3.Connection, path: Path, rows: Iterator[dict[str, Any]])
         yield from map(_table, _pieces(itertools.chain([row], rows)))
 
 
-def _said(images: Path, sources: Sequence[Source]) -> str:
+def _context(images: Path, sources: Sequence[Source]) -> str:
     """What the table's rows follow from besides what stands in the ledger: this code too."""
     listed = [[source.name, source.license, source.attribution] for source in sources]
     content = json.dumps([schema.SCHEMA_VERSION, images.as_posix(), listed])
@@ -176,11 +176,11 @@ def _live(
     first: tuple[str | None, str | None] | None = None
     for number, _, given, own in places:
         source = sources[number]
-        said, nearer = json.loads(given) if given else {}, json.loads(own) if own else {}
-        inner = {**said.get("attributes", {}), **nearer.get("attributes", {})}
+        listed, nearer = json.loads(given) if given else {}, json.loads(own) if own else {}
+        inner = {**listed.get("attributes", {}), **nearer.get("attributes", {})}
         attributes = {**inner, **attributes}
-        said = {**said, **nearer}
-        terms = (said.get("license", source.license), said.get("attribution", source.attribution))
+        listed = {**listed, **nearer}
+        terms = (listed.get("license", source.license), listed.get("attribution", source.attribution))
         first = first or terms
         licensed = licensed or (terms if terms[0] is not None else None)
     license_, attribution = licensed or first or (None, None)

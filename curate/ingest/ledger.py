@@ -1,9 +1,9 @@
 """The SQLite file that remembers what ingest has seen: so that a second run reads only what is new.
 
-`places` has one row a file (or URL, member of an archive, row of a dataset), `images` one a distinct image.
-They belong together by `digest`, the sha256 of the file's bytes: an image that is a frame of several has
-another `image_id` than the file it is cut from. What the list of sources says about licences is not here, it
-is read anew each run. All work is done by SQL on disk, so memory does not grow with the number of files.
+`places` has one row per file (or URL, member of an archive, row of a dataset), `images` one per distinct
+image. They belong together by `digest`, the sha256 of the file's bytes: an image that is a frame of several
+has another `image_id` than the file it is cut from. What the list of sources says about licences is not here:
+it is read anew each run. All work is done by SQL on disk, so memory does not grow with the number of files.
 """
 
 # ruff: noqa: S608 - statements are put together from constants; every value is bound

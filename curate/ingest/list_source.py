@@ -1,4 +1,4 @@
-"""Lists the sources of kind list and table: files that name paths and URLs, one a line or row."""
+"""Lists the sources of kind list and table: files that name paths and URLs, one per line or row."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from curate.ingest.download import DownloadError
 from curate.ingest.listing import UNKNOWN, Context, Listed
 from curate.ingest.sources import Source
 
-_PAGE = 1000  # keys a request
+_PAGE = 1000  # keys per request
 
 
 def put(context: Context, source: Source) -> None:
@@ -81,7 +81,7 @@ def _pages(context: Context, source: Source, fs: Any, root: str) -> Iterator[tup
 
 
 def _s3_pages(fs: Any, root: str, patiently: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """A page a request: a prefix of ten million must not be held whole."""
+    """One page per request: a prefix of ten million must not be held whole."""
     bucket, _, prefix = root.partition("/")
     more: dict[str, str] = {}
     while True:

@@ -48,7 +48,7 @@ class Examined(NamedTuple):
 
     Attributes:
         digest: sha256 of its bytes; derived from its name where there are none.
-        images: One, or one a frame.
+        images: One, or one per frame.
         sidecar: JSON as `sidecar.to_json` makes it.
         etag: Of a URL that no listing describes.
         failed: The next run tries again.
@@ -141,11 +141,11 @@ def _is_remote(work: Work, reader: Reader) -> bool:
 
 def _examine(work: Work, read: Callable[[], Content], settings: Settings) -> Examined | None:
     try:
-        said = _sidecar(work, settings.reader)
+        beside = _sidecar(work, settings.reader)
         try:
-            return _described(read(), settings)._replace(sidecar=said)
+            return _described(read(), settings)._replace(sidecar=beside)
         except SourceChangedError:
-            return _described(settings.reader.read(work), settings)._replace(sidecar=said)
+            return _described(settings.reader.read(work), settings)._replace(sidecar=beside)
     except SourceChangedError:
         return failure(
             work, VerdictError("changed_while_read", "the file was replaced while it was linked, twice")

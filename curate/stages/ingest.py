@@ -1,4 +1,4 @@
-"""Stage ingest: sources of raw files become one row a distinct image, and a folder of upright files.
+"""Stage ingest: sources of raw files become one row per distinct image, and a folder of upright files.
 
 What was seen is remembered in a ledger, so that a run reads only what is new or changed; see `curate.ingest`.
 """
@@ -56,7 +56,7 @@ class Outputs:
     """What the stage writes.
 
     Attributes:
-        table: One row a distinct image.
+        table: One row per distinct image.
         images: Folder of upright files, kept between runs and brought up to date.
         ledger: What was seen, kept between runs; without it everything is read again.
         cache: Bytes that came from elsewhere; what is lost is fetched again.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import resource
 import struct
@@ -285,6 +286,18 @@ def test_orientation_of_a_png_may_stand_in_a_text() -> None:
     found = seen(saved(stored(drawn(), 6), "PNG", pnginfo=text))
     assert np.array_equal(found.pixels, drawn())
     assert found.header.exif_orientation == 6
+
+
+@pytest.mark.parametrize(("kind", "module"), [("HEIF", "pillow_heif"), ("JXL", "pillow_jxl")])
+def test_a_decoder_that_is_not_installed_is_named(
+    kind: str, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = saved(drawn(), kind)
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else real(name))
+    reason, detail = reason_of(data)
+    assert reason == "unsupported_format"
+    assert f"pip install 'curate-vision[{'heif' if kind == 'HEIF' else 'jxl'}]'" in detail
 
 
 def test_what_is_known_and_not_read_says_so() -> None:
