@@ -57,7 +57,7 @@ as they are in truth; *released* counts images with a planted error left in that
 
 """
 CHANGES: Mapping[str, Callable[[SimulatedProject], None]] = {
-    "nothing": _set,
+    "nothing": lambda project: _set(project, model=1),
     "another model": lambda project: _set(project, model=2),
     "raised thresholds": lambda project: _set(project, threshold=0.8),
     "more gold": lambda project: _gold_of(project, project.images // 2),
