@@ -422,15 +422,19 @@ def test_a_deleted_account_keeps_its_name_and_two_are_two_people(labeling: Label
 
 def test_a_label_that_was_renamed_on_the_server_is_refused(labeling: Labeling) -> None:
     reader = LabelStudioReader(labeling.connection)
-    names = [category.name for category in taxonomy.load(labeling.root / "taxonomy.yaml")]
-    with reader.pull(TITLE, WANTED, labels=names):
+    images = labeling.root / "data/ingest/images"
+    categories = taxonomy.load(labeling.root / "taxonomy.yaml")
+    spec = ProjectSpec("renamed label", categories, "", 2, images)
+    number = project.ensure(labeling.administrator, spec, LocalFiles(images)).project_id
+    names = [category.name for category in categories]
+    with reader.pull("renamed label", WANTED, labels=names):
         pass
-    found = labeling.administrator.get(f"{labeling.path}/", action="asking")["label_config"]
+    path = f"/api/projects/{number}/"
+    found = labeling.administrator.get(path, action="asking")["label_config"]
     renamed = found.replace('value="parking_sign"', 'value="parking"', 1)  # in one of three controls
-    labeling.administrator.patch(f"{labeling.path}/", {"label_config": renamed}, action="renaming")
+    labeling.administrator.patch(path, {"label_config": renamed}, action="renaming")
     with (
         pytest.raises(AnnotationToolError, match=r"labels of 'box' .* \(parking, parking_sign\): run `dvc"),
-        reader.pull(TITLE, WANTED, labels=names),
+        reader.pull("renamed label", WANTED, labels=names),
     ):
         pytest.fail("nothing to read")
-    labeling.administrator.patch(f"{labeling.path}/", {"label_config": found}, action="putting it back")
