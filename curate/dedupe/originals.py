@@ -75,6 +75,7 @@ class Evidence:
     reason: str = ""
 
 
+_MIN_DETAIL: Final = 4.0  # levels squared; what compression adds to a smooth picture is none
 _NONE: Final = Evidence(None)
 
 
@@ -225,7 +226,7 @@ def _sharpened(found: Spectra) -> bool:
 def _lost(found: Spectra, limit: float = -0.08) -> bool:
     """Whether b has less than a of all but the lowest frequencies."""
     ratio = np.log(found.b / found.a)
-    return bool(ratio[2:].mean() - ratio[1] < limit)
+    return bool(ratio[2:].mean() - ratio[1] < limit and found.a[4:].mean() > _MIN_DETAIL)
 
 
 def _overlaid(found: Spectra) -> bool:

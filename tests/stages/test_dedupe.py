@@ -295,13 +295,13 @@ def test_a_missing_table_and_a_full_disk_are_one_line() -> None:
         run()
 
 
-def test_a_preferred_source_s_images_are_kept(project: dict[str, str]) -> None:
+def test_a_preferred_source_decides_only_where_nothing_tells_the_original(project: dict[str, str]) -> None:
     run(prefer=("b", "a"))
     found = rows()
-    assert found["b/again.jpg"]["drop_reason"] is None
+    assert found["a/scene_0.png"]["drop_reason"] is None
+    assert found["b/again.jpg"]["drop_detail"].endswith("; the other was compressed harder")
     assert found["b/mirror.png"]["drop_detail"].endswith("the other was reduced")
-    assert found["a/scene_0.png"]["drop_detail"].endswith("keeper comes from the preferred source b")
-    assert found["a/scene_0.png"]["duplicate_of"] == project["b/again.jpg"]
+    assert found["b/again.jpg"]["duplicate_of"] == project["a/scene_0.png"]
     with pytest.raises(ParamsError, match=r"^dedupe\.prefer: no image comes from 'x', only from a, b$"):
         run(prefer=("a", "x"))
 
