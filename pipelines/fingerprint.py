@@ -80,8 +80,7 @@ def describe(stage: str, params: Params) -> str:
     lines = [f"code {digest(stage)}", f"parameters {hashlib.sha256(text.encode()).hexdigest()}"]
     named = [(name, _value(params, name)) for name in FILES.get(stage, ())]
     found = [(name, Path(value)) for name, value in named if value is not None]
-    if stage == "autolabel":
-        found += _weights(params)
+    found += _weights(stage, params)
     return "".join(
         f"{line}\n" for line in [*lines, *(f"{name} {_content(name, path)}" for name, path in found)]
     )
@@ -94,8 +93,13 @@ def _value(params: Params, name: str) -> Any:
     return current
 
 
-def _weights(params: Params) -> Iterator[tuple[str, Path]]:
+def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
     """Weights in files of the user's that no sha256 in params.yaml stands for."""
+    encoder = params.dedupe.semantic.model
+    if stage == "dedupe" and encoder is not None and Path(encoder).exists():
+        yield "dedupe.semantic.model", Path(encoder)
+    if stage != "autolabel":
+        return
     for name in ("detector", "segmenter"):
         model = getattr(params.autolabel, name)
         if model.sha256 is None and model.kind != "none" and Path(model.model).exists():

@@ -191,11 +191,11 @@ def _load(path: Path, key: str, ids: NDArray[np.uint8]) -> _Known:
     nothing = _Known(np.zeros(len(ids), np.bool_))
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        said = {name.decode(): value for name, value in reader.schema.metadata.items()}
-        rows = int(said["rows"])
-        if said["key"].decode() != key or rows > len(ids) or int(said["ids"]) != _crc(ids[:rows]):
+        header = {name.decode(): value for name, value in reader.schema.metadata.items()}
+        rows = int(header["rows"])
+        if header["key"].decode() != key or rows > len(ids) or int(header["ids"]) != _crc(ids[:rows]):
             return nothing
-        nothing.compared[:rows] = np.unpackbits(np.frombuffer(said["compared"], np.uint8), count=rows)
+        nothing.compared[:rows] = np.unpackbits(np.frombuffer(header["compared"], np.uint8), count=rows)
         batches = tuple(reader.get_batch(number) for number in range(reader.num_record_batches))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
         return _Known(np.zeros(len(ids), np.bool_))
@@ -210,7 +210,7 @@ def _save(
     Raises:
         StorageError: The disk is full or refuses.
     """
-    said = {
+    header = {
         "key": key,
         "rows": str(len(ids)),
         "ids": str(_crc(ids)),
@@ -219,10 +219,10 @@ def _save(
     waiting = iter(pieces)
     first = _batch(next(waiting))
     with replacing(path) as partial:
-        schema = first.schema.with_metadata(said)
+        schema = first.schema.with_metadata(header)
         with pa.OSFile(str(partial), "wb") as file, pa.ipc.new_file(file, schema) as writer:
             for piece in itertools.chain([first], map(_batch, waiting)):
-                writer.write_batch(piece.replace_schema_metadata(said))
+                writer.write_batch(piece.replace_schema_metadata(header))
 
 
 def _crc(ids: NDArray[np.uint8]) -> int:

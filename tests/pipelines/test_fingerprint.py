@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 # Paths of parameters that no stage reads as one of the user's small files.
 FOLDERS = {"ingest.raw": "the images; ingest looks itself each time", "publish.folder": "a target"}
 OWN: dict[str, dict[str, Any]] = {
-    "dedupe": {"decisions": "decisions.csv"},
+    "dedupe": {"decisions": "decisions.csv", "semantic": {"model": "encoder"}},
     "autolabel": {
         "taxonomy": "taxonomy.yaml",
         "detector": {"model": "detector"},
@@ -37,7 +37,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     for name in ("decisions.csv", "taxonomy.yaml", "gold/a.json", "gold/b/c.json", "guideline.md"):
         Path(name).parent.mkdir(exist_ok=True, parents=True)
         Path(name).write_text(name)
-    for name in ("description.md", "detector/model.safetensors", "sam.pth"):
+    for name in ("description.md", "detector/model.safetensors", "encoder/model.safetensors", "sam.pth"):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(name)
     return Params.model_validate(OWN)
@@ -71,6 +71,7 @@ TAXONOMY_STAGES = ["autolabel", "select", "push", "pull", "quality", "agreement"
         ("guideline.md", ["push"]),
         ("description.md", ["release"]),
         ("detector/model.safetensors", ["autolabel"]),
+        ("encoder/model.safetensors", ["dedupe"]),
         ("sam.pth", []),  # its sha256 stands in params.yaml, and autolabel refuses another file
     ],
 )
