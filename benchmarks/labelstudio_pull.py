@@ -191,9 +191,14 @@ def _simulated() -> Iterator[str]:
         return f'{{"tasks":[{",".join(task(number) for number in range(first, last))}]}}'
 
     config = label_config.label_config(project.CATEGORIES)
+    listed_project = {"id": 1, "title": TITLE, "description": "", "task_number": SIMULATED}
     fixed = {
         "/api/projects/1/": {"id": 1, "title": TITLE, "label_config": config, "description": ""},
-        "/api/projects/": {"count": 1, "next": None, "results": [{"id": 1, "title": TITLE}]},
+        "/api/projects/": {
+            "count": 1,
+            "next": None,
+            "results": [listed_project],
+        },
         "/api/dm/project/": {"task_count": SIMULATED, "annotation_count": SIMULATED},
         "/api/users/": [{"id": 1, "email": "somebody@demo.invalid"}],
     }

@@ -93,6 +93,11 @@ class SimulatedServer:
         """The only one."""
         return {None: self.find_project(title)} if self.made else {}
 
+    def strange_projects(self, title: str) -> Sequence[str]:
+        """There are none."""
+        del title
+        return ()
+
     def push_tasks(
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
     ) -> PushCounts:

@@ -60,6 +60,9 @@ class FakeAnnotationTool:
         own = {named: named[len(title) + 2 : -1] or None for named in self.specs if named.startswith(title)}
         return {labeler: self.find_project(named) for named, labeler in own.items()}
 
+    def strange_projects(self, title: str) -> Sequence[str]:
+        return [named for named in self.specs if named.startswith(f"copy of {title}")]
+
     def push_tasks(
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
     ) -> PushCounts:

@@ -41,6 +41,7 @@ class ProjectSpec:
         taxonomy_digest: Of the taxonomy that the labels are made from.
         labeler: Who alone works in this project; None = everybody. Not part of `title`.
         instructions_folder: Where images with relative addresses in the instructions are.
+        task_ids: Keys of the tasks that the plan names, by which a project without our mark is recognized.
     """
 
     title: str
@@ -53,6 +54,7 @@ class ProjectSpec:
     taxonomy_digest: str | None = None
     labeler: str | None = None
     instructions_folder: Path | None = None
+    task_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,9 @@ class AnnotationTool(Protocol):
 
     def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
         """The project of that title (None) and those of single labelers; empty if there is none."""
+
+    def strange_projects(self, title: str) -> Sequence[str]:
+        """A line for each project that looks like ours and is not, or is ours and was renamed."""
 
     def now(self) -> datetime:
         """The server's time, in whose terms answers are dated.

@@ -98,7 +98,8 @@ def run(params: LabelStudioParams, *, inputs: Inputs, outputs: Outputs, ports: P
     }
     with tables.replacing(outputs.receipt) as partial:
         partial.write_text(json.dumps(receipt, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    return _report(drafts, counts, len(specs), added)
+    strange = ports.tool.strange_projects(params.project)
+    return _report(drafts, counts, len(specs), added, strange)
 
 
 def plan(params: LabelStudioParams, *, inputs: Inputs, ports: Ports) -> list[PushPlan]:
@@ -131,6 +132,7 @@ def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[PlannedTask
         categories=categories,
         instructions=guideline or "",
         instructions_folder=None if params.instructions is None else params.instructions.parent,
+        task_ids=frozenset(draft.task_id for draft in drafts),
         overlap=max((draft.overlap for draft in drafts), default=1),
         images_root=inputs.images_root,
         choices=taxonomy.load_choices(inputs.taxonomy),
@@ -179,7 +181,9 @@ def _instructions(path: Path | None) -> str | None:
         raise ParamsError(f"labelstudio.instructions = {path} cannot be read: {error}") from error
 
 
-def _report(drafts: Sequence[TaskDraft], counts: PushCounts, projects: int, added: int) -> StageReport:
+def _report(
+    drafts: Sequence[TaskDraft], counts: PushCounts, projects: int, added: int, strange: Sequence[str]
+) -> StageReport:
     left = (
         ("closed", counts.closed),
         ("opened again", counts.reopened),
@@ -202,7 +206,10 @@ def _report(drafts: Sequence[TaskDraft], counts: PushCounts, projects: int, adde
             "projects": projects,
             "duplicates_removed": counts.duplicates_removed,
         },
-        this_run=(("newly recorded as shown", added),) if added else (),
+        this_run=(
+            *((("newly recorded as shown", added),) if added else ()),
+            *(((f"other projects ({'; '.join(strange)})", len(strange)),) if strange else ()),
+        ),
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,10 @@ from curate.ports.pulled import PullCounts, WantedTask
 from tests import builders
 from tests.integration import fault_proxy
 from tests.integration.fault_proxy import FaultProxy
+from tests.integration.labelstudio_servers import POSTGRESQL, SQLITE, Servers
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+DATABASE = "pull"  # of the tests on PostgreSQL
 TITLE, PASSWORD = "pulled", "a-long-password"
 FIRST, SECOND = "pull-1@demo.invalid", "pull-2@demo.invalid"
 WIDTH, HEIGHT = 160, 120
@@ -81,13 +85,18 @@ def region_pair(person: str) -> list[dict[str, Any]]:
     return [rectangle, encode_regions.brush_region(rectangle["id"], builders.ellipse(BOX), "stop_sign")]
 
 
-@pytest.fixture(scope="module")
-def labeling(labelstudio_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Labeling]:
+@pytest.fixture(scope="module", params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.soak)])
+def labeling(
+    servers: Servers, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Labeling]:
     """A project of twelve tasks on a server that this module may restart; half of them are answered."""
     root = tmp_path_factory.mktemp("pull")
     builders.small_project(root, stage="select")
-    subprocess.run(["cp", "-r", str(labelstudio_state), str(root / STATE_FOLDER)], check=True)
-    made = Labeling(root, server.up(root))
+    if request.param == SQLITE:
+        subprocess.run(["cp", "-r", str(servers.state()), str(root / STATE_FOLDER)], check=True)
+        made = Labeling(root, server.up(root))
+    else:
+        made = Labeling(root, server.up(root, database_url=servers.address(DATABASE), workers=3))
     for key in KEYS[:6]:
         made.answer(key)
     made.answer(KEYS[0], SECOND)
@@ -193,7 +202,7 @@ FAULTS = {
     "500": (fault_proxy.status(500), 2),
     "bad gateway": (fault_proxy.failed_after(502), 2),
     "busy": (fault_proxy.status(429, retry_after="1"), 2),
-    "slow": (fault_proxy.slow(2.5), 1),
+    "slow": (fault_proxy.slow(6.0), 1),
 }
 
 
@@ -212,7 +221,7 @@ def test_after_a_fault_exactly_the_right_answers(
         labeling.answer(KEYS[1], SECOND)
         expected, _ = pull(labeling.connection, tmp_path)
         proxy.plan(fault, when=fault_proxy.get_to("/api/tasks/"), count=count, skip=0 if warm else 1)
-        timeout = 1.0 if name == "slow" else 30.0
+        timeout = 4.0 if name == "slow" else 30.0
         found, counts = pull(through, tmp_path, cache, timeout_s=timeout)
         assert proxy.struck == count
     assert found == expected
@@ -238,27 +247,39 @@ def test_a_restart_of_the_server_in_mid_pull(
     assert found == expected
 
 
-def test_a_locked_database_of_the_server(labeling: Labeling, tmp_path: Path) -> None:
-    """Another program holds the server's SQLite file; the server answers 500 or late, and then again."""
-    expected, _ = pull(labeling.connection, tmp_path)
-    (path,) = (labeling.root / STATE_FOLDER / "data").glob("*.sqlite3")
-    base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+@contextmanager
+def locked(labeling: Labeling, servers: Servers) -> Iterator[None]:
+    """Another program holds SQLite's file, or for some seconds PostgreSQL's table of tasks."""
+    found = list((labeling.root / STATE_FOLDER / "data").glob("*.sqlite3"))
+    if found:
+        with closing(sqlite3.connect(found[0], isolation_level=None)) as base:
+            base.execute("BEGIN EXCLUSIVE")
+            yield
+            base.execute("ROLLBACK")
+        return
+    held = threading.Event()
+    thread = threading.Thread(
+        target=servers.postgres.hold, args=("task", 3.0, held), kwargs={"database": DATABASE}
+    )
+    thread.start()
+    assert held.wait(30)
+    yield
+    thread.join()
 
-    def lock() -> None:
-        base.execute("BEGIN EXCLUSIVE")
+
+def test_a_locked_database_of_the_server(labeling: Labeling, servers: Servers, tmp_path: Path) -> None:
+    """The server answers 500 or late, and then again."""
+    expected, _ = pull(labeling.connection, tmp_path)
 
     def failed_while_locked(_: Any, forward: Callable[[], Any]) -> Any:
-        lock()
-        reply = forward()
-        base.execute("ROLLBACK")
-        return reply
+        with locked(labeling, servers):
+            return forward()
 
     with FaultProxy(labeling.connection.url) as proxy:
         proxy.plan(failed_while_locked, when=fault_proxy.get_to("/api/tasks/"), skip=1)
         through = Connection(proxy.url, labeling.connection.api_key, "a test")
         found, _ = pull(through, tmp_path, tmp_path / "cache.sqlite")
         assert proxy.struck == 1
-    base.close()
     assert found == expected
 
 
@@ -401,15 +422,19 @@ def test_a_deleted_account_keeps_its_name_and_two_are_two_people(labeling: Label
 
 def test_a_label_that_was_renamed_on_the_server_is_refused(labeling: Labeling) -> None:
     reader = LabelStudioReader(labeling.connection)
-    names = [category.name for category in taxonomy.load(labeling.root / "taxonomy.yaml")]
-    with reader.pull(TITLE, WANTED, labels=names):
+    images = labeling.root / "data/ingest/images"
+    categories = taxonomy.load(labeling.root / "taxonomy.yaml")
+    spec = ProjectSpec("renamed label", categories, "", 2, images)
+    number = project.ensure(labeling.administrator, spec, LocalFiles(images)).project_id
+    names = [category.name for category in categories]
+    with reader.pull("renamed label", WANTED, labels=names):
         pass
-    found = labeling.administrator.get(f"{labeling.path}/", action="asking")["label_config"]
+    path = f"/api/projects/{number}/"
+    found = labeling.administrator.get(path, action="asking")["label_config"]
     renamed = found.replace('value="parking_sign"', 'value="parking"', 1)  # in one of three controls
-    labeling.administrator.patch(f"{labeling.path}/", {"label_config": renamed}, action="renaming")
+    labeling.administrator.patch(path, {"label_config": renamed}, action="renaming")
     with (
         pytest.raises(AnnotationToolError, match=r"labels of 'box' .* \(parking, parking_sign\): run `dvc"),
-        reader.pull(TITLE, WANTED, labels=names),
+        reader.pull("renamed label", WANTED, labels=names),
     ):
         pytest.fail("nothing to read")
-    labeling.administrator.patch(f"{labeling.path}/", {"label_config": found}, action="putting it back")

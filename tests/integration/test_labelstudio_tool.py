@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from curate.adapters.labelstudio import accounts, client, label_config, project, push, wanted_tasks
+from curate.adapters.labelstudio import (
+    accounts,
+    client,
+    label_config,
+    project,
+    project_mark,
+    push,
+    wanted_tasks,
+)
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.image_storage import LocalFiles
 from curate.adapters.labelstudio.tool import LabelStudioTool
@@ -24,7 +33,7 @@ from tests import builders
 from tests.integration import pulled
 from tests.integration.killed_push import push_and_die
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.postgresql(soak=True), pytest.mark.timeout(300)]
 IMAGES = Path("data/ingest/images")
 PASSWORD = "a-long-password"
 FIRST, SECOND = "first@demo.invalid", "second@demo.invalid"
@@ -119,8 +128,87 @@ def test_two_projects_of_one_title_are_not_guessed_at(
     assert drafts
     for _ in range(2):
         reader.sdk.projects.create(title="twins", label_config="<View></View>")
-    with pytest.raises(AnnotationToolError, match=r"several projects on .* are called 'twins'"):
+    with pytest.raises(AnnotationToolError, match="several projects are called 'twins'"):
         tool.find_project("twins")
+
+
+def of_pipeline(labelstudio: Connection, folder: Path) -> LabelStudioTool:
+    return LabelStudioTool(labelstudio, timeout_s=60, pipeline_file=folder / "pipeline")
+
+
+def test_a_renamed_project_is_ours_and_a_copy_is_not(
+    drafts: list[TaskDraft], reader: client.Client, labelstudio: Connection, tmp_path: Path
+) -> None:
+    tool = of_pipeline(labelstudio, tmp_path)
+    wanted_spec = replace(spec("marked"), task_ids=frozenset(draft.task_id for draft in drafts))
+    ours = tool.ensure_project(wanted_spec)
+    tool.push_tasks(ours, drafts)
+    there = reader.get(f"/api/projects/{ours.project_id}/", action="reading")
+    reader.patch(f"/api/projects/{ours.project_id}/", {"title": "signs, first round"}, action="renaming")
+    copied = {name: there[name] for name in ("label_config", "description")}
+    for title in ("marked", "marked [backup]", "another"):
+        reader.post("/api/projects/", {"title": title, **copied}, action="copying")
+    assert tool.ensure_project(wanted_spec) == ours == tool.find_project("marked")
+    assert list(tool.projects("marked")) == [None]
+    told = tool.strange_projects("marked")
+    assert sum("is a copy of project" in line for line in told) == 3
+    assert sum(line.endswith("'signs, first round' is 'marked', renamed") for line in told) == 1
+    assert tool.push_tasks(ours, drafts).unchanged == 6
+
+
+def test_a_typed_over_description_is_marked_again(
+    drafts: list[TaskDraft], reader: client.Client, labelstudio: Connection, tmp_path: Path
+) -> None:
+    tool = of_pipeline(labelstudio, tmp_path)
+    ours = tool.ensure_project(spec("typed over"))
+    tool.push_tasks(ours, drafts)
+    path = f"/api/projects/{ours.project_id}/"
+    reader.patch(path, {"description": "Signs of July."}, action="typing")
+    keys = frozenset(draft.task_id for draft in drafts)
+    assert tool.ensure_project(replace(spec("typed over"), task_ids=keys)) == ours
+    description = reader.get(path, action="reading")["description"]
+    assert description.startswith("Signs of July.\n")
+    mark = project_mark.read(description)
+    assert mark is not None
+    assert mark.number == ours.project_id
+
+
+def test_two_pipelines_on_one_project_are_refused_and_a_fresh_clone_is_not(
+    drafts: list[TaskDraft], labelstudio: Connection, tmp_path: Path
+) -> None:
+    keys = frozenset(draft.task_id for draft in drafts)
+    first = of_pipeline(labelstudio, tmp_path / "first")
+    ours = first.ensure_project(replace(spec("shared title"), task_ids=keys))
+    first.push_tasks(ours, drafts)
+    strange = replace(spec("shared title"), task_ids=frozenset({"of another data set"}))
+    with pytest.raises(AnnotationToolError, match=r"is full of other tasks: set labelstudio\.project"):
+        of_pipeline(labelstudio, tmp_path / "second").ensure_project(strange)
+    known = of_pipeline(labelstudio, tmp_path / "third")
+    project_mark.pipeline_id(tmp_path / "third/pipeline")
+    with pytest.raises(AnnotationToolError, match=r"belongs to another pipeline: set labelstudio\.project"):
+        known.ensure_project(strange)
+    clone = of_pipeline(labelstudio, tmp_path / "clone")
+    assert clone.ensure_project(replace(spec("shared title"), task_ids=keys)) == ours
+    mine, theirs = (
+        project_mark.read_pipeline_id(tmp_path / f"{name}/pipeline") for name in ("first", "clone")
+    )
+    assert mine == theirs is not None
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one folder", "two folders"])
+def test_first_pushes_at_once_make_one_project(
+    drafts: list[TaskDraft], reader: client.Client, labelstudio: Connection, tmp_path: Path, *, together: bool
+) -> None:
+    assert drafts
+    title = f"at once {together}"
+    folders = [tmp_path if together else tmp_path / str(number) for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        tools = [of_pipeline(labelstudio, folder) for folder in folders]
+        wanted_spec = spec(title)
+        made = list(pool.map(lambda tool: tool.ensure_project(wanted_spec), tools))
+    there = [one for one in project_mark.listed(reader) if one.title == title]
+    assert len(there) == 1
+    assert {one.project_id for one in made} == {there[0].number}
 
 
 @pytest.mark.parametrize("after", [1, 3, 5])
@@ -189,7 +277,9 @@ def test_a_batch_that_arrived_twice_is_healed_without_touching_work(
     session.post(
         f"/api/tasks/{copies[1].number}/annotations/", {"result": [], "lead_time": 1.0}, action="answering"
     )
-    tool.push_tasks(reference, drafts)
+    assert tool.push_tasks(reference, drafts).closed == 3
+    assert sum(one.closed for one in push.index(reader, reference)) == 3  # somebody may have had them open
+    assert tool.push_tasks(reference, drafts).duplicates_removed == 3
     assert state(reader, reference) == there
     rows, _ = pulled.rows(labelstudio, reference, drafts)
     assert [(row.task_id, row.annotator_id) for row in rows] == [(drafts[0].task_id, FIRST)]

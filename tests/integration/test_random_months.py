@@ -59,7 +59,7 @@ def live(world: World, seed: int, count: int) -> None:
     assert world.truth.answers, "nobody answered: nothing was tested"
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_hundred_events(world: World) -> None:
     live(world, _SEED, _EVENTS)
 

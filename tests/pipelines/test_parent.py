@@ -47,16 +47,17 @@ def test_a_stage_ends_with_dvc(tmp_path: Path, prefix: str) -> None:
     starter, below = started(tmp_path, prefix, DVC_STAGE="ingest")
     assert len(below) == (1 if prefix == "exec " else 2)
     stage = below[-1]
-    starter.kill()
-    assert starter.wait(10) != 0
-    assert not psutil.wait_procs([stage], timeout=10)[1]
-    assert starter.stderr is not None
-    assert "ingest: dvc ended before its stage" in starter.stderr.read()
+    with starter:
+        starter.kill()
+        assert starter.wait(10) != 0
+        assert not psutil.wait_procs([stage], timeout=10)[1]
+        assert starter.stderr is not None
+        assert "ingest: dvc ended before its stage" in starter.stderr.read()
 
 
 def test_a_stage_that_was_not_started_by_dvc_outlives_its_starter(tmp_path: Path) -> None:
     starter, (stage,) = started(tmp_path, "exec ")
-    starter.kill()
-    starter.wait(10)
-    assert psutil.wait_procs([stage], timeout=2)[1] == [stage]
-    stage.kill()
+    with starter:
+        starter.kill()
+        assert psutil.wait_procs([stage], timeout=2)[1] == [stage]
+        stage.kill()

@@ -199,6 +199,10 @@ class Client:
         """Change fields."""
         return self._request("PATCH", path, action=action, json=body)
 
+    def delete(self, path: str, *, action: str) -> None:
+        """Delete what is at `path`."""
+        self._request("DELETE", path, action=action)
+
     def _request(self, method: str, path: str, *, action: str, **arguments: Any) -> Any:
         response = self._send(method, path, action=action, **arguments)
         if response.status_code == _UNAUTHORIZED and self._access:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from curate.adapters.labelstudio import guideline, label_config
+from curate.adapters.labelstudio import guideline, label_config, project_mark, task_pages
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.image_storage import Storage
 from curate.adapters.labelstudio.label_config import category_names
+from curate.adapters.labelstudio.project_mark import Listed, Mark
+from curate.adapters.labelstudio.retry import TransientError
 from curate.errors import AnnotationToolError
 from curate.ports import ProjectRef, ProjectSpec
 
 __all__ = ["category_names", "ensure", "find", "plan", "projects", "reference", "title_for"]
-_PAGE = 1000
 _TITLE_LIMIT = 50  # characters, of the server
 _CONFIG = "label_config"
 # Skipped counts as looked at; an image without an object is an answer; the queue is in the order of tasks.
@@ -45,34 +48,24 @@ def title_for(title: str, labeler: str | None) -> str:
     return whole
 
 
-def projects(client: Client, title: str) -> dict[str | None, ProjectRef]:
-    """The project of that title (None) and those of single labelers.
+def projects(client: Client, title: str, pipeline: str | None = None) -> dict[str | None, ProjectRef]:
+    """The project of that title (None) and those of single labelers; `pipeline` None = whoever has it.
 
     Raises:
-        AnnotationToolError: Two of them have the same title.
+        AnnotationToolError: It cannot be told which are ours.
     """
-    found: dict[str | None, ProjectRef] = {}
-    for number, named in _titles(client):
-        own = named.startswith(f"{title} [") and named.endswith("]")
-        if named != title and not own:
-            continue
-        labeler = named[len(title) + 2 : -1] if own else None
-        if labeler in found:
-            raise _twins(client, named)
-        found[labeler] = reference(client, number, labeler)
-    return found
+    found = project_mark.ours(project_mark.listed(client), title, pipeline)
+    return {labeler: reference(client, one.number, labeler) for labeler, one in found.items()}
 
 
-def find(client: Client, title: str) -> Any | None:
-    """The server's record of the project of that title; None if there is none.
+def find(client: Client, title: str, pipeline: str | None = None) -> Any | None:
+    """The server's record of everybody's project of that title; None if there is none.
 
     Raises:
-        AnnotationToolError: Several projects have that title.
+        AnnotationToolError: It cannot be told which is ours.
     """
-    numbers = [number for number, named in _titles(client) if named == title]
-    if len(numbers) > 1:
-        raise _twins(client, title)
-    return get(client, numbers[0]) if numbers else None
+    found = projects(client, title, pipeline).get(None)
+    return None if found is None else get(client, found.project_id)
 
 
 def get(client: Client, number: int) -> Any:
@@ -85,13 +78,21 @@ def reference(client: Client, number: int, labeler: str | None = None) -> Projec
     return ProjectRef(number, f"{client.connection.url}/projects/{number}/data", labeler)
 
 
-def plan(client: Client, spec: ProjectSpec) -> tuple[Any | None, dict[str, Any]]:
+def plan(client: Client, spec: ProjectSpec, pipeline: str | None = None) -> tuple[Any | None, dict[str, Any]]:
     """The project if it exists, and the settings that must be given to it. Changes nothing.
 
     Raises:
-        AnnotationToolError: A category or control that people used would vanish.
+        AnnotationToolError: A category or control that people used would vanish, or the project of that title
+            is another pipeline's.
     """
-    existing = find(client, title_for(spec.title, spec.labeler))
+    title_for(spec.title, spec.labeler)
+    found = project_mark.listed(client)
+    mine = project_mark.ours(found, spec.title, pipeline).get(spec.labeler)
+    if mine is None:
+        _refuse_another_pipelines(client, found, spec)
+    elif pipeline is None or not mine.genuine:
+        _refuse_strange_tasks(client, mine, spec)
+    existing = None if mine is None else get(client, mine.number)
     wanted = {
         _CONFIG: label_config.label_config(spec.categories, spec.choices),
         "expert_instruction": guideline.to_html(
@@ -111,29 +112,102 @@ def plan(client: Client, spec: ProjectSpec) -> tuple[Any | None, dict[str, Any]]
     return existing, changed
 
 
-def ensure(client: Client, spec: ProjectSpec, storage: Storage) -> ProjectRef:
-    """Create the project, or adopt the one of that title and bring it up to date.
+def _refuse_another_pipelines(client: Client, found: Sequence[Listed], spec: ProjectSpec) -> None:
+    for one in found:
+        mark = one.mark
+        same = mark is not None and (mark.title, mark.labeler) == (spec.title, spec.labeler)
+        if one.genuine and same and one.n_tasks:
+            raise AnnotationToolError(
+                f"project {one.number} {one.title!r} on {client.connection.url} belongs to another pipeline: "
+                "set labelstudio.project to another title"
+            )
+
+
+def _refuse_strange_tasks(client: Client, mine: Listed, spec: ProjectSpec) -> None:
+    """A project that only its title makes ours must hold a task of the plan, or none that push has made."""
+    if not spec.task_ids or not mine.n_tasks:
+        return
+    there = reference(client, mine.number)
+    pages = task_pages.matching(client, there, include="id,data")
+    keys = {str(task["data"].get("task_id", "")) for page in pages for task in page} - {""}
+    if keys and not keys & spec.task_ids:
+        raise AnnotationToolError(
+            f"project {mine.number} {mine.title!r} on {client.connection.url} is full of other tasks: "
+            "set labelstudio.project to another title"
+        )
+
+
+def ensure(
+    client: Client, spec: ProjectSpec, storage: Storage, *, pipeline_file: Path | None = None
+) -> ProjectRef:
+    """Create the project, or take ours and bring it up to date; never a second one.
 
     Raises:
-        AnnotationToolError: A category or control that people used would vanish, or the server does not serve
-            the images.
+        AnnotationToolError: A category or control that people used would vanish, the project of that title is
+            another pipeline's, or the server does not serve the images.
     """
-    return client.changes.until_done(lambda: _ensure(client, spec, storage))
+    return client.changes.until_done(lambda: _ensure(client, spec, storage, pipeline_file))
 
 
-def _ensure(client: Client, spec: ProjectSpec, storage: Storage) -> ProjectRef:
-    existing, changed = plan(client, spec)
+def _ensure(client: Client, spec: ProjectSpec, storage: Storage, pipeline_file: Path | None) -> ProjectRef:
+    existing, changed = plan(client, spec, project_mark.read_pipeline_id(pipeline_file))
     if existing is None:
+        pipeline = project_mark.pipeline_id(pipeline_file)
         title = title_for(spec.title, spec.labeler)
-        body = {"title": title, "maximum_annotations": 1, **changed}
-        number = int(client.post("/api/projects/", body, action=f"creating the project {title!r}")["id"])
+        begun = Mark(pipeline, spec.title, spec.labeler, project_mark.BEGUN)
+        number = min(_begun(client, begun), default=None) or _created(client, title, begun, changed)
+        _mark(client, number, "", replace(begun, number=number))
+        number = _only_one(client, number, begun, pipeline_file)
     else:
         number = int(existing["id"])
+        mark = project_mark.read(existing["description"])
+        genuine = mark is not None and mark.number == number
+        pipeline = project_mark.pipeline_id(pipeline_file, mark.pipeline if mark and genuine else None)
+        wanted = Mark(pipeline, spec.title, spec.labeler, number)
+        if mark != wanted:
+            _mark(client, number, existing["description"] or "", wanted)
         if changed:
             client.patch(f"/api/projects/{number}/", changed, action=f"updating the project {spec.title!r}")
     if not storage.needs_images:
         storage.connect(client, number)
     return reference(client, number, spec.labeler)
+
+
+def _created(client: Client, title: str, begun: Mark, settings: Mapping[str, Any]) -> int:
+    body = {"title": title, "maximum_annotations": 1, "description": begun.written(""), **settings}
+    return int(client.post("/api/projects/", body, action=f"creating the project {title!r}")["id"])
+
+
+def _begun(client: Client, begun: Mark) -> list[int]:
+    """Projects that we made and did not get to mark: the answer was lost, or somebody killed us."""
+    return [one.number for one in project_mark.listed(client) if one.mark == begun and not one.n_tasks]
+
+
+def _mark(client: Client, number: int, description: str, mark: Mark) -> None:
+    path, marked = f"/api/projects/{number}/", {"description": mark.written(description)}
+    try:
+        client.changes.until_done(lambda: client.patch(path, marked, action="marking the project as ours"))
+    except AnnotationToolError as error:
+        if "(HTTP 404)" in str(error):  # another first push found it left over
+            raise TransientError(str(error)) from error
+        raise
+
+
+def _only_one(client: Client, made: int, begun: Mark, pipeline_file: Path | None) -> int:
+    """Of projects that were made at once the oldest; what we made goes if it is not that."""
+    found = project_mark.listed(client)
+    same = {
+        one.number: one.mark.pipeline
+        for one in found
+        if one.genuine and one.mark and (one.mark.title, one.mark.labeler) == (begun.title, begun.labeler)
+    }
+    oldest = min([*same, made])
+    left_over = {one.number for one in found if one.mark == begun and not one.n_tasks} | {made} - {oldest}
+    if oldest != made:
+        project_mark.adopt(pipeline_file, same[oldest])
+    for number in sorted(left_over - {oldest}):
+        client.delete(f"/api/projects/{number}/", action="removing a project that was made twice")
+    return oldest
 
 
 def _refuse_losses(client: Client, existing: Mapping[str, Any], spec: ProjectSpec) -> None:
@@ -151,26 +225,3 @@ def _refuse_losses(client: Client, existing: Mapping[str, Any], spec: ProjectSpe
                     f"the project {spec.title!r} holds work of people with {what} {', '.join(lost)}, "
                     "which the taxonomy does not name: put it back, or set labelstudio.project to a new title"
                 )
-
-
-def _titles(client: Client) -> list[tuple[int, str]]:
-    found: list[tuple[int, str]] = []
-    total = 1
-    while len(found) < total:
-        reply = client.get(
-            "/api/projects/",
-            action="looking for the project",
-            page=len(found) // _PAGE + 1,
-            page_size=_PAGE,
-            include="id,title",
-        )
-        found += [(int(one["id"]), str(one["title"])) for one in reply["results"]]
-        total = int(reply["count"]) if reply["results"] else 0
-    return found
-
-
-def _twins(client: Client, title: str) -> AnnotationToolError:
-    return AnnotationToolError(
-        f"several projects on {client.connection.url} are called {title!r}: "
-        "rename all but one, or set labelstudio.project to another title"
-    )

@@ -7,7 +7,16 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from curate.adapters.labelstudio import image_storage, people, project, pull, push, task_pages, wanted_tasks
+from curate.adapters.labelstudio import (
+    image_storage,
+    people,
+    project,
+    project_mark,
+    pull,
+    push,
+    task_pages,
+    wanted_tasks,
+)
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.decode_regions import MovedBox
@@ -35,6 +44,7 @@ class LabelStudioTool:
         batch_size: int = 250,
         timeout_s: float = 120.0,
         departed: Path | None = None,
+        pipeline_file: Path | None = None,
     ) -> None:
         """Prepare; nothing is sent yet.
 
@@ -45,10 +55,12 @@ class LabelStudioTool:
             batch_size: Tasks an import request.
             timeout_s: Seconds a request may take.
             departed: File with the names of people who left, which pull writes.
+            pipeline_file: File that says who we are on the server; None = projects are known by title.
         """
         self._client = Client(connection, timeout_s=timeout_s)
         self._storage = images or LocalFiles(images_root)
         self._batch_size, self._departed = batch_size, departed
+        self._pipeline_file = pipeline_file
 
     def now(self) -> datetime:
         """The server's time."""
@@ -68,11 +80,11 @@ class LabelStudioTool:
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
         """Create the project, or adopt the one of that title."""
-        return project.ensure(self._client, spec, self._storage)
+        return project.ensure(self._client, spec, self._storage, pipeline_file=self._pipeline_file)
 
     def find_project(self, title: str) -> ProjectRef:
         """The project of that title."""
-        found = project.find(self._client, title)
+        found = project.find(self._client, title, self._pipeline())
         if found is None:
             raise AnnotationToolError(
                 f"{self._client.connection.url} has no project {title!r}: run `dvc repro --force push`"
@@ -81,7 +93,16 @@ class LabelStudioTool:
 
     def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
         """The project of that title (None) and those of single labelers."""
-        return project.projects(self._client, title)
+        return project.projects(self._client, title, self._pipeline())
+
+    def strange_projects(self, title: str) -> Sequence[str]:
+        """A line for each project that looks like ours and is not, or is ours and was renamed."""
+        found = project_mark.listed(self._client)
+        ours = project_mark.ours(found, title, self._pipeline())
+        return project_mark.strangers(found, title, list(ours.values()))
+
+    def _pipeline(self) -> str | None:
+        return project_mark.read_pipeline_id(self._pipeline_file)
 
     def push_tasks(
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
@@ -104,7 +125,7 @@ class LabelStudioTool:
         self, spec: ProjectSpec, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
     ) -> PushPlan:
         """What `ensure_project` and `push_tasks` would do."""
-        existing, settings = project.plan(self._client, spec)
+        existing, settings = project.plan(self._client, spec, self._pipeline())
         names = tuple(category.name for category in spec.categories)
         wanted = wanted_tasks.wanted_tasks(tasks, names, self._storage)
         if existing is None:
@@ -134,6 +155,7 @@ def from_settings(settings: LabelStudioParams, connection: Connection) -> LabelS
         batch_size=settings.batch_size,
         timeout_s=settings.timeout_s,
         departed=people.DEPARTED,
+        pipeline_file=project_mark.PIPELINE_FILE,
     )
 
 
@@ -146,6 +168,7 @@ class LabelStudioReader:
         *,
         cache: Path | None = None,
         departed: Path | None = None,
+        pipeline_file: Path | None = None,
         timeout_s: float = 120.0,
         moved_box: MovedBox = "drop_mask",
     ) -> None:
@@ -155,11 +178,13 @@ class LabelStudioReader:
             connection: The server and an administrator's token.
             cache: File that keeps what was read, so that the next time only changes are; None = none.
             departed: File that keeps the names of people who left; None = none.
+            pipeline_file: File that says who we are on the server; None = projects are known by title.
             timeout_s: Seconds a request may take.
             moved_box: What becomes of a suggested mask whose box was moved away from it.
         """
         self._client = Client(connection, timeout_s=timeout_s)
         self._cache, self._departed, self._moved_box = cache, departed, moved_box
+        self._pipeline_file = pipeline_file
 
     def pull(
         self,
@@ -170,7 +195,7 @@ class LabelStudioReader:
         full: bool = False,
     ) -> AbstractContextManager[Snapshot]:
         """What people did, for as long as the context lasts."""
-        found = project.projects(self._client, title)
+        found = project.projects(self._client, title, project_mark.read_pipeline_id(self._pipeline_file))
         if not found:
             raise AnnotationToolError(
                 f"{self._client.connection.url} has no project {title!r}: run `dvc repro --force push`"
@@ -196,6 +221,7 @@ def reader_from_settings(
         connection,
         cache=root / CACHE,
         departed=root / people.DEPARTED,
+        pipeline_file=root / project_mark.PIPELINE_FILE,
         timeout_s=settings.timeout_s,
         moved_box=settings.moved_box,
     )

@@ -102,11 +102,12 @@ def somebody_opens_a_task_from_the_list(month: Month) -> None:
 
 
 def somebody_answers_twice(month: Month) -> None:
-    """A person labels a task a second time."""
-    person = month.person()
+    """A person labels a task a second time, rather one for which others are wanted too."""
+    person, plan = month.person(), month.world.plan
     own = [answer for answer in month.world.truth.answers.values() if answer.person == person.email]
+    shared = [answer for answer in own if answer.key in plan and plan[answer.key].people > 1]
     if own:
-        person.answer(month.world, month.chance.choice(own).task, month.chance)
+        person.answer(month.world, month.chance.choice(shared or own).task, month.chance)
 
 
 def somebody_corrects(month: Month) -> None:
@@ -285,7 +286,7 @@ PLAN_PARTS: Sequence[tuple[str, Sequence[Any]]] = (
 EVENTS: dict[Callable[[Month], None], float] = {
     somebody_works: 26,
     somebody_opens_a_task_from_the_list: 5,
-    somebody_answers_twice: 4,
+    somebody_answers_twice: 6,
     somebody_corrects: 4,
     somebody_skips: 3,
     somebody_begins: 3,
@@ -312,6 +313,6 @@ def begin(world: World, seed: int) -> Month:
     """A project of some pictures, pushed once."""
     month = Month(world, Random(seed))  # noqa: S311 - to be repeated, not to be secret
     world.present = set(month.chance.sample(_POOL, 14))
-    world.qa = {"control_share": 0.3, "seeded_errors": 0.5, "overlap_share": 0.3, "seed": seed}
+    world.qa = {"control_share": 0.3, "seeded_errors": 0.5, "overlap_share": 0.5, "seed": seed}
     month.sync()
     return month

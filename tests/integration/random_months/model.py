@@ -138,9 +138,9 @@ class Truth:
         return list(latest.values())
 
     def held_back(self, keys: Collection[str]) -> set[str]:
-        """Tasks with a planted error that somebody left in and no later answer is without."""
+        """Tasks with a planted error in somebody's last answer, and no later answer of anybody without it."""
         held = set()
-        for key, answers in _by_key(self.of(keys)).items():
+        for key, answers in _by_key(self.last(keys)).items():
             left = [answer.changed for answer in answers if answer.error_left_in]
             clean = [answer.changed for answer in answers if not answer.error_left_in and not answer.skipped]
             if left and max(left) > max(clean, default=0):
