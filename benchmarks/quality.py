@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +17,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks import result
+from benchmarks.simulated_labeling import People, SimulatedProject
 from curate import schema
-from curate.params import QualityParams
+from curate.params import QaParams, QualityParams
 from curate.qa import bootstrap_figures, control_comparison, gold, quality_figures
 from curate.qa.bootstrap_figures import Resampling
 from curate.shown.record import ShownRecord
@@ -26,6 +31,7 @@ TRIALS = 20 if QUICK else 400
 RESAMPLES = 400
 ANSWERS = 2_000 if QUICK else 100_000
 SAVING, LEVEL = 0.3, 0.8
+PEOPLE = People()
 INTRO = """## Quality control
 
 Simulated answers with a known truth, {trials} trials each. *Holds* is how often the 95% interval held the
@@ -44,14 +50,35 @@ rows, who are exactly at the level, should be named; those below it should.
 """
 
 
+CHANGED = """
+A whole project on the real stages ({images:,} images, {projects} projects a row): half of it is labelled,
+then one thing changes, and the rest is labelled. 50% of the time is saved and 80% of the suggestions are left
+as they are in truth; *released* counts images with a planted error left in that the consensus holds.
+
+"""
+CHANGES: Mapping[str, Callable[[SimulatedProject], None]] = {
+    "nothing": lambda project: _set(project, model=1),
+    "another model": lambda project: _set(project, model=2),
+    "raised thresholds": lambda project: _set(project, threshold=0.8),
+    "more gold": lambda project: _gold_of(project, project.images // 2),
+    "control_share 0.25 to 0.05": lambda project: _plan(project, control_share=0.05),
+    "overlap_share 0 to 0.5": lambda project: _plan(project, overlap_share=0.5),
+    "audit of 100 images": lambda project: _plan(project, audit=100),
+    "another guideline": lambda project: _set(project, guideline="Draw loose boxes."),
+}
+PROJECTS, PROJECT_IMAGES = (2, 160) if QUICK else (60, 400)
+
+
 def measure() -> None:
     """Simulate, and time one large project."""
+    changed = [_changed(name, change) for name, change in CHANGES.items()]
     saved = [_saved(images) for images in (150, 500, 2500)]
     scored = [_gold(share, images) for share in (LEVEL, 0.65) for images in (15, 50, 100)]
     seconds, answers = _large()
     content: dict[str, Any] = {
         "saved": saved, "gold": scored, "cpu_s": seconds, "answers": answers, "trials": TRIALS,
-        "saving": SAVING, "level": LEVEL,
+        "saving": SAVING, "level": LEVEL, "changed": changed, "projects": PROJECTS,
+        "project_images": PROJECT_IMAGES,
     }  # fmt: skip
     result.save(NAME, content, command=COMMAND)
 
@@ -117,6 +144,48 @@ def _gold(share: float, images: int) -> dict[str, float]:
         "width": float(np.mean(widths)),
         "named": named / TRIALS,
     }
+
+
+def _changed(name: str, change: Callable[[SimulatedProject], None]) -> dict[str, Any]:
+    """How well the figures of projects recover the truth in which one thing changed half-way."""
+    saved, accepted, released = [], [], 0
+    for seed in range(PROJECTS):
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            plan = QaParams(overlap_share=0, control_share=0.25, seeded_errors=0.3, gold=Path("gold.parquet"))
+            project = SimulatedProject(PROJECT_IMAGES, seed=seed, qa=plan)
+            project.gold(PROJECT_IMAGES // 10)
+            project.begin()
+            project.show()
+            project.work(PROJECT_IMAGES // 2)
+            change(project)
+            project.show()
+            project.work()
+            metrics, _ = project.measure()
+            released += project.errors_released()
+        saved.append(metrics["time"]["saved"])
+        accepted.append(metrics["suggestions"]["all"]["accepted"])
+    return {
+        "change": name,
+        "saved": float(np.mean([one["value"] for one in saved])),
+        "saved_holds": float(np.mean([one["low"] <= PEOPLE.saving <= one["high"] for one in saved])),
+        "accepted": float(np.mean([one["value"] for one in accepted])),
+        "accepted_holds": float(np.mean([one["low"] <= PEOPLE.accepts <= one["high"] for one in accepted])),
+        "released": released,
+    }
+
+
+def _set(project: SimulatedProject, **values: Any) -> None:
+    for name, value in values.items():
+        setattr(project, name, value)
+    project.autolabel()
+
+
+def _gold_of(project: SimulatedProject, images: int) -> None:
+    project.gold(images)
+
+
+def _plan(project: SimulatedProject, **values: Any) -> None:
+    project.qa = project.qa.model_copy(update=values)
 
 
 def _large() -> tuple[float, int]:
@@ -239,9 +308,25 @@ def section() -> str:
         + result.table(header, saved, numbers=5)
         + GOLD.format(level=content["level"])
         + result.table(["true F1", "gold images", "holds", "width", "named"], scored, numbers=5)
+        + _changed_table(content)
         + f"\nAll figures of {content['answers']:,} answers take {content['cpu_s']:.1f} s of one core.\n\n"
         + result.footer(content)
     )
+
+
+def _changed_table(content: Mapping[str, Any]) -> str:
+    if "changed" not in content:
+        return ""
+    rows = [
+        [
+            row["change"], f"{row['saved']:.0%}", f"{row['saved_holds']:.0%}", f"{row['accepted']:.0%}",
+            f"{row['accepted_holds']:.0%}", str(row["released"]),
+        ]
+        for row in content["changed"]
+    ]  # fmt: skip
+    header = ["changed half-way", "time saved", "holds", "accepted", "holds", "released"]
+    text = CHANGED.format(images=content["project_images"], projects=content["projects"])
+    return text + result.table(header, rows, numbers=5)
 
 
 if __name__ == "__main__":

@@ -281,6 +281,18 @@ class SimulatedProject:
         )
         return measured.metrics, agreed
 
+    def errors_released(self) -> int:
+        """Images whose consensus holds an object that is not there, or one of another category."""
+        rows = tables.read(CONSENSUS, schema.ANNOTATIONS).to_pylist()
+        wrong = set()
+        for row in rows:
+            if row["outcome"] == "object" and not any(
+                name == row["category"] and _iou(box, tuple(row["bbox_xyxy"])) >= _ONE_BOX
+                for name, box in self.truth(row["image_id"])
+            ):
+                wrong.add(row["image_id"])
+        return len(wrong)
+
     def _answer(self, task: TaskDraft, person: str) -> None:
         rng = self._rng("answer", task.task_id, person, len(self.server.answers))
         truth = self.truth(task.image_id)

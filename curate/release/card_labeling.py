@@ -20,6 +20,11 @@ def section(metrics: Mapping[str, Any], *, simulated: bool) -> str:
         _caught(_part(metrics, "seeded_errors", "all")),
         _saved(_part(metrics, "time", "saved")),
     ]
+    lost = _part(metrics, "not_joined").get("all") or 0
+    if lost:
+        sentences.append(
+            f"{lost:,} answers are in none of these figures: what their labelers were shown is not known."
+        )
     if simulated:
         sentences.append(
             "The labelers are simulated and their times are made up: these figures show nothing else."

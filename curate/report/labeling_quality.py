@@ -73,6 +73,7 @@ class Quality:
         kinds: Planted errors caught by kind.
         fates: Of suggestions by category, all first.
         outdated: Answers under an older guideline or taxonomy.
+        not_joined: Answers of which it is not known what was shown; they are in no figure.
     """
 
     tiles: tuple[tuple[str, str, Measure, str | None], ...]
@@ -83,6 +84,7 @@ class Quality:
     kinds: tuple[tuple[str, Measure], ...]
     fates: tuple[Fate, ...]
     outdated: int
+    not_joined: int
 
 
 def section(facts: Facts) -> Quality | None:
@@ -112,6 +114,7 @@ def section(facts: Facts) -> Quality | None:
         kinds=tuple((kind, measure(seeded, kind)) for kind in seeded if kind != "all"),
         fates=tuple(_fate(name, part) for name, part in suggestions.items()),
         outdated=int(_part(metrics, "outdated").get("answers", 0)),
+        not_joined=int(_part(metrics, "not_joined").get("all", 0)),
     )
 
 

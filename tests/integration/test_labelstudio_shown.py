@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from curate.adapters.labelstudio.reader import LabelStudioReader
 
 from curate import schema, tables
 from curate.adapters.labelstudio import accounts, client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.push import index
-from curate.adapters.labelstudio.tool import LabelStudioTool
+from curate.adapters.labelstudio.tool import LabelStudioReader, LabelStudioTool
 from curate.params import LabelStudioParams, QaParams
 from curate.shown import record
 from curate.stages import pull, push

@@ -45,6 +45,16 @@ def test_time_saved_is_not_claimed_without_an_interval() -> None:
     assert "No errors were planted" in text
 
 
+def test_answers_that_are_in_no_figure_are_counted() -> None:
+    lost = {"not_joined": {"all": 1_234, "no record of what was shown": 1_234}}
+    assert "1,234 answers are in none of these figures" in card_labeling.section(
+        {**MEASURED, **lost}, simulated=False
+    )
+    assert "none of these figures" not in card_labeling.section(
+        {**MEASURED, "not_joined": {"all": 0}}, simulated=False
+    )
+
+
 def test_simulated_figures_are_called_so() -> None:
     assert "simulated and their times are made up" in card_labeling.section(MEASURED, simulated=True)
 

@@ -69,3 +69,11 @@ def test_a_chart_goes_on_over_what_is_undefined() -> None:
     assert 'points="50,20 100,0"' in chart
     assert 'class="band" points="100,0 100,20"' in chart
     assert str(charts.running([], 0.8)).count("<poly") == 0
+
+
+def test_answers_that_could_not_be_joined_are_told(tmp_path: Path) -> None:
+    builders.small_project(tmp_path)
+    metrics = {"not_joined": {"all": 7, "no record of what was shown": 7}}
+    (tmp_path / "metrics/quality.json").write_text(json.dumps(metrics))
+    text = Section(page.write(tmp_path, tmp_path / "index.html").read_text()).text
+    assert "7 answers could not be joined to what was shown" in text
