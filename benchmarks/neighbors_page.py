@@ -14,8 +14,9 @@ All pairs of hashes within a Hamming distance, exactly. Hashes are random, 2% of
 flipping up to 8 bits; *missed* counts planted pairs within the radius that were not found. Each row is a
 process of its own with the hashes in memory; compiled code is loaded before the clock runs. Memory is
 the peak of the whole process, hashes, pairs and interpreter included. Bands are width and radius of the
-bits that hashes are sorted by; how the search works stands in [scale.md](scale.md). Core seconds are what
-to compare with single-threaded peers.
+bits that hashes are sorted by; how the search works stands in [scale.md](scale.md). Seconds are of the wall
+clock, which other programs on the machine lengthen; core seconds are what to compare, also with peers of one
+thread.
 
 """
 
@@ -46,10 +47,18 @@ def _growth(runs: list[dict[str, Any]]) -> str:
         across.append(run["count"])
         up.append(run["cpu_s"])
     grown = {name: line for name, line in series.items() if len(line[0]) > 1}
-    chart = charts.lines(
-        "neighbors", "Core seconds to find all pairs", x="hashes", y="core seconds", series=grown, log=True
-    )
-    return _table([_row(run) for run in runs]) + "\n" + (chart + "\n" if grown else "")
+    text = _table([_row(run) for run in runs]) + "\n"
+    if grown:
+        text += charts.lines(
+            "neighbors",
+            "Core seconds to find all pairs",
+            x="hashes",
+            y="core seconds",
+            series=grown,
+            log=True,
+        )
+        text += "\n"
+    return text
 
 
 def _table(rows: list[list[str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +14,10 @@ os.environ.setdefault("FIFTYONE_DO_NOT_TRACK", "true")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 # Read when torch is imported: its threads then wait passively, for tests share the cores with other programs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Rooms in which any warning is an error; more may join. Ingest and images leave files to the garbage
+# collector after an error, and the libraries of others warn (adapters, demo, benchmarks, integration).
+STRICT = {"agreement", "geometry", "params", "release"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,9 +32,25 @@ def soak_seed(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--soak") or 0)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--soak") is None:
-        soaks = [item for item in items if item.get_closest_marker("soak") is not None]
-        items[:] = [item for item in items if item not in soaks]
-        config.hook.pytest_deselected(items=soaks)
-    items.sort(key=lambda item: item.get_closest_marker("integration") is not None)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Unit tests in the random order of pytest-randomly, then integration tests as they stand in their files.
+
+    Tests of one file of the latter share a server or a project, and leave it to the next as it expects it.
+    """
+    written = {item: number for number, item in enumerate(items)}
+    yield
+    chosen = [item for item in items if config.getoption("--soak") is not None or not _is(item, "soak")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    for item in chosen:
+        if item.path.parent.name in STRICT:
+            item.add_marker(pytest.mark.filterwarnings("error"), append=False)  # its own marks go before
+    shared = sorted((item for item in chosen if _is(item, "integration")), key=written.__getitem__)
+    grouping = config.pluginmanager.get_plugin("funcmanage")  # pytest's own: one server after the other
+    assert grouping is not None
+    grouping.pytest_collection_modifyitems(shared)
+    items[:] = [item for item in chosen if not _is(item, "integration")] + shared
+
+
+def _is(item: pytest.Item, marker: str) -> bool:
+    return item.get_closest_marker(marker) is not None

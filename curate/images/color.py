@@ -55,26 +55,29 @@ def to_srgb(
 
 
 def _strip(image: Image.Image, profile: bytes | None, scale: tuple[float, float]) -> Image.Image:
-    white = Image.new("RGB", image.size, (255, 255, 255))
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         values = np.asarray(image)
         opaque = _from_profile(Image.fromarray(levels(values, scale)), profile)
         key = image.info.get("transparency")
         if not isinstance(key, int):
             return opaque
-        return Image.composite(opaque, white, Image.fromarray(values != key))
+        return Image.composite(opaque, _white(image.size), Image.fromarray(values != key))
     if image.mode == "LAB":
         return _applied(image, _lab_transform())
     if image.mode in _ALPHA or "transparency" in image.info:
         with_alpha = image.convert("RGBA")
         gray = image.mode in ("LA", "La", "L", "1")
         opaque = _from_profile(with_alpha.convert("L" if gray else "RGB"), profile)
-        return Image.composite(opaque, white, with_alpha.getchannel("A"))
+        return Image.composite(opaque, _white(image.size), with_alpha.getchannel("A"))
     if image.mode == "1":
         image = image.convert("L")
     elif image.mode not in ("L", "CMYK"):
         image = image.convert("RGB")
     return _from_profile(image, profile)
+
+
+def _white(size: tuple[int, int]) -> Image.Image:
+    return Image.new("RGB", size, (255, 255, 255))
 
 
 @functools.lru_cache(maxsize=32)

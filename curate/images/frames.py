@@ -161,6 +161,8 @@ def _tiff_frame(source: _Source, limits: Limits, place: tuple[int, int, int]) ->
     except UnfitImageError as unfit:
         detail = unfit.detail if number == 0 else f"frame {number}: {unfit.detail}"
         raise UnfitImageError(unfit.reason, detail, unfit.header) from unfit
+    except DECODER_ERRORS as error:
+        raise UnfitImageError("corrupt", f"pixels cannot be converted: {one_line(error)}") from error
     return Picture(header, shown, untouched=False, extension=".png", frame=number, frames=count)
 
 

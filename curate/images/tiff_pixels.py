@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from curate.images import color
 from curate.images.image_errors import ADVICE, DECODER_ERRORS, UnfitImageError
@@ -64,6 +64,7 @@ def read(data: bytes, index: int, max_pixels: int) -> Page | None:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page: Any = file.pages[index]
             _refuse_cut(page, len(data))
+            _refuse_foreign(page)
             if _is_pillows(page):
                 return None
             _refuse_unknown(page, max_pixels)
@@ -83,6 +84,14 @@ def _refuse_cut(page: Any, size: int) -> None:
         raise UnfitImageError("truncated", f"{missing} bytes of pixels lie behind the end of the file")
 
 
+def _refuse_foreign(page: Any) -> None:
+    """What neither of the two libraries knows."""
+    if int(page.compression) not in TiffImagePlugin.COMPRESSION_INFO:
+        raise UnfitImageError("unsupported_format", f"TIFF with compression {page.compression!s} {ADVICE}")
+    if page.imagedepth != 1:
+        raise UnfitImageError("unsupported_format", f"TIFF of a volume, {page.imagedepth} deep, {ADVICE}")
+
+
 def _is_pillows(page: Any) -> bool:
     bits = page.bitspersample
     if page.photometric in _RAW or page.sampleformat not in (_UNSIGNED, 4) or bits not in (1, 2, 4, 8, 16):
@@ -100,8 +109,10 @@ def _is_pillows(page: Any) -> bool:
 
 
 def _refuse_unknown(page: Any, max_pixels: int) -> None:
-    if page.imagewidth * page.imagelength > max_pixels or page.imagedepth != 1:
-        size = f"{page.imagewidth}x{page.imagelength}x{page.imagedepth}"
+    if not page.imagewidth * page.imagelength:
+        raise UnfitImageError("corrupt", "a page without a size")
+    if page.imagewidth * page.imagelength > max_pixels:
+        size = f"{page.imagewidth}x{page.imagelength}"
         raise UnfitImageError("too_large", f"{size} is over {max_pixels} pixels")
     colors = _colors(page)
     extra = page.samplesperpixel - (colors or 0)

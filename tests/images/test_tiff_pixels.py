@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -174,3 +175,25 @@ def test_pillows_own_files_still_turn() -> None:
     buffer = io.BytesIO()
     Image.fromarray(stored(COLORS, 6)).save(buffer, "TIFF", exif=oriented(6))
     assert np.array_equal(seen(buffer.getvalue()).pixels, COLORS)
+
+
+@pytest.mark.parametrize("code", [9, 10, 34712, 34887, 50002, 55555])
+def test_a_compression_that_nobody_here_knows_is_told(code: int) -> None:
+    data = bytearray(tiff(COLORS, **RGB))
+    entry = data.index(struct.pack("<HH", 259, 3))
+    data[entry + 8 : entry + 10] = struct.pack("<H", code)
+    reason, detail = reason_of(bytes(data))
+    assert (reason, "convert the file" in detail) == ("unsupported_format", True)
+
+
+@pytest.mark.parametrize("photometric", [3, 9, 10, 32844, 51177])
+def test_colors_that_nobody_here_knows_are_told(photometric: int) -> None:
+    data = bytearray(tiff(COLORS, **RGB))
+    entry = data.index(struct.pack("<HH", 262, 3))
+    data[entry + 8 : entry + 10] = struct.pack("<H", photometric)
+    assert reason_of(bytes(data))[0] == "unsupported_format"
+
+
+def test_a_volume_is_told() -> None:
+    data = tiff(np.stack([GRAY] * 16), volumetric=True, tile=(16, 16, 16))
+    assert "16 deep" in reason_of(data)[1]
