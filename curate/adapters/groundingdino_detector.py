@@ -189,7 +189,7 @@ def _block_masked(bert_model: Any) -> Any:
 
 @contextlib.contextmanager
 def in_the_warpers_place() -> Iterator[None]:
-    """Let groundingdino-py build a model with transformers 5 while this lasts; nothing of it stays changed."""
+    """Let groundingdino-py build a model with transformers 5; what it is without is put back."""
     module = require("groundingdino.models.GroundingDINO.groundingdino", extra="autolabel")
     warper = module.BertModelWarper
     module.BertModelWarper = _block_masked
