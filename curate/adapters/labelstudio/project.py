@@ -19,6 +19,7 @@ from curate.ports import ProjectRef, ProjectSpec
 __all__ = ["category_names", "ensure", "find", "plan", "projects", "reference", "title_for"]
 _TITLE_LIMIT = 50  # characters, of the server
 _CONFIG = "label_config"
+_NOT_FOUND = "(HTTP 404)"
 # Skipped counts as looked at; an image without an object is an answer; the queue is in the order of tasks.
 _SETTINGS = {
     "show_instruction": True,
@@ -188,7 +189,7 @@ def _mark(client: Client, number: int, description: str, mark: Mark) -> None:
     try:
         client.changes.until_done(lambda: client.patch(path, marked, action="marking the project as ours"))
     except AnnotationToolError as error:
-        if "(HTTP 404)" in str(error):  # another first push found it left over
+        if _NOT_FOUND in str(error):  # another first push found it left over
             raise TransientError(str(error)) from error
         raise
 
@@ -206,7 +207,11 @@ def _only_one(client: Client, made: int, begun: Mark, pipeline_file: Path | None
     if oldest != made:
         project_mark.adopt(pipeline_file, same[oldest])
     for number in sorted(left_over - {oldest}):
-        client.delete(f"/api/projects/{number}/", action="removing a project that was made twice")
+        try:
+            client.delete(f"/api/projects/{number}/", action="removing a project that was made twice")
+        except AnnotationToolError as error:
+            if _NOT_FOUND not in str(error):  # the other one was faster
+                raise
     return oldest
 
 
