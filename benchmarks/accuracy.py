@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import charts, corpora, result, scenes
+from benchmarks import charts, corpora, false_drops, result, scenes
 from benchmarks.corpus import Row, Score, read_truth, score
 from benchmarks.distinct_scenes import draw_features
 from benchmarks.result import Target
@@ -87,6 +87,7 @@ def measure() -> None:
         "versions": result.versions("numpy", "scipy", "pillow", "simplejpeg", "imagehash", "numba"),
     }
     result.save(NAME, content, command=COMMAND, targets=_targets(ours))
+    false_drops.measure()
 
 
 def _targets(ours: Score) -> list[Target]:
@@ -124,6 +125,7 @@ def _of_groups(features: Features, pairs: Pairs, verified: Verified) -> Pairs:
     grouping = group(
         every.take(verified.same),
         linkage="keeper",
+        variants="keep",
         keep=np.zeros(len(order), dtype=np.bool_),
         same=nobody,
         different=nobody,
@@ -198,7 +200,7 @@ def section() -> str:
     ]
     text += result.table(["transform", "curate", "pHash alone"], shares, numbers=2)
     text += "\nFalse pairs of curate: " + _listed(content["ours"]["false"]) + ".\n"
-    return text + _chance_section(content) + result.footer(content)
+    return text + _chance_section(content) + result.footer(content) + "\n" + false_drops.section()
 
 
 def _line(name: str, figures: dict[str, Any]) -> list[str]:

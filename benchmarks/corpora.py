@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from benchmarks import corpus
+from benchmarks import corpus, hard_negatives
 from benchmarks.result import CACHE
 from curate import schema, tables
 
@@ -44,6 +44,28 @@ def families(images: int, *, seed: int, which: str = "report") -> Path:
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
             partial = Path(scratch) / "corpus"
             corpus.write(partial, seed=seed, images=images, which=which, pixels=_PIXELS)
+            with contextlib.suppress(OSError):  # another process was faster
+                partial.rename(folder)
+    return folder
+
+
+def negatives(settings: int, *, seed: int, which: str = "report") -> Path:
+    """A folder as `benchmarks.hard_negatives` writes it.
+
+    Args:
+        settings: Of each kind.
+        seed: Of every choice.
+        which: Half of the photographs: tune or report.
+    """
+    code = b"".join(
+        (Path(__file__).parent / name).read_bytes() for name in ("hard_negatives.py", "scenes.py")
+    )
+    folder = CACHE / f"negatives-{which}-{seed}-{settings}-{hashlib.sha256(code).hexdigest()[:12]}"
+    if not folder.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+            partial = Path(scratch) / "corpus"
+            hard_negatives.write(partial, seed=seed, settings=settings, which=which)
             with contextlib.suppress(OSError):  # another process was faster
                 partial.rename(folder)
     return folder

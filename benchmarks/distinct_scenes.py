@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks import scenes
+from curate.dedupe.detail import COLUMNS, detail_thumbnail
 from curate.dedupe.features import CELLS, SIDE, Features, Recipe, from_thumbnails
 from curate.dedupe.thumbnails import colour_cells, luma_thumbnail
 
@@ -25,24 +27,34 @@ def draw_features(
     sizes = [min(_BATCH, count - start) for start in starts]
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         parts = list(pool.map(_draw, starts, sizes, [seed] * len(starts)))
-    luma, colour, cells = (np.concatenate(column) for column in zip(*parts, strict=True))
+    luma, colour, cells, detail, chroma = (np.concatenate(column) for column in zip(*parts, strict=True))
     size = np.full((count, 2), 100, dtype=np.uint32)
     rows = [slice(start, start + _BATCH) for start in starts]
-    made = [from_thumbnails(recipe, luma[part], colour[part], size[part], None).columns() for part in rows]
+    made = [
+        from_thumbnails(
+            recipe,
+            luma[part],
+            colour[part],
+            size[part],
+            {"detail": detail[part], "chroma": chroma[part]},
+            None,
+        ).columns()
+        for part in rows
+    ]
     return Features.from_columns(
         {name: np.concatenate([part[name] for part in made]) for name in made[0]}
     ), cells
 
 
-def _draw(
-    start: int, count: int, seed: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+def _draw(start: int, count: int, seed: int) -> tuple[npt.NDArray[Any], ...]:
     cv2.setNumThreads(1)
     luma = np.empty((count, SIDE, SIDE), dtype=np.uint8)
     colour = np.empty((count, CELLS, CELLS, 3), dtype=np.uint8)
     cells = np.empty((count, scenes.CELLS, scenes.CELLS, 4), dtype=np.float32)
+    detail, chroma = (np.empty((count, *shape), dtype=np.uint8) for shape in COLUMNS.values())
     for row in range(count):
         scene = scenes.draw(np.random.default_rng((seed, start + row)), scenes.HALVES["all"], PIXELS)
         luma[row], colour[row] = luma_thumbnail(scene.pixels, SIDE), colour_cells(scene.pixels, CELLS)
         cells[row] = scene.cells
-    return luma, colour, cells
+        detail[row], chroma[row] = detail_thumbnail(scene.pixels)
+    return luma, colour, cells, detail, chroma

@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchmarks.corpora import CELLS as COARSE
 from curate.dedupe import index
+from curate.dedupe.detail import COLUMNS
 from curate.dedupe.features import CELLS, SIDE, Recipe, from_thumbnails
 from curate.stages import update_index
 
@@ -46,7 +47,12 @@ def _features(recipe: Recipe, side: int, first: int) -> dict[str, Any]:
     luma = np.einsum("yi,nijc,c,xj->nyx", wide, coarse, _LUMA, wide, optimize=True)
     colour = np.einsum("yi,nijc,xj->nyxc", cells, coarse, cells, optimize=True)
     size = np.full((_PIECE, 2), side, dtype=np.uint32)
-    return from_thumbnails(recipe, _levels(luma), _levels(colour), size, None).columns()
+    levels = _levels(luma)
+    details = {
+        "detail": levels.repeat(2, axis=1).repeat(2, axis=2),
+        "chroma": np.full((_PIECE, *COLUMNS["chroma"]), 128, dtype=np.uint8),
+    }
+    return from_thumbnails(recipe, levels, _levels(colour), size, details, None).columns()
 
 
 def _levels(values: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -50,6 +50,7 @@ class ImageRecord:
     dup_hamming: int | None = None
     dup_correlation: float | None = None
     dup_relation: str | None = None
+    variant_of: str | None = None
     drop_reason: str | None = None
     drop_detail: str | None = None
     split: str | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "4"
+SCHEMA_VERSION = "5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,12 @@ IMAGES = TableSchema(
         ("duplicate_of", _TEXT, True),  # image_id of the keeper this row was dropped for
         ("dup_hamming", pa.int16(), True),  # bits to the keeper, of the candidate hash
         ("dup_correlation", _FLOAT, True),  # to the keeper after alignment, -1..1
-        ("dup_relation", _TEXT, True),  # how it shows the keeper: same | mirrored | rotated | cropped | ...
+        ("dup_relation", _TEXT, True),  # how it shows that image: same | mirrored | cropped | variant | ...
+        (
+            "variant_of",
+            _TEXT,
+            True,
+        ),  # image_id of the image whose variant this kept one is; one split for both
         ("drop_reason", _TEXT, True),  # null = kept
         ("drop_detail", _TEXT, True),
         ("split", _TEXT, True),  # train | validation | test

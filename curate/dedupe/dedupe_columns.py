@@ -15,11 +15,11 @@ from curate.dedupe import image_columns, keepers
 from curate.dedupe.decisions import Decision
 from curate.dedupe.groups import DECIDED, RELATIONS, Grouping, Matches
 from curate.dedupe.index import Ids
-from curate.dedupe.keepers import Merits
+from curate.dedupe.keepers import Comparisons, Merits
 from curate.ports import Casualty
 
-NEAR_DUPLICATE: Final = "near_duplicate"
 Rows = NDArray[np.int64]
+NEAR_DUPLICATE: Final = "near_duplicate"
 HUMAN: Final = "human_decision"
 CRASHES: Final = "crashes_decoder"
 
@@ -30,6 +30,8 @@ class Ties:
 
     Attributes:
         gone: (N,) bool, dropped for a keeper.
+        variant_of: (N,) int64, place of the image whose variant a kept one is; -1 = of none. The three
+            figures are those between these two then.
         grouped: (N,) bool, in a group of two or more.
         hamming: (N,) uint16, bits to the keeper.
         correlation: (N,) float32; NaN where only a person tied them.
@@ -37,6 +39,7 @@ class Ties:
     """
 
     gone: NDArray[np.bool_]
+    variant_of: Rows
     grouped: NDArray[np.bool_]
     hamming: NDArray[np.uint16]
     correlation: NDArray[np.float32]
@@ -50,15 +53,20 @@ def ties(grouping: Grouping, matches: Matches, hashes: NDArray[np.uint64]) -> Ti
     relation = np.full(count, DECIDED, dtype=np.int8)
     correlation = np.full(count, np.nan, dtype=np.float32)
     hamming = np.zeros(count, dtype=np.uint16)
-    matched = np.flatnonzero(grouping.match >= 0)
-    match = grouping.match[matched]
+    tying = np.maximum(grouping.match, grouping.variant)  # an image has one of them at most
+    matched = np.flatnonzero(tying >= 0)
+    match = tying[matched]
+    variant_of = np.full(count, -1, dtype=np.int64)
+    own = np.flatnonzero(grouping.variant >= 0)
+    ends = matches.first[grouping.variant[own]], matches.second[grouping.variant[own]]
+    variant_of[own] = np.where(ends[0] == own, ends[1], ends[0])
     relation[matched], correlation[matched] = matches.relation[match], matches.correlation[match]
     hamming[matched] = matches.hamming[match]
     by_people = np.flatnonzero(gone & (grouping.match < 0))
     differing = hashes[by_people] ^ hashes[grouping.keeper[by_people]]
     hamming[by_people] = np.bitwise_count(differing).sum(axis=1, dtype=np.uint16)
     grouped = np.bincount(grouping.group, minlength=count)[grouping.group] > 1
-    return Ties(gone, grouped, hamming, correlation, relation)
+    return Ties(gone, variant_of, grouped, hamming, correlation, relation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class Verdicts:
         merits: Of the compared images. The next ones likewise.
         phash: (M,) uint64.
         grouping: Of the compared images.
+        comparisons: Evidence between them, `renamed` to their places.
         ties: Of the compared images.
         prefer: Names of sources.
         dropped: Decision by row of the table.
@@ -84,6 +93,7 @@ class Verdicts:
     merits: Merits
     phash: NDArray[np.uint64]
     grouping: Grouping
+    comparisons: Comparisons
     ties: Ties
     prefer: tuple[str, ...]
     dropped: Mapping[int, Decision]
@@ -108,18 +118,22 @@ class Verdicts:
         """Columns of a piece of `count` rows, of which `rows` are the compared images at places `at`."""
         gone, grouped = self.ties.gone[at], self.ties.grouped[at]
         left, left_at, tied = rows[gone], at[gone], rows[grouped]
+        variant = self.ties.variant_of[at] >= 0
+        told, told_at = rows[gone | variant], at[gone | variant]
+        others = self.compared[self.ties.variant_of[at[variant]]]
         keepers_ = self.compared[self.grouping.keeper[left_at]]
         named = self.compared[self.grouping.group[at[grouped]]]
-        correlation = self.ties.correlation[left_at]
+        correlation = self.ties.correlation[told_at]
         real = ~np.isnan(correlation)
-        relations = pa.array(RELATIONS, pa.string()).take(pa.array(self.ties.relation[left_at]))
+        relations = pa.array(RELATIONS, pa.string()).take(pa.array(self.ties.relation[told_at]))
         return {
             "phash": _spread(rows, pa.array(self.phash[at]), count),
             "dup_group": _spread(tied, image_columns.id_array(self.ids[named]), count),
             "duplicate_of": _spread(left, image_columns.id_array(self.ids[keepers_]), count),
-            "dup_hamming": _spread(left, pa.array(self.ties.hamming[left_at]), count),
-            "dup_correlation": _spread(left[real], pa.array(correlation[real]), count),
-            "dup_relation": _spread(left, relations, count),
+            "variant_of": _spread(rows[variant], image_columns.id_array(self.ids[others]), count),
+            "dup_hamming": _spread(told, pa.array(self.ties.hamming[told_at]), count),
+            "dup_correlation": _spread(told[real], pa.array(correlation[real]), count),
+            "dup_relation": _spread(told, relations, count),
         }
 
     def _said(self, start: int, count: int) -> dict[int, tuple[str, str]]:
@@ -139,7 +153,7 @@ class Verdicts:
         keeper = int(self.grouping.keeper[at])
         relation = RELATIONS[int(self.ties.relation[at])]
         found = keepers.finding(relation, int(self.ties.hamming[at]), float(self.ties.correlation[at]))
-        return f"{found}; {self.merits.why(keeper, at, self.prefer)}"
+        return f"{found}; {self.merits.why(keeper, at, self.comparisons, self.prefer)}"
 
 
 def _spread(rows: Rows, values: pa.Array, count: int) -> pa.Array:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate import fingerprint
-from curate.dedupe import hashes
+from curate.dedupe import detail, hashes
 from curate.dedupe.crop_hashes import PARTS, WINDOWS, window_hashes
 from curate.dedupe.decode_small import read_small
 from curate.dedupe.hashes import UInt64Array
@@ -66,6 +66,8 @@ class Features:
         structure: (N,) float32, levels; root mean square of what `luma` differs from its means of 5 x 5.
         tone: (N,) uint64, mean colour as a thermometer: 21 steps of each channel, a bit a step reached.
         size: (N, 2) uint32, width and height of the file, upright pixels.
+        detail: (N, 64, 64) uint8 luma, for what differs locally (`curate.dedupe.detail`).
+        chroma: (N, 2, 32, 32) uint8, Cb and Cr.
     """
 
     hashes: UInt64Array
@@ -78,6 +80,8 @@ class Features:
     structure: NDArray[np.float32]
     tone: UInt64Array
     size: NDArray[np.uint32]
+    detail: NDArray[np.uint8]
+    chroma: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.phash)
@@ -97,6 +101,7 @@ class Features:
             "structure": (np.dtype(np.float32), ()),
             "tone": (u64, ()),
             "size": (np.dtype(np.uint32), (2,)),
+            **{name: (u8, shape) for name, shape in detail.COLUMNS.items()},
         }
         return {name: (kind, shape) for name, (kind, shape) in columns.items() if 0 not in shape}
 
@@ -127,25 +132,31 @@ def extract(paths: Sequence[Path], recipe: Recipe) -> Features:
     luma = np.empty((count, SIDE, SIDE), dtype=np.uint8)
     colour = np.empty((count, CELLS, CELLS, 3), dtype=np.uint8)
     size = np.empty((count, 2), dtype=np.uint32)
+    details = {name: np.empty((count, *shape), np.uint8) for name, shape in detail.COLUMNS.items()}
     own = np.empty(count, dtype=np.uint64)
     from_thumbnail = recipe.hash == "phash" and recipe.decode == "fast"
     for row, path in enumerate(paths):
         small = read_small(path, min_side)
         luma[row], colour[row] = luma_thumbnail(small.pixels, SIDE), colour_cells(small.pixels, CELLS)
         size[row] = small.width, small.height
+        details["detail"][row], details["chroma"][row] = detail.detail_thumbnail(small.pixels)
         if not from_thumbnail:
             own[row] = hashes.by_imagehash(small.picture, recipe.hash)
-    return from_thumbnails(recipe, luma, colour, size, None if from_thumbnail else own)
+    return from_thumbnails(recipe, luma, colour, size, details, None if from_thumbnail else own)
 
 
-def from_thumbnails(
+def from_thumbnails(  # noqa: PLR0917 - columns
     recipe: Recipe,
     luma: NDArray[np.uint8],
     colour: NDArray[np.uint8],
     size: NDArray[np.uint32],
+    details: Mapping[str, NDArray[np.uint8]],
     own: UInt64Array | None,
 ) -> Features:
-    """Features from thumbnails and colour cells, all rows at once; `own` is the hash of the recipe."""
+    """Features from thumbnails and colour cells, all rows at once; `own` is the hash of the recipe.
+
+    `details` are the columns of `curate.dedupe.detail`.
+    """
     low = hashes.low_frequencies(luma, 8)
     phash = hashes.above_median(low)[:, 0]
     nothing = np.zeros((len(luma), 0), dtype=np.uint64)
@@ -163,6 +174,8 @@ def from_thumbnails(
         structure=structure(luma),
         tone=_tone(colour),
         size=size,
+        detail=details["detail"],
+        chroma=details["chroma"],
     )
 
 

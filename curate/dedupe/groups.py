@@ -3,6 +3,9 @@
 Images are taken best first. One that matches no keeper becomes a keeper; any other joins the keeper that it
 matches best, where its group admits it. So a cross-fade, whose every frame matches the next, falls into as
 many groups as it has pictures.
+
+Variants, which show one scene with something else in it, are all kept and share the name of a group, over as
+many steps as there are: a split between any two of them would leak.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
+import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
 from curate.compiled import compiled
 from curate.dedupe.decisions import components
 from curate.dedupe.verify import RELATIONS as PIXEL_RELATIONS
+from curate.dedupe.verify import VARIANT
 
 RELATIONS: Final = (*PIXEL_RELATIONS, "semantic", "decided")
 SEMANTIC: Final = RELATIONS.index("semantic")
@@ -25,7 +30,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Pairs of images that are the same picture, each once.
+    """Pairs of images that are the same picture or variants of one, each once.
 
     Attributes:
         first: (P,) int64.
@@ -75,20 +80,25 @@ class Grouping:
     Attributes:
         keeper: (N,) int64; row of the image it is dropped for, its own for images that are kept.
         group: (N,) int64; row that names the group. A keeper's own, except where a person keeps several
-            images of one group: they share it, so that no split tears them apart.
+            images of one group, and where variants tie groups together: they share it, so that no split
+            tears them apart.
         match: (N,) int64; row in the matches that ties it to its keeper, -1 where there is none: kept images,
             and those that only a person tied to it.
+        variant: (N,) int64; row in the matches that ties a kept image to a variant of it, -1 where there is
+            none: dropped images, those without variants, and the one that names the group.
     """
 
     keeper: Rows
     group: Rows
     match: Rows
+    variant: Rows
 
 
 def group(
     matches: Matches,
     *,
     linkage: Literal["keeper", "complete"],
+    variants: Literal["keep", "drop"],
     keep: NDArray[np.bool_],
     same: Rows,
     different: Rows,
@@ -101,6 +111,7 @@ def group(
 
     Args:
         matches: Between rows 0..N-1, of which row 0 is the best image.
+        variants: keep = variants stay and share a name; drop = they are dropped as the same are.
         linkage: keeper = matched with the keeper; complete = with every member of the group.
         keep: (N,) bool; never given to another keeper.
         same: (S, 2) rows of one group.
@@ -111,7 +122,8 @@ def group(
     for row, best in components([(a, b) for a, b in same.tolist()]).items():
         leader[row] = best
     leads = leader == np.arange(count)
-    edges = _edges(matches, leads)
+    tying = (matches.relation == VARIANT) & (variants == "keep")
+    edges = _edges(matches, leads, ~tying)
     bounds = np.searchsorted(edges.worse, np.arange(count + 1))
     graph = _Graph(bounds, edges.better, *_apart(leader[different.reshape(-1, 2)], count))
     keeper, named, edge = _join(graph, keep, linkage == "complete")
@@ -120,7 +132,50 @@ def group(
     keeper[followers] = np.where(keep[followers], followers, keeper[leader[followers]])
     match = np.full(count, -1, dtype=np.int64)
     match[edge >= 0] = edges.match[edge[edge >= 0]]
-    return Grouping(keeper, named, match)
+    named, variant = _tied(matches, np.flatnonzero(tying), keeper, named, different.reshape(-1, 2))
+    return Grouping(keeper, named, match, variant)
+
+
+def _tied(matches: Matches, tying: Rows, keeper: Rows, named: Rows, different: Rows) -> tuple[Rows, Rows]:
+    """Names of groups that variants tie together, the best of each; and each kept image's match with one."""
+    count = len(keeper)
+    ends = np.stack([named[matches.first[tying]], named[matches.second[tying]]], axis=1)
+    joined = connected(ends, count)
+    a, b = joined[named[different]].T
+    torn = np.unique(a[a == b])
+    if len(torn):  # what people called different would meet: one tie after the other, but for those
+        whole = ~np.isin(joined[ends[:, 0]], torn)
+        taken = _untorn(ends, whole, named[different])
+        tying, ends = tying[taken], ends[taken]
+        joined = connected(ends, count)
+    names = joined[named]
+    variant = np.full(count, -1, dtype=np.int64)
+    images = np.concatenate([matches.first[tying], matches.second[tying]])
+    order = np.argsort(np.tile(matches.correlation[tying], 2), kind="stable")
+    variant[images[order]] = np.tile(tying, 2)[order]  # of several the best one, which is written last
+    variant[(keeper != np.arange(count)) | (names == np.arange(count))] = -1
+    return names, variant
+
+
+def connected(ends: Rows, count: int) -> Rows:
+    """(count,) the smallest row that each row is connected to by the edges (E, 2)."""
+    graph = scipy.sparse.coo_matrix((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), (count, count))
+    _, label = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    smallest = np.full(count, count, dtype=np.int64)
+    np.minimum.at(smallest, label, np.arange(count))
+    found: Rows = smallest[label]
+    return found
+
+
+def _untorn(ends: Rows, taken: NDArray[np.bool_], different: Rows) -> NDArray[np.bool_]:
+    """Which edges (E, 2) may be taken, in their order, so that no pair of `different` is connected."""
+    taken = taken.copy()
+    for edge in np.flatnonzero(~taken).tolist():
+        taken[edge] = True
+        joined = components(ends[taken].tolist())
+        if any(joined.get(a, a) == joined.get(b, b) for a, b in different.tolist()):
+            taken[edge] = False
+    return taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +203,9 @@ class _Graph(NamedTuple):
     apart: Rows
 
 
-def _edges(matches: Matches, leads: NDArray[np.bool_]) -> _Edges:
-    chosen = np.flatnonzero(leads[matches.first] & leads[matches.second] & (matches.first != matches.second))
+def _edges(matches: Matches, leads: NDArray[np.bool_], joining: NDArray[np.bool_]) -> _Edges:
+    both = leads[matches.first] & leads[matches.second] & (matches.first != matches.second)
+    chosen = np.flatnonzero(both & joining)
     a, b = matches.first[chosen], matches.second[chosen]
     better, worse = np.minimum(a, b), np.maximum(a, b)
     semantic = matches.relation[chosen] == SEMANTIC

@@ -1,27 +1,87 @@
 """Which of two images is kept, and why, in words.
 
-In this order: a person's `keep`; the source that `dedupe.prefer` names earlier; more pixels; the sharper one;
-more bytes; the smaller image_id. What people say comes first, for they see what the figures do not.
+In this order: a person's `keep`; the original, by evidence from the pixels (`curate.dedupe.originals`); the
+source that `dedupe.prefer` names earlier; more pixels; more bytes; the smaller image_id. Evidence is between
+two images: in a group the one with the most wins less losses is kept.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.dedupe.originals import WORDS
+
+Rows = NDArray[np.int64]
+REASONS: Final = ("", *WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """Evidence between pairs of images; 18 bytes a pair.
+
+    Attributes:
+        first: (P,) int64, rows of the images.
+        second: (P,) int64.
+        winner: (P,) int8: 1 = the first is the original, -1 = the second, 0 = nothing tells them apart.
+        reason: (P,) int8, index into `REASONS`.
+    """
+
+    first: Rows
+    second: Rows
+    winner: NDArray[np.int8]
+    reason: NDArray[np.int8]
+
+    @classmethod
+    def none(cls) -> Comparisons:
+        """No pair was compared."""
+        nothing = np.zeros(0, np.int64)
+        return cls(nothing, nothing, nothing.astype(np.int8), nothing.astype(np.int8))
+
+    def renamed(self, names: Rows) -> Comparisons:
+        """The same by other numbers, ordered by (first, second)."""
+        a, b = names[self.first], names[self.second]
+        first, second = np.minimum(a, b), np.maximum(a, b)
+        order = np.lexsort((second, first))
+        winner = np.where(a < b, self.winner, -self.winner).astype(np.int8)
+        return Comparisons(first[order], second[order], winner[order], self.reason[order])
+
+    def scores(self, count: int) -> NDArray[np.int64]:
+        """(count,) wins less losses of each image."""
+        found = np.zeros(count, np.int64)
+        np.add.at(found, self.first, self.winner)
+        np.subtract.at(found, self.second, self.winner)
+        return found
+
+    def score(self, row: int) -> int:
+        """Wins less losses of an image. Needs `renamed`."""
+        start, end = np.searchsorted(self.first, [row, row + 1])
+        return int(self.winner[start:end].sum()) - int(self.winner[self.second == row].sum())
+
+    def between(self, one: int, other: int) -> str:
+        """What speaks for `one`, in words; "" if nothing does or they were not compared. Needs `renamed`."""
+        low, high = min(one, other), max(one, other)
+        at = np.searchsorted(self.first, low, "left")
+        end = np.searchsorted(self.first, low, "right")
+        at += np.searchsorted(self.second[at:end], high)
+        if at >= end or self.second[at] != high or self.winner[at] != (1 if one == low else -1):
+            return ""
+        return WORDS[REASONS[self.reason[at]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Merits:
-    """What the rule looks at, one row an image, in the order of image_id; 19 bytes an image.
+    """What the rule looks at besides, one row an image, in the order of image_id; 19 bytes an image.
 
     Attributes:
         keep: (N,) bool, a person's decision.
         preference: (N,) int16, place of the best of its sources in `dedupe.prefer`, or their number.
         width: (N,) int32, upright pixels.
         height: (N,) int32.
-        sharpness: (N,) float32.
+        sharpness: (N,) float32; decides nothing: noise and sharpening raise it.
         bytes: (N,) int64.
     """
 
@@ -32,35 +92,41 @@ class Merits:
     sharpness: NDArray[np.float32]
     bytes: NDArray[np.int64]
 
-    def take(self, rows: NDArray[np.int64]) -> Merits:
+    def take(self, rows: Rows) -> Merits:
         """Some of the images."""
         return Merits(*(getattr(self, name)[rows] for name in self.__slots__))
 
-    def best_first(self) -> NDArray[np.int64]:
+    def best_first(self, comparisons: Comparisons) -> Rows:
         """(N,) int64: rows, the best image first; rows that nothing tells apart stay in their order."""
         pixels = self.width.astype(np.int64) * self.height
-        order: NDArray[np.int64] = np.lexsort(
-            (-self.bytes, -self.sharpness, -pixels, self.preference, ~self.keep)
-        )
+        scores = comparisons.scores(len(pixels))
+        order: Rows = np.lexsort((-self.bytes, -pixels, self.preference, -scores, ~self.keep))
         return order
 
-    def why(self, keeper: int, member: int, prefer: tuple[str, ...]) -> str:
-        """Why `keeper` is kept rather than `member`, such as "keeper has more pixels (640x480 over ...)"."""
+    def why(self, keeper: int, member: int, comparisons: Comparisons, prefer: tuple[str, ...]) -> str:
+        """Why `keeper` is kept rather than `member`, such as "noise was added to the other".
+
+        A keeper that lost to a member, or was not compared with it, won against most others of the group.
+        """
         if self.keep[keeper] and not self.keep[member]:
             return "a person decided to keep the keeper"
+        if words := comparisons.between(keeper, member):
+            return words
+        if comparisons.between(member, keeper) or comparisons.score(keeper) > comparisons.score(member):
+            return "keeper is the better one in most pairs of its group"
+        return f"nothing tells which is the original, keeper {self._tie(keeper, member, prefer)}"
+
+    def _tie(self, keeper: int, member: int, prefer: tuple[str, ...]) -> str:
+        """What decides without evidence."""
         if self.preference[keeper] < self.preference[member]:
-            return f"keeper comes from the preferred source {prefer[self.preference[keeper]]}"
+            return f"comes from the preferred source {prefer[self.preference[keeper]]}"
         sizes = [(int(self.width[row]), int(self.height[row])) for row in (keeper, member)]
         (width, height), (less_width, less_height) = sizes
         if width * height > less_width * less_height:
-            return f"keeper has more pixels ({width}x{height} over {less_width}x{less_height})"
-        if self.sharpness[keeper] > self.sharpness[member]:
-            figures = f"{self.sharpness[keeper]:.6g} over {self.sharpness[member]:.6g}"
-            return f"same number of pixels, keeper is sharper ({figures})"
+            return f"has more pixels ({width}x{height} over {less_width}x{less_height})"
         if self.bytes[keeper] > self.bytes[member]:
-            figures = f"{self.bytes[keeper]} over {self.bytes[member]}"
-            return f"same pixels and sharpness, keeper has more bytes ({figures})"
-        return "nothing tells them apart, keeper has the smaller image_id"
+            return f"has more bytes ({self.bytes[keeper]} over {self.bytes[member]})"
+        return "has the smaller image_id"
 
 
 def finding(relation: str, hamming: int, correlation: float) -> str:

@@ -1,6 +1,6 @@
 """Whether two images that share a hash are one picture: lays one thumbnail over the other and compares.
 
-A pair is the same picture if all of these hold:
+A pair matches if all of these hold:
 
 1. Agreement: aligned (`compare`), the steps between neighbouring pixels correlate by `min_correlation` or
    more in the mean over blocks of the picture. Light may differ, and text or a logo may hide some blocks.
@@ -10,6 +10,11 @@ A pair is the same picture if all of these hold:
    `_SAME_CHROMA`. A large change of colour together with a crop is too rare to give that up.
 3. Plain pictures, which have no structure to compare, are the same only as they stand: luma and colours all
    over within a few levels.
+
+A match in which nothing but light, size and compression sets the two apart is the same picture; others, with
+a text, another object or another color in some place, are variants of one scene
+(`curate.dedupe.differences`). Plain pictures that differ somewhere are two pictures: nothing shows that their
+scene is one.
 """
 
 from __future__ import annotations
@@ -27,7 +32,9 @@ from curate.dedupe.features import PLAIN, Features, Recipe
 from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.orientations import Turn, turns
 
-RELATIONS: Final = ("same", "mirrored", "rotated", "tilted", "cropped", "bordered")
+RELATIONS: Final = ("same", "mirrored", "rotated", "tilted", "cropped", "bordered", "variant")
+VARIANT: Final = RELATIONS.index("variant")
+_CLOSE: Final = 32  # pairs whose details are compared at a time: as many as fit the processor's cache
 _CHUNK: Final = 256  # pairs; small, so that threads end together
 _STARTS: Final = 4  # placements tried for a pair
 _MOVED: Final = 0.04  # of a side
@@ -44,7 +51,7 @@ class Verified:
     """What became of each pair.
 
     Attributes:
-        same: (P,) bool.
+        same: (P,) bool, whether they match: one picture, or variants of one scene.
         correlation: (P,) float32, -1..1, agreement after alignment; of plain pictures 1 or 0.
         relation: (P,) int8, index into `RELATIONS`: how one of the two shows the other.
     """
@@ -52,6 +59,19 @@ class Verified:
     same: NDArray[np.bool_]
     correlation: NDArray[np.float32]
     relation: NDArray[np.int8]
+
+
+def placements(features: Features, pairs: Pairs, recipe: Recipe) -> NDArray[np.float64]:
+    """(P, 6) where the second image of each pair lies on the first (`curate.dedupe.registration`)."""
+    from curate.dedupe.compare import compare  # noqa: PLC0415 - numba takes seconds to import
+
+    found = np.zeros((len(pairs.first), 6))
+    for start in range(0, len(found), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        sides = _Sides(features, features, pairs.first[rows], pairs.second[rows])
+        starts = _starts(turns(recipe.turned), sides.windows[0].shape[1])
+        compare(*sides.luma, starts, _likeliest(sides), np.zeros(len(found[rows])), found[rows])
+    return found
 
 
 def verify(
@@ -101,6 +121,11 @@ class _Sides:
         self.turned = features.turned[first]
         self.parts = features.parts[first], other.parts[second]
         self.windows = features.windows[first], other.windows[second]
+        self._details = (features, first), (other, second)
+
+    def details(self, rows: NDArray[np.int64]) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        """Luma and color of both images of some of the pairs, for `curate.dedupe.differences`."""
+        return [(side.detail[at[rows]], side.chroma[at[rows]]) for side, at in self._details]
 
 
 def _verify(sides: _Sides, ways: tuple[Turn, ...], min_correlation: float, found: Verified) -> None:
@@ -119,6 +144,23 @@ def _verify(sides: _Sides, ways: tuple[Turn, ...], min_correlation: float, found
     agreeing = (score >= wanted) & ~(moved & (_chroma_apart(sides) > _SAME_CHROMA))
     found.same[:] = np.where(plain, alike, agreeing)
     found.relation[:] = np.where(plain, 0, _relations(sides, placement, found.same))
+    _look_closely(sides, placement, plain, found)
+
+
+def _look_closely(
+    sides: _Sides, placement: NDArray[np.float64], plain: NDArray[np.bool_], found: Verified
+) -> None:
+    """Tell variants from copies among the matches, and drop matches that have too little in common."""
+    from curate.dedupe.differences import measure  # noqa: PLC0415 - numba takes seconds to import
+
+    matching = np.flatnonzero(found.same)
+    for start in range(0, len(matching), _CLOSE):
+        rows = matching[start : start + _CLOSE]
+        first, second = sides.details(rows)
+        differences = measure(first, second, placement[rows])
+        copies = differences.copies(plain[rows])
+        found.same[rows] = copies | (differences.related() & ~plain[rows])
+        found.relation[rows[~copies]] = VARIANT
 
 
 def _starts(ways: tuple[Turn, ...], windows: int) -> NDArray[np.float64]:

@@ -46,6 +46,11 @@ class DedupeParams(Section):
     linkage: Literal["keeper", "complete"] = Field(
         "keeper", description="keeper = members verified against it; complete = against each other too"
     )
-    prefer: tuple[str, ...] = Field((), description="names of sources, best first, whose images are kept")
+    variants: Literal["keep", "drop"] = Field(
+        "keep", description="one scene, locally different: keep = both stay, in one split; drop = as copies"
+    )
+    prefer: tuple[str, ...] = Field(
+        (), description="names of sources, best first, whose images are kept where nothing tells the original"
+    )
     decisions: Path | None = Field(None, description="CSV of what people decided about images and pairs")
     semantic: SemanticParams = Field(default_factory=SemanticParams)

@@ -134,7 +134,7 @@ def _contents(facts: CardFacts) -> str:
         f"{facts.empty_images:,} show none of the categories. Objects:\n\n{table}\n"
         "Boxes are COCO `[x, y, width, height]` in pixels of the upright image; masks are COCO compressed "
         "RLE (`size` = height, width) and null where an object has a box only; `area` is that of the mask, "
-        "or of the box. Near-duplicates never stand in different splits.\n"
+        "or of the box. Near-duplicates, and variants of one scene, never stand in different splits.\n"
     )
 
 

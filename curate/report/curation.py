@@ -155,20 +155,20 @@ def groups(facts: Facts, album: Album) -> tuple[list[Group], dict[str, Any]]:
     rest = sorted(largest[_GROUPS:], key=lambda members: (_lowest(members), members[0].image_id))
     counts = {
         "groups": len(ordered),
-        "dropped": sum(len(members) - 1 for members in ordered),
+        "dropped": sum(image.drop_reason == _DUPLICATE for members in ordered for image in members),
+        "variants": sum(image.variant_of is not None for members in ordered for image in members),
         "largest": max(map(len, ordered), default=0),
     }
     return [_group(members, album) for members in [*chosen, *rest[:_GROUPS]]], counts
 
 
 def _group(members: list[ImageRecord], album: Album) -> Group:
-    keeper = members[0]
     shown = tuple(
         Member(
             picture=album.thumbnail(image.path, side=_GROUP_SIDE),
             name=name_of(image),
             size=f"{image.width}×{image.height}",
-            keeper=image.image_id == keeper.image_id,
+            keeper=image.drop_reason is None,
             finding=_finding(image),
             detail=(image.drop_detail or "").partition("; ")[2],
         )

@@ -30,8 +30,9 @@ _HELD: Final = 16 * SHOWN  # rows of a group in memory
 _STATED: Final = ("dup_group", "dup_correlation", "dup_hamming")
 _ROW: Final = (
     "image_id", "path", "sources", "width", "height", "bytes", "drop_reason", "drop_detail", "duplicate_of",
-    "dup_relation", *_STATED,
+    "variant_of", "dup_relation", *_STATED,
 )  # fmt: skip
+_VARIANT: Final = "one scene, but something differs: both stay, in one split"
 ORDERS: Final = {"biggest": "Biggest first", "doubtful": "Most doubtful first"}
 
 
@@ -207,7 +208,6 @@ def _member(row: dict[str, Any], album: Album, settings: Params) -> Member:
     if correlation is not None:
         certainty = min(1.0, max(0.0, (correlation - least) / max(1 - least, 1e-6)))
     kept = row["drop_reason"] is None
-    not_same, instead = f"{key},different,{row['duplicate_of']},,", f"{key},keep,,,"
     return Member(
         image_id=key,
         picture=album.thumbnail(row["path"], side=_SIDE),
@@ -219,9 +219,18 @@ def _member(row: dict[str, Any], album: Album, settings: Params) -> Member:
         bits=row["dup_hamming"],
         correlation=correlation,
         certainty=certainty,
-        why=(row["drop_detail"] or "").partition("; ")[2],
-        lines=() if kept else (("Not the same", not_same), ("Keep this one", instead)),
+        why=_VARIANT if row["variant_of"] else (row["drop_detail"] or "").partition("; ")[2],
+        lines=_lines(key, row["duplicate_of"], row["variant_of"]),
     )
+
+
+def _lines(key: str, duplicate_of: str | None, variant_of: str | None) -> tuple[tuple[str, str], ...]:
+    """What people may decide about an image, with the line that says so."""
+    if variant_of is not None:
+        return ("Another scene", f"{key},different,{variant_of},,"), ("Drop this one", f"{key},drop,,,")
+    if duplicate_of is not None:
+        return ("Not the same", f"{key},different,{duplicate_of},,"), ("Keep this one", f"{key},keep,,,")
+    return ()
 
 
 def _bytes(count: int) -> str:

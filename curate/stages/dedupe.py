@@ -28,18 +28,20 @@ from curate.dedupe import (
     image_columns,
     index,
     pair_cache,
+    verify,
 )
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.decisions import Resolved
 from curate.dedupe.dedupe_columns import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS, Matches
+from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.image_columns import ImageColumns
-from curate.dedupe.keepers import Merits
+from curate.dedupe.keepers import Comparisons, Merits
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
-from curate.stages import semantic, update_index
+from curate.stages import keeper_evidence, semantic, update_index
 from curate.stages.semantic import Encoder
 
 Rows = NDArray[np.int64]
@@ -106,11 +108,13 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     hashed = _hash(job, recipe)
     settings = pair_cache.Settings(recipe, radius, params.min_correlation)
     found, n_new = pair_cache.compare(hashed.side, hashed.ids, settings, hashed.folder / "pairs.arrow")
-    ranked = _rank(job, hashed)
+    comparisons = _find_originals(job, recipe, hashed, found.matches)
+    ranked = _rank(job, hashed, comparisons)
     matches = _with_meaning(job, found.matches.renamed(ranked.place[hashed.rows]), ranked)
     grouping = groups.group(
         matches,
         linkage=params.linkage,
+        variants=params.variants,
         keep=ranked.merits.keep,
         same=_placed(job.decided.same, ranked.place),
         different=_placed(job.decided.different, ranked.place),
@@ -122,6 +126,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         merits=ranked.merits,
         phash=ranked.phash,
         grouping=grouping,
+        comparisons=comparisons.renamed(ranked.place[hashed.rows]),
         ties=dedupe_columns.ties(grouping, matches, ranked.hashes),
         prefer=params.prefer,
         dropped=job.decided.drop,
@@ -212,6 +217,17 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
     return _Hashed(rows, side, np.asarray(features.ids), lost, len(features) - before, features.folder)
 
 
+def _find_originals(job: _Job, recipe: Recipe, hashed: _Hashed, matches: Matches) -> Comparisons:
+    """Evidence for the original of each two images of which one may be dropped for the other."""
+    pairs = keeper_evidence.wanted(matches, job.params.variants)
+    stored = hashed.side.rows[pairs.first], hashed.side.rows[pairs.second]
+    placement = verify.placements(hashed.side.stored, Pairs(*stored, pairs.hamming), recipe)
+    kept = job.outputs.index / "originals.arrow"
+    looking = keeper_evidence.Looking(job.ports.engine, job.inputs.images, job.table.ids, kept)
+    found = looking.compare(hashed.rows[pairs.first], hashed.rows[pairs.second], placement)
+    return replace(found, first=pairs.first, second=pairs.second)
+
+
 @dataclass(frozen=True, slots=True)
 class _Ranked:
     """The compared images, best first: the order in which keepers are chosen.
@@ -231,11 +247,11 @@ class _Ranked:
     phash: NDArray[np.uint64]
 
 
-def _rank(job: _Job, hashed: _Hashed) -> _Ranked:
+def _rank(job: _Job, hashed: _Hashed, comparisons: Comparisons) -> _Ranked:
     keep = job.table.merits.keep.copy()
     keep[job.decided.keep] = True
     merits = replace(job.table.merits, keep=keep).take(hashed.rows)
-    order = merits.best_first()
+    order = merits.best_first(comparisons)
     rows = hashed.rows[order]
     place = np.full(len(job.wanted), -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
@@ -314,6 +330,8 @@ def _report(result: Verdicts, reasons: Counter[str], found: Found, further: Mapp
         ("near-duplicates dropped", reasons[NEAR_DUPLICATE]),
         ("groups", int((sizes > 1).sum())),
     ]
+    variants = int((result.ties.variant_of >= 0).sum())
+    counts += [("variants kept", variants)] * bool(variants)
     people, crashed = reasons[HUMAN], reasons[CRASHES]
     counts += [("dropped by people", people)] * bool(people) + [("crashed a decoder", crashed)] * bool(
         crashed
@@ -322,6 +340,7 @@ def _report(result: Verdicts, reasons: Counter[str], found: Found, further: Mapp
         **further,
         "dropped_by_reason": dict(sorted(reasons.items())),
         "duplicates_by_relation": dict(sorted(relations.items())),
+        "variants_kept": variants,
         "candidate_pairs": found.candidates,
         "verified_pairs": len(found.matches.first),
         "largest_group": int(sizes[sizes > 1].max(initial=0)),

@@ -33,6 +33,8 @@ def random_features(count: int, seed: int = 0) -> Features:
         structure=np.full(count, 10 * PLAIN, dtype=np.float32),
         tone=words(),
         size=rng.integers(100, 200, (count, 2), dtype=np.uint32),
+        detail=np.zeros((count, 64, 64), dtype=np.uint8),
+        chroma=np.full((count, 2, 32, 32), 128, dtype=np.uint8),
     )
 
 

@@ -240,7 +240,7 @@ def test_columns_have_the_layout_and_come_back(tmp_path: Path, recipe: Recipe) -
         assert columns[name].shape == (3, *shape), name
     again = Features.from_columns(columns)
     assert all((again.columns()[name] == columns[name]).all() for name in columns)
-    assert sum(kind.itemsize * int(np.prod(shape)) for kind, shape in layout.values()) <= 2500
+    assert sum(kind.itemsize * int(np.prod(shape)) for kind, shape in layout.values()) <= 8700
 
 
 def test_no_files_no_rows() -> None:

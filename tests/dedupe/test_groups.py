@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.dedupe.groups import RELATIONS, SEMANTIC, Grouping, Matches, group
+from curate.dedupe.verify import VARIANT
 
 Linkage = Literal["keeper", "complete"]
 Pair = tuple[int, int]
@@ -33,6 +34,7 @@ def grouped(
     found: Matches,
     *,
     linkage: Linkage = "keeper",
+    variants: Literal["keep", "drop"] = "keep",
     keep: tuple[int, ...] = (),
     same: tuple[Pair, ...] = (),
     different: tuple[Pair, ...] = (),
@@ -42,6 +44,7 @@ def grouped(
     return group(
         found,
         linkage=linkage,
+        variants=variants,
         keep=wanted,
         same=np.array(same, dtype=np.int64).reshape(-1, 2),
         different=np.array(different, dtype=np.int64).reshape(-1, 2),
@@ -105,6 +108,20 @@ def test_people_s_different_keeps_two_images_out_of_one_group() -> None:
     assert through.keeper.tolist() == [0, 0, 2, 2]
 
 
+def test_variants_stay_and_share_a_name_over_as_many_steps_as_there_are() -> None:
+    found = matches((0, 1), (1, 2, 0.7, 6, VARIANT), (2, 3, 0.8, 6, VARIANT), (4, 5))
+    tied = grouped(6, found)
+    assert tied.keeper.tolist() == [0, 0, 2, 3, 4, 4]  # 1 is dropped for 0, its variants stay
+    assert tied.group.tolist() == [0, 0, 0, 0, 4, 4]
+    assert tied.variant.tolist() == [-1, -1, 2, 2, -1, -1]  # the likest one of each
+    assert grouped(6, found, variants="drop").keeper.tolist() == [0, 0, 2, 2, 4, 4]
+
+
+def test_variants_tie_nothing_that_people_call_different() -> None:
+    chain = matches((0, 1, 0.9, 4, VARIANT), (1, 2, 0.8, 4, VARIANT), (3, 4, 0.9, 4, VARIANT))
+    assert grouped(5, chain, different=((0, 2),)).group.tolist() == [0, 0, 2, 3, 3]
+
+
 def test_no_images() -> None:
     assert grouped(0, matches()).keeper.tolist() == []
 
@@ -124,16 +141,29 @@ def cases(draw: st.DrawFn) -> tuple[int, list[tuple[Any, ...]], list[Pair], list
     return count, edges, people[:split], people[split:], draw(st.lists(rows, max_size=2))
 
 
-@given(case=cases(), linkage=st.sampled_from(["keeper", "complete"]), seed=st.integers(0, 99))
+@given(
+    case=cases(),
+    linkage=st.sampled_from(["keeper", "complete"]),
+    variants=st.sampled_from(["keep", "drop"]),
+    seed=st.integers(0, 99),
+)
 @settings(max_examples=300, deadline=None)
-def test_invariants(case: Any, linkage: Linkage, seed: int) -> None:
+def test_invariants(  # noqa: C901, PLR0912
+    case: Any, linkage: Linkage, variants: Literal["keep", "drop"], seed: int
+) -> None:
     count, edges, same, different, keep = case
     linked = _linked(count, same)
     if any(linked[a] == linked[b] for a, b in different):
         return  # decisions.resolve refuses these
-    options: Any = {"linkage": linkage, "keep": keep, "same": same, "different": different}
+    options: Any = {
+        "linkage": linkage,
+        "variants": variants,
+        "keep": keep,
+        "same": same,
+        "different": different,
+    }
     found = grouped(count, matches(*edges), **options)
-    matched = {frozenset(edge[:2]) for edge in edges}
+    matched = {frozenset(edge[:2]) for edge in edges if edge[4] != VARIANT or variants == "drop"}
     for image, keeper in enumerate(found.keeper.tolist()):
         assert found.keeper[keeper] == keeper
         assert found.group[image] == found.group[keeper]
@@ -148,6 +178,15 @@ def test_invariants(case: Any, linkage: Linkage, seed: int) -> None:
             assert all(frozenset((image, other)) in matched for other in mates) or keeper == image
     for a, b in same:
         assert found.group[a] == found.group[b]
+    if variants == "keep":
+        for a, b, *_, relation in edges:
+            if relation == VARIANT and not different:
+                assert found.group[a] == found.group[b]  # or a split would leak
+    for image, tie in enumerate(found.variant.tolist()):
+        if tie >= 0:
+            assert found.keeper[image] == image != found.group[image]
+            assert image in edges[tie][:2]
+            assert edges[tie][4] == VARIANT
     for a, b in different:
         assert found.group[a] != found.group[b]
     if not (same or different) and linkage == "keeper":

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.dedupe.keepers import Merits, finding
+from curate.dedupe.keepers import REASONS, Comparisons, Merits, finding
+from curate.dedupe.originals import WORDS
 
 PREFER = ("camera", "web")
 MEMBER: dict[str, Any] = {
@@ -24,56 +25,83 @@ def merits(*images: dict[str, Any]) -> Merits:
     return Merits(**{name: np.array([one[name] for one in full], dtype=kind) for name, kind in KINDS.items()})
 
 
+def compared(*pairs: tuple[int, int, int, str]) -> Comparisons:
+    """Of (first, second, winner, reason)."""
+    first, second, winner, reason = zip(*pairs, strict=True) if pairs else ((), (), (), ())
+    at = [REASONS.index(one) for one in reason]
+    return Comparisons(
+        np.array(first, np.int64),
+        np.array(second, np.int64),
+        np.array(winner, np.int8),
+        np.array(at, np.int8),
+    )
+
+
 @pytest.mark.parametrize(
     ("keeper", "said"),
     [
         ({"keep": True, "width": 10}, "a person decided to keep the keeper"),
-        ({"preference": 1, "width": 10}, "keeper comes from the preferred source web"),
-        ({"width": 640, "height": 480, "bytes": 1}, "keeper has more pixels (640x480 over 320x240)"),
         (
-            {"sharpness": 91.25, "bytes": 1},
-            "same number of pixels, keeper is sharper (91.25 over 2.5)",
+            {"preference": 1, "width": 10},
+            "nothing tells which is the original, keeper comes from the preferred source web",
         ),
-        ({"bytes": 99}, "same pixels and sharpness, keeper has more bytes (99 over 10)"),
-        ({}, "nothing tells them apart, keeper has the smaller image_id"),
+        (
+            {"width": 640, "height": 480, "bytes": 1},
+            "nothing tells which is the original, keeper has more pixels (640x480 over 320x240)",
+        ),
+        ({"bytes": 99}, "nothing tells which is the original, keeper has more bytes (99 over 10)"),
+        ({}, "nothing tells which is the original, keeper has the smaller image_id"),
     ],
 )
 def test_each_merit_goes_before_the_next_and_is_named(keeper: dict[str, Any], said: str) -> None:
     found = merits(keeper, {})
-    assert found.best_first().tolist() == [0, 1]
-    assert found.why(0, 1, PREFER) == said
+    assert found.best_first(compared()).tolist() == [0, 1]
+    assert found.why(0, 1, compared(), PREFER) == said
     if keeper:
-        assert merits({}, keeper).best_first().tolist() == [1, 0]
+        assert merits({}, keeper).best_first(compared()).tolist() == [1, 0]
 
 
-def test_larger_goes_before_an_overflow_of_32_bits() -> None:
-    assert (
-        merits({"width": 30_000, "height": 30_000}, {"width": 60_000, "height": 60_000}).best_first()[0] == 1
-    )
+def test_evidence_goes_before_sources_pixels_and_sharpness_but_not_before_people() -> None:
+    loud = {"preference": 0, "width": 640, "height": 480, "sharpness": 99.0, "bytes": 999}
+    evidence = compared((0, 1, -1, "enlarged"))
+    assert merits(loud, {}).best_first(evidence).tolist() == [1, 0]
+    assert merits(loud, {}).why(1, 0, evidence, PREFER) == WORDS["enlarged"] == "the other was enlarged"
+    assert merits({**loud, "keep": True}, {}).best_first(evidence).tolist() == [0, 1]
+    assert merits({"sharpness": 99.0}, {"bytes": 11}).best_first(compared()).tolist() == [1, 0]
+
+
+def test_in_a_group_wins_less_losses_count_and_a_lost_pair_is_no_reason() -> None:
+    # 0 beats 1 and 2, 3 beats 0: best of the group is 0 all the same, tied with 3 by score it has more bytes.
+    evidence = compared((0, 1, 1, "noise"), (0, 2, 1, "detail"), (0, 3, -1, "jpeg"), (2, 3, 1, "view"))
+    group = merits({"bytes": 5}, {}, {}, {})
+    order = group.best_first(evidence).tolist()
+    assert order[0] == 0
+    rank = np.argsort(order)
+    placed, taken = evidence.renamed(rank), group.take(np.array(order))
+    said = {row: taken.why(0, int(rank[row]), placed, PREFER) for row in (1, 2, 3)}
+    assert said[1] == "noise was added to the other"
+    assert said[2] == "the other has lost fine detail"
+    assert said[3] == "keeper is the better one in most pairs of its group"
 
 
 @given(
-    images=st.lists(
-        st.fixed_dictionaries(
-            {
-                "keep": st.booleans(),
-                "preference": st.integers(0, 2),
-                "width": st.integers(1, 3),
-                "height": st.integers(1, 3),
-                "sharpness": st.integers(0, 2).map(float),
-                "bytes": st.integers(1, 2),
-            }
-        ),
-        max_size=12,
-    )
+    pairs=st.dictionaries(st.tuples(st.integers(0, 5), st.integers(0, 5)), st.integers(-1, 1), max_size=12),
+    seed=st.integers(0, 9),
 )
-def test_the_order_is_the_documented_one(images: list[dict[str, Any]]) -> None:
-    def rank(row: int) -> tuple[Any, ...]:
-        one = images[row]
-        pixels = one["width"] * one["height"]
-        return (not one["keep"], one["preference"], -pixels, -one["sharpness"], -one["bytes"], row)
+def test_names_change_nothing_about_evidence(pairs: dict[tuple[int, int], int], seed: int) -> None:
+    rows = [(a, b, winner, "view" if winner else "") for (a, b), winner in pairs.items() if a < b]
+    found, names = compared(*rows), np.random.default_rng(seed).permutation(6)
+    renamed = found.renamed(names)
+    assert (renamed.scores(6)[names] == found.scores(6)).all()
+    assert [renamed.score(row) for row in range(6)] == renamed.scores(6).tolist()
+    for a, b, winner, _ in rows:
+        words = renamed.between(int(names[a]), int(names[b])), renamed.between(int(names[b]), int(names[a]))
+        assert words == (WORDS["view"] if winner > 0 else "", WORDS["view"] if winner < 0 else "")
 
-    assert merits(*images).best_first().tolist() == sorted(range(len(images)), key=rank)
+
+def test_larger_goes_before_an_overflow_of_32_bits() -> None:
+    wide = merits({"width": 30_000, "height": 30_000}, {"width": 60_000, "height": 60_000})
+    assert wide.best_first(compared())[0] == 1
 
 
 def test_what_was_found_is_said_by_relation() -> None:

@@ -1,0 +1,116 @@
+"""Which copy is the original, and why: each kind of damage on photographs, in both orders."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from skimage import data
+
+from curate.dedupe.originals import WORDS, Picture, compare
+from curate.dedupe.spectra import quantizer_steps
+
+AS_IT_IS = np.array([0, 1.0, 0, 0, 0, 1.0])
+Change = Callable[[Image.Image], Image.Image]
+
+
+def photograph(name: str) -> Image.Image:
+    return Image.fromarray(getattr(data, name)()).convert("RGB")
+
+
+def picture(image: Image.Image, format: str = "PNG") -> Picture:
+    return Picture(np.asarray(image.convert("RGB")), format)
+
+
+def through_jpeg(image: Image.Image, quality: int) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return Image.open(io.BytesIO(buffer.getvalue())).convert("RGB")
+
+
+def noisy(image: Image.Image) -> Image.Image:
+    grain = np.random.default_rng(1).normal(0, 12, (image.height, image.width, 3))
+    return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
+
+
+DAMAGE: dict[str, tuple[Change, str]] = {
+    "gray": (lambda image: image.convert("L"), "color"),
+    "noise": (noisy, "noise"),
+    "jpeg": (lambda image: through_jpeg(image, 25), "jpeg"),
+    "jpeg under a finer one": (lambda image: through_jpeg(through_jpeg(image, 50), 95), "jpeg"),
+    "few colors": (lambda image: ImageOps.posterize(image, 3), "levels"),
+    "sharpened": (lambda image: image.filter(ImageFilter.UnsharpMask(1.2, 120, 0)), "sharpening"),
+    "blurred": (lambda image: image.filter(ImageFilter.GaussianBlur(1.5)), "detail"),
+    "enlarged": (lambda image: image.resize((900, 700), Image.Resampling.BICUBIC), "enlarged"),
+    "enlarged without smoothing": (
+        lambda image: image.resize((image.width * 2, image.height * 2), Image.Resampling.NEAREST), "enlarged",
+    ),
+    "reduced": (lambda image: image.resize((250, 200), Image.Resampling.LANCZOS), "reduced"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", sorted(DAMAGE))
+@pytest.mark.parametrize("name", ["astronaut", "coffee"])
+def test_the_original_is_told_from_its_damaged_copy(name: str, damage: str) -> None:
+    function, reason = DAMAGE[damage]
+    original = through_jpeg(photograph(name), 92)
+    first, second = picture(original), picture(function(original))
+    found, back = compare(first, second, AS_IT_IS), compare(second, first, AS_IT_IS)
+    assert (found.first, back.first) == (True, False)
+    assert found.reason == back.reason == reason
+    assert WORDS[reason]
+
+
+def test_a_border_and_a_crop_are_told_by_where_the_pictures_lie() -> None:
+    original = photograph("chelsea")
+    bordered = ImageOps.expand(original, border=24, fill="black")
+    wide, tall = (side / (side + 48) for side in original.size)
+    placed = np.array([0, 1 / wide, 0, 0, 0, 1 / tall])  # the second shows more than the first: its border
+    found = compare(picture(original), picture(bordered), placed)
+    assert (found.first, found.reason) == (True, "border")
+    crop = original.crop((20, 10, original.width - 20, original.height - 10))
+    placed = np.array([0, crop.width / original.width, 0, 0, 0, crop.height / original.height])
+    found = compare(picture(original), picture(crop), placed)
+    assert (found.first, found.reason) == (True, "view")
+
+
+def test_a_mirrored_copy_is_laid_over_its_original_first() -> None:
+    original = photograph("coffee")
+    blurred = ImageOps.mirror(original.filter(ImageFilter.GaussianBlur(1.5)))
+    found = compare(picture(blurred), picture(original), np.array([0, -1.0, 0, 0, 0, 1.0]))
+    assert (found.first, found.reason) == (False, "detail")
+    turned = picture(original.transpose(Image.Transpose.ROTATE_90))
+    on_its_side = np.array([0, 0, -1.0, 0, 1.0, 0])
+    found = compare(picture(noisy(original)), turned, on_its_side)
+    assert (found.first, found.reason) == (False, "noise")
+
+
+def test_what_the_same_pixels_were_decoded_from_is_kept_and_equals_are_a_tie() -> None:
+    original = through_jpeg(photograph("coffee"), 90)
+    assert compare(picture(original, "PNG"), picture(original, "JPEG"), AS_IT_IS).first is False
+    tie = compare(picture(original), picture(original), AS_IT_IS)
+    assert (tie.first, tie.reason) == (None, "")
+    brighter = picture(ImageEnhance.Brightness(original).enhance(1.04))
+    assert compare(picture(original), brighter, AS_IT_IS).reason in {"", "clipping", "levels"}
+    assert (
+        compare(
+            picture(original.crop((0, 0, 40, 40))), picture(original.crop((0, 0, 40, 41))), AS_IT_IS
+        ).first
+        is None
+    )
+
+
+def test_a_jpeg_s_quantizer_is_read_from_its_pixels() -> None:
+    luma = np.asarray(photograph("camera").convert("L"), np.float32)
+    buffer = io.BytesIO()
+    Image.fromarray(luma.astype(np.uint8)).save(buffer, "JPEG", quality=50)
+    coded = Image.open(io.BytesIO(buffer.getvalue()))
+    table = np.array(coded.quantization[0]).reshape(8, 8)  # type: ignore[attr-defined]
+    steps = quantizer_steps(np.asarray(coded, np.float32))
+    low = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (0, 3), (3, 0))
+    wanted = np.array([table[at] for at in low])
+    assert (np.abs(steps - wanted) <= 1).sum() >= 8
+    assert quantizer_steps(luma).max() <= 3
