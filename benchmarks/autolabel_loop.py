@@ -17,6 +17,7 @@ from groundingdino.util import inference
 from segment_anything import SamPredictor, sam_model_registry
 
 from benchmarks.autolabel_stage import CHECKPOINT, PROMPTS, SEGMENTER, threshold_of
+from curate.adapters.groundingdino_detector import in_the_warpers_place
 from curate.records import UInt8Image
 
 
@@ -56,7 +57,8 @@ def _detector(weights: str, device: str) -> Callable[[str, float], tuple[UInt8Im
     """From a file and a threshold to its pixels, boxes (N, 4) as shares of the image, and scores (N,)."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = inference.load_model(str(_config(weights)), f"{weights}/{CHECKPOINT}", device=device)
+        with in_the_warpers_place():  # without it the package builds nothing with transformers 5
+            model = inference.load_model(str(_config(weights)), f"{weights}/{CHECKPOINT}", device=device)
     caption = " . ".join(PROMPTS) + " ."
 
     def detect(path: str, least: float) -> tuple[UInt8Image, Any, Any]:

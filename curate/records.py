@@ -194,6 +194,7 @@ class Category:
         color: "#rrggbb", the same in every view.
         description: For the labelers and the card.
         parent: Name of the wider category; None at the top.
+        title: What people read beside the name, in any script; empty where the name says enough.
     """
 
     name: str
@@ -203,6 +204,12 @@ class Category:
     color: str
     description: str = ""
     parent: str | None = None
+    title: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """Title and description in one text, for people."""
+        return ": ".join(part for part in (self.title, self.description) if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from curate.errors import ParamsError
         ("dedupe:\n  max_haming: 3\n", ":2: dedupe.max_haming = 3 is unknown; did you mean 'max_hamming'?"),
         (
             "dedupe:\n  max_hamming: 300\n",
-            ":2: dedupe.max_hamming = 300 is refused: input should be less than or equal to 256",
+            ":2: dedupe.max_hamming = 300 is refused: input should be less than or equal to 64",
         ),
         (
             "autolabel:\n  detector:\n    modl: x\n",

@@ -188,7 +188,8 @@ def _block_masked(bert_model: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _in_the_warpers_place() -> Iterator[None]:
+def in_the_warpers_place() -> Iterator[None]:
+    """Let groundingdino-py build a model with transformers 5; what it is without is put back."""
     module = require("groundingdino.models.GroundingDINO.groundingdino", extra="autolabel")
     warper = module.BertModelWarper
     module.BertModelWarper = _block_masked
@@ -209,7 +210,7 @@ def _build_loudly(config: str, text_encoder: Path, device: Any) -> Any:
     require("transformers", extra="autolabel").utils.logging.set_verbosity_error()
     models = require("groundingdino.models", extra="autolabel")
     try:
-        with _in_the_warpers_place():
+        with in_the_warpers_place():
             return models.build_model(settings)
     except (OSError, ValueError) as error:
         raise ModelError(

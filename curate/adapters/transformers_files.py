@@ -147,7 +147,7 @@ def load(
         shape=sorted(name for name, *_ in report["mismatched_keys"]),
     )
     network.float().eval()  # small checkpoints may be stored in half precision
-    return Loaded(config, prepares, network, _version(source, local, config), tuple(missing))
+    return Loaded(config, prepares, network, _version(source, local), tuple(missing))
 
 
 def _classes(kind: str, classes: Mapping[str, Classes] | Classes, what: str) -> Classes:
@@ -183,9 +183,12 @@ def _damaged(extra: str) -> tuple[type[BaseException], ...]:
     return (*torch_device.DAMAGED, ValueError, require("safetensors", extra=extra).SafetensorError)
 
 
-def _version(source: Source, local: Path | None, config: Any) -> str:
+def _version(source: Source, local: Path | None) -> str:
     if local is not None:
         files = sorted({file for pattern in _MODEL_FILES for file in local.glob(pattern)})
         return f"{local.resolve().name}@{weights.digest(files)}"
-    commit = getattr(config, "_commit_hash", None)
-    return f"{source.model}@{commit[:12] if commit else source.revision}"
+    hub = require("huggingface_hub", extra=source.extra)
+    cached = hub.try_to_load_from_cache(source.model, "config.json", revision=source.revision)
+    if not isinstance(cached, str):  # it was just read from there
+        raise ModelError(f"{source.noun} {source.model} has no commit in the Hub's cache: fetch it again")
+    return f"{source.model}@{Path(cached).parent.name[:12]}"

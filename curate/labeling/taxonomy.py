@@ -6,10 +6,11 @@ import difflib
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from curate.errors import ParamsError
 from curate.labeling import image_questions
@@ -26,12 +27,24 @@ class _CategoryEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: int = Field(ge=0)
-    name: str = Field(pattern=NAME)
+    name: str
     prompts: tuple[str, ...] = ()
     threshold: float = Field(ge=0, le=1)
     color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
     description: str = ""
     parent: str | None = None
+    title: str = Field("", max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_key(cls, name: str) -> str:
+        """A name stands in tables, file names and other tools' formats: letters that all of them know."""
+        if not re.fullmatch(NAME, name):
+            raise ValueError(
+                f"{name!r} is no key of letters a-z, digits, '_', '-' and spaces (at most 64): give it one "
+                f"as name, and the word that people read as title"
+            )
+        return name
 
     def phrases(self) -> tuple[str, ...]:
         """The prompts in lower case with single spaces; empty ones are left out."""
@@ -83,6 +96,7 @@ def load(path: Path) -> tuple[Category, ...]:
             color=entry.color.lower(),
             description=entry.description,
             parent=entry.parent,
+            title=" ".join(entry.title.split()),
         )
         for entry in sorted(file.categories, key=lambda entry: entry.id)
     )
@@ -107,9 +121,10 @@ def promise(path: Path) -> Promise | None:
 
 
 def digest(categories: Sequence[Category]) -> str:
-    """12 hex digits that change with any name, id, prompt, threshold, colour, description or parent."""
+    """12 hex digits that change with any name, id, prompt, threshold, colour, text or parent."""
     canonical = [
         [c.category_id, c.name, list(c.prompts), c.threshold, c.color, c.description, c.parent]
+        + ([c.title] if c.title else [])  # without titles it is what it was before there were any
         for c in categories
     ]
     return hashlib.sha256(json.dumps(canonical).encode()).hexdigest()[:12]

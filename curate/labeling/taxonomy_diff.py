@@ -8,7 +8,9 @@ from typing import Literal
 
 from curate.records import Category
 
-Kind = Literal["added", "removed", "renamed", "prompts", "threshold", "color", "description", "parent"]
+Kind = Literal[
+    "added", "removed", "renamed", "prompts", "threshold", "color", "description", "title", "parent"
+]
 
 _NECESSARY: dict[Kind, str] = {
     "added": "dvc repro: autolabel asks for it; images that people have looked at were not searched for it",
@@ -18,6 +20,7 @@ _NECESSARY: dict[Kind, str] = {
     "threshold": "dvc repro: autolabel suggests by the new one; what people drew stays",
     "color": "dvc repro: views and the labelling page are drawn anew; no row changes",
     "description": "dvc repro: labelers and the card read it; look again at what was labelled by the old one",
+    "title": "dvc repro: labelers and the card read it; no row changes",
     "parent": "nothing: no row holds the parent",
 }
 
@@ -83,5 +86,6 @@ def _texts(category: Category) -> tuple[tuple[Kind, str], ...]:
         ("threshold", f"{category.threshold:g}"),
         ("color", category.color),
         ("description", repr(category.description)),
+        ("title", repr(category.title)),
         ("parent", category.parent or "none"),
     )

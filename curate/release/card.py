@@ -123,7 +123,7 @@ def _contents(facts: CardFacts) -> str:
             f"`{category.name}`",
             *(facts.objects[category.name].get(split, 0) for split in splits),
             sum(facts.objects[category.name].values()),
-            category.description,
+            category.meaning,
         ]
         for category in facts.taxonomy
     ]

@@ -69,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.files.ranges.append(self.headers.get("Range", ""))
         if self.files.statuses:
             self._answer(self.files.statuses.pop(0), {}, b"")
+        elif path.startswith("api/models/") and "/tree/" in path:
+            self._tree(path.removeprefix("api/models/").partition("/tree/")[0])
         elif path.startswith("api/models/"):
             self._describe(path.removeprefix("api/models/").partition("/revision/")[0])
         else:
@@ -80,6 +82,19 @@ class _Handler(BaseHTTPRequestHandler):
         siblings = [{"rfilename": name} for name in names]
         text = json.dumps({"id": repo, "modelId": repo, "sha": self.files.commit, "siblings": siblings})
         self._answer(200 if names else 404, {"Content-Type": "application/json"}, text.encode())
+
+    def _tree(self, repo: str) -> None:
+        files = [
+            {
+                "type": "file",
+                "path": path.removeprefix(f"{repo}/"),
+                "size": len(content),
+                "oid": hashlib.sha1(content).hexdigest(),  # noqa: S324
+            }
+            for path, content in self.files.content.items()
+            if path.startswith(f"{repo}/")
+        ]
+        self._answer(200, {"Content-Type": "application/json"}, json.dumps(files).encode())
 
     def _send(self, name: str, *, body: bool) -> None:
         content = self.files.content.get(name)

@@ -104,3 +104,18 @@ def test_remarks_name_what_is_probably_a_mistake(tmp_path: Path) -> None:
         "fox and Fox differ only in case or in what stands between the words",
         "prompt 'cat' of cat stands within 'grey cat' of fox: both find the same things",
     ]
+
+
+def test_a_name_outside_ascii_is_a_title_beside_a_key(tmp_path: Path) -> None:
+    text = GOOD.replace("name: cat", "name: cat, title: 고양이", 1)
+    assert text != GOOD
+    (cat,) = [one for one in taxonomy.load(write(tmp_path, text)) if one.name == "cat"]
+    assert cat.title == "고양이"
+    assert cat.meaning.startswith("고양이")
+    assert taxonomy.digest([cat]) != taxonomy.digest(
+        [one for one in taxonomy.load(write(tmp_path, GOOD)) if one.name == "cat"]
+    )
+    with pytest.raises(
+        ParamsError, match=r"'고양이' is no key of letters a-z.* and the word that people read"
+    ):
+        taxonomy.load(write(tmp_path, GOOD.replace("name: cat", "name: 고양이", 1)))

@@ -38,9 +38,9 @@ def to_html(markdown: str, *, categories: Sequence[Category] = (), folder: Path 
         for child in token.children or ():
             if child.type == "image" and folder is not None:
                 _embed(child, folder)
-    described = [category for category in categories if category.description]
+    described = [category for category in categories if category.meaning]
     listed = "".join(
-        f"<li><b>{html.escape(one.name)}</b>: {html.escape(one.description or '')}</li>" for one in described
+        f"<li><b>{html.escape(one.name)}</b>: {html.escape(one.meaning)}</li>" for one in described
     )
     text = str(parser.renderer.render(tokens, parser.options, {})).strip()
     return f"{text}\n<h2>Categories</h2>\n<ul>{listed}</ul>".strip() if listed else text

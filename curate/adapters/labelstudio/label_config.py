@@ -42,8 +42,8 @@ def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] 
         control = ET.SubElement(panel, tag, {"name": name, "toName": encode_regions.IMAGE, **settings})
         for category in categories:
             label = ET.SubElement(control, "Label", {"value": category.name, "background": category.color})
-            if category.description:
-                label.set("hint", category.description)
+            if category.meaning:
+                label.set("hint", category.meaning)
     for choice in choices:
         ET.SubElement(panel, "Header", value=choice.name, size="6")
         settings = {"choice": "multiple" if choice.multiple else "single", "showInline": "true"}
