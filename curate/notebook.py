@@ -115,10 +115,10 @@ def find_duplicates(folder: str | PathLike[str], **settings: Any) -> dict[str, l
         >>> blurred = np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8)
         >>> picture = Image.fromarray(blurred).resize((320, 240))
         >>> picture.save("photos/a.png")
-        >>> picture.resize((160, 120)).save("photos/small.png")
+        >>> picture.save("photos/again.jpg", quality=30)
         >>> Image.fromarray(blurred[::-1]).resize((320, 240)).rotate(5).save("photos/other.png")
         >>> find_duplicates("photos")
-        {'a.png': ['small.png']}
+        {'a.png': ['again.jpg']}
     """
     folder = Path(folder).absolute()
     engine = LocalEngine(in_process=True)

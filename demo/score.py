@@ -87,22 +87,28 @@ def _faulty_files(truth: Mapping[str, Any], images: list[dict[str, Any]]) -> dic
 
 
 def _near_duplicates(truth: Mapping[str, Any], images: list[dict[str, Any]]) -> dict[str, float | int | None]:
-    """Precision and recall of duplicate pairs (keeper and dropped image) against the planted families."""
+    """Precision and recall of tied pairs (an image and its keeper, as a copy or a variant) against the truth.
+
+    A variant is kept and tied to its keeper's split: found as well, counted by itself.
+    """
     family = {path: entry["of"] or path for path, entry in truth.items()}
     families = [{family[source] for source in image["sources"] if source in family} for image in images]
     by_id = {image["image_id"]: names for image, names in zip(images, families, strict=True)}
     kept: dict[str, int] = defaultdict(int)
-    right = found = 0
+    right = found = variants = 0
     for image, names in zip(images, families, strict=True):
-        if image["drop_reason"] == "near_duplicate":
+        other = image["duplicate_of"] or image["variant_of"]
+        if other is not None and image["drop_reason"] in (None, "near_duplicate"):
             found += 1
-            right += bool(names & by_id[image["duplicate_of"]])
+            variants += image["drop_reason"] is None
+            right += bool(names & by_id[other])
         elif image["drop_reason"] is None:
             for name in names:
                 kept[name] += 1
     surplus = sum(count - 1 for count in kept.values())
     return {
-        "dropped": found,
+        "dropped": found - variants,
+        "variants": variants,
         "precision": right / found if found else None,
         "recall": right / (right + surplus) if right + surplus else None,
     }
@@ -164,7 +170,10 @@ def _lines(figures: Mapping[str, Any]) -> Iterable[str]:
         f"faulty files: {faults['dropped']} of {faults['planted']} planted ones dropped, "
         f"{faults['good_files_dropped']} good ones with them"
     )
-    yield f"near-duplicates: precision {_percent(pairs['precision'])}, recall {_percent(pairs['recall'])}"
+    yield (
+        f"near-duplicates: precision {_percent(pairs['precision'])}, recall {_percent(pairs['recall'])} "
+        f"({pairs['dropped']} dropped, {pairs['variants']} kept as variants)"
+    )
     for name in ("model", "consensus"):
         part = figures[name]
         yield (
