@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import charts, corpora, false_drops, result, scenes
+from benchmarks import charts, corpus_cache, dedupe_outcomes, photo_collages, result
 from benchmarks.corpus import Row, Score, read_truth, score
 from benchmarks.distinct_scenes import draw_features
 from benchmarks.result import Target
@@ -59,7 +59,7 @@ number of images, so a million of them have {factor:,.0f} times as many.
 def measure() -> None:
     """Measure and save."""
     recipe = Recipe.of(DedupeParams())
-    folder = corpora.families(IMAGES, seed=SEED)
+    folder = corpus_cache.families(IMAGES, seed=SEED)
     truth = read_truth(folder)
     paths = [folder / "images" / row.file for row in truth]
     features = _joined([extract(paths[at : at + _BATCH], recipe) for at in range(0, len(paths), _BATCH)])
@@ -87,7 +87,7 @@ def measure() -> None:
         "versions": result.versions("numpy", "scipy", "pillow", "simplejpeg", "imagehash", "numba"),
     }
     result.save(NAME, content, command=COMMAND, targets=_targets(ours))
-    false_drops.measure()
+    dedupe_outcomes.measure()
 
 
 def _targets(ours: Score) -> list[Target]:
@@ -166,7 +166,7 @@ def _chance(recipe: Recipe) -> dict[str, Any]:
         "scenes": SCENES,
         "seed": SCENES_SEED,
         "pairs": SCENES * (SCENES - 1) // 2,
-        "most_shared": scenes.MOST_SHARED,
+        "most_shared": photo_collages.MOST_SHARED,
         "factor": 1e12 / SCENES**2,
         "by_radius": rows,
     }
@@ -175,8 +175,8 @@ def _chance(recipe: Recipe) -> dict[str, Any]:
 def _distinct(cells: NDArray[np.float32], pairs: Pairs) -> NDArray[np.bool_]:
     """(P,) whether the scenes of each pair are different pictures."""
     both = zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)
-    shares = [float(scenes.shared(cells[a], cells[b][None])[0]) for a, b in both]
-    return np.array(shares, dtype=np.float32) < scenes.MOST_SHARED
+    shares = [float(photo_collages.shared(cells[a], cells[b][None])[0]) for a, b in both]
+    return np.array(shares, dtype=np.float32) < photo_collages.MOST_SHARED
 
 
 def section() -> str:
@@ -200,7 +200,7 @@ def section() -> str:
     ]
     text += result.table(["transform", "curate", "pHash alone"], shares, numbers=2)
     text += "\nFalse pairs of curate: " + _listed(content["ours"]["false"]) + ".\n"
-    return text + _chance_section(content) + result.footer(content) + "\n" + false_drops.section()
+    return text + _chance_section(content) + result.footer(content) + "\n" + dedupe_outcomes.section()
 
 
 def _line(name: str, figures: dict[str, Any]) -> list[str]:

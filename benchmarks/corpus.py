@@ -4,9 +4,9 @@
 
 writes OUT/images/*.jpg (png, webp) and OUT/truth.csv, one row a file. A family is an original and two to
 four copies, each by another transform. Two thirds of the files belong to families. Scenes are 84% photographs
-(`benchmarks.scenes`), 10% graphics and 6% plain pictures (`benchmarks.graphics`), each drawn again until it
-is distinct from every earlier one. `--transforms` also picks which half of the photographs the scenes are
-made of.
+(`benchmarks.photo_collages`), 10% graphics and 6% plain pictures (`benchmarks.graphics`), each drawn again
+until it is distinct from every earlier one. `--transforms` also picks which half of the
+photographs the scenes are made of.
 
 Truth: all pairs within a family, copies of one original included. Recall by transform counts the pairs of an
 original and its copy.
@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import graphics, scenes, transforms
+from benchmarks import graphics, photo_collages, transforms
 
 UInt8Array = npt.NDArray[np.uint8]
 KINDS: Final = ("photograph", "graphic", "plain")
@@ -186,7 +186,7 @@ def _draw(plan: _Plan, attempt: int) -> UInt8Array:
     """Pixels of an original."""
     rng = np.random.default_rng((*plan.seed, attempt))
     if plan.kind == "photograph":
-        scene = scenes.draw(rng, scenes.HALVES[plan.which], min(plan.pixels, _DRAWN_PIXELS))
+        scene = photo_collages.draw(rng, photo_collages.HALVES[plan.which], min(plan.pixels, _DRAWN_PIXELS))
         grow = math.sqrt(plan.pixels / (scene.pixels.shape[0] * scene.pixels.shape[1]))
         larger = cv2.resize(scene.pixels, None, fx=grow, fy=grow, interpolation=cv2.INTER_CUBIC)
         grain = rng.standard_normal(larger.shape[:2], dtype=np.float32)[:, :, None] * rng.uniform(1, 4)
@@ -201,7 +201,7 @@ def _sketch(plan: _Plan, attempt: int = 0) -> npt.NDArray[Any]:
     """What tells whether a scene is distinct: cells of a photograph, 64 x 64 pixels of the others."""
     if plan.kind == "photograph":  # a small drawing has the same cells
         rng = np.random.default_rng((*plan.seed, attempt))
-        return scenes.draw(rng, scenes.HALVES[plan.which], _SKETCH_PIXELS).cells
+        return photo_collages.draw(rng, photo_collages.HALVES[plan.which], _SKETCH_PIXELS).cells
     pixels = _draw(plan, attempt)
     return np.asarray(cv2.resize(pixels, (64, 64), interpolation=cv2.INTER_AREA))
 
@@ -211,7 +211,7 @@ def _distinct(plans: list[_Plan], processes: int) -> list[int]:
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         sketches = list(pool.map(_sketch, plans, chunksize=16))
     kept: dict[bool, npt.NDArray[Any]] = {
-        True: np.zeros((len(plans), scenes.CELLS, scenes.CELLS, 4), dtype=np.float32),
+        True: np.zeros((len(plans), photo_collages.CELLS, photo_collages.CELLS, 4), dtype=np.float32),
         False: np.zeros((len(plans), 64, 64, 3), dtype=np.uint8),
     }
     counts = {True: 0, False: 0}
@@ -232,7 +232,7 @@ def _distinct(plans: list[_Plan], processes: int) -> list[int]:
 
 def _is_new(sketch: npt.NDArray[Any], earlier: npt.NDArray[Any], *, photographic: bool) -> bool:
     if photographic:
-        return bool((scenes.shared(sketch, earlier) < scenes.MOST_SHARED).all())
+        return bool((photo_collages.shared(sketch, earlier) < photo_collages.MOST_SHARED).all())
     return bool(graphics.differ(sketch, earlier).all())
 
 

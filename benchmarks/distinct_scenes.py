@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import scenes
+from benchmarks import photo_collages
 from curate.dedupe.detail import COLUMNS, detail_thumbnail
 from curate.dedupe.features import CELLS, SIDE, Features, Recipe, from_thumbnails
 from curate.dedupe.thumbnails import colour_cells, luma_thumbnail
@@ -50,10 +50,12 @@ def _draw(start: int, count: int, seed: int) -> tuple[npt.NDArray[Any], ...]:
     cv2.setNumThreads(1)
     luma = np.empty((count, SIDE, SIDE), dtype=np.uint8)
     colour = np.empty((count, CELLS, CELLS, 3), dtype=np.uint8)
-    cells = np.empty((count, scenes.CELLS, scenes.CELLS, 4), dtype=np.float32)
+    cells = np.empty((count, photo_collages.CELLS, photo_collages.CELLS, 4), dtype=np.float32)
     detail, chroma = (np.empty((count, *shape), dtype=np.uint8) for shape in COLUMNS.values())
     for row in range(count):
-        scene = scenes.draw(np.random.default_rng((seed, start + row)), scenes.HALVES["all"], PIXELS)
+        scene = photo_collages.draw(
+            np.random.default_rng((seed, start + row)), photo_collages.HALVES["all"], PIXELS
+        )
         luma[row], colour[row] = luma_thumbnail(scene.pixels, SIDE), colour_cells(scene.pixels, CELLS)
         cells[row] = scene.cells
         detail[row], chroma[row] = detail_thumbnail(scene.pixels)

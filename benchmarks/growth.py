@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks import charts, corpora, made_index, process, result
+from benchmarks import charts, corpus_cache, made_index, process, result
 from benchmarks.process import Cost
 from benchmarks.result import Target
 from curate import params
@@ -92,7 +92,7 @@ def _settle(project: Path) -> None:
 def _grow(project: Path, size: int, side: int = SIDE) -> dict[str, Any]:
     """Ingest and dedupe `size` images, then 1% more."""
     raw = project / "data/raw"
-    corpora.small(raw, size, side=side)
+    corpus_cache.small(raw, size, side=side)
     _settle(project)
     found: dict[str, Any] = {"images": size, "mean_bytes": _size(raw) / size}
     found["fresh"] = _both(project)
@@ -100,7 +100,7 @@ def _grow(project: Path, size: int, side: int = SIDE) -> dict[str, Any]:
     found["ledger_bytes"] = sum(path.stat().st_size for path in (project / "data/ingest").glob("ledger*"))
     found["searched"] = _searched(project)
     # Stages read nothing of each other's output when nothing changed: this is the floor of a delivery.
-    corpora.small(raw, size // 100, first=size, side=side)
+    corpus_cache.small(raw, size // 100, first=size, side=side)
     found["added"], found["again"] = _both(project), _both(project)
     shutil.rmtree(project / "data")
     return found
@@ -109,7 +109,7 @@ def _grow(project: Path, size: int, side: int = SIDE) -> dict[str, Any]:
 def _grow_many(project: Path, size: int, side: int, rated: list[dict[str, Any]]) -> dict[str, Any]:
     """As `_grow`, but hashes and thumbnails of the first `size` images are made up."""
     raw = project / "data/raw"
-    corpora.copies(raw, size, side=side)
+    corpus_cache.copies(raw, size, side=side)
     _settle(project)
     mean_bytes = _size(raw) / size
     ingested = _figures(_run(project, "ingest"))
@@ -119,7 +119,7 @@ def _grow_many(project: Path, size: int, side: int, rated: list[dict[str, Any]])
     searched = _figures(_run(project, "dedupe"))
     hashing = _hashing(rated[0], rated[-1])
     fresh = {**searched, **{name: searched[name] + size * hashing[name] for name in hashing}}
-    corpora.small(raw, size // 100, first=size, side=side)
+    corpus_cache.small(raw, size // 100, first=size, side=side)
     added, again = _both(project), _both(project)
     shutil.rmtree(project / "data")
     return {
@@ -219,7 +219,7 @@ def section() -> str:
 
 def _of_many(many: list[dict[str, Any]], largest: dict[str, Any]) -> str:
     text = MANY_INTRO.format(
-        many=many[0]["images"], sides=_and(str(run["side"]) for run in many), pictures=corpora.PICTURES,
+        many=many[0]["images"], sides=_and(str(run["side"]) for run in many), pictures=corpus_cache.PICTURES,
         rated=", and on ".join("{:,} and {:,}".format(*run["rated"]) for run in many),
         new=many[0]["images"] // 100,
         hash_us=_and(f"{1e6 * run['hash_wall_s']:.0f}" for run in many),

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import scenes, transforms
+from benchmarks import photo_collages, transforms
 
 UInt8Array = npt.NDArray[np.uint8]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], list[UInt8Array]]
@@ -47,7 +47,7 @@ class Row:
 
 def _photograph(rng: np.random.Generator, sources: tuple[int, ...], width: int, height: int) -> UInt8Array:
     """A random part of a random photograph, at that size."""
-    source = scenes.photograph(sources[int(rng.integers(len(sources)))])
+    source = photo_collages.photograph(sources[int(rng.integers(len(sources)))])
     tall, wide = source.shape[:2]
     scale = min(wide / width, tall / height) * rng.uniform(0.3, 0.9)
     part_w, part_h = int(width * scale), int(height * scale)
@@ -256,7 +256,7 @@ def draw(kind: str, which: str, seed: tuple[int, ...]) -> list[UInt8Array]:
         which: Half of the photographs: tune or report.
         seed: Of every choice.
     """
-    return KINDS[kind](np.random.default_rng(seed), scenes.HALVES[which])
+    return KINDS[kind](np.random.default_rng(seed), photo_collages.HALVES[which])
 
 
 def write(folder: Path, *, seed: int, settings: int, which: str) -> list[Row]:

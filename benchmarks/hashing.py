@@ -15,7 +15,7 @@ from typing import Any
 
 import simplejpeg
 
-from benchmarks import corpora, environments, process, result
+from benchmarks import corpus_cache, environments, process, result
 from benchmarks.process import Cost, FailedRunError
 from benchmarks.result import Target
 from curate.dedupe import features
@@ -53,12 +53,12 @@ Contender = Callable[[Path], tuple[Cost, str]]
 
 def measure() -> None:
     """Run every contender on all files and on a few, in turn, and save."""
-    pictures = corpora.families(FILES, seed=SEED) / "images"
+    pictures = corpus_cache.families(FILES, seed=SEED) / "images"
     with tempfile.TemporaryDirectory(dir=result.CACHE) as scratch:
         folders = {count: Path(scratch) / str(count) for count in (FEW, IMAGES)}
         for count, folder in folders.items():
-            corpora.jpegs(pictures, folder / "images", count)
-            corpora.images_table(folder / "images", folder / "images.parquet")
+            corpus_cache.jpegs(pictures, folder / "images", count)
+            corpus_cache.images_table(folder / "images", folder / "images.parquet")
         contenders: dict[str, Contender] = {
             FAST: functools.partial(_stage, decode="fast"),
             EXACT: functools.partial(_stage, decode="exact"),

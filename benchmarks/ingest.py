@@ -22,7 +22,7 @@ import simplejpeg
 from PIL import Image, ImageOps
 from PIL import __version__ as pillow_version
 
-from benchmarks import corpora, process, result
+from benchmarks import corpus_cache, process, result
 from benchmarks.process import Cost
 from benchmarks.result import Target
 from curate.engines.local import LocalEngine
@@ -69,7 +69,7 @@ the bytes, and their luma is off by {anew_levels:.2f} levels on average. With `l
 
 def measure() -> None:
     """Run every contender on all files and on a few, in turn, and save."""
-    pictures = corpora.families(CORPUS, seed=SEED) / "images"
+    pictures = corpus_cache.families(CORPUS, seed=SEED) / "images"
     with tempfile.TemporaryDirectory(dir=result.CACHE) as scratch:
         folders = {count: Path(scratch) / str(count) for count in (FEW, IMAGES)}
         for count, folder in folders.items():
@@ -192,7 +192,7 @@ def _link(source: Path, target: Path, count: int) -> None:
     """Link the first upright JPEGs of 0.3 to 1.2 megapixels."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         every = Path(folder) / "all"
-        corpora.jpegs(source, every, count + count // 6)
+        corpus_cache.jpegs(source, every, count + count // 6)
         upright_files = [path for path in sorted(every.iterdir()) if not _is_turned(path)]
         if len(upright_files) < count:
             raise RuntimeError(f"only {len(upright_files)} upright JPEGs, {count} are wanted")

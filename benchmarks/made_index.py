@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.corpora import CELLS as COARSE
+from benchmarks.corpus_cache import CELLS as COARSE
 from curate.dedupe import index
 from curate.dedupe.detail import COLUMNS
 from curate.dedupe.features import CELLS, SIDE, Recipe, from_thumbnails

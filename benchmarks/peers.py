@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import charts, corpora, environments, result
+from benchmarks import charts, corpus_cache, environments, result
 from benchmarks.corpus import Row, Score, read_truth, score
 from benchmarks.process import FailedRunError
 
@@ -63,7 +63,7 @@ SWEEPS = {
 
 def measure() -> None:
     """Run every peer on the corpus and save its best figures."""
-    folder = corpora.families(IMAGES, seed=SEED)
+    folder = corpus_cache.families(IMAGES, seed=SEED)
     truth = read_truth(folder)
     rows: dict[str, dict[str, Any]] = {}
     failed: dict[str, str] = {}

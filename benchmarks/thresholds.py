@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks import demo_boxes, result
-from benchmarks.demo_boxes import FLOOR
+from benchmarks import demo_detections, result
+from benchmarks.demo_detections import FLOOR
 from benchmarks.result import Target
 from curate.labeling.suggestion_outcomes import Verdicts
 from curate.labeling.thresholds import Ladder
@@ -212,13 +212,13 @@ def _demo() -> Iterator[dict[str, Any]]:
 
 def _judged_scenes() -> Verdicts:
     """What the demo's detector suggests on held-out scenes, judged by what was drawn there."""
-    detector, categories = demo_boxes.detector(), demo_boxes.categories()
+    detector, categories = demo_detections.detector(), demo_detections.categories()
     truths, found = [], []
     for index in range(SCENES):
         scene = evaluation_scene(HELD_OUT_SEEDS, index)
         truths.append([(entry.category, entry.bbox_xyxy) for entry in scene.objects])
-        found += [demo_boxes.suggested(boxes) for boxes in detector.detect([scene.image], categories)]
-    return demo_boxes.judged(truths, found)
+        found += [demo_detections.suggested(boxes) for boxes in detector.detect([scene.image], categories)]
+    return demo_detections.judged(truths, found)
 
 
 INTRO = """## Thresholds with a promise

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from curate.geometry import masks
+from curate.project_tables import Disagreement, ProjectTables
 from curate.records import Annotation, BoolArray, Box, ImageRecord
-from curate.snapshot import Disagreement, Snapshot
 
 MODEL, CONSENSUS, ANNOTATOR = "model", "consensus", "annotator_"
 KEPT, DROPPED, DISAGREEMENT, SKIPPED = "kept", "dropped", "disagreement", "skipped"
@@ -88,7 +88,7 @@ class Drafts:
     missing: int
 
 
-def drafts(snapshot: Snapshot) -> Drafts:
+def drafts(snapshot: ProjectTables) -> Drafts:
     """Turn the tables into samples: one an image that has an upright file."""
     names = annotator_fields(row.annotator_id or _UNKNOWN for row in snapshot.human or ())
     labels: dict[str, dict[str, list[Annotation]]] = defaultdict(lambda: defaultdict(list))

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from curate import params, snapshot
+from curate import params, project_tables
 from curate.adapters import fiftyone_dataset
 from curate.adapters.fiftyone_samples import drafts
 from curate.adapters.mongod import HOST, Mongod, free_port
@@ -33,7 +33,7 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
 
     Args:
         root: The project's folder.
-        stage: Last stage to show, one of `snapshot.STAGES`.
+        stage: Last stage to show, one of `project_tables.STAGES`.
         port: TCP port on 127.0.0.1; 0 = a free one.
 
     Raises:
@@ -81,7 +81,7 @@ def dataset_name(root: Path) -> str:
 
 
 def _built(root: Path, stage: str) -> Any:
-    content = drafts(snapshot.load(root, stage=stage))
+    content = drafts(project_tables.load(root, stage=stage))
     fo = _fiftyone(root)
     name = dataset_name(root)
     dataset = fiftyone_dataset.build(fo, name, content, _colours(root))

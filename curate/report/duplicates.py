@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from curate import params, schema, tables
 from curate.params import Params
+from curate.project_tables import DEDUPED
 from curate.report.drawing import Album, Picture
-from curate.snapshot import DEDUPED
 
 DUPLICATES: Final = Path("data/dedupe/duplicates.html")  # where the first page is looked for
 PER_PAGE: Final = 40  # groups

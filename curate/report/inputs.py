@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curate import params, pseudonyms, snapshot
+from curate import params, project_tables, pseudonyms
 from curate.errors import TableError
 from curate.labeling import taxonomy
 from curate.params import Params
-from curate.snapshot import Snapshot
+from curate.project_tables import ProjectTables
 
 _INVALID = ".invalid"  # the top-level domain that no person's address has (RFC 2606)
 
@@ -31,7 +31,7 @@ class Facts:
         names: What each labeler is called outside `data/`; the page shows nothing else of them.
     """
 
-    tables: Snapshot
+    tables: ProjectTables
     params: Params
     colors: dict[str, str]
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -70,7 +70,7 @@ def load(root: Path) -> Facts:
         TableError: No stage has run, or a file is damaged.
         ParamsError: params.yaml or taxonomy.yaml is wrong.
     """
-    tables = snapshot.load(root)
+    tables = project_tables.load(root)
     settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else Params()
     path = root / settings.autolabel.taxonomy
     colors = {entry.name: entry.color for entry in taxonomy.load(path)} if path.exists() else {}

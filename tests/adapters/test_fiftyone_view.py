@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate import snapshot
+from curate import project_tables
 from curate.adapters import fiftyone_view, mongod
 from curate.adapters.fiftyone_samples import SampleDraft, annotator_fields, drafts, shape
 from curate.errors import MissingExtraError, TableError, ViewError
@@ -29,14 +29,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> builders.SmallProject:
 
 
 def by_name(project: builders.SmallProject, stage: str = "release") -> dict[str, SampleDraft]:
-    content = drafts(snapshot.load(project.root, stage=stage))
+    content = drafts(project_tables.load(project.root, stage=stage))
     return {
         draft.image.sources[0].removeprefix("unit/").removesuffix(".jpg"): draft for draft in content.samples
     }
 
 
 def test_one_sample_an_image_that_has_a_file(project: builders.SmallProject) -> None:
-    content = drafts(snapshot.load(project.root))
+    content = drafts(project_tables.load(project.root))
     assert (len(content.samples), content.unreadable, content.missing) == (7, 1, 0)
     assert content.label_fields == ("model", FIRST, SECOND, "consensus")
     assert all(draft.path.is_file() and draft.path.is_absolute() for draft in content.samples)
@@ -55,7 +55,7 @@ def test_one_sample_an_image_that_has_a_file(project: builders.SmallProject) -> 
 def test_only_stages_up_to_the_one_asked_for(
     project: builders.SmallProject, stage: str, fields: tuple[str, ...]
 ) -> None:
-    content = drafts(snapshot.load(project.root, stage=stage))
+    content = drafts(project_tables.load(project.root, stage=stage))
     assert content.label_fields == fields
     assert any("dropped" in draft.tags for draft in content.samples) == (stage != "ingest")
 
@@ -96,7 +96,7 @@ def test_a_skipped_image_has_a_tag_and_no_labels(tmp_path: Path) -> None:
 def test_a_vanished_file_is_counted(tmp_path: Path) -> None:
     project = builders.small_project(tmp_path)
     (tmp_path / str(builders.image("one").path)).unlink()
-    content = drafts(snapshot.load(project.root))
+    content = drafts(project_tables.load(project.root))
     assert (len(content.samples), content.missing) == (6, 1)
 
 
@@ -104,7 +104,7 @@ def test_a_removed_file_is_no_unreadable_one(tmp_path: Path) -> None:
     gone = builders.image("gone", path=None, sources=(), drop_reason="removed")
     bad = builders.image("bad", path=None, drop_reason="corrupt")
     builders.write_images(tmp_path / "data/dedupe/images.parquet", [gone, bad])
-    content = drafts(snapshot.load(tmp_path))
+    content = drafts(project_tables.load(tmp_path))
     assert (len(content.samples), content.unreadable, content.removed, content.missing) == (0, 1, 1, 0)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import corpus, graphics, scenes
+from benchmarks import corpus, graphics, photo_collages
 from benchmarks.corpus import Row, read_truth, score
 
 TRUTH = [
@@ -61,19 +61,22 @@ def test_the_seed_decides_every_byte(tmp_path: Path) -> None:
 
 
 def test_halves_have_no_photograph_in_common() -> None:
-    tune, check, report = (set(scenes.HALVES[name]) for name in ("tune", "check", "report"))
+    tune, check, report = (set(photo_collages.HALVES[name]) for name in ("tune", "check", "report"))
     assert not tune & report
     assert check == report
-    assert tune | report == set(scenes.HALVES["all"])
+    assert tune | report == set(photo_collages.HALVES["all"])
 
 
 def test_a_scene_shares_all_with_itself_and_its_mirror_image() -> None:
-    drawn = [scenes.draw(np.random.default_rng(seed), scenes.HALVES["all"], 4096).cells for seed in range(5)]
+    drawn = [
+        photo_collages.draw(np.random.default_rng(seed), photo_collages.HALVES["all"], 4096).cells
+        for seed in range(5)
+    ]
     every = np.stack(drawn)
     for index, cells in enumerate(drawn):
-        assert scenes.shared(cells, every)[index] == 1.0
-        assert scenes.shared(cells[:, ::-1], every)[index] == 1.0
-        assert (np.delete(scenes.shared(cells, every), index) < 1.0).all()
+        assert photo_collages.shared(cells, every)[index] == 1.0
+        assert photo_collages.shared(cells[:, ::-1], every)[index] == 1.0
+        assert (np.delete(photo_collages.shared(cells, every), index) < 1.0).all()
 
 
 def test_graphics_differ_where_enough_pixels_do() -> None:

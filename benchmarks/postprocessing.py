@@ -1,6 +1,6 @@
 """What the rules of autolabel change on held-out scenes of the demo: which boxes stay, how masks are cleaned.
 
-`python -m benchmarks.suppression`
+`python -m benchmarks.postprocessing`
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import demo_boxes, result
-from benchmarks.demo_boxes import Truth
+from benchmarks import demo_detections, result
+from benchmarks.demo_detections import Truth
 from curate.adapters.segment_anything_segmenter import SegmentAnythingSegmenter
 from curate.geometry import masks
 from curate.geometry.boxes import box_iou
@@ -22,8 +22,8 @@ from curate.records import BoolArray, Detections, FloatArray
 from demo.evaluate_models import evaluation_scene
 from demo.scenes import HELD_OUT_SEEDS, Scene
 
-NAME = "suppression"
-COMMAND = "python -m benchmarks.suppression"
+NAME = "postprocessing"
+COMMAND = "python -m benchmarks.postprocessing"
 SCENES = 20 if result.quick() else 600
 BOXES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("defaults", "mean", {}),
@@ -41,10 +41,10 @@ CLEANED = ("iou", "box_iou", "changed")
 
 def measure() -> None:
     """Detect and segment, then apply each rule to the same boxes and masks."""
-    detectors = {how: demo_boxes.detector(how) for how in ("mean", "max")}
+    detectors = {how: demo_detections.detector(how) for how in ("mean", "max")}
     checkpoint = result.ROOT / "demo/models/segmenter.pth"
     segmenter = SegmentAnythingSegmenter(SegmenterParams(build="tiny", model=str(checkpoint)), device="cpu")
-    categories = demo_boxes.categories()
+    categories = demo_detections.categories()
     truths: list[Truth] = []
     found: dict[str, list[Detections]] = {how: [] for how in detectors}
     measured = []
@@ -55,7 +55,7 @@ def measure() -> None:
             found[how] += detector.detect([scene.image], categories)
         measured += _masks(segmenter, scene)
     boxes = [
-        {"rule": name, "f1": _best_f1(demo_boxes.judged(truths, _sifted(found[how], changes)))}
+        {"rule": name, "f1": _best_f1(demo_detections.judged(truths, _sifted(found[how], changes)))}
         for name, how, changes in BOXES
     ]
     content = {
@@ -76,7 +76,7 @@ def measure() -> None:
 
 
 def _sifted(found: Sequence[Detections], changes: Mapping[str, Any]) -> list[Detections]:
-    return [demo_boxes.suggested(boxes, **changes) for boxes in found]
+    return [demo_detections.suggested(boxes, **changes) for boxes in found]
 
 
 def _best_f1(judged: Verdicts) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Corpora on disk, made once and kept in .cache/benchmarks until the code that draws them changes.
 
-`python -m benchmarks.corpora` makes those that the comparisons share: some minutes.
+`python -m benchmarks.corpus_cache` makes those that the comparisons share: some minutes.
 """
 
 from __future__ import annotations

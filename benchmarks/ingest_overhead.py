@@ -1,6 +1,6 @@
 """How ingest grows with the number of files: its ledger, its memory, and a second run that finds nothing new.
 
-`python -m benchmarks.ledger`
+`python -m benchmarks.ingest_overhead`
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from curate.ingest.worker import Examined, ImageRow
 from curate.params import IngestParams
 from curate.stages import ingest
 
-NAME = "ledger"
-COMMAND = "python -m benchmarks.ledger"
+NAME = "ingest_overhead"
+COMMAND = "python -m benchmarks.ingest_overhead"
 SIZES = (1_000, 4_000) if result.quick() else (25_000, 100_000, 400_000)
 FILES_PER_FOLDER = 1_000
 REAL = b"one.png"

@@ -1,6 +1,6 @@
 """What the engines themselves cost: items a second of a function that does next to nothing.
 
-`python -m benchmarks.engines`
+`python -m benchmarks.engine_overhead`
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from curate.engines.local import LocalEngine
 from curate.engines.ray import RayEngine
 from curate.ports import Engine
 
-NAME = "engines"
-COMMAND = "python -m benchmarks.engines"
+NAME = "engine_overhead"
+COMMAND = "python -m benchmarks.engine_overhead"
 WORKERS = 2
 RUNS = 1 if result.quick() else 3
 SIZES = (1, 64)  # items a batch

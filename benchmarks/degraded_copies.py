@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks import scenes
+from benchmarks import photo_collages
 
 UInt8Array = npt.NDArray[np.uint8]
 Damage = Callable[[np.random.Generator, UInt8Array], UInt8Array]
@@ -198,8 +198,8 @@ def pairs(which: str, *, seed: int, count: int) -> Iterator[Pair]:
     for number, (kind, damage) in enumerate(KINDS.items()):
         for index in range(count):
             rng = np.random.default_rng((seed, number, index))
-            source = scenes.HALVES[which][index % len(scenes.HALVES[which])]
-            part = _part(rng, scenes.photograph(source))
+            source = photo_collages.HALVES[which][index % len(photo_collages.HALVES[which])]
+            part = _part(rng, photo_collages.photograph(source))
             if kind == "gray" and np.ptp(part.astype(np.int16), axis=2).mean() < 8:
                 continue  # it never had colors
             original, extension = _saved(rng, part, 88, png=0.4)
@@ -214,7 +214,9 @@ def pairs(which: str, *, seed: int, count: int) -> Iterator[Pair]:
             else:
                 png = 1.0 if "png" in kind else 0.0 if "jpeg" in kind else 0.4
                 copy, copy_extension = _saved(rng, damaged, 92 if "jpeg" in kind else 80, png=png)
-            yield Pair(kind, Path(scenes.FILES[source][1]).stem, original, extension, copy, copy_extension)
+            yield Pair(
+                kind, Path(photo_collages.FILES[source][1]).stem, original, extension, copy, copy_extension
+            )
 
 
 def _part(rng: np.random.Generator, photograph: UInt8Array) -> UInt8Array:

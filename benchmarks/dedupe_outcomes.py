@@ -1,6 +1,6 @@
 """F1, false drops and kept originals, side by side with the peers.
 
-`python -m benchmarks.false_drops`; a part of `python -m benchmarks accuracy`.
+`python -m benchmarks.dedupe_outcomes`; a part of `python -m benchmarks accuracy`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks import corpora, corpus, damaged, environments, hard_negatives, result
+from benchmarks import corpus, corpus_cache, degraded_copies, environments, hard_negatives, result
 from benchmarks.hard_negatives import Row
 from benchmarks.process import FailedRunError
 from benchmarks.result import Target
@@ -27,7 +27,7 @@ from curate.dedupe.verify import VARIANT
 from curate.params import DedupeParams
 
 NAME = "accuracy_drops"
-COMMAND = "python -m benchmarks.false_drops"
+COMMAND = "python -m benchmarks.dedupe_outcomes"
 SEED = 2  # of the report; 11 is what rules were fixed on
 IMAGES = 120 if result.quick() else 1200
 SETTINGS = 2 if result.quick() else 40
@@ -42,8 +42,8 @@ Three questions on what nothing was tuned on (seed {seed}, the other half of the
 found (F1 of pairs, {images:,} files made as those above), are different pictures lost ({negatives:,} files of
 `benchmarks.hard_negatives`, none of which is a copy of another: halves that are shared, a fixed camera,
 signs, pages, forms, screens, dark and foggy scenes, X-rays), and is the original kept ({pairs:,} pairs of
-`benchmarks.damaged`, {kinds} kinds of damage)? curate finds copies as `same` or `variant` and drops `same`
-alone. A peer drops what it pairs, at the distance that suits its F1 best, in the way that loses least.
+`benchmarks.degraded_copies`, {kinds} kinds of damage)? curate finds copies as `same` or `variant` and drops
+`same` alone. A peer drops what it pairs, at the distance that suits its F1 best, in the way that loses least.
 
 """
 
@@ -51,7 +51,10 @@ alone. A peer drops what it pairs, at the distance that suits its F1 best, in th
 def measure() -> None:
     """Measure and save."""
     recipe = Recipe.of(DedupeParams())
-    families, negatives = corpora.families(IMAGES, seed=SEED), corpora.negatives(SETTINGS, seed=SEED)
+    families, negatives = (
+        corpus_cache.families(IMAGES, seed=SEED),
+        corpus_cache.negatives(SETTINGS, seed=SEED),
+    )
     truth, rows = corpus.read_truth(families), hard_negatives.read_truth(negatives)
     found = _matches(families, [row.file for row in truth], recipe)
     score = corpus.score([pair for pair, _ in found], truth)
@@ -174,7 +177,7 @@ def kept_originals(which: str, *, seed: int, count: int, recipe: Recipe) -> dict
     """
     results: dict[str, list[tuple[int, bool]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as scratch:
-        for pair in damaged.pairs(which, seed=seed, count=count):
+        for pair in degraded_copies.pairs(which, seed=seed, count=count):
             first = Path(scratch) / f"original{pair.original_extension}"
             second = Path(scratch) / f"copy{pair.copy_extension}"
             first.write_bytes(pair.original)

@@ -48,7 +48,7 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class ProjectTables:
     """Tables of the stages that have run, in memory.
 
     Attributes:
@@ -72,7 +72,7 @@ class Snapshot:
     splits: Mapping[str, str] = field(default_factory=dict)
 
 
-def load(root: Path, *, stage: str = STAGES[-1]) -> Snapshot:
+def load(root: Path, *, stage: str = STAGES[-1]) -> ProjectTables:
     """Read the tables that exist, up to and with `stage`.
 
     Args:
@@ -85,7 +85,7 @@ def load(root: Path, *, stage: str = STAGES[-1]) -> Snapshot:
     reached = STAGES[: STAGES.index(stage) + 1]
     deduped = "dedupe" in reached and (root / DEDUPED).exists()
     agreed = "agreement" in reached
-    return Snapshot(
+    return ProjectTables(
         root=root,
         images=images(root / (DEDUPED if deduped else INGESTED)),
         model=_annotations(root / MODEL) if "autolabel" in reached else None,
