@@ -111,7 +111,7 @@ def test_down_stops_just_that_process(own_root: Path, labelstudio: Connection) -
         assert not server.down(own_root)
         assert bystander.poll() is None
         assert whoami(labelstudio) == server.USERNAME  # the session's server still answers
-        with pytest.raises(client.TransientError, match="run `curate labelstudio up`"):
+        with pytest.raises(AnnotationToolError, match="run `curate labelstudio up`"):
             whoami(mine)
     finally:
         bystander.kill()
