@@ -117,6 +117,8 @@ def append(
         StorageError: It cannot be written; then nothing was added.
     """
     number = record.parts + 1
+    if (folder / f"shown-{number:06d}.parquet").exists():  # before anything of the other push is overwritten
+        raise TableError(f"{folder} was added to meanwhile: is another push running? Run this one again")
     known = set(record.suggestions["suggestions_digest"].unique().to_pylist())
     news = {
         (row["suggestions_digest"], row["annotation_id"]): dict(row)
@@ -133,8 +135,6 @@ def append(
         }
         for row in rows
     ]
-    if (folder / f"shown-{number:06d}.parquet").exists():
-        raise TableError(f"{folder} was added to meanwhile: is another push running? Run this one again")
     _write(folder, "shown", number, whole)
 
 

@@ -107,7 +107,8 @@ def _compared(  # noqa: PLR0917 - one call
     settings: dict[str, Any] = {"removed": removed, "labeler": project.labeler, "closed_before": closed}
     difference = compare(there, wanted, **settings)
     if difference.copies or difference.delete:
-        return compare(_with_drafts(client, project, there), wanted, **settings)
+        going = {task.task_id for task in (*difference.copies, *difference.delete)}
+        return compare(_with_work(client, project, there, going), wanted, **settings)
     return difference
 
 
@@ -156,11 +157,27 @@ def _with_people(
     return [replace(task, people=known.get(task.number, task.people)) for task in tasks]
 
 
-def _with_drafts(client: Client, project: ProjectRef, tasks: Sequence[Existing]) -> list[Existing]:
-    """The same, with what people have begun: asked for only before something is deleted."""
+def _with_work(
+    client: Client, project: ProjectRef, tasks: Sequence[Existing], keys: Set[str]
+) -> list[Existing]:
+    """The same, with what people have begun and answered: asked for only before something is deleted.
+
+    The server's own count of answers may be too low: after requests that overlapped, its process was seen to
+    count none any more. The answers themselves are there: those of tasks with one of `keys` are read.
+    """
     pages = task_pages.matching(client, project, task_pages.HAS_DRAFT, include="id")
     drafted = {int(task["id"]) for page in pages for task in page}
-    return [replace(task, drafted=task.number in drafted) for task in tasks]
+    numbers = [task.number for task in tasks if task.task_id in keys]
+    found = task_pages.chosen(client, project, numbers, include="annotations,id")
+    answers = {int(task["id"]): len(task["annotations"]) for page in found for task in page}
+    return [
+        replace(
+            task,
+            drafted=task.number in drafted,
+            answers=max(task.answers, answers.get(task.number, 0)),
+        )
+        for task in tasks
+    ]
 
 
 def _existing(task: dict[str, Any]) -> Existing:

@@ -228,7 +228,7 @@ def compare(
     left = [task for tasks in by_key.values() for task in tasks]
     idle = [task for task in left if task.closed and not task.worked_on and task.number in before]
     delete = idle if removed == "delete" else []
-    closing = [] if removed == "keep" else [t for t in left if t not in delete and not t.closed]
+    closing = [] if removed == "keep" else [t for t in left if not t.closed]
     return Difference(
         create=tuple(create),
         close=(*close, *closing),

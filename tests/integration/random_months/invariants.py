@@ -199,7 +199,8 @@ def planted_errors_are_counted(world: World) -> None:
     with Path("data/quality/seeded_errors.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     seen = {(row["task_id"], row["annotator_id"]): row["caught"] == "true" for row in rows}
-    assert seen.keys() == {(one.key, one.person) for one in shown}, "planted errors seen"
+    expected = {(one.key, one.person) for one in shown}
+    assert seen.keys() == expected, f"planted errors seen: {seen.keys() ^ expected}, counted {len(seen)}"
     for one in shown:
         if one.error_left_in:
             assert not seen[one.key, one.person], f"{one.key} {one.person}: left in, and counted as caught"
