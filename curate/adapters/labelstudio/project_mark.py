@@ -115,7 +115,7 @@ def pipeline_id(path: Path | None, adopted: str | None = None) -> str:
     known = read_pipeline_id(path)
     if known is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         partial.write_text(fresh + "\n", encoding="utf-8")
         with contextlib.suppress(FileExistsError):
             os.link(partial, path)  # whoever is first says what it is
