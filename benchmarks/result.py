@@ -6,11 +6,14 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from curate import fingerprint
 
 ROOT = Path(__file__).parents[1]
 # A quick run keeps its figures out of the committed ones.
@@ -69,11 +72,13 @@ class Target:
 
 
 def save(name: str, content: dict[str, Any], *, command: str, targets: Sequence[Target] = ()) -> None:
-    """Write results/<name>.json with the machine, the command and the targets beside the figures."""
+    """Write results/<name>.json with machine, commit, command and targets beside the figures."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     whole = {
+        "name": name,
         "command": command,
         "machine": machine(),
+        "commit": commit(),
         **content,
         "targets": [asdict(target) for target in targets],
     }
@@ -92,8 +97,46 @@ def load(name: str) -> dict[str, Any]:
 
 
 def targets(content: dict[str, Any]) -> list[Target]:
-    """The targets of a loaded result."""
-    return [Target(**entry) for entry in content.get("targets", []) if isinstance(entry, dict)]
+    """The targets of a loaded result; those of older code say so."""
+    entries = [Target(**entry) for entry in content.get("targets", []) if isinstance(entry, dict)]
+    if not changed_since(content):
+        return entries
+    return [replace(one, note="; ".join(filter(None, (one.note, "older code")))) for one in entries]
+
+
+def commit() -> str:
+    """The commit that is measured, with a plus sign where files differ from it; "unknown" without git."""
+    found = _git("describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*")
+    return found.strip() if found is not None else "unknown"
+
+
+def changed_since(content: dict[str, Any]) -> list[str]:
+    """Files of curate that a comparison measures and that changed since its figures were made.
+
+    Args:
+        content: A loaded result; its name is the module's, its commit the state that was measured.
+
+    Returns:
+        Paths relative to the repository, sorted; all of them where the commit is not known here.
+    """
+    files = [
+        str(path.relative_to(ROOT))
+        for name in fingerprint.imported(f"benchmarks.{content['name']}")
+        if name.startswith("curate.") and (path := _path(name)).exists()
+    ]
+    known = content.get("commit", "unknown").rstrip("+")
+    found = None if known == "unknown" else _git("diff", "--name-only", known, "--", *files)
+    return files if found is None else sorted(found.split())
+
+
+def _path(module: str) -> Path:
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _git(*arguments: str) -> str | None:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, check=False, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else None
 
 
 def machine() -> str:
@@ -145,8 +188,12 @@ def target_table(entries: Sequence[Target]) -> str:
 
 
 def footer(content: dict[str, Any]) -> str:
-    """Machine and command, the last lines of every section."""
-    return f"Machine: {content['machine']}. Again: `{content['command']}`.\n"
+    """Machine, commit and command, and what changed since: the last lines of every section."""
+    commit = content.get("commit", "unknown")
+    text = f"Machine: {content['machine']}. Commit {commit}. Again: `{content['command']}`."
+    if changed := changed_since(content):
+        text += f"\n\n**Older code:** {len(changed)} of the files that are measured here changed since."
+    return text + "\n"
 
 
 def _processor() -> str:

@@ -20,12 +20,40 @@ def test_a_target_is_met_or_not(measured: float | None, at_most: bool, met: bool
 
 def test_what_is_saved_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(result, "RESULTS", tmp_path)
+    monkeypatch.setattr(result, "_git", lambda *_: "")  # a tree in the middle of a change is older code
     target = Target("memory", 5, 4.5, "GiB", at_most=True, note="one run")
-    result.save("some", {"rows": [1, 2]}, command="python -m benchmarks.some", targets=[target])
-    content = result.load("some")
+    result.save("plan", {"rows": [1, 2]}, command="python -m benchmarks.some", targets=[target])
+    content = result.load("plan")
     assert content["rows"] == [1, 2]
     assert result.targets(content) == [target]
     assert "python -m benchmarks.some" in result.footer(content)
+
+
+def test_figures_of_older_code_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(result, "RESULTS", tmp_path)
+    asked: list[tuple[str, ...]] = []
+
+    def git(*arguments: str) -> str | None:
+        asked.append(arguments)
+        return "abc123\n" if arguments[0] == "describe" else changed
+
+    monkeypatch.setattr(result, "_git", git)
+    target = Target("memory", 5, 4.5, "GiB", at_most=True, note="one run")
+    result.save("plan", {}, command="python -m benchmarks plan", targets=[target])
+    content = result.load("plan")
+    changed: str | None = ""
+    assert result.changed_since(content) == []
+    assert asked[-1][:3] == ("diff", "--name-only", "abc123")
+    assert "curate/stages/select.py" in asked[-1]  # what the comparison imports, directly or not
+    assert "curate/release/card.py" not in asked[-1]
+    assert "abc123" in result.footer(content)
+    assert "Older code" not in result.footer(content)
+    assert result.targets(content) == [target]
+    changed = "curate/stages/select.py\n"
+    assert "1 of the files" in result.footer(content)
+    assert result.targets(content)[0].note == "one run; older code"
+    changed = None  # a commit that this clone does not have
+    assert "curate/stages/select.py" in result.changed_since(content)
 
 
 @pytest.mark.parametrize(
