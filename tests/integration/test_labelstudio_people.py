@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from curate.adapters.labelstudio import accounts, client, push
+from curate.adapters.labelstudio import accounts, client, pull, push
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.errors import AnnotationToolError
@@ -155,3 +157,33 @@ def test_annotations_made_from_predictions_in_bulk_leave_the_task_to_people(
     assert is_offered(labelstudio, ANN, reference)  # two are wanted, one looked
     _, progress = pulled.rows(labelstudio, reference, [draft])
     assert (progress.slots_done, progress.tasks_done) == (1, 0)
+
+
+def test_answers_that_the_server_does_not_count_are_work_and_are_pulled(
+    labelstudio: Connection, labelstudio_root: Path, reader: client.Client, drafts: list[TaskDraft],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """While projects are deleted the server counts nothing, and after two at once never again."""
+    tool = LabelStudioTool(labelstudio)
+    reference = project_of(tool, "uncounted")
+    draft = replace(drafts[0], overlap=1)
+    tool.push_tasks(reference, [draft])
+    number = one_task(reader, reference).number
+    cache = tmp_path / "cache.sqlite"
+    with pull.pull(reader, [reference], pulled.wanted([draft]), path=cache) as before:
+        assert not [row for piece in before.answers() for row in piece]
+    (base,) = (labelstudio_root / ".labelstudio/data").glob("*.sqlite3")
+    with closing(sqlite3.connect(base, isolation_level=None, timeout=30)) as other:
+        (at,) = other.execute("SELECT updated_at FROM task WHERE id = ?", (number,)).fetchone()
+        answer(labelstudio, ANN, number)
+        other.execute(
+            "UPDATE task SET total_annotations = 0, is_labeled = 0, updated_at = ? WHERE id = ?", (at, number)
+        )
+    with pull.pull(reader, [reference], pulled.wanted([draft]), path=cache) as after:
+        (row,) = [row for piece in after.answers() for row in piece]
+    assert (row["annotator_id"], row["outcome"]) == (ANN, "submitted")
+    assert after.progress.slots_done == 1
+    assert one_task(reader, reference).answers == 1
+    for _ in range(3):
+        assert tool.push_tasks(reference, [], removed="delete").deleted == 0
+    assert one_task(reader, reference).number == number

@@ -4,7 +4,7 @@ Every answer that is given, changed or taken back sets the time of its task on t
 read tasks that changed since the last pull, with some overlap for what was written late. What is deleted
 leaves no trace of that kind: therefore the server's counts of tasks and answers are compared with ours. All
 that the server has is among what we know plus what changed; so equal counts mean equal contents, and only
-otherwise the full index is read, to see what is gone.
+otherwise the full index is read, to see what is gone. Where that does not explain it, everything is read.
 """
 
 from __future__ import annotations
@@ -166,6 +166,8 @@ class _Pull:
             if task_pages.counts(self._client, self._project) == self._cache.counts(self._number):
                 break
             self._compare_index()
+        else:  # the server notes no times and counts any more (see `push.index`), or people are quicker
+            self._read_all()
         wanted = self._context.wanted
         unlike = [
             number

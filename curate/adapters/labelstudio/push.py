@@ -116,11 +116,27 @@ def index(client: Client, project: ProjectRef) -> list[Existing]:
     """All tasks of the project in the order of their numbers, without their content."""
     pages = task_pages.matching(client, project, include=_INDEX_FIELDS)
     found = [_existing(task) for page in pages for task in page]
-    if not any(task.answers for task in found):
-        return found
     pages = task_pages.matching(client, project, *task_pages.ANSWERED_IN_TIME, include="id,annotators")
     who = {int(task["id"]): frozenset(map(str, task["annotators"])) for page in pages for task in page}
-    return [replace(one, people=who.get(one.number, one.people), timed=one.number in who) for one in found]
+    # The server's own count may be too low: while one of its projects is deleted it counts nothing, and after
+    # two deletions at once never again. The answers themselves are there.
+    doubtful = [one.number for one in found if len(who.get(one.number, ())) > one.answers]
+    answers = _answers(client, project, doubtful)
+    return [
+        replace(
+            one,
+            answers=answers.get(one.number, one.answers),
+            people=who.get(one.number, one.people),
+            timed=one.number in who,
+        )
+        for one in found
+    ]
+
+
+def _answers(client: Client, project: ProjectRef, numbers: Sequence[int]) -> dict[int, int]:
+    """How many answers some tasks have, by their numbers; counted here."""
+    pages = task_pages.chosen(client, project, numbers, include="annotations,id")
+    return {int(task["id"]): len(task["annotations"]) for page in pages for task in page}
 
 
 def _with_people(
@@ -162,14 +178,12 @@ def _with_work(
 ) -> list[Existing]:
     """The same, with what people have begun and answered: asked for only before something is deleted.
 
-    The server's own count of answers may be too low: after requests that overlapped, its process was seen to
-    count none any more. The answers themselves are there: those of tasks with one of `keys` are read.
+    Answers that came without a time are not in the index where the server's own count is too low.
     """
     pages = task_pages.matching(client, project, task_pages.HAS_DRAFT, include="id")
     drafted = {int(task["id"]) for page in pages for task in page}
     numbers = [task.number for task in tasks if task.task_id in keys]
-    found = task_pages.chosen(client, project, numbers, include="annotations,id")
-    answers = {int(task["id"]): len(task["annotations"]) for page in found for task in page}
+    answers = _answers(client, project, numbers)
     return [
         replace(
             task,
