@@ -131,7 +131,8 @@ def _margins(pixels: UInt8Image) -> list[float]:
     found = []
     for turned in (pixels, pixels[::-1], pixels.swapaxes(0, 1), pixels[:, ::-1].swapaxes(0, 1)):
         rows = turned[: len(turned) // 3].astype(np.float32)
-        away = np.abs(rows - np.median(rows[0], axis=0)).max(axis=2)
+        bands = np.abs(rows - np.median(rows[0], axis=0)).transpose(2, 0, 1)
+        away = np.maximum.reduce([*bands])  # a maximum along three neighbors takes ten times as long
         flat = (away > 12).mean(axis=1) < 0.005
         deep = int(np.argmin(flat)) if not flat.all() else 0
         steady = (
