@@ -28,7 +28,8 @@ from curate.params import DedupeParams
 
 NAME = "accuracy_drops"
 COMMAND = "python -m benchmarks.dedupe_outcomes"
-SEED = 2  # of the report; 11 is what rules were fixed on
+SEED = 29  # of the report; rules were fixed on `TUNED_ON`, and seed 2 was looked at before some of them
+TUNED_ON = 11
 IMAGES = 120 if result.quick() else 1200
 SETTINGS = 2 if result.quick() else 40
 ORIGINALS = 1 if result.quick() else 12  # pairs of each kind
