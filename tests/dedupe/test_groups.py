@@ -136,7 +136,9 @@ def _untorn_plainly(ends: np.ndarray, taken: np.ndarray, different: np.ndarray) 
     return taken
 
 
-@given(seed=st.integers(0, 10_000), count=st.integers(2, 30), edges=st.integers(0, 60), apart=st.integers(1, 8))
+@given(
+    seed=st.integers(0, 10_000), count=st.integers(2, 30), edges=st.integers(0, 60), apart=st.integers(1, 8)
+)
 @settings(max_examples=300, deadline=None)
 def test_edges_are_taken_as_by_the_plain_rule(seed: int, count: int, edges: int, apart: int) -> None:
     rng = np.random.default_rng(seed)

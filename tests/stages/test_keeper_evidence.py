@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from skimage import data
 
 from curate.stages import keeper_evidence
 from tests.stages.test_dedupe import INDEX, TABLE, ingested, rows, run
-from tests.stages.test_dedupe_variants import photographs
+from tests.stages.test_dedupe_variants import jpeg, photographs
 
 FILES = {name: content for name, content in photographs().items() if "coffee" in name or "cat" in name}
 ENLARGED = "web/coffee enlarged.png"
@@ -79,8 +81,10 @@ def test_another_recipe_places_pictures_otherwise_and_is_looked_at_anew(looked: 
 
 def test_pairs_that_left_the_table_are_known_when_they_come_back(looked: list[int]) -> None:
     run()
-    ingested({name: content for name, content in FILES.items() if "cat" in name})
+    cats = {name: content for name, content in FILES.items() if "cat" in name}
+    ingested({**cats, "web/cat q30.jpg": jpeg(Image.fromarray(data.chelsea()), 30)})
     run()
+    assert len(looked) == 9
     ingested(FILES)
     run()
-    assert len(looked) == 6
+    assert len(looked) == 9
