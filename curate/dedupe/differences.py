@@ -42,8 +42,8 @@ MIN_SEEN: Final = 0.90
 MAX_SHIFT: Final = 110.0
 MAX_PLAIN_SHIFT: Final = 12.0
 MIN_RISE: Final = 0.3
-# Dark and foggy scenes have so few levels that chance and a curve of light explain much: stricter limits below
-# this contrast, by so much more at none.
+# Dark and foggy scenes have so few levels that chance and a curve of light explain much: limits are stricter
+# below this contrast, by so much more at none.
 FAINT_CONTRAST: Final = 16.0
 MORE_ALIKE: Final = 0.2  # of levels, edges and agreement
 MORE_RISE: Final = 0.4

@@ -206,7 +206,7 @@ def _noisy(found: Spectra) -> bool:
 
 
 def _carried(found: Spectra, most: float = np.inf) -> bool:
-    """Whether b holds what a shows coarsely, as it is or stretched: if not, b is no copy of a by levels alone.
+    """Whether b holds what a shows coarsely, as it is or stretched; if not, levels alone made no copy of it.
 
     A trace in b, of a quantizer or of few levels, then is the original's own, and a the one that was blurred,
     sharpened or stretched.

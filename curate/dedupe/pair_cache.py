@@ -226,9 +226,7 @@ def _load(path: Path, key: str, ids: NDArray[np.uint8]) -> _Known:
         return _Known.nothing(len(ids))
 
 
-def _save(
-    path: Path, key: str, ids: NDArray[np.uint8], known: _Known, pieces: Iterable[Columns]
-) -> None:
+def _save(path: Path, key: str, ids: NDArray[np.uint8], known: _Known, pieces: Iterable[Columns]) -> None:
     """Write the file anew: which rows were compared, and pairs a piece at a time.
 
     Raises:

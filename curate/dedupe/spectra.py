@@ -111,7 +111,9 @@ def quantizer_steps(luma: Floats) -> Floats:
         # Cosines of 32 bits, a third of the time: a step as a number of NumPy's would make them of 64.
         scores = np.array(
             [
-                np.cos(values[first:] * (2 * np.pi / step)).mean() if len(values) - first >= _MIN_COUNT else -1
+                np.cos(values[first:] * (2 * np.pi / step)).mean()
+                if len(values) - first >= _MIN_COUNT
+                else -1
                 for step, first in zip(_STEPS.tolist(), zeros.tolist(), strict=True)
             ]
         )
