@@ -1,8 +1,8 @@
 """Which of two copies is the original, looked at in full, by the engine's workers; kept between runs.
 
 What is kept counts for the very code and recipe that it was made with: the recipe decides where one picture
-is laid on the other. Pairs that left the table stay, for when they come back. A pair over which a worker died is
-not kept but looked at again in the next run.
+is laid on the other. Pairs that left the table stay, for when they come back. A pair over which a worker died
+is not kept but looked at again in the next run.
 """
 
 from __future__ import annotations

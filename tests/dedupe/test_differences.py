@@ -106,8 +106,8 @@ def test_other_scenes_of_little_contrast_are_two_pictures(tmp_path: Path, low: i
 def test_faint_pictures_are_copies_by_stricter_limits_only() -> None:
     """Figures as two foggy scenes have that are not one, and the same of pictures of full contrast."""
     figures = {
-        "luma": 0.7, "color": 0.5, "levels": 0.93, "edges": 0.86, "alike": 1.0, "agreement": 0.8, "seen": 0.97,
-        "color_contrast": 0.0, "shift": 25.0, "rise": 0.66,
+        "luma": 0.7, "color": 0.5, "levels": 0.93, "edges": 0.86, "alike": 1.0, "agreement": 0.8,
+        "seen": 0.97, "color_contrast": 0.0, "shift": 25.0, "rise": 0.66,
     }  # fmt: skip
     columns = {name: np.full(2, value, np.float32) for name, value in figures.items()}
     found = Differences(contrast=np.array([3.6, 40.0], np.float32), **columns)
