@@ -35,7 +35,9 @@ def enlarged(picture: Image.Image) -> Image.Image:
 CASES: dict[str, tuple[Change, str]] = {
     "noise": (noisy, "noise was added to the other"),
     "enlarged": (enlarged, "the other was enlarged"),
-    "over-sharpened": (lambda one: one.filter(ImageFilter.UnsharpMask(1.2, 180, 0)), "the other was sharpened"),
+    "over-sharpened": (
+        lambda one: one.filter(ImageFilter.UnsharpMask(1.2, 180, 0)), "the other was sharpened",
+    ),
     "blocks": (
         lambda one: one.resize((one.width * 2, one.height * 2), Image.Resampling.NEAREST),
         "the other was enlarged",
