@@ -212,7 +212,8 @@ def _carried(found: Spectra, most: float = np.inf) -> bool:
     sharpened or stretched.
     """
     first, second = (found.both / found.a)[1:3]
-    return bool(0.9 < first < most and abs(np.log(max(second, 1e-3) / first)) < 0.25)
+    steady = found.a[2] < _MIN_DETAIL or abs(np.log(max(second, 1e-3) / first)) < 0.25
+    return bool(0.9 < first < most and steady)
 
 
 def _few_levels(one: UInt8Image, other: UInt8Image) -> bool:
