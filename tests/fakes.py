@@ -16,6 +16,10 @@ from curate.records import Annotation, BoolArray, Category, Detections, FloatArr
 from curate.shown.rows import suggestions_digest
 
 
+def _versions(tasks: Sequence[TaskDraft]) -> frozenset[str | None]:
+    return frozenset(row.model_version for task in tasks for row in task.pre_annotations)
+
+
 @dataclass
 class FakeAnnotationTool:
     """An annotation server in a dictionary; `answer` is what a person does on its page."""
@@ -24,6 +28,8 @@ class FakeAnnotationTool:
     filled: dict[int, dict[str, TaskDraft]] = field(default_factory=dict)  # by project and key
     answers: dict[tuple[str, str], tuple[Annotation, ...]] = field(default_factory=dict)
 
+    # Model versions of the push that sent a task, by project and key.
+    sent_with: dict[tuple[int, str], frozenset[str | None]] = field(default_factory=dict)
     clock: datetime = datetime(2026, 1, 5, 10, tzinfo=UTC)
     dies_after: int | None = None  # tasks that a push still takes before its process ends
 
@@ -32,12 +38,18 @@ class FakeAnnotationTool:
 
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
         title = spec.title if spec.labeler is None else f"{spec.title} [{spec.labeler}]"
-        there = self.filled.get(self.find_project(title).project_id, {}) if title in self.specs else {}
+        if title not in self.specs:
+            return frozenset()
+        number = self.find_project(title).project_id
+        there = self.filled.get(number, {})
         held = {key: suggestions_digest(task.pre_annotations) for key, task in there.items()}
+        with_ = _versions(tasks)  # as on a server, where the versions of all tasks are one text
         return frozenset(
             task.task_id
             for task in tasks
-            if task.task_id in held and held[task.task_id] == suggestions_digest(task.pre_annotations)
+            if held.get(task.task_id) == suggestions_digest(task.pre_annotations)
+            and task.task_id in held
+            and (not task.pre_annotations or self.sent_with[number, task.task_id] == with_)
         )
 
     @property
@@ -70,7 +82,9 @@ class FakeAnnotationTool:
         counts = self._counts(there, tasks, removed)
         if removed == "delete":
             there.clear()
-        there.update({task.task_id: task for task in tasks[: self.dies_after]})
+        arrived = tasks[: self.dies_after]
+        there.update({task.task_id: task for task in arrived})
+        self.sent_with.update({(project.project_id, task.task_id): _versions(tasks) for task in arrived})
         if self.dies_after is not None:
             raise KeyboardInterrupt
         return counts

@@ -45,6 +45,7 @@ class Pool:
         doubt: About every image.
         gold: (N,) whether the answer is known.
         planted: (N,) whether people were shown a planted error: such an image never becomes gold.
+        given: (N,) whether any task of the image was ever put before people.
         earlier: (N,) main reason by the earlier plan, a place in `REASONS`; NONE = it did not name the image.
         least: (C,) score by category from which a box is confident; infinite where its threshold was not
             fitted. None = nothing is accepted without a human.
@@ -58,6 +59,7 @@ class Pool:
     doubt: Doubt
     gold: Flags
     planted: Flags
+    given: Flags
     earlier: Ints
     least: Floats | None
     params: QaParams = field(default_factory=QaParams)
@@ -151,12 +153,12 @@ def _rare(pool: Pool, member: NDArray[np.bool_], waiting: Flags) -> Flags:
 
 
 def _confident(pool: Pool) -> Flags:
-    """Images whose every suggestion is confident, and that no earlier plan gave to people."""
+    """Images whose every suggestion is confident, and that were never given to people, in any plan."""
     if pool.least is None:
         return np.zeros(len(pool.ids), dtype=np.bool_)
     shown = pool.found.shown
     least = np.append(pool.least, np.inf)[pool.found.categories]  # -1, an unknown category, is the last
     unsure = np.zeros(len(pool.ids), dtype=np.bool_)
     unsure[pool.found.images[shown & ~(pool.found.scores >= least)]] = True
-    free = (pool.earlier == NONE) | (pool.earlier == ACCEPTED)
+    free = ((pool.earlier == NONE) | (pool.earlier == ACCEPTED)) & ~pool.given
     return np.asarray(pool.suggested & ~unsure & (pool.doubt.value == 0) & free)

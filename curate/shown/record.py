@@ -1,8 +1,9 @@
 """The record on disk: a folder of numbered parts, of which none is ever changed.
 
 A push that shows anything new writes a part before it sends, and says in a second file what became of its
-rows. So a push that dies in between leaves rows without an outcome, which the next one settles by asking the
-server. Older versions of the tables stay readable: the record is as old as the project.
+rows. So a push that dies in between leaves rows without an outcome. The next one asks the server: what it
+shows was reached; what it does not show stays open, since people may have seen it. Older versions of the
+tables stay readable: the record is as old as the project.
 
 Files, N counting from 000001:
 
@@ -160,11 +161,35 @@ def keep_text(folder: Path, kind: str, digest: str | None, text: str) -> None:
 
 
 def rows_to_send(record: ShownRecord, wanted: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of the rows that a push wants shown those that are not what their task shows already."""
-    latest = {key: shown_rows.content_key(row) for key, row in record.latest().items()}
+    """Of the rows that a push wants shown those that are not what their task shows already.
+
+    Where a task went from projects of single labelers to everybody's or back (`blind: strict`), all of it is
+    shown anew: what stood there before is not what people saw last.
+    """
+    latest = record.latest()
+    places = _places(record.shown)
+    wanted = list(wanted)
+    now: dict[str, set[str | None]] = {}
+    for row in wanted:
+        now.setdefault(row["task_id"], set()).add(row["labeler"])
+
+    def moved(task_id: str) -> bool:
+        last = places.get(task_id)
+        return last is not None and last != (None in now[task_id])
+
     return [
-        row for row in wanted if latest.get((row["task_id"], row["labeler"])) != shown_rows.content_key(row)
+        row
+        for row in wanted
+        if (known := latest.get((row["task_id"], row["labeler"]))) is None
+        or shown_rows.content_key(known) != shown_rows.content_key(row)
+        or moved(row["task_id"])
     ]
+
+
+def _places(shown: pa.Table) -> dict[str, bool]:
+    """By task, whether what was recorded last stands in everybody's project."""
+    rows = shown.select(["task_id", "labeler", "reached"]).to_pylist()
+    return {row["task_id"]: row["labeler"] is None for row in rows if row["reached"] is not False}
 
 
 def _files(folder: Path) -> dict[str, dict[int, Path]]:

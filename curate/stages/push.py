@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curate import schema, tables
+from curate import schema, system, tables
 from curate.errors import InputError, ParamsError
 from curate.labeling import taxonomy
 from curate.params import LabelStudioParams
@@ -75,7 +75,14 @@ def run(params: LabelStudioParams, *, inputs: Inputs, outputs: Outputs, ports: P
         InputError: An image file disappeared.
         ParamsError: The file with the instructions cannot be read.
         AnnotationToolError: Unreachable, refused, or a project that contradicts the taxonomy.
+        StorageError: Another push of this project is running.
     """
+    outputs.receipt.parent.mkdir(parents=True, exist_ok=True)
+    with system.locked(outputs.receipt.with_name("lock")):  # two pushes at once would write one record
+        return _push(params, inputs, outputs, ports)
+
+
+def _push(params: LabelStudioParams, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
     planned, specs = _wanted(params, inputs)
     drafts = [task.draft for task in planned]
     added = shown_record.before_push(outputs.shown, planned, specs, ports.tool, taxonomy_file=inputs.taxonomy)

@@ -98,7 +98,8 @@ def _pool(
             found, len(ids), thresholds, near=params.near_score, mask_iou=params.mask_iou
         ),
         gold=_among(ids, answered),
-        planted=_among(ids, _planted(inputs.shown)),
+        planted=_among(ids, _given(inputs.shown, planted=True)),
+        given=_among(ids, _given(inputs.shown)),
         earlier=plan.main_reasons(earlier, ids),
         least=least,
         params=params,
@@ -112,10 +113,12 @@ def _among(ids: pa.Array, some: pa.ChunkedArray | None) -> Flags:
     return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def _planted(folder: Path) -> pa.ChunkedArray:
-    """Images in which people were, or may have been, shown a planted error."""
+def _given(folder: Path, *, planted: bool = False) -> pa.ChunkedArray:
+    """Images that were, or may have been, put before people; only those with a planted error if asked."""
     shown = record.load(folder, required=False).shown
-    there = pc.and_(pc.is_valid(shown["seeded_kind"]), pc.fill_null(shown["reached"], True))
+    there = pc.fill_null(shown["reached"], True)
+    if planted:
+        there = pc.and_(pc.is_valid(shown["seeded_kind"]), there)
     return shown.filter(there)["image_id"]
 
 

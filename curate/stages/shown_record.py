@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -46,7 +47,7 @@ def before_push(
     known = record.load(folder, required=False)
     now = tool.now().strftime(TIME)
     if known.open_rows():
-        record.settle(folder, _reached(known, specs, tool), at=now)
+        record.settle(folder, _reached(known, specs, tool, {task.draft.task_id for task in planned}), at=now)
         known = record.load(folder)
     spec = specs[0]
     wanted = [
@@ -65,7 +66,9 @@ def before_push(
 
 
 def after_push(folder: Path, tool: AnnotationTool) -> None:
-    """Say that everything that was recorded has reached the server.
+    """Say that what every task shows by the record has reached the server.
+
+    What a push that died meant to show, and a later one replaced, stays open: people may have seen it.
 
     Raises:
         AnnotationToolError: The server does not tell its time; the next push finds out.
@@ -73,7 +76,9 @@ def after_push(folder: Path, tool: AnnotationTool) -> None:
     """
     known = record.load(folder)
     confirmed_at = (tool.now() + _CLOCK).strftime(TIME)
-    record.settle(folder, {row["shown_id"]: True for row in known.open_rows()}, at=confirmed_at)
+    current = {row["shown_id"] for row in known.latest().values()}
+    open_now = [row["shown_id"] for row in known.open_rows() if row["shown_id"] in current]
+    record.settle(folder, dict.fromkeys(open_now, True), at=confirmed_at)
 
 
 def _suggestions(planned: Sequence[PlannedTask], tasks: set[Any]) -> Iterator[dict[str, Any]]:
@@ -84,22 +89,32 @@ def _suggestions(planned: Sequence[PlannedTask], tasks: set[Any]) -> Iterator[di
                 yield from rows.suggestion_rows(task.draft.pre_annotations)
 
 
-def _reached(known: ShownRecord, specs: Sequence[ProjectSpec], tool: AnnotationTool) -> dict[str, bool]:
-    """Of each open row whether the server shows it; asked with all that it was meant to show then."""
+def _reached(
+    known: ShownRecord, specs: Sequence[ProjectSpec], tool: AnnotationTool, planned: AbstractSet[str]
+) -> dict[str, bool]:
+    """The open rows that the server shows; asked with all that it was meant to show then.
+
+    A row that it does not show now stays open: that is not "never was". The push may have died between two
+    requests, or after it had sent for a plan that is another one today.
+    """
     latest = known.latest()
+    # What had left the plan before was not sent with them.
+    asked = planned | {row["task_id"] for row in known.open_rows()}
     by_digest: dict[str, list[Annotation]] = {}
     for row in known.suggestions.to_pylist():
         by_digest.setdefault(row["suggestions_digest"], []).append(_annotation(row))
     drafts: dict[str | None, list[TaskDraft]] = {}
-    for (_, labeler), row in latest.items():
-        drafts.setdefault(labeler, []).append(_draft(row, by_digest, specs[0].images_root))
+    for (task_id, labeler), row in latest.items():
+        if task_id in asked:
+            drafts.setdefault(labeler, []).append(_draft(row, by_digest, specs[0].images_root))
     there = {
         labeler: tool.showing(replace(specs[0], labeler=labeler), tasks) for labeler, tasks in drafts.items()
     }
     current = {row["shown_id"] for row in latest.values()}
     return {
-        row["shown_id"]: row["shown_id"] in current and row["task_id"] in there[row["labeler"]]
+        row["shown_id"]: True
         for row in known.open_rows()
+        if row["shown_id"] in current and row["task_id"] in there.get(row["labeler"], ())
     }
 
 

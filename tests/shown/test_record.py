@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ import pytest
 from curate import schema
 from curate.errors import TableError
 from curate.shown import record
+from curate.shown.join import Showings
 from tests.shown import showing
 from tests.shown.showing import at
 
@@ -61,6 +63,32 @@ def test_only_what_is_new_is_added(tmp_path: Path) -> None:
         for row in (same, other, changed)
     ]
     assert record.rows_to_send(found, wanted) == wanted[1:]
+
+
+def test_a_task_that_moves_between_projects_is_shown_anew(tmp_path: Path) -> None:
+    """`blind: strict` for a while: what everybody saw before is not what a labeler saw last."""
+
+    def plain(labeler: str | None) -> list[dict[str, Any]]:
+        return [
+            {**{name: value for name, value in row.items() if name != "_suggestions"}, "labeler": labeler}
+            for row in (showing.row("one", ["a"]),)
+        ]
+
+    def send(labeler: str | None, hour: int) -> int:
+        known = record.load(tmp_path, required=False)
+        news = record.rows_to_send(known, plain(labeler))
+        if news:
+            rows = showing.row("one", ["a"])["_suggestions"]
+            record.append(tmp_path, known, news, rows, since=at(hour))
+        return len(news)
+
+    sent = [send(labeler, hour) for hour, labeler in enumerate([None, None, "ann", "ann", None, None, "ann"])]
+    assert sent == [1, 0, 1, 0, 1, 0, 1]
+    begun = Showings(record.load(tmp_path)).begun(
+        showing.task("one"), "ann", created_at=at(4, 30), updated_at=at(4, 30), lead_time_s=5.0
+    )
+    assert begun.showing is not None
+    assert begun.showing.labeler is None
 
 
 def test_what_never_reached_the_server_is_not_what_a_task_shows(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 
-from curate import schema, tables
+from curate import schema, system, tables
 from curate.errors import InputError, ParamsError, StorageError, TableError
 from curate.params import LabelStudioParams
 from curate.ports import ImageChoice, TaskDraft
@@ -166,11 +167,11 @@ def written() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in SHOWN.iterdir()}
 
 
-def other_model() -> None:
+def other_model(number: int = 2) -> None:
     """The stage autolabel ran again with another model, whose boxes lie elsewhere."""
     path = Path("data/autolabel/annotations.parquet")
     rows = [
-        {**row, "model_version": "unit-2", "annotation_id": f"{row['annotation_id'][:-1]}z"}
+        {**row, "model_version": f"unit-{number}", "annotation_id": f"{row['annotation_id'][:-1]}x{number}"}
         for row in tables.read(path, schema.ANNOTATIONS).to_pylist()
     ]
     tables.write_rows(rows, path, schema.ANNOTATIONS)
@@ -242,15 +243,51 @@ def test_after_a_kill_it_is_known_what_reached_the_server(reached: int) -> None:
         run(tool)
     assert [row["reached"] for row in shown()] == [True] * 6 + [None] * 6
     held = {key for key, task in tool.tasks.items() if versions(task) == {"unit-2"}}
-    other_model()
+    other_model(3)
     tool.dies_after = None
     tool.clock += timedelta(hours=1)
     run(tool)
     second = [row for row in shown() if row["since"] == "2026-01-05T11:00:00.000000Z"]
     assert len(second) == 6
-    for row in second:  # where nothing was and is suggested the server shows just that
-        assert row["reached"] == (row["task_id"] in held or row["suggestions_digest"] is None)
-    assert {row["reached"] for row in shown()} == {True, False} - ({False} if reached == 6 else set())
+    for row in second:  # what is not there now may have been there: it stays open
+        there = row["task_id"] in held or row["suggestions_digest"] is None
+        assert row["reached"] is (True if there else None)
+    assert {row["reached"] for row in shown()} == ({True} if reached == 6 else {True, None})
+
+
+@pytest.mark.usefixtures("project")
+def test_what_people_saw_is_never_said_to_have_been_lost() -> None:
+    """A push of another model dies when all is sent, and a task of the first model has left the plan."""
+    tool = FakeAnnotationTool()
+    run(tool)
+    plan = tables.read(Path("data/select/plan.parquet"), schema.PLAN)
+    left = plan["task_id"][0].as_py()
+    tables.write(
+        plan.filter(pc.not_equal(plan["task_id"], left)), Path("data/select/plan.parquet"), schema.PLAN
+    )
+    other_model()
+    tool.dies_after = 6
+    tool.clock += timedelta(hours=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(tool)
+    tool.dies_after = None
+    tool.clock += timedelta(hours=1)
+    run(tool)
+    second = [row for row in shown() if row["since"] == "2026-01-05T11:00:00.000000Z"]
+    assert len(second) == 5
+    assert all(row["reached"] for row in second)
+    assert False not in {row["reached"] for row in shown()}
+
+
+@pytest.mark.usefixtures("project")
+def test_two_pushes_at_once_write_no_record_together() -> None:
+    RECEIPT.parent.mkdir(parents=True)
+    with (
+        system.locked(RECEIPT.with_name("lock")),
+        pytest.raises(StorageError, match="another process writes to data/push"),
+    ):
+        run(FakeAnnotationTool())
+    assert not SHOWN.exists()
 
 
 @pytest.mark.usefixtures("project")
@@ -261,8 +298,11 @@ def test_a_kill_before_the_first_task_and_the_same_again() -> None:
     tool.dies_after = None
     tool.clock += timedelta(hours=1)
     run(tool)
-    assert [row["reached"] for row in shown()] == [False] * 6 + [True] * 6
-    assert {row["since"] for row in shown()[6:]} == {"2026-01-05T11:00:00.000000Z"}
+    assert [row["reached"] for row in shown()] == [True] * 6
+    assert {row["since"] for row in shown()} == {
+        "2026-01-05T10:00:00.000000Z"
+    }  # from when it may have been there
+    assert {row["confirmed_at"] for row in shown()} == {"2026-01-05T11:00:01.000000Z"}
 
 
 @pytest.mark.usefixtures("project")

@@ -20,6 +20,7 @@ from curate.params import QaParams
 from curate.records import StageReport
 from curate.stages import select
 from tests import builders
+from tests.shown import showing
 
 PLAN = "data/select/plan.parquet"
 KEPT = ("one", "two", "three", "four", "five", "six")
@@ -171,6 +172,16 @@ def test_accepted_images_say_so_and_have_no_labeler(tmp_path: Path) -> None:
     assert {row["arm"] for row in rows(tmp_path).values()} == {"suggested"}
     run(tmp_path, auto_accept=True, accept_margin=0.36)
     assert {row["arm"] for row in rows(tmp_path).values()} == {"suggested"}, "people have them now"
+
+
+@pytest.mark.usefixtures("project")
+def test_what_people_ever_had_is_never_accepted(tmp_path: Path) -> None:
+    """Also where the last plan does not name it: it left the plan and came back, or the plan was lost."""
+    fitted(tmp_path)
+    showing.write(tmp_path / "data/push/shown", [showing.row("one", ["unit-1"])], since=showing.at(10))
+    run(tmp_path, auto_accept=True, accept_margin=0.36)
+    accepted = {name for name, row in rows(tmp_path).items() if row["arm"] == "accepted"}
+    assert accepted == {"two"}
 
 
 @pytest.mark.usefixtures("project")
