@@ -23,7 +23,7 @@ from curate import schema, tables
 
 # 0.3 to 1.2 megapixels: what a hash from disk is measured on.
 _PIXELS = (300_000, 1_200_000)
-_CODE = ("corpus.py", "scenes.py", "graphics.py", "transforms.py")
+_CODE = ("corpus.py", "photo_collages.py", "graphics.py", "transforms.py")
 CELLS = 7  # a side of the pictures of `small`
 PICTURES = 500  # different ones of `copies`
 _PIECE = 10_000  # files a folder of `small`
@@ -58,7 +58,7 @@ def negatives(settings: int, *, seed: int, which: str = "report") -> Path:
         which: Half of the photographs: tune or report.
     """
     code = b"".join(
-        (Path(__file__).parent / name).read_bytes() for name in ("hard_negatives.py", "scenes.py")
+        (Path(__file__).parent / name).read_bytes() for name in ("hard_negatives.py", "photo_collages.py")
     )
     folder = CACHE / f"negatives-{which}-{seed}-{settings}-{hashlib.sha256(code).hexdigest()[:12]}"
     if not folder.exists():

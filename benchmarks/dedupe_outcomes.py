@@ -26,9 +26,10 @@ from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.verify import VARIANT
 from curate.params import DedupeParams
 
-NAME = "accuracy_drops"
+NAME = "dedupe_outcomes"
 COMMAND = "python -m benchmarks.dedupe_outcomes"
-SEED = 2  # of the report; 11 is what rules were fixed on
+SEED = 29  # of the report; rules were fixed on `TUNED_ON`, and seed 2 was looked at before some of them
+TUNED_ON = 11
 IMAGES = 120 if result.quick() else 1200
 SETTINGS = 2 if result.quick() else 40
 ORIGINALS = 1 if result.quick() else 12  # pairs of each kind

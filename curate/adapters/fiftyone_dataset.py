@@ -36,6 +36,7 @@ _GROUPS = {
         "drop_reason",
         "drop_detail",
         "dup_group",
+        "variant_of",
         "dup_relation",
         "dup_correlation",
         "dup_hamming",

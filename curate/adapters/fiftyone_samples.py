@@ -18,8 +18,8 @@ KEPT, DROPPED, DISAGREEMENT, SKIPPED = "kept", "dropped", "disagreement", "skipp
 SPLITS = ("train", "validation", "test")
 OUR_TAGS = frozenset({KEPT, DROPPED, DISAGREEMENT, SKIPPED, *SPLITS})
 TEXT_FIELDS = (
-    "image_id", "drop_reason", "drop_detail", "duplicate_of", "dup_group", "dup_relation", "phash", "split",
-    "license", "attribution", "attributes", "format", "captured_at", "disagreement",
+    "image_id", "drop_reason", "drop_detail", "duplicate_of", "variant_of", "dup_group", "dup_relation",
+    "phash", "split", "license", "attribution", "attributes", "format", "captured_at", "disagreement",
 )  # fmt: skip
 NUMBER_FIELDS = (
     "brightness", "contrast", "sharpness", "disagreement_f1", "dup_hamming", "dup_correlation",

@@ -142,7 +142,8 @@ def _searches(images: View, base: View | None, bits: int, part_bits: int) -> Ite
     for name, number in variants:
         hashes, owners = images.distinct(name, number)
         pairs = image_pairs(sorted_once.near(hashes), owners, upright_owners, same=base is None)
-        yield pairs, _largest(hashes, uprights) if base is not None else 0
+        one, two = _largest(hashes), _largest(uprights)
+        yield pairs, max(one, two) if base is None else one + two
     if base is not None:
         asked, asking_owners = images.distinct("phash")
         for name, number in variants:

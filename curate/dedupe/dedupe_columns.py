@@ -81,6 +81,7 @@ class Verdicts:
         phash: (M,) uint64.
         grouping: Of the compared images.
         comparisons: Evidence between them, `renamed` to their places.
+        scores: (M,) int64, what follows from it.
         ties: Of the compared images.
         prefer: Names of sources.
         dropped: Decision by row of the table.
@@ -94,6 +95,7 @@ class Verdicts:
     phash: NDArray[np.uint64]
     grouping: Grouping
     comparisons: Comparisons
+    scores: NDArray[np.int64]
     ties: Ties
     prefer: tuple[str, ...]
     dropped: Mapping[int, Decision]
@@ -153,7 +155,8 @@ class Verdicts:
         keeper = int(self.grouping.keeper[at])
         relation = RELATIONS[int(self.ties.relation[at])]
         found = keepers.finding(relation, int(self.ties.hamming[at]), float(self.ties.correlation[at]))
-        return f"{found}; {self.merits.why(keeper, at, self.comparisons, self.prefer)}"
+        why = self.merits.why(keeper, at, self.comparisons, self.scores, self.prefer)
+        return f"{found}; {why}"
 
 
 def _spread(rows: Rows, values: pa.Array, count: int) -> pa.Array:

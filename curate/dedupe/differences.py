@@ -42,6 +42,12 @@ MIN_SEEN: Final = 0.90
 MAX_SHIFT: Final = 110.0
 MAX_PLAIN_SHIFT: Final = 12.0
 MIN_RISE: Final = 0.3
+# Dark and foggy scenes have so few levels that chance and a curve of light explain much: limits are stricter
+# below this contrast, by so much more at none.
+FAINT_CONTRAST: Final = 16.0
+MORE_ALIKE: Final = 0.2  # of levels, edges and agreement
+MORE_RISE: Final = 0.4
+MIN_FAINT_SHIFT: Final = 3.0  # what the limit of `shift` falls to
 # Less than this in common, and two pictures are no variants of each other either.
 MIN_ALIKE: Final = 0.4
 MIN_HELD: Final = 0.3  # agreement
@@ -86,9 +92,14 @@ class Differences:
         unit = _unit(self.contrast)
         color_unit = np.clip((self.contrast + self.color_contrast) / _FULL_CONTRAST, 0.5, 1)
         alike = (self.luma <= MAX_LUMA * unit) & (self.color <= MAX_COLOR * color_unit)
-        alike &= (self.levels >= MIN_LEVELS) & (self.edges >= MIN_EDGES) & (self.seen >= MIN_SEEN)
-        held = (self.agreement >= MIN_AGREEMENT) & (self.shift <= MAX_SHIFT) & (self.rise >= MIN_RISE)
-        found: Bools = alike & np.where(plain, self.shift <= MAX_PLAIN_SHIFT, held)
+        faint = np.clip(1 - self.contrast / FAINT_CONTRAST, 0, 1)
+        more = MORE_ALIKE * faint
+        alike &= (self.levels >= MIN_LEVELS + more) & (self.edges >= MIN_EDGES + more)
+        alike &= self.seen >= MIN_SEEN
+        max_shift = np.maximum(MAX_SHIFT * (1 - faint), MIN_FAINT_SHIFT)
+        held = (self.agreement >= MIN_AGREEMENT + more) & (self.shift <= max_shift)
+        held &= self.rise >= MIN_RISE + MORE_RISE * faint
+        found: Bools = alike & np.where(plain, self.shift <= np.minimum(MAX_PLAIN_SHIFT, max_shift), held)
         return found
 
     def related(self) -> Bools:

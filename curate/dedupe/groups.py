@@ -10,6 +10,7 @@ many steps as there are: a split between any two of them would leak.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -168,13 +169,40 @@ def connected(ends: Rows, count: int) -> Rows:
 
 
 def _untorn(ends: Rows, taken: NDArray[np.bool_], different: Rows) -> NDArray[np.bool_]:
-    """Which edges (E, 2) may be taken, in their order, so that no pair of `different` is connected."""
+    """Which edges (E, 2) may be taken, in their order, so that no pair of `different` is connected.
+
+    Sets of rows are merged as edges are taken; each set knows the others that it must not meet.
+
+    Args:
+        ends: (E, 2)
+        taken: (E,) bool, edges that are taken whatever the others do; none connects a pair of `different`.
+        different: (D, 2)
+    """
     taken = taken.copy()
+    rows, at = np.unique(np.concatenate([ends.reshape(-1), different.reshape(-1)]), return_inverse=True)
+    edges, pairs = at[: ends.size].reshape(-1, 2), at[ends.size :].reshape(-1, 2)
+    parent = connected(edges[taken], len(rows)).tolist()
+    apart: dict[int, set[int]] = defaultdict(set)
+
+    def root(row: int) -> int:
+        while (above := parent[row]) != row:
+            parent[row] = row = parent[above]
+        return row
+
+    for a, b in pairs.tolist():
+        apart[root(a)].add(root(b))
+        apart[root(b)].add(root(a))
     for edge in np.flatnonzero(~taken).tolist():
+        few, many = sorted(map(root, edges[edge].tolist()), key=lambda row: len(apart[row]))
+        if many in apart[few]:
+            continue
         taken[edge] = True
-        joined = components(ends[taken].tolist())
-        if any(joined.get(a, a) == joined.get(b, b) for a, b in different.tolist()):
-            taken[edge] = False
+        if few != many:  # the shorter list goes into the longer one
+            parent[few] = many
+            for other in apart.pop(few):
+                apart[other].remove(few)
+                apart[other].add(many)
+                apart[many].add(other)
     return taken
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from curate.dedupe.originals import WORDS
 
 Rows = NDArray[np.int64]
-REASONS: Final = ("", *WORDS)
+LOST: Final = "lost"  # in place of a reason: a worker died over the pair, nobody knows
+REASONS: Final = ("", LOST, *WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Comparisons:
     second: Rows
     winner: NDArray[np.int8]
     reason: NDArray[np.int8]
+
+    @property
+    def n_lost(self) -> int:
+        """Over how many pairs a worker died."""
+        return int((self.reason == REASONS.index(LOST)).sum())
 
     @classmethod
     def none(cls) -> Comparisons:
@@ -56,20 +62,23 @@ class Comparisons:
         np.subtract.at(found, self.second, self.winner)
         return found
 
-    def score(self, row: int) -> int:
-        """Wins less losses of an image. Needs `renamed`."""
-        start, end = np.searchsorted(self.first, [row, row + 1])
-        return int(self.winner[start:end].sum()) - int(self.winner[self.second == row].sum())
-
     def between(self, one: int, other: int) -> str:
         """What speaks for `one`, in words; "" if nothing does or they were not compared. Needs `renamed`."""
-        low, high = min(one, other), max(one, other)
-        at = np.searchsorted(self.first, low, "left")
-        end = np.searchsorted(self.first, low, "right")
-        at += np.searchsorted(self.second[at:end], high)
-        if at >= end or self.second[at] != high or self.winner[at] != (1 if one == low else -1):
+        at = self._at(one, other)
+        if at is None or self.winner[at] != (1 if one < other else -1):
             return ""
         return WORDS[REASONS[self.reason[at]]]
+
+    def lost(self, one: int, other: int) -> bool:
+        """Whether a worker died over the pair. Needs `renamed`."""
+        at = self._at(one, other)
+        return at is not None and REASONS[self.reason[at]] == LOST
+
+    def _at(self, one: int, other: int) -> int | None:
+        low, high = min(one, other), max(one, other)
+        start, end = np.searchsorted(self.first, [low, low + 1])
+        at = int(start + np.searchsorted(self.second[start:end], high))
+        return at if at < end and self.second[at] == high else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +112,36 @@ class Merits:
         order: Rows = np.lexsort((-self.bytes, -pixels, self.preference, -scores, ~self.keep))
         return order
 
-    def why(self, keeper: int, member: int, comparisons: Comparisons, prefer: tuple[str, ...]) -> str:
+    def why(
+        self,
+        keeper: int,
+        member: int,
+        comparisons: Comparisons,
+        scores: NDArray[np.int64],
+        prefer: tuple[str, ...],
+    ) -> str:
         """Why `keeper` is kept rather than `member`, such as "noise was added to the other".
 
         A keeper that lost to a member, or was not compared with it, won against most others of the group.
+
+        Args:
+            keeper: Row of an image.
+            member: Of another.
+            comparisons: Evidence, `renamed` to these rows.
+            scores: (N,) of all images, from `comparisons.scores`.
+            prefer: Names of sources.
         """
         if self.keep[keeper] and not self.keep[member]:
             return "a person decided to keep the keeper"
         if words := comparisons.between(keeper, member):
             return words
-        if comparisons.between(member, keeper) or comparisons.score(keeper) > comparisons.score(member):
-            return "keeper is the better one in most pairs of its group"
+        outdone = comparisons.between(member, keeper) or scores[keeper] > scores[member]
+        in_group = "is the better one in most pairs of its group"
+        if comparisons.lost(keeper, member):
+            kept = in_group if outdone else self._tie(keeper, member, prefer)
+            return f"a worker died over which is the original, keeper {kept}"
+        if outdone:
+            return f"keeper {in_group}"
         return f"nothing tells which is the original, keeper {self._tie(keeper, member, prefer)}"
 
     def _tie(self, keeper: int, member: int, prefer: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate import fingerprint
-from curate.dedupe.candidate_pairs import split_keys
+from curate.dedupe.candidate_pairs import MAX_ALL_PAIRS, split_keys
 from curate.dedupe.candidates import Searched, radius, search
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.features import Recipe
@@ -33,9 +34,11 @@ from curate.tables import replacing
 
 # Above this share of new images all are compared: one search of everything costs less than two.
 _MAX_NEW: Final = 0.2
-# Larger sets of images with one hash are compared by their hubs, and those may change with every image.
-_MAX_SET: Final = 64
+# Larger sets of images with one hash are compared by their hubs, and those change with every image that comes
+# or goes.
+_MAX_SET: Final = math.isqrt(MAX_ALL_PAIRS)
 _PIECE: Final = 1 << 20  # pairs in memory at a time
+_BY_PHASH: Final = Recipe("phash", "fast", "none", False)  # turned pictures and parts are found by pHashes
 Columns = dict[
     str, NDArray[Any]
 ]  # first, second, hamming and whatever verification finds: fields of Verified
@@ -55,10 +58,15 @@ class Settings:
     max_hamming: int
     min_correlation: float
 
-    def key(self) -> str:
-        """Changes with the settings, and with the code that finds and compares."""
+    def key(self, count: int) -> str:
+        """Changes with the settings, and with the code that finds and compares.
+
+        Args:
+            count: Images to compare: the radius of parts of pictures may follow from it.
+        """
         code = fingerprint.digest(__name__, without=fingerprint.DECIDES_NOTHING)
-        text = json.dumps([self.recipe.digest(), self.max_hamming, self.min_correlation, code])
+        bits = [self.max_hamming, min(self.max_hamming, radius(count, _BY_PHASH))]
+        text = json.dumps([self.recipe.digest(), bits, self.min_correlation, code])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -69,10 +77,21 @@ class _Known:
     Attributes:
         compared: (N,) bool, rows of the index that were compared with each other.
         batches: The candidates among them, by row of the index, as they lie on disk.
+        largest: The most images that shared a hash when they were compared (`Searched.largest`).
     """
 
     compared: NDArray[np.bool_]
     batches: tuple[pa.RecordBatch, ...] = ()
+    largest: int = 0
+
+    @classmethod
+    def nothing(cls, rows: int) -> _Known:
+        """No images were compared."""
+        return cls(np.zeros(rows, np.bool_))
+
+    def counts_for(self, here: NDArray[np.bool_]) -> bool:
+        """Whether the pairs of some images follow from what is known: not where hubs would be others."""
+        return self.largest <= _MAX_SET or bool((self.compared == here).all())
 
     def pieces(self) -> Iterator[Columns]:
         for batch in self.batches:
@@ -94,16 +113,21 @@ def compare(images: Side, ids: NDArray[np.uint8], settings: Settings, path: Path
     Raises:
         StorageError: The file cannot be written.
     """
-    key = settings.key()
+    key = settings.key(len(images))
+    here = np.zeros(len(ids), np.bool_)
+    here[images.rows] = True
     known = _load(path, key, ids)
+    if not known.counts_for(here):
+        known = _Known.nothing(len(ids))
     new = np.flatnonzero(~known.compared[images.rows])
     if len(new) or not known.batches:
+        largest = 0
         added = _delivery(images, settings, new) if len(new) <= _MAX_NEW * len(images) else None
         if added is None:
-            known, new = _Known(np.zeros(len(ids), np.bool_)), np.arange(len(images))
+            known, new = _Known.nothing(len(ids)), np.arange(len(images))
             searched = search(images.view(), settings.recipe, settings.max_hamming)
-            added = _pieces(searched, images, images)
-        _save(path, key, ids, _places(images) >= 0, _all(images, settings, known, added))
+            added, largest = _pieces(searched, images, images), searched.largest
+        _save(path, key, ids, _Known(here, largest=largest), _all(images, settings, known, added))
         known = _load(path, key, ids)
     return _found(known, images), len(new)
 
@@ -114,7 +138,7 @@ def _delivery(images: Side, settings: Settings, new: Rows) -> Iterable[Pairs] | 
     It has where the radius of parts of pictures follows from the number of images, and where a hash occurs
     so often that hubs stand for its images.
     """
-    if settings.max_hamming > radius(len(images), Recipe("phash", "fast", "none", False)):
+    if settings.max_hamming > radius(len(images), _BY_PHASH):
         return None
     fresh = images.take(new)
     old = images.take(np.setdiff1d(np.arange(len(images)), new, assume_unique=True))
@@ -188,7 +212,7 @@ def _places(images: Side) -> Rows:
 
 def _load(path: Path, key: str, ids: NDArray[np.uint8]) -> _Known:
     """What is known; nothing if the file is missing, damaged, of another key or of other rows."""
-    nothing = _Known(np.zeros(len(ids), np.bool_))
+    nothing = _Known.nothing(len(ids))
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         header = {name.decode(): value for name, value in reader.schema.metadata.items()}
@@ -197,14 +221,12 @@ def _load(path: Path, key: str, ids: NDArray[np.uint8]) -> _Known:
             return nothing
         nothing.compared[:rows] = np.unpackbits(np.frombuffer(header["compared"], np.uint8), count=rows)
         batches = tuple(reader.get_batch(number) for number in range(reader.num_record_batches))
+        return _Known(nothing.compared, batches, int(header["largest"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
-        return _Known(np.zeros(len(ids), np.bool_))
-    return _Known(nothing.compared, batches)
+        return _Known.nothing(len(ids))
 
 
-def _save(
-    path: Path, key: str, ids: NDArray[np.uint8], compared: NDArray[np.bool_], pieces: Iterable[Columns]
-) -> None:
+def _save(path: Path, key: str, ids: NDArray[np.uint8], known: _Known, pieces: Iterable[Columns]) -> None:
     """Write the file anew: which rows were compared, and pairs a piece at a time.
 
     Raises:
@@ -214,7 +236,8 @@ def _save(
         "key": key,
         "rows": str(len(ids)),
         "ids": str(_crc(ids)),
-        "compared": np.packbits(compared).tobytes(),
+        "compared": np.packbits(known.compared).tobytes(),
+        "largest": str(known.largest),
     }
     waiting = iter(pieces)
     first = _batch(next(waiting))

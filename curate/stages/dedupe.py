@@ -108,7 +108,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     hashed = _hash(job, recipe)
     settings = pair_cache.Settings(recipe, radius, params.min_correlation)
     found, n_new = pair_cache.compare(hashed.side, hashed.ids, settings, hashed.folder / "pairs.arrow")
-    comparisons = _find_originals(job, recipe, hashed, found.matches)
+    comparisons, n_unseen = _find_originals(job, recipe, hashed, found.matches)
     ranked = _rank(job, hashed, comparisons)
     matches = _with_meaning(job, found.matches.renamed(ranked.place[hashed.rows]), ranked)
     grouping = groups.group(
@@ -119,6 +119,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         same=_placed(job.decided.same, ranked.place),
         different=_placed(job.decided.different, ranked.place),
     )
+    evidence = comparisons.renamed(ranked.place[hashed.rows])
     result = Verdicts(
         ids=job.table.ids,
         place=ranked.place,
@@ -126,7 +127,8 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         merits=ranked.merits,
         phash=ranked.phash,
         grouping=grouping,
-        comparisons=comparisons.renamed(ranked.place[hashed.rows]),
+        comparisons=evidence,
+        scores=evidence.scores(len(ranked.rows)),
         ties=dedupe_columns.ties(grouping, matches, ranked.hashes),
         prefer=params.prefer,
         dropped=job.decided.drop,
@@ -135,6 +137,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     reasons = _write_table(result, inputs.images, outputs.table)
     _write_plot(found, outputs.plot)
     counts = {"hashed": hashed.n_new, "reused": len(hashed.rows) - hashed.n_new, "compared_anew": n_new}
+    counts["originals_unknown"] = n_unseen
     return _report(result, reasons, found, {"radius": radius, **counts, "decisions": _counts(job.decided)})
 
 
@@ -217,15 +220,18 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
     return _Hashed(rows, side, np.asarray(features.ids), lost, len(features) - before, features.folder)
 
 
-def _find_originals(job: _Job, recipe: Recipe, hashed: _Hashed, matches: Matches) -> Comparisons:
-    """Evidence for the original of each two images of which one may be dropped for the other."""
+def _find_originals(job: _Job, recipe: Recipe, hashed: _Hashed, matches: Matches) -> tuple[Comparisons, int]:
+    """Evidence for the original of each two images of which one may be dropped for the other.
+
+    And over how many of these pairs a worker died.
+    """
     pairs = keeper_evidence.wanted(matches, job.params.variants)
     stored = hashed.side.rows[pairs.first], hashed.side.rows[pairs.second]
     placement = verify.placements(hashed.side.stored, Pairs(*stored, pairs.hamming), recipe)
     kept = job.outputs.index / "originals.arrow"
-    looking = keeper_evidence.Looking(job.ports.engine, job.inputs.images, job.table.ids, kept)
+    looking = keeper_evidence.Looking(job.ports.engine, job.inputs.images, job.table.ids, kept, recipe)
     found = looking.compare(hashed.rows[pairs.first], hashed.rows[pairs.second], placement)
-    return replace(found, first=pairs.first, second=pairs.second)
+    return replace(found, first=pairs.first, second=pairs.second), found.n_lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +338,8 @@ def _report(result: Verdicts, reasons: Counter[str], found: Found, further: Mapp
     ]
     variants = int((result.ties.variant_of >= 0).sum())
     counts += [("variants kept", variants)] * bool(variants)
-    people, crashed = reasons[HUMAN], reasons[CRASHES]
+    people, crashed, unknown = reasons[HUMAN], reasons[CRASHES], further["originals_unknown"]
+    counts += [("pairs whose original is unknown as a worker died", unknown)] * bool(unknown)
     counts += [("dropped by people", people)] * bool(people) + [("crashed a decoder", crashed)] * bool(
         crashed
     )

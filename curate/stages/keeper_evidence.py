@@ -1,8 +1,15 @@
-"""Which of two copies is the original, looked at in full, by the engine's workers; kept between runs."""
+"""Which of two copies is the original, looked at in full, by the engine's workers; kept between runs.
+
+What is kept counts for the very code and recipe that it was made with: the recipe decides where one picture
+is laid on the other. Pairs that left the table stay, for when they come back. A pair over which a worker died
+is not kept but looked at again in the next run.
+"""
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from curate import fingerprint, schema, tables
-from curate.dedupe import originals
+from curate.dedupe import originals, verify
+from curate.dedupe.features import Recipe
 from curate.dedupe.groups import DECIDED, SEMANTIC, Matches
-from curate.dedupe.keepers import REASONS, Comparisons
+from curate.dedupe.keepers import LOST, REASONS, Comparisons
 from curate.dedupe.originals import Evidence, Picture
 from curate.dedupe.verify import VARIANT
 from curate.images.load_upright import open_upright
@@ -26,7 +34,7 @@ _MAX_PARTNERS: Final = 6  # of an image, the likest ones; so that large groups c
 _HELD: Final = 8  # decoded pictures in a worker
 Item = tuple[str, str, tuple[float, ...]]  # two paths, where the second lies on the first
 Result = tuple[int, int]  # winner and reason, as in `Comparisons`
-_LOST: Final[Result] = (0, 0)
+_LOST: Final[Result] = (0, REASONS.index(LOST))
 
 
 def wanted(matches: Matches, variants: str) -> Matches:
@@ -55,17 +63,19 @@ class Looking:
         table: Images table; its paths start from the current folder.
         ids: (N, 32) of the table.
         kept: File of what was found before; replaced.
+        recipe: Of the features that placements come from.
     """
 
     engine: Engine
     table: Path
     ids: NDArray[np.uint8]
     kept: Path
+    recipe: Recipe
 
     def compare(
         self, first: NDArray[np.int64], second: NDArray[np.int64], placement: NDArray[np.float64]
     ) -> Comparisons:
-        """Find the originals of pairs.
+        """Find the originals of pairs; the reason of those over which a worker died is `keepers.LOST`.
 
         Args:
             first: (P,) rows of the table.
@@ -77,7 +87,8 @@ class Looking:
             StorageError: The file cannot be written.
         """
         keys = np.concatenate([self.ids[first], self.ids[second]], axis=1)
-        known = _load(self.kept)
+        code = _code(self.recipe)
+        known = _load(self.kept, code)
         found: list[Result | None] = [known.get(key.tobytes()) for key in keys]
         missing = [at for at, result in enumerate(found) if result is None]
         if missing:
@@ -90,8 +101,10 @@ class Looking:
             flat = (one for batch in results for one in batch)
             for at, result in zip(missing, flat, strict=True):
                 found[at] = _LOST if isinstance(result, Casualty) else result
+            told = zip(keys, found, strict=True)
+            known |= {key.tobytes(): one for key, one in told if one is not None and one != _LOST}
+            _save(self.kept, code, known)
         winner, reason = np.array(found, np.int8).reshape(-1, 2).T
-        _save(self.kept, keys, winner, reason)
         return Comparisons(first, second, winner, reason)
 
 
@@ -138,11 +151,11 @@ def _result(evidence: Evidence) -> Result:
     return winner, REASONS.index(evidence.reason)
 
 
-def _load(path: Path) -> dict[bytes, Result]:
+def _load(path: Path, code: bytes) -> dict[bytes, Result]:
     """What was found before, by the image_ids of a pair; nothing if the file is missing or of other code."""
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        if (table.schema.metadata or {}).get(b"code") != _code():
+        if (table.schema.metadata or {}).get(b"code") != code:
             return {}
         pairs = zip(table["winner"].to_pylist(), table["reason"].to_pylist(), strict=True)
         return dict(zip(table["pair"].to_pylist(), pairs, strict=True))
@@ -150,11 +163,10 @@ def _load(path: Path) -> dict[bytes, Result]:
         return {}
 
 
-def _save(path: Path, keys: NDArray[np.uint8], winner: NDArray[np.int8], reason: NDArray[np.int8]) -> None:
-    pair = pa.array([key.tobytes() for key in keys], pa.binary(64))
-    table = pa.table({"pair": pair, "winner": winner, "reason": reason}).replace_schema_metadata(
-        {"code": _code()}
-    )
+def _save(path: Path, code: bytes, known: dict[bytes, Result]) -> None:
+    winner, reason = np.array(list(known.values()), np.int8).reshape(-1, 2).T
+    table = pa.table({"pair": pa.array(list(known), pa.binary(64)), "winner": winner, "reason": reason})
+    table = table.replace_schema_metadata({"code": code})
     with (
         tables.replacing(path) as partial,
         pa.OSFile(str(partial), "wb") as file,
@@ -163,5 +175,7 @@ def _save(path: Path, keys: NDArray[np.uint8], winner: NDArray[np.int8], reason:
         writer.write_table(table)
 
 
-def _code() -> bytes:
-    return fingerprint.digest(originals.__name__).encode()
+def _code(recipe: Recipe) -> bytes:
+    """Changes with the code that places, decodes and compares, and with the recipe."""
+    code = fingerprint.digest(__name__, verify.__name__, without=fingerprint.DECIDES_NOTHING)
+    return hashlib.sha256(json.dumps([code, recipe.digest()]).encode()).hexdigest().encode()

@@ -60,6 +60,20 @@ def test_only_stages_up_to_the_one_asked_for(
     assert any("dropped" in draft.tags for draft in content.samples) == (stage != "ingest")
 
 
+def test_a_kept_variant_names_the_image_that_it_is_a_variant_of(project: builders.SmallProject) -> None:
+    whole = project_tables.load(project.root)
+    images = [
+        replace(image, variant_of=builders.image_id("one"), dup_relation="variant")
+        if image.image_id == builders.image_id("six")
+        else image
+        for image in whole.images
+    ]
+    found = {draft.path.stem: draft for draft in drafts(replace(whole, images=tuple(images))).samples}
+    values = [draft.values["variant_of"] for draft in found.values()]
+    assert values.count(builders.image_id("one")) == 1
+    assert values.count(None) == len(values) - 1
+
+
 def test_tags_and_fields_say_why(project: builders.SmallProject) -> None:
     samples = by_name(project)
     assert samples["one"].tags == ("kept",)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
+from curate.dedupe.differences import Differences
 from curate.dedupe.features import Features, Recipe, extract
 from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.verify import RELATIONS, verify
@@ -100,3 +101,17 @@ def test_other_scenes_of_little_contrast_are_two_pictures(tmp_path: Path, low: i
 
     assert told(tmp_path, dim("coffee"), dim("chelsea")) == "different"
     assert told(tmp_path, dim("coffee"), dim("coffee").resize((300, 225))) == "same"
+
+
+def test_faint_pictures_are_copies_by_stricter_limits_only() -> None:
+    """Figures as two foggy scenes have that are not one, and the same of pictures of full contrast."""
+    figures = {
+        "luma": 0.7, "color": 0.5, "levels": 0.93, "edges": 0.86, "alike": 1.0, "agreement": 0.8,
+        "seen": 0.97, "color_contrast": 0.0, "shift": 25.0, "rise": 0.66,
+    }  # fmt: skip
+    columns = {name: np.full(2, value, np.float32) for name, value in figures.items()}
+    found = Differences(contrast=np.array([3.6, 40.0], np.float32), **columns)
+    assert found.copies(np.zeros(2, np.bool_)).tolist() == [False, True]
+    near = {**columns, "shift": np.full(2, 2.0, np.float32), "rise": np.full(2, 0.97, np.float32)}
+    copies = Differences(contrast=found.contrast, **near).copies(np.zeros(2, np.bool_))
+    assert copies.tolist() == [True, True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.dedupe import groups
+from curate.dedupe.decisions import components
 from curate.dedupe.groups import RELATIONS, SEMANTIC, Grouping, Matches, group
 from curate.dedupe.verify import VARIANT
 
@@ -120,6 +123,42 @@ def test_variants_stay_and_share_a_name_over_as_many_steps_as_there_are() -> Non
 def test_variants_tie_nothing_that_people_call_different() -> None:
     chain = matches((0, 1, 0.9, 4, VARIANT), (1, 2, 0.8, 4, VARIANT), (3, 4, 0.9, 4, VARIANT))
     assert grouped(5, chain, different=((0, 2),)).group.tolist() == [0, 0, 2, 3, 3]
+
+
+def _untorn_plainly(ends: np.ndarray, taken: np.ndarray, different: np.ndarray) -> np.ndarray:
+    """One edge after the other, with all components made anew each time."""
+    taken = taken.copy()
+    for edge in np.flatnonzero(~taken).tolist():
+        taken[edge] = True
+        joined = components(ends[taken].tolist())
+        if any(joined.get(a, a) == joined.get(b, b) for a, b in different.tolist()):
+            taken[edge] = False
+    return taken
+
+
+@given(
+    seed=st.integers(0, 10_000), count=st.integers(2, 30), edges=st.integers(0, 60), apart=st.integers(1, 8)
+)
+@settings(max_examples=300, deadline=None)
+def test_edges_are_taken_as_by_the_plain_rule(seed: int, count: int, edges: int, apart: int) -> None:
+    rng = np.random.default_rng(seed)
+    ends, different = rng.integers(0, count, (edges, 2)), rng.integers(0, count, (apart, 2))
+    different = different[different[:, 0] != different[:, 1]]
+    joined = groups.connected(ends, count)
+    a, b = joined[different].T
+    whole = ~np.isin(joined[ends[:, 0]], a[a == b])
+    found = groups._untorn(ends, whole, different)
+    assert found.tolist() == _untorn_plainly(ends, whole, different).tolist()
+
+
+def test_a_film_of_which_two_frames_are_called_different_takes_no_square() -> None:
+    """20,000 frames: under a second, where all components anew for each edge would take hours."""
+    frames = 20_000
+    pairs = np.stack([np.arange(frames - 1), np.arange(1, frames)], axis=1)
+    began = time.process_time()
+    taken = groups._untorn(pairs, np.zeros(len(pairs), np.bool_), np.array([[0, frames - 1]]))
+    assert time.process_time() - began < 10
+    assert np.flatnonzero(~taken).tolist() == [frames - 2]
 
 
 def test_no_images() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.dedupe.keepers import REASONS, Comparisons, Merits, finding
+from curate.dedupe.keepers import LOST, REASONS, Comparisons, Merits, finding
 from curate.dedupe.originals import WORDS
 
 PREFER = ("camera", "web")
@@ -56,7 +56,7 @@ def compared(*pairs: tuple[int, int, int, str]) -> Comparisons:
 def test_each_merit_goes_before_the_next_and_is_named(keeper: dict[str, Any], said: str) -> None:
     found = merits(keeper, {})
     assert found.best_first(compared()).tolist() == [0, 1]
-    assert found.why(0, 1, compared(), PREFER) == said
+    assert found.why(0, 1, compared(), compared().scores(2), PREFER) == said
     if keeper:
         assert merits({}, keeper).best_first(compared()).tolist() == [1, 0]
 
@@ -65,7 +65,8 @@ def test_evidence_goes_before_sources_pixels_and_sharpness_but_not_before_people
     loud = {"preference": 0, "width": 640, "height": 480, "sharpness": 99.0, "bytes": 999}
     evidence = compared((0, 1, -1, "enlarged"))
     assert merits(loud, {}).best_first(evidence).tolist() == [1, 0]
-    assert merits(loud, {}).why(1, 0, evidence, PREFER) == WORDS["enlarged"] == "the other was enlarged"
+    said = merits(loud, {}).why(1, 0, evidence, evidence.scores(2), PREFER)
+    assert said == WORDS["enlarged"] == "the other was enlarged"
     assert merits({**loud, "keep": True}, {}).best_first(evidence).tolist() == [0, 1]
     assert merits({"sharpness": 99.0}, {"bytes": 11}).best_first(compared()).tolist() == [1, 0]
 
@@ -78,7 +79,7 @@ def test_in_a_group_wins_less_losses_count_and_a_lost_pair_is_no_reason() -> Non
     assert order[0] == 0
     rank = np.argsort(order)
     placed, taken = evidence.renamed(rank), group.take(np.array(order))
-    said = {row: taken.why(0, int(rank[row]), placed, PREFER) for row in (1, 2, 3)}
+    said = {row: taken.why(0, int(rank[row]), placed, placed.scores(4), PREFER) for row in (1, 2, 3)}
     assert said[1] == "noise was added to the other"
     assert said[2] == "the other has lost fine detail"
     assert said[3] == "keeper is the better one in most pairs of its group"
@@ -93,10 +94,17 @@ def test_names_change_nothing_about_evidence(pairs: dict[tuple[int, int], int], 
     found, names = compared(*rows), np.random.default_rng(seed).permutation(6)
     renamed = found.renamed(names)
     assert (renamed.scores(6)[names] == found.scores(6)).all()
-    assert [renamed.score(row) for row in range(6)] == renamed.scores(6).tolist()
     for a, b, winner, _ in rows:
         words = renamed.between(int(names[a]), int(names[b])), renamed.between(int(names[b]), int(names[a]))
         assert words == (WORDS["view"] if winner > 0 else "", WORDS["view"] if winner < 0 else "")
+
+
+def test_a_pair_over_which_a_worker_died_says_so() -> None:
+    evidence = compared((0, 1, 0, LOST), (0, 2, 0, ""))
+    said = [merits({"bytes": 9}, {}, {}).why(0, row, evidence, evidence.scores(3), PREFER) for row in (1, 2)]
+    assert said[0].startswith("a worker died over which is the original, keeper has ")
+    assert said[1].startswith("nothing tells which is the original, keeper has ")
+    assert evidence.n_lost == 1
 
 
 def test_larger_goes_before_an_overflow_of_32_bits() -> None:

@@ -64,6 +64,37 @@ def test_the_original_is_told_from_its_damaged_copy(name: str, damage: str) -> N
     assert WORDS[reason]
 
 
+def stretched(image: Image.Image) -> Image.Image:
+    return ImageEnhance.Brightness(ImageEnhance.Contrast(image).enhance(1.35)).enhance(1.05)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+@pytest.mark.parametrize(
+    "change",
+    [stretched, lambda image: image.filter(ImageFilter.UnsharpMask(1.2, 180, 0))],
+    ids=["stretched", "sharpened"],
+)
+def test_a_quantizer_in_the_original_does_not_speak_against_it(name: str, change: Change) -> None:
+    """The copy has lost that trace with the levels that it moved."""
+    original = through_jpeg(photograph(name), 40)
+    found = compare(picture(original, "JPEG"), picture(change(original)), AS_IT_IS)
+    assert found.first is not False
+
+
+def test_few_levels_of_the_original_do_not_speak_against_it() -> None:
+    original = Image.fromarray(np.asarray(photograph("coffee")) // 3 * 3)
+    found = compare(picture(original), picture(original.filter(ImageFilter.GaussianBlur(2))), AS_IT_IS)
+    assert (found.first, found.reason) == (True, "detail")
+
+
+def test_an_original_that_was_enlarged_long_ago_is_told_from_a_reduced_copy() -> None:
+    """Rows that it repeats are not those that enlarging the smaller one would repeat."""
+    coffee = photograph("coffee")
+    original = coffee.resize((300, 200)).resize((900, 600), Image.Resampling.NEAREST)
+    found = compare(picture(original), picture(original.resize((500, 333))), AS_IT_IS)
+    assert (found.first, found.reason) == (True, "reduced")
+
+
 def test_a_border_and_a_crop_are_told_by_where_the_pictures_lie() -> None:
     original = photograph("chelsea")
     bordered = ImageOps.expand(original, border=24, fill="black")

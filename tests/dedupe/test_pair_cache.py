@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curate import fingerprint
-from curate.dedupe import comparison, pair_cache
+from curate.dedupe import candidates, comparison, pair_cache
 from curate.dedupe.candidates import radius
 from curate.dedupe.comparison import Found, Side
 from curate.dedupe.features import PLAIN, Features, Recipe
@@ -146,6 +146,68 @@ def test_where_parts_would_find_something_else_all_are_compared(tmp_path: Path) 
     features.hashes[:70] = features.hashes[0]
     assert compare(features, np.arange(115), kept)[1] == 115
     assert compare(features, np.arange(120), kept)[1] == 120  # hubs may change
+
+
+def with_equals(features: Features, rows: np.ndarray) -> Features:
+    """The same, where some rows show one picture of several sizes."""
+    for name in Features.layout(RECIPE):
+        getattr(features, name)[rows] = getattr(features, name)[rows[0]]
+    features.size[rows] = np.arange(50, 50 + len(rows))[:, None]
+    features.structure[rows] = 2 * PLAIN
+    return features
+
+
+@pytest.mark.parametrize("coming", [0, 1])
+def test_equal_images_without_the_hubs_that_they_were_compared_by_are_compared_anew(
+    tmp_path: Path, coming: int
+) -> None:
+    features = with_equals(stored(300, 5, copies=0.0), np.arange(200))
+    compare(features, np.arange(299), tmp_path / "kept")
+    # The largest eight go, and so many others that the rest needs no hubs.
+    rows = np.concatenate([np.arange(150, 192), np.arange(200, 299 + coming)])
+    found, _ = compare(features, rows, tmp_path / "kept")
+    fresh, _ = compare(features, rows, tmp_path / "fresh")
+    assert listed(found) == listed(fresh)
+    assert len(found.matches.first) >= 42 * 41 / 2
+
+
+def test_fewer_images_whose_parts_are_searched_wider_are_compared_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "_UP_TO", ((90, 12), (1000, 2)))
+    features = related(100, 1)
+    for rows in (np.arange(100), np.arange(90), np.arange(5, 95)):
+        found, _ = compare(features, rows, tmp_path / "kept", max_hamming=12, recipe=EVERY)
+        (tmp_path / "fresh").unlink(missing_ok=True)
+        fresh, _ = compare(features, rows, tmp_path / "fresh", max_hamming=12, recipe=EVERY)
+        assert listed(found) == listed(fresh)
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 999),
+    equal=st.integers(60, 80),
+    steps=st.lists(st.sampled_from(["some come", "some go", "the largest go"]), min_size=2, max_size=3),
+)
+def test_whatever_comes_and_goes_the_pairs_are_those_of_a_fresh_run(
+    tmp_path: Path, seed: int, equal: int, steps: list[str]
+) -> None:
+    rng = np.random.default_rng(seed)
+    features, here = with_equals(stored(120, seed), np.arange(equal)), np.ones(120, np.bool_)
+    here[rng.integers(0, 120, 10)] = False
+    (tmp_path / "kept").unlink(missing_ok=True)
+    for step in ["nothing", *steps]:
+        if step == "some come":
+            here[rng.integers(0, 120, 8)] = True
+        elif step == "some go":
+            here[rng.integers(0, 120, 30)] = False
+        elif step == "the largest go":
+            here[equal - 10 : equal] = False
+        rows = np.flatnonzero(here)
+        found, _ = compare(features, rows, tmp_path / "kept")
+        (tmp_path / "fresh").unlink(missing_ok=True)
+        fresh, _ = compare(features, rows, tmp_path / "fresh")
+        assert listed(found) == listed(fresh)
 
 
 def kept_pairs(path: Path) -> list[tuple[Any, ...]]:
