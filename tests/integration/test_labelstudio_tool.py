@@ -230,24 +230,6 @@ def test_killed_while_it_creates_and_run_again(
     assert tool.push_tasks(reference, drafts).unchanged == 6
 
 
-@pytest.mark.parametrize("deadly", ["POST /api/dm/actions/", "POST /import/predictions"])
-def test_killed_while_it_replaces_and_run_again(
-    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,
-    *, labelstudio_root: Path, deadly: str,
-) -> None:  # fmt: skip
-    tool.push_tasks(reference, drafts)
-    newer = [with_model(draft, "unit-2") for draft in drafts]
-    push_and_die(labelstudio_root, reference, newer, deadly, 2)
-    tool.push_tasks(reference, newer)
-    assert tool.push_tasks(reference, newer).unchanged == 6
-    for one in push.index(reader, reference):
-        versions = [
-            p["model_version"] for p in reader.get("/api/predictions/", action="reading", task=one.number)
-        ]
-        assert versions == ["unit-2"] * one.predictions
-        assert one.predictions <= 1
-
-
 @pytest.mark.parametrize("deadly", ["POST /api/dm/actions/", "PATCH /api/tasks/"])
 def test_killed_while_it_closes_and_opens_and_run_again(
     drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef,

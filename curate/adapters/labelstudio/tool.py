@@ -14,6 +14,7 @@ from curate.adapters.labelstudio import (
     project_mark,
     pull,
     push,
+    suggestions,
     task_pages,
     wanted_tasks,
 )
@@ -75,7 +76,9 @@ class LabelStudioTool:
         names = tuple(category.name for category in spec.categories)
         wanted = wanted_tasks.wanted_tasks(tasks, names, self._storage)
         difference = push.look(self._client, there, wanted, removed="keep", departed=self._left())
+        shown = suggestions.shown_version(self._client, there)
         other = {item.task_id for item in difference.sent}
+        other |= {item.task_id for item in wanted if item.suggested and item.model_version != shown}
         return frozenset(task.task_id for task in tasks if task.task_id not in other)
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
