@@ -25,14 +25,14 @@ class Context:
 
     Attributes:
         members: E-mail by the server's number of an account.
-        departed: E-mail by the number of an answer, of those whose accounts are gone.
+        known: E-mail by the number of an answer, of those whose name was ever read.
         wanted: What our own tables say of each task.
         categories: Names that the projects know.
         moved_box: See `decode_regions.read`.
     """
 
     members: Mapping[int, str]
-    departed: Mapping[int, str]
+    known: Mapping[int, str]
     wanted: Mapping[str, WantedTask]
     categories: Sequence[str]
     moved_box: decode_regions.MovedBox
@@ -71,7 +71,7 @@ def _shows(data: Mapping[str, Any], ours: WantedTask) -> bool:
 
 
 def _answers(key: str, ours: WantedTask, task: Task, context: Context) -> Iterator[Answer]:
-    names = people.names(key, task["annotations"], context.members, context.departed)
+    names = people.names(key, task["annotations"], context.members, context.known)
     moments: list[tuple[str, str | None]] = []
     shows = _shows(task["data"], ours)
     for answer, name in zip(task["annotations"], names, strict=True):

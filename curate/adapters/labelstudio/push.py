@@ -35,7 +35,7 @@ from curate.ports import ProjectRef, PushCounts, RemovedTasks
 _ROUNDS = 5  # of changes without a fault
 _INDEX_FIELDS = "id,data,overlap,is_labeled,total_annotations,cancelled_annotations,total_predictions"
 _CLOSED_MARK = "yes"
-_NOBODY_LEFT: Mapping[int, str] = MappingProxyType({})
+_NO_NAMES: Mapping[int, str] = MappingProxyType({})
 
 
 def push(
@@ -45,7 +45,7 @@ def push(
     *,
     batch_size: int,
     removed: RemovedTasks = "close",
-    departed: Mapping[int, str] = _NOBODY_LEFT,
+    known: Mapping[int, str] = _NO_NAMES,
 ) -> PushCounts:
     """Make the server hold exactly one task a key with its current suggestions.
 
@@ -58,7 +58,7 @@ def push(
     patience, least, rounds = client.patience(), 0, 0
     while True:
         try:
-            there = _looked_at(client, project, departed)
+            there = _looked_at(client, project, known)
             closed = closed if closed is not None else {task.number for task in there if task.closed}
             difference = _compared(client, project, there, wanted, removed, closed)
             shown = suggestions.shown_version(client, project)
@@ -85,14 +85,14 @@ def look(
     wanted: Sequence[Wanted],
     *,
     removed: RemovedTasks,
-    departed: Mapping[int, str] = _NOBODY_LEFT,
+    known: Mapping[int, str] = _NO_NAMES,
 ) -> Difference:
     """What is to be done; changes nothing."""
-    return _compared(client, project, _looked_at(client, project, departed), wanted, removed, None)
+    return _compared(client, project, _looked_at(client, project, known), wanted, removed, None)
 
 
-def _looked_at(client: Client, project: ProjectRef, departed: Mapping[int, str]) -> list[Existing]:
-    return _with_people(client, project, index(client, project), departed)
+def _looked_at(client: Client, project: ProjectRef, known: Mapping[int, str]) -> list[Existing]:
+    return _with_people(client, project, index(client, project), known)
 
 
 def _compared(  # noqa: PLR0917 - one call
@@ -143,7 +143,7 @@ def _counted(client: Client, project: ProjectRef, numbers: Sequence[int], what: 
 
 
 def _with_people(
-    client: Client, project: ProjectRef, tasks: Sequence[Existing], departed: Mapping[int, str]
+    client: Client, project: ProjectRef, tasks: Sequence[Existing], known: Mapping[int, str]
 ) -> list[Existing]:
     """The same, with the names of the people where their number is not enough.
 
@@ -165,15 +165,15 @@ def _with_people(
     if not unclear:
         return list(tasks)
     members = people.members(client)
-    known: dict[int, frozenset[str]] = {}
+    found: dict[int, frozenset[str]] = {}
     numbers = [task.number for task in unclear]
     for page in task_pages.chosen(client, project, numbers, include=f"data,annotations,{people.FIELDS}"):
         for task in page:
             given = task["annotations"]
-            who = people.names(task_key(task), given, members, departed)
+            who = people.names(task_key(task), given, members, known)
             looked = (name for name, answer in zip(who, given, strict=True) if people.looked(answer))
-            known[int(task["id"])] = frozenset(looked)
-    return [replace(task, people=known.get(task.number, task.people)) for task in tasks]
+            found[int(task["id"])] = frozenset(looked)
+    return [replace(task, people=found.get(task.number, task.people)) for task in tasks]
 
 
 def _with_work(
