@@ -34,10 +34,11 @@ _SECRETS = re.compile(
     r"(['\"]?\s*[=:]\s*['\"]?)(?:(?:token|bearer)\s+)?[^\s'\";,}]+"
 )
 _BARE_TOKEN = re.compile(r"(?i)\b(token|bearer)\s+[A-Za-z0-9._\-]{8,}|\beyJ[A-Za-z0-9._\-]{8,}")
+_ADDRESS = re.compile(r"[^\s@'\"<>()\[\]{},;:=]+@[^\s@'\"<>()\[\]{},;:=]+")
 
 
 def redact(text: str, *secrets: str) -> str:
-    """Take cookies, tokens and passwords out of a text that was not written by us.
+    """Take cookies, tokens, passwords and people's addresses out of a text that was not written by us.
 
     Args:
         text: Anything from the server or its SDK.
@@ -47,7 +48,7 @@ def redact(text: str, *secrets: str) -> str:
         if secret:
             text = text.replace(secret, "[redacted]")
     text = _SECRETS.sub(r"\1\2[redacted]", text)
-    return _BARE_TOKEN.sub("[redacted]", text)
+    return _ADDRESS.sub("***", _BARE_TOKEN.sub("[redacted]", text))
 
 
 @contextmanager

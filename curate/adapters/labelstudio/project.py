@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.adapters.labelstudio import guideline, label_config, project_mark, task_pages
-from curate.adapters.labelstudio.client import Client
+from curate.adapters.labelstudio.client import Client, redact
 from curate.adapters.labelstudio.image_storage import Storage
 from curate.adapters.labelstudio.label_config import category_names
 from curate.adapters.labelstudio.project_mark import Listed, Mark
@@ -43,8 +43,8 @@ def title_for(title: str, labeler: str | None) -> str:
     whole = title if labeler is None else f"{title} [{labeler}]"
     if len(whole) > _TITLE_LIMIT:
         raise AnnotationToolError(
-            f"the project's title {whole!r} has {len(whole)} characters, at most {_TITLE_LIMIT} are allowed: "
-            "shorten labelstudio.project"
+            f"the project's title {redact(whole)!r} has {len(whole)} characters, "
+            f"at most {_TITLE_LIMIT} are allowed: shorten labelstudio.project"
         )
     return whole
 
@@ -119,8 +119,8 @@ def _refuse_another_pipelines(client: Client, found: Sequence[Listed], spec: Pro
         same = mark is not None and (mark.title, mark.labeler) == (spec.title, spec.labeler)
         if one.genuine and same and one.n_tasks:
             raise AnnotationToolError(
-                f"project {one.number} {one.title!r} on {client.connection.url} belongs to another pipeline: "
-                "set labelstudio.project to another title"
+                f"project {one.number} {one.shown_title} on {client.connection.url} belongs to another "
+                "pipeline: set labelstudio.project to another title"
             )
 
 
@@ -133,7 +133,7 @@ def _refuse_strange_tasks(client: Client, mine: Listed, spec: ProjectSpec) -> No
     keys = {str(task["data"].get("task_id", "")) for page in pages for task in page} - {""}
     if keys and not keys & spec.task_ids:
         raise AnnotationToolError(
-            f"project {mine.number} {mine.title!r} on {client.connection.url} is full of other tasks: "
+            f"project {mine.number} {mine.shown_title} on {client.connection.url} is full of other tasks: "
             "set labelstudio.project to another title"
         )
 
@@ -176,7 +176,7 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage, pipeline_file: 
 
 def _created(client: Client, title: str, begun: Mark, settings: Mapping[str, Any]) -> int:
     body = {"title": title, "maximum_annotations": 1, "description": begun.written(""), **settings}
-    return int(client.post("/api/projects/", body, action=f"creating the project {title!r}")["id"])
+    return int(client.post("/api/projects/", body, action=f"creating the project {begun.title!r}")["id"])
 
 
 def _begun(client: Client, begun: Mark) -> list[int]:

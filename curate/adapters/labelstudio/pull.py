@@ -23,7 +23,7 @@ from typing import Any
 from curate.adapters.labelstudio import answer_cache, answers, label_config, people, task_pages
 from curate.adapters.labelstudio.answer_cache import Cache, DamagedError
 from curate.adapters.labelstudio.answers import Context
-from curate.adapters.labelstudio.client import Client
+from curate.adapters.labelstudio.client import Client, redact
 from curate.adapters.labelstudio.decode_regions import MovedBox
 from curate.adapters.labelstudio.task_pages import Task
 from curate.errors import AnnotationToolError
@@ -91,8 +91,8 @@ def _labels(records: Sequence[Mapping[str, Any]], expected: Sequence[str] | None
             if expected is not None and set(names) != set(expected):
                 strange = ", ".join(sorted(set(names) ^ set(expected)))
                 raise AnnotationToolError(
-                    f"the labels of {control!r} in project {record['title']!r} are not those of the taxonomy "
-                    f"({strange}): run `dvc repro --force push`, which puts them right"
+                    f"the labels of {control!r} in project {redact(record['title'])!r} are not those of the "
+                    f"taxonomy ({strange}): run `dvc repro --force push`, which puts them right"
                 )
     return sorted(found)
 
