@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from curate import __version__
-from curate.cli import dedupe, labelstudio, models, params, qa, run, taxonomy, thresholds
+from curate.cli import dedupe, init, labelstudio, models, params, qa, run, taxonomy, thresholds
 from curate.cli.options import HERE, Root, enter_project, user_path
 from curate.errors import CurateError
 
@@ -72,6 +72,7 @@ def _root(
     enter_project()
 
 
+app.command("init")(init.init)
 app.command("run")(run.run)
 
 
