@@ -68,7 +68,7 @@ def _folders(content: Mapping[str, object], file: Path) -> list[tuple[str, Path]
     root = file.parent / str(given) if given else file.parent
     if not root.exists():
         root = file.parent  # many files still name a folder of the machine that they were made on
-    found = []
+    found: list[tuple[str, Path]] = []
     for key, split in (*split_names.OURS.items(), ("validation", "validation")):
         places = content.get(key)
         for place in places if isinstance(places, list) else [places] if places else []:
