@@ -191,8 +191,8 @@ def _making(facts: CardFacts) -> str:
 def _disputed(facts: CardFacts) -> str:
     if facts.ignored:
         return (
-            f"On {facts.ignored:,} object{'s' * (facts.ignored > 1)} people do not agree: such are in the data "
-            "as areas to ignore (`iscrowd` = 1), and count as no object in any figure here."
+            f"On {facts.ignored:,} object{'s' * (facts.ignored > 1)} people do not agree: such are in the "
+            "data as areas to ignore (`iscrowd` = 1), and count as no object in any figure here."
         )
     return "Images with an object on which people do not agree are not released."
 
