@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curate import schema, tables
+from curate.shown import record
 from tests import builders
 from tests.integration.random_months import gold, nature, page
 from tests.integration.random_months.model import Answer
@@ -227,17 +228,55 @@ def _differ(one: Answer, other: Answer) -> bool:
     )
 
 
+def answers_are_joined_to_what_was_shown(world: World) -> None:
+    """Each answer knows what its labeler was shown; where a push died it may not, and then it says so."""
+    shown = {row["shown_id"]: row for row in record.load(Path("data/push/shown")).shown.to_pylist()}
+    rows = tables.read(Path("data/pull/answers.parquet"), schema.ANSWERS).to_pylist()
+    found = {
+        (row["task_id"], row["annotator_id"]): row
+        for row in rows
+        if row["outcome"] != "draft" and not row["superseded"]
+    }
+    for answer in world.truth.last(world.plan):
+        row = found[answer.key, answer.person]
+        assert (row["shown_id"] is None) == (row["not_joined"] is not None), row
+        at = f"{answer.key} {answer.person}"
+        if row["shown_id"] is None:
+            assert not answer.shown.certain, f"{at} is not joined: {row['not_joined']}"
+            continue
+        joined = shown[row["shown_id"]]
+        planted = answer.shown.planted is not None
+        assert (joined["seeded_kind"] is not None) >= planted, f"{at}: a planted error was shown"
+        if answer.shown.certain:
+            assert (joined["arm"] == "suggested") == answer.shown.suggested, f"{at}: {joined['arm']}"
+
+
 def planted_errors_are_counted(world: World) -> None:
     """How many planted errors people saw and left in, by what they were really shown."""
     shown = [one for one in world.truth.last(world.plan) if one.shown.planted and not one.skipped]
     with Path("data/quality/seeded_errors.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     seen = {(row["task_id"], row["annotator_id"]): row["caught"] == "true" for row in rows}
-    expected = {(one.key, one.person) for one in shown}
-    assert seen.keys() == expected, f"planted errors seen: {seen.keys() ^ expected}, counted {len(seen)}"
+    expected = {(one.key, one.person): one.shown.certain for one in shown}
+    invented = seen.keys() - expected.keys()
+    lost = {at for at, certain in expected.items() if certain and at not in seen}
+    assert not invented, f"planted errors that nobody was shown: {invented}"
+    assert not lost, f"planted errors lost: {lost}, {len(seen)} seen"
     for one in shown:
-        if one.error_left_in:
+        if one.error_left_in and (one.key, one.person) in seen:
             assert not seen[one.key, one.person], f"{one.key} {one.person}: left in, and counted as caught"
+
+
+def control_answers_are_counted(world: World) -> None:
+    """How many answers were given without suggestions, by what people were really shown."""
+    known = set(gold.names())
+    control = [
+        one.shown.certain
+        for one in world.truth.last(world.plan)
+        if not one.skipped and not one.shown.suggested and one.image not in known
+    ]
+    counted = world.metrics["quality"]["arms"]["control"]["answers"]
+    assert sum(control) <= counted <= len(control), f"{counted} control answers, of {sum(control)}"
 
 
 def gold_is_scored(world: World) -> None:
@@ -275,7 +314,9 @@ INVARIANTS: tuple[Callable[[World], None], ...] = (
     objects_are_exact,
     no_planted_error_is_released,
     what_people_settled_is_released,
+    answers_are_joined_to_what_was_shown,
     planted_errors_are_counted,
+    control_answers_are_counted,
     gold_is_scored,
     time_saved_is_recovered,
 )
