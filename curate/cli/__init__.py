@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from curate import __version__
-from curate.cli import dedupe, labelstudio, models, params, qa, run, taxonomy, thresholds
+from curate.cli import dedupe, export, labelstudio, models, params, qa, run, taxonomy, thresholds
 from curate.cli.options import HERE, Root, enter_project, user_path
 from curate.errors import CurateError
 
@@ -34,6 +34,7 @@ for name, group in (
     ("params", params.app),
 ):
     app.add_typer(group, name=name)
+app.command("export")(export.export)
 
 
 class Stage(StrEnum):
