@@ -148,7 +148,7 @@ def test_what_could_not_be_read_is_counted_by_reason_and_named(project: builders
     report = run(tool)
     for told in (
         "2 unreadable answers, held back (no category: 1; unknown category horse: 2)",
-        "4 answers made without a page, no looks (labeler-2: 4)",
+        "4 answers made without a page, no looks (labeler-1: 4)",
         "7 answers to tasks outside the plan, not read",
         "2 regions kept raw (control of type rating: 2)",
         "5 tasks that push did not make",

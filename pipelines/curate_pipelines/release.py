@@ -7,7 +7,6 @@ from pathlib import Path
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import release
-from pipelines import entry
 
 
 def main(params: Params) -> StageReport:
@@ -25,7 +24,3 @@ def main(params: Params) -> StageReport:
         outputs=release.Outputs(folder=Path("data/release")),
         labelers=params.qa.labelers,
     )
-
-
-if __name__ == "__main__":
-    entry.run("release", main)
