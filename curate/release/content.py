@@ -41,21 +41,20 @@ class Content:
     unlabelled: int
     accepted: int = 0
 
-    def groups(self) -> list[str]:
-        """For each image the group of duplicates that must stay in one split; alone = its own id."""
-        images = self.images
-        return pc.coalesce(images.column("dup_group"), images.column("image_id")).to_pylist()  # type: ignore[no-any-return]
+    @property
+    def ids(self) -> list[str]:
+        """The image_id of each image."""
+        return self.images.column("image_id").to_pylist()  # type: ignore[no-any-return]
 
     def sources(self) -> Counter[tuple[str | None, str | None]]:
         """Number of images by licence and attribution."""
         columns = (self.images.column(name).to_pylist() for name in ("license", "attribution"))
         return Counter(zip(*columns, strict=True))
 
-    def image_categories(self) -> list[frozenset[str]]:
-        """For each image the names of the categories on it."""
+    def object_categories(self) -> list[list[str]]:
+        """For each image the name of the category of each object on it."""
         names: list[str] = self.objects.column("category").to_pylist()
-        bounds = self.offsets.tolist()
-        return [frozenset(names[a:b]) for a, b in pairwise(bounds)]
+        return [names[a:b] for a, b in pairwise(self.offsets.tolist())]
 
 
 def collect(images: pa.Table, consensus: pa.Table, categories: Sequence[str]) -> Content:
