@@ -35,8 +35,8 @@ class ReleaseParams(Section):
     keep_splits: bool = Field(
         True, description="true = an image never changes its split; false = all are drawn anew"
     )
-    group_by: list[str] = Field(
-        [],
+    group_by: tuple[str, ...] = Field(
+        (),
         description="attributes, such as scene, camera, patient or video, whose images share a split (own)",
     )
     split_attribute: str | None = Field(
