@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,10 +151,9 @@ class _Release:
     @property
     def objects(self) -> dict[str, dict[str, int]]:
         """Number of objects by category, then by split."""
-        names = self.content.objects.column("category").to_pylist()
         counts: Counter[tuple[str, str]] = Counter()
-        for split, (start, stop) in zip(self.split_of, pairwise(self.content.offsets.tolist()), strict=True):
-            counts.update((name, split) for name in names[start:stop])
+        for split, names in zip(self.split_of, self.content.names(), strict=True):
+            counts.update((name, split) for name in names)
         return {
             name: {split: counts[name, split] for split in splits.SPLITS} for name in self.content.categories
         }
@@ -210,9 +208,14 @@ def _report(release: _Release) -> StageReport:
         counts=(
             ("images", len(release.split_of)),
             *((split, count) for split, count in release.images.items()),
-            ("objects", release.content.objects.num_rows),
+            ("objects", release.content.objects.num_rows - release.content.ignored()),
             ("kept but without answer", release.content.unlabelled),
+<<<<<<< HEAD
             *((name, count) for name, count in _only_where_any(release) if count),
+=======
+            *((("accepted without a human", release.content.accepted),) if release.content.accepted else ()),
+            *((("disputed, to ignore", release.content.ignored()),) if release.content.ignored() else ()),
+>>>>>>> main
         ),
         metrics={
             "digest": release.digest,
@@ -250,7 +253,12 @@ def _facts(
         taxonomy=categories,
         images=release.images,
         objects=release.objects,
+<<<<<<< HEAD
         empty_images=content.object_categories().count([]),
+=======
+        empty_images=content.empty_images(),
+        ignored=content.ignored(),
+>>>>>>> main
         models=_models(inputs.annotations),
         labelers=labelers,
         agreement=_metrics(inputs.agreement_metrics),

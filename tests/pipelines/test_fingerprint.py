@@ -12,7 +12,7 @@ import yaml
 from curate import params_doc
 from curate.errors import InputError
 from curate.params import Params
-from pipelines import fingerprint
+from curate_pipelines import fingerprint
 
 ROOT = Path(__file__).parents[2]
 # Paths of parameters that no stage reads as one of the user's small files.
@@ -142,7 +142,7 @@ def test_every_file_that_a_parameter_names_is_known() -> None:
 
 @pytest.mark.parametrize("stage", fingerprint.STAGES)
 def test_every_parameter_that_the_wiring_takes_counts(stage: str) -> None:
-    tree = ast.parse((ROOT / f"pipelines/{stage}.py").read_text())
+    tree = ast.parse((ROOT / f"pipelines/curate_pipelines/{stage}.py").read_text())
     taken = {
         ast.unparse(node).removeprefix("params.")
         for node in ast.walk(tree)

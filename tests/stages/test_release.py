@@ -240,3 +240,22 @@ def test_images_that_no_human_saw_are_counted_in_the_line_and_the_card(
     report = run()
     assert "accepted without a human" not in dict(report.counts)
     assert report.metrics["digest"] == before  # the content is the same, whoever agreed on it
+
+
+def test_a_disputed_object_is_an_area_to_ignore_and_no_object(project: builders.SmallProject) -> None:
+    rows = list(project.annotations["consensus"])
+    at = next(index for index, row in enumerate(rows) if row.image_id == image_id("one"))
+    rows[at] = replace(rows[at], outcome="disputed", reject_reason="presence")
+    builders.write_annotations(INPUTS.consensus, rows)
+    report = run()
+    assert dict(report.counts)["disputed, to ignore"] == 1
+    objects = report.metrics["objects"]
+    assert sum(sum(by_split.values()) for by_split in objects.values()) == dict(report.counts)["objects"] == 5
+    marks = [
+        (row["image_id"], row["objects"]["iscrowd"])
+        for path in FOLDER.rglob("*.parquet")
+        for row in pq.read_table(path).to_pylist()
+    ]
+    assert [mark for key, mark in marks if key == image_id("one")] == [[1]]
+    assert sum(sum(mark) for _, mark in marks) == 1
+    assert "On 1 object people do not agree" in (FOLDER / "README.md").read_text()

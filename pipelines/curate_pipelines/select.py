@@ -7,7 +7,6 @@ from pathlib import Path
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import select
-from pipelines import entry
 
 
 def main(params: Params) -> StageReport:
@@ -22,7 +21,3 @@ def main(params: Params) -> StageReport:
         ),
         outputs=select.Outputs(plan=Path("data/select/plan.parquet"), plots=Path("plots")),
     )
-
-
-if __name__ == "__main__":
-    entry.run("select", main)

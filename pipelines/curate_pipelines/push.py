@@ -7,8 +7,7 @@ from pathlib import Path
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import push
-from pipelines import entry
-from pipelines.labelstudio import annotation_tool
+from curate_pipelines.labelstudio import annotation_tool
 
 
 def main(params: Params) -> StageReport:
@@ -25,7 +24,3 @@ def main(params: Params) -> StageReport:
         outputs=push.Outputs(receipt=Path("data/push/receipt.json"), shown=Path("data/push/shown")),
         ports=push.Ports(tool=annotation_tool(params.labelstudio)),
     )
-
-
-if __name__ == "__main__":
-    entry.run("push", main)

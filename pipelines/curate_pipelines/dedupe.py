@@ -10,7 +10,7 @@ from curate.params import Params
 from curate.records import StageReport
 from curate.stages import dedupe
 from curate.stages.semantic import Encoder
-from pipelines import engines, entry
+from curate_pipelines import engines
 
 
 def main(params: Params) -> StageReport:
@@ -42,7 +42,3 @@ def _encoder(params: Params) -> Encoder | None:
         engine=engines.model_engine(params.engine, settings.device),
         batch_size=settings.batch_size,
     )
-
-
-if __name__ == "__main__":
-    entry.run("dedupe", main)

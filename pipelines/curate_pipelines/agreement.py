@@ -7,7 +7,6 @@ from pathlib import Path
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import agreement
-from pipelines import entry
 
 
 def main(params: Params) -> StageReport:
@@ -30,7 +29,3 @@ def main(params: Params) -> StageReport:
             people=Path("data/people.csv"),
         ),
     )
-
-
-if __name__ == "__main__":
-    entry.run("agreement", main)

@@ -12,7 +12,7 @@ from curate import tables
 from curate.errors import CurateError
 from curate.params import Params
 from curate.records import StageReport
-from pipelines import headline, parent
+from curate_pipelines import headline, parent
 
 _INTERRUPTED = (
     "interrupted: run `dvc repro` again (should DVC say that a file is corrupted, "
@@ -21,7 +21,7 @@ _INTERRUPTED = (
 
 
 def run(
-    name: str, stage: Callable[[Params], StageReport], *, params_path: Path = Path("params.yaml")
+    name: str, stage: Callable[[Params], StageReport | str], *, params_path: Path = Path("params.yaml")
 ) -> None:
     """Run a stage as a program.
 
@@ -31,22 +31,23 @@ def run(
 
     Args:
         name: The stage's name in dvc.yaml; stands before an error's line.
-        stage: Wires the adapters and calls the stage.
+        stage: Wires the adapters and calls the stage; a text that it returns is printed, and is all.
         params_path: The user's parameters.
     """
     parent.end_with_dvc(name)
     try:
         report = stage(params_file.load(params_path))
-        metrics = _metrics(report)
-        _write(Path("metrics") / f"{name}.json", metrics)
-        _write(Path("metrics/headline") / f"{name}.json", headline.of(name, metrics))
+        if isinstance(report, StageReport):
+            metrics = _metrics(report)
+            _write(Path("metrics") / f"{name}.json", metrics)
+            _write(Path("metrics/headline") / f"{name}.json", headline.of(name, metrics))
     except CurateError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"{name}: {_INTERRUPTED}", file=sys.stderr)  # noqa: T201
         sys.exit(130)
-    print(report.line())  # noqa: T201
+    print(report.line() if isinstance(report, StageReport) else report)  # noqa: T201
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import release
+<<<<<<< HEAD:pipelines/release.py
 from curate.stages.split_leaks import Search
 from pipelines import engines, entry
+=======
+>>>>>>> main:pipelines/curate_pipelines/release.py
 
 
 def main(params: Params) -> StageReport:
@@ -34,7 +37,3 @@ def main(params: Params) -> StageReport:
         ),
         labelers=params.qa.labelers,
     )
-
-
-if __name__ == "__main__":
-    entry.run("release", main)

@@ -1,18 +1,17 @@
-"""DVC stage ingest: raw files in, one row per distinct image out. `--verify` reads unchanged files again."""
+"""DVC stage ingest: raw files in, one row per distinct image out."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import ingest
-from pipelines import engines, entry
+from curate_pipelines import engines
 
 
 def main(params: Params, *, verify: bool = False) -> StageReport:
-    """Wire and run the stage."""
+    """Wire and run the stage; `verify` reads unchanged files again."""
     settings = params.ingest.model_copy(update={"verify": True}) if verify else params.ingest
     return ingest.run(
         settings,
@@ -25,10 +24,3 @@ def main(params: Params, *, verify: bool = False) -> StageReport:
         ),
         ports=ingest.Ports(engine=engines.engine(params.engine), batch_size=params.engine.batch_size),
     )
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--verify", action="store_true", help="read unchanged files again")
-    wanted = parser.parse_args().verify
-    entry.run("ingest", lambda params: main(params, verify=wanted))

@@ -8,7 +8,7 @@ from pathlib import Path
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import autolabel
-from pipelines import engines, entry, models
+from curate_pipelines import engines, models
 
 
 def main(params: Params) -> StageReport:
@@ -28,7 +28,3 @@ def main(params: Params) -> StageReport:
             engine=engines.model_engine(params.engine, settings.device, workers=settings.workers),
         ),
     )
-
-
-if __name__ == "__main__":
-    entry.run("autolabel", main)

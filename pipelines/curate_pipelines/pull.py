@@ -7,8 +7,7 @@ from pathlib import Path
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import pull
-from pipelines import entry
-from pipelines.labelstudio import annotation_reader
+from curate_pipelines.labelstudio import annotation_reader
 
 
 def main(params: Params) -> StageReport:
@@ -28,7 +27,3 @@ def main(params: Params) -> StageReport:
         ),
         ports=pull.Ports(reader=annotation_reader(params.labelstudio)),
     )
-
-
-if __name__ == "__main__":
-    entry.run("pull", main)

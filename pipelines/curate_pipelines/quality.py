@@ -7,7 +7,6 @@ from pathlib import Path
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import quality
-from pipelines import entry
 
 
 def main(params: Params) -> StageReport:
@@ -28,7 +27,3 @@ def main(params: Params) -> StageReport:
             folder=Path("data/quality"), plots=Path("plots"), people=Path("data/people.csv")
         ),
     )
-
-
-if __name__ == "__main__":
-    entry.run("quality", main)

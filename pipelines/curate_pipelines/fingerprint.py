@@ -12,15 +12,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from curate import fingerprint, tables
-from curate import params as params_file
-from curate.errors import CurateError, InputError
+from curate.errors import InputError
 from curate.params import Params
+from curate_pipelines import STAGES
 
 _TAXONOMY: Final = "autolabel.taxonomy"
 # What of params.yaml decides about a stage's outputs. `engine` does not: results are the same on each.
@@ -47,7 +46,6 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "agreement": (_TAXONOMY,),
     "release": (_TAXONOMY, "release.description", "dedupe.decisions"),
 }
-STAGES: Final = tuple(PARAMETERS)
 # It knows the sections of all stages. Those of a stage are reached from that stage itself.
 _WITHOUT: Final = ("curate.params.__init__",)
 
@@ -66,7 +64,7 @@ def main(params: Params, folder: Path = Path("data/fingerprint")) -> str:
 
 def digest(stage: str) -> str:
     """Hex SHA-256 over the code of a stage, with its wiring and all that both import."""
-    return fingerprint.digest(f"pipelines.{stage}", without=_WITHOUT)
+    return fingerprint.digest(f"curate_pipelines.{stage}", "curate_pipelines.entry", without=_WITHOUT)
 
 
 def describe(stage: str, params: Params) -> str:
@@ -137,11 +135,3 @@ def _update(path: Path, text: str) -> bool:
     with tables.replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return True
-
-
-if __name__ == "__main__":
-    try:
-        print(main(params_file.load()))  # noqa: T201
-    except CurateError as error:
-        print(f"fingerprint: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(1)

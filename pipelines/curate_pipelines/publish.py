@@ -11,7 +11,6 @@ from curate.params import Params, PublishParams
 from curate.ports import DatasetHub
 from curate.records import StageReport
 from curate.stages import publish
-from pipelines import entry
 
 
 def main(params: Params) -> StageReport:
@@ -30,7 +29,3 @@ def _hub(settings: PublishParams) -> DatasetHub:
     if settings.repo is None:  # PublishParams has refused that; this is for the type checker
         raise ParamsError("params.yaml: publish.repo is null: name the repository, owner/name")
     return HuggingFaceHub(settings.repo, private=settings.private)
-
-
-if __name__ == "__main__":
-    entry.run("publish", main)
