@@ -53,22 +53,12 @@ class Content:
         columns = (self.images.column(name).to_pylist() for name in ("license", "attribution"))
         return Counter(zip(*columns, strict=True))
 
-<<<<<<< HEAD
-    def object_categories(self) -> list[list[str]]:
-        """For each image the name of the category of each object on it."""
-        names: list[str] = self.objects.column("category").to_pylist()
-        return [names[a:b] for a, b in pairwise(self.offsets.tolist())]
-=======
     def names(self) -> list[list[str]]:
         """For each image the category of each object on it, without the areas to ignore."""
         columns = (self.objects.column(name).to_pylist() for name in ("category", "outcome"))
         rows = list(zip(*columns, strict=True))
         bounds = self.offsets.tolist()
         return [[name for name, outcome in rows[a:b] if outcome == "object"] for a, b in pairwise(bounds)]
-
-    def image_categories(self) -> list[frozenset[str]]:
-        """For each image the names of the categories on it."""
-        return [frozenset(names) for names in self.names()]
 
     def empty_images(self) -> int:
         """How many images show nothing of the categories, as far as people settled it."""
@@ -77,7 +67,6 @@ class Content:
     def ignored(self) -> int:
         """How many areas to ignore there are: objects on which people do not agree."""
         return int(pc.sum(pc.equal(self.objects["outcome"], "disputed")).as_py() or 0)
->>>>>>> main
 
 
 def collect(images: pa.Table, consensus: pa.Table, categories: Sequence[str]) -> Content:

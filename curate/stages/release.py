@@ -177,7 +177,7 @@ def _split(params: ReleaseParams, content: Content, images: pa.Table, former: Ma
     groups = [ties.names[index] for index in out]
     split_of = splits.assign(
         groups,
-        content.object_categories(),
+        content.names(),
         validation_share=params.validation_share,
         test_share=params.test_share,
         seed=params.seed,
@@ -210,12 +210,7 @@ def _report(release: _Release) -> StageReport:
             *((split, count) for split, count in release.images.items()),
             ("objects", release.content.objects.num_rows - release.content.ignored()),
             ("kept but without answer", release.content.unlabelled),
-<<<<<<< HEAD
             *((name, count) for name, count in _only_where_any(release) if count),
-=======
-            *((("accepted without a human", release.content.accepted),) if release.content.accepted else ()),
-            *((("disputed, to ignore", release.content.ignored()),) if release.content.ignored() else ()),
->>>>>>> main
         ),
         metrics={
             "digest": release.digest,
@@ -229,6 +224,7 @@ def _report(release: _Release) -> StageReport:
 def _only_where_any(release: _Release) -> Iterator[tuple[str, int]]:
     settled = release.split.settled
     yield "accepted without a human", release.content.accepted
+    yield "disputed, to ignore", release.content.ignored()
     yield "in their former split", settled.kept
     yield "in their source's split", settled.own
     yield "moved to another split", settled.moved
@@ -253,12 +249,8 @@ def _facts(
         taxonomy=categories,
         images=release.images,
         objects=release.objects,
-<<<<<<< HEAD
-        empty_images=content.object_categories().count([]),
-=======
         empty_images=content.empty_images(),
         ignored=content.ignored(),
->>>>>>> main
         models=_models(inputs.annotations),
         labelers=labelers,
         agreement=_metrics(inputs.agreement_metrics),

@@ -7,11 +7,8 @@ from pathlib import Path
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import release
-<<<<<<< HEAD:pipelines/release.py
 from curate.stages.split_leaks import Search
-from pipelines import engines, entry
-=======
->>>>>>> main:pipelines/curate_pipelines/release.py
+from curate_pipelines import engines
 
 
 def main(params: Params) -> StageReport:

@@ -25,7 +25,7 @@ def test_objects_stand_with_their_image_in_the_order_of_content() -> None:
         assert set(rows.column("image_id").to_pylist()) <= {key}
     assert by_image[image_id("one")] == [("parking_sign", list(BOX)), ("stop_sign", list(FAR))]
     assert by_image[image_id("two")] == []
-    named = dict(zip(ids, found.object_categories(), strict=True))
+    named = dict(zip(ids, found.names(), strict=True))
     assert named[image_id("one")] == ["parking_sign", "stop_sign"]
     assert named[image_id("two")] == []
 
