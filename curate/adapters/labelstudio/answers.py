@@ -148,9 +148,14 @@ def drafts(
             key = task_key(task)
             if key not in wanted:
                 continue
-            begun = client.get(f"/api/tasks/{task['id']}/drafts", action="reading the drafts")
-            for draft in begun:
+            for draft in begun(client, int(task["id"])):
                 work = _work(key, wanted[key], draft, str(draft["user"]))
                 content = _content(work, "draft", decode_regions.read(work, ()))
                 identity = derived_id("draft", key, work.annotator_id, work.created_at or "")
                 yield project.project_id, {"answer_id": identity, **content, "raw": None, "counted": {}}
+
+
+def begun(client: Client, number: int) -> list[dict[str, Any]]:
+    """What people have begun of a task and not submitted."""
+    found: list[dict[str, Any]] = client.get(f"/api/tasks/{number}/drafts", action="reading the drafts")
+    return found

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from curate.adapters.labelstudio import guideline, label_config, project_mark, task_pages
+from curate.adapters.labelstudio import guideline, label_config, labels_in_use, project_mark, task_pages
 from curate.adapters.labelstudio.client import Client, redact
 from curate.adapters.labelstudio.image_storage import Storage
 from curate.adapters.labelstudio.label_config import category_names
@@ -195,38 +195,30 @@ def _mark(client: Client, number: int, description: str, mark: Mark) -> None:
 
 
 def _only_one(client: Client, made: int, begun: Mark, pipeline_file: Path | None) -> int:
-    """Of projects that were made at once the oldest; what we made goes if it is not that."""
-    found = project_mark.listed(client)
+    """Of projects that were made at once the oldest; what we made is ours no more if it is not that.
+
+    It is not deleted: deletions that overlap can leave a server that counts no answers any more. It is empty,
+    and push's line names it.
+    """
     same = {
         one.number: one.mark.pipeline
-        for one in found
+        for one in project_mark.listed(client)
         if one.genuine and one.mark and (one.mark.title, one.mark.labeler) == (begun.title, begun.labeler)
     }
     oldest = min([*same, made])
-    left_over = {one.number for one in found if one.mark == begun and not one.n_tasks} | {made} - {oldest}
     if oldest != made:
         project_mark.adopt(pipeline_file, same[oldest])
-    for number in sorted(left_over - {oldest}):
-        try:
-            client.delete(f"/api/projects/{number}/", action="removing a project that was made twice")
-        except AnnotationToolError as error:
-            if _NOT_FOUND not in str(error):  # the other one was faster
-                raise
+        _mark(client, made, "", begun)
     return oldest
 
 
 def _refuse_losses(client: Client, existing: Mapping[str, Any], spec: ProjectSpec) -> None:
     """An update must not orphan what people have drawn, submitted or not."""
-    summary = client.get(f"/api/projects/{existing['id']}/summary/", action="reading what was labelled")
+    there = reference(client, int(existing["id"]))
     known = label_config.labels_by_control(spec.categories, spec.choices)
-    for source in ("created_labels", "created_labels_drafts"):
-        for control, counts in (summary.get(source) or {}).items():
-            if not counts or control == label_config.SKIP_REASON:
-                continue
-            lost = sorted(set(counts) - known[control]) if control in known else [control]
-            if lost:
-                what = "categories" if control in known else "the control"
-                raise AnnotationToolError(
-                    f"the project {spec.title!r} holds work of people with {what} {', '.join(lost)}, "
-                    "which the taxonomy does not name: put it back, or set labelstudio.project to a new title"
-                )
+    for control, names in labels_in_use.lost(client, there, str(existing[_CONFIG]), known).items():
+        what = f"categories {', '.join(names)}" if names else f"the control {control}"
+        raise AnnotationToolError(
+            f"the project {spec.title!r} holds work of people with {what}, "
+            "which the taxonomy does not name: put it back, or set labelstudio.project to a new title"
+        )

@@ -187,6 +187,8 @@ def strangers(found: Sequence[Listed], title: str, chosen: Sequence[Listed]) -> 
             expected = title if mark is None or mark.labeler is None else f"{title} [{mark.labeler}]"
             if one.title != expected:
                 told.append(f"project {one.number} {one.shown_title} is {redact(expected)!r}, renamed")
+        elif mark is not None and mark.number == BEGUN and mark.title == title and not one.n_tasks:
+            told.append(f"project {one.number} {one.shown_title} is empty, made beside ours: delete it")
         elif mark is not None and not one.genuine and mark.title == title:
             told.append(f"project {one.number} {one.shown_title} is a copy of project {mark.number}")
         elif mark is not None and mark.title == title:
