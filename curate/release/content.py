@@ -43,10 +43,10 @@ class Content:
     unlabelled: int
     accepted: int = 0
 
-    def groups(self) -> list[str]:
-        """For each image the group of duplicates that must stay in one split; alone = its own id."""
-        images = self.images
-        return pc.coalesce(images.column("dup_group"), images.column("image_id")).to_pylist()  # type: ignore[no-any-return]
+    @property
+    def ids(self) -> list[str]:
+        """The image_id of each image."""
+        return self.images.column("image_id").to_pylist()  # type: ignore[no-any-return]
 
     def sources(self) -> Counter[tuple[str | None, str | None]]:
         """Number of images by licence and attribution."""
@@ -59,10 +59,6 @@ class Content:
         rows = list(zip(*columns, strict=True))
         bounds = self.offsets.tolist()
         return [[name for name, outcome in rows[a:b] if outcome == "object"] for a, b in pairwise(bounds)]
-
-    def image_categories(self) -> list[frozenset[str]]:
-        """For each image the names of the categories on it."""
-        return [frozenset(names) for names in self.names()]
 
     def empty_images(self) -> int:
         """How many images show nothing of the categories, as far as people settled it."""
