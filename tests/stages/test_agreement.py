@@ -85,6 +85,22 @@ def test_the_small_project_from_end_to_end() -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_tables_say_what_the_consensus_rests_on(project: builders.SmallProject) -> None:
+    run()
+    images = {
+        row["image_id"]: row for row in tables.read(OUTPUTS.images, schema.CONSENSUS_IMAGES).to_pylist()
+    }
+    marked = {key: (row["review"], row["held_back"]) for key, row in images.items() if row["review"]}
+    assert marked == {image_id("five"): ("presence", True), image_id("six"): ("category", True)}
+    assert all(0 < row["confidence"] <= 1 for row in images.values())
+    objects = tables.read(OUTPUTS.objects, schema.CONSENSUS_OBJECTS).to_pylist()
+    drawn = {row.annotation_id for row in project.annotations["pull"] if row.outcome == "object"}
+    assert sorted(key for row in objects for key in row["made_from"]) == sorted(drawn)
+    released = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS)["annotation_id"].to_pylist()
+    assert set(released) <= {row["annotation_id"] for row in objects}
+
+
+@pytest.mark.usefixtures("project")
 def test_disputed_objects_can_be_released_as_areas_to_ignore() -> None:
     report = run(disputed="ignore_region")
     assert "disputed, held back" not in dict(report.counts)
@@ -148,7 +164,14 @@ def test_plots_say_something_about_every_category_and_pair() -> None:
 @pytest.mark.usefixtures("project")
 def test_two_runs_give_the_same_bytes() -> None:
     def everything() -> dict[str, bytes]:
-        paths = [OUTPUTS.consensus, OUTPUTS.pairs, OUTPUTS.queue, *sorted(OUTPUTS.plots.iterdir())]
+        paths = [
+            OUTPUTS.consensus,
+            OUTPUTS.objects,
+            OUTPUTS.images,
+            OUTPUTS.pairs,
+            OUTPUTS.queue,
+            *sorted(OUTPUTS.plots.iterdir()),
+        ]
         return {path.name: path.read_bytes() for path in paths}
 
     first = run()
