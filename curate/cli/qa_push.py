@@ -27,6 +27,8 @@ _COUNTED = (
     ("unchanged", "unchanged"),
 )
 
+_HAND_ON = "passwords are shown this once and stand in no file: hand them on"
+
 
 def push(
     *,
@@ -36,7 +38,10 @@ def push(
     root: Root = HERE,
     parameters: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Make the server hold what the plan asks for, as `dvc repro push` does."""
+    """Make the server hold what the plan asks for, as `dvc repro push` does.
+
+    Reads params.yaml and the tables of earlier stages; writes projects and tasks on the server, data/push/.
+    """
     from curate import params
     from curate.adapters.labelstudio import connection, tool
     from curate.stages import push as stage
@@ -76,7 +81,10 @@ def invite(
     ] = False,
     root: Root = HERE,
 ) -> None:
-    """Make accounts for labelers and print each password once, or print the invitation link."""
+    """Make accounts for labelers and print each password once, or print the invitation link.
+
+    Reads no file but the server's token; writes accounts on the server.
+    """
     from curate.adapters.labelstudio import accounts, connection
     from curate.adapters.labelstudio import server as embedded
     from curate.errors import InputError
@@ -92,11 +100,12 @@ def invite(
         strangers = sorted({email.lower() for email in emails} - accounts.known_addresses(server))
         if strangers:
             raise InputError(f"{', '.join(strangers)} has no account: invite without --reset")
-        for email in emails:
+        for email in dict.fromkeys(map(str.lower, emails)):
             fresh = accounts.new_password()
-            embedded.reset_password(root, email.lower(), fresh)
-            typer.echo(f"{email.lower()}  new password {fresh}")
+            embedded.reset_password(root, server, email, fresh)
+            typer.echo(f"{email}  new password {fresh}")
+        typer.echo(_HAND_ON)
         return
     for email, password in accounts.invite(server, emails).items():
         typer.echo(f"{email}  password {password}" if password else f"{email}  is there already")
-    typer.echo("passwords are shown this once and stand in no file: hand them on")
+    typer.echo(_HAND_ON)
