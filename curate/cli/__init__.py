@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from curate import __version__
-from curate.cli import dedupe, export, labelstudio, models, params, qa, run, taxonomy, thresholds
+from curate.cli import (
+    dedupe,
+    export,
+    import_labels,
+    labelstudio,
+    models,
+    params,
+    qa,
+    run,
+    taxonomy,
+    thresholds,
+)
 from curate.cli.options import HERE, Root, enter_project, user_path
 from curate.errors import CurateError
 
@@ -35,6 +46,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 app.command("export")(export.export)
+app.command("import")(import_labels.import_labels)
 
 
 class Stage(StrEnum):
