@@ -17,6 +17,7 @@ from curate.cli import (
     dedupe,
     export,
     import_labels,
+    init,
     labelstudio,
     models,
     params,
@@ -85,6 +86,7 @@ def _root(
     enter_project()
 
 
+app.command("init")(init.init)
 app.command("run")(run.run)
 
 

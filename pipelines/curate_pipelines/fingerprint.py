@@ -33,7 +33,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "pull": ("qa.allow_partial", "labelstudio", _TAXONOMY),
     "quality": ("quality", "qa.gold", _TAXONOMY),
     "agreement": ("agreement", _TAXONOMY),
-    "release": ("release", "qa.labelers", _TAXONOMY),
+    "release": ("release", "dedupe", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
 }
 # Parameters that name a file or a folder of the user's, by the stages that read it.
@@ -45,7 +45,7 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "pull": (_TAXONOMY,),
     "quality": (_TAXONOMY, "qa.gold"),
     "agreement": (_TAXONOMY,),
-    "release": (_TAXONOMY, "release.description"),
+    "release": (_TAXONOMY, "release.description", "dedupe.decisions"),
 }
 # It knows the sections of all stages. Those of a stage are reached from that stage itself.
 _WITHOUT: Final = ("curate.params.__init__",)

@@ -7,6 +7,8 @@ from pathlib import Path
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import release
+from curate.stages.split_leaks import Search
+from curate_pipelines import engines
 
 
 def main(params: Params) -> StageReport:
@@ -21,6 +23,14 @@ def main(params: Params) -> StageReport:
             quality_metrics=Path("metrics/quality.json"),
             annotations=Path("data/autolabel/annotations.parquet"),
         ),
-        outputs=release.Outputs(folder=Path("data/release")),
+        outputs=release.Outputs(folder=Path("data/release"), record=Path("data/splits.parquet")),
+        ports=release.Ports(
+            leaks=Search(
+                params.dedupe,
+                Path("data/dedupe/index"),
+                engines.engine(params.engine),
+                params.engine.batch_size,
+            )
+        ),
         labelers=params.qa.labelers,
     )

@@ -63,7 +63,7 @@ TAXONOMY_STAGES = ["autolabel", "select", "push", "pull", "quality", "agreement"
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("decisions.csv", ["dedupe"]),
+        ("decisions.csv", ["dedupe", "release"]),
         ("taxonomy.yaml", TAXONOMY_STAGES),
         ("gold/a.json", ["select", "quality"]),
         ("gold/b/c.json", ["select", "quality"]),
@@ -90,7 +90,7 @@ def test_a_renamed_file_of_gold_is_another_folder(params: Params) -> None:
 @pytest.mark.parametrize(
     ("section", "value", "stages"),
     [
-        ("dedupe", {"max_hamming": 3, "decisions": "decisions.csv"}, ["dedupe"]),
+        ("dedupe", {"max_hamming": 3, "decisions": "decisions.csv"}, ["dedupe", "release"]),
         ("quality", {"bootstrap": 3}, ["quality"]),
         ("release", {"version": "9.9.9", "description": "description.md"}, ["release", "publish"]),
         ("engine", {"workers": 3}, []),

@@ -114,7 +114,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "plots": "plots",
         "people": "data/people.csv",
     },
-    "release": {"folder": "data/release"},
+    "release": {"folder": "data/release", "record": "data/splits.parquet"},
     "publish": {"receipt": "data/publish/receipt.json"},
 }
 STAGES = list(INPUTS)
