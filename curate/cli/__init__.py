@@ -15,6 +15,7 @@ import typer
 from curate import __version__
 from curate.cli import (
     dedupe,
+    doctor,
     export,
     import_labels,
     init,
@@ -88,6 +89,7 @@ def _root(
 
 app.command("init")(init.init)
 app.command("run")(run.run)
+app.command("doctor")(doctor.doctor)
 
 
 @app.command("view")
