@@ -42,7 +42,7 @@ PARAMS = Params.model_validate(
 INPUTS: dict[str, dict[str, str]] = {
     "ingest": {"raw": "own/raw"},
     "dedupe": {"images": "data/ingest/images.parquet"},
-    "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY},
+    "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY, "imported": "labels/suggestions"},
     "select": {"images": IMAGES, "annotations": SUGGESTIONS, "taxonomy": TAXONOMY, "shown": SHOWN},
     "push": {
         "images": IMAGES,
@@ -227,7 +227,7 @@ def test_autolabel_loads_its_models_in_the_workers(wired: Any) -> None:
 
 def test_push_and_pull_talk_to_the_users_server(wired: Any) -> None:
     assert wired("push")["ports"].tool == Made("from_settings", (PARAMS.labelstudio, "server of ."), {})
-    reader = wired("pull")["ports"].reader
+    reader = wired("pull")["ports"].reader._server
     assert (reader.name, reader.args) == ("reader_from_settings", (PARAMS.labelstudio, "server of ."))
 
 
