@@ -38,21 +38,29 @@ def push(
     root: Root = HERE,
     parameters: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Make the server hold what the plan asks for, as `dvc repro push` does."""
+    """Make the server hold what the plan asks for, as `dvc repro push` does.
+
+    Reads params.yaml and the tables of earlier stages; writes projects and tasks on the server, data/push/.
+    """
     from curate import params
     from curate.adapters.labelstudio import connection, tool
+    from curate.errors import InputError
     from curate.stages import push as stage
 
     with contextlib.chdir(root):
         settings = params.load(parameters)
-        ports = stage.Ports(tool=tool.from_settings(settings.labelstudio, connection.resolve(Path())))
+        if not settings.labelstudio.enabled:
+            raise InputError("labelstudio.enabled is false in params.yaml: there is no server to push to")
+        server = tool.from_settings(settings.labelstudio, connection.resolve(Path()))
         inputs = stage.inputs(settings.autolabel.taxonomy)
         if not dry_run:
             outputs = stage.Outputs(receipt=stage.RECEIPT, shown=stage.SHOWN)
-            report = stage.run(settings.labelstudio, inputs=inputs, outputs=outputs, ports=ports)
+            report = stage.run(
+                settings.labelstudio, inputs=inputs, outputs=outputs, ports=stage.Ports(server)
+            )
             typer.echo(report.line())
             return
-        for plan in stage.plan(settings.labelstudio, inputs=inputs, ports=ports):
+        for plan in stage.plan(settings.labelstudio, inputs=inputs, tool=server):
             typer.echo("\n".join(_lines(plan)))
 
 
@@ -78,7 +86,10 @@ def invite(
     ] = False,
     root: Root = HERE,
 ) -> None:
-    """Make accounts for labelers and print each password once, or print the invitation link."""
+    """Make accounts for labelers and print each password once, or print the invitation link.
+
+    Reads no file but the server's token; writes accounts on the server.
+    """
     from curate.adapters.labelstudio import accounts, connection
     from curate.adapters.labelstudio import server as embedded
     from curate.errors import InputError
