@@ -17,6 +17,7 @@ from curate.cli import (
     dedupe,
     doctor,
     export,
+    import_labels,
     init,
     labelstudio,
     models,
@@ -46,6 +47,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 app.command("export")(export.export)
+app.command("import")(import_labels.import_labels)
 
 
 class Stage(StrEnum):
