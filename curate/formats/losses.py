@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Final, Literal
 
-from curate.formats.record import LabeledImage
+from curate.formats.record import LabeledImage, LabeledObject, Size
+from curate.geometry import masks
 
 Feature = Literal[
     "mask", "crowd", "score", "object_id", "attributes", "license", "attribution", "tags", "split", "empty"
@@ -22,6 +24,8 @@ LOST: Final[dict[Feature, str]] = {
     "split": "splits of images",
     "empty": "images without objects",
 }
+
+_SAME_PX = 0.01
 
 
 class Losses:
@@ -48,6 +52,16 @@ class Losses:
         """Count something that the codec itself gave up, in its own words."""
         if number:
             self.counts[what] += number
+
+    def box_of_mask(self, one: LabeledObject, size: Size) -> None:
+        """Count an object whose box is given up for the one around its mask, where that is another."""
+        drawn, around = one.bbox_xyxy, replace(one, bbox_xyxy=None).box()
+        if one.polygons and one.rle is None:
+            mask = one.mask(size)
+            around = masks.bbox(mask, width=size[0], height=size[1]) if mask is not None else around
+        if drawn is not None and around is not None:
+            moved = max(abs(a - b) for a, b in zip(drawn, around, strict=True))
+            self.add("boxes that are not those of their masks", moved > _SAME_PX)
 
     def look(self, image: LabeledImage) -> None:
         """Count an image that is written."""

@@ -108,6 +108,7 @@ class LabeledImage:
         split: Such as "train", where the layout says it.
         tags: Labels of the whole image.
         annotator: Who drew this, where the file says it.
+        human: Whether a human looked at it; None = not known.
         license: Of the image.
         attribution: Whom to name.
         labeled: False where the file lists the image without saying whether anybody looked at it.
@@ -126,6 +127,7 @@ class LabeledImage:
     split: str | None = None
     tags: tuple[str, ...] = ()
     annotator: str | None = None
+    human: bool | None = None
     license: str | None = None
     attribution: str | None = None
     labeled: bool = True
