@@ -73,6 +73,8 @@ INPUTS: dict[str, dict[str, str]] = {
     "release": {
         "images": IMAGES,
         "consensus": "data/agreement/consensus.parquet",
+        "consensus_objects": "data/agreement/objects.parquet",
+        "consensus_images": "data/agreement/images.parquet",
         "annotations": SUGGESTIONS,
         "taxonomy": TAXONOMY,
         "agreement_metrics": "metrics/agreement.json",
@@ -109,6 +111,8 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "quality": {"folder": "data/quality", "plots": "plots", "people": "data/people.csv"},
     "agreement": {
         "consensus": "data/agreement/consensus.parquet",
+        "objects": "data/agreement/objects.parquet",
+        "images": "data/agreement/images.parquet",
         "pairs": "data/agreement/pairs.parquet",
         "queue": "data/agreement/queue.csv",
         "plots": "plots",
