@@ -10,17 +10,30 @@ from curate.formats.record import LabeledImage, LabeledObject, Size
 from curate.geometry import masks
 
 Feature = Literal[
-    "mask", "crowd", "score", "object_id", "attributes", "license", "attribution", "tags", "split", "empty"
+    "mask",
+    "crowd",
+    "score",
+    "support",
+    "object_id",
+    "attributes",
+    "license",
+    "attribution",
+    "tags",
+    "review",
+    "split",
+    "empty",
 ]
 LOST: Final[dict[Feature, str]] = {
     "mask": "masks",
     "crowd": "crowd flags",
     "score": "scores",
+    "support": "objects whose confidence and origin are left out",
     "object_id": "ids of objects",
     "attributes": "attributes of objects",
     "license": "licences of images",
     "attribution": "attributions of images",
     "tags": "labels of whole images",
+    "review": "images whose confidence and reason for another look are left out",
     "split": "splits of images",
     "empty": "images without objects",
 }
@@ -71,6 +84,7 @@ class Losses:
             ("license", image.license is not None),
             ("attribution", image.attribution is not None),
             ("tags", len(image.tags)),
+            ("review", image.review is not None or image.confidence is not None),
             ("split", image.split is not None),
             ("empty", not image.objects),
         ]
@@ -79,6 +93,7 @@ class Losses:
                 ("mask", one.rle is not None or bool(one.polygons)),
                 ("crowd", one.is_crowd),
                 ("score", one.score is not None),
+                ("support", one.confidence is not None or bool(one.made_from)),
                 ("object_id", one.object_id is not None),
                 ("attributes", len(one.attributes)),
             ]

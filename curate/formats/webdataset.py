@@ -57,6 +57,8 @@ def write(folder: Path, images: Iterable[LabeledImage], about: About, files: Ima
         "mask",
         "crowd",
         "score",
+        "support",
+        "review",
         "object_id",
         "attributes",
         "license",
@@ -103,6 +105,7 @@ def _described(image: LabeledImage, numbers: dict[str, int]) -> dict[str, Any]:
             "iscrowd": int(one.is_crowd),
             "segmentation": None if rle is None else {"size": [size[1], size[0]], "counts": rle},
         }
+        described |= {"confidence": one.confidence, "made_from": list(one.made_from)}
         described |= {"score": one.score} if one.score is not None else {}
         objects.append({**described, **({"attributes": dict(one.attributes)} if one.attributes else {})})
     return {
@@ -114,5 +117,7 @@ def _described(image: LabeledImage, numbers: dict[str, int]) -> dict[str, Any]:
         "license": image.license,
         "attribution": image.attribution,
         "tags": list(image.tags),
+        "confidence": image.confidence,
+        "review": image.review,
         "objects": objects,
     }

@@ -33,8 +33,8 @@ def mask_of(one: LabeledObject, size: tuple[int, int]) -> list[list[int]]:
 
 def test_cvat_boxes_polygons_turned_boxes_and_masks(tmp_path: Path) -> None:
     (tmp_path / "annotations.xml").write_text(
-        "<annotations><version>1.1</version><meta><task><labels><label><name>stop sign</name></label></labels></task>"
-        '</meta>\n<image id="4" name="cam 1/a.jpg" width="8" height="6">\n'
+        "<annotations><version>1.1</version><meta><task><labels><label><name>stop sign</name></label>"
+        '</labels></task></meta>\n<image id="4" name="cam 1/a.jpg" width="8" height="6">\n'
         '<box label="stop sign" occluded="0" xtl="0" ytl="0" xbr="1" ybr="1">'
         '<attribute name="dirty">yes</attribute></box>\n'
         '<box label="stop sign" xtl="2" ytl="2" xbr="6" ybr="4" rotation="90"/>\n'
