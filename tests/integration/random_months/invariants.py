@@ -208,7 +208,8 @@ def answers_are_joined_to_what_was_shown(world: World) -> None:
         assert (row["shown_id"] is None) == (row["not_joined"] is not None), row
         at = f"{answer.key} {answer.person}"
         if row["shown_id"] is None:
-            assert not answer.shown.certain, f"{at} is not joined: {row['not_joined']}"
+            mine = [one for one in shown.values() if one["task_id"] == answer.key]
+            assert not answer.shown.certain, f"{at} is not joined: {row}, shown {mine}"
             continue
         joined = shown[row["shown_id"]]
         planted = answer.shown.planted is not None
