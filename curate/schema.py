@@ -99,8 +99,8 @@ ANNOTATIONS = TableSchema(
             "outcome",
             _TEXT,
             False,
-        ),  # object | empty (nothing there) | skipped | unreadable | rejected | failed
-        ("reject_reason", _TEXT, True),  # why a box is no suggestion, or an image was not looked at
+        ),  # object | empty (nothing there) | skipped | unreadable | rejected | failed | disputed
+        ("reject_reason", _TEXT, True),  # why no suggestion, why not looked at, what is disputed
         ("taxonomy_digest", _TEXT, True),  # of the taxonomy that the row was made with; null = not known
         ("guideline_digest", _TEXT, True),  # of the guideline that the labeler was shown; null = not known
     ),

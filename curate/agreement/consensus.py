@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
+from curate.agreement import votes
 from curate.agreement.by_annotator import Answers
 from curate.agreement.pairs import Pairs, Size
 from curate.geometry import masks
 from curate.geometry.boxes import box_iou
 from curate.records import derived_id
 
+DISPUTES = ("presence", "category", "mask")
 _PAIR = 2
-_EPSILON = 1e-9  # 2 of 3 is two thirds, whatever the last bit says
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,19 @@ class Cluster:
 
     image_id: str
     members: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What settles an object.
+
+    Attributes:
+        min_votes_share: Share of those who looked that must say the same, in [0.5, 1] (`votes.presence`).
+        mask_iou_threshold: Least IoU of two masks of one object, in (0, 1].
+    """
+
+    min_votes_share: float = 0.5
+    mask_iou_threshold: float = 0.5
 
 
 def cluster(answers: Answers, pairs: Pairs, *, iou_threshold: float) -> list[Cluster]:
@@ -77,35 +92,39 @@ def consensus(
     *,
     sizes: Mapping[str, Size],
     tasks: Mapping[str, str],
-    min_votes_share: float,
+    rules: Rules,
 ) -> pa.Table:
-    """One row an object that enough annotators drew; one row "empty" for an image where none remains.
+    """One row an object that people settled on, or dispute; one row "empty" for an image where none is.
 
-    An image that one annotator looked at takes over that annotator's objects. Where several looked, an object
-    stays when votes / annotators >= `min_votes_share`. Its category is the one most of them chose; a tie is
-    drawn by a hash of image and category (repeatable, and in favour of no category), and such an image stands
-    in the queue. Its box is the coordinate-wise median (of two: the mean); its mask holds the pixels that at
-    least half of the masks hold. `parent_id` stays where all members were edited from one pre-annotation.
+    An image that one annotator looked at takes over that annotator's objects. Where several looked, `votes`
+    says which objects are there, which are not, and which are disputed: those have the outcome "disputed",
+    and as `reject_reason` what is: "presence" (neither side has the votes), "category" or "mask". The
+    category is the one most of them chose; a tie is drawn by a hash of image and category (repeatable, and in
+    favour of no category). The box is the coordinate-wise median (of two: the mean); the mask has the pixels
+    that at least half of the masks hold. `parent_id` stays where all were edited from one pre-annotation.
 
     Args:
         answers: What people drew.
         clusters: Of all objects, by `cluster`.
         sizes: Width and height of every image, upright pixels.
         tasks: Task of every image.
-        min_votes_share: Share of an image's annotators, in (0, 1].
+        rules: What settles an object.
 
     Returns:
         The `annotations` table with origin "consensus".
+
+    Raises:
+        RecordError: A mask is damaged or of another size than its image.
     """
     rows: dict[str, list[object]] = {name: [] for name in _COLUMNS}
     remaining = set(answers.by_image)
     seen: Counter[str] = Counter()
     for group in clusters:
-        annotators = len(answers.by_image[group.image_id])
-        if len(group.members) + _EPSILON < min_votes_share * annotators:
+        category = _category(answers, group)
+        state, reason = _settled(answers, group, category, sizes[group.image_id], rules)
+        if state == "absent":
             continue
         remaining.discard(group.image_id)
-        category = _category(answers, group)
         box = _box(answers, group)
         rle = _mask(answers, group, sizes[group.image_id])
         identity = derived_id(
@@ -116,11 +135,33 @@ def consensus(
             identity = derived_id(identity, seen[identity])
         parents = {answers.parents[i] for i in group.members}
         parent = parents.pop() if len(parents) == 1 else None
-        _append(rows, (identity, group.image_id, category, box, rle, parent, "object"))
+        _append(rows, (identity, group.image_id, category, box, rle, parent, state, reason))
     for image_id in sorted(remaining):
         identity = derived_id("consensus", image_id, "empty")
-        _append(rows, (identity, image_id, None, None, None, None, "empty"))
+        _append(rows, (identity, image_id, None, None, None, None, "empty", None))
     return _table(rows, tasks)
+
+
+def _settled(
+    answers: Answers, group: Cluster, category: str, size: Size, rules: Rules
+) -> tuple[votes.Verdict, str | None]:
+    """Object, absent or disputed; and what is disputed: presence, category or mask."""
+    members = len(group.members)
+    state = votes.presence(
+        members, len(answers.by_image[group.image_id]), min_votes_share=rules.min_votes_share
+    )
+    if state != "object":
+        return state, "presence" if state == "disputed" else None
+    chosen = sum(answers.categories[i] == category for i in group.members)
+    if not votes.name_is_settled(chosen, members, min_votes_share=rules.min_votes_share) or (
+        2 * chosen <= members
+    ):
+        return "disputed", "category"
+    rles = [rle for i in group.members if (rle := answers.rles[i]) is not None]
+    overlap = masks.rle_iou(rles, rles, width=size[0], height=size[1]).tolist()
+    if not votes.mask_is_settled(overlap, iou_threshold=rules.mask_iou_threshold):
+        return "disputed", "mask"
+    return "object", None
 
 
 def category_votes(
@@ -128,14 +169,36 @@ def category_votes(
 ) -> NDArray[np.float64]:
     """How many members of each cluster chose each category: (clusters, categories)."""
     column = {name: index for index, name in enumerate(categories)}
-    votes = np.zeros((len(clusters), len(categories)))
+    counts = np.zeros((len(clusters), len(categories)))
     for row, group in enumerate(clusters):
         for member in group.members:
-            votes[row, column[answers.categories[member]]] += 1
-    return votes
+            counts[row, column[answers.categories[member]]] += 1
+    return counts
 
 
-_COLUMNS = ("annotation_id", "image_id", "category", "bbox_xyxy", "rle", "parent_id", "outcome")
+_COLUMNS = (
+    "annotation_id",
+    "image_id",
+    "category",
+    "bbox_xyxy",
+    "rle",
+    "parent_id",
+    "outcome",
+    "reject_reason",
+)
+
+
+def disputed(agreed: pa.Table) -> dict[str, str]:
+    """What is disputed of the first disputed object of each image, by image.
+
+    Args:
+        agreed: What `consensus` returned.
+    """
+    rows = agreed.filter(pc.equal(agreed["outcome"], "disputed"))
+    found: dict[str, str] = {}
+    for image_id, reason in zip(rows["image_id"].to_pylist(), rows["reject_reason"].to_pylist(), strict=True):
+        found.setdefault(image_id, reason)
+    return found
 
 
 def _append(rows: dict[str, list[object]], values: tuple[object, ...]) -> None:
@@ -158,10 +221,10 @@ def _table(rows: dict[str, list[object]], tasks: Mapping[str, str]) -> pa.Table:
 
 
 def _category(answers: Answers, group: Cluster) -> str:
-    votes = Counter(answers.categories[i] for i in group.members)
-    most = max(votes.values())
+    chosen = Counter(answers.categories[i] for i in group.members)
+    most = max(chosen.values())
     return min(
-        (name for name, count in votes.items() if count == most),
+        (name for name, count in chosen.items() if count == most),
         key=lambda name: derived_id(group.image_id, name),
     )
 

@@ -178,13 +178,12 @@ def alpha(tallied: Tally) -> Figure:
     )
 
 
-def per_image(tallied: Tally) -> tuple[Values, Values, NDArray[np.bool_]]:
-    """F1 (N,), mean box IoU (N,), both NaN where undefined, and whether a category is disputed (N,)."""
+def per_image(tallied: Tally) -> tuple[Values, Values]:
+    """F1 (N,) and mean box IoU (N,), NaN where undefined."""
     sums = tallied.per_image[:, tallied.group(0)].toarray()
     return (
         _share(2 * sums[:, _SAME], sums[:, _OBJECTS]),
         _share(sums[:, _BOX_IOU], sums[:, _MATCHED]),
-        sums[:, _SAME] < sums[:, _MATCHED],
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from curate import tables
 from curate.agreement import figures
 from curate.agreement.by_annotator import Answers
+from curate.agreement.consensus import DISPUTES
 from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs
 from curate.intervals import Figure
@@ -73,24 +74,29 @@ def histogram(pairs: Pairs) -> list[tuple[Cell, ...]]:
 
 
 def queue(
-    tallied: Tally, answers: Answers, paths: Mapping[str, str], *, least_f1: float
+    tallied: Tally,
+    answers: Answers,
+    paths: Mapping[str, str],
+    disputed: Mapping[str, str],
+    *,
+    least_f1: float,
 ) -> list[tuple[Cell, ...]]:
     """Rows of `QUEUE`: images that need another look, worst first.
 
-    Reasons, the first that applies: "skipped" (everyone skipped it), "partly_skipped" (some did), "category"
-    (an object has two names), "low_f1" (F1 of the annotators below `least_f1`).
+    Reasons, the first that applies: "skipped" (everyone skipped it); what `consensus.disputed` says;
+    "partly_skipped" (some did); "low_f1" (F1 of the annotators below `least_f1`).
     """
-    f1, iou, disputed = figures.per_image(tallied)
+    f1, iou = figures.per_image(tallied)
     position = {image_id: row for row, image_id in enumerate(tallied.images)}
     rows: list[tuple[Cell, ...]] = []
-    for image_id in sorted({*answers.skipped, *tallied.images}):
+    for image_id in sorted({*answers.skipped, *tallied.images, *disputed}):
         row = position.get(image_id)
         image_f1 = None if row is None or np.isnan(f1[row]) else float(f1[row])
         image_iou = None if row is None or np.isnan(iou[row]) else float(iou[row])
-        if image_id in answers.skipped:
+        if image_id in disputed:
+            reason = disputed[image_id]
+        elif image_id in answers.skipped:
             reason = "partly_skipped" if image_id in answers.by_image else "skipped"
-        elif row is not None and disputed[row]:
-            reason = "category"
         elif image_f1 is not None and image_f1 < least_f1:
             reason = "low_f1"
         else:
@@ -110,13 +116,15 @@ def with_held_back(
     Args:
         rows: Of the queue.
         held_back: Reason by image, in the order of the queue: "unreadable" (what somebody drew is not known),
-            "planted_error" (somebody did not look) or "not_joined" (nobody knows what was shown).
+            "planted_error" (somebody did not look) or "not_joined" (nobody knows what was shown). Disputed
+            images have their place among the rows already.
         paths: Upright files by image.
     """
+    others = {key: reason for key, reason in held_back.items() if reason not in DISPUTES}
     first: list[tuple[Cell, ...]] = [
-        (key, paths[key], reason, None, None) for key, reason in held_back.items() if key in paths
+        (key, paths[key], reason, None, None) for key, reason in others.items() if key in paths
     ]
-    return [*first, *(cells for cells in rows if cells[0] not in held_back)]
+    return [*first, *(cells for cells in rows if cells[0] not in others)]
 
 
 def rounded(value: float | None) -> float | None:

@@ -13,8 +13,20 @@ from typing import Annotated
 import typer
 
 from curate import __version__
-from curate.cli import dedupe, labelstudio, models, params, qa, taxonomy, thresholds
-from curate.cli.options import HERE, Root
+from curate.cli import (
+    dedupe,
+    doctor,
+    export,
+    init,
+    labelstudio,
+    models,
+    params,
+    qa,
+    run,
+    taxonomy,
+    thresholds,
+)
+from curate.cli.options import HERE, Root, enter_project, user_path
 from curate.errors import CurateError
 
 app = typer.Typer(
@@ -34,6 +46,7 @@ for name, group in (
     ("params", params.app),
 ):
     app.add_typer(group, name=name)
+app.command("export")(export.export)
 
 
 class Stage(StrEnum):
@@ -64,11 +77,17 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback has done it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
     """From a folder of raw images to a published, human-verified dataset."""
+    enter_project()
+
+
+app.command("init")(init.init)
+app.command("run")(run.run)
+app.command("doctor")(doctor.doctor)
 
 
 @app.command("view")
@@ -86,7 +105,9 @@ def view(
 @app.command("report")
 def report(
     root: Root = HERE,
-    out: Annotated[Path | None, typer.Option(help="The page; data/report/index.html by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=user_path, help="The page; data/report/index.html by default.")
+    ] = None,
 ) -> None:
     """Write one HTML page on everything there is so far."""
     from curate.report import page

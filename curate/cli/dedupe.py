@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import HERE, ParamsFile, Root
+from curate.cli.options import HERE, ParamsFile, Root, user_path
 
 app = typer.Typer(help="Images that show the same picture.", no_args_is_help=True)
 
@@ -16,7 +16,8 @@ app = typer.Typer(help="Images that show the same picture.", no_args_is_help=Tru
 def page(
     root: Root = HERE,
     out: Annotated[
-        Path | None, typer.Option(help="The page; data/dedupe/duplicates.html by default.")
+        Path | None,
+        typer.Option(parser=user_path, help="The page; data/dedupe/duplicates.html by default."),
     ] = None,
     groups: Annotated[int, typer.Option(min=1, help="Groups of each order, at most.")] = 500,
 ) -> None:
@@ -29,8 +30,13 @@ def page(
 
 @app.command("index")
 def index(
-    source: Annotated[Path, typer.Argument(help="A folder of images, or an images table (.parquet).")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the index; added to if it is there.")],
+    source: Annotated[
+        Path, typer.Argument(parser=user_path, help="A folder of images, or an images table (.parquet).")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", parser=user_path, help="Folder of the index; added to if it is there."),
+    ],
     params_file: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Hash images into an index that others can be searched in."""
@@ -46,13 +52,19 @@ def index(
 
 @app.command("against")
 def against(
-    base: Annotated[Path, typer.Argument(metavar="INDEX", help="Index of the other data set.")],
+    base: Annotated[
+        Path, typer.Argument(parser=user_path, metavar="INDEX", help="Index of the other data set.")
+    ],
     *,
-    table: Annotated[Path, typer.Option(help="The images to look for.")] = Path("data/ingest/images.parquet"),
-    out: Annotated[Path, typer.Option(help="CSV of the pairs that are the same picture.")] = Path(
-        "leaks.csv"
+    table: Annotated[Path, typer.Option(parser=user_path, help="The images to look for.")] = Path(
+        "data/ingest/images.parquet"
     ),
-    index: Annotated[Path, typer.Option(help="The project's own index.")] = Path("data/dedupe/index"),
+    out: Annotated[
+        Path, typer.Option(parser=user_path, help="CSV of the pairs that are the same picture.")
+    ] = Path("leaks.csv"),
+    index: Annotated[Path, typer.Option(parser=user_path, help="The project's own index.")] = Path(
+        "data/dedupe/index"
+    ),
     params_file: ParamsFile = Path("params.yaml"),
     fail: Annotated[bool, typer.Option("--fail", help="Exit code 1 if there is a leak.")] = False,
 ) -> None:

@@ -7,11 +7,15 @@ from typing import Annotated
 
 import typer
 
+from curate.cli.options import user_path
+
 app = typer.Typer(help="The parameters.", no_args_is_help=True)
 
 
 @app.command("check")
-def check(path: Annotated[Path, typer.Argument(help="The file.")] = Path("params.yaml")) -> None:
+def check(
+    path: Annotated[Path, typer.Argument(parser=user_path, help="The file.")] = Path("params.yaml"),
+) -> None:
     """Check every parameter, and that DVC's own files are whole."""
     from curate import dvc_files
     from curate import params as file

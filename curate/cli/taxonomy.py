@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import HERE, Root
+from curate.cli.options import HERE, Root, user_path
 
 app = typer.Typer(help="The categories.", no_args_is_help=True)
 
 
 @app.command("check")
-def check(path: Annotated[Path, typer.Argument(help="The file.")] = Path("taxonomy.yaml")) -> None:
+def check(
+    path: Annotated[Path, typer.Argument(parser=user_path, help="The file.")] = Path("taxonomy.yaml"),
+) -> None:
     """Check the categories, their prompts, thresholds and parents."""
     from curate.labeling import taxonomy as file
 
@@ -25,8 +27,8 @@ def check(path: Annotated[Path, typer.Argument(help="The file.")] = Path("taxono
 
 @app.command("diff")
 def diff(
-    old: Annotated[Path, typer.Argument(help="The file as it was.")],
-    new: Annotated[Path, typer.Argument(help="The file as it is.")] = Path("taxonomy.yaml"),
+    old: Annotated[Path, typer.Argument(parser=user_path, help="The file as it was.")],
+    new: Annotated[Path, typer.Argument(parser=user_path, help="The file as it is.")] = Path("taxonomy.yaml"),
 ) -> None:
     """Say what changed, category by category, and what each change makes necessary."""
     from curate.labeling import taxonomy as file
@@ -40,11 +42,14 @@ def diff(
 
 @app.command("migrate")
 def migrate(
-    plan: Annotated[Path, typer.Argument(help="YAML with rename, merge and split; see docs/categories.md.")],
+    plan: Annotated[
+        Path,
+        typer.Argument(parser=user_path, help="YAML with rename, merge and split; see docs/categories.md."),
+    ],
     root: Root = HERE,
-    taxonomy_file: Annotated[Path, typer.Option("--taxonomy", help="As it is to be.")] = Path(
-        "taxonomy.yaml"
-    ),
+    taxonomy_file: Annotated[
+        Path, typer.Option("--taxonomy", parser=user_path, help="As it is to be.")
+    ] = Path("taxonomy.yaml"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
 ) -> None:
     """Rename, merge or split categories in every table of annotations."""

@@ -17,6 +17,7 @@ from curate.errors import ReleaseError
 
 IMAGE_COLUMNS = ("image_id", "path", "width", "height", "license", "attribution", "dup_group", "drop_reason")
 OBJECT_COLUMNS = ("annotation_id", "image_id", "category", "bbox_xyxy", "rle", "outcome", "model_version")
+_RELEASED = ("object", "disputed")  # a disputed one is marked as an area to ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Content:
 
     Attributes:
         images: N rows with `IMAGE_COLUMNS`, ordered by image_id.
-        objects: M rows with `OBJECT_COLUMNS`, ordered by image and content.
+        objects: M rows with `OBJECT_COLUMNS`, ordered by image and content; those of outcome "disputed" are
+            areas to ignore.
         offsets: (N + 1,) the objects of image i are rows offsets[i] to offsets[i + 1].
         categories: Names in the order of the taxonomy's ids; the position is the class label.
         dropped: Number of dropped images by reason.
@@ -41,21 +43,30 @@ class Content:
     unlabelled: int
     accepted: int = 0
 
-    def groups(self) -> list[str]:
-        """For each image the group of duplicates that must stay in one split; alone = its own id."""
-        images = self.images
-        return pc.coalesce(images.column("dup_group"), images.column("image_id")).to_pylist()  # type: ignore[no-any-return]
+    @property
+    def ids(self) -> list[str]:
+        """The image_id of each image."""
+        return self.images.column("image_id").to_pylist()  # type: ignore[no-any-return]
 
     def sources(self) -> Counter[tuple[str | None, str | None]]:
         """Number of images by licence and attribution."""
         columns = (self.images.column(name).to_pylist() for name in ("license", "attribution"))
         return Counter(zip(*columns, strict=True))
 
-    def image_categories(self) -> list[frozenset[str]]:
-        """For each image the names of the categories on it."""
-        names: list[str] = self.objects.column("category").to_pylist()
+    def names(self) -> list[list[str]]:
+        """For each image the category of each object on it, without the areas to ignore."""
+        columns = (self.objects.column(name).to_pylist() for name in ("category", "outcome"))
+        rows = list(zip(*columns, strict=True))
         bounds = self.offsets.tolist()
-        return [frozenset(names[a:b]) for a, b in pairwise(bounds)]
+        return [[name for name, outcome in rows[a:b] if outcome == "object"] for a, b in pairwise(bounds)]
+
+    def empty_images(self) -> int:
+        """How many images show nothing of the categories, as far as people settled it."""
+        return int((np.diff(self.offsets) == 0).sum())
+
+    def ignored(self) -> int:
+        """How many areas to ignore there are: objects on which people do not agree."""
+        return int(pc.sum(pc.equal(self.objects["outcome"], "disputed")).as_py() or 0)
 
 
 def collect(images: pa.Table, consensus: pa.Table, categories: Sequence[str]) -> Content:
@@ -77,7 +88,8 @@ def collect(images: pa.Table, consensus: pa.Table, categories: Sequence[str]) ->
         raise ReleaseError(
             "nothing to release: no kept image has a consensus; label images, then run agreement"
         )
-    objects = _by_content(consensus.filter(pc.equal(consensus.column("outcome"), "object")))
+    wanted = pc.is_in(consensus.column("outcome"), value_set=pa.array(_RELEASED))
+    objects = _by_content(consensus.filter(wanted))
     position = pc.index_in(objects.column("image_id"), value_set=_values(labelled, "image_id"))
     counts = np.bincount(position.to_numpy(), minlength=labelled.num_rows)
     reasons = images.column("drop_reason").drop_null().to_pylist()

@@ -200,7 +200,7 @@ def _objects(content: Content, index: int) -> dict[str, list[Any]]:
         "category": [content.categories.index(name) for name in names],
         "category_name": names,  # for readers of plain Parquet, who see no class labels
         "area": areas,
-        "iscrowd": [0] * len(rles),
+        "iscrowd": [int(outcome == "disputed") for outcome in rows.column("outcome").to_pylist()],
         "segmentation": [None if rle is None else {"size": [height, width], "counts": rle} for rle in rles],
     }
 

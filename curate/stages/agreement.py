@@ -13,7 +13,7 @@ from curate import pseudonyms, schema, tables
 from curate.agreement import figures, plots
 from curate.agreement.accepted import accepted
 from curate.agreement.by_annotator import Answers, sort_out
-from curate.agreement.consensus import cluster, consensus
+from curate.agreement.consensus import DISPUTES, Rules, cluster, consensus, disputed
 from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs, Size, compare
 from curate.errors import TableError
@@ -97,9 +97,11 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         iou_threshold=params.iou_threshold,
     )
     clusters = cluster(answers, pairs, iou_threshold=params.iou_threshold)
-    agreed = consensus(answers, clusters, sizes=sizes, tasks=tasks, min_votes_share=params.min_votes_share)
+    rules = Rules(params.min_votes_share, params.mask_iou_threshold)
+    agreed = consensus(answers, clusters, sizes=sizes, tasks=tasks, rules=rules)
     tallied = figures.tally(answers, pairs, clusters, resamples=params.bootstrap, seed=_SEED)
-    queue = plots.queue(tallied, answers, paths, least_f1=params.disagreement_f1)
+    doubts = disputed(agreed)
+    queue = plots.queue(tallied, answers, paths, doubts, least_f1=params.disagreement_f1)
     agreed = _under_taxonomy(agreed, annotations)
     settled = _settled(params, inputs, plan, agreed, held, answers=answers)
     queue = plots.with_held_back(queue, settled.held_back, paths)
@@ -159,6 +161,7 @@ class _Settled:
             ("with an unreadable answer, held back", reasons.count(_UNREADABLE)),
             ("with a planted error left in", reasons.count(_PLANTED)),
             ("held back because nobody knows what was shown", reasons.count(_NOT_JOINED)),
+            ("disputed, held back", sum(reason in DISPUTES for reason in reasons)),
         )
         return tuple(entry for entry in counts if entry[1])
 
@@ -180,6 +183,8 @@ def _settled(
     held_back: dict[str, str] = {}
     for reason, image_ids in reasons:
         held_back |= {key: reason for key in image_ids if key in plan.tasks and key not in held_back}
+    doubts = disputed(agreed) if params.disputed == "hold_back" else {}
+    held_back |= {key: reason for key, reason in sorted(doubts.items()) if key not in held_back}
     whole = pa.concat_tables([_without(agreed, list(held_back)), accepted(made, plan.tasks)])
     return _Settled(whole, unseen, held_back)
 

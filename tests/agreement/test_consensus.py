@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.agreement.by_annotator import sort_out
-from curate.agreement.consensus import cluster, consensus
+from curate.agreement.consensus import Rules, cluster, consensus, disputed
 from curate.agreement.pairs import compare
 from curate.geometry import boxes, masks
 from curate.records import derived_id
@@ -34,7 +35,7 @@ def agreed(
     pairs = compare(found, found.overlapped(), sizes, iou_threshold=threshold)
     clusters = cluster(found, pairs, iou_threshold=threshold)
     tasks = {image: derived_id("task", image) for image in images}
-    made = consensus(found, clusters, sizes=sizes, tasks=tasks, min_votes_share=share)
+    made = consensus(found, clusters, sizes=sizes, tasks=tasks, rules=Rules(share))
     return sorted(made.to_pylist(), key=lambda row: row["annotation_id"])
 
 
@@ -68,19 +69,36 @@ def test_three_annotators_give_the_median_box_and_the_majority_of_pixels() -> No
     np.testing.assert_array_equal(masks.decode(row["rle"], width=WIDTH, height=HEIGHT), expected)
 
 
-@pytest.mark.parametrize(
-    ("voters", "share", "kept"),
-    [(1, 0.5, True), (1, 0.51, False), (2, 1.0, True)],
-)
-def test_an_object_needs_its_share_of_two(voters: int, share: float, kept: bool) -> None:
+@pytest.mark.parametrize(("voters", "outcome"), [(1, "disputed"), (2, "object")])
+def test_what_one_of_two_drew_is_disputed(voters: int, outcome: str) -> None:
     work = {("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)] if voters == 2 else []}
-    (row,) = agreed(work, share=share)
-    assert (row["outcome"] == "object") is kept
+    (row,) = agreed(work)
+    assert (row["outcome"], row["category"], row["bbox_xyxy"]) == (outcome, "stop", list(BOX))
+    assert row["reject_reason"] == ("presence" if voters == 1 else None)
 
 
 def test_two_of_three_are_two_thirds() -> None:
     work = {("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)], ("one", C): []}
     assert [row["outcome"] for row in agreed(work, share=2 / 3)] == ["object"]
+
+
+def test_what_one_of_three_drew_is_not_there() -> None:
+    work = {("one", A): [("stop", BOX)], ("one", B): [], ("one", C): []}
+    assert [row["outcome"] for row in agreed(work)] == ["empty"]
+
+
+def test_masks_of_two_that_do_not_overlap_are_disputed() -> None:
+    made = rows({("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)]})
+    corner = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    corner[20:24, 20:24] = True
+    other = [made[0], replace(made[1], rle=masks.encode(corner))]
+    found = sort_out(table(other), planned={image_id("one")})
+    sizes = {image_id("one"): (WIDTH, HEIGHT)}
+    pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
+    clusters = cluster(found, pairs, iou_threshold=0.5)
+    made_of = consensus(found, clusters, sizes=sizes, tasks=dict.fromkeys(sizes, "task"), rules=Rules())
+    assert made_of["outcome"].to_pylist() == ["disputed"]
+    assert disputed(made_of) == {image_id("one"): "mask"}
 
 
 def test_who_skipped_has_no_vote() -> None:
@@ -100,16 +118,11 @@ def test_the_majority_names_the_object() -> None:
     assert [row["category"] for row in agreed(work)] == ["park"]
 
 
-def test_a_tie_of_names_is_drawn_without_favour() -> None:
-    """Over many images neither name wins much more often, whoever chose it."""
-    names = [f"image {index}" for index in range(200)]
-    work: dict[tuple[str, str], Drawn | None] = {}
-    for name in names:
-        work |= {(name, A): [("park", BOX)], (name, B): [("stop", BOX)]}
-    won = [row["category"] for row in agreed(work)]
-    assert len(won) == 200
-    assert 70 <= won.count("park") <= 130
-    swapped = {(name, B if person == A else A): drawn for (name, person), drawn in work.items()}
+def test_two_names_of_two_people_are_disputed_whoever_chose_which() -> None:
+    work = {("one", A): [("park", BOX)], ("one", B): [("stop", BOX)]}
+    (row,) = agreed(work)
+    assert (row["outcome"], row["reject_reason"]) == ("disputed", "category")
+    swapped = {("one", A): [("stop", BOX)], ("one", B): [("park", BOX)]}
     assert agreed(swapped) == agreed(work)
 
 
@@ -123,9 +136,7 @@ def test_parent_stays_where_all_members_share_it() -> None:
         sizes = {image_id("one"): (WIDTH, HEIGHT)}
         pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
         clusters = cluster(found, pairs, iou_threshold=0.5)
-        made_of = consensus(
-            found, clusters, sizes=sizes, tasks=dict.fromkeys(sizes, "task"), min_votes_share=0.5
-        )
+        made_of = consensus(found, clusters, sizes=sizes, tasks=dict.fromkeys(sizes, "task"), rules=Rules())
         assert made_of.column("parent_id").to_pylist() == [expected]
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from curate.params import Params
 from curate.records import StageReport
-from pipelines import dedupe, engines, models, publish
+from curate_pipelines import dedupe, engines, models, publish
 
 ROOT = Path(__file__).parents[2]
 TAXONOMY = "own/taxonomy.yaml"
@@ -114,7 +114,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "plots": "plots",
         "people": "data/people.csv",
     },
-    "release": {"folder": "data/release"},
+    "release": {"folder": "data/release", "record": "data/splits.parquet"},
     "publish": {"receipt": "data/publish/receipt.json"},
 }
 STAGES = list(INPUTS)
@@ -143,13 +143,13 @@ def wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.chdir(tmp_path)
     record(monkeypatch, engines, "engine")
     record(monkeypatch, engines, "model_engine")
-    labelstudio = importlib.import_module("pipelines.labelstudio")
+    labelstudio = importlib.import_module("curate_pipelines.labelstudio")
     record(monkeypatch, labelstudio, "from_settings")
     record(monkeypatch, labelstudio, "reader_from_settings")
     monkeypatch.setattr(labelstudio.connection, "resolve", lambda root: f"server of {root}")
 
     def call(name: str, params: Params = PARAMS, **more: Any) -> dict[str, Any]:
-        program = importlib.import_module(f"pipelines.{name}")
+        program = importlib.import_module(f"curate_pipelines.{name}")
         got: dict[str, Any] = {}
 
         def run(section: Any, **keywords: Any) -> StageReport:
@@ -300,7 +300,7 @@ def test_each_kind_of_model_is_loaded_by_its_adapter(
 def test_every_field_of_a_stage_is_filled_by_the_wiring(stage: str) -> None:
     """A field with a default that nobody fills is a feature that nobody can reach."""
     module = importlib.import_module(f"curate.stages.{stage}")
-    tree = ast.parse((ROOT / f"pipelines/{stage}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / f"pipelines/curate_pipelines/{stage}.py").read_text(encoding="utf-8"))
     given = {
         node.func.attr: {keyword.arg for keyword in node.keywords}
         for node in ast.walk(tree)

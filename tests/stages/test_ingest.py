@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from curate import schema, tables
 from curate.engines.local import LocalEngine
 from curate.errors import CurateError, InputError, StorageError
 from curate.ingest import image_store
@@ -234,6 +235,18 @@ def test_bad_raw_folders_are_one_line() -> None:
     assert refused() == "raw folder raw does not exist: create it, or set ingest.raw in params.yaml"
     put("good.jpg")
     run()  # and the next run works
+
+
+def test_without_a_raw_folder_the_sources_are_all_there_is() -> None:
+    Path("sources.yaml").write_text("sources:\n- {name: a, path: raw, license: CC0-1.0}\n")
+    settings = IngestParams(raw=None, sources="sources.yaml")
+    ports = ingest.Ports(engine=LocalEngine(1, in_process=True))
+    with pytest.raises(InputError, match=r"what sources\.yaml names holds no file: put images there"):
+        ingest.run(settings, inputs=ingest.Inputs(raw=None), outputs=OUTPUTS, ports=ports)
+    put("good.jpg")
+    ingest.run(settings, inputs=ingest.Inputs(raw=None), outputs=OUTPUTS, ports=ports)
+    (row,) = tables.read(TABLE, schema.IMAGES).to_pylist()
+    assert (row["sources"], row["license"]) == (["a/good.jpg"], "CC0-1.0")
 
 
 def test_the_image_folder_must_not_lie_among_the_raw_files() -> None:

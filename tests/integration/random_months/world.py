@@ -21,7 +21,7 @@ from curate import params as params_file
 from curate import schema, tables
 from curate.adapters.labelstudio.connection import Connection
 from curate.records import StageReport
-from pipelines import agreement, pull, push, quality, select
+from curate_pipelines import agreement, pull, push, quality, select
 from tests import builders
 from tests.integration.fault_proxy import FaultProxy
 from tests.integration.random_months import nature
@@ -169,7 +169,7 @@ class World:
         self.write_inputs()
         self._run("select", select.main)
         environment = {**os.environ, **self._addresses(), "PYTHONPATH": str(_REPOSITORY)}
-        command = [sys.executable, "-m", f"pipelines.{stage}"]
+        command = [sys.executable, "-m", "curate", "run", stage]
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as child:
