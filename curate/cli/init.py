@@ -57,3 +57,8 @@ def init(
         ("dvc repro", "the pipeline; it stops where people are needed, and goes on when they are done"),
     ):
         typer.echo(f"  {command}  # {does}")
+    for path in labels or ():
+        there = path if path.is_absolute() else Path(os.path.relpath(path, folder))
+        typer.echo(
+            f"  curate import {there} --as suggestions  # or answers, or gold; after `dvc repro dedupe`"
+        )

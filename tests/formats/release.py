@@ -14,6 +14,7 @@ import pyarrow as pa
 from curate.formats.record import LabeledImage
 from curate.release import manifest, parquet
 from curate.release.content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content
+from curate.release.support import Support
 
 DIGEST = "c" * 64
 
@@ -37,8 +38,8 @@ def write_release(
             objects.append(dict(zip(OBJECT_COLUMNS, found, strict=True)))
     counts = [len(one.objects) for one in ordered]
     content = Content(
-        images=pa.Table.from_pylist(rows, schema=_schema(IMAGE_COLUMNS)),
-        objects=pa.Table.from_pylist(objects, schema=_schema(OBJECT_COLUMNS)),
+        images=Support.none().of_images(pa.Table.from_pylist(rows, schema=_schema(IMAGE_COLUMNS))),
+        objects=Support.none().of_objects(pa.Table.from_pylist(objects, schema=_schema(OBJECT_COLUMNS))),
         offsets=np.array([0, *itertools.accumulate(counts)], dtype=np.int64),
         categories=tuple(categories),
         dropped={},
