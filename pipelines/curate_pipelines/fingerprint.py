@@ -33,7 +33,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "pull": ("qa.allow_partial", "labelstudio", _TAXONOMY),
     "quality": ("quality", "qa.gold", _TAXONOMY),
     "agreement": ("agreement", _TAXONOMY),
-    "release": ("release", "dedupe", "qa.labelers", _TAXONOMY),
+    "release": ("release", "gates", "dedupe", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
 }
 # Parameters that name a file or a folder of the user's, by the stages that read it.
@@ -71,7 +71,7 @@ def pipeline_is_current(path: Path = Path("dvc.yaml")) -> str:
         InputError: The project's dvc.yaml lacks something that this version's has.
     """
     if not path.exists():  # the stages are run by hand
-        return "none"
+        return "none: the stages are run by hand"
     name, lacking = pipeline_templates.nearest(path)
     if lacking:
         what = f"{lacking[0]} and {len(lacking) - 1} more" if len(lacking) > 1 else lacking[0]
