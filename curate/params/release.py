@@ -46,6 +46,9 @@ class ReleaseParams(Section):
         "refuse",
         description="images that belong together and have several splits: move = all to that of most",
     )
+    captured_at: bool = Field(
+        False, description="true = the time at which each picture was taken is released"
+    )
     row_group_size: int = Field(100, ge=1, le=10_000, description="images a Parquet row group")
 
     @field_validator("license")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -14,9 +14,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate.errors import ReleaseError
+from curate.release.columns import Column, of_images, typed_attributes
 
-IMAGE_COLUMNS = ("image_id", "path", "width", "height", "license", "attribution", "dup_group", "drop_reason")
-OBJECT_COLUMNS = ("annotation_id", "image_id", "category", "bbox_xyxy", "rle", "outcome", "model_version")
+IMAGE_COLUMNS = (
+    "image_id", "path", "sources", "width", "height", "captured_at", "license", "attribution", "attributes",
+    "dup_group", "drop_reason",
+)  # fmt: skip
+OBJECT_COLUMNS = (
+    "annotation_id", "image_id", "origin", "category", "bbox_xyxy", "rle", "polygon", "score", "outcome",
+    "model_version",
+)  # fmt: skip
 _RELEASED = ("object", "disputed")  # a disputed one is marked as an area to ignore
 
 
@@ -25,14 +32,17 @@ class Content:
     """Images and objects of a release, in columns.
 
     Attributes:
-        images: N rows with `IMAGE_COLUMNS`, ordered by image_id.
-        objects: M rows with `OBJECT_COLUMNS`, ordered by image and content; those of outcome "disputed" are
-            areas to ignore.
+        images: N rows, ordered by image_id: all columns of the release that are no objects, and `path`.
+        objects: M rows with `OBJECT_COLUMNS` and the figures of `columns.OBJECTS`, ordered by image and
+            content;
+            those of outcome "disputed" are areas to ignore.
+        attributes: Type by name of the attributes that images have.
         offsets: (N + 1,) the objects of image i are rows offsets[i] to offsets[i + 1].
         categories: Names in the order of the taxonomy's ids; the position is the class label.
         dropped: Number of dropped images by reason.
         unlabelled: Kept images that nobody looked at, or that everybody skipped: not released.
         accepted: Released images that no human looked at: their objects name the model.
+        captured_at: Whether the time of each picture is released.
     """
 
     images: pa.Table
@@ -42,6 +52,12 @@ class Content:
     dropped: Mapping[str, int]
     unlabelled: int
     accepted: int = 0
+    attributes: Mapping[str, pa.DataType] = field(default_factory=dict)
+    captured_at: bool = False
+
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the release."""
+        return of_images(self.attributes, captured_at=self.captured_at)
 
     @property
     def ids(self) -> list[str]:
@@ -69,13 +85,16 @@ class Content:
         return int(pc.sum(pc.equal(self.objects["outcome"], "disputed")).as_py() or 0)
 
 
-def collect(images: pa.Table, consensus: pa.Table, categories: Sequence[str]) -> Content:
+def collect(
+    images: pa.Table, consensus: pa.Table, categories: Sequence[str], *, captured_at: bool = False
+) -> Content:
     """Join images and consensus.
 
     Args:
         images: The `images` table; only kept rows can be released.
         consensus: The `annotations` table of the stage agreement.
         categories: Known names, in the order of the taxonomy's ids.
+        captured_at: Whether the time of each picture is released.
 
     Raises:
         ReleaseError: Nothing to release, an image that the images table does not know or does not keep,
@@ -93,14 +112,43 @@ def collect(images: pa.Table, consensus: pa.Table, categories: Sequence[str]) ->
     position = pc.index_in(objects.column("image_id"), value_set=_values(labelled, "image_id"))
     counts = np.bincount(position.to_numpy(), minlength=labelled.num_rows)
     reasons = images.column("drop_reason").drop_null().to_pylist()
+    kinds, attributes = typed_attributes(labelled.column("attributes").to_pylist())
     return Content(
-        images=labelled.select(list(IMAGE_COLUMNS)),
-        objects=objects.select(list(OBJECT_COLUMNS)),
+        images=_described(labelled, pa.array(attributes, pa.struct(sorted(kinds.items())))),
+        objects=_figures(objects.select(list(OBJECT_COLUMNS))),
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         categories=tuple(categories),
         dropped=dict(sorted(Counter(reasons).items())),
         unlabelled=kept.num_rows - labelled.num_rows,
         accepted=len(pc.unique(objects.filter(pc.is_valid(objects["model_version"]))["image_id"])),
+        attributes=kinds,
+        captured_at=captured_at,
+    )
+
+
+def _described(images: pa.Table, attributes: pa.Array) -> pa.Table:
+    """With the name of each image's first file and of its source, and typed attributes."""
+    first = pc.list_element(images.column("sources"), 0)
+    return (
+        images.select(
+            [name for name in IMAGE_COLUMNS if name not in ("sources", "attributes", "drop_reason")]
+        )
+        .append_column("file_name", pc.replace_substring_regex(first, r"^.*/", ""))
+        .append_column("source", pc.replace_substring_regex(first, r"/.*$", ""))
+        .append_column("attributes", attributes)
+    )
+
+
+def _figures(objects: pa.Table) -> pa.Table:
+    """With what is known of how each object came about: the share of votes of what people settled."""
+    unknown = pa.nulls(objects.num_rows, pa.int32())
+    people = pc.and_(pc.is_null(objects["model_version"]), pc.equal(objects["origin"], "consensus"))
+    agreement = pc.if_else(people, objects["score"], pa.scalar(None, pa.float32()))
+    return (
+        objects.append_column("n_annotators", unknown)
+        .append_column("votes", unknown)
+        .append_column("agreement", agreement)
+        .append_column("confidence", pa.nulls(objects.num_rows, pa.float32()))
     )
 
 

@@ -95,12 +95,15 @@ def run(
         images,
         tables.read(inputs.consensus, schema.ANNOTATIONS, columns=list(OBJECT_COLUMNS)),
         [category.name for category in categories],
+        captured_at=params.captured_at,
     )
     former = split_record.load(outputs.record, outputs.folder)
     split = _split(params, content, images, former if params.keep_splits else {})
     of_image = dict(zip(content.ids, split.of_image, strict=True))
     ports.leaks.refuse_leaks(inputs.images, of_image)
-    release = _Release(params, content, split, content_digest(content, split.of_image))
+    release = _Release(
+        params, content, split, content_digest(content, split.of_image, license=params.license)
+    )
     with replacing_folder(outputs.folder) as folder:
         _write_data(folder, release, params.row_group_size)
         (folder / "README.md").write_text(
