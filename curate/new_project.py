@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
@@ -21,9 +21,10 @@ import jinja2
 import pydantic
 import yaml
 
-from curate import tables
+from curate import formats, tables
 from curate.errors import InputError
 from curate.ingest.place_names import is_url
+from curate.labeling import taxonomy_entries
 from curate.params import ReleaseParams
 
 _FILLED, _HIDDEN = ".j2", "dot_"
@@ -56,7 +57,7 @@ def templates() -> tuple[str, ...]:
     return tuple(sorted(one.name for one in _folder().iterdir() if one.is_dir()))
 
 
-def create(folder: Path, *, images: str, template: str) -> tuple[str, ...]:
+def create(folder: Path, *, images: str, template: str, labels: Sequence[Path] = ()) -> tuple[str, ...]:
     """Write a project into a new or empty folder, and make it a git repository unless it lies in one.
 
     Needs no network. Nothing is written where something would be refused or overwritten.
@@ -66,13 +67,14 @@ def create(folder: Path, *, images: str, template: str) -> tuple[str, ...]:
         images: A folder, a list (.txt), a table (.csv, .parquet, .jsonl), an archive (.tar, .zip; braces and
             `*` stand for many), or a URL of one of these.
         template: One of `templates()`.
+        labels: Files or folders in a format of `curate.formats`, whose categories begin the taxonomy.
 
     Returns:
         Names of the files written, sorted.
 
     Raises:
-        InputError: The folder is not empty or its name is none for a data set, there are no such images or no
-            such template, or git is not installed.
+        InputError: The folder is not empty or its name is none for a data set; there are no such images,
+            labels or template, or labels of no category; or git is not installed.
         StorageError: The disk refuses.
     """
     if template not in templates():
@@ -80,13 +82,23 @@ def create(folder: Path, *, images: str, template: str) -> tuple[str, ...]:
     if not shutil.which("git"):
         raise InputError("git is not installed: install it (apt-get install git), then run this again")
     _refuse_folder(folder)
-    values = {"name": _name(folder), "source": source(images, folder), "categories": []}
+    values = {"name": _name(folder), "source": source(images, folder), "categories": _categories(labels)}
     contents = dict(_filled_in(_folder() / template, values))
     _write(folder, contents)
     inside = ["git", "-C", str(folder), "rev-parse", "--is-inside-work-tree"]
     if subprocess.run(inside, capture_output=True, check=False).returncode:
         subprocess.run(["git", "-C", str(folder), "init", "--quiet"], check=True)
     return tuple(sorted(contents))
+
+
+def _categories(labels: Sequence[Path]) -> tuple[taxonomy_entries.Entry, ...]:
+    names: dict[str, None] = {}
+    for path in labels:
+        found = formats.read_categories(path)
+        if not found:
+            raise InputError(f"{path} names no category: leave it out, or name the right file")
+        names |= dict.fromkeys(found)
+    return taxonomy_entries.entries(tuple(names))
 
 
 def source(images: str, folder: Path) -> Source:

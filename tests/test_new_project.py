@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,6 +21,7 @@ from curate.yamlfile import load_yaml
 from curate_pipelines import fingerprint
 
 ROOT = Path(__file__).parents[1]
+IMAGES = [{"id": 1, "file_name": "a.jpg"}]
 FILES = {
     ".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "decisions.csv", "description.md",
     "dvc.yaml", "guideline.md", "params.yaml", "sources.yaml", "taxonomy.yaml",
@@ -203,4 +205,31 @@ def test_without_git_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(InputError, match="git is not installed"):
         made()
+    assert not Path("signs").exists()
+
+
+def test_categories_of_labels_begin_the_taxonomy() -> None:
+    kinds = [{"id": 7, "name": "stop sign"}, {"id": 3, "name": "Fußgänger"}]
+    Path("a.json").write_text(json.dumps({"images": IMAGES, "annotations": [], "categories": kinds}))
+    kinds = [{"id": 1, "name": "Fußgänger"}, {"id": 2, "name": "yes"}]
+    Path("b.json").write_text(json.dumps({"images": IMAGES, "annotations": [], "categories": kinds}))
+    arguments = ["init", "signs", "--images", "photos", "--labels", "a.json", "--labels", "b.json"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    made_of_them = taxonomy.load(Path("signs/taxonomy.yaml"))
+    assert [(one.category_id, one.name, one.title) for one in made_of_them] == [
+        (0, "stop sign", ""),
+        (1, "Fussganger", "Fußgänger"),
+        (2, "yes", ""),
+    ]
+
+
+def test_labels_of_no_category_are_refused_before_anything_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(InputError, match=r"b\.json does not exist"):
+        new_project.create(Path("signs"), images="photos", template="detection", labels=[Path("b.json")])
+    monkeypatch.setattr(new_project.formats, "read_categories", lambda _: {})
+    with pytest.raises(InputError, match=r"a\.json names no category"):
+        new_project.create(Path("signs"), images="photos", template="detection", labels=[Path("a.json")])
     assert not Path("signs").exists()

@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 from curate import __version__
-from curate.cli import dedupe, export, init, labelstudio, models, params, qa, run, taxonomy, thresholds
+from curate.cli import (
+    dedupe,
+    doctor,
+    export,
+    init,
+    labelstudio,
+    models,
+    params,
+    qa,
+    run,
+    taxonomy,
+    thresholds,
+)
 from curate.cli.options import HERE, Root, enter_project, user_path
 from curate.errors import CurateError
 
@@ -75,6 +87,7 @@ def _root(
 
 app.command("init")(init.init)
 app.command("run")(run.run)
+app.command("doctor")(doctor.doctor)
 
 
 @app.command("view")

@@ -26,19 +26,30 @@ def init(
     images: Annotated[
         str, typer.Option(metavar="PATH_OR_URL", help="A folder of images, a list, table, archive or URL.")
     ],
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            parser=user_path,
+            metavar="FILE",
+            help="Labels that you have: their categories begin taxonomy.yaml; may be given again.",
+        ),
+    ] = None,
     template: Annotated[str, typer.Option(help="The pipeline.", autocompletion=_templates)] = "detection",
 ) -> None:
     """Make a folder that is a project: parameters, categories, sources, guideline, pipeline, git and DVC.
 
-    Reads no image and needs no network; writes into NAME only, which must be new or empty.
+    Reads label files, but no image, and needs no network; writes into NAME only, which must be new or empty.
     """
     from curate import new_project
     from curate.ingest.place_names import is_url
 
     place = images if is_url(images) else str(user_path(images))
-    written = new_project.create(folder, images=place, template=template)
+    written = new_project.create(folder, images=place, template=template, labels=labels or ())
     typer.echo(f"{folder}: {', '.join(written)}")
-    typer.echo("name your categories in taxonomy.yaml and the licence of the images in sources.yaml; then:")
+    verb = "look through" if labels else "name"
+    typer.echo(
+        f"{verb} the categories in taxonomy.yaml, name the licence of the images in sources.yaml; then:"
+    )
     enter = "" if folder.resolve() == Path.cwd() else f"cd {os.fspath(folder)} && "
     for command, does in (
         (f"{enter}curate doctor", "what this machine still lacks for it, and what to do"),

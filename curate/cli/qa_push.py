@@ -27,6 +27,8 @@ _COUNTED = (
     ("unchanged", "unchanged"),
 )
 
+_HAND_ON = "passwords are shown this once and stand in no file: hand them on"
+
 
 def push(
     *,
@@ -92,11 +94,12 @@ def invite(
         strangers = sorted({email.lower() for email in emails} - accounts.known_addresses(server))
         if strangers:
             raise InputError(f"{', '.join(strangers)} has no account: invite without --reset")
-        for email in emails:
+        for email in dict.fromkeys(map(str.lower, emails)):
             fresh = accounts.new_password()
-            embedded.reset_password(root, email.lower(), fresh)
-            typer.echo(f"{email.lower()}  new password {fresh}")
+            embedded.reset_password(root, server, email, fresh)
+            typer.echo(f"{email}  new password {fresh}")
+        typer.echo(_HAND_ON)
         return
     for email, password in accounts.invite(server, emails).items():
         typer.echo(f"{email}  password {password}" if password else f"{email}  is there already")
-    typer.echo("passwords are shown this once and stand in no file: hand them on")
+    typer.echo(_HAND_ON)

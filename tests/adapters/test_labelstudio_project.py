@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from curate.adapters.labelstudio import encode_regions, guideline, label_config, project
+from curate.adapters.labelstudio import encode_regions, guideline, label_config, project, project_mark
+from curate.adapters.labelstudio.project_mark import Listed, Mark
 from curate.errors import AnnotationToolError
 from curate.ports import ImageChoice, TaskDraft
 from curate.records import Category
@@ -49,8 +51,28 @@ def test_questions_about_the_image_are_choices() -> None:
 def test_the_title_of_a_labelers_own_project() -> None:
     assert project.title_for("signs", None) == "signs"
     assert project.title_for("signs", "a@x.org") == "signs [a@x.org]"
-    with pytest.raises(AnnotationToolError, match=r"shorten labelstudio\.project"):
+    with pytest.raises(AnnotationToolError, match=r"shorten labelstudio\.project") as info:
         project.title_for("signs " * 7, "somebody@example.org")
+    assert "somebody" not in str(info.value)
+
+
+def test_other_projects_are_named_without_the_addresses_in_their_titles() -> None:
+    own = Mark("us", "signs", "ann@x.org", 1)
+    found = [
+        Listed(1, "of ann@x.org", own, 3),
+        Listed(2, "signs [ann@x.org]", own, 3),
+        Listed(3, "signs [bob@x.org]", Mark("them", "signs", "bob@x.org", 3), 3),
+        Listed(4, "signs [cem@x.org]", None, 3),
+    ]
+    assert project_mark.strangers(found, "signs", found[:1]) == [
+        "project 1 'of ***' is 'signs [***]', renamed",
+        "project 2 'signs [***]' is a copy of project 1",
+        "project 3 'signs [***]' belongs to another pipeline",
+        "project 4 'signs [***]' was not made by this pipeline",
+    ]
+    twins = [replace(found[3], number=number) for number in (4, 5)]
+    with pytest.raises(AnnotationToolError, match=r"several projects are called 'signs \[\*\*\*\]'"):
+        project_mark.ours(twins, "signs", "us")
 
 
 def test_the_names_are_read_back() -> None:

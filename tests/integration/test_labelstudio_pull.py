@@ -399,12 +399,12 @@ def test_an_edited_and_a_foreign_task_are_counted_and_break_nothing(
 
 
 def test_a_deleted_account_keeps_its_name_and_two_are_two_people(labeling: Labeling, tmp_path: Path) -> None:
-    cache, departed = tmp_path / "cache.sqlite", tmp_path / "departed.json"
+    cache, names = tmp_path / "cache.sqlite", tmp_path / "names.json"
     people = [f"leaving-{number}@demo.invalid" for number in range(2)]
     for email in people:
         labeling.people[email] = accounts.ensure_user(labeling.connection, email, PASSWORD)
         labeling.answer(KEYS[1], email)
-    known = LabelStudioReader(labeling.connection, cache=cache, departed=departed)
+    known = LabelStudioReader(labeling.connection, cache=cache, names=names)
     unknown = LabelStudioReader(labeling.connection)
     with known.pull(TITLE, WANTED):
         pass
