@@ -27,7 +27,7 @@ from datasets import ClassLabel, load_dataset
 loaded = load_dataset(sys.argv[1])
 feature = loaded["train"].features["objects"]["category"].feature
 assert isinstance(feature, ClassLabel), feature
-first = loaded["train"][0]
+first = next(row for row in loaded["train"] if row["objects"]["id"])
 columns = ("category", "category_name", "bbox", "segmentation")
 print(json.dumps({
     "rows": {split: len(rows) for split, rows in loaded.items()},
