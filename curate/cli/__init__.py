@@ -32,7 +32,6 @@ from curate.errors import CurateError
 app = typer.Typer(
     help="From a folder of raw images to a published, human-verified dataset.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # typer would import rich.markdown and rich.traceback: half of the start-up time
     pretty_exceptions_enable=False,
 )
@@ -96,7 +95,10 @@ def view(
     root: Root = HERE,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 = a free one.")] = 5151,
 ) -> None:
-    """Open the FiftyOne app on the tables of every stage up to STAGE; Ctrl-C ends it."""
+    """Open the FiftyOne app on the tables of every stage up to STAGE; Ctrl-C ends it.
+
+    Reads the tables below data/ and the images; writes .fiftyone/ only, its database.
+    """
     from curate.adapters import fiftyone_view
 
     fiftyone_view.open_app(root, stage=stage.value, port=port)
@@ -109,7 +111,10 @@ def report(
         Path | None, typer.Option(parser=user_path, help="The page; data/report/index.html by default.")
     ] = None,
 ) -> None:
-    """Write one HTML page on everything there is so far."""
+    """Write one HTML page on everything there is so far.
+
+    Reads the tables below data/ and metrics/; writes OUT and nothing else.
+    """
     from curate.report import page
 
     typer.echo(f"report: {page.write(root, out or root / 'data/report/index.html')}")

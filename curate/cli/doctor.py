@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from typing import Annotated
 
 import typer
 
-from curate.cli.options import HERE, Root
+from curate.cli.options import HERE, AsJson, Root
 
 
 def doctor(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: AsJson = False,
     root: Root = HERE,
 ) -> None:
     """Say what this machine and this project lack and what to do; exit code 1 if the project needs it.

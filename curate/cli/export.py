@@ -29,7 +29,10 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write RELEASE_FOLDER as another format into OUT, with export.json: what the format cannot hold."""
+    """Write RELEASE_FOLDER as another format into OUT, with export.json: what the format cannot hold.
+
+    Reads the release only, which is held against its release.json; writes OUT, whole or not at all.
+    """
     from curate.stages import export as stage
 
     typer.echo(stage.run(format, release, out, splits=split or (), images=images).line())

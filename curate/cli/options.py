@@ -34,6 +34,7 @@ Root = Annotated[
     Path, typer.Option("--root", parser=user_path, help="The project's folder.", show_default=False)
 ]
 HERE = Path()
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 ParamsFile = Annotated[
     Path,
     typer.Option("--params", parser=user_path, help="Parameters; defaults if there is no such file."),

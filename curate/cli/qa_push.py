@@ -38,7 +38,10 @@ def push(
     root: Root = HERE,
     parameters: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Make the server hold what the plan asks for, as `dvc repro push` does."""
+    """Make the server hold what the plan asks for, as `dvc repro push` does.
+
+    Reads params.yaml and the tables of earlier stages; writes projects and tasks on the server, data/push/.
+    """
     from curate import params
     from curate.adapters.labelstudio import connection, tool
     from curate.stages import push as stage
@@ -78,7 +81,10 @@ def invite(
     ] = False,
     root: Root = HERE,
 ) -> None:
-    """Make accounts for labelers and print each password once, or print the invitation link."""
+    """Make accounts for labelers and print each password once, or print the invitation link.
+
+    Reads no file but the server's token; writes accounts on the server.
+    """
     from curate.adapters.labelstudio import accounts, connection
     from curate.adapters.labelstudio import server as embedded
     from curate.errors import InputError

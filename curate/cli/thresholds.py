@@ -30,7 +30,10 @@ def fit(
         "taxonomy.yaml"
     ),
 ) -> None:
-    """Fit each category's threshold to a precision, by a bound and not by a guess."""
+    """Fit each category's threshold to a precision, by a bound and not by a guess.
+
+    Reads the suggestions, what was shown and the answers; writes taxonomy.yaml with --write only.
+    """
     from curate.labeling import threshold_fitting
     from curate.labeling.thresholds import Target
 
