@@ -15,6 +15,7 @@ import typer
 from curate import __version__
 from curate.cli import (
     dedupe,
+    diff,
     doctor,
     export,
     init,
@@ -46,6 +47,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 app.command("export")(export.export)
+app.command("diff")(diff.diff)
 
 
 class Stage(StrEnum):

@@ -26,7 +26,11 @@ class ReleaseParams(Section):
         pattern=r"^\w([\w .-]*\w)?$",
         description="dataset name, in the card and in the name of a published folder",
     )
-    version: str = Field("0.1.0", pattern=r"^\d+\.\d+\.\d+$", description="semantic version")
+    version: str = Field(
+        "auto",
+        pattern=r"^(auto|\d+\.\d+\.\d+)$",
+        description="semantic version; auto = from what changed since the last one that was published",
+    )
     license: str = Field("other", description="licence of the annotations, an identifier the Hub knows")
     description: Path | None = Field(None, description="Markdown file that opens the card")
     validation_share: float = Field(0.15, ge=0, lt=1, description="share of images")

@@ -86,7 +86,8 @@ def schema(columns: Iterable[Column], categories: Sequence[str]) -> pa.Schema:
     newer "List" would shut out older readers.
     """
     features = {column.name: _feature(column.kind) for column in columns}
-    features["image"] = {"_type": "Image"}
+    if "image" in features:
+        features["image"] = {"_type": "Image"}
     features["objects"]["category"] = {
         "feature": {"names": list(categories), "_type": "ClassLabel"},
         "_type": "Sequence",

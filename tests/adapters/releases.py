@@ -25,9 +25,11 @@ def write_release(
     (folder / ".gitattributes").write_text("*.parquet filter=lfs diff=lfs merge=lfs -text\n")
     return manifest.write(
         folder,
-        name="unit-signs",
-        version=version,
-        digest=digest,
-        images={"train": 1},
-        objects={"stop_sign": 1},
+        manifest.Manifest(
+            name="unit-signs",
+            version=version,
+            digest=digest,
+            images={"train": 1},
+            objects={"stop_sign": 1},
+        ),
     )

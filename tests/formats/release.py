@@ -50,11 +50,13 @@ def write_release(
     (folder / "README.md").write_text("unit\n")
     manifest.write(
         folder,
-        name="unit",
-        version="1.2.0",
-        digest=DIGEST,
-        images=Counter(splits),
-        objects=Counter(row["category"] for row in objects),
+        manifest.Manifest(
+            name="unit",
+            version="1.2.0",
+            digest=DIGEST,
+            images=Counter(splits),
+            objects=Counter(row["category"] for row in objects),
+        ),
     )
     return ids
 

@@ -77,6 +77,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "taxonomy": TAXONOMY,
         "agreement_metrics": "metrics/agreement.json",
         "quality_metrics": "metrics/quality.json",
+        "published": "data/publish/last",
     },
     "publish": {"release": "data/release"},
 }

@@ -54,7 +54,7 @@ def test_the_folder_is_complete() -> None:
     report = run()
     digest = report.metrics["digest"][:12]
     assert sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()) == [
-        ".gitattributes", "README.md",
+        ".gitattributes", "CHANGELOG.md", "README.md",
         f"data/test-{digest}-00000-of-00001.parquet",
         f"data/train-{digest}-00000-of-00001.parquet",
         f"data/validation-{digest}-00000-of-00001.parquet",
