@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from curate import schema, tables
-from curate.agreement import by_annotator, pairs
+from curate.agreement import by_annotator, clusters, pairs
 from curate.agreement import consensus as settling
 from curate.dedupe import hashes
 from curate.engines.local import LocalEngine
@@ -173,9 +173,9 @@ def consensus(
         mask_iou_threshold: IoU below which masks of one object are disputed.
 
     Returns:
-        The `annotations` table with origin "consensus": boxes are medians, categories the majority's, masks
-        the majority of pixels. On what people do not agree has the outcome "disputed"; docs/agreement.md says
-        when.
+        The `annotations` table with origin "consensus": boxes are weighed medians, categories the most
+        probable, masks the shape between two or STAPLE's of more. On what people do not agree has the outcome
+        "disputed"; docs/agreement.md says when.
 
     Raises:
         TableError: A row without annotator, or an object without category or box.
@@ -194,9 +194,10 @@ def consensus(
     """
     answers = by_annotator.sort_out(annotations, planned=set(sizes))
     compared = pairs.compare(answers, answers.overlapped(), sizes, iou_threshold=iou_threshold)
-    clusters = settling.cluster(answers, compared, iou_threshold=iou_threshold)
     rules = settling.Rules(min_votes_share, mask_iou_threshold)
-    return settling.consensus(answers, clusters, sizes=sizes, tasks=dict.fromkeys(sizes, ""), rules=rules)
+    groups = clusters.cluster(answers, compared)
+    tasks = dict.fromkeys(sizes, "")
+    return settling.consensus(answers, compared, groups, sizes=sizes, tasks=tasks, rules=rules).annotations
 
 
 def load_images_table(path: str | PathLike[str]) -> pa.Table:

@@ -15,7 +15,7 @@ from scipy.sparse import coo_array, csr_array
 
 from curate.agreement import chance
 from curate.agreement.by_annotator import Answers
-from curate.agreement.consensus import Cluster, category_votes
+from curate.agreement.clusters import Cluster, category_votes
 from curate.agreement.pairs import Pairs
 from curate.intervals import Figure, Scale, Sums, resampled_sums, t_interval
 
@@ -175,15 +175,6 @@ def alpha(tallied: Tally) -> Figure:
         lambda sums: chance.alpha_from_sums(sums[..., unlike], sums[..., categories]),
         lambda sums: sums[..., categories].sum(axis=-1),
         scale="signed",
-    )
-
-
-def per_image(tallied: Tally) -> tuple[Values, Values]:
-    """F1 (N,) and mean box IoU (N,), NaN where undefined."""
-    sums = tallied.per_image[:, tallied.group(0)].toarray()
-    return (
-        _share(2 * sums[:, _SAME], sums[:, _OBJECTS]),
-        _share(sums[:, _BOX_IOU], sums[:, _MATCHED]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Data files for `dvc plots`, and the queue of images to look at again: CSV, always with a header."""
+"""Data files for `dvc plots`: CSV, always with a header."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import numpy as np
 
 from curate import tables
 from curate.agreement import figures
-from curate.agreement.by_annotator import Answers
-from curate.agreement.consensus import DISPUTES
 from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs
 from curate.intervals import Figure
@@ -22,7 +20,6 @@ BY_ANNOTATORS = (
     "pair", "annotator_a", "annotator_b",
     "f1", "f1_low", "f1_high", "mean_iou", "mask_iou", "kappa", "pairs", "objects",
 )  # fmt: skip
-QUEUE = ("image_id", "path", "reason", "f1", "mean_iou")
 _BIN = 0.05
 _DIGITS = 6
 
@@ -71,60 +68,6 @@ def histogram(pairs: Pairs) -> list[tuple[Cell, ...]]:
     counts, _ = np.histogram(np.clip(values, 0.0, 1.0), bins=edges)
     first = int(np.flatnonzero(counts)[0])
     return [(f"{edges[i]:.2f}", int(counts[i])) for i in range(first, len(counts))]
-
-
-def queue(
-    tallied: Tally,
-    answers: Answers,
-    paths: Mapping[str, str],
-    disputed: Mapping[str, str],
-    *,
-    least_f1: float,
-) -> list[tuple[Cell, ...]]:
-    """Rows of `QUEUE`: images that need another look, worst first.
-
-    Reasons, the first that applies: "skipped" (everyone skipped it); what `consensus.disputed` says;
-    "partly_skipped" (some did); "low_f1" (F1 of the annotators below `least_f1`).
-    """
-    f1, iou = figures.per_image(tallied)
-    position = {image_id: row for row, image_id in enumerate(tallied.images)}
-    rows: list[tuple[Cell, ...]] = []
-    for image_id in sorted({*answers.skipped, *tallied.images, *disputed}):
-        row = position.get(image_id)
-        image_f1 = None if row is None or np.isnan(f1[row]) else float(f1[row])
-        image_iou = None if row is None or np.isnan(iou[row]) else float(iou[row])
-        if image_id in disputed:
-            reason = disputed[image_id]
-        elif image_id in answers.skipped:
-            reason = "partly_skipped" if image_id in answers.by_image else "skipped"
-        elif image_f1 is not None and image_f1 < least_f1:
-            reason = "low_f1"
-        else:
-            continue
-        rows.append((image_id, paths[image_id], reason, rounded(image_f1), rounded(image_iou)))
-    rows.sort(
-        key=lambda cells: (cells[2] != "skipped", *(-1.0 if c is None else c for c in cells[3:]), cells[0])
-    )
-    return rows
-
-
-def with_held_back(
-    rows: Sequence[tuple[Cell, ...]], held_back: Mapping[str, str], paths: Mapping[str, str]
-) -> list[tuple[Cell, ...]]:
-    """The queue with images first that are not released, with their reasons.
-
-    Args:
-        rows: Of the queue.
-        held_back: Reason by image, in the order of the queue: "unreadable" (what somebody drew is not known),
-            "planted_error" (somebody did not look) or "not_joined" (nobody knows what was shown). Disputed
-            images have their place among the rows already.
-        paths: Upright files by image.
-    """
-    others = {key: reason for key, reason in held_back.items() if reason not in DISPUTES}
-    first: list[tuple[Cell, ...]] = [
-        (key, paths[key], reason, None, None) for key, reason in others.items() if key in paths
-    ]
-    return [*first, *(cells for cells in rows if cells[0] not in others)]
 
 
 def rounded(value: float | None) -> float | None:

@@ -18,6 +18,7 @@ from curate.cli import (
     diff,
     doctor,
     export,
+    import_labels,
     init,
     labelstudio,
     models,
@@ -48,6 +49,7 @@ for name, group in (
     app.add_typer(group, name=name)
 app.command("export")(export.export)
 app.command("diff")(diff.diff)
+app.command("import")(import_labels.import_labels)
 
 
 class Stage(StrEnum):

@@ -80,10 +80,13 @@ def _wired(
     """Title of the project, tasks that people must look at, categories, and the server."""
     from curate import params
     from curate.adapters.labelstudio import connection, tool
+    from curate.errors import InputError
     from curate.labeling import taxonomy
     from curate.stages import pull as stage
 
     settings = params.load(root / parameters)
+    if not settings.labelstudio.enabled:
+        raise InputError("labelstudio.enabled is false in params.yaml: there is no server to ask")
     reader = tool.reader_from_settings(settings.labelstudio, connection.resolve(root), root=root)
     wanted = stage.wanted(root / "data/select/plan.parquet", root / "data/dedupe/images.parquet")
     labels = [category.name for category in taxonomy.load(root / settings.autolabel.taxonomy)]

@@ -44,18 +44,23 @@ def push(
     """
     from curate import params
     from curate.adapters.labelstudio import connection, tool
+    from curate.errors import InputError
     from curate.stages import push as stage
 
     with contextlib.chdir(root):
         settings = params.load(parameters)
-        ports = stage.Ports(tool=tool.from_settings(settings.labelstudio, connection.resolve(Path())))
+        if not settings.labelstudio.enabled:
+            raise InputError("labelstudio.enabled is false in params.yaml: there is no server to push to")
+        server = tool.from_settings(settings.labelstudio, connection.resolve(Path()))
         inputs = stage.inputs(settings.autolabel.taxonomy)
         if not dry_run:
             outputs = stage.Outputs(receipt=stage.RECEIPT, shown=stage.SHOWN)
-            report = stage.run(settings.labelstudio, inputs=inputs, outputs=outputs, ports=ports)
+            report = stage.run(
+                settings.labelstudio, inputs=inputs, outputs=outputs, ports=stage.Ports(server)
+            )
             typer.echo(report.line())
             return
-        for plan in stage.plan(settings.labelstudio, inputs=inputs, ports=ports):
+        for plan in stage.plan(settings.labelstudio, inputs=inputs, tool=server):
             typer.echo("\n".join(_lines(plan)))
 
 

@@ -41,7 +41,7 @@ def read(path: Path) -> Labels:
         InputError: Missing, not JSON, or without the lists that make it COCO.
     """
     index = CocoIndex(path)
-    labels = Labels("coco", tuple(dict.fromkeys(index.categories.values())), (), index.problems)
+    labels = Labels("coco", path, tuple(dict.fromkeys(index.categories.values())), problems=index.problems)
     labels.images = _images(index)
     return labels
 

@@ -45,7 +45,7 @@ def read(path: Path, *, content: bool = True, splits: Sequence[str] = ()) -> Lab
     if missing:
         raise InputError(f"{path} has no split {missing[0]!r}: there are {', '.join(known)}")
     wanted = [file for file in files if not splits or _split(file) in splits]
-    labels = Labels("huggingface", tuple(names), ())
+    labels = Labels("huggingface", path, tuple(names))
     labels.images = _images(wanted, names, labels.problems, content=content)
     return labels
 

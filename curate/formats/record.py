@@ -197,14 +197,16 @@ class Labels:
 
     Attributes:
         format: Name of the codec.
+        path: What was opened.
         categories: Names in the file's order; empty where the format lists none.
         images: Read while they are iterated, once; memory does not grow with them.
         problems: Entries that could not be read; complete when `images` ends.
     """
 
     format: str
+    path: Path
     categories: tuple[str, ...]
-    images: Iterable[LabeledImage]
+    images: Iterable[LabeledImage] = ()
     problems: list[Problem] = field(default_factory=list)
 
     def counts(self) -> Counter[str]:

@@ -38,7 +38,7 @@ def read(path: Path) -> Labels:
     files = [path] if path.is_file() else sorted(path.rglob("*.xml"))
     if not files:
         raise InputError(f"{path} holds no .xml file: name the folder Annotations, or the one around it")
-    labels = Labels("voc", (), ())
+    labels = Labels("voc", path, ())
     labels.images = _images(path, files, labels.problems)
     return labels
 

@@ -44,7 +44,7 @@ def read(path: Path) -> Labels:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{file} cannot be read as YAML: {error}") from error
     names = _names(content, file)
-    labels = Labels("yolo", tuple(names.values()), ())
+    labels = Labels("yolo", path, tuple(names.values()))
     folders = _folders(content, file)
     labels.images = _images(file, folders, names, labels.problems)
     return labels

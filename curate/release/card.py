@@ -51,6 +51,8 @@ class CardFacts:
         sources: Number of images by licence and attribution; None = not stated.
         accepted: Released images that no human looked at.
         ignored: Disputed objects, released as areas to ignore.
+        to_review: Released images that somebody must look at again, by reason.
+        confidence: Mean confidence of objects, None where it is of none known; and of how many it is known.
         quality: The metrics file of the stage quality; empty where it is not known.
     """
 
@@ -71,6 +73,8 @@ class CardFacts:
     sources: Mapping[tuple[str | None, str | None], int]
     accepted: int = 0
     ignored: int = 0
+    to_review: Mapping[str, int] = field(default_factory=dict)
+    confidence: tuple[float | None, int] = (None, 0)
     quality: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -182,19 +186,8 @@ def _making(facts: CardFacts) -> str:
     return (
         "## How it was made\n\nModels proposed boxes and masks from text prompts:\n\n"
         f"{models}\n\n{prompts}\n{who}\n\n"
-        "Where several looked at an image, an object was kept if more than half of them drew it, and left "
-        "out if more than half did not; its category is the majority's, its box the median, its mask the "
-        f"majority of pixels. {_disputed(facts)}\n"
+        f"{card_labeling.consensus(facts.ignored, facts.to_review, *facts.confidence)}\n"
     )
-
-
-def _disputed(facts: CardFacts) -> str:
-    if facts.ignored:
-        return (
-            f"On {facts.ignored:,} object{'s' * (facts.ignored > 1)} people do not agree: such are in the "
-            "data as areas to ignore (`iscrowd` = 1), and count as no object in any figure here."
-        )
-    return "Images with an object on which people do not agree are not released."
 
 
 def _agreement(facts: CardFacts) -> str:

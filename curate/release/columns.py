@@ -61,6 +61,15 @@ OBJECTS: Final = (
     Column("votes", _INT, "people who drew the object; null = not known"),
     Column("agreement", _FLOAT, "votes per annotator, 0 to 1; null = not known"),
     Column("confidence", _FLOAT, "estimated probability that it is right, 0 to 1; null = not known"),
+    Column(
+        "made_from", pa.list_(_TEXT), "keys of what people drew, from which it was made; empty = not known"
+    ),
+)
+_ANSWER: Final = pa.struct([("question", _TEXT), ("answers", pa.list_(_TEXT)), ("confidence", _FLOAT)])
+_SETTLED: Final = (
+    Column("answers", pa.list_(_ANSWER), "what people answered about the whole picture"),
+    Column("confidence", _FLOAT, "that its objects are right and none is missing, 0 to 1; null = not known"),
+    Column("review", _TEXT, "why somebody should look again; null = nobody needs to"),
 )
 
 
@@ -76,7 +85,7 @@ def of_images(attributes: Mapping[str, pa.DataType], *, captured_at: bool) -> tu
     if attributes:
         kind = pa.struct(sorted(attributes.items()))
         more.append(Column("attributes", kind, "what the source says of the picture; null = it says nothing"))
-    return (*_IMAGE, *more, *_RIGHTS, *([CAPTURED_AT] if captured_at else []))
+    return (*_IMAGE, *more, *_SETTLED, *_RIGHTS, *([CAPTURED_AT] if captured_at else []))
 
 
 def schema(columns: Iterable[Column], categories: Sequence[str]) -> pa.Schema:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from curate.errors import ReleaseError
 from curate.release.columns import Column, of_images, typed_attributes
+from curate.release.support import Support
 
 IMAGE_COLUMNS = (
     "image_id", "path", "sources", "width", "height", "captured_at", "license", "attribution", "attributes",
@@ -32,9 +33,8 @@ class Content:
     """Images and objects of a release, in columns.
 
     Attributes:
-        images: N rows, ordered by image_id: all columns of the release that are no objects, and `path`.
-        objects: M rows with `OBJECT_COLUMNS` and the figures of `columns.OBJECTS`, ordered by image and
-            content;
+        images: N rows, ordered by image_id: the columns of the release that are no objects, and `path`.
+        objects: M rows with `OBJECT_COLUMNS` and what they rest on (`support`), ordered by image and content;
             those of outcome "disputed" are areas to ignore.
         attributes: Type by name of the attributes that images have.
         offsets: (N + 1,) the objects of image i are rows offsets[i] to offsets[i + 1].
@@ -80,13 +80,27 @@ class Content:
         """How many images show nothing of the categories, as far as people settled it."""
         return int((np.diff(self.offsets) == 0).sum())
 
+    def to_review(self) -> Counter[str]:
+        """Number of released images that somebody must look at again, by reason."""
+        return Counter(self.images["review"].drop_null().to_pylist())
+
+    def confidence(self) -> tuple[float | None, int]:
+        """Mean confidence of the objects of which it is known, None without any; and how many those are."""
+        known = self.objects["confidence"].drop_null()
+        return pc.mean(known).as_py(), len(known)
+
     def ignored(self) -> int:
         """How many areas to ignore there are: objects on which people do not agree."""
         return int(pc.sum(pc.equal(self.objects["outcome"], "disputed")).as_py() or 0)
 
 
 def collect(
-    images: pa.Table, consensus: pa.Table, categories: Sequence[str], *, captured_at: bool = False
+    images: pa.Table,
+    consensus: pa.Table,
+    categories: Sequence[str],
+    support: Support | None = None,
+    *,
+    captured_at: bool = False,
 ) -> Content:
     """Join images and consensus.
 
@@ -94,12 +108,14 @@ def collect(
         images: The `images` table; only kept rows can be released.
         consensus: The `annotations` table of the stage agreement.
         categories: Known names, in the order of the taxonomy's ids.
+        support: What images and objects rest on; None = nothing is known of it.
         captured_at: Whether the time of each picture is released.
 
     Raises:
         ReleaseError: Nothing to release, an image that the images table does not know or does not keep,
             or a category that the taxonomy does not know.
     """
+    support = Support.none() if support is None else support
     kept = images.filter(pc.is_null(images.column("drop_reason"))).sort_by("image_id")
     _refuse_strangers(consensus, images, kept, categories)
     labelled = kept.filter(pc.is_in(kept.column("image_id"), value_set=_values(consensus, "image_id")))
@@ -114,8 +130,10 @@ def collect(
     reasons = images.column("drop_reason").drop_null().to_pylist()
     kinds, attributes = typed_attributes(labelled.column("attributes").to_pylist())
     return Content(
-        images=_described(labelled, pa.array(attributes, pa.struct(sorted(kinds.items())))),
-        objects=_figures(objects.select(list(OBJECT_COLUMNS))),
+        images=support.of_images(
+            _described(labelled, pa.array(attributes, pa.struct(sorted(kinds.items()))))
+        ),
+        objects=support.of_objects(objects.select(list(OBJECT_COLUMNS))),
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         categories=tuple(categories),
         dropped=dict(sorted(Counter(reasons).items())),
@@ -136,19 +154,6 @@ def _described(images: pa.Table, attributes: pa.Array) -> pa.Table:
         .append_column("file_name", pc.replace_substring_regex(first, r"^.*/", ""))
         .append_column("source", pc.replace_substring_regex(first, r"/.*$", ""))
         .append_column("attributes", attributes)
-    )
-
-
-def _figures(objects: pa.Table) -> pa.Table:
-    """With what is known of how each object came about: the share of votes of what people settled."""
-    unknown = pa.nulls(objects.num_rows, pa.int32())
-    people = pc.and_(pc.is_null(objects["model_version"]), pc.equal(objects["origin"], "consensus"))
-    agreement = pc.if_else(people, objects["score"], pa.scalar(None, pa.float32()))
-    return (
-        objects.append_column("n_annotators", unknown)
-        .append_column("votes", unknown)
-        .append_column("agreement", agreement)
-        .append_column("confidence", pa.nulls(objects.num_rows, pa.float32()))
     )
 
 

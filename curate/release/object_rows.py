@@ -9,7 +9,7 @@ from curate.errors import RecordError, ReleaseError
 from curate.geometry import boxes, masks
 from curate.release.content import Content
 
-_AS_THEY_ARE = ("model_version", "n_annotators", "votes", "agreement", "confidence")
+_AS_THEY_ARE = ("model_version", "votes", "confidence")
 
 
 def of_image(content: Content, index: int) -> dict[str, list[Any]]:
@@ -41,6 +41,12 @@ def of_image(content: Content, index: int) -> dict[str, list[Any]]:
             "model" if version is not None else origin
             for origin, version in zip(rows["origin"], rows["model_version"], strict=True)
         ],
+        "n_annotators": rows["annotators"],
+        "agreement": [
+            votes / people if votes is not None and people else None
+            for votes, people in zip(rows["votes"], rows["annotators"], strict=True)
+        ],
+        "made_from": [made or [] for made in rows["made_from"]],
         **{name: rows[name] for name in _AS_THEY_ARE},
     }
 

@@ -22,7 +22,7 @@ from PIL import Image
 
 from curate.errors import InputError, RecordError
 from curate.images.strip_metadata import without_metadata
-from curate.release import columns, object_rows
+from curate.release import columns, object_rows, support
 from curate.release.content import Content
 
 DIGITS = 12  # of the content's digest in a file's name
@@ -135,6 +135,9 @@ def _table(
         "image": [{"bytes": data, "path": name} for data, name in zip(images, names, strict=True)],
         "split": [split] * len(group),
         "objects": [object_rows.of_image(content, index) for index in group],
+        "answers": [
+            support.answers(row) for row in rows.select(["answers", "answers_confidence"]).to_pylist()
+        ],
     }
     arrays = [
         pa.array(made[field.name], field.type) if field.name in made else rows.column(field.name)

@@ -28,6 +28,7 @@ from curate.release import (
     split_groups,
     split_record,
     splits,
+    support,
     versions,
 )
 from curate.release.content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content, collect
@@ -35,6 +36,7 @@ from curate.release.digest import content_digest
 from curate.release.folder import replacing_folder
 from curate.release.manifest import Manifest
 from curate.release.split_groups import Settled, Ties
+from curate.release.support import Support
 from curate.stages import release_history
 from curate.stages.release_history import Version
 from curate.stages.split_leaks import Search
@@ -45,14 +47,17 @@ _GIT_ATTRIBUTES = "*.parquet filter=lfs diff=lfs merge=lfs -text\n"
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """`images` from dedupe, `consensus` from agreement, `annotations` from autolabel; metrics of two stages.
+    """`images` from dedupe, `annotations` from autolabel, metrics of two stages, tables of agreement.
 
+    `consensus_objects` and `consensus_images` are what the `consensus` rests on.
     Without the metrics of quality (None) the card says nothing of how people worked. `published` is what
     the stage publish keeps of the last version that was published; the next version follows from it.
     """
 
     images: Path
     consensus: Path
+    consensus_objects: Path
+    consensus_images: Path
     taxonomy: Path
     agreement_metrics: Path
     annotations: Path
@@ -110,6 +115,7 @@ def run(
         images,
         tables.read(inputs.consensus, schema.ANNOTATIONS, columns=list(OBJECT_COLUMNS)),
         [category.name for category in categories],
+        _support(inputs),
         captured_at=params.captured_at,
     )
     former = split_record.load(outputs.record, outputs.folder)
@@ -128,6 +134,19 @@ def run(
             made = _finish(folder, release, facts, right)
     split_record.save(outputs.record, former | of_image)
     return _report(release, made.version)
+
+
+def _support(inputs: Inputs) -> Support:
+    return Support(
+        tables.read(
+            inputs.consensus_objects,
+            schema.CONSENSUS_OBJECTS,
+            columns=["annotation_id", *support.OBJECT_COLUMNS],
+        ),
+        tables.read(
+            inputs.consensus_images, schema.CONSENSUS_IMAGES, columns=["image_id", *support.IMAGE_COLUMNS]
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +276,7 @@ def _only_where_any(release: _Release) -> Iterator[tuple[str, int]]:
     settled = release.split.settled
     yield "accepted without a human", release.content.accepted
     yield "disputed, to ignore", release.content.ignored()
+    yield "marked to look at again", release.content.to_review().total()
     yield "in their former split", settled.kept
     yield "in their source's split", settled.own
     yield "moved to another split", settled.moved
@@ -283,6 +303,8 @@ def _facts(
         objects=release.objects,
         empty_images=content.empty_images(),
         ignored=content.ignored(),
+        to_review=content.to_review(),
+        confidence=content.confidence(),
         models=_models(inputs.annotations),
         labelers=labelers,
         agreement=_metrics(inputs.agreement_metrics),

@@ -23,6 +23,8 @@ def main(params: Params) -> StageReport:
         ),
         outputs=agreement.Outputs(
             consensus=Path("data/agreement/consensus.parquet"),
+            objects=Path("data/agreement/objects.parquet"),
+            images=Path("data/agreement/images.parquet"),
             pairs=Path("data/agreement/pairs.parquet"),
             queue=Path("data/agreement/queue.csv"),
             plots=Path("plots"),

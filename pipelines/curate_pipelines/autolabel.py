@@ -16,7 +16,11 @@ def main(params: Params) -> StageReport:
     settings = params.autolabel
     return autolabel.run(
         settings,
-        inputs=autolabel.Inputs(images=Path("data/dedupe/images.parquet"), taxonomy=settings.taxonomy),
+        inputs=autolabel.Inputs(
+            images=Path("data/dedupe/images.parquet"),
+            taxonomy=settings.taxonomy,
+            imported=Path("labels/suggestions"),
+        ),
         outputs=autolabel.Outputs(
             table=Path("data/autolabel/annotations.parquet"),
             shards=Path(".cache/autolabel"),

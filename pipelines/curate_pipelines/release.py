@@ -18,6 +18,8 @@ def main(params: Params) -> StageReport:
         inputs=release.Inputs(
             images=Path("data/dedupe/images.parquet"),
             consensus=Path("data/agreement/consensus.parquet"),
+            consensus_objects=Path("data/agreement/objects.parquet"),
+            consensus_images=Path("data/agreement/images.parquet"),
             taxonomy=params.autolabel.taxonomy,
             agreement_metrics=Path("metrics/agreement.json"),
             quality_metrics=Path("metrics/quality.json"),

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from curate.agreement import figures
-from curate.agreement.consensus import cluster
+from curate.agreement.clusters import cluster
 from curate.agreement.figures import Tally
 from curate.agreement.pairs import compare
 from tests.agreement.drawings import Drawn, answers
@@ -19,7 +19,7 @@ def tallied(work: dict[tuple[str, str], Drawn | None], *, resamples: int = 200) 
     found = answers(work)
     sizes = {image_id(image): (WIDTH, HEIGHT) for image, _ in work}
     pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
-    clusters = cluster(found, pairs, iou_threshold=0.5)
+    clusters = cluster(found, pairs)
     return figures.tally(found, pairs, clusters, resamples=resamples, seed=0)
 
 

@@ -418,7 +418,7 @@ def test_a_label_that_somebody_has_only_begun_to_use_stays_too(
     number = next(t.number for t in push.index(reader, reference) if t.task_id == target.task_id)
     regions = reader.get("/api/predictions/", action="reading", task=number)[0]["result"]
     session = accounts.ensure_user(labelstudio, FIRST, PASSWORD)
-    session.post(f"/api/tasks/{number}/drafts/", {"result": regions, "lead_time": 1.0}, action="beginning")
+    session.post(f"/api/tasks/{number}/drafts", {"result": regions, "lead_time": 1.0}, action="beginning")
     known = taxonomy.load(Path("taxonomy.yaml"))
     without = tuple(category for category in known if category.name != "stop_sign")
     with pytest.raises(AnnotationToolError, match="work of people with categories stop_sign"):

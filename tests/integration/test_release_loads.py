@@ -52,6 +52,8 @@ def released(**params: object) -> StageReport:
         inputs=release.Inputs(
             images=Path("data/dedupe/images.parquet"),
             consensus=Path("data/agreement/consensus.parquet"),
+            consensus_objects=Path("data/agreement/objects.parquet"),
+            consensus_images=Path("data/agreement/images.parquet"),
             taxonomy=Path("taxonomy.yaml"),
             agreement_metrics=Path("metrics/agreement.json"),
             annotations=Path("data/autolabel/annotations.parquet"),

@@ -42,7 +42,7 @@ PARAMS = Params.model_validate(
 INPUTS: dict[str, dict[str, str]] = {
     "ingest": {"raw": "own/raw"},
     "dedupe": {"images": "data/ingest/images.parquet"},
-    "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY},
+    "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY, "imported": "labels/suggestions"},
     "select": {"images": IMAGES, "annotations": SUGGESTIONS, "taxonomy": TAXONOMY, "shown": SHOWN},
     "push": {
         "images": IMAGES,
@@ -73,6 +73,8 @@ INPUTS: dict[str, dict[str, str]] = {
     "release": {
         "images": IMAGES,
         "consensus": "data/agreement/consensus.parquet",
+        "consensus_objects": "data/agreement/objects.parquet",
+        "consensus_images": "data/agreement/images.parquet",
         "annotations": SUGGESTIONS,
         "taxonomy": TAXONOMY,
         "agreement_metrics": "metrics/agreement.json",
@@ -110,6 +112,8 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "quality": {"folder": "data/quality", "plots": "plots", "people": "data/people.csv"},
     "agreement": {
         "consensus": "data/agreement/consensus.parquet",
+        "objects": "data/agreement/objects.parquet",
+        "images": "data/agreement/images.parquet",
         "pairs": "data/agreement/pairs.parquet",
         "queue": "data/agreement/queue.csv",
         "plots": "plots",
@@ -224,7 +228,7 @@ def test_autolabel_loads_its_models_in_the_workers(wired: Any) -> None:
 
 def test_push_and_pull_talk_to_the_users_server(wired: Any) -> None:
     assert wired("push")["ports"].tool == Made("from_settings", (PARAMS.labelstudio, "server of ."), {})
-    reader = wired("pull")["ports"].reader
+    reader = wired("pull")["ports"].reader._server
     assert (reader.name, reader.args) == ("reader_from_settings", (PARAMS.labelstudio, "server of ."))
 
 

@@ -62,7 +62,7 @@ def test_another_licence_of_the_annotations_changes_the_digest() -> None:
 
 def test_who_agreed_and_how_well_does_not() -> None:
     made = content(WORK)
-    for column, value in (("agreement", 0.5), ("votes", 2), ("confidence", 0.9)):
+    for column, value in (("annotators", 3), ("votes", 2), ("confidence", 0.9)):
         assert content_digest(changed(column, value, of="objects"), SPLITS) == content_digest(made, SPLITS)
 
 

@@ -11,10 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from curate import schema
 from curate.errors import InputError, ReleaseError
 from curate.geometry import masks
 from curate.release import parquet
 from curate.release.content import Content, collect
+from curate.release.support import Support
 from tests.builders import HEIGHT, WIDTH, annotation, image, image_id, scene, write_jpeg
 from tests.release.contents import NAMES, annotations_table, content, images_table
 
@@ -80,14 +82,23 @@ def test_each_object_says_how_it_came_about() -> None:
         annotation("one", "stop_sign", BOX, origin="consensus", score=0.75, polygon="[[1, 1, 9, 1, 9, 9.5]]"),
         annotation("one", "parking_sign", FAR, origin="consensus", score=0.5, model_version="dino@1"),
     ]
-    made = collect(images_table([image("one")]), annotations_table(rows), NAMES)
+    known = [
+        {"annotation_id": row.annotation_id, "image_id": row.image_id, "outcome": "object", "confidence": 0.9,
+         "votes": votes, "annotators": people, "made_from": ["a", "b"]}
+        for row, votes, people in zip(rows, (3, 0), (4, 0), strict=True)
+    ]  # fmt: skip
+    support = Support(
+        pa.Table.from_pylist(known, schema=schema.CONSENSUS_OBJECTS.arrow), Support.none().images
+    )
+    made = collect(images_table([image("one")]), annotations_table(rows), NAMES, support)
     (file,) = written(made, ["train"]).values()
     objects = file.read().to_pylist()[0]["objects"]
     assert objects["polygon"] == [[[1.0, 1.0, 9.0, 1.0, 9.0, 9.5]], None]
     assert objects["origin"] == ["consensus", "model"]
     assert objects["model_version"] == [None, "dino@1"]
-    assert objects["agreement"] == [0.75, None]  # a model's score is no agreement of people
-    assert objects["votes"] == objects["n_annotators"] == objects["confidence"] == [None, None]
+    assert (objects["votes"], objects["n_annotators"]) == ([3, 0], [4, 0])
+    assert objects["agreement"] == [0.75, None]  # nobody looked: a model's score is no agreement of people
+    assert objects["made_from"] == [["a", "b"]] * 2
 
 
 @pytest.mark.usefixtures("project")

@@ -273,7 +273,7 @@ def test_a_full_disk_is_one_line_and_the_next_run_works() -> None:
     )
     run()
     TABLE.unlink()
-    TABLE.with_name(f".{TABLE.name}.partial").symlink_to("/dev/full")
+    tables.partial_of(TABLE).symlink_to("/dev/full")
     assert refused() == f"no space left while writing {TABLE}: free some disk and run the stage again"
     run()
     assert len(rows()) == 1

@@ -22,6 +22,8 @@ from tests.builders import annotation, image_id
 INPUTS = release.Inputs(
     images=Path("data/dedupe/images.parquet"),
     consensus=Path("data/agreement/consensus.parquet"),
+    consensus_objects=Path("data/agreement/objects.parquet"),
+    consensus_images=Path("data/agreement/images.parquet"),
     taxonomy=Path("taxonomy.yaml"),
     agreement_metrics=Path("metrics/agreement.json"),
     annotations=Path("data/autolabel/annotations.parquet"),
@@ -260,3 +262,35 @@ def test_a_disputed_object_is_an_area_to_ignore_and_no_object(project: builders.
     assert [mark for key, mark in marks if key == image_id("one")] == [[1]]
     assert sum(sum(mark) for _, mark in marks) == 1
     assert "On 1 object people do not agree" in (FOLDER / "README.md").read_text()
+
+
+def rows() -> list[dict[str, Any]]:
+    return [row for path in sorted(FOLDER.rglob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def test_images_and_objects_carry_what_they_rest_on(project: builders.SmallProject) -> None:
+    consensus = project.annotations["consensus"]
+    said = {"answers": [("light", ["night"])], "answers_confidence": [("light", 0.75)]}
+    builders.write_support(Path(), consensus, review="partly_skipped", **said)
+    report = run()
+    assert dict(report.counts)["marked to look at again"] == 6
+    for row in rows():
+        objects = row["objects"]
+        assert objects["made_from"] == [[f"of {key}"] for key in objects["id"]]
+        assert objects["confidence"] == [pytest.approx(0.9)] * len(objects["id"])
+        assert (row["confidence"], row["review"]) == (pytest.approx(0.8), "partly_skipped")
+        assert row["answers"] == [{"question": "light", "answers": ["night"], "confidence": 0.75}]
+    card = (FOLDER / "README.md").read_text()
+    assert "6 released images should be looked at again (6 `partly_skipped`)" in card
+    assert "The mean confidence of 6 objects is 0.900" in card
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_not_known_is_null_and_the_digest_is_of_the_content() -> None:
+    first = run().metrics["digest"]
+    builders.write_support(Path(), [])
+    assert run().metrics["digest"] == first
+    for row in rows():
+        assert (row["confidence"], row["review"], row["answers"]) == (None, None, [])
+        assert set(row["objects"]["confidence"]) <= {None}
+        assert not any(row["objects"]["made_from"])

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from curate.adapters.labelstudio.connection import URL_VARIABLE, Connection
 from curate.adapters.labelstudio.retry import Pauses, Sleep
@@ -196,6 +197,19 @@ class Client:
             kind = {"Content-Type": "application/json"}
             return self._request("POST", path, action=action, params=parameters, content=body, headers=kind)
         return self._request("POST", path, action=action, params=parameters, json=body)
+
+    def upload(self, project: int, name: str, content: bytes, *, action: str) -> str:
+        """Give a project a file, without making a task of it; its address, which members can read."""
+        reply = self._request(
+            "POST",
+            f"/api/projects/{project}/import",
+            action=action,
+            params={"commit_to_project": "false"},
+            files={"file": (name, content)},
+        )
+        (number,) = reply["file_upload_ids"]
+        there = self.get(f"/api/import/file-upload/{number}", action=action)["file"]
+        return f"{urlsplit(self.connection.url).path}/data/{there}"
 
     def patch(self, path: str, body: object, *, action: str) -> Any:
         """Change fields."""

@@ -18,7 +18,7 @@ from curate.ports import ProjectRef, ProjectSpec
 
 __all__ = ["category_names", "ensure", "find", "plan", "projects", "reference", "title_for"]
 _TITLE_LIMIT = 50  # characters, of the server
-_CONFIG = "label_config"
+_CONFIG, _GUIDELINE = "label_config", "expert_instruction"
 _NOT_FOUND = "(HTTP 404)"
 # Skipped counts as looked at; an image without an object is an answer; the queue is in the order of tasks.
 _SETTINGS = {
@@ -94,23 +94,43 @@ def plan(client: Client, spec: ProjectSpec, pipeline: str | None = None) -> tupl
     elif pipeline is None or not mine.genuine:
         _refuse_strange_tasks(client, mine, spec)
     existing = None if mine is None else get(client, mine.number)
+    shown = {} if existing is None else guideline.addresses(existing[_GUIDELINE] or "")
     wanted = {
         _CONFIG: label_config.label_config(spec.categories, spec.choices),
-        "expert_instruction": guideline.to_html(
-            spec.instructions, categories=spec.categories, folder=spec.instructions_folder
-        ),
+        _GUIDELINE: _guideline(spec, shown),
         **_SETTINGS,
     }
     if existing is None:
         return None, wanted
-    changed = {
-        name: value
-        for name, value in wanted.items()
-        if not (label_config.same(existing[name], value) if name == _CONFIG else existing.get(name) == value)
-    }
+    changed = {name: value for name, value in wanted.items() if not _same(name, existing[name], value)}
     if _CONFIG in changed:
         _refuse_losses(client, existing, spec)
     return existing, changed
+
+
+def _same(name: str, there: Any, wanted: Any) -> bool:
+    """Whether a setting is as wanted; the server writes some of them in its own way."""
+    if name == _CONFIG:
+        return label_config.same(there, wanted)
+    return guideline.same(there or "", wanted) if name == _GUIDELINE else bool(there == wanted)
+
+
+def _guideline(spec: ProjectSpec, addresses: Mapping[str, str]) -> str:
+    return guideline.to_html(
+        spec.instructions,
+        categories=spec.categories,
+        folder=spec.instructions_folder,
+        addresses=addresses,
+    )
+
+
+def _with_images(client: Client, number: int, spec: ProjectSpec, shown: str) -> str:
+    """The guideline, when its images that the project does not show yet are there."""
+    images = guideline.images(spec.instructions, spec.instructions_folder)
+    addresses = guideline.addresses(shown)
+    for name in sorted(images.keys() - addresses.keys()):
+        addresses[name] = client.upload(number, name, images[name], action="uploading the guideline's images")
+    return _guideline(spec, addresses)
 
 
 def _refuse_another_pipelines(client: Client, found: Sequence[Listed], spec: ProjectSpec) -> None:
@@ -159,6 +179,9 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage, pipeline_file: 
         number = min(_begun(client, begun), default=None) or _created(client, title, begun, changed)
         _mark(client, number, "", replace(begun, number=number))
         number = _only_one(client, number, begun, pipeline_file)
+        if guideline.images(spec.instructions, spec.instructions_folder):
+            changed = {_GUIDELINE: _with_images(client, number, spec, get(client, number)[_GUIDELINE] or "")}
+            client.patch(f"/api/projects/{number}/", changed, action="showing the guideline's images")
     else:
         number = int(existing["id"])
         mark = project_mark.read(existing["description"])
@@ -167,6 +190,8 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage, pipeline_file: 
         wanted = Mark(pipeline, spec.title, spec.labeler, number)
         if mark != wanted:
             _mark(client, number, existing["description"] or "", wanted)
+        if _GUIDELINE in changed:
+            changed[_GUIDELINE] = _with_images(client, number, spec, existing[_GUIDELINE] or "")
         if changed:
             client.patch(f"/api/projects/{number}/", changed, action=f"updating the project {spec.title!r}")
     if not storage.needs_images:
