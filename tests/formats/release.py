@@ -38,7 +38,8 @@ def write_release(
         rows.append({"image_id": ids[one.name], **known, **said})
         drawn = [
             {"annotation_id": f"{ids[one.name][:20]}{number:04d}", "image_id": ids[one.name],
-             "rle": drawn.rle, "category": drawn.category, "bbox_xyxy": drawn.box(), "origin": "consensus", "outcome": "object"}
+             "rle": drawn.rle,
+             "category": drawn.category, "bbox_xyxy": drawn.box(), "origin": "consensus", "outcome": "object"}
             for number, drawn in enumerate(one.objects)
         ]  # fmt: skip
         nothing = {
