@@ -23,6 +23,7 @@ from curate.cli import (
     labelstudio,
     models,
     params,
+    publish,
     qa,
     run,
     taxonomy,
@@ -49,6 +50,7 @@ for name, group in (
     app.add_typer(group, name=name)
 app.command("export")(export.export)
 app.command("diff")(diff.diff)
+app.command("publish")(publish.publish)
 app.command("import")(import_labels.import_labels)
 
 

@@ -68,11 +68,21 @@ class ReleaseParams(Section):
 class PublishParams(Section):
     """Where it goes."""
 
-    target: Literal["folder", "hub"] = Field(
-        "folder", description="folder = a copy on disk; hub = Hugging Face Hub"
+    target: Literal["folder", "archive", "hub", "s3"] = Field(
+        "folder",
+        description="folder = a copy on disk; archive = one .tar.zst; hub = Hugging Face Hub; s3 = a bucket",
     )
-    folder: Path = Field(Path("data/published"), description="target folder")
+    folder: Path = Field(Path("data/published"), description="targets folder and archive: where")
     repo: str | None = Field(None, validate_default=True, description="target hub: owner/name")
+    url: str | None = Field(
+        None, validate_default=True, description="target s3: s3://bucket/prefix, or another that fsspec knows"
+    )
+    confirm: bool | None = Field(
+        None, description="true = `curate publish` must be called; null = for targets hub and s3 only"
+    )
+    edited_readme: Literal["refuse", "keep", "replace"] = Field(
+        "refuse", description="target hub: what becomes of a README that somebody edited there"
+    )
     private: bool = Field(True, description="target hub: visibility of a new repository")
 
     @field_validator("repo")
@@ -83,3 +93,17 @@ class PublishParams(Section):
         if value is not None and not _REPO.fullmatch(value):
             raise ValueError("no repository: expected owner/name, of letters, digits, '-', '_' and '.'")
         return value
+
+    @field_validator("url")
+    @classmethod
+    def _protocol(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("target") == "s3":
+            raise ValueError("target s3 needs the address: s3://bucket/prefix")
+        if value is not None and "://" not in value:
+            raise ValueError("no address: expected s3://bucket/prefix")
+        return value
+
+    @property
+    def waits(self) -> bool:
+        """Whether a person must say the word before anything is published."""
+        return self.target in ("hub", "s3") if self.confirm is None else self.confirm
