@@ -113,10 +113,10 @@ class _BusyError(HubError):
 
 
 def _reason_of(error: BaseException) -> BaseException:
-    """What stands behind the errors that the library puts around others: of uploads and downloads that failed."""
-    while isinstance(error, (RuntimeError, ValueError)) and error.__cause__ is not None:
-        if getattr(error, "response", None) is not None:
-            break
+    """What stands behind the library's own errors of uploads and downloads that failed."""
+    while error.__cause__ is not None and (
+        isinstance(error, RuntimeError) or str(error).startswith("Force download failed")
+    ):
         error = error.__cause__
     return error
 

@@ -91,6 +91,7 @@ def _root(
 
 
 app.command("init")(init.init)
+app.command("update")(init.update)
 app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
 

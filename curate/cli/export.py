@@ -28,6 +28,10 @@ def export(
             help="Folder of an earlier export's images: the same bytes are linked, not copied.",
         ),
     ] = None,
+    url: Annotated[
+        str,
+        typer.Option(help="Where the files will lie, such as s3://bucket/signs (sagemaker, label-studio)."),
+    ] = "",
 ) -> None:
     """Write RELEASE_FOLDER as another format into OUT, with export.json: what the format cannot hold.
 
@@ -35,4 +39,4 @@ def export(
     """
     from curate.stages import export as stage
 
-    typer.echo(stage.run(format, release, out, splits=split or (), images=images).line())
+    typer.echo(stage.run(format, release, out, splits=split or (), images=images, url=url).line())

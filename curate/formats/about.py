@@ -15,6 +15,7 @@ class About:
         version: Of the data set.
         license: Of the annotations; empty where it is not known.
         digest: Of the release's content; empty where there is none.
+        url: What stands before the places of image files in formats that name them by address.
     """
 
     categories: tuple[str, ...]
@@ -22,3 +23,8 @@ class About:
     version: str = ""
     license: str = ""
     digest: str = ""
+    url: str = ""
+
+    def address(self, place: str) -> str:
+        """The address of an image file, from its place in the data set."""
+        return f"{self.url.rstrip('/')}/{place}" if self.url else place

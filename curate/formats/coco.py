@@ -108,7 +108,19 @@ def write(
         files: Takes the image files.
         places: Folder of a split's images, and its file.
     """
-    losses = Losses("mask", "crowd", "score", "object_id", "license", "attribution", "split", "empty")
+    losses = Losses(
+        "mask",
+        "crowd",
+        "score",
+        "support",
+        "object_id",
+        "license",
+        "attribution",
+        "tags",
+        "review",
+        "split",
+        "empty",
+    )
     numbers = {name: number for number, name in enumerate(about.categories, _FIRST)}
     splits: dict[str, _Split] = {}
     licenses: dict[str, int] = {}
@@ -178,9 +190,13 @@ def _image_entry(
     }
     if image.license is not None:
         entry["license"] = licenses.setdefault(image.license, len(licenses) + _FIRST)
-    if image.attribution is not None:
-        entry["attribution"] = image.attribution
-    return entry
+    more: dict[str, Any] = {
+        "attribution": image.attribution,
+        "confidence": image.confidence,
+        "review": image.review,
+    }
+    more["tags"] = list(image.tags) or None
+    return {**entry, **{key: value for key, value in more.items() if value is not None}}
 
 
 def _annotation_entry(
@@ -200,8 +216,6 @@ def _annotation_entry(
         "iscrowd": int(one.is_crowd),
         "segmentation": [] if rle is None else {"size": [size[1], size[0]], "counts": rle},
     }
-    if one.score is not None:
-        entry["score"] = one.score
-    if one.object_id is not None:
-        entry["object_id"] = one.object_id
-    return entry
+    more: dict[str, Any] = {"score": one.score, "object_id": one.object_id, "confidence": one.confidence}
+    more["made_from"] = list(one.made_from) or None
+    return {**entry, **{key: value for key, value in more.items() if value is not None}}

@@ -142,6 +142,13 @@ def _image(
         height=height,
         image_id=None if identity is None else str(identity),
         split=_split(file),
+        tags=tuple(
+            f"{answer['question']}: {chosen}"
+            for answer in row.get("answers") or ()
+            for chosen in answer["answers"]
+        ),
+        confidence=row.get("confidence"),
+        review=row.get("review"),
         license=row.get("license"),
         attribution=row.get("attribution"),
         file=file,
@@ -173,6 +180,8 @@ def _object(
         rle=rle,
         rle_size=rle_size,
         is_crowd=bool(entry.get("iscrowd")),
+        confidence=entry.get("confidence"),
+        made_from=tuple(entry.get("made_from") or ()),
         object_id=str(entry["id"]) if entry.get("id") is not None else None,
         entry=f"object {number}",
         line=number,

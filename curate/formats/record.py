@@ -36,6 +36,8 @@ class LabeledObject:
         rle_size: Size of the image that the counts were made for.
         is_crowd: The region covers many objects that nobody told apart.
         score: In [0, 1], where a model said so.
+        confidence: In [0, 1], how sure it is that people agree on it; of a release.
+        made_from: Ids of the answers that it was made from; of a release.
         object_id: The format's own name of it, if it has one.
         attributes: What else the file says of it.
         entry: How a person finds it in the file, such as "annotation 17".
@@ -49,6 +51,8 @@ class LabeledObject:
     rle_size: Size | None = None
     is_crowd: bool = False
     score: float | None = None
+    confidence: float | None = None
+    made_from: tuple[str, ...] = ()
     object_id: str | None = None
     attributes: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     entry: str = ""
@@ -108,6 +112,9 @@ class LabeledImage:
         split: Such as "train", where the layout says it.
         tags: Labels of the whole image.
         annotator: Who drew this, where the file says it.
+        human: Whether a human looked at it; None = not known.
+        confidence: In [0, 1], how sure it is that its labels are right; of a release.
+        review: Why somebody should look at it again; of a release.
         license: Of the image.
         attribution: Whom to name.
         labeled: False where the file lists the image without saying whether anybody looked at it.
@@ -126,6 +133,9 @@ class LabeledImage:
     split: str | None = None
     tags: tuple[str, ...] = ()
     annotator: str | None = None
+    human: bool | None = None
+    confidence: float | None = None
+    review: str | None = None
     license: str | None = None
     attribution: str | None = None
     labeled: bool = True

@@ -6,6 +6,7 @@ Corners lie on the grid between pixels, so that filling an outline gives the mas
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,25 @@ def filled(polygons: Sequence[Polygon], *, width: int, height: int) -> str | Non
     return masks.encode(total) if total.any() else None
 
 
+def nested(rings: Sequence[Ring]) -> tuple[Polygon, ...]:
+    """Polygons of the rings that fill the same by the even-odd rule: a ring within another is a hole in it.
+
+    Args:
+        rings: That do not cross each other.
+    """
+    corners = [np.reshape(np.asarray(one, np.float64), (-1, 2)) for one in rings]
+    order = sorted(range(len(rings)), key=lambda at: -abs(_signed_area(corners[at])))
+    around: dict[int, list[int]] = {}  # rings that hold this one, the largest first
+    parts: dict[int, list[Ring]] = {}
+    for at in order:
+        around[at] = [other for other in around if _holds(corners[other], corners[at])]
+        if len(around[at]) % 2:
+            parts[around[at][-1]].append(rings[at])
+        else:
+            parts[at] = [rings[at]]
+    return tuple(tuple(part) for _, part in sorted(parts.items()))
+
+
 def joined(polygons: Sequence[Polygon]) -> Ring:
     """All rings as one, joined by cuts without width; for formats that hold one ring an object.
 
@@ -139,15 +159,27 @@ def _without_straight(corners: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return corners[1:] if straight else corners
 
 
-def _signed_area(corners: NDArray[np.int64]) -> int:
+def _signed_area(corners: NDArray[Any]) -> float:
     x, y = corners[:, 0], corners[:, 1]
-    return int((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())
+    return float((x * np.roll(y, -1) - np.roll(x, -1) * y).sum())
 
 
-def _holds(outer: NDArray[np.int64], hole: NDArray[np.int64]) -> bool:
-    """Whether a point just within the hole's first corner lies in the outline (rays to the left)."""
-    x, y = hole[0] + 0.5 * np.sign((hole[1] - hole[0]) + (hole[-1] - hole[0]))
+def _holds(outer: NDArray[Any], inner: NDArray[Any]) -> bool:
+    """Whether a ring lies in another one that it does not cross: a ray to the left from a point in it."""
+    x, y = _point_within(inner)
     ends = np.roll(outer, -1, axis=0)
-    upright = (outer[:, 0] == ends[:, 0]) & (outer[:, 0] < x)
-    low, high = np.minimum(outer[:, 1], ends[:, 1]), np.maximum(outer[:, 1], ends[:, 1])
-    return bool((upright & (low < y) & (y < high)).sum() % 2)
+    crossed = (outer[:, 1] > y) != (ends[:, 1] > y)
+    a, b = outer[crossed], ends[crossed]
+    at = a[:, 0] + (y - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0])
+    return bool((at < x).sum() % 2)
+
+
+def _point_within(ring: NDArray[Any]) -> tuple[float, float]:
+    """A point in a ring: between the first two crossings of a row that runs through no corner."""
+    rows = np.unique(ring[:, 1])
+    y = float(rows[0] + rows[1]) / 2 if len(rows) > 1 else float(rows[0])
+    ends = np.roll(ring, -1, axis=0)
+    crossed = (ring[:, 1] > y) != (ends[:, 1] > y)
+    a, b = ring[crossed], ends[crossed]
+    at = np.sort(a[:, 0] + (y - a[:, 1]) / (b[:, 1] - a[:, 1]) * (b[:, 0] - a[:, 0]))
+    return (float(at[0] + at[1]) / 2 if len(at) > 1 else float(ring[0, 0]), y)

@@ -41,7 +41,7 @@ class ReleaseParams(Section):
     )
     group_by: tuple[str, ...] = Field(
         (),
-        description="attributes, such as scene, camera, patient or video, whose images share a split (own)",
+        description="attributes, such as scene, camera, patient or video, whose images share a split",
     )
     split_attribute: str | None = Field(
         "split", description="attribute that names the split that a source gave an image; null = none does"

@@ -42,6 +42,7 @@ def run(
     *,
     splits: Sequence[str] = (),
     images: Path | None = None,
+    url: str = "",
 ) -> Exported:
     """Write a release folder as another format, with export.json, which counts what was lost.
 
@@ -51,6 +52,7 @@ def run(
         out: Must not exist, or be empty; appears whole or not at all.
         splits: Only these; all by default.
         images: A folder with image files; of the same name and bytes they are linked, not written again.
+        url: What stands before the places of image files in formats that name them by address.
 
     Raises:
         InputError: An unknown format or split, or `out` holds something.
@@ -66,7 +68,7 @@ def run(
     if damaged:
         raise ReleaseError(f"{release / damaged[0]} is not what release.json says: make the release again")
     labels = huggingface.read(release, splits=splits)
-    about = About(labels.categories, facts.name, facts.version, digest=facts.digest)
+    about = About(labels.categories, facts.name, facts.version, digest=facts.digest, url=url)
     total = sum(number for split, number in facts.images.items() if not splits or split in splits)
     partial = out.with_name(f".{out.name}.partial")
     try:

@@ -187,7 +187,7 @@ def test_the_page_shows_the_guideline_the_categories_the_file_and_keeps_the_reas
     page.get_by_text("IMG 2041.jpg").wait_for()
     page.get_by_text("stop_sign").first.hover()
     page.get_by_text('Red octagon, "STOP" & <damaged>').last.wait_for()
-    reason = page.get_by_placeholder("only if you skip")
+    reason = page.get_by_placeholder("write, then press Enter")
     reason.fill("the file is broken")
     reason.press("Enter")
     page.get_by_text("the file is broken").wait_for()
@@ -198,7 +198,7 @@ def test_the_page_shows_the_guideline_the_categories_the_file_and_keeps_the_reas
     assert skipped.value.status == 201
     with pull.pull(Client(labelstudio, timeout_s=60), [reference], pulled.wanted([draft])) as snapshot:
         (row,) = [row for piece in snapshot.answers() for row in piece]
-    assert (row["outcome"], row["comment"]) == ("skipped", "the file is broken")
+    assert (row["outcome"], row["comment"]) == ("skipped", "skip_reason: the file is broken")
 
 
 def local(url: str, labelstudio: Connection) -> bool:

@@ -1,4 +1,4 @@
-"""Two versions of a data set on a Hub: published by the stage, loaded at their tags by the plain libraries."""
+"""Two versions of a data set on a Hub: published by the stage, loaded at their tags by plain libraries."""
 
 from __future__ import annotations
 

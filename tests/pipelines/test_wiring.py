@@ -115,6 +115,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "objects": "data/agreement/objects.parquet",
         "images": "data/agreement/images.parquet",
         "pairs": "data/agreement/pairs.parquet",
+        "figures": "data/agreement/figures.csv",
         "queue": "data/agreement/queue.csv",
         "plots": "plots",
         "people": "data/people.csv",

@@ -62,7 +62,13 @@ def test_stages_go_on_or_name_the_category(
         AgreementParams(),
         inputs=agreement.Inputs(IMAGES, SUGGESTIONS, PLAN, PULLED, ANSWERS, push.SHOWN),
         outputs=agreement.Outputs(
-            CONSENSUS, SUPPORT[0], SUPPORT[1], CONSENSUS.with_name("p"), Path("queue.csv"), Path("plots")
+            CONSENSUS,
+            SUPPORT[0],
+            SUPPORT[1],
+            CONSENSUS.with_name("p"),
+            Path("figures.csv"),
+            Path("queue.csv"),
+            Path("plots"),
         ),
     )
     assert dict(agreed.counts)["images"] == 6

@@ -54,7 +54,9 @@ def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] 
             ET.SubElement(asked, "Choice", value=option)
     ET.SubElement(panel, "Header", value="If you skip: why?", size="6")
     reason = {"name": SKIP_REASON, "toName": encode_regions.IMAGE, "rows": "1", "editable": "true"}
-    ET.SubElement(panel, "TextArea", {**reason, "maxSubmissions": "1", "placeholder": "only if you skip"})
+    ET.SubElement(
+        panel, "TextArea", {**reason, "maxSubmissions": "1", "placeholder": "write, then press Enter"}
+    )
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 

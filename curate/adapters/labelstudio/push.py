@@ -1,7 +1,7 @@
 """Pushing: index what the server has, compare, apply, and index again until nothing is left to do.
 
-The server is the only memory. A task carries its key and a digest of its suggestions in `data`; the digest of
-a changed task is written last. So a run that dies anywhere, or a request that was applied although its answer
+The server is the only memory. A task carries its key and a digest of its suggestions in `data`; the digest is
+written when they are there. So a run that dies anywhere, or a request that was applied although its answer
 was lost, is found by the next index, and no step needs to know whether the one before it succeeded.
 
 `suggestions` says how those of tasks that exist are replaced.

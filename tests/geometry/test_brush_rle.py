@@ -12,9 +12,8 @@ from hypothesis.extra import numpy as hnp
 from label_studio_sdk.converter import brush as sdk
 from pycocotools import mask as coco
 
-from curate.adapters.labelstudio import brush_rle
 from curate.errors import AnnotationToolError, RecordError
-from curate.geometry import masks
+from curate.geometry import brush_rle, masks
 
 MASKS = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 

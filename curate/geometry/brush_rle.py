@@ -118,6 +118,6 @@ def _another_size(pixels: int, width: int, height: int) -> str:
 
 
 def _compiled() -> ModuleType:
-    from curate.adapters.labelstudio import brush_rle_kernels  # noqa: PLC0415 - loads numba
+    from curate.geometry import brush_rle_kernels  # noqa: PLC0415 - loads numba
 
     return brush_rle_kernels
