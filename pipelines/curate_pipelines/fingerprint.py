@@ -33,7 +33,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "pull": ("qa.allow_partial", "labelstudio", _TAXONOMY),
     "quality": ("quality", "qa.gold", _TAXONOMY),
     "agreement": ("agreement", _TAXONOMY),
-    "release": ("release", "dedupe", "qa.labelers", _TAXONOMY),
+    "release": ("release", "gates", "dedupe", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
 }
 # Parameters that name a file or a folder of the user's, by the stages that read it.

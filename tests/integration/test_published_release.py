@@ -93,7 +93,7 @@ def released(count: int, *, relabelled: int = 0) -> dict[str, list[str]]:
     release.run(
         release.ReleaseParams(name="unit-signs", license="cc-by-4.0"),
         inputs=replace(INPUTS, published=Path("data/publish/last")),
-        outputs=OUTPUTS, ports=PORTS, labelers="people",
+        outputs=OUTPUTS, ports=PORTS, labelers="people", gates=release.GatesParams(),
     )  # fmt: skip
     return {row.image_id: [str(row.category)] for row in rows}
 

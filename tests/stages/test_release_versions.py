@@ -32,6 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> builders.SmallPr
 def run(**params: Any) -> StageReport:
     return release.run(
         release.ReleaseParams(name="unit-signs", **params),
+        gates=release.GatesParams(),
         inputs=replace(INPUTS, published=LAST),
         outputs=OUTPUTS,
         ports=PORTS,
@@ -101,7 +102,7 @@ def test_what_was_published_of_another_data_set_is_refused() -> None:
     with pytest.raises(ReleaseError, match="is about 'unit-signs', this release is 'other'"):
         release.run(
             release.ReleaseParams(name="other"), inputs=replace(INPUTS, published=LAST), outputs=OUTPUTS,
-            ports=PORTS, labelers="simulated",
+            ports=PORTS, labelers="simulated", gates=release.GatesParams(),
         )  # fmt: skip
 
 
