@@ -111,17 +111,26 @@ def _images(
             for batch in opened.iter_batches(_ROWS, columns=columns):
                 for values in batch.to_pylist():
                     row += 1
-                    yield _image(values, names, file, row, problems)
+                    yield image(values, names, file, row, problems)
 
 
-def _image(
+def image(
     row: Mapping[str, Any], names: Sequence[str], file: Path, number: int, problems: list[Problem]
 ) -> LabeledImage:
-    image = row.get("image") or {}
-    name = image.get("path") or row.get("file_name") or f"{file.stem}-{number}"
+    """The image of a row.
+
+    Args:
+        row: As Arrow gives it.
+        names: Of class labels; empty where objects hold names.
+        file: Where the row stands.
+        number: Its place there, from 1.
+        problems: Takes what is wrong with it.
+    """
+    picture = row.get("image") or {}
+    name = picture.get("path") or row.get("file_name") or f"{file.stem}-{number}"
     width, height = row.get("width"), row.get("height")
-    if (not width or not height) and image.get("bytes"):
-        with Image.open(io.BytesIO(image["bytes"])) as opened:
+    if (not width or not height) and picture.get("bytes"):
+        with Image.open(io.BytesIO(picture["bytes"])) as opened:
             width, height = opened.size
     objects = []
     for index, entry in enumerate(_entries(row.get("objects") or {}), 1):
@@ -153,7 +162,7 @@ def _image(
         attribution=row.get("attribution"),
         file=file,
         line=number,
-        content=image.get("bytes"),
+        content=picture.get("bytes"),
     )
 
 
@@ -170,7 +179,7 @@ def _entries(objects: Any) -> list[Mapping[str, Any]]:
 def _object(
     entry: Mapping[str, Any], names: Sequence[str], size: tuple[int | None, int | None], number: int
 ) -> LabeledObject:
-    key = next(name for name in _CATEGORY if name in entry)
+    key = next((name for name in _CATEGORY if name in entry), _CATEGORY[0])
     value = entry[key]
     polygons, rle, rle_size = outline(entry.get("segmentation"), size)
     return LabeledObject(
