@@ -282,6 +282,7 @@ class SimulatedProject:
                 Path("data/objects.parquet"),
                 Path("data/agreed_images.parquet"),
                 Path("data/pairs.parquet"),
+                Path("data/figures.csv"),
                 QUEUE,
                 Path("plots"),
             ),

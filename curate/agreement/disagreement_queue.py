@@ -37,9 +37,10 @@ class Entry:
     cost: float
     held_back: bool
 
-    def cells(self, path: str) -> tuple[str | float | None, ...]:
-        """Values of `HEADER`."""
-        numbers = (None if v is None else round(v, _DIGITS) for v in (self.f1, self.mean_iou, self.cost))
+    def cells(self, path: str) -> tuple[str | float, ...]:
+        """Values of `HEADER`; a figure that is not defined is the word."""
+        values = (self.f1, self.mean_iou, self.cost)
+        numbers = ("undefined" if value is None else round(value, _DIGITS) for value in values)
         return (self.image_id, path, self.reason, *numbers, str(self.held_back).lower())
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from curate import tables
-from curate.agreement import figures
-from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs
 from curate.intervals import Figure
 
@@ -20,14 +18,17 @@ BY_ANNOTATORS = (
     "pair", "annotator_a", "annotator_b",
     "f1", "f1_low", "f1_high", "mean_iou", "mask_iou", "kappa", "pairs", "objects",
 )  # fmt: skip
+FIGURES = ("figure", "by", "name", "value", "low", "high", "n", "reason")
+UNDEFINED = "undefined"
 _BIN = 0.05
 _DIGITS = 6
 
 Cell = str | float | int | None
+Figures = Mapping[tuple[str, str, str], Figure]  # by name and slice: `curate.agreement.figures`
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Write a CSV file in one step; an undefined figure is an empty cell.
+    """Write a CSV file in one step; None is an empty cell.
 
     Raises:
         StorageError: The file cannot be written.
@@ -38,25 +39,34 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]])
         writer.writerows([["" if cell is None else cell for cell in row] for row in rows])
 
 
-def by_category(tallied: Tally) -> list[tuple[Cell, ...]]:
-    """Rows of `BY_CATEGORY`; `pairs` counts matches in which both chose the category."""
-    return [
-        (name, *_measures(tallied, 1 + index, figures.category_kappa(tallied, index)))
-        for index, name in enumerate(tallied.categories)
-    ]
+def by_category(figures: Figures) -> list[tuple[Cell, ...]]:
+    """Rows of `BY_CATEGORY`; `pairs` counts matches, of two categories half."""
+    return [(name, *_measures(figures, "category", name)) for name in _names(figures, "category")]
 
 
-def by_annotators(tallied: Tally, names: Mapping[str, str]) -> list[tuple[Cell, ...]]:
+def by_annotators(figures: Figures, names: Mapping[str, str]) -> list[tuple[Cell, ...]]:
     """Rows of `BY_ANNOTATORS`, with what people are called outside `data/`."""
-    first = 1 + len(tallied.categories)
-    return [
-        (
-            " / ".join(names.get(person, person) for person in pair),
-            *(names.get(person, person) for person in pair),
-            *_measures(tallied, first + index, figures.kappa(tallied, 2 + index, first + index)),
-        )
-        for index, pair in enumerate(tallied.annotators)
-    ]
+    rows: list[tuple[Cell, ...]] = []
+    for pair in _names(figures, "pair"):
+        people = [names.get(person, person) for person in pair.split(" / ")]
+        rows.append((" / ".join(people), *people, *_measures(figures, "pair", pair)))
+    return rows
+
+
+def table(figures: Figures, names: Mapping[str, str]) -> list[tuple[Cell, ...]]:
+    """Rows of `FIGURES`: every figure of every slice, with what people are called outside `data/`."""
+    rows: list[tuple[Cell, ...]] = []
+    for (figure, by, name), found in sorted(figures.items()):
+        people = by in {"annotator", "pair"}
+        called = " / ".join(names.get(one, one) for one in name.split(" / ")) if people else name
+        numbers = (found.value, found.low, found.high)
+        rows.append((figure, by, called, *(cell(number) for number in numbers), found.n, found.reason))
+    return rows
+
+
+def cell(value: float | None) -> Cell:
+    """A number of six decimals, or the word "undefined"."""
+    return UNDEFINED if value is None else rounded(value)
 
 
 def histogram(pairs: Pairs) -> list[tuple[Cell, ...]]:
@@ -75,8 +85,14 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, _DIGITS)
 
 
-def _measures(tallied: Tally, group: int, kappa: Figure) -> tuple[Cell, ...]:
-    f1, box = figures.f1(tallied, group), figures.mean_box_iou(tallied, group)
-    mask = figures.mean_mask_iou(tallied, group)
+def _names(figures: Figures, by: str) -> list[str]:
+    return sorted({name for _, kind, name in figures if kind == by})
+
+
+def _measures(figures: Figures, by: str, name: str) -> tuple[Cell, ...]:
+    f1, box, mask, kappa = (
+        figures.get((figure, by, name), Figure(None, None, None, 0))
+        for figure in ("f1", "mean_box_iou", "mean_mask_iou", "kappa")
+    )
     numbers = (f1.value, f1.low, f1.high, box.value, mask.value, kappa.value)
-    return (*(rounded(number) for number in numbers), box.n, f1.n)
+    return (*(cell(number) for number in numbers), box.n, f1.n)

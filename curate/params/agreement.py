@@ -29,4 +29,7 @@ class AgreementParams(Section):
     without_record: Literal["hold_back", "release"] = Field(
         "hold_back", description="images of which nobody knows what was shown (docs/plan.md)"
     )
+    contours: bool = Field(
+        True, description="true = outlines of masks are compared too, about a millisecond a pair"
+    )
     bootstrap: int = Field(1000, ge=0, le=100_000, description="resamples of images for intervals; 0 = none")

@@ -6,15 +6,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import pseudonyms, schema, tables
 from curate.agreement import disagreement_queue, figures, image_answers, plots
+from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.by_annotator import sort_out
 from curate.agreement.clusters import cluster
 from curate.agreement.consensus import Rules, consensus
-from curate.agreement.figures import Tally
 from curate.agreement.image_scores import of_images
 from curate.agreement.pairs import Pairs, Size, compare
 from curate.errors import TableError
@@ -52,7 +53,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """`consensus` (annotations table), `pairs` (pairs table), `queue` (CSV), `plots` (folder of CSV).
+    """`consensus` (annotations), `pairs` (pairs), `figures`, `queue` (CSV), `plots` (folder of CSV).
 
     `objects` and `images` say what the consensus rests on: tables consensus_objects and consensus_images.
     `people` says who is called what in the plots; None = numbered anew each time.
@@ -62,6 +63,7 @@ class Outputs:
     objects: Path
     images: Path
     pairs: Path
+    figures: Path
     queue: Path
     plots: Path
     people: Path | None = None
@@ -100,7 +102,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     clusters = cluster(answers, pairs)
     rules = Rules(params.min_votes_share, params.mask_iou_threshold)
     agreed = consensus(answers, pairs, clusters, sizes=sizes, tasks=tasks, rules=rules)
-    tallied = figures.tally(answers, pairs, clusters, resamples=params.bootstrap, seed=_SEED)
+    measured = figures.measure(answers, pairs, clusters, sizes, _settings(params))
     said = image_answers.settle(
         tables.read(inputs.answers, schema.ANSWERS, columns=list(image_answers.COLUMNS)),
         planned=tasks.keys(),
@@ -124,7 +126,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     queue = (entry.cells(paths[entry.image_id]) for entry in settled.queue)
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
-    _write_plots(outputs.plots, tallied, pairs, names)
+    plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
+    _write_plots(outputs.plots, measured, pairs, names)
     return StageReport(
         stage="agreement",
         counts=(
@@ -137,7 +140,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
             ("rows outside the plan", answers.outside_plan),
             *settled.counts(),
         ),
-        metrics=_metrics(tallied),
+        metrics={**_metrics(measured), "labelers": _labelers(agreed.reliability, names)},
     )
 
 
@@ -168,33 +171,50 @@ def _without_answers(annotations: pa.Table, replaced: Collection[tuple[str, str]
     return annotations.filter(pa.array([key not in replaced for key in keys], pa.bool_()))
 
 
-def _write_plots(folder: Path, tallied: Tally, pairs: Pairs, names: Mapping[str, str]) -> None:
-    plots.write_csv(folder / "agreement_by_category.csv", plots.BY_CATEGORY, plots.by_category(tallied))
+def _settings(params: AgreementParams) -> figures.Settings:
+    return figures.Settings(
+        iou_threshold=params.iou_threshold,
+        min_votes_share=params.min_votes_share,
+        contours=params.contours,
+        resamples=params.bootstrap,
+        seed=_SEED,
+    )
+
+
+def _write_plots(folder: Path, measured: plots.Figures, pairs: Pairs, names: Mapping[str, str]) -> None:
+    plots.write_csv(folder / "agreement_by_category.csv", plots.BY_CATEGORY, plots.by_category(measured))
     plots.write_csv(folder / "iou_histogram.csv", plots.HISTOGRAM, plots.histogram(pairs))
-    plots.write_csv(folder / "annotator_pairs.csv", plots.BY_ANNOTATORS, plots.by_annotators(tallied, names))
+    plots.write_csv(folder / "annotator_pairs.csv", plots.BY_ANNOTATORS, plots.by_annotators(measured, names))
 
 
-def _metrics(tallied: Tally) -> dict[str, object]:
-    """Figures as {value, low, high, n}; a null value means undefined: n says that there was nothing."""
-    named = {
-        "f1": figures.f1(tallied, 0),
-        "mean_box_iou": figures.mean_box_iou(tallied, 0),
-        "mean_mask_iou": figures.mean_mask_iou(tallied, 0),
-        "kappa": figures.kappa(tallied, 0),
-        "kappa_with_missed": figures.kappa(tallied, 1),
-        "alpha": figures.alpha(tallied),
+def _metrics(measured: plots.Figures) -> dict[str, object]:
+    """Figures of everything as {value, low, high, n}, with a reason where there is no value or interval."""
+    whole = {name: _figure(found) for (name, by, _), found in measured.items() if by == "all"}
+    f1 = {
+        name: plots.rounded(found.value)
+        for (figure, by, name), found in measured.items()
+        if (figure, by) == ("f1", "category")
     }
-    by_category = {
-        name: plots.rounded(figures.f1(tallied, 1 + index).value)
-        for index, name in enumerate(tallied.categories)
+    return {**whole, "f1_by_category": f1}
+
+
+def _figure(figure: Figure) -> dict[str, float | int | str | None]:
+    numbers = {name: plots.rounded(getattr(figure, name)) for name in ("value", "low", "high")}
+    return {**numbers, "n": figure.n, **({} if figure.reason is None else {"reason": figure.reason})}
+
+
+def _labelers(reliability: Reliability, names: Mapping[str, str]) -> dict[str, dict[str, float | None]]:
+    """How far each person can be relied on, by pseudonym; null where no image was seen by several."""
+    columns = {
+        "sensitivity": reliability.sensitivity,
+        "precision": reliability.precision,
+        "reliability": reliability.score,
+        "edge_spread": reliability.spread,
     }
-    return {**{name: _figure(figure) for name, figure in named.items()}, "f1_by_category": by_category}
-
-
-def _figure(figure: Figure) -> dict[str, float | int | None]:
     return {
-        "value": plots.rounded(figure.value),
-        "low": plots.rounded(figure.low),
-        "high": plots.rounded(figure.high),
-        "n": figure.n,
+        names.get(person, person): {
+            name: None if np.isnan(values[row]) else plots.rounded(float(values[row]))
+            for name, values in columns.items()
+        }
+        for row, person in enumerate(reliability.annotators)
     }

@@ -26,6 +26,7 @@ def main(params: Params) -> StageReport:
             objects=Path("data/agreement/objects.parquet"),
             images=Path("data/agreement/images.parquet"),
             pairs=Path("data/agreement/pairs.parquet"),
+            figures=Path("data/agreement/figures.csv"),
             queue=Path("data/agreement/queue.csv"),
             plots=Path("plots"),
             people=Path("data/people.csv"),

@@ -161,3 +161,5 @@ def test_who_has_no_server_program_is_told_the_release_that_the_tests_run_on(
     root = Path(__file__).parents[2]
     assert f"\n{process.RELEASE} " in (root / "requirements-labelstudio.lock").read_text()
     assert f"'{process.RELEASE}'" in (root / "scripts/lock.sh").read_text()
+    for page in ("README.md", "docs/own-data.md"):
+        assert f"uv tool install {process.RELEASE} " in (root / page).read_text()

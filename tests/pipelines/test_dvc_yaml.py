@@ -37,6 +37,11 @@ def test_the_stages_are_those_of_the_design_in_order() -> None:
     assert list(stage_code.STAGES) == ORDER
 
 
+def test_the_template_of_a_new_project_has_the_same_file() -> None:
+    template = ROOT / "curate/templates/detection/dvc.yaml"
+    assert template.read_text() == (ROOT / "dvc.yaml").read_text(), f"cp dvc.yaml {template}"
+
+
 @pytest.mark.parametrize("stage", ORDER)
 def test_a_stage_runs_its_own_entry_point(stage: str) -> None:
     assert STAGES[stage]["cmd"] == f"curate run {stage}"

@@ -24,6 +24,7 @@ OUTPUTS = agreement.Outputs(
     objects=Path("data/agreement/objects.parquet"),
     images=Path("data/agreement/images.parquet"),
     pairs=Path("data/agreement/pairs.parquet"),
+    figures=Path("data/agreement/figures.csv"),
     queue=Path("data/agreement/queue.csv"),
     plots=Path("plots"),
 )
@@ -186,9 +187,13 @@ def test_without_overlap_files_have_headers_and_figures_are_null(project: builde
     report = run()
     assert dict(report.counts)["seen by several"] == 0
     undefined = {"value": None, "low": None, "high": None, "n": 0}
+    assert {row["value"] for row in read_csv(OUTPUTS.figures)} == {"undefined"}
+    assert all(row["reason"] for row in read_csv(OUTPUTS.figures))
     for name in ("f1", "mean_box_iou", "mean_mask_iou", "kappa", "kappa_with_missed", "alpha"):
+        reason = report.metrics[name].pop("reason")
         assert report.metrics[name] == undefined
-    assert set(report.metrics["f1_by_category"].values()) == {None}
+        assert reason.startswith("no ")
+    assert set(report.metrics["f1_by_category"].values()) <= {None}
     assert read_csv(OUTPUTS.queue) == []
     assert OUTPUTS.queue.read_text() == "image_id,path,reason,f1,mean_iou,cost,held_back\n"
     assert (OUTPUTS.plots / "iou_histogram.csv").read_text() == "bin,count\n"
