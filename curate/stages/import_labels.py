@@ -32,8 +32,19 @@ PROBLEM_COLUMNS: Final = ("kind", "held_back", "file", "line", "entry", "image",
 _ORIGINS: Final[Mapping[As, Origin]] = {"suggestions": "model", "answers": "human", "gold": "gold"}
 # Columns that `imported_rows.row` may fill; the others are null.
 _FILLED: Final = frozenset(
-    ("annotation_id", "image_id", "origin", "annotator_id", "category", "bbox_xyxy", "rle", "polygon")
-    + ("score", "model_version", "outcome")
+    [
+        "annotation_id",
+        "image_id",
+        "origin",
+        "annotator_id",
+        "category",
+        "bbox_xyxy",
+        "rle",
+        "polygon",
+        "score",
+        "model_version",
+        "outcome",
+    ]
 )
 _PIECE = 20_000  # rows that are Python objects at a time
 
