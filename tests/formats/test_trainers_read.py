@@ -35,6 +35,7 @@ def test_datasets_reads_an_image_folder(tmp_path: Path, monkeypatch: pytest.Monk
     assert masks.area(mask["counts"], width=24, height=18) == datasets.with_holes_and_parts().sum()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library closes no file
 def test_webdatasets_own_library_reads_the_shards(tmp_path: Path) -> None:
     import webdataset
 
