@@ -28,7 +28,7 @@ from curate.params import DedupeParams
 
 NAME = "dedupe_outcomes"
 COMMAND = "python -m benchmarks.dedupe_outcomes"
-SEED = 29  # of the report; rules were fixed on `TUNED_ON`, and seed 2 was looked at before some of them
+SEED = 53  # of the report, chosen before rules were changed for it; 2 and 29 were looked at before
 TUNED_ON = 11
 IMAGES = 120 if result.quick() else 1200
 SETTINGS = 2 if result.quick() else 40
