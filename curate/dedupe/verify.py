@@ -13,8 +13,8 @@ A pair matches if all of these hold:
 
 A match in which nothing but light, size and compression sets the two apart is the same picture; others, with
 a text, another object or another color in some place, are variants of one scene
-(`curate.dedupe.local_differences`). Plain pictures that differ somewhere are two pictures: nothing shows that their
-scene is one.
+(`curate.dedupe.local_differences`). Plain pictures that differ somewhere are two pictures: nothing shows that
+their scene is one.
 """
 
 from __future__ import annotations
