@@ -49,14 +49,22 @@ def keeps_detail(found: Spectra) -> bool:
     return bool(len(logs) and np.abs(logs - np.median(logs)).mean() < _EVEN)
 
 
-def is_sharpened(found: Spectra) -> bool:
-    """Whether b is a with a gain that grows with frequency and levels off."""
+def is_sharpened(found: Spectra, *, coded: bool) -> bool:
+    """Whether b is a with a gain that grows with frequency and levels off.
+
+    Args:
+        found: Of both.
+        coded: Whether b shows the steps of a JPEG, which takes away what was raised.
+    """
     related = np.append(found.coherence[1:] > _SOME_RELATION, False)
     gain, logs = found.gain, _log_gain(found)[1 : int(np.argmin(related)) + 1]
     told = np.flatnonzero(found.a > _ABOVE_ROUNDING)
     told = told[told > 0]
     if len(logs) < 4 or logs.max() < _MIN_SHARPENING or len(told) == 0 or np.median(gain[12:]) < 0.6:
         return False
+    faint = found.a < _ABOVE_ROUNDING
+    if not coded and faint.any() and found.coherence[faint].mean() < _RELATED:
+        return False  # a filter raises what is faint too
     here = gain[told]
     lowest = np.where(found.a[told] > _WELL_ABOVE, 1, 0.5)
     if (
@@ -69,7 +77,7 @@ def is_sharpened(found: Spectra) -> bool:
 
 def loses_detail(found: Spectra) -> bool:
     """Whether b has less than a of what is related, beyond the coarsest."""
-    weights = np.clip(found.coherence, 0, 1)[2:]
+    weights = np.clip(found.coherence, 0, 1)[2:] ** 2
     logs = np.log(np.maximum(found.b, 1e-9) / np.maximum(found.a, 1e-9))
     loss = float((weights * (logs[2:] - logs[1])).sum())
     return bool(weights.sum() > 0.3 and loss < _MAX_LOSS * weights.sum())

@@ -158,11 +158,11 @@ def _same_view(a: UInt8Image, b: UInt8Image) -> Evidence:
     steps = [quantizer_steps(part) for part in blocks]
     made = found.swapped(), found  # how a may have been made of b, and b of a
     tests: dict[str, Callable[[int], bool]] = {  # whether a, then b, is the damaged one
-        "jpeg": lambda k: compressed_harder(blocks[k], blocks[1 - k], (steps[k], steps[1 - k])),
         "noise": lambda k: adds_noise(made[k]),
+        "jpeg": lambda k: compressed_harder(blocks[k], blocks[1 - k], (steps[k], steps[1 - k])),
         "levels": lambda k: has_few_levels(both[k], both[1 - k]) and keeps_detail(made[k]),
         "clipping": lambda k: is_clipped(both[k], both[1 - k]) and keeps_detail(made[k]),
-        "sharpening": lambda k: is_sharpened(made[k]),
+        "sharpening": lambda k: is_sharpened(made[k], coded=bool((steps[k] > 1).any())),
         "overlay": lambda k: adds_overlay(made[k]),
         "detail": lambda k: loses_detail(made[k]),
     }

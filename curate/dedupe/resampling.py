@@ -19,7 +19,7 @@ from curate.dedupe.jpeg_history import coefficients, quantizer_steps
 from curate.dedupe.power_spectra import RINGS, Spectra, spectra
 
 Floats = NDArray[np.float32]
-_SAME_ROW: Final = 0.75  # of the step between other rows
+_SAME_ROW: Final = 0.85  # of the step between other rows
 _MIN_BEAT: Final = 4.0  # times the median of its neighbors
 _JPEG_BLOCK: Final = 8  # pixels
 _TREND: Final = 17  # pixels
