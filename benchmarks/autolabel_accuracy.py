@@ -11,8 +11,8 @@ from curate.labeling.run import rows
 from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
 from curate.records import Category, Detections
+from curate_pipelines import models
 from demo.scenes import HELD_OUT_SEEDS, Scene, draw_scene
-from pipelines import models
 
 SIZE = (640, 480)  # width and height: all alike, so that batches fill
 _RIGHT = 0.5  # IoU

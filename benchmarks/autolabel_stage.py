@@ -17,7 +17,7 @@ from curate.labeling.run.models import Models
 from curate.params import AutolabelParams, load
 from curate.records import FloatArray
 from curate.stages import autolabel
-from pipelines import models
+from curate_pipelines import models
 
 PROMPTS = ("stop sign", "park sign")
 BOXES = 10  # an image, on average

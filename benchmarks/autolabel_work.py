@@ -20,7 +20,7 @@ from curate.images.load_upright import load_upright
 from curate.labeling import prompts
 from curate.params import load
 from curate.records import Category
-from pipelines import models
+from curate_pipelines import models
 
 
 def calibrate(images: str, weights: str, number: int, device: str) -> dict[str, Any]:

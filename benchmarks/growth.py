@@ -152,7 +152,7 @@ def _both(project: Path) -> dict[str, dict[str, float]]:
 
 
 def _run(project: Path, stage: str) -> Cost:
-    return process.run([sys.executable, "-m", f"pipelines.{stage}"], cwd=project)
+    return process.run([sys.executable, "-m", "curate", "run", stage], cwd=project)
 
 
 def _figures(cost: Cost) -> dict[str, float]:

@@ -277,7 +277,15 @@ class SimulatedProject:
         agreed = agreement.run(
             AgreementParams(bootstrap=0),
             inputs=agreement.Inputs(_IMAGES, _SUGGESTIONS, _PLAN, _PULLED, _ANSWERS, push.SHOWN),
-            outputs=agreement.Outputs(CONSENSUS, Path("data/pairs.parquet"), QUEUE, Path("plots")),
+            outputs=agreement.Outputs(
+                CONSENSUS,
+                Path("data/objects.parquet"),
+                Path("data/agreed_images.parquet"),
+                Path("data/pairs.parquet"),
+                Path("data/figures.csv"),
+                QUEUE,
+                Path("plots"),
+            ),
         )
         return measured.metrics, agreed
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 # Packages whose imports are followed, where they are there; all others have versions.
-ROOTS: Final = ("curate", "pipelines", "benchmarks")
+ROOTS: Final = ("curate", "curate_pipelines", "benchmarks")
 # What errors are called, what is installed, and which settings there are: decides about no result of its own.
 # Settings stand in the key of whatever depends on them.
 DECIDES_NOTHING: Final = ("curate.errors", "curate.extras", "curate.params")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from curate import schema, tables
-from curate.agreement import by_annotator, pairs
+from curate.agreement import by_annotator, clusters, pairs
 from curate.agreement import consensus as settling
 from curate.dedupe import hashes
 from curate.engines.local import LocalEngine
@@ -160,6 +160,7 @@ def consensus(
     *,
     iou_threshold: float = 0.5,
     min_votes_share: float = 0.5,
+    mask_iou_threshold: float = 0.5,
 ) -> pa.Table:
     """One set of objects for each image that people looked at, from what each of them drew.
 
@@ -168,11 +169,13 @@ def consensus(
             "empty" for an annotator who found nothing.
         sizes: Width and height of each image, upright pixels, by image_id.
         iou_threshold: IoU from which boxes of two annotators can be one object.
-        min_votes_share: Share of an image's annotators, in (0, 1], who must have drawn an object.
+        min_votes_share: Share of an image's annotators, in [0.5, 1], who must say the same of an object.
+        mask_iou_threshold: IoU below which masks of one object are disputed.
 
     Returns:
-        The `annotations` table with origin "consensus": boxes are medians, categories the majority's, masks
-        the majority of pixels.
+        The `annotations` table with origin "consensus": boxes are weighed medians, categories the most
+        probable, masks the shape between two or STAPLE's of more. On what people do not agree has the outcome
+        "disputed"; docs/agreement.md says when.
 
     Raises:
         TableError: A row without annotator, or an object without category or box.
@@ -191,10 +194,10 @@ def consensus(
     """
     answers = by_annotator.sort_out(annotations, planned=set(sizes))
     compared = pairs.compare(answers, answers.overlapped(), sizes, iou_threshold=iou_threshold)
-    clusters = settling.cluster(answers, compared, iou_threshold=iou_threshold)
-    return settling.consensus(
-        answers, clusters, sizes=sizes, tasks=dict.fromkeys(sizes, ""), min_votes_share=min_votes_share
-    )
+    rules = settling.Rules(min_votes_share, mask_iou_threshold)
+    groups = clusters.cluster(answers, compared)
+    tasks = dict.fromkeys(sizes, "")
+    return settling.consensus(answers, compared, groups, sizes=sizes, tasks=tasks, rules=rules).annotations
 
 
 def load_images_table(path: str | PathLike[str]) -> pa.Table:

@@ -37,7 +37,7 @@ class Disagreement:
     Attributes:
         image_id: The image.
         f1: Agreement of its annotators in [0, 1]; None where it has none.
-        reason: Why it is listed: skipped, partly_skipped, category or low_f1.
+        reason: Why it is listed (`curate.agreement.disagreement_queue`).
         mean_iou: Mean IoU in [0, 1] of the boxes that its annotators share; None where there are none.
     """
 
@@ -130,10 +130,11 @@ def _queue(path: Path) -> tuple[Disagreement, ...] | None:
 
 
 def _disagreement(row: Mapping[str, str]) -> Disagreement:
-    f1, iou = row.get("f1"), row.get("mean_iou")
-    return Disagreement(
-        row["image_id"], float(f1) if f1 else None, row.get("reason") or "", float(iou) if iou else None
+    f1, iou = (
+        float(text) if (text := row.get(name)) and text != "undefined" else None
+        for name in ("f1", "mean_iou")
     )
+    return Disagreement(row["image_id"], f1, row.get("reason") or "", iou)
 
 
 def _splits(folder: Path) -> dict[str, str]:

@@ -22,7 +22,7 @@ BoolArray = NDArray[np.bool_]
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2 in upright pixels
 
 Origin = Literal["model", "human", "consensus", "gold"]
-Outcome = Literal["object", "empty", "skipped", "unreadable", "rejected", "failed"]
+Outcome = Literal["object", "empty", "skipped", "unreadable", "rejected", "failed", "disputed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ class Annotation:
     An annotator who looked and found nothing has one row with outcome "empty" and no box; one whose answer
     cannot be read has one of outcome "unreadable", which says nothing about the image. A model's box that
     is no suggestion has a row with outcome "rejected" where rejects are kept. An image that a model could not
-    look at has one row with outcome "failed" and no box.
+    look at has one row with outcome "failed" and no box. An object of the consensus on which people do not
+    agree is "disputed".
     """
 
     annotation_id: str
@@ -102,11 +103,11 @@ class Annotation:
     guideline_digest: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.reject_reason is None) == (self.outcome in ("rejected", "failed")):
+        if (self.reject_reason is None) == (self.outcome in ("rejected", "failed", "disputed")):
             raise RecordError(
                 f"annotation {self.annotation_id} is {self.outcome} with reject_reason {self.reject_reason!r}"
             )
-        if self.outcome in ("object", "rejected"):
+        if self.outcome in ("object", "rejected", "disputed"):
             if self.category is None or self.bbox_xyxy is None:
                 raise RecordError(f"annotation {self.annotation_id} needs a category and a box")
             x1, y1, x2, y2 = self.bbox_xyxy

@@ -99,8 +99,8 @@ ANNOTATIONS = TableSchema(
             "outcome",
             _TEXT,
             False,
-        ),  # object | empty (nothing there) | skipped | unreadable | rejected | failed
-        ("reject_reason", _TEXT, True),  # why a box is no suggestion, or an image was not looked at
+        ),  # object | empty (nothing there) | skipped | unreadable | rejected | failed | disputed
+        ("reject_reason", _TEXT, True),  # why no suggestion, why not looked at, what is disputed
         ("taxonomy_digest", _TEXT, True),  # of the taxonomy that the row was made with; null = not known
         ("guideline_digest", _TEXT, True),  # of the guideline that the labeler was shown; null = not known
     ),
@@ -222,5 +222,44 @@ PAIRS = TableSchema(
         ("category_b", _TEXT, True),
         ("box_iou", _FLOAT, True),  # null where unmatched
         ("mask_iou", _FLOAT, True),  # null where unmatched or a mask is missing
+    ),
+)
+
+# What the consensus rests on: every object that anybody drew, and one row for an image where nothing is.
+CONSENSUS_OBJECTS = TableSchema(
+    name="consensus_objects",
+    key=("annotation_id",),
+    written_by="agreement",
+    arrow=_columns(
+        ("annotation_id", _TEXT, False),  # of the row in the consensus, where there is one
+        ("image_id", _TEXT, False),
+        (
+            "outcome",
+            _TEXT,
+            False,
+        ),  # object | disputed | absent (most did not draw it) | empty (nothing there)
+        ("reject_reason", _TEXT, True),  # what is disputed: presence | category | mask
+        ("category", _TEXT, True),
+        ("bbox_xyxy", BOX, True),  # upright pixels
+        ("rle", _TEXT, True),  # COCO compressed counts
+        ("confidence", _FLOAT, True),  # that the outcome is right, 0..1; null = nobody's work can be compared
+        ("votes", _INT, False),  # people who drew it, or saw nothing
+        ("annotators", _INT, False),  # people who looked
+        ("made_from", pa.list_(_TEXT), False),  # annotation_ids of what people drew
+    ),
+)
+
+CONSENSUS_IMAGES = TableSchema(
+    name="consensus_images",
+    key=("image_id",),
+    written_by="agreement",
+    arrow=_columns(
+        ("image_id", _TEXT, False),
+        ("annotators", _INT, False),  # people who looked; 0 = accepted without a human, or skipped by all
+        ("confidence", _FLOAT, True),  # that its objects are right and none is missing, 0..1
+        ("review", _TEXT, True),  # why somebody must look again; null = nobody must
+        ("held_back", pa.bool_(), False),  # true = not in the consensus
+        ("answers", pa.map_(_TEXT, pa.list_(_TEXT)), False),  # image-level answers by control
+        ("answers_confidence", pa.map_(_TEXT, _FLOAT), False),  # of each, 0..1
     ),
 )

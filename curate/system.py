@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -39,6 +42,30 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
         except BlockingIOError as error:
             raise StorageError(f"another process writes to {path.parent}: wait until it has ended") from error
         yield
+
+
+@cache
+def process_space() -> str:
+    """8 hex digits of where process numbers mean what they mean here: the machine, since it was started."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+    with suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:8]
+
+
+def has_ended(pid: int) -> bool:
+    """Whether there is surely no process of that number in this process space."""
+    if sys.platform == "win32":
+        return False  # asking would end it
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def share_blocks(source: IO[Any], target: IO[Any]) -> None:

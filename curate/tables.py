@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -14,26 +17,58 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curate import system
 from curate.errors import StorageError, TableError
 from curate.schema import SCHEMA_VERSION, TableSchema
 
 _VERSION_KEY = b"curate.schema_version"
 _NAME_KEY = b"curate.table"
+_OWNER = re.compile(r"\.(?P<space>[0-9a-f]{8})-(?P<pid>\d+)-\d+\.partial$")
+_DAY_S = 86_400.0
+_LOOKED_AT: set[Path] = set()  # folders, for what killed runs have left there
 _ROW_GROUP = 65_536  # rows; columns of a group fit the memory of anything that reads tables
+
+
+def partial_of(path: Path) -> Path:
+    """Where this thread of this process writes what is to become `path`."""
+    owner = f"{system.process_space()}-{os.getpid()}-{threading.get_native_id()}"
+    return path.with_name(f".{path.name}.{owner}.partial")
+
+
+def _remove_left_over(folder: Path) -> None:
+    """Remove what killed runs have left in a folder; asked once a folder, because listing it takes long.
+
+    What a process of another machine writes, or one before this machine's last start wrote, is left alone for
+    a day.
+    """
+    if (known := folder.absolute()) in _LOOKED_AT:
+        return
+    _LOOKED_AT.add(known)
+    for left in folder.glob(".*.partial"):
+        owner = _OWNER.search(left.name)
+        if owner is None:
+            continue
+        with suppress(OSError):  # gone by now, or not ours to remove
+            here = owner["space"] == system.process_space()
+            old = time.time() - left.lstat().st_mtime > _DAY_S
+            if system.has_ended(int(owner["pid"])) if here else old:
+                left.unlink()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a partial path next to `path`; on success it takes the place of `path` in one step.
 
-    A crash or an error leaves `path` as it was. The partial file is removed on an error.
+    A crash or an error leaves `path` as it was. The partial file is removed on an error; that of a run that
+    was killed by a later one. Two processes that write the same file do not share it: the last one wins.
 
     Raises:
         StorageError: The disk is full, or the folder cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_over(path.parent)
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())

@@ -63,7 +63,7 @@ def _raw_images(scenes: int) -> None:
     if RAW.exists() and any(RAW.iterdir()):
         if not TRUTH.exists():
             raise InputError(
-                f"{RAW} holds images that the demo did not make: move them away, or see docs/own-data.md"
+                f"{RAW} holds images that the demo did not make: `curate init` makes a project of them"
             )
         return
     _step("raw images, drawn from a seed")

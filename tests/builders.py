@@ -221,6 +221,7 @@ def small_project(root: Path, *, stage: str = "agreement") -> SmallProject:
     if "agreement" in done:
         annotations["consensus"] = _consensus_rows()
         write_annotations(root / "data/agreement/consensus.parquet", annotations["consensus"])
+        write_support(root, annotations["consensus"])
         _write_agreement(root, annotations["pull"])
     return SmallProject(root, deduped if "dedupe" in done else ingested, annotations)
 
@@ -346,6 +347,30 @@ def plan_row(name: str, slot: int = 0, **changes: Any) -> dict[str, Any]:
 def _plan_rows() -> list[dict[str, Any]]:
     """Two people look at each kept image."""
     return [plan_row(name, slot) for name in _OBJECTS if name != "copy" for slot in (0, 1)]
+
+
+def write_support(root: Path, consensus: Sequence[Annotation], **of_images: Any) -> None:
+    """What a consensus rests on: each object on one annotation, with a confidence of 0.9."""
+    objects = [
+        {
+            **row.row(),
+            "confidence": 0.9,
+            "votes": 1,
+            "annotators": 1,
+            "made_from": [f"of {row.annotation_id}"],
+        }
+        for row in consensus
+    ]
+    names = schema.CONSENSUS_OBJECTS.arrow.names
+    folder = root / "data/agreement"
+    rows = [{name: row.get(name) for name in names} for row in objects]
+    tables.write_rows(rows, folder / "objects.parquet", schema.CONSENSUS_OBJECTS)
+    images = [
+        {"image_id": key, "annotators": 1, "confidence": 0.8, "review": None, "held_back": False,
+         "answers": [], "answers_confidence": [], **of_images}
+        for key in sorted({row.image_id for row in consensus})
+    ]  # fmt: skip
+    tables.write_rows(images, folder / "images.parquet", schema.CONSENSUS_IMAGES)
 
 
 def _write_agreement(root: Path, human: Sequence[Annotation]) -> None:

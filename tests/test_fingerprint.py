@@ -125,7 +125,7 @@ def test_a_module_that_does_not_exist_is_an_error() -> None:
 
 def test_the_same_modules_as_another_reader_of_imports_finds() -> None:
     """grimp parses by itself; it leads a name that a package passes on to the package, not to its origin."""
-    graph = grimp.build_graph("curate", "pipelines", cache_dir=None)
+    graph = grimp.build_graph("curate", "curate_pipelines", cache_dir=None)
     packages = {module for module in graph.modules if graph.find_children(module)}
     names = [one.name for one in pkgutil.walk_packages(curate.__path__, "curate.")]
     exact = 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate import tables
+from curate import system, tables
 from curate.errors import StorageError, TableError
 from curate.schema import ANNOTATIONS, PAIRS, PLAN, TableSchema
 
@@ -145,6 +146,55 @@ def test_a_file_that_may_not_grow_is_refused_and_the_old_one_stays(tmp_path: Pat
     assert done.stdout.startswith("cannot write plan.parquet")
     assert tables.read(tmp_path / "plan.parquet", PLAN)["task_id"].to_pylist() == ["a"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["plan.parquet"]
+
+
+WRITE_AND_SAY = """
+import sys
+from pathlib import Path
+from curate import tables
+with tables.replacing(Path(sys.argv[1])) as partial:
+    partial.write_text("theirs")
+    print("writing", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_two_processes_that_write_one_file_do_not_share_a_partial_one(tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    command = [sys.executable, "-c", WRITE_AND_SAY, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        with tables.replacing(path) as partial:
+            partial.write_text("ours")
+        assert path.read_text() == "ours"
+        other.communicate("go on\n", timeout=30)
+    assert other.returncode == 0
+    assert [one.name for one in tmp_path.iterdir()] == ["table"]
+    assert path.read_text() == "theirs"  # the last one wins, whole
+
+
+def test_what_a_killed_run_left_is_removed_and_what_others_write_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_LOOKED_AT", set())
+    path = tmp_path / "table"
+    command = [sys.executable, "-c", WRITE_AND_SAY, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        other.kill()
+    (left,) = tmp_path.iterdir()
+    space = system.process_space()
+    alive = tmp_path / f".other.{space}-{os.getppid()}-7.partial"
+    elsewhere, old = tmp_path / ".table.0123abcd-7-7.partial", tmp_path / ".table.0123abcd-8-8.partial"
+    for one in (alive, elsewhere, old):
+        one.write_text("x")
+    os.utime(old, (1, 1))
+    with tables.replacing(path) as partial:
+        partial.write_text("ours")
+    assert not left.exists()
+    assert sorted(tmp_path.iterdir()) == sorted([path, alive, elsewhere])
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -140,6 +140,15 @@ class HuggingFaceHub:
             )
         return str(made.oid)
 
+    def account(self) -> str:
+        """The name of whoever the token belongs to; asks the Hub.
+
+        Raises:
+            HubError: There is no token, it is not valid, or the Hub does not answer.
+        """
+        with self._translated("read whose the token is"):
+            return str(self._api.whoami()["name"])
+
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
         try:

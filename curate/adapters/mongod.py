@@ -49,13 +49,13 @@ class Mongod:
             ViewError: It did not start: the folder is in use or cannot be written, or mongod says otherwise.
             MissingExtraError: There is no mongod on this machine.
         """
-        program, port = _program(), free_port()
+        executable, port = program(), free_port()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._log.unlink(missing_ok=True)
         except OSError as error:
             raise ViewError(f"cannot write {self._folder}: {error.strerror or error}") from error
-        arguments = [str(program), "--dbpath", str(self._folder), "--logpath", str(self._log)]
+        arguments = [str(executable), "--dbpath", str(self._folder), "--logpath", str(self._log)]
         # The path of a unix socket may hold 107 bytes at most, a project's folder more.
         arguments += [
             "--bind_ip",
@@ -125,7 +125,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _program() -> Path:
+def program() -> Path:
+    """The server's program: FiftyOne's own, or one on PATH.
+
+    Raises:
+        MissingExtraError: There is none on this machine.
+    """
     spec = importlib.util.find_spec("fiftyone")
     for place in (spec.submodule_search_locations or ()) if spec is not None else ():
         bundled = Path(place) / "db" / "bin" / "mongod"

@@ -48,6 +48,19 @@ def choose(device: str, *, setting: str = "autolabel.device") -> Any:
     return torch.device(device)
 
 
+def describe(device: str) -> str:
+    """What `choose` takes, for people: kind, and of a GPU its name and memory.
+
+    Raises:
+        ModelError: It was named, and is not there.
+    """
+    torch, chosen = require("torch", extra="autolabel"), choose(device)
+    if chosen.type != "cuda":
+        return f"models run on {chosen.type}"
+    facts = torch.cuda.get_device_properties(chosen)
+    return f"models run on cuda: {facts.name}, {facts.total_memory / (1 << 30):,.0f} GiB"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a model runs, and in which precision.

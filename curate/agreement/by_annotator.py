@@ -27,6 +27,7 @@ class Answers:
         boxes: (N, 4) float64 xyxy, upright pixels.
         categories: N names.
         rles: N COCO compressed counts, or None for a box only.
+        polygons: N outlines as they were drawn, or None.
         parents: N ids of pre-annotations, or None.
         by_image: For each image, for each annotator who looked, the indices of the objects drawn; an empty
             array is an annotator who found nothing. Images and annotators are in sorted order.
@@ -39,6 +40,7 @@ class Answers:
     boxes: NDArray[np.float64]
     categories: list[str]
     rles: list[str | None]
+    polygons: list[str | None]
     parents: list[str | None]
     by_image: Mapping[str, Mapping[str, Indices]]
     skipped: Mapping[str, int]
@@ -48,6 +50,15 @@ class Answers:
     def overlapped(self) -> list[str]:
         """Images that at least two annotators looked at, sorted."""
         return [image_id for image_id, annotators in self.by_image.items() if len(annotators) > 1]
+
+    def owners(self) -> list[str]:
+        """Who drew each object."""
+        owner = [""] * len(self.categories)
+        for annotators in self.by_image.values():
+            for person, drawn in annotators.items():
+                for index in drawn.tolist():
+                    owner[index] = person
+        return owner
 
 
 def sort_out(annotations: pa.Table, *, planned: Set[str]) -> Answers:
@@ -81,11 +92,13 @@ def sort_out(annotations: pa.Table, *, planned: Set[str]) -> Answers:
     objects.sort(key=lambda row: (image_ids[row], corners[row], categories[row], rles[row] or "", ids[row]))
     by_image, skipped = _who_looked(rows, objects, image_ids, people, outcomes)
     parents = annotations.column("parent_id").to_pylist()
+    polygons = annotations.column("polygon").to_pylist()
     return Answers(
         annotation_ids=[ids[row] for row in objects],
         boxes=boxes[objects].reshape(-1, _CORNERS),
         categories=[categories[row] for row in objects],
         rles=[rles[row] for row in objects],
+        polygons=[polygons[row] for row in objects],
         parents=[parents[row] for row in objects],
         by_image=by_image,
         skipped=skipped,

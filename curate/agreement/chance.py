@@ -1,4 +1,4 @@
-"""Agreement beyond chance: Cohen's kappa, Fleiss' kappa, Krippendorff's alpha.
+"""Agreement beyond chance: Cohen's and Fleiss' kappa, Krippendorff's alpha, Gwet's AC1, and their errors.
 
 Each is None where it is undefined (nothing to compare, or one category only, so that chance alone explains
 everything), never 1 and never NaN.
@@ -6,11 +6,15 @@ everything), never 1 and never NaN.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from curate.errors import RecordError
 
+Level = Literal["nominal", "ordinal", "interval", "ratio"]
 _TINY = 1e-12  # expected disagreement below this is none
 
 
@@ -100,6 +104,155 @@ def krippendorff_alpha(votes: ArrayLike) -> float | None:
     if counts.size == 0:
         return None
     return _defined(alpha_from_sums(unit_disagreement(counts).sum(), pairable(counts).sum(axis=0)))
+
+
+def percent_agreement(votes: ArrayLike) -> float | None:
+    """Share of the pairs of annotators of a unit that chose the same category, averaged over units.
+
+    Args:
+        votes: (U, K) how many annotators put unit u into category k. Units with one annotator say nothing.
+
+    Examples:
+        >>> percent_agreement([[2, 0], [1, 1]])
+        0.5
+    """
+    counts = pairable(np.asarray(votes, dtype=np.float64))
+    raters = counts.sum(axis=-1)
+    counts, raters = counts[raters > 1], raters[raters > 1]
+    if not len(counts):
+        return None
+    return float((((counts**2).sum(axis=1) - raters) / (raters * (raters - 1))).mean())
+
+
+def gwet_ac1(votes: ArrayLike) -> float | None:
+    """Gwet's AC1: agreement beyond chance that stays high where one category prevails.
+
+    Where nearly all units are of one category, kappa is low whatever people do; AC1 is not. Read both beside
+    the percent agreement.
+
+    Args:
+        votes: (U, K) how many annotators put unit u into category k; K categories could have been chosen.
+
+    Returns:
+        None if no unit has two annotators, or there is one category only.
+
+    Source:
+        Gwet, Computing inter-rater reliability and its variance in the presence of high agreement (British
+        Journal of Mathematical and Statistical Psychology 61, 2008); with missing answers as in Gwet,
+        Handbook of inter-rater reliability (2014).
+
+    Examples:
+        >>> round(gwet_ac1([[2, 0], [2, 0], [2, 0], [1, 1]]), 3)
+        0.68
+    """
+    counts = np.asarray(votes, dtype=np.float64)
+    agreed = percent_agreement(counts)
+    if agreed is None or counts.shape[1] <= 1:
+        return None
+    raters = counts.sum(axis=1)
+    shares = (counts[raters > 0] / raters[raters > 0, None]).mean(axis=0)
+    return float(ac1_from_shares(np.asarray(agreed), shares))
+
+
+def ac1_from_shares(agreed: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """AC1 of many samples at once.
+
+    Args:
+        agreed: (...) percent agreement.
+        shares: (..., K) mean share of the answers of a unit in each category.
+    """
+    chance = (shares * (1 - shares)).sum(axis=-1) / max(1, shares.shape[-1] - 1)
+    return _ratio(agreed - chance, 1 - chance)
+
+
+def krippendorff_alpha_of(votes: ArrayLike, values: ArrayLike, *, level: Level) -> float | None:
+    """Krippendorff's alpha for ordered or measured data; annotators may be missing.
+
+    Args:
+        votes: (U, K) how many annotators gave unit u the value k.
+        values: (K,) the values, rising; ordinal data use their order only.
+        level: What a difference between two values means. Ratio data are at least 0.
+
+    Source:
+        Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section E: the metric differences.
+
+    Examples:
+        >>> votes = [[2, 0, 0], [0, 1, 1], [0, 0, 2]]
+        >>> round(krippendorff_alpha_of(votes, [1, 2, 3], level="interval"), 3)
+        0.828
+    """
+    counts = pairable(np.asarray(votes, dtype=np.float64))
+    if not counts.size:
+        return None
+    raters = counts.sum(axis=1)
+    counts, raters = counts[raters > 1], raters[raters > 1]
+    totals = counts.sum(axis=0)
+    coincidences = np.einsum("uc,uk,u->ck", counts, counts, 1 / np.maximum(raters - 1, 1))
+    coincidences -= np.diag((counts / np.maximum(raters - 1, 1)[:, None]).sum(axis=0))
+    distance = _metric(totals, np.asarray(values, dtype=np.float64), level)
+    expected = float((distance * np.outer(totals, totals)).sum())
+    if expected < _TINY:
+        return None
+    return float(1 - (totals.sum() - 1) * (distance * coincidences).sum() / expected)
+
+
+def _metric(totals: NDArray[np.float64], values: NDArray[np.float64], level: Level) -> NDArray[np.float64]:
+    """(K, K) squared differences."""
+    if level == "nominal":
+        return 1.0 - np.eye(len(values))
+    if level == "ordinal":
+        upto = np.cumsum(totals) - totals / 2  # the rank in the middle of each value's answers
+        return np.asarray(np.subtract.outer(upto, upto) ** 2)
+    difference = np.subtract.outer(values, values)
+    if level == "interval":
+        return np.asarray(difference**2)
+    return _ratio(difference, np.add.outer(values, values), undefined=0.0) ** 2
+
+
+def cohen_kappa_error(confusion: ArrayLike) -> float | None:
+    """The standard error of Cohen's kappa, for independent units; None where kappa is.
+
+    Source:
+        Fleiss, Cohen and Everitt, Large sample standard errors of kappa and weighted kappa (Psychological
+        Bulletin 72, 1969), equation 13.
+
+    Examples:
+        >>> round(cohen_kappa_error([[20, 5], [10, 15]]), 4)
+        0.127
+    """
+    counts = np.asarray(confusion, dtype=np.float64)
+    kappa = cohen_kappa(counts)
+    if kappa is None:
+        return None
+    n = counts.sum()
+    shares = counts / n
+    rows, columns = shares.sum(axis=1), shares.sum(axis=0)
+    chance = float(rows @ columns)
+    on = np.diag(shares) * (1 - np.add(rows, columns) * (1 - kappa)) ** 2
+    off = shares * np.add.outer(columns, rows) ** 2
+    variance = on.sum() + (1 - kappa) ** 2 * (off.sum() - np.trace(off)) - (kappa - chance * (1 - kappa)) ** 2
+    return float(np.sqrt(max(variance, 0.0) / n) / (1 - chance))
+
+
+def standard_error(votes: ArrayLike, statistic: Callable[[ArrayLike], float | None]) -> float | None:
+    """The standard error of any of these figures, by leaving out one unit at a time; units are independent.
+
+    Args:
+        votes: (U, K).
+        statistic: Such as `gwet_ac1`.
+
+    Returns:
+        None with fewer than two units, or where a figure is undefined without one of them.
+
+    Source:
+        Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 11: the jackknife.
+    """
+    counts = np.asarray(votes, dtype=np.float64)
+    without = [statistic(np.delete(counts, unit, axis=0)) for unit in range(len(counts))]
+    known = [value for value in without if value is not None]
+    if len(counts) < 2 or len(known) < len(counts):
+        return None
+    return float(np.sqrt((len(known) - 1) / len(known) * ((np.array(known) - np.mean(known)) ** 2).sum()))
 
 
 def kappa_from_sums(

@@ -8,170 +8,217 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
+from curate.agreement import annotator_reliability, votes
+from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.by_annotator import Answers
+from curate.agreement.clusters import Cluster
+from curate.agreement.fused_geometry import fuse_masks, weighted_median
 from curate.agreement.pairs import Pairs, Size
 from curate.geometry import masks
-from curate.geometry.boxes import box_iou
 from curate.records import derived_id
 
-_PAIR = 2
-_EPSILON = 1e-9  # 2 of 3 is two thirds, whatever the last bit says
+DISPUTES = ("presence", "category", "mask")
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
-    """Objects that mean one thing, at most one an annotator; `members` are indices into `Answers`."""
+class Rules:
+    """What settles an object.
 
-    image_id: str
-    members: tuple[int, ...]
-
-
-def cluster(answers: Answers, pairs: Pairs, *, iou_threshold: float) -> list[Cluster]:
-    """Group what different annotators drew of the same object.
-
-    Starts from the matched pairs, best first (same category, then higher IoU, then content), and joins two
-    groups if they share no annotator and every box of one overlaps every box of the other by at least the
-    threshold: no chains. With two annotators the groups are exactly the matches.
-
-    Args:
-        answers: What people drew.
-        pairs: Their comparison by `compare`, at the same threshold.
-        iou_threshold: Least box IoU of two boxes of a group.
-
-    Returns:
-        Every object in exactly one cluster, ordered by image and content. The order of the input rows does
-        not matter.
+    Attributes:
+        min_votes_share: Share of those who looked that must say the same, in [0.5, 1] (`votes.presence`).
+        mask_iou_threshold: Least IoU of two masks of one object, in (0, 1].
     """
-    owner: dict[int, str] = {}
-    for annotators in answers.by_image.values():
-        for person, drawn in annotators.items():
-            owner.update(dict.fromkeys(drawn.tolist(), person))
-    matched = [
-        (answers.categories[a] != answers.categories[b], -iou, min(a, b), max(a, b))
-        for a, b, iou in zip(pairs.a, pairs.b, pairs.box_iou, strict=True)
-        if iou is not None
-    ]
-    groups: dict[int, tuple[int, ...]] = {index: (index,) for index in owner}
-    for _, _, a, b in sorted(matched):
-        first, second = groups[a], groups[b]
-        if {owner[i] for i in first} & {owner[i] for i in second}:
-            continue
-        overlaps = box_iou(answers.boxes[list(first)], answers.boxes[list(second)])
-        if (overlaps >= iou_threshold).all():
-            joined = tuple(sorted((*first, *second)))
-            groups.update(dict.fromkeys(joined, joined))
-    clusters = []
-    for image_id, annotators in answers.by_image.items():
-        indices = sorted(index for drawn in annotators.values() for index in drawn.tolist())
-        distinct = dict.fromkeys(groups[index] for index in indices)
-        clusters += [Cluster(image_id, members) for members in distinct]
-    return clusters
+
+    min_votes_share: float = 0.5
+    mask_iou_threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """What people settled on, and what it rests on.
+
+    Attributes:
+        annotations: The `annotations` table with origin "consensus"; outcome "object", "empty" or "disputed".
+        objects: The `consensus_objects` table: of every object that anybody drew its votes, its confidence
+            and the annotations it was made from, also of those that are not there by the votes.
+        image_confidence: Probability that the objects of an image are those that are there, each rightly
+            named; disputed objects left aside. Without images where it is not known.
+        reliability: Of the people.
+    """
+
+    annotations: pa.Table
+    objects: pa.Table
+    image_confidence: Mapping[str, float]
+    reliability: Reliability
 
 
 def consensus(
     answers: Answers,
+    pairs: Pairs,
     clusters: Sequence[Cluster],
     *,
     sizes: Mapping[str, Size],
     tasks: Mapping[str, str],
-    min_votes_share: float,
-) -> pa.Table:
-    """One row an object that enough annotators drew; one row "empty" for an image where none remains.
+    rules: Rules,
+) -> Consensus:
+    """One row an object that people settled on, or dispute; one row "empty" for an image where none is.
 
-    An image that one annotator looked at takes over that annotator's objects. Where several looked, an object
-    stays when votes / annotators >= `min_votes_share`. Its category is the one most of them chose; a tie is
-    drawn by a hash of image and category (repeatable, and in favour of no category), and such an image stands
-    in the queue. Its box is the coordinate-wise median (of two: the mean); its mask holds the pixels that at
-    least half of the masks hold. `parent_id` stays where all members were edited from one pre-annotation.
+    Where one annotator drew an object it stays as drawn, its polygon too. Where several did, `votes` says
+    which objects are there, which are not, and which are disputed: those have the outcome "disputed", and as
+    `reject_reason` what is: "presence" (neither side has the votes), "category" or "mask". The category is
+    the most probable one by who said what (`dawid_skene`). The mask is the shape between two masks, or
+    STAPLE's of more; the box is the mask's, or without masks the median of boxes weighed by how well each
+    person's edges lie. `parent_id` stays where all were edited from one pre-annotation.
 
     Args:
         answers: What people drew.
-        clusters: Of all objects, by `cluster`.
+        pairs: Their comparison.
+        clusters: Of all objects.
         sizes: Width and height of every image, upright pixels.
         tasks: Task of every image.
-        min_votes_share: Share of an image's annotators, in (0, 1].
+        rules: What settles an object.
 
-    Returns:
-        The `annotations` table with origin "consensus".
+    Raises:
+        RecordError: A mask is damaged or of another size than its image.
     """
-    rows: dict[str, list[object]] = {name: [] for name in _COLUMNS}
-    remaining = set(answers.by_image)
-    seen: Counter[str] = Counter()
-    for group in clusters:
-        annotators = len(answers.by_image[group.image_id])
-        if len(group.members) + _EPSILON < min_votes_share * annotators:
-            continue
-        remaining.discard(group.image_id)
-        category = _category(answers, group)
-        box = _box(answers, group)
-        rle = _mask(answers, group, sizes[group.image_id])
-        identity = derived_id(
-            "consensus", group.image_id, category, *(f"{value:.3f}" for value in box), rle or ""
-        )
+    owner = answers.owners()
+    reliability = annotator_reliability.estimate(answers, pairs, clusters, owner)
+    rows: list[dict[str, object]] = []
+    remaining, seen = set(answers.by_image), Counter[str]()
+    settle = _Settle(answers, owner, reliability, sizes, rules)
+    for number, group in enumerate(clusters):
+        row = settle.row(number, group)
+        identity = str(row["annotation_id"])
         seen[identity] += 1  # the same object drawn twice by one person stays two rows
         if seen[identity] > 1:
-            identity = derived_id(identity, seen[identity])
-        parents = {answers.parents[i] for i in group.members}
-        parent = parents.pop() if len(parents) == 1 else None
-        _append(rows, (identity, group.image_id, category, box, rle, parent, "object"))
-    for image_id in sorted(remaining):
-        identity = derived_id("consensus", image_id, "empty")
-        _append(rows, (identity, image_id, None, None, None, None, "empty"))
-    return _table(rows, tasks)
-
-
-def category_votes(
-    answers: Answers, clusters: Sequence[Cluster], categories: Sequence[str]
-) -> NDArray[np.float64]:
-    """How many members of each cluster chose each category: (clusters, categories)."""
-    column = {name: index for index, name in enumerate(categories)}
-    votes = np.zeros((len(clusters), len(categories)))
-    for row, group in enumerate(clusters):
-        for member in group.members:
-            votes[row, column[answers.categories[member]]] += 1
-    return votes
-
-
-_COLUMNS = ("annotation_id", "image_id", "category", "bbox_xyxy", "rle", "parent_id", "outcome")
-
-
-def _append(rows: dict[str, list[object]], values: tuple[object, ...]) -> None:
-    for name, value in zip(_COLUMNS, values, strict=True):
-        rows[name].append(value)
-
-
-def _table(rows: dict[str, list[object]], tasks: Mapping[str, str]) -> pa.Table:
-    count = len(rows["annotation_id"])
-    columns = {
-        **rows,
-        "origin": ["consensus"] * count,
-        "task_id": [tasks[str(image_id)] for image_id in rows["image_id"]],
-    }
-    arrays = [
-        pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(count, field.type)
-        for field in schema.ANNOTATIONS.arrow
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema.ANNOTATIONS.arrow)
-
-
-def _category(answers: Answers, group: Cluster) -> str:
-    votes = Counter(answers.categories[i] for i in group.members)
-    most = max(votes.values())
-    return min(
-        (name for name, count in votes.items() if count == most),
-        key=lambda name: derived_id(group.image_id, name),
+            row["annotation_id"] = derived_id(identity, seen[identity])
+        if row["outcome"] != "absent":
+            remaining.discard(group.image_id)
+        rows.append(row)
+    empty = [_empty(image_id, answers.by_image[image_id]) for image_id in sorted(remaining)]
+    there = [row for row in rows if row["outcome"] != "absent"]
+    return Consensus(
+        annotations=_annotations([*there, *empty], tasks),
+        objects=pa.Table.from_pylist([*rows, *empty], schema=schema.CONSENSUS_OBJECTS.arrow),
+        image_confidence=_image_confidence(rows, reliability),
+        reliability=reliability,
     )
 
 
-def _box(answers: Answers, group: Cluster) -> NDArray[np.float32]:
-    boxes = answers.boxes[list(group.members)]
-    few = len(boxes) <= _PAIR  # of one or two the median is the mean, which is much faster
-    return np.asarray(boxes.sum(axis=0) / len(boxes) if few else np.median(boxes, axis=0), dtype=np.float32)
+def disputed(agreed: pa.Table) -> dict[str, str]:
+    """What is disputed of the first disputed object of each image, by image.
+
+    Args:
+        agreed: The annotations of a consensus.
+    """
+    rows = agreed.filter(pc.equal(agreed["outcome"], "disputed"))
+    found: dict[str, str] = {}
+    for image_id, reason in zip(rows["image_id"].to_pylist(), rows["reject_reason"].to_pylist(), strict=True):
+        found.setdefault(image_id, reason)
+    return found
 
 
-def _mask(answers: Answers, group: Cluster, size: Size) -> str | None:
-    rles = [rle for i in group.members if (rle := answers.rles[i]) is not None]
-    return masks.majority(rles, width=size[0], height=size[1])
+@dataclass(frozen=True, slots=True)
+class _Settle:
+    answers: Answers
+    owner: Sequence[str]
+    reliability: Reliability
+    sizes: Mapping[str, Size]
+    rules: Rules
+
+    def row(self, number: int, group: Cluster) -> dict[str, object]:
+        """Everything about one cluster."""
+        answers, members = self.answers, group.members
+        names = self.reliability.names[number]
+        best = _most_probable(names, group, self.reliability.categories)
+        category = self.reliability.categories[best]
+        box, rle, polygon = self._shape(group)
+        state, reason = self._state(group, category, float(names[best]))
+        parents = {answers.parents[i] for i in members}
+        corners = (f"{value:.3f}" for value in box)
+        present = float(self.reliability.present[number])
+        probable = present * float(names[best])
+        confidence = 1.0 - present if state == "absent" else probable
+        return {
+            "annotation_id": derived_id("consensus", group.image_id, category, *corners, rle or ""),
+            "image_id": group.image_id,
+            "outcome": state,
+            "reject_reason": reason,
+            "category": category,
+            "bbox_xyxy": box.tolist(),
+            "rle": rle,
+            "polygon": polygon,
+            "parent_id": parents.pop() if len(parents) == 1 else None,
+            "confidence": None if np.isnan(confidence) else confidence,
+            "votes": len(members),
+            "annotators": len(answers.by_image[group.image_id]),
+            "made_from": sorted(answers.annotation_ids[i] for i in members),
+        }
+
+    def _shape(self, group: Cluster) -> tuple[NDArray[np.float32], str | None, str | None]:
+        """Box, mask and polygon."""
+        answers, members = self.answers, group.members
+        if len(members) == 1:
+            (one,) = members
+            return answers.boxes[one].astype(np.float32), answers.rles[one], answers.polygons[one]
+        weights = self.reliability.weights([self.owner[i] for i in members])
+        width, height = self.sizes[group.image_id]
+        masked = [place for place, i in enumerate(members) if answers.rles[i] is not None]
+        rles = [str(answers.rles[members[place]]) for place in masked]
+        rle = fuse_masks(rles, weights[masked], width=width, height=height)
+        around = None if rle is None else masks.bbox(rle, width=width, height=height)
+        if around is not None:
+            return np.array(around, dtype=np.float32), rle, None
+        return weighted_median(answers.boxes[list(members)], weights).astype(np.float32), None, None
+
+    def _state(self, group: Cluster, category: str, probability: float) -> tuple[str, str | None]:
+        """Object, absent or disputed; and what is disputed."""
+        answers, members, share = self.answers, group.members, self.rules.min_votes_share
+        state = votes.presence(len(members), len(answers.by_image[group.image_id]), min_votes_share=share)
+        if state != "object":
+            return state, "presence" if state == "disputed" else None
+        chosen = sum(answers.categories[i] == category for i in members)
+        named = votes.name_is_settled(chosen, len(members), min_votes_share=share)
+        if not named or (probability <= 0.5 and len(members) > 1):
+            return "disputed", "category"
+        rles = [rle for i in members if (rle := answers.rles[i]) is not None]
+        width, height = self.sizes[group.image_id]
+        overlap = masks.rle_iou(rles, rles, width=width, height=height).tolist()
+        if not votes.mask_is_settled(overlap, iou_threshold=self.rules.mask_iou_threshold):
+            return "disputed", "mask"
+        return "object", None
+
+
+def _most_probable(names: NDArray[np.float64], group: Cluster, categories: Sequence[str]) -> int:
+    """The best name; of equally good ones a hash of image and name decides, in favour of none."""
+    best: list[int] = np.flatnonzero(names >= names.max() - 1e-9).tolist()
+    return min(best, key=lambda index: derived_id(group.image_id, categories[index]))
+
+
+def _image_confidence(rows: Sequence[Mapping[str, object]], reliability: Reliability) -> dict[str, float]:
+    found = {image_id: float(np.exp(-reliability.unseen[image_id])) for image_id in reliability.unseen}
+    for row in rows:
+        image_id, confidence = str(row["image_id"]), row["confidence"]
+        if row["outcome"] != "disputed" and isinstance(confidence, float) and image_id in found:
+            found[image_id] *= confidence
+    return found
+
+
+def _empty(image_id: str, looked: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "annotation_id": derived_id("consensus", image_id, "empty"),
+        "image_id": image_id,
+        "outcome": "empty",
+        "votes": len(looked),
+        "annotators": len(looked),
+        "made_from": [],
+    }
+
+
+def _annotations(rows: Sequence[Mapping[str, object]], tasks: Mapping[str, str]) -> pa.Table:
+    whole = [{**row, "origin": "consensus", "task_id": tasks[str(row["image_id"])]} for row in rows]
+    return pa.Table.from_pylist(whole, schema=schema.ANNOTATIONS.arrow)

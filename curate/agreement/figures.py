@@ -1,256 +1,208 @@
-"""The figures of agreement, with intervals: over all, by category, by two annotators, by image.
+"""The figures of agreement: of everything, by category, annotator, pair and object size, with intervals.
 
-Everything is computed from sums over images (`tally`), so that the same code gives a figure and its
-resampled values.
+A figure is computed from sums over images (`image_sums`), so that the same code gives its value and what it
+would have been on other images. It is undefined with a reason in words, never 0 and never NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
 
-from curate.agreement import chance
+from curate.agreement import category_figures, object_outcomes
 from curate.agreement.by_annotator import Answers
-from curate.agreement.consensus import Cluster, category_votes
-from curate.agreement.pairs import Pairs
-from curate.intervals import Figure, Scale, Sums, resampled_sums, t_interval
+from curate.agreement.clusters import Cluster
+from curate.agreement.image_scores import of_pairs
+from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
+from curate.agreement.object_outcomes import Outcomes, taken
+from curate.agreement.pairs import Pairs, Size
+from curate.intervals import Figure, Scale
 
-Values = NDArray[np.float64]
-# Of each group of pairs: objects drawn by either, matched pairs, matched pairs of one category, their summed
-# box IoU, matched pairs with two masks, their summed mask IoU.
-_OBJECTS, _MATCHED, _SAME, _BOX_IOU, _MASKS, _MASK_IOU = range(6)
-_MEASURES = 6
+Slice = tuple[str, str]  # by what: all, category, annotator, pair or size; and which
+Key = tuple[str, str, str]  # name of the figure, and the slice
+ALL: Slice = ("all", "")
+THRESHOLDS = (0.5, 0.75, 0.9)  # IoU of boxes
+MEASURES: Mapping[str, Scale] = {
+    "box_iou": "share",
+    "mask_iou": "share",
+    "dice": "share",
+    "boundary_iou": "share",
+    "hausdorff_95": "positive",
+}
+_NOBODY = "no image was seen by two people who drew something"
+_NO_MATCH = "no two people drew one object"
+_NO_MASKS = "no two people drew masks of one object"
+_NO_CONTOURS = "outlines were not compared: agreement.contours is false, or no two people drew masks"
+_NO_OTHERS = "no image was seen by three people of whom two agree"
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Sums of every image that several annotators looked at.
+class Settings:
+    """How figures are computed.
 
     Attributes:
-        images: N ids, sorted.
-        categories: K names, sorted.
-        annotators: P pairs of annotators, sorted.
-        per_image: (N, F) contributions, laid out by the offsets below.
-        total: (F,) sums over images.
-        resampled: (R, F) sums over resampled images.
+        iou_threshold: Of matches; figures at lower thresholds do not exist.
+        min_votes_share: When others agree (`votes.presence`).
+        contours: Whether outlines of masks are compared.
+        resamples: Of images, for the intervals.
+        seed: Of the resamples.
     """
 
-    images: list[str]
-    categories: list[str]
-    annotators: list[tuple[str, str]]
-    per_image: csr_array
-    total: Sums
-    resampled: Sums
+    iou_threshold: float = 0.5
+    min_votes_share: float = 0.5
+    contours: bool = False
+    resamples: int = 1000
+    seed: int = 0
 
-    def figure(
-        self, compute: Callable[[Sums], Values], n: Callable[[Sums], Values], *, scale: Scale = "share"
-    ) -> Figure:
-        """A figure with its interval, from functions of sums (..., F)."""
-        value = float(compute(self.total))
-        count = round(float(n(self.total)))
-        if np.isnan(value):
-            return Figure(None, None, None, count)
-        ends = t_interval(value, compute(self.resampled), len(self.images), scale=scale)
-        low, high = ends or (None, None)
-        return Figure(value, low, high, count)
-
-    def group(self, index: int) -> slice:
-        """Columns of a group's measures: 0 = all, then the categories, then the pairs of annotators."""
-        return slice(index * _MEASURES, (index + 1) * _MEASURES)
-
-    def marginals(self, index: int) -> tuple[slice, slice]:
-        """Columns (K + 1) of the first's and of the second's categories, of matched and of missed objects.
-
-        Args:
-            index: 0 = all matched pairs, 1 = all pairs with "missed" as the last category, then the matched
-                pairs of each pair of annotators.
-        """
-        width = len(self.categories) + 1
-        start = _MEASURES * (1 + len(self.categories) + len(self.annotators)) + 2 * width * index
-        return slice(start, start + width), slice(start + width, start + 2 * width)
-
-    def units(self) -> tuple[int, slice]:
-        """Column of the units' disagreement, and columns (K) of their categories."""
-        start = self.marginals(2 + len(self.annotators))[0].start
-        return start, slice(start + 1, start + 1 + len(self.categories))
+    def thresholds(self) -> list[float]:
+        """The IoU at which detection is scored: that of matches, and higher ones."""
+        return sorted({self.iou_threshold, *(one for one in THRESHOLDS if one > self.iou_threshold)})
 
 
-def tally(answers: Answers, pairs: Pairs, clusters: Sequence[Cluster], *, resamples: int, seed: int) -> Tally:
-    """Add up the comparison of each image, and resample the images.
+def measure(
+    answers: Answers,
+    pairs: Pairs,
+    clusters: Sequence[Cluster],
+    sizes: Mapping[str, Size],
+    settings: Settings,
+) -> dict[Key, Figure]:
+    """Every figure of every slice, by name and slice.
+
+    - `f1`: detection F1 of two people: the objects that the other has too, by the same name, of all objects
+      of both. `f1@0.75` and so on: those whose boxes overlap by that much, among the matches at
+      `iou_threshold`.
+    - `precision` and `recall`, of a pair: those of its first person's objects that the second has, and the
+      second's that the first has. `precision`, `recall` and `f1` `_to_others`: a person against what all
+      others of the image agree on.
+    - `mean_box_iou`, `mean_mask_iou`, `mean_dice`, `mean_boundary_iou`, `mean_hausdorff_95` (pixels): of
+      matched objects, whatever their names.
+    - `count_agreement`: images of which two people drew the same number of objects. `image_score`: mean F1 of
+      two people on an image, where nothing drawn by both is agreement.
+    - those of `category_figures`.
 
     Args:
         answers: What people drew.
         pairs: Their comparison.
-        clusters: Of all objects, for the alpha.
-        resamples: Of images, for the intervals.
-        seed: Of the resamples.
-    """
-    images = answers.overlapped()
-    empty = Tally(
-        images=images,
-        categories=sorted(set(answers.categories)),
-        annotators=sorted(set(zip(pairs.annotators_a, pairs.annotators_b, strict=True))),
-        per_image=csr_array((0, 0)),
-        total=np.zeros(0),
-        resampled=np.zeros((0, 0)),
-    )
-    cells = [*_pair_cells(empty, answers, pairs), *_unit_cells(empty, answers, clusters)]
-    rows, columns, values = (np.concatenate(parts) for parts in zip(*cells, strict=True))
-    shape = (len(images), empty.units()[1].stop)
-    per_image = csr_array(coo_array((values, (rows, columns)), shape=shape))
-    return Tally(
-        images=empty.images,
-        categories=empty.categories,
-        annotators=empty.annotators,
-        per_image=per_image,
-        total=np.asarray(per_image.sum(axis=0)).ravel(),
-        resampled=resampled_sums(per_image, resamples=resamples, seed=seed),
-    )
-
-
-def f1(tallied: Tally, group: int) -> Figure:
-    """Detection F1 of one annotator against another, symmetric; a match of another category is a miss.
+        clusters: Of all objects.
+        sizes: Width and height of every image, upright pixels.
+        settings: How.
 
     Source:
-        2 TP / (2 TP + FP + FN) (van Rijsbergen 1979) = 2 x matched pairs of one category / objects of both.
+        F1: van Rijsbergen, Information Retrieval (1979), 2 TP / (2 TP + FP + FN).
     """
-    columns = tallied.group(group)
-    return tallied.figure(
-        lambda sums: _share(2 * sums[..., columns][..., _SAME], sums[..., columns][..., _OBJECTS]),
-        lambda sums: sums[..., columns][..., _OBJECTS],
-    )
+    images = answers.overlapped()
+    sums = ImageSums(images)
+    between = object_outcomes.between_people(answers, pairs, sizes, contours=settings.contours)
+    drawn, known = object_outcomes.against_others(answers, clusters, min_votes_share=settings.min_votes_share)
+    slices = {ALL: None, **_add_outcomes(sums, "between", between, settings)}
+    slices |= _add_outcomes(sums, "drawn", drawn, settings) | _add_outcomes(sums, "known", known, settings)
+    _add_sides(sums, between)
+    _add_scores(sums, answers, pairs)
+    by_chance = category_figures.add(sums, answers, pairs, clusters, sizes)
+    found = sums.resampled(settings.resamples, seed=settings.seed)
+    figures: dict[Key, Figure] = {}
+    for part in slices:
+        for name, figure in _detection(found, part, settings).items():
+            figures[(name, *part)] = figure
+    return figures | category_figures.compute(found, answers, pairs, by_chance)
 
 
-def mean_box_iou(tallied: Tally, group: int) -> Figure:
-    """Mean box IoU of matched pairs."""
-    columns = tallied.group(group)
-    return tallied.figure(
-        lambda sums: _share(sums[..., columns][..., _BOX_IOU], sums[..., columns][..., _MATCHED]),
-        lambda sums: sums[..., columns][..., _MATCHED],
-    )
+def _slices_of(outcomes: Outcomes) -> list[tuple[str, list[str]]]:
+    """Kinds of slices, each with the slice of every row; pairs are written "a / b".
 
-
-def mean_mask_iou(tallied: Tally, group: int) -> Figure:
-    """Mean mask IoU of matched pairs in which both have a mask."""
-    columns = tallied.group(group)
-    return tallied.figure(
-        lambda sums: _share(sums[..., columns][..., _MASK_IOU], sums[..., columns][..., _MASKS]),
-        lambda sums: sums[..., columns][..., _MASKS],
-    )
-
-
-def kappa(tallied: Tally, index: int, group: int = 0) -> Figure:
-    """Cohen's kappa on categories; see `Tally.marginals` for `index`, `Tally.group` for `group`."""
-    first, second = tallied.marginals(index)
-    same = tallied.group(group).start + _SAME
-    return tallied.figure(
-        lambda sums: chance.kappa_from_sums(sums[..., same], sums[..., first], sums[..., second]),
-        lambda sums: sums[..., first].sum(axis=-1),
-        scale="signed",
-    )
-
-
-def category_kappa(tallied: Tally, category: int) -> Figure:
-    """Cohen's kappa of one category against all others, on matched pairs."""
-    first, second = (columns.start + category for columns in tallied.marginals(0))
-    same, matched = tallied.group(1 + category).start + _SAME, tallied.group(0).start + _MATCHED
-
-    def compute(sums: Sums) -> Values:
-        a, b, both, n = sums[..., first], sums[..., second], sums[..., same], sums[..., matched]
-        return chance.kappa_from_sums(
-            n - a - b + 2 * both, np.stack([a, n - a], axis=-1), np.stack([b, n - b], axis=-1)
-        )
-
-    return tallied.figure(compute, lambda sums: sums[..., matched], scale="signed")
-
-
-def alpha(tallied: Tally) -> Figure:
-    """Krippendorff's nominal alpha on the categories of clusters of two or more annotators."""
-    unlike, categories = tallied.units()
-    return tallied.figure(
-        lambda sums: chance.alpha_from_sums(sums[..., unlike], sums[..., categories]),
-        lambda sums: sums[..., categories].sum(axis=-1),
-        scale="signed",
-    )
-
-
-def per_image(tallied: Tally) -> tuple[Values, Values, NDArray[np.bool_]]:
-    """F1 (N,), mean box IoU (N,), both NaN where undefined, and whether a category is disputed (N,)."""
-    sums = tallied.per_image[:, tallied.group(0)].toarray()
-    return (
-        _share(2 * sums[:, _SAME], sums[:, _OBJECTS]),
-        _share(sums[:, _BOX_IOU], sums[:, _MATCHED]),
-        sums[:, _SAME] < sums[:, _MATCHED],
-    )
-
-
-Cells = tuple[NDArray[np.intp], NDArray[np.intp], Values]
-
-
-def _pair_cells(layout: Tally, answers: Answers, pairs: Pairs) -> list[Cells]:
-    """Contributions (image, column, value) of every row of the comparison."""
-    count = len(layout.categories)
-    code = {name: index for index, name in enumerate(layout.categories)}
-    codes = np.array([*(code[name] for name in answers.categories), count], dtype=np.intp)  # -1: missed
-    row_of = {image_id: row for row, image_id in enumerate(layout.images)}
-    pair_of = {names: index for index, names in enumerate(layout.annotators)}
-    image = np.array([row_of[image_id] for image_id in pairs.images], dtype=np.intp)
-    people = [pair_of[names] for names in zip(pairs.annotators_a, pairs.annotators_b, strict=True)]
-    pair = np.array(people, dtype=np.intp)
-    a, b = (codes[np.array(indices, dtype=np.intp)] for indices in (pairs.a, pairs.b))
-    box_iou = np.array([np.nan if iou is None else iou for iou in pairs.box_iou], dtype=np.float64)
-    mask_iou = np.array([np.nan if iou is None else iou for iou in pairs.mask_iou], dtype=np.float64)
-    matched, masked = ~np.isnan(box_iou), ~np.isnan(mask_iou)
-    cells: list[Cells] = []
-
-    def add(where: NDArray[np.bool_], columns: NDArray[np.intp] | int, values: Values | float) -> None:
-        cells.append(
-            (
-                image[where],
-                np.broadcast_to(columns, image.shape)[where],
-                np.broadcast_to(values, image.shape)[where],
-            )
-        )
-
-    same = matched & (a == b)
-    present_a, present_b = a < count, b < count
-    by_group = [(0 * a, 0 * b, matched), (1 + a, 1 + b, same), (1 + count + pair, 1 + count + pair, matched)]
-    for group_a, group_b, counted in by_group:
-        first, second = group_a * _MEASURES, group_b * _MEASURES
-        add(present_a, first + _OBJECTS, 1.0)
-        add(present_b, second + _OBJECTS, 1.0)
-        add(counted, first + _MATCHED, 1.0)
-        add(same, first + _SAME, 1.0)
-        add(counted, first + _BOX_IOU, box_iou)
-        add(counted & masked, first + _MASKS, 1.0)
-        add(counted & masked, first + _MASK_IOU, mask_iou)
-    everything = np.ones_like(matched)
-    step = layout.marginals(1)[0].start - layout.marginals(0)[0].start
-    start_a, start_b = (columns.start for columns in layout.marginals(0))
-    for where, index in ((matched, 0 * pair), (everything, 0 * pair + 1), (matched, 2 + pair)):
-        add(where, start_a + step * index + a, 1.0)
-        add(where, start_b + step * index + b, 1.0)
-    return cells
-
-
-def _unit_cells(layout: Tally, answers: Answers, clusters: Sequence[Cluster]) -> list[Cells]:
-    """Contributions of clusters of two or more annotators."""
-    several = [group for group in clusters if len(group.members) > 1]
-    row_of = {image_id: row for row, image_id in enumerate(layout.images)}
-    image = np.array([row_of[group.image_id] for group in several], dtype=np.intp)
-    votes = category_votes(answers, several, layout.categories)
-    unlike, categories = layout.units()
-    unit, column = np.nonzero(votes)
-    return [
-        (image, np.full(len(image), unlike, dtype=np.intp), chance.unit_disagreement(votes)),
-        (image[unit], column + categories.start, votes[unit, column]),
+    What two people drew belongs to both of them, whoever drew it.
+    """
+    kinds = [
+        ("all", [""] * len(outcomes.image)),
+        ("category", outcomes.category),
+        ("size", outcomes.size),
     ]
+    pairs = [pair for pair in outcomes.pair if pair is not None]
+    if not pairs:
+        return [*kinds, ("annotator", outcomes.annotator)]
+    both = [("annotator", [pair[side] for pair in pairs]) for side in (0, 1)]
+    return [*kinds, *both, ("pair", [" / ".join(pair) for pair in pairs])]
 
 
-def _share(numerator: Values, denominator: Values) -> Values:
-    out = np.full(np.shape(denominator), np.nan)
-    return np.asarray(np.divide(numerator, denominator, out=out, where=np.asarray(denominator) > 0))
+def _add_outcomes(sums: ImageSums, kind: str, outcomes: Outcomes, settings: Settings) -> dict[Slice, None]:
+    """The sums of objects of each slice; returns the slices."""
+    images = np.array(outcomes.image, dtype=object)
+    same, matched = np.array(outcomes.same, dtype=bool), np.array(outcomes.matched, dtype=bool)
+    measured = {name: taken([one.get(name) for one in outcomes.measures]) for name in MEASURES}
+    columns: dict[str, Values] = {"objects": np.ones(len(images)), "matched": matched.astype(float)}
+    for threshold in settings.thresholds():
+        columns[f"same@{threshold:g}"] = (same & (measured["box_iou"] >= threshold)).astype(float)
+    for name, values in measured.items():
+        columns[name] = values / 2  # a pair has two objects
+        columns[f"with {name}"] = (~np.isnan(values)).astype(float) / 2
+    slices: dict[Slice, None] = {}
+    for by, names in _slices_of(outcomes):
+        which = np.array(names, dtype=object)
+        for name in sorted(set(names)):
+            here = np.flatnonzero(which == name)
+            slices[by, name] = None
+            for column, values in columns.items():
+                sums.add((kind, column, by, name), images[here].tolist(), values[here])
+    return slices
+
+
+def _add_sides(sums: ImageSums, between: Outcomes) -> None:
+    """Objects of the first and of the second person of each pair, and those that the other has too."""
+    for image, person, pair, same in zip(
+        between.image, between.annotator, between.pair, between.same, strict=True
+    ):
+        if pair is not None:
+            side = "first" if person == pair[0] else "second"
+            sums.add_one((side, "objects", " / ".join(pair)), image, 1.0)
+            sums.add_one((side, "same", " / ".join(pair)), image, float(same))
+
+
+def _add_scores(sums: ImageSums, answers: Answers, pairs: Pairs) -> None:
+    for (image, a, b), score in of_pairs(answers, pairs).items():
+        for by, name in (ALL, ("annotator", a), ("annotator", b), ("pair", f"{a} / {b}")):
+            sums.add_one(("comparisons", by, name), image, 1.0)
+            sums.add_one(("score", by, name), image, score.score)
+            sums.add_one(("equal counts", by, name), image, float(score.counts[0] == score.counts[1]))
+
+
+def _detection(found: Resampled, part: Slice, settings: Settings) -> dict[str, Figure]:
+    """Figures of one slice that come from objects and images."""
+    base = settings.iou_threshold
+    figures: dict[str, Figure] = {}
+    for threshold in settings.thresholds():
+        at = "" if threshold == base else f"@{threshold:g}"
+        same = ("between", f"same@{threshold:g}", *part)
+        figures[f"f1{at}"] = found.ratio(same, ("between", "objects", *part), nothing=_NOBODY)
+        if part[0] != "pair":
+            figures |= _to_others(found, part, threshold, at)
+    for name, scale in MEASURES.items():
+        why = _NO_MATCH if name == "box_iou" else _NO_MASKS if name == "mask_iou" else _NO_CONTOURS
+        over = ("between", f"with {name}", *part)
+        figures[f"mean_{name}"] = found.ratio(("between", name, *part), over, nothing=why, scale=scale)
+    if part[0] in {"all", "annotator", "pair"}:
+        images = ("comparisons", *part)
+        nothing = "no image was seen by two people"
+        figures["image_score"] = found.ratio(("score", *part), images, nothing=nothing)
+        figures["count_agreement"] = found.ratio(("equal counts", *part), images, nothing=nothing)
+    if part[0] == "pair":
+        for name, side in (("precision", "first"), ("recall", "second")):
+            hits, whole = (side, "same", part[1]), (side, "objects", part[1])
+            figures[name] = found.ratio(hits, whole, nothing=f"the {side} drew nothing")
+    return figures
+
+
+def _to_others(found: Resampled, part: Slice, threshold: float, at: str) -> dict[str, Figure]:
+    """A person's precision, recall and F1 against what all others agree on."""
+    rates = {}
+    figures = {}
+    for name, kind in (("precision", "drawn"), ("recall", "known")):
+        hits, whole = (kind, f"same@{threshold:g}", *part), (kind, "objects", *part)
+        figures[f"{name}_to_others{at}"] = found.ratio(hits, whole, nothing=_NO_OTHERS)
+        rates[name] = divided(found.of(hits), found.of(whole))
+    both = rates["precision"] + rates["recall"]
+    f1 = np.where(both == 0, 0.0, divided(2 * rates["precision"] * rates["recall"], both))
+    over = ("known", "objects", *part)
+    figures[f"f1_to_others{at}"] = found.figure(f1, n=found.count(over), over=over, nothing=_NO_OTHERS)
+    return figures

@@ -1,4 +1,4 @@
-"""Data files for `dvc plots`, and the queue of images to look at again: CSV, always with a header."""
+"""Data files for `dvc plots`: CSV, always with a header."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from curate import tables
-from curate.agreement import figures
-from curate.agreement.by_annotator import Answers
-from curate.agreement.figures import Tally
 from curate.agreement.pairs import Pairs
 from curate.intervals import Figure
 
@@ -21,15 +18,17 @@ BY_ANNOTATORS = (
     "pair", "annotator_a", "annotator_b",
     "f1", "f1_low", "f1_high", "mean_iou", "mask_iou", "kappa", "pairs", "objects",
 )  # fmt: skip
-QUEUE = ("image_id", "path", "reason", "f1", "mean_iou")
+FIGURES = ("figure", "by", "name", "value", "low", "high", "n", "reason")
+UNDEFINED = "undefined"
 _BIN = 0.05
 _DIGITS = 6
 
 Cell = str | float | int | None
+Figures = Mapping[tuple[str, str, str], Figure]  # by name and slice: `curate.agreement.figures`
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Write a CSV file in one step; an undefined figure is an empty cell.
+    """Write a CSV file in one step; None is an empty cell.
 
     Raises:
         StorageError: The file cannot be written.
@@ -40,25 +39,34 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Cell]])
         writer.writerows([["" if cell is None else cell for cell in row] for row in rows])
 
 
-def by_category(tallied: Tally) -> list[tuple[Cell, ...]]:
-    """Rows of `BY_CATEGORY`; `pairs` counts matches in which both chose the category."""
-    return [
-        (name, *_measures(tallied, 1 + index, figures.category_kappa(tallied, index)))
-        for index, name in enumerate(tallied.categories)
-    ]
+def by_category(figures: Figures) -> list[tuple[Cell, ...]]:
+    """Rows of `BY_CATEGORY`; `pairs` counts matches, of two categories half."""
+    return [(name, *_measures(figures, "category", name)) for name in _names(figures, "category")]
 
 
-def by_annotators(tallied: Tally, names: Mapping[str, str]) -> list[tuple[Cell, ...]]:
+def by_annotators(figures: Figures, names: Mapping[str, str]) -> list[tuple[Cell, ...]]:
     """Rows of `BY_ANNOTATORS`, with what people are called outside `data/`."""
-    first = 1 + len(tallied.categories)
-    return [
-        (
-            " / ".join(names.get(person, person) for person in pair),
-            *(names.get(person, person) for person in pair),
-            *_measures(tallied, first + index, figures.kappa(tallied, 2 + index, first + index)),
-        )
-        for index, pair in enumerate(tallied.annotators)
-    ]
+    rows: list[tuple[Cell, ...]] = []
+    for pair in _names(figures, "pair"):
+        people = [names.get(person, person) for person in pair.split(" / ")]
+        rows.append((" / ".join(people), *people, *_measures(figures, "pair", pair)))
+    return rows
+
+
+def table(figures: Figures, names: Mapping[str, str]) -> list[tuple[Cell, ...]]:
+    """Rows of `FIGURES`: every figure of every slice, with what people are called outside `data/`."""
+    rows: list[tuple[Cell, ...]] = []
+    for (figure, by, name), found in sorted(figures.items()):
+        people = by in {"annotator", "pair"}
+        called = " / ".join(names.get(one, one) for one in name.split(" / ")) if people else name
+        numbers = (found.value, found.low, found.high)
+        rows.append((figure, by, called, *(cell(number) for number in numbers), found.n, found.reason))
+    return rows
+
+
+def cell(value: float | None) -> Cell:
+    """A number of six decimals, or the word "undefined"."""
+    return UNDEFINED if value is None else rounded(value)
 
 
 def histogram(pairs: Pairs) -> list[tuple[Cell, ...]]:
@@ -72,60 +80,19 @@ def histogram(pairs: Pairs) -> list[tuple[Cell, ...]]:
     return [(f"{edges[i]:.2f}", int(counts[i])) for i in range(first, len(counts))]
 
 
-def queue(
-    tallied: Tally, answers: Answers, paths: Mapping[str, str], *, least_f1: float
-) -> list[tuple[Cell, ...]]:
-    """Rows of `QUEUE`: images that need another look, worst first.
-
-    Reasons, the first that applies: "skipped" (everyone skipped it), "partly_skipped" (some did), "category"
-    (an object has two names), "low_f1" (F1 of the annotators below `least_f1`).
-    """
-    f1, iou, disputed = figures.per_image(tallied)
-    position = {image_id: row for row, image_id in enumerate(tallied.images)}
-    rows: list[tuple[Cell, ...]] = []
-    for image_id in sorted({*answers.skipped, *tallied.images}):
-        row = position.get(image_id)
-        image_f1 = None if row is None or np.isnan(f1[row]) else float(f1[row])
-        image_iou = None if row is None or np.isnan(iou[row]) else float(iou[row])
-        if image_id in answers.skipped:
-            reason = "partly_skipped" if image_id in answers.by_image else "skipped"
-        elif row is not None and disputed[row]:
-            reason = "category"
-        elif image_f1 is not None and image_f1 < least_f1:
-            reason = "low_f1"
-        else:
-            continue
-        rows.append((image_id, paths[image_id], reason, rounded(image_f1), rounded(image_iou)))
-    rows.sort(
-        key=lambda cells: (cells[2] != "skipped", *(-1.0 if c is None else c for c in cells[3:]), cells[0])
-    )
-    return rows
-
-
-def with_held_back(
-    rows: Sequence[tuple[Cell, ...]], held_back: Mapping[str, str], paths: Mapping[str, str]
-) -> list[tuple[Cell, ...]]:
-    """The queue with images first that are not released, with their reasons.
-
-    Args:
-        rows: Of the queue.
-        held_back: Reason by image, in the order of the queue: "unreadable" (what somebody drew is not known),
-            "planted_error" (somebody did not look) or "not_joined" (nobody knows what was shown).
-        paths: Upright files by image.
-    """
-    first: list[tuple[Cell, ...]] = [
-        (key, paths[key], reason, None, None) for key, reason in held_back.items() if key in paths
-    ]
-    return [*first, *(cells for cells in rows if cells[0] not in held_back)]
-
-
 def rounded(value: float | None) -> float | None:
     """Six decimals: what lies beyond is arithmetic, not agreement."""
     return None if value is None else round(value, _DIGITS)
 
 
-def _measures(tallied: Tally, group: int, kappa: Figure) -> tuple[Cell, ...]:
-    f1, box = figures.f1(tallied, group), figures.mean_box_iou(tallied, group)
-    mask = figures.mean_mask_iou(tallied, group)
+def _names(figures: Figures, by: str) -> list[str]:
+    return sorted({name for _, kind, name in figures if kind == by})
+
+
+def _measures(figures: Figures, by: str, name: str) -> tuple[Cell, ...]:
+    f1, box, mask, kappa = (
+        figures.get((figure, by, name), Figure(None, None, None, 0))
+        for figure in ("f1", "mean_box_iou", "mean_mask_iou", "kappa")
+    )
     numbers = (f1.value, f1.low, f1.high, box.value, mask.value, kappa.value)
-    return (*(rounded(number) for number in numbers), box.n, f1.n)
+    return (*(cell(number) for number in numbers), box.n, f1.n)

@@ -13,14 +13,26 @@ from typing import Annotated
 import typer
 
 from curate import __version__
-from curate.cli import dedupe, labelstudio, models, params, qa, taxonomy, thresholds
-from curate.cli.options import HERE, Root
+from curate.cli import (
+    dedupe,
+    doctor,
+    export,
+    import_labels,
+    init,
+    labelstudio,
+    models,
+    params,
+    qa,
+    run,
+    taxonomy,
+    thresholds,
+)
+from curate.cli.options import HERE, Root, enter_project, user_path
 from curate.errors import CurateError
 
 app = typer.Typer(
     help="From a folder of raw images to a published, human-verified dataset.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,  # typer would import rich.markdown and rich.traceback: half of the start-up time
     pretty_exceptions_enable=False,
 )
@@ -34,6 +46,8 @@ for name, group in (
     ("params", params.app),
 ):
     app.add_typer(group, name=name)
+app.command("export")(export.export)
+app.command("import")(import_labels.import_labels)
 
 
 class Stage(StrEnum):
@@ -64,11 +78,17 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback has done it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
     """From a folder of raw images to a published, human-verified dataset."""
+    enter_project()
+
+
+app.command("init")(init.init)
+app.command("run")(run.run)
+app.command("doctor")(doctor.doctor)
 
 
 @app.command("view")
@@ -77,7 +97,10 @@ def view(
     root: Root = HERE,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 = a free one.")] = 5151,
 ) -> None:
-    """Open the FiftyOne app on the tables of every stage up to STAGE; Ctrl-C ends it."""
+    """Open the FiftyOne app on the tables of every stage up to STAGE; Ctrl-C ends it.
+
+    Reads the tables below data/ and the images; writes .fiftyone/ only, its database.
+    """
     from curate.adapters import fiftyone_view
 
     fiftyone_view.open_app(root, stage=stage.value, port=port)
@@ -86,9 +109,14 @@ def view(
 @app.command("report")
 def report(
     root: Root = HERE,
-    out: Annotated[Path | None, typer.Option(help="The page; data/report/index.html by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=user_path, help="The page; data/report/index.html by default.")
+    ] = None,
 ) -> None:
-    """Write one HTML page on everything there is so far."""
+    """Write one HTML page on everything there is so far.
+
+    Reads the tables below data/ and metrics/; writes OUT and nothing else.
+    """
     from curate.report import page
 
     typer.echo(f"report: {page.write(root, out or root / 'data/report/index.html')}")

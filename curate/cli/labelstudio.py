@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import sys
 from typing import Annotated
 
 import typer
 
-from curate.cli.options import HERE, Root
+from curate.cli.options import HERE, AsJson, Root
 
 app = typer.Typer(help="The embedded Label Studio server, on this machine only.", no_args_is_help=True)
 
@@ -29,7 +31,10 @@ Workers = Annotated[
 
 @app.command("up")
 def up(root: Root = HERE, database: DatabaseUrl = None, workers: Workers = None) -> None:
-    """Start the server, or say where it runs."""
+    """Start the server, or say where it runs.
+
+    Reads and writes .labelstudio/: credentials, log, and the labels unless they are in PostgreSQL.
+    """
     from curate.adapters.labelstudio import server
 
     if database is not None:
@@ -40,21 +45,26 @@ def up(root: Root = HERE, database: DatabaseUrl = None, workers: Workers = None)
 
 
 @app.command("status")
-def status(root: Root = HERE) -> None:
-    """Say whether the server runs; exit code 1 if it does not."""
+def status(root: Root = HERE, as_json: AsJson = False) -> None:
+    """Say whether the server runs; exit code 1 if it does not.
+
+    Reads .labelstudio/; writes nothing.
+    """
     from curate.adapters.labelstudio import server
 
     status = server.status(root)
-    typer.echo(
-        f"Label Studio: {status.url} (pid {status.pid})" if status.running else "Label Studio: not running"
-    )
+    text = f"{status.url} (pid {status.pid})" if status.running else "not running"
+    typer.echo(json.dumps(dataclasses.asdict(status)) if as_json else f"Label Studio: {text}")
     if not status.running:
         raise typer.Exit(1)
 
 
 @app.command("down")
 def down(root: Root = HERE) -> None:
-    """Stop the server that `up` started, and no other process."""
+    """Stop the server that `up` started, and no other process.
+
+    Reads .labelstudio/server.json and removes it; writes nothing else: labels stay.
+    """
     from curate.adapters.labelstudio import server
 
     typer.echo("Label Studio: stopped" if server.down(root) else "Label Studio: was not running")

@@ -22,7 +22,10 @@ Names = Annotated[
 
 @app.command("fetch")
 def fetch(names: Names = None, path: ParamsFile = _PARAMS) -> None:
-    """Bring weights to this machine; what is there already is not fetched again."""
+    """Bring weights to this machine; what is there already is not fetched again.
+
+    Reads params.yaml; writes into the caches of curate (CURATE_MODELS) and of the Hub (HF_HOME).
+    """
     from curate.adapters import model_fetch
 
     for wanted in _wanted(names, path):
@@ -31,7 +34,10 @@ def fetch(names: Names = None, path: ParamsFile = _PARAMS) -> None:
 
 @app.command("list")
 def list_(path: ParamsFile = _PARAMS) -> None:
-    """Public weights and those of params.yaml (marked *): size, licence, digest, and where they are here."""
+    """Public weights and those of params.yaml (marked *): size, licence, digest, and where they are here.
+
+    Reads params.yaml and the caches; writes nothing, asks nobody.
+    """
     from curate.adapters import model_list
 
     for line in model_list.lines(_wanted(None, path) if path.is_file() else []):
@@ -40,7 +46,10 @@ def list_(path: ParamsFile = _PARAMS) -> None:
 
 @app.command("verify")
 def verify(names: Names = None, path: ParamsFile = _PARAMS) -> None:
-    """Hold the weights on this machine against their digests; exit code 1 if one is missing or another."""
+    """Hold the weights on this machine against their digests; exit code 1 if one is missing or another.
+
+    Reads params.yaml and every weights file; writes nothing.
+    """
     from curate.adapters import model_fetch
     from curate.errors import ModelError
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli.options import HERE, ParamsFile, Root
+from curate.cli.options import HERE, AsJson, ParamsFile, Root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,13 +24,16 @@ _PARAMS = Path("params.yaml")
 
 def status(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON, once.")] = False,
+    as_json: AsJson = False,
     once: Annotated[bool, typer.Option("--once", help="Print once, also on a terminal.")] = False,
     every: Annotated[float, typer.Option(min=1, help="Seconds between two looks at the server.")] = 5.0,
     root: Root = HERE,
     parameters: ParamsFile = _PARAMS,
 ) -> None:
-    """Show how far the labelers are; on a terminal again and again, until Ctrl-C."""
+    """Show how far the labelers are; on a terminal again and again, until Ctrl-C.
+
+    Reads params.yaml, the plan and the server; writes only the cache of the stage pull.
+    """
     title, wanted, _, reader = _wired(root, parameters)
 
     def look() -> Status:
@@ -57,7 +60,10 @@ def pull(
     root: Root = HERE,
     parameters: ParamsFile = _PARAMS,
 ) -> None:
-    """Read what people did into the cache of the stage pull; `dvc repro` makes the tables of it."""
+    """Read what people did into the cache of the stage pull; `dvc repro` makes the tables of it.
+
+    Reads params.yaml, the plan and the server; writes data/pull/cache.sqlite.
+    """
     title, wanted, labels, reader = _wired(root, parameters)
     with reader.pull(title, wanted, labels=labels, full=full) as snapshot:
         progress, counts = snapshot.progress, snapshot.counts
@@ -74,10 +80,13 @@ def _wired(
     """Title of the project, tasks that people must look at, categories, and the server."""
     from curate import params
     from curate.adapters.labelstudio import connection, tool
+    from curate.errors import InputError
     from curate.labeling import taxonomy
     from curate.stages import pull as stage
 
     settings = params.load(root / parameters)
+    if not settings.labelstudio.enabled:
+        raise InputError("labelstudio.enabled is false in params.yaml: there is no server to ask")
     reader = tool.reader_from_settings(settings.labelstudio, connection.resolve(root), root=root)
     wanted = stage.wanted(root / "data/select/plan.parquet", root / "data/dedupe/images.parquet")
     labels = [category.name for category in taxonomy.load(root / settings.autolabel.taxonomy)]

@@ -27,6 +27,8 @@ _COUNTED = (
     ("unchanged", "unchanged"),
 )
 
+_HAND_ON = "passwords are shown this once and stand in no file: hand them on"
+
 
 def push(
     *,
@@ -36,21 +38,29 @@ def push(
     root: Root = HERE,
     parameters: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Make the server hold what the plan asks for, as `dvc repro push` does."""
+    """Make the server hold what the plan asks for, as `dvc repro push` does.
+
+    Reads params.yaml and the tables of earlier stages; writes projects and tasks on the server, data/push/.
+    """
     from curate import params
     from curate.adapters.labelstudio import connection, tool
+    from curate.errors import InputError
     from curate.stages import push as stage
 
     with contextlib.chdir(root):
         settings = params.load(parameters)
-        ports = stage.Ports(tool=tool.from_settings(settings.labelstudio, connection.resolve(Path())))
+        if not settings.labelstudio.enabled:
+            raise InputError("labelstudio.enabled is false in params.yaml: there is no server to push to")
+        server = tool.from_settings(settings.labelstudio, connection.resolve(Path()))
         inputs = stage.inputs(settings.autolabel.taxonomy)
         if not dry_run:
             outputs = stage.Outputs(receipt=stage.RECEIPT, shown=stage.SHOWN)
-            report = stage.run(settings.labelstudio, inputs=inputs, outputs=outputs, ports=ports)
+            report = stage.run(
+                settings.labelstudio, inputs=inputs, outputs=outputs, ports=stage.Ports(server)
+            )
             typer.echo(report.line())
             return
-        for plan in stage.plan(settings.labelstudio, inputs=inputs, ports=ports):
+        for plan in stage.plan(settings.labelstudio, inputs=inputs, tool=server):
             typer.echo("\n".join(_lines(plan)))
 
 
@@ -76,7 +86,10 @@ def invite(
     ] = False,
     root: Root = HERE,
 ) -> None:
-    """Make accounts for labelers and print each password once, or print the invitation link."""
+    """Make accounts for labelers and print each password once, or print the invitation link.
+
+    Reads no file but the server's token; writes accounts on the server.
+    """
     from curate.adapters.labelstudio import accounts, connection
     from curate.adapters.labelstudio import server as embedded
     from curate.errors import InputError
@@ -92,11 +105,12 @@ def invite(
         strangers = sorted({email.lower() for email in emails} - accounts.known_addresses(server))
         if strangers:
             raise InputError(f"{', '.join(strangers)} has no account: invite without --reset")
-        for email in emails:
+        for email in dict.fromkeys(map(str.lower, emails)):
             fresh = accounts.new_password()
-            embedded.reset_password(root, email.lower(), fresh)
-            typer.echo(f"{email.lower()}  new password {fresh}")
+            embedded.reset_password(root, server, email, fresh)
+            typer.echo(f"{email}  new password {fresh}")
+        typer.echo(_HAND_ON)
         return
     for email, password in accounts.invite(server, emails).items():
         typer.echo(f"{email}  password {password}" if password else f"{email}  is there already")
-    typer.echo("passwords are shown this once and stand in no file: hand them on")
+    typer.echo(_HAND_ON)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import HERE, Root
+from curate.cli.options import HERE, Root, user_path
 
 app = typer.Typer(help="The scores from which boxes are suggested.", no_args_is_help=True)
 
@@ -18,7 +18,7 @@ def fit(
     precision: Annotated[float, typer.Option(help="Share of suggestions that must be right.")],
     confidence: Annotated[float, typer.Option(help="Probability that a category keeps it.")] = 0.95,
     answers: Annotated[
-        Path, typer.Option(help="Table of what people drew: pull's, gold or consensus.")
+        Path, typer.Option(parser=user_path, help="Table of what people drew: pull's, gold or consensus.")
     ] = Path("data/pull/annotations.parquet"),
     iou: Annotated[float, typer.Option(help="IoU from which a suggestion is the drawn object.")] = 0.5,
     together: Annotated[
@@ -26,9 +26,14 @@ def fit(
     ] = False,
     write: Annotated[bool, typer.Option("--write", help="Change taxonomy.yaml.")] = False,
     root: Root = HERE,
-    taxonomy_file: Annotated[Path, typer.Option("--taxonomy", help="The file.")] = Path("taxonomy.yaml"),
+    taxonomy_file: Annotated[Path, typer.Option("--taxonomy", parser=user_path, help="The file.")] = Path(
+        "taxonomy.yaml"
+    ),
 ) -> None:
-    """Fit each category's threshold to a precision, by a bound and not by a guess."""
+    """Fit each category's threshold to a precision, by a bound and not by a guess.
+
+    Reads the suggestions, what was shown and the answers; writes taxonomy.yaml with --write only.
+    """
     from curate.labeling import threshold_fitting
     from curate.labeling.thresholds import Target
 

@@ -71,18 +71,35 @@ def match(
     order_a, order_b = canonical_order(a, categories_a), canonical_order(b, categories_b)
     iou = box_iou(a[order_a], b[order_b])
     gain = np.where(iou >= iou_threshold, iou, 0.0)
-    names_a = np.array([categories_a[i] for i in order_a], dtype=object)
-    names_b = np.array([categories_b[i] for i in order_b], dtype=object)
+    rows, columns = assign_by_category(
+        gain, [categories_a[i] for i in order_a], [categories_b[i] for i in order_b]
+    )
+    matched_a, matched_b = order_a[rows], order_b[columns]
+    by_a = np.argsort(matched_a, kind="stable")
+    return Matches(matched_a[by_a], matched_b[by_a], iou[rows, columns][by_a])
+
+
+def assign_by_category(
+    gain: NDArray[np.float64], categories_a: Sequence[str], categories_b: Sequence[str]
+) -> tuple[Indices, Indices]:
+    """The one-to-one assignment with the greatest sum of gain, within categories first, then among the rest.
+
+    Args:
+        gain: (N, M) at least 0; pairs without gain are never assigned.
+        categories_a: N names.
+        categories_b: M names.
+
+    Returns:
+        Rows and columns of the assigned pairs.
+    """
+    names_a, names_b = np.array(categories_a, dtype=object), np.array(categories_b, dtype=object)
     same = names_a[:, None] == names_b[None, :]
     rows, columns = _assign(np.where(same, gain, 0.0))
     left = gain.copy()
     left[rows, :] = 0.0
     left[:, columns] = 0.0
     more_rows, more_columns = _assign(left)
-    rows, columns = np.concatenate([rows, more_rows]), np.concatenate([columns, more_columns])
-    matched_a, matched_b = order_a[rows], order_b[columns]
-    by_a = np.argsort(matched_a, kind="stable")
-    return Matches(matched_a[by_a], matched_b[by_a], iou[rows, columns][by_a])
+    return np.concatenate([rows, more_rows]), np.concatenate([columns, more_columns])
 
 
 def canonical_order(boxes: ArrayLike, categories: Sequence[str]) -> Indices:

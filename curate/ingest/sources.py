@@ -125,22 +125,24 @@ class _File(BaseModel):
     attributes: str | None = None
 
 
-def load(raw: Path, listing: str | None) -> Sources:
+def load(raw: Path | None, listing: str | None) -> Sources:
     """The sources of a project.
 
     Args:
-        raw: The raw folder.
-        listing: Name of the YAML file, relative to `raw`; None for one source, named after the folder,
-            of unknown licence.
+        raw: The raw folder; None = there is none beside what the file names.
+        listing: Name of the YAML file, relative to `raw` or else to the project; None for one source, named
+            after the folder, of unknown licence.
 
     Raises:
         ParamsError: The file is missing or malformed, with its line.
         InputError: An entry does not fit, or a path in it leads nowhere.
     """
-    root = absolute(raw)
+    root = None if raw is None else absolute(raw)
     if listing is None:
+        if root is None:
+            raise InputError("neither a raw folder nor a list of sources: name one of both")
         return Sources((Source(root.name or "raw", "path", str(root)),))
-    path = raw / listing
+    path = (raw or Path()) / listing
     file = load_model(path, _File)
     _, lines = load_yaml(path)
     found: list[Source] = []
@@ -153,7 +155,7 @@ def load(raw: Path, listing: str | None) -> Sources:
         if isinstance(entry.attributes, str) and entry.path is not None:
             tables.append(path.parent / entry.attributes)
     tables.extend([path.parent / file.attributes] if file.attributes else [])
-    if not any(source.kind == "path" and source.where == str(root) for source in found):
+    if root is not None and not any(one.kind == "path" and one.where == str(root) for one in found):
         found.append(Source(UNLISTED, "path", str(root)))
     return Sources(tuple(found), tuple(tables), frozenset(map(absolute, [path, *tables])))
 

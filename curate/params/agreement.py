@@ -14,12 +14,22 @@ class AgreementParams(Section):
 
     iou_threshold: float = Field(0.5, gt=0, le=1, description="IoU; boxes below are not the same object")
     min_votes_share: float = Field(
-        0.5, gt=0, le=1, description="share of an image's annotators who must have drawn an object"
+        0.5, ge=0.5, le=1, description="share of those who looked that must say the same (docs/agreement.md)"
+    )
+    mask_iou_threshold: float = Field(
+        0.5, gt=0, le=1, description="IoU; masks of one object below it are disputed"
+    )
+    disputed: Literal["hold_back", "ignore_region"] = Field(
+        "hold_back",
+        description="images with a disputed object; ignore_region = released, that object marked iscrowd",
     )
     disagreement_f1: float = Field(
         0.8, ge=0, le=1, description="F1; images below are listed for another look"
     )
     without_record: Literal["hold_back", "release"] = Field(
         "hold_back", description="images of which nobody knows what was shown (docs/plan.md)"
+    )
+    contours: bool = Field(
+        True, description="true = outlines of masks are compared too, about a millisecond a pair"
     )
     bootstrap: int = Field(1000, ge=0, le=100_000, description="resamples of images for intervals; 0 = none")

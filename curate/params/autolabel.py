@@ -15,8 +15,9 @@ _SHA256 = r"^[0-9a-f]{64}$"
 class DetectorParams(Section):
     """The zero-shot detector that proposes boxes."""
 
-    kind: Literal["transformers", "groundingdino"] = Field(
-        "transformers", description="adapter that loads the weights"
+    kind: Literal["transformers", "groundingdino", "none"] = Field(
+        "transformers",
+        description="adapter that loads the weights; none = no model: imported suggestions only",
     )
     model: str = Field(
         "IDEA-Research/grounding-dino-tiny",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from curate.params.section import Section
 
@@ -13,9 +13,14 @@ from curate.params.section import Section
 class IngestParams(Section):
     """Which files become images."""
 
-    raw: Path = Field(Path("data/raw"), description="folder tree of raw images")
+    raw: Path | None = Field(
+        Path("data/raw"), description="folder tree of raw images; null = only what `sources` names"
+    )
     sources: str | None = Field(
-        None, description="file in `raw` that lists sources with licence and attribution; null = one source"
+        None,
+        validate_default=True,
+        description="file in `raw` (in the project, if that is null) that lists sources with licence and "
+        "attribution; null = one source",
     )
     mode: Literal["reference", "copy"] = Field(
         "reference", description="reference = share blocks with raw files or the cache; copy = own bytes"
@@ -48,3 +53,10 @@ class IngestParams(Section):
         False, description="true = URLs in lists and redirects may lead to private and loopback addresses"
     )
     timeout_s: float = Field(60.0, gt=0, description="seconds a download may stand still")
+
+    @field_validator("sources")
+    @classmethod
+    def _something_is_named(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and "raw" in info.data and info.data["raw"] is None:
+            raise ValueError("ingest.raw is null too: name a folder there, or a list of sources here")
+        return value

@@ -16,6 +16,9 @@ class LabelStudioParams(Section):
     project: str = Field(
         "curate", min_length=1, max_length=50, description="title of the Label Studio project"
     )
+    enabled: bool = Field(
+        True, description="false = no server: answers are those of `curate import --as answers`"
+    )
     instructions: Path | None = Field(None, description="Markdown file shown to the labelers")
     storage: str = Field(
         "local",

@@ -31,7 +31,21 @@ class ReleaseParams(Section):
     description: Path | None = Field(None, description="Markdown file that opens the card")
     validation_share: float = Field(0.15, ge=0, lt=1, description="share of images")
     test_share: float = Field(0.15, ge=0, lt=1, description="share of images")
-    seed: int = Field(0, ge=0, description="of the split")
+    seed: int = Field(0, ge=0, description="of the split of images that have none yet")
+    keep_splits: bool = Field(
+        True, description="true = an image never changes its split; false = all are drawn anew"
+    )
+    group_by: tuple[str, ...] = Field(
+        (),
+        description="attributes, such as scene, camera, patient or video, whose images share a split",
+    )
+    split_attribute: str | None = Field(
+        "split", description="attribute that names the split that a source gave an image; null = none does"
+    )
+    split_conflicts: Literal["refuse", "move"] = Field(
+        "refuse",
+        description="images that belong together and have several splits: move = all to that of most",
+    )
     row_group_size: int = Field(100, ge=1, le=10_000, description="images a Parquet row group")
 
     @field_validator("license")

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from curate.qa import error_injection
 from curate.records import Annotation
-from curate.shown.join import BEFORE_RECORD, CHANGED_MEANWHILE, NO_RECORD
+from curate.shown.join import BEFORE_RECORD, CHANGED_MEANWHILE, IMPORTED, NO_RECORD
 from curate.shown.record import ShownRecord
 
 ANSWER_COLUMNS = (
@@ -120,7 +120,7 @@ def _may_have_seen(row: Mapping[str, Any], error: _Planted) -> bool:
         return bool(row["shown_id"] == error.shown_id)
     if row["not_joined"] == CHANGED_MEANWHILE:
         return row["created_at"] is None or error.since <= row["created_at"]
-    return True  # nothing is known of it
+    return bool(row["not_joined"] != IMPORTED)  # of all others nothing is known
 
 
 def _holds(

@@ -54,7 +54,9 @@ def _confidence(pool: Pool, images: Ints) -> list[str]:
     rows = np.flatnonzero(found.shown & (found.categories >= 0))
     over = found.scores[rows] - pool.thresholds[found.categories[rows]]
     least = np.full(len(pool.ids), np.inf)
-    np.minimum.at(least, found.images[rows], over)
+    np.fmin.at(
+        least, found.images[rows], over
+    )  # an imported box may have no score; such images are looked at
     boxes = np.bincount(found.images[rows], minlength=len(pool.ids))
     return [
         f"no human looked: {number} suggestions, each {margin:.2f} or more over a fitted threshold"

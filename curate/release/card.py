@@ -50,6 +50,9 @@ class CardFacts:
         unlabelled: Kept images without an answer.
         sources: Number of images by licence and attribution; None = not stated.
         accepted: Released images that no human looked at.
+        ignored: Disputed objects, released as areas to ignore.
+        to_review: Released images that somebody must look at again, by reason.
+        confidence: Mean confidence of objects, None where it is of none known; and of how many it is known.
         quality: The metrics file of the stage quality; empty where it is not known.
     """
 
@@ -69,6 +72,9 @@ class CardFacts:
     unlabelled: int
     sources: Mapping[tuple[str | None, str | None], int]
     accepted: int = 0
+    ignored: int = 0
+    to_review: Mapping[str, int] = field(default_factory=dict)
+    confidence: tuple[float | None, int] = (None, 0)
     quality: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -180,8 +186,7 @@ def _making(facts: CardFacts) -> str:
     return (
         "## How it was made\n\nModels proposed boxes and masks from text prompts:\n\n"
         f"{models}\n\n{prompts}\n{who}\n\n"
-        "Where several looked at an image, an object was kept if enough of them drew it; its category is the "
-        "majority's, its box the median, its mask the majority of pixels.\n"
+        f"{card_labeling.consensus(facts.ignored, facts.to_review, *facts.confidence)}\n"
     )
 
 

@@ -32,6 +32,45 @@ def section(metrics: Mapping[str, Any], *, simulated: bool) -> str:
     return "## How well people labelled\n\n" + "".join(f"- {one}\n" for one in sentences)
 
 
+def consensus(
+    ignored: int, to_review: Mapping[str, int], confidence: float | None, with_confidence: int
+) -> str:
+    """Sentences on how several people's work became one.
+
+    Args:
+        ignored: Disputed objects, released as areas to ignore.
+        to_review: Released images that somebody must look at again, by reason.
+        confidence: Mean of the objects of which it is known.
+        with_confidence: How many those are.
+    """
+    parts = [
+        "Where several looked at an image, an object was kept if more than half of them drew it, and left "
+        "out if more than half did not. Its category is the most probable one by who named it what, its mask "
+        "the shape between two masks or STAPLE's of more, its box that of the mask, or the median of boxes."
+    ]
+    if ignored:
+        parts.append(
+            f"On {ignored:,} object{'s' if ignored > 1 else ''} people do not agree: such are in the data as "
+            "areas to ignore (`iscrowd` = 1), and count as no object in any figure here."
+        )
+    else:
+        parts.append("Images with an object on which people do not agree are not released.")
+    if to_review:
+        reasons = ", ".join(f"{count:,} `{reason}`" for reason, count in sorted(to_review.items()))
+        parts.append(
+            f"{sum(to_review.values()):,} released images should be looked at again ({reasons}): the column "
+            "`review` marks them."
+        )
+    if confidence is not None:
+        parts.append(
+            f"The mean confidence of {with_confidence:,} objects is {confidence:.3f}: the probability that "
+            "an object is there and has that name, estimated from how people who looked at the same images "
+            "agree. Errors that they share are not in it. `confidence` and `made_from` of each object hold "
+            "it and the annotations behind it."
+        )
+    return " ".join(parts)
+
+
 def _gold(f1: Mapping[str, Any]) -> str:
     if f1.get("value") is None:
         return "No labeler was scored against known answers."

@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate.errors import ReleaseError
+from curate.release.support import Support
 
 IMAGE_COLUMNS = ("image_id", "path", "width", "height", "license", "attribution", "dup_group", "drop_reason")
 OBJECT_COLUMNS = ("annotation_id", "image_id", "category", "bbox_xyxy", "rle", "outcome", "model_version")
+_RELEASED = ("object", "disputed")  # a disputed one is marked as an area to ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,9 @@ class Content:
     """Images and objects of a release, in columns.
 
     Attributes:
-        images: N rows with `IMAGE_COLUMNS`, ordered by image_id.
-        objects: M rows with `OBJECT_COLUMNS`, ordered by image and content.
+        images: N rows with `IMAGE_COLUMNS` and what they rest on (`support`), ordered by image_id.
+        objects: M rows with `OBJECT_COLUMNS` and what they rest on, ordered by image and content; those of
+            outcome "disputed" are areas to ignore.
         offsets: (N + 1,) the objects of image i are rows offsets[i] to offsets[i + 1].
         categories: Names in the order of the taxonomy's ids; the position is the class label.
         dropped: Number of dropped images by reason.
@@ -41,35 +44,57 @@ class Content:
     unlabelled: int
     accepted: int = 0
 
-    def groups(self) -> list[str]:
-        """For each image the group of duplicates that must stay in one split; alone = its own id."""
-        images = self.images
-        return pc.coalesce(images.column("dup_group"), images.column("image_id")).to_pylist()  # type: ignore[no-any-return]
+    @property
+    def ids(self) -> list[str]:
+        """The image_id of each image."""
+        return self.images.column("image_id").to_pylist()  # type: ignore[no-any-return]
 
     def sources(self) -> Counter[tuple[str | None, str | None]]:
         """Number of images by licence and attribution."""
         columns = (self.images.column(name).to_pylist() for name in ("license", "attribution"))
         return Counter(zip(*columns, strict=True))
 
-    def image_categories(self) -> list[frozenset[str]]:
-        """For each image the names of the categories on it."""
-        names: list[str] = self.objects.column("category").to_pylist()
+    def names(self) -> list[list[str]]:
+        """For each image the category of each object on it, without the areas to ignore."""
+        columns = (self.objects.column(name).to_pylist() for name in ("category", "outcome"))
+        rows = list(zip(*columns, strict=True))
         bounds = self.offsets.tolist()
-        return [frozenset(names[a:b]) for a, b in pairwise(bounds)]
+        return [[name for name, outcome in rows[a:b] if outcome == "object"] for a, b in pairwise(bounds)]
+
+    def empty_images(self) -> int:
+        """How many images show nothing of the categories, as far as people settled it."""
+        return int((np.diff(self.offsets) == 0).sum())
+
+    def to_review(self) -> Counter[str]:
+        """Number of released images that somebody must look at again, by reason."""
+        return Counter(self.images["review"].drop_null().to_pylist())
+
+    def confidence(self) -> tuple[float | None, int]:
+        """Mean confidence of the objects of which it is known, None without any; and how many those are."""
+        known = self.objects["confidence"].drop_null()
+        return pc.mean(known).as_py(), len(known)
+
+    def ignored(self) -> int:
+        """How many areas to ignore there are: objects on which people do not agree."""
+        return int(pc.sum(pc.equal(self.objects["outcome"], "disputed")).as_py() or 0)
 
 
-def collect(images: pa.Table, consensus: pa.Table, categories: Sequence[str]) -> Content:
+def collect(
+    images: pa.Table, consensus: pa.Table, categories: Sequence[str], support: Support | None = None
+) -> Content:
     """Join images and consensus.
 
     Args:
         images: The `images` table; only kept rows can be released.
         consensus: The `annotations` table of the stage agreement.
         categories: Known names, in the order of the taxonomy's ids.
+        support: What images and objects rest on; None = nothing is known of it.
 
     Raises:
         ReleaseError: Nothing to release, an image that the images table does not know or does not keep,
             or a category that the taxonomy does not know.
     """
+    support = Support.none() if support is None else support
     kept = images.filter(pc.is_null(images.column("drop_reason"))).sort_by("image_id")
     _refuse_strangers(consensus, images, kept, categories)
     labelled = kept.filter(pc.is_in(kept.column("image_id"), value_set=_values(consensus, "image_id")))
@@ -77,13 +102,14 @@ def collect(images: pa.Table, consensus: pa.Table, categories: Sequence[str]) ->
         raise ReleaseError(
             "nothing to release: no kept image has a consensus; label images, then run agreement"
         )
-    objects = _by_content(consensus.filter(pc.equal(consensus.column("outcome"), "object")))
+    wanted = pc.is_in(consensus.column("outcome"), value_set=pa.array(_RELEASED))
+    objects = _by_content(consensus.filter(wanted))
     position = pc.index_in(objects.column("image_id"), value_set=_values(labelled, "image_id"))
     counts = np.bincount(position.to_numpy(), minlength=labelled.num_rows)
     reasons = images.column("drop_reason").drop_null().to_pylist()
     return Content(
-        images=labelled.select(list(IMAGE_COLUMNS)),
-        objects=objects.select(list(OBJECT_COLUMNS)),
+        images=support.of_images(labelled.select(list(IMAGE_COLUMNS))),
+        objects=support.of_objects(objects.select(list(OBJECT_COLUMNS))),
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         categories=tuple(categories),
         dropped=dict(sorted(Counter(reasons).items())),

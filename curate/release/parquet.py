@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from curate.errors import InputError, RecordError, ReleaseError
 from curate.geometry import boxes, masks
 from curate.images.strip_metadata import without_metadata
+from curate.release import support
 from curate.release.content import Content
 
 DIGITS = 12  # of the content's digest in a file's name
@@ -36,7 +37,12 @@ _OBJECTS = pa.struct(
         ("area", pa.list_(pa.float32())),
         ("iscrowd", pa.list_(pa.int8())),
         ("segmentation", pa.list_(_SEGMENTATION)),
+        ("confidence", pa.list_(pa.float32())),
+        ("made_from", pa.list_(pa.list_(pa.string()))),
     ]
+)
+_ANSWER = pa.struct(
+    [("question", pa.string()), ("answers", pa.list_(pa.string())), ("confidence", pa.float32())]
 )
 _COLUMNS = pa.schema(
     [
@@ -47,6 +53,9 @@ _COLUMNS = pa.schema(
         ("objects", _OBJECTS),
         ("license", pa.string()),
         ("attribution", pa.string()),
+        ("confidence", pa.float32()),
+        ("review", pa.string()),
+        ("answers", pa.list_(_ANSWER)),
     ]
 )
 
@@ -85,9 +94,20 @@ def schema(categories: Sequence[str]) -> pa.Schema:
             "area": sequence(value("float32")),
             "iscrowd": sequence(value("int8")),
             "segmentation": [{"size": sequence(value("int32")), "counts": value("string")}],
+            "confidence": sequence(value("float32")),
+            "made_from": sequence(sequence(value("string"))),
         },
         "license": value("string"),
         "attribution": value("string"),
+        "confidence": value("float32"),
+        "review": value("string"),
+        "answers": [
+            {
+                "question": value("string"),
+                "answers": sequence(value("string")),
+                "confidence": value("float32"),
+            }
+        ],
     }
     return _COLUMNS.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
 
@@ -175,6 +195,9 @@ def _table(content: Content, group: Sequence[int], images: Sequence[bytes], layo
     columns = {
         "image": [{"bytes": data, "path": name} for data, name in zip(images, names, strict=True)],
         "objects": [_objects(content, index) for index in group],
+        "answers": [
+            support.answers(row) for row in rows.select(["answers", "answers_confidence"]).to_pylist()
+        ],
     }
     arrays = [
         pa.array(columns[field.name], field.type) if field.name in columns else rows.column(field.name)
@@ -200,8 +223,10 @@ def _objects(content: Content, index: int) -> dict[str, list[Any]]:
         "category": [content.categories.index(name) for name in names],
         "category_name": names,  # for readers of plain Parquet, who see no class labels
         "area": areas,
-        "iscrowd": [0] * len(rles),
+        "iscrowd": [int(outcome == "disputed") for outcome in rows.column("outcome").to_pylist()],
         "segmentation": [None if rle is None else {"size": [height, width], "counts": rle} for rle in rles],
+        "confidence": rows.column("confidence").to_pylist(),
+        "made_from": [made or [] for made in rows.column("made_from").to_pylist()],
     }
 
 

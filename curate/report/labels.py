@@ -22,7 +22,9 @@ _REASONS = {
     "unreadable": "an answer could not be read",
     "skipped": "everybody skipped it",
     "partly_skipped": "some skipped it",
+    "presence": "half of them drew an object",
     "category": "two names for one object",
+    "mask": "masks that do not overlap",
     "low_f1": "different objects",
 }
 SPLITS = ("train", "validation", "test")

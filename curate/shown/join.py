@@ -23,6 +23,7 @@ from curate.shown.record import ShownRecord
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"  # all times of tables and record, so that texts compare as times do
 NO_RECORD = "no record of what was shown"
 BEFORE_RECORD = "older than the record of what was shown"
+IMPORTED = "imported: nothing was shown by us"
 CHANGED_MEANWHILE = "what was shown changed while it was begun"
 _SAME_VISIT = timedelta(seconds=2)  # between creation and last change of an answer that was sent once
 

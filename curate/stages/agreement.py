@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import pseudonyms, schema, tables
-from curate.agreement import figures, plots
-from curate.agreement.accepted import accepted
-from curate.agreement.by_annotator import Answers, sort_out
-from curate.agreement.consensus import cluster, consensus
-from curate.agreement.figures import Tally
+from curate.agreement import disagreement_queue, figures, image_answers, plots
+from curate.agreement.annotator_reliability import Reliability
+from curate.agreement.by_annotator import sort_out
+from curate.agreement.clusters import cluster
+from curate.agreement.consensus import Rules, consensus
+from curate.agreement.image_scores import of_images
 from curate.agreement.pairs import Pairs, Size, compare
 from curate.errors import TableError
 from curate.intervals import Figure
 from curate.params import AgreementParams
 from curate.progress import track
 from curate.qa import injected_error_hold
-from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
-from curate.stages import plan_lookup
-from curate.stages.plan_lookup import Planned
+from curate.stages import plan_lookup, settled_images
 
-_UNREADABLE, _PLANTED, _NOT_JOINED = "unreadable", "planted_error", "not_joined"
 _SEED = 0  # of the resamples: two runs give the same intervals
 
 
@@ -54,13 +53,17 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """`consensus` (annotations table), `pairs` (pairs table), `queue` (CSV), `plots` (folder of CSV).
+    """`consensus` (annotations), `pairs` (pairs), `figures`, `queue` (CSV), `plots` (folder of CSV).
 
+    `objects` and `images` say what the consensus rests on: tables consensus_objects and consensus_images.
     `people` says who is called what in the plots; None = numbered anew each time.
     """
 
     consensus: Path
+    objects: Path
+    images: Path
     pairs: Path
+    figures: Path
     queue: Path
     plots: Path
     people: Path | None = None
@@ -96,31 +99,48 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         sizes,
         iou_threshold=params.iou_threshold,
     )
-    clusters = cluster(answers, pairs, iou_threshold=params.iou_threshold)
-    agreed = consensus(answers, clusters, sizes=sizes, tasks=tasks, min_votes_share=params.min_votes_share)
-    tallied = figures.tally(answers, pairs, clusters, resamples=params.bootstrap, seed=_SEED)
-    queue = plots.queue(tallied, answers, paths, least_f1=params.disagreement_f1)
-    agreed = _under_taxonomy(agreed, annotations)
-    settled = _settled(params, inputs, plan, agreed, held, answers=answers)
-    queue = plots.with_held_back(queue, settled.held_back, paths)
-    tables.write(settled.table, outputs.consensus, schema.ANNOTATIONS)
+    clusters = cluster(answers, pairs)
+    rules = Rules(params.min_votes_share, params.mask_iou_threshold)
+    agreed = consensus(answers, pairs, clusters, sizes=sizes, tasks=tasks, rules=rules)
+    measured = figures.measure(answers, pairs, clusters, sizes, _settings(params))
+    said = image_answers.settle(
+        tables.read(inputs.answers, schema.ANSWERS, columns=list(image_answers.COLUMNS)),
+        planned=tasks.keys(),
+        min_votes_share=params.min_votes_share,
+    )
+    settled = settled_images.settle(
+        params,
+        plan=plan,
+        answers=answers,
+        agreed=agreed,
+        scores=of_images(answers, pairs),
+        said=said,
+        held=held,
+        suggestions=inputs.suggestions,
+        annotations=annotations,
+    )
+    tables.write(settled.consensus, outputs.consensus, schema.ANNOTATIONS)
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
-    plots.write_csv(outputs.queue, plots.QUEUE, queue)
+    tables.write(agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
+    tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
+    queue = (entry.cells(paths[entry.image_id]) for entry in settled.queue)
+    plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
-    _write_plots(outputs.plots, tallied, pairs, names)
+    plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
+    _write_plots(outputs.plots, measured, pairs, names)
     return StageReport(
         stage="agreement",
         counts=(
             ("images", len(answers.by_image)),
             ("seen by several", len(overlapped)),
             ("pairs of objects", sum(iou is not None for iou in pairs.box_iou)),
-            ("consensus objects", pc.sum(pc.equal(settled.table["outcome"], "object")).as_py() or 0),
-            ("to look at again", len(queue)),
+            ("consensus objects", pc.sum(pc.equal(settled.consensus["outcome"], "object")).as_py() or 0),
+            ("to look at again", len(settled.queue)),
             ("without answer", len(tasks) - len(answers.by_image) - len(settled.unseen)),
             ("rows outside the plan", answers.outside_plan),
             *settled.counts(),
         ),
-        metrics=_metrics(tallied),
+        metrics={**_metrics(measured), "labelers": _labelers(agreed.reliability, names)},
     )
 
 
@@ -143,47 +163,6 @@ def _kept_images(path: Path, tasks: Mapping[str, str], plan: Path) -> tuple[dict
     return sizes, paths
 
 
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """The consensus as it is written; images without a human, and those held back, with the reason."""
-
-    table: pa.Table
-    unseen: list[str]
-    held_back: Mapping[str, str]
-
-    def counts(self) -> tuple[tuple[str, int], ...]:
-        """For the closing line, where there are any."""
-        reasons = list(self.held_back.values())
-        counts = (
-            ("accepted without a human", len(self.unseen)),
-            ("with an unreadable answer, held back", reasons.count(_UNREADABLE)),
-            ("with a planted error left in", reasons.count(_PLANTED)),
-            ("held back because nobody knows what was shown", reasons.count(_NOT_JOINED)),
-        )
-        return tuple(entry for entry in counts if entry[1])
-
-
-def _settled(
-    params: AgreementParams,
-    inputs: Inputs,
-    plan: Planned,
-    agreed: pa.Table,
-    held: HeldBack,
-    *,
-    answers: Answers,
-) -> _Settled:
-    """What people agree on, and accepted suggestions; without images that are held back."""
-    unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable)
-    made = plan_lookup.suggestions(inputs.suggestions, unseen)
-    unknown = held.unknown if params.without_record == "hold_back" else []
-    reasons = ((_UNREADABLE, sorted(answers.unreadable)), (_PLANTED, held.left_in), (_NOT_JOINED, unknown))
-    held_back: dict[str, str] = {}
-    for reason, image_ids in reasons:
-        held_back |= {key: reason for key in image_ids if key in plan.tasks and key not in held_back}
-    whole = pa.concat_tables([_without(agreed, list(held_back)), accepted(made, plan.tasks)])
-    return _Settled(whole, unseen, held_back)
-
-
 def _without_answers(annotations: pa.Table, replaced: Collection[tuple[str, str]]) -> pa.Table:
     """The rows of all answers but some, which are named by task and labeler."""
     if not replaced:
@@ -192,46 +171,50 @@ def _without_answers(annotations: pa.Table, replaced: Collection[tuple[str, str]
     return annotations.filter(pa.array([key not in replaced for key in keys], pa.bool_()))
 
 
-def _without(rows: pa.Table, image_ids: Sequence[str]) -> pa.Table:
-    wanted = pc.invert(pc.is_in(rows["image_id"], value_set=pa.array(image_ids, pa.string())))
-    return rows.filter(wanted)
+def _settings(params: AgreementParams) -> figures.Settings:
+    return figures.Settings(
+        iou_threshold=params.iou_threshold,
+        min_votes_share=params.min_votes_share,
+        contours=params.contours,
+        resamples=params.bootstrap,
+        seed=_SEED,
+    )
 
 
-def _under_taxonomy(agreed: pa.Table, annotations: pa.Table) -> pa.Table:
-    """The consensus with the digest of the taxonomy that people labelled by; null where it was not one."""
-    index = agreed.schema.get_field_index("taxonomy_digest")
-    digests = annotations.column("taxonomy_digest").unique()
-    one = digests[0] if len(digests) == 1 else pa.scalar(None, pa.string())
-    return agreed.set_column(index, agreed.schema.field(index), pa.repeat(one, agreed.num_rows))
-
-
-def _write_plots(folder: Path, tallied: Tally, pairs: Pairs, names: Mapping[str, str]) -> None:
-    plots.write_csv(folder / "agreement_by_category.csv", plots.BY_CATEGORY, plots.by_category(tallied))
+def _write_plots(folder: Path, measured: plots.Figures, pairs: Pairs, names: Mapping[str, str]) -> None:
+    plots.write_csv(folder / "agreement_by_category.csv", plots.BY_CATEGORY, plots.by_category(measured))
     plots.write_csv(folder / "iou_histogram.csv", plots.HISTOGRAM, plots.histogram(pairs))
-    plots.write_csv(folder / "annotator_pairs.csv", plots.BY_ANNOTATORS, plots.by_annotators(tallied, names))
+    plots.write_csv(folder / "annotator_pairs.csv", plots.BY_ANNOTATORS, plots.by_annotators(measured, names))
 
 
-def _metrics(tallied: Tally) -> dict[str, object]:
-    """Figures as {value, low, high, n}; a null value means undefined: n says that there was nothing."""
-    named = {
-        "f1": figures.f1(tallied, 0),
-        "mean_box_iou": figures.mean_box_iou(tallied, 0),
-        "mean_mask_iou": figures.mean_mask_iou(tallied, 0),
-        "kappa": figures.kappa(tallied, 0),
-        "kappa_with_missed": figures.kappa(tallied, 1),
-        "alpha": figures.alpha(tallied),
+def _metrics(measured: plots.Figures) -> dict[str, object]:
+    """Figures of everything as {value, low, high, n}, with a reason where there is no value or interval."""
+    whole = {name: _figure(found) for (name, by, _), found in measured.items() if by == "all"}
+    f1 = {
+        name: plots.rounded(found.value)
+        for (figure, by, name), found in measured.items()
+        if (figure, by) == ("f1", "category")
     }
-    by_category = {
-        name: plots.rounded(figures.f1(tallied, 1 + index).value)
-        for index, name in enumerate(tallied.categories)
+    return {**whole, "f1_by_category": f1}
+
+
+def _figure(figure: Figure) -> dict[str, float | int | str | None]:
+    numbers = {name: plots.rounded(getattr(figure, name)) for name in ("value", "low", "high")}
+    return {**numbers, "n": figure.n, **({} if figure.reason is None else {"reason": figure.reason})}
+
+
+def _labelers(reliability: Reliability, names: Mapping[str, str]) -> dict[str, dict[str, float | None]]:
+    """How far each person can be relied on, by pseudonym; null where no image was seen by several."""
+    columns = {
+        "sensitivity": reliability.sensitivity,
+        "precision": reliability.precision,
+        "reliability": reliability.score,
+        "edge_spread": reliability.spread,
     }
-    return {**{name: _figure(figure) for name, figure in named.items()}, "f1_by_category": by_category}
-
-
-def _figure(figure: Figure) -> dict[str, float | int | None]:
     return {
-        "value": plots.rounded(figure.value),
-        "low": plots.rounded(figure.low),
-        "high": plots.rounded(figure.high),
-        "n": figure.n,
+        names.get(person, person): {
+            name: None if np.isnan(values[row]) else plots.rounded(float(values[row]))
+            for name, values in columns.items()
+        }
+        for row, person in enumerate(reliability.annotators)
     }

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from curate.shown.join import Begun, Showings
+from curate.shown.join import IMPORTED, Begun, Showings
 from curate.shown.record import ShownRecord
 
 
@@ -36,7 +36,9 @@ class AnswerJoin:
         return {**row, **self._texts(row)}
 
     def answer(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A row of `answers` with what it was begun under."""
+        """A row of `answers` with what it was begun under; imported ones were begun elsewhere."""
+        if row.get("not_joined") == IMPORTED:
+            return row
         begun = self._begun(row)
         last = row["outcome"] not in {"draft", "unattended"} and not row["superseded"]
         if begun.why is not None and last:

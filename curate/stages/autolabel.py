@@ -21,14 +21,23 @@ from curate.labeling.run.scores import Scores
 from curate.params import AutolabelParams
 from curate.ports import Engine
 from curate.records import StageReport
+from curate.stages import imported_suggestions
+from curate.stages.imported_suggestions import ImportedSuggestions
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the stage reads: the `images` table of dedupe with the files it names, and taxonomy.yaml."""
+    """What the stage reads.
+
+    Attributes:
+        images: The table of dedupe, with the files it names.
+        taxonomy: taxonomy.yaml.
+        imported: Folder of tables of suggestions that were imported; need not be there.
+    """
 
     images: Path
     taxonomy: Path
+    imported: Path = Path("labels/suggestions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,8 @@ def run(params: AutolabelParams, *, inputs: Inputs, outputs: Outputs, ports: Por
     Work is done in shards, of which new images make new ones of `params.shard_size`. A run that was killed
     repeats at most one of them a worker and ends in the same table. So does a run on another engine: what a
     worker gets is always a whole shard. An image that cannot be read, is too large, or kills its worker has a
-    row of outcome "failed".
+    row of outcome "failed". Imported suggestions stand beside those of the models, or (`params.detector.kind`
+    none) alone.
 
     Raises:
         InputError: No image is kept, or more than `params.max_failures` fail.
@@ -84,21 +94,26 @@ def run(params: AutolabelParams, *, inputs: Inputs, outputs: Outputs, ports: Por
     )
     shards = outputs.shards / "shards"
     collected = Collected(Failures(params.max_failures), max_pixels=params.max_pixels)
-    results = ports.engine.map_batches(
-        functools.partial(labeler.labeling, ports.models, params, categories, shards),
-        collected.offer(kept),
-        label="autolabel, images",
-        total=kept.num_rows,
-    )
-    for result in results:
-        collected.take(result)
+    with_models = params.detector.kind != "none"
+    if with_models:
+        results = ports.engine.map_batches(
+            functools.partial(labeler.labeling, ports.models, params, categories, shards),
+            collected.offer(kept),
+            label="autolabel, images",
+            total=kept.num_rows,
+        )
+        for result in results:
+            collected.take(result)
     collected.failures.write(outputs.failures)
     scores = Scores(categories)
-    collected.write(outputs.table, taxonomy_digest=taxonomy.digest(categories), scores=scores)
+    digest = taxonomy.digest(categories)
+    imported = imported_suggestions.read(inputs.imported, kept["image_id"], categories, digest)
+    collected.write(outputs.table, taxonomy_digest=digest, scores=scores, imported=imported.tables)
     scores.write(outputs.plot)
     live = set(pc.unique(kept["shard"]).to_pylist())
-    shard_files.remove_stale(shards, live=live, keys=collected.keys, labels=collected.parts)
-    return _report(kept.num_rows, collected, scores, keep_rejects=params.keep_rejects)
+    if with_models:
+        shard_files.remove_stale(shards, live=live, keys=collected.keys, labels=collected.parts)
+    return _report(kept.num_rows, collected, scores, imported, keep_rejects=params.keep_rejects)
 
 
 def _kept(path: Path) -> pa.Table:
@@ -113,13 +128,16 @@ def _kept(path: Path) -> pa.Table:
     return kept
 
 
-def _report(images: int, collected: Collected, scores: Scores, *, keep_rejects: bool) -> StageReport:
+def _report(
+    images: int, collected: Collected, scores: Scores, imported: ImportedSuggestions, *, keep_rejects: bool
+) -> StageReport:
     failed = len(collected.failures)
     counts = (
         ("images", images),
         ("boxes", sum(scores.boxes.values())),
         ("images without a box", images - collected.with_boxes - failed),
         ("failed", failed),
+        *imported.counts(),
     )
     metrics = {
         "boxes_by_category": scores.boxes,

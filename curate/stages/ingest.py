@@ -46,9 +46,9 @@ _DECODERS = ("pillow", "pillow-heif", "pillow-jxl-plugin", "simplejpeg", "tifffi
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the stage reads. `raw` is a folder; the list of sources stands in it."""
+    """What the stage reads. `raw` is a folder that holds the list of sources; None = the list names all."""
 
-    raw: Path
+    raw: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +127,13 @@ def _with_ledger(
         context = Context(db, ids, own, outputs.cache, _network(params))
         _list(context, known)
         if not db.execute("SELECT 1 FROM scratch.listed LIMIT 1").fetchone():
-            raise InputError(f"raw folder {inputs.raw} holds no file: put images there")
+            place = f"raw folder {inputs.raw}" if inputs.raw else f"what {params.sources} names"
+            raise InputError(f"{place} holds no file: put images there")
         read_plan.compare(db, step.rules, by_id)
         read = _read(step, again=False)
         stale = _tidy(step)
         read_plan.settle(db, step.rules, context.archives)
-        _refuse_nothing(db, inputs.raw)
+        _refuse_nothing(db, f"{inputs.raw or params.sources}")
         tally = images_table.write(db, outputs.table, outputs.images, known.sources)
         made = table_counts.of(db, outputs.table, tally)
     this_run = [("read", read), *([("stale files removed", stale)] if stale else [])]
@@ -141,7 +142,7 @@ def _with_ledger(
 
 def _sources(params: IngestParams, inputs: Inputs, outputs: Outputs) -> Sources:
     raw = inputs.raw
-    if not raw.is_dir():
+    if raw is not None and not raw.is_dir():
         raise InputError(f"raw folder {raw} does not exist: create it, or set ingest.raw in params.yaml")
     known = sources.load(raw, params.sources)
     for source in known.sources:
@@ -274,9 +275,9 @@ def _tidy(step: _Run) -> int:
     return removed
 
 
-def _refuse_nothing(db: sqlite3.Connection, raw: Path) -> None:
+def _refuse_nothing(db: sqlite3.Connection, place: str) -> None:
     if db.execute("SELECT 1 FROM images WHERE live = 1 AND drop_reason IS NULL LIMIT 1").fetchone():
         return
     files = db.execute("SELECT COUNT(*) FROM places WHERE gone = 0").fetchone()[0]
     listed = ", ".join(f"{count} {reason}" for reason, count in table_counts.reasons(db).items())
-    raise InputError(f"{raw} holds {files} files but no usable image ({listed}): put images there")
+    raise InputError(f"{place} holds {files} files but no usable image ({listed}): put images there")

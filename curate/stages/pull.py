@@ -139,7 +139,8 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         _write(annotations, outputs.table, schema.ANNOTATIONS, known, tally.annotation)
         answers = (list(map(join.answer, piece)) for piece in snapshot.answers())
         _write(answers, outputs.answers, schema.ANSWERS, known, tally.answer)
-        return _report(snapshot, tally, join, pseudonyms.remember(outputs.people, tally.seen))
+        seen = tally.seen | snapshot.counts.unattended.keys()
+        return _report(snapshot, tally, join, pseudonyms.remember(outputs.people, seen))
 
 
 def _waiting(progress: Progress, url: str) -> WaitingForPeopleError:
@@ -196,22 +197,22 @@ def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin, names: Mapping[
             "objects_from_suggestions": tally.from_suggestions,
             "objects_with_mask": tally.with_mask,
             "objects_with_polygon": tally.with_polygon,
-            "objects_by_annotator": {
-                names.get(person, person): count for person, count in sorted(tally.people.items())
-            },
+            "objects_by_annotator": {names[person]: count for person, count in sorted(tally.people.items())},
         },
-        (("tasks read", counts.tasks_read), *_remarks(counts, join)),
+        (("tasks read", counts.tasks_read), *_remarks(counts, join, names)),
     )
 
 
-def _remarks(counts: PullCounts, join: AnswerJoin) -> list[tuple[str, int]]:
+def _remarks(counts: PullCounts, join: AnswerJoin, names: Mapping[str, str]) -> list[tuple[str, int]]:
     """What somebody should know of: whatever is not as it should be, counted and named."""
+    unattended = {names[person]: number for person, number in counts.unattended.items()}
     remarks = [
         (f"unreadable answers, held back ({_named(counts.unreadable)})", counts.n_unreadable),
         (
-            f"answers made without a page, no looks ({_named(counts.unattended)})",
-            sum(counts.unattended.values()),
+            f"answers made without a page, no looks ({_named(unattended)})",
+            sum(unattended.values()),
         ),
+        ("answers to tasks outside the plan, not read", counts.answers_outside_plan),
         (f"regions kept raw ({_named(counts.raw_regions)})", sum(counts.raw_regions.values())),
         ("tasks that push did not make", counts.foreign_tasks),
         ("tasks that were edited on the server", counts.edited_tasks),

@@ -52,13 +52,13 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The annotation server."""
+    """The annotation server; None = there is none: answers are imported, and nothing is shown to anybody."""
 
-    tool: AnnotationTool
+    tool: AnnotationTool | None
 
 
 def inputs(taxonomy_file: Path) -> Inputs:
-    """Where earlier stages leave what this one reads: what pipelines/push.py says, for the command line."""
+    """Where earlier stages leave what this one reads: what the wiring says, for the command line."""
     return Inputs(
         images=Path("data/dedupe/images.parquet"),
         annotations=Path("data/autolabel/annotations.parquet"),
@@ -79,37 +79,52 @@ def run(params: LabelStudioParams, *, inputs: Inputs, outputs: Outputs, ports: P
     """
     outputs.receipt.parent.mkdir(parents=True, exist_ok=True)
     with system.locked(outputs.receipt.with_name("lock")):  # two pushes at once would write one record
-        return _push(params, inputs, outputs, ports)
+        if ports.tool is None:
+            return _without_server(params, inputs, outputs)
+        return _push(params, inputs, outputs, ports.tool)
 
 
-def _push(params: LabelStudioParams, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
+def _without_server(params: LabelStudioParams, inputs: Inputs, outputs: Outputs) -> StageReport:
+    _, specs = _wanted(params, inputs)
+    outputs.shown.mkdir(parents=True, exist_ok=True)
+    _write_receipt(params, [], specs[0], outputs.receipt)
+    return StageReport("push", (("tasks", 0),), {"suggested_objects": 0, "projects": 0})
+
+
+def _push(params: LabelStudioParams, inputs: Inputs, outputs: Outputs, tool: AnnotationTool) -> StageReport:
     planned, specs = _wanted(params, inputs)
     drafts = [task.draft for task in planned]
-    added = shown_record.before_push(outputs.shown, planned, specs, ports.tool, taxonomy_file=inputs.taxonomy)
+    added = shown_record.before_push(outputs.shown, planned, specs, tool, taxonomy_file=inputs.taxonomy)
     counts = _NOTHING
     for spec in specs:
-        project = ports.tool.ensure_project(spec)
-        counts += ports.tool.push_tasks(project, _of(drafts, spec.labeler), removed=params.removed)
+        project = tool.ensure_project(spec)
+        counts += tool.push_tasks(project, _of(drafts, spec.labeler), removed=params.removed)
     labelers = {spec.labeler for spec in specs}
-    for labeler, project in sorted(ports.tool.projects(params.project).items(), key=str):
+    for labeler, project in sorted(tool.projects(params.project).items(), key=str):
         if labeler not in labelers:  # the plan does not name that person any more
-            counts += ports.tool.push_tasks(project, [], removed=params.removed)
-    shown_record.after_push(outputs.shown, ports.tool)
+            counts += tool.push_tasks(project, [], removed=params.removed)
+    shown_record.after_push(outputs.shown, tool)
+    _write_receipt(params, drafts, specs[0], outputs.receipt)
+    strange = tool.strange_projects(params.project)
+    return _report(drafts, counts, len(specs), added, strange)
+
+
+def _write_receipt(
+    params: LabelStudioParams, drafts: Sequence[TaskDraft], spec: ProjectSpec, path: Path
+) -> None:
     receipt = {
         "project": params.project,
         "tasks": len(drafts),
         "labeler_slots": sum(draft.overlap for draft in drafts),
-        "taxonomy": specs[0].taxonomy_digest,
-        "guideline": specs[0].guideline_digest,
+        "taxonomy": spec.taxonomy_digest,
+        "guideline": spec.guideline_digest,
         "digest": task_drafts.digest(drafts),
     }
-    with tables.replacing(outputs.receipt) as partial:
+    with tables.replacing(path) as partial:
         partial.write_text(json.dumps(receipt, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    strange = ports.tool.strange_projects(params.project)
-    return _report(drafts, counts, len(specs), added, strange)
 
 
-def plan(params: LabelStudioParams, *, inputs: Inputs, ports: Ports) -> list[PushPlan]:
+def plan(params: LabelStudioParams, *, inputs: Inputs, tool: AnnotationTool) -> list[PushPlan]:
     """What `run` would do on the server, one entry a project; changes nothing.
 
     Raises:
@@ -118,10 +133,10 @@ def plan(params: LabelStudioParams, *, inputs: Inputs, ports: Ports) -> list[Pus
     planned, specs = _wanted(params, inputs)
     drafts = [task.draft for task in planned]
     labelers = {spec.labeler for spec in specs}
-    left = sorted(set(ports.tool.projects(params.project)) - labelers, key=str)
+    left = sorted(set(tool.projects(params.project)) - labelers, key=str)
     every = [*specs, *(replace(specs[0], labeler=labeler) for labeler in left)]
     return [
-        ports.tool.plan_push(
+        tool.plan_push(
             spec, _of(drafts, spec.labeler) if spec.labeler in labelers else [], removed=params.removed
         )
         for spec in every

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import schema, tables
@@ -17,23 +19,30 @@ from curate.labeling import taxonomy
 from curate.params import ReleaseParams
 from curate.progress import track
 from curate.records import Category, StageReport
-from curate.release import card, manifest, parquet, splits
+from curate.release import card, manifest, parquet, split_groups, split_record, splits, support
 from curate.release.content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content, collect
 from curate.release.digest import content_digest
 from curate.release.folder import replacing_folder
+from curate.release.split_groups import Settled, Ties
+from curate.release.support import Support
+from curate.stages.split_leaks import Search
 
+_IMAGE_COLUMNS = dict.fromkeys((*IMAGE_COLUMNS, *split_groups.COLUMNS))
 _GIT_ATTRIBUTES = "*.parquet filter=lfs diff=lfs merge=lfs -text\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """`images` from dedupe, `consensus` from agreement, `annotations` from autolabel; metrics of two stages.
+    """`images` from dedupe, `annotations` from autolabel, metrics of two stages, tables of agreement.
 
+    `consensus_objects` and `consensus_images` are what the `consensus` rests on.
     Without the metrics of quality (None) the card says nothing of how people worked.
     """
 
     images: Path
     consensus: Path
+    consensus_objects: Path
+    consensus_images: Path
     taxonomy: Path
     agreement_metrics: Path
     annotations: Path
@@ -42,36 +51,61 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """`folder` with README.md, release.json, .gitattributes and data/*.parquet."""
+    """What the stage writes.
+
+    Attributes:
+        folder: README.md, release.json, .gitattributes and data/*.parquet.
+        record: The split of every image that was ever released; read too.
+    """
 
     folder: Path
+    record: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """`leaks`: the search for pictures that stand in two splits."""
+
+    leaks: Search
 
 
 def run(
-    params: ReleaseParams, *, inputs: Inputs, outputs: Outputs, labelers: Literal["people", "simulated"]
+    params: ReleaseParams,
+    *,
+    inputs: Inputs,
+    outputs: Outputs,
+    ports: Ports,
+    labelers: Literal["people", "simulated"],
 ) -> StageReport:
-    """Write the release folder; it appears whole.
+    """Write the release folder; it appears whole, and images of the former one keep their split.
 
     Args:
         params: The section `release`.
         inputs: Tables and files of earlier stages.
-        outputs: The folder.
+        outputs: The folder, and the record of splits.
+        ports: The outside.
         labelers: Who annotated, for the card.
 
     Raises:
-        ReleaseError: Nothing to release, a category or image that does not fit, shares that leave no train.
+        ReleaseError: Nothing to release, a category or image that does not fit, shares that leave no train,
+            one group or picture in two splits.
         InputError: An image file or the description has disappeared.
         TableError: A table is missing or damaged.
         StorageError: The folder cannot be written.
     """
     categories = taxonomy.load(inputs.taxonomy)
+    images = tables.read(inputs.images, schema.IMAGES, columns=list(_IMAGE_COLUMNS))
     content = collect(
-        tables.read(inputs.images, schema.IMAGES, columns=list(IMAGE_COLUMNS)),
+        images,
         tables.read(inputs.consensus, schema.ANNOTATIONS, columns=list(OBJECT_COLUMNS)),
         [category.name for category in categories],
+        _support(inputs),
     )
-    split_of = _split(params, content)
-    release = _Release(params, content, split_of, content_digest(content, split_of))
+    former = split_record.load(outputs.record, outputs.folder)
+    split = _split(params, content, images, former if params.keep_splits else {})
+    of_image = dict(zip(content.ids, split.of_image, strict=True))
+    ports.leaks.refuse_leaks(inputs.images, of_image)
+    release = _Release(params, content, split, content_digest(content, split.of_image))
     with replacing_folder(outputs.folder) as folder:
         _write_data(folder, release, params.row_group_size)
         (folder / "README.md").write_text(
@@ -86,7 +120,31 @@ def run(
             images=release.images,
             objects={name: sum(by_split.values()) for name, by_split in release.objects.items()},
         )
+    split_record.save(outputs.record, former | of_image)
     return _report(release)
+
+
+def _support(inputs: Inputs) -> Support:
+    return Support(
+        tables.read(
+            inputs.consensus_objects,
+            schema.CONSENSUS_OBJECTS,
+            columns=["annotation_id", *support.OBJECT_COLUMNS],
+        ),
+        tables.read(
+            inputs.consensus_images, schema.CONSENSUS_IMAGES, columns=["image_id", *support.IMAGE_COLUMNS]
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """The split of each released image, and how it came about."""
+
+    of_image: list[str]
+    ties: Ties
+    settled: Settled
+    several: int  # groups of which more than one image is released
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +153,13 @@ class _Release:
 
     params: ReleaseParams
     content: Content
-    split_of: list[str]
+    split: _Split
     digest: str
+
+    @property
+    def split_of(self) -> list[str]:
+        """The split of each image."""
+        return self.split.of_image
 
     @property
     def images(self) -> dict[str, int]:
@@ -106,26 +169,41 @@ class _Release:
     @property
     def objects(self) -> dict[str, dict[str, int]]:
         """Number of objects by category, then by split."""
-        names = self.content.objects.column("category").to_pylist()
         counts: Counter[tuple[str, str]] = Counter()
-        for split, (start, stop) in zip(self.split_of, pairwise(self.content.offsets.tolist()), strict=True):
-            counts.update((name, split) for name in names[start:stop])
+        for split, names in zip(self.split_of, self.content.names(), strict=True):
+            counts.update((name, split) for name in names)
         return {
             name: {split: counts[name, split] for split in splits.SPLITS} for name in self.content.categories
         }
 
 
-def _split(params: ReleaseParams, content: Content) -> list[str]:
-    groups = content.groups()
+def _split(params: ReleaseParams, content: Content, images: pa.Table, former: Mapping[str, str]) -> _Split:
+    ids = images.column("image_id").to_pylist()
+    place = {image_id: index for index, image_id in enumerate(ids)}
+    out = [place[image_id] for image_id in content.ids]
+    released = np.zeros(len(ids), np.bool_)
+    released[out] = True
+    ties = split_groups.tie(images, params.group_by)
+    settled = split_groups.settle(
+        ids,
+        ties.names,
+        released.tolist(),
+        former=former,
+        own=split_groups.own_splits(images, params.split_attribute),
+        conflicts=params.split_conflicts,
+    )
+    groups = [ties.names[index] for index in out]
     split_of = splits.assign(
         groups,
-        content.image_categories(),
+        content.names(),
         validation_share=params.validation_share,
         test_share=params.test_share,
         seed=params.seed,
+        fixed=[settled.split[index] for index in out],
     )
     splits.check(groups, split_of)
-    return split_of
+    several = sum(count > 1 for count in Counter(groups).values())
+    return _Split(split_of, ties, settled, several)
 
 
 def _write_data(folder: Path, release: _Release, row_group_size: int) -> None:
@@ -148,9 +226,9 @@ def _report(release: _Release) -> StageReport:
         counts=(
             ("images", len(release.split_of)),
             *((split, count) for split, count in release.images.items()),
-            ("objects", release.content.objects.num_rows),
+            ("objects", release.content.objects.num_rows - release.content.ignored()),
             ("kept but without answer", release.content.unlabelled),
-            *((("accepted without a human", release.content.accepted),) if release.content.accepted else ()),
+            *((name, count) for name, count in _only_where_any(release) if count),
         ),
         metrics={
             "digest": release.digest,
@@ -159,6 +237,19 @@ def _report(release: _Release) -> StageReport:
             "objects": release.objects,
         },
     )
+
+
+def _only_where_any(release: _Release) -> Iterator[tuple[str, int]]:
+    settled = release.split.settled
+    yield "accepted without a human", release.content.accepted
+    yield "disputed, to ignore", release.content.ignored()
+    yield "marked to look at again", release.content.to_review().total()
+    yield "in their former split", settled.kept
+    yield "in their source's split", settled.own
+    yield "moved to another split", settled.moved
+    yield "groups of several images", release.split.several
+    for name, count in release.split.ties.missing.items():
+        yield f"without {name}", count
 
 
 def _facts(
@@ -177,7 +268,10 @@ def _facts(
         taxonomy=categories,
         images=release.images,
         objects=release.objects,
-        empty_images=content.image_categories().count(frozenset()),
+        empty_images=content.empty_images(),
+        ignored=content.ignored(),
+        to_review=content.to_review(),
+        confidence=content.confidence(),
         models=_models(inputs.annotations),
         labelers=labelers,
         agreement=_metrics(inputs.agreement_metrics),

@@ -90,6 +90,12 @@ def test_redact_leaves_ordinary_words_alone() -> None:
     assert client.redact(text) == text
 
 
+@pytest.mark.parametrize("text", ["ann.b+c@example.org", "'signs [ann@example.org]'", '{"email":"ann@x"}'])
+def test_redact_shows_no_address_of_a_person(text: str) -> None:
+    assert "@" not in client.redact(text)
+    assert client.redact("'signs [ann@example.org]'") == "'signs [***]'"
+
+
 def test_a_key_is_in_no_repr() -> None:
     assert KEY not in repr(CONNECTION)
 

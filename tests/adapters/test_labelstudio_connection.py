@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from curate import tables
 from curate.adapters.labelstudio import connection
 from curate.adapters.labelstudio.connection import Credentials
 from curate.errors import AnnotationToolError
@@ -80,7 +81,7 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
 def test_a_partial_file_left_readable_by_a_crash_is_closed_again(tmp_path: Path) -> None:
     path = connection.credentials_path(tmp_path)
     path.parent.mkdir()
-    left = path.with_name(f".{path.name}.partial")
+    left = tables.partial_of(path)
     left.write_text("old")
     left.chmod(0o644)
     embedded(tmp_path)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.adapters.labelstudio import brush_rle as brush_module
 from curate.adapters.labelstudio import decode_regions, encode_regions, polygons
+from curate.geometry import brush_rle as brush_module
 from curate.geometry import masks
 from curate.ports import TaskDraft
 from curate.records import Annotation, Box

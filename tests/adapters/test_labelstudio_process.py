@@ -149,3 +149,17 @@ def test_a_server_that_never_answers_is_stopped(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(AnnotationToolError, match="was not ready after 1 s and was stopped"):
         server.up(tmp_path, timeout_s=1.0)
     assert not server.status(tmp_path).running
+
+
+def test_who_has_no_server_program_is_told_the_release_that_the_tests_run_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv(process.PROGRAM_VARIABLE, raising=False)
+    with pytest.raises(AnnotationToolError, match=f"uv tool install {process.RELEASE}"):
+        process.find_program(tmp_path)
+    root = Path(__file__).parents[2]
+    assert f"\n{process.RELEASE} " in (root / "requirements-labelstudio.lock").read_text()
+    assert f"'{process.RELEASE}'" in (root / "scripts/lock.sh").read_text()
+    for page in ("README.md", "docs/own-data.md"):
+        assert f"uv tool install {process.RELEASE} " in (root / page).read_text()

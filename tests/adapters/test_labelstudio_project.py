@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from curate.adapters.labelstudio import encode_regions, guideline, label_config, project
+from curate.adapters.labelstudio import encode_regions, guideline, label_config, project, project_mark
+from curate.adapters.labelstudio.project_mark import Listed, Mark
 from curate.errors import AnnotationToolError
 from curate.ports import ImageChoice, TaskDraft
 from curate.records import Category
@@ -49,8 +52,28 @@ def test_questions_about_the_image_are_choices() -> None:
 def test_the_title_of_a_labelers_own_project() -> None:
     assert project.title_for("signs", None) == "signs"
     assert project.title_for("signs", "a@x.org") == "signs [a@x.org]"
-    with pytest.raises(AnnotationToolError, match=r"shorten labelstudio\.project"):
+    with pytest.raises(AnnotationToolError, match=r"shorten labelstudio\.project") as info:
         project.title_for("signs " * 7, "somebody@example.org")
+    assert "somebody" not in str(info.value)
+
+
+def test_other_projects_are_named_without_the_addresses_in_their_titles() -> None:
+    own = Mark("us", "signs", "ann@x.org", 1)
+    found = [
+        Listed(1, "of ann@x.org", own, 3),
+        Listed(2, "signs [ann@x.org]", own, 3),
+        Listed(3, "signs [bob@x.org]", Mark("them", "signs", "bob@x.org", 3), 3),
+        Listed(4, "signs [cem@x.org]", None, 3),
+    ]
+    assert project_mark.strangers(found, "signs", found[:1]) == [
+        "project 1 'of ***' is 'signs [***]', renamed",
+        "project 2 'signs [***]' is a copy of project 1",
+        "project 3 'signs [***]' belongs to another pipeline",
+        "project 4 'signs [***]' was not made by this pipeline",
+    ]
+    twins = [replace(found[3], number=number) for number in (4, 5)]
+    with pytest.raises(AnnotationToolError, match=r"several projects are called 'signs \[\*\*\*\]'"):
+        project_mark.ours(twins, "signs", "us")
 
 
 def test_the_names_are_read_back() -> None:
@@ -93,22 +116,44 @@ def test_the_guideline_ends_with_what_the_categories_mean() -> None:
     html = guideline.to_html("Be kind.", categories=CATEGORIES)
     assert html.endswith(
         "<h2>Categories</h2>\n"
-        "<ul><li><b>stop_sign</b>: Red octagon, &quot;STOP&quot; &amp; &lt;white&gt;</li></ul>"
+        "<ul><li><b>stop_sign</b>: Red octagon, &quot;STOP&quot; &amp; &lt;white&gt;</li></ul></div>"
     )
 
 
-def test_images_of_the_guideline_become_part_of_it(tmp_path: Path) -> None:
+def test_images_of_the_guideline_are_shown_from_where_they_were_uploaded(tmp_path: Path) -> None:
     (tmp_path / "a b.png").write_bytes(b"PNG")
-    html = guideline.to_html("![how](a%20b.png) ![far](https://x.org/y.png)", folder=tmp_path)
-    assert '<img src="data:image/png;base64,UE5H" alt="how" />' in html
+    text = "![how](a%20b.png) ![far](https://x.org/y.png)"
+    ((name, content),) = guideline.images(text, tmp_path).items()
+    assert (name, content) == (f"guideline-{hashlib.sha256(b'PNG').hexdigest()[:12]}.png", b"PNG")
+    assert f'<img src="{name}" alt="how" />' in guideline.to_html(text, folder=tmp_path)  # not there yet
+    there = {name: f"/sub/data/upload/7/0a1b2c3d-{name}"}
+    html = guideline.to_html(text, folder=tmp_path, addresses=there)
+    assert f'<img src="{there[name]}" alt="how" />' in html
     assert '<img src="https://x.org/y.png" alt="far" />' in html
+    assert guideline.addresses(html) == there
     with pytest.raises(AnnotationToolError, match=r"none\.png, which cannot be read"):
         guideline.to_html("![x](none.png)", folder=tmp_path)
-    with pytest.raises(AnnotationToolError, match=r"shows text\.svg: expected one of"):
+    with pytest.raises(AnnotationToolError, match=r"text\.svg: expected one of"):
         guideline.to_html("![x](text.svg)", folder=tmp_path)
     (tmp_path / "large.png").write_bytes(b"x" * 2_000_001)
     with pytest.raises(AnnotationToolError, match="make it smaller"):
-        guideline.to_html("![x](large.png)", folder=tmp_path)
+        guideline.images("![x](large.png)", tmp_path)
+
+
+def test_what_the_server_would_take_out_is_written_otherwise() -> None:
+    html = guideline.to_html("3. three\n4. four\n\n| a | b |\n|---|--:|\n| 1 | 2 |")
+    assert '<ol>\n<li value="3">three</li>\n<li>four</li>' in html
+    assert '<td align="right">2</td>' in html
+    assert "style=" not in html
+
+
+def test_the_same_guideline_is_recognized_however_the_server_writes_it() -> None:
+    ours = guideline.to_html('a "b" & c\n\n---\n![x](https://x.org/y.png)')
+    theirs = ours.replace("&quot;", '"').replace(" />", ">").replace("<hr>", "<hr/>")
+    assert ours != theirs
+    assert guideline.same(theirs, ours)
+    assert not guideline.same(theirs.replace("y.png", "z.png"), ours)
+    assert not guideline.same(theirs.replace("c</p>", "d</p>"), ours)
 
 
 def test_the_page_names_the_file_and_has_room_for_the_reason_of_a_skip() -> None:

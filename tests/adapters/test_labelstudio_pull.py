@@ -184,6 +184,74 @@ def test_two_deleted_accounts_are_two_people(server: FakeLabelStudio) -> None:
     assert (progress.superseded, progress.slots_done) == (0, 5)
 
 
+def remove_cache(_: FakeLabelStudio, path: Path) -> None:
+    path.unlink()
+
+
+def another_category(server: FakeLabelStudio, _: Path) -> None:
+    """The cache is emptied before anybody looks into it."""
+    server.config = server.config.replace("parking_sign", "yield_sign")
+
+
+def leave_plan(server: FakeLabelStudio, path: Path) -> None:
+    """Every task, for a while."""
+    with labelstudio_pull.pull(server.client(), [REFERENCE], {}, path=path):
+        pass
+
+
+@pytest.mark.parametrize("loss", [remove_cache, another_category, leave_plan])
+def test_the_name_of_a_deleted_account_is_kept_whatever_becomes_of_the_cache(
+    server: FakeLabelStudio, tmp_path: Path, loss: Callable[[FakeLabelStudio, Path], None]
+) -> None:
+    path, names = tmp_path / "cache.sqlite", tmp_path / "names.json"
+    before = pull(server, path, names=names)[0]
+    delete_account(server, 2)
+    loss(server, path)
+    assert pull(server, path, names=names)[0] == before
+    path.unlink()
+    names.unlink()
+    assert pull(server, path, names=names)[0] != before
+
+
+def test_a_name_is_kept_of_whoever_answered_a_task_outside_the_plan(
+    server: FakeLabelStudio, tmp_path: Path
+) -> None:
+    names = tmp_path / "names.json"
+    with labelstudio_pull.pull(server.client(), [REFERENCE], {}, names=names):
+        pass
+    before = pull(server)[0]
+    delete_account(server, 2)
+    assert pull(server, names=names)[0] == before
+
+
+def test_who_was_renamed_has_the_new_name_after_the_account_is_deleted(
+    server: FakeLabelStudio, tmp_path: Path
+) -> None:
+    path, names = tmp_path / "cache.sqlite", tmp_path / "names.json"
+    pull(server, path, names=names)
+    server.users[2] = "benjamin@x.invalid"
+    before = pull(server, path, names=names)[0]
+    delete_account(server, 2)
+    assert pull(server, path, names=names)[0] == before
+    assert "benjamin@x.invalid" in {row["annotator_id"] for row in before[1]}
+
+
+def test_a_damaged_file_of_names_is_named(server: FakeLabelStudio, tmp_path: Path) -> None:
+    names = tmp_path / "names.json"
+    names.write_text("[1", encoding="utf-8")
+    with pytest.raises(AnnotationToolError, match=r"names\.json is damaged: restore it"):
+        pull(server, names=names)
+
+
+def delete_account(server: FakeLabelStudio, user: int) -> None:
+    """The work stays and says nothing of whose it was; no time is set."""
+    del server.users[user]
+    for task in server.tasks.values():
+        for answer in task["annotations"].values():
+            if answer["completed_by"] == user:
+                answer["completed_by"] = None
+
+
 def overwrite(path: Path) -> None:
     path.write_bytes(b"no database " * 1000)
 

@@ -10,7 +10,16 @@ import pytest
 
 from curate.adapters.labelstudio import wanted_tasks
 from curate.adapters.labelstudio.image_storage import LocalFiles
-from curate.adapters.labelstudio.push_plan import CLOSED, MARK, Existing, Offer, batch_mark, compare, offer
+from curate.adapters.labelstudio.push_plan import (
+    CLOSED,
+    MARK,
+    Existing,
+    Offer,
+    Replacement,
+    batch_mark,
+    compare,
+    offer,
+)
 from curate.adapters.labelstudio.wanted_tasks import Wanted
 from curate.errors import AnnotationToolError
 from curate.ports import TaskDraft
@@ -82,14 +91,14 @@ def test_other_suggestions_are_replaced(change: dict[str, Any]) -> None:
     (old,) = wanted(task())
     items = wanted(task(**change))
     there = existing(old, 7)
-    assert compare([there], items).replace == ((there, items[0]),)
+    assert compare([there], items).replace == (Replacement(there, items[0], sent=False),)
 
 
 @pytest.mark.parametrize("predictions", [0, 2])
 def test_a_lost_or_doubled_prediction_is_replaced(predictions: int) -> None:
     items = wanted(task())
     there = existing(items[0], 7, predictions=predictions)
-    assert compare([there], items).replace == ((there, items[0]),)
+    assert compare([there], items).replace == (Replacement(there, items[0], sent=True),)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +165,7 @@ def test_a_batch_is_current_as_long_as_all_its_tasks_are() -> None:
     ]
     assert compare(there, items).empty
     newer = [items[0], *wanted(task("two", boxes=2)), items[2]]
-    assert {item.task_id for _, item in compare(there, newer).replace} == {"task-one", "task-two"}
+    assert {one.item.task_id for one in compare(there, newer).replace} == {"task-one", "task-two"}
     assert len(compare(there[1:], items[1:]).replace) == 1  # a part of the batch proves nothing
 
 
@@ -167,6 +176,18 @@ def test_a_marked_batch_stays_marked_when_other_data_changes() -> None:
     difference = compare(there, items)
     assert difference.replace == ()
     assert {data[MARK] for _, data in difference.update} == {mark}
+
+
+def test_whatever_gets_further_leaves_less_to_do() -> None:
+    items = wanted(task("one"), task("two", boxes=2))
+    there = existing(wanted(task("two"))[0], 7)
+    added = replace(there, predictions=2)  # the new one is beside the old one, and the mark is missing
+    marked = replace(added, data=items[1].data)
+    made = existing(items[0], 8, overlap=3)  # but not yet with its number of labelers
+    steps = [[there], [added], [marked], [marked, made], [replace(marked, predictions=1), made]]
+    left = [compare(one, items).left for one in steps]
+    assert left == [4, 4, 3, 2, 1]
+    assert compare([existing(item, n) for n, item in enumerate(items)], items).left == 0
 
 
 def test_new_tasks_are_in_the_order_of_the_queue() -> None:

@@ -30,7 +30,7 @@ def test_a_foreign_message_becomes_one_short_line() -> None:
 FINDINGS = """
 from pathlib import Path
 from curate.params import AutolabelParams
-from pipelines.models import models
+from curate_pipelines.models import models
 import torch
 from tests import builders
 from tests.adapters.small_models import category

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.inter_rater import cohens_kappa
+from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
 from curate.agreement import chance
 from curate.errors import RecordError
@@ -122,3 +124,67 @@ def test_alpha_is_that_of_the_krippendorff_package(units: list[list[int]]) -> No
     assume(len(set(np.nonzero(chance.pairable(votes))[1])) > 1)
     expected = krippendorff.alpha(value_counts=votes, level_of_measurement="nominal")
     assert chance.krippendorff_alpha(votes) == pytest.approx(expected)
+
+
+LEVELS = {"nominal": 0.7434, "ordinal": 0.8154, "interval": 0.8491, "ratio": 0.7974}
+
+
+@pytest.mark.parametrize(("level", "expected"), LEVELS.items())
+def test_alpha_of_each_level_of_a_known_table(level: chance.Level, expected: float) -> None:
+    """Krippendorff 2011, section E."""
+    found = chance.krippendorff_alpha_of(votes_of(KRIPPENDORFF), [1, 2, 3, 4, 5], level=level)
+    assert found == pytest.approx(expected, abs=5e-5)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3), min_size=2, max_size=12),
+    st.sampled_from(sorted(LEVELS)),
+)
+def test_alpha_of_each_level_is_that_of_the_krippendorff_package(
+    units: list[list[int]], level: chance.Level
+) -> None:
+    votes = votes_of(np.array(units).T.tolist())
+    assume(len(set(np.nonzero(chance.pairable(votes))[1])) > 1)
+    expected = krippendorff.alpha(
+        value_counts=votes, value_domain=[1, 2, 3, 4, 5], level_of_measurement=level
+    )
+    assert chance.krippendorff_alpha_of(votes, [1, 2, 3, 4, 5], level=level) == pytest.approx(expected)
+
+
+def test_ac1_of_a_known_table() -> None:
+    """Krippendorff's table as irrCAC (Gwet's package) has it: percent agreement 0.8182, AC1 0.7754."""
+    votes = votes_of(KRIPPENDORFF)
+    assert chance.percent_agreement(votes) == pytest.approx(0.8182, abs=5e-5)
+    assert chance.gwet_ac1(votes) == pytest.approx(0.7754, abs=5e-5)
+
+
+def test_ac1_stays_high_where_one_category_prevails_and_kappa_falls() -> None:
+    """Feinstein and Cicchetti's paradox: 90% agreement, and kappa below 0."""
+    pairs = [[2, 0]] * 90 + [[1, 1]] * 10
+    assert chance.percent_agreement(pairs) == pytest.approx(0.9)
+    assert (chance.fleiss_kappa(pairs) or 0) < 0
+    assert (chance.gwet_ac1(pairs) or 0) > 0.88
+
+
+@pytest.mark.parametrize("votes", [np.zeros((0, 2)), [[1, 0], [0, 1]], [[2], [2]]])
+def test_ac1_is_undefined_without_pairs_or_with_one_category(votes: object) -> None:
+    assert chance.gwet_ac1(votes) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("table", [COHEN_1960, [[20, 5], [10, 15]], [[45, 15], [25, 15]]])
+def test_the_error_of_kappa_is_that_of_statsmodels(table: list[list[int]]) -> None:
+    assert chance.cohen_kappa_error(table) == pytest.approx(cohens_kappa(table).std_kappa)
+
+
+def test_fleiss_is_that_of_statsmodels() -> None:
+    assert chance.fleiss_kappa(FLEISS) == pytest.approx(statsmodels_fleiss(np.array(FLEISS)))
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
+    """For percent agreement, a mean over units, leaving one out gives s / sqrt(n) exactly."""
+    units = np.array([[2, 0], [1, 1], [0, 2], [2, 0], [1, 1], [2, 0]])
+    agreed = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0]
+    expected = np.std(agreed, ddof=1) / np.sqrt(len(agreed))
+    assert chance.standard_error(units, chance.percent_agreement) == pytest.approx(expected)
+    assert chance.standard_error(units[:1], chance.percent_agreement) is None

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.agreement.by_annotator import sort_out
-from curate.agreement.consensus import cluster, consensus
+from curate.agreement.clusters import cluster
+from curate.agreement.consensus import Consensus, Rules, consensus, disputed
 from curate.agreement.pairs import compare
 from curate.geometry import boxes, masks
-from curate.records import derived_id
+from curate.records import Annotation, derived_id
 from tests.agreement.drawings import Drawn, answers, rows, table
 from tests.builders import HEIGHT, WIDTH, image_id
 
@@ -32,9 +36,9 @@ def agreed(
     found = sort_out(table(rows(work)[::order]), planned=images)
     sizes = dict.fromkeys(images, (WIDTH, HEIGHT))
     pairs = compare(found, found.overlapped(), sizes, iou_threshold=threshold)
-    clusters = cluster(found, pairs, iou_threshold=threshold)
+    clusters = cluster(found, pairs)
     tasks = {image: derived_id("task", image) for image in images}
-    made = consensus(found, clusters, sizes=sizes, tasks=tasks, min_votes_share=share)
+    made = consensus(found, pairs, clusters, sizes=sizes, tasks=tasks, rules=Rules(share)).annotations
     return sorted(made.to_pylist(), key=lambda row: row["annotation_id"])
 
 
@@ -51,36 +55,114 @@ def test_one_annotator_is_taken_over_as_drawn() -> None:
     assert row["lead_time_s"] is None
 
 
-def test_two_annotators_give_the_mean_box_and_the_union_of_masks() -> None:
-    (row,) = agreed({("one", A): [("stop", BOX)], ("one", B): [("stop", moved(BOX, 2.0))]})
+def drawn_masks(work: dict[tuple[str, str], Drawn | None]) -> list[np.ndarray]:  # type: ignore[type-arg]
+    return [masks.decode(row.rle or "", width=WIDTH, height=HEIGHT) for row in rows(work)]
+
+
+def test_two_annotators_give_the_shape_between_and_its_box() -> None:
+    work = {("one", A): [("stop", BOX)], ("one", B): [("stop", moved(BOX, 2.0))]}
+    (row,) = agreed(work)
+    first, second = drawn_masks(work)
+    between = masks.decode(row["rle"], width=WIDTH, height=HEIGHT)
+    assert not (first & second & ~between).any()
+    assert not (between & ~(first | second)).any()
+    assert between.sum() == pytest.approx(first.sum(), rel=0.01)
+    assert row["bbox_xyxy"] == list(masks.bbox(row["rle"], width=WIDTH, height=HEIGHT) or ())
     assert row["bbox_xyxy"] == list(moved(BOX, 1.0))
-    drawn = [r.rle for r in rows({("one", A): [("stop", BOX)], ("one", B): [("stop", moved(BOX, 2.0))]})]
-    first, second = (masks.decode(rle or "", width=WIDTH, height=HEIGHT) for rle in drawn)
-    np.testing.assert_array_equal(masks.decode(row["rle"], width=WIDTH, height=HEIGHT), first | second)
 
 
-def test_three_annotators_give_the_median_box_and_the_majority_of_pixels() -> None:
+def test_boxes_without_masks_give_their_median() -> None:
+    work = {("one", person): [("stop", moved(BOX, by))] for person, by in ((A, 0.0), (B, 1.0), (C, 5.0))}
+    bare = [replace(row, rle=None) for row in rows(work)]
+    (box,) = settled(bare)["bbox_xyxy"].to_pylist()
+    assert box == pytest.approx(moved(BOX, 1.0), abs=0.3)  # the person further away counts a little less
+    assert settled(bare[:2])["bbox_xyxy"].to_pylist() == [list(moved(BOX, 0.5))]
+
+
+def test_three_annotators_give_the_pixels_that_most_marked() -> None:
     work = {("one", person): [("stop", moved(BOX, by))] for person, by in ((A, 0.0), (B, 1.0), (C, 5.0))}
     (row,) = agreed(work)
-    assert row["bbox_xyxy"] == list(moved(BOX, 1.0))
-    drawn = [masks.decode(r.rle or "", width=WIDTH, height=HEIGHT) for r in rows(work)]
-    expected = np.sum(drawn, axis=0) >= 2
-    np.testing.assert_array_equal(masks.decode(row["rle"], width=WIDTH, height=HEIGHT), expected)
+    most = np.sum(drawn_masks(work), axis=0) >= 2
+    found = masks.decode(row["rle"], width=WIDTH, height=HEIGHT)
+    assert (found & most).sum() / (found | most).sum() > 0.99
+    assert row["bbox_xyxy"] == list(masks.bbox(row["rle"], width=WIDTH, height=HEIGHT) or ())
 
 
-@pytest.mark.parametrize(
-    ("voters", "share", "kept"),
-    [(1, 0.5, True), (1, 0.51, False), (2, 1.0, True)],
-)
-def test_an_object_needs_its_share_of_two(voters: int, share: float, kept: bool) -> None:
+def settled(annotations: Sequence[Annotation]) -> pa.Table:
+    return whole(annotations).annotations
+
+
+def whole(annotations: Sequence[Annotation]) -> Consensus:
+    images = {row.image_id for row in annotations}
+    sizes = dict.fromkeys(images, (WIDTH, HEIGHT))
+    found = sort_out(table(annotations), planned=images)
+    pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
+    tasks = dict.fromkeys(images, "task")
+    return consensus(found, pairs, cluster(found, pairs), sizes=sizes, tasks=tasks, rules=Rules())
+
+
+def test_a_polygon_stays_where_one_person_drew_the_object() -> None:
+    made = rows({("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)]})
+    drawn = [replace(row, polygon="[[20, 20, 60, 20, 60, 60]]") for row in made]
+    assert settled(drawn[:1])["polygon"].to_pylist() == ["[[20, 20, 60, 20, 60, 60]]"]
+    assert settled(drawn)["polygon"].to_pylist() == [None]
+
+
+def test_each_object_names_the_annotations_it_was_made_from() -> None:
+    made = rows(
+        {("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)], ("one", C): [("stop", BOX), ("park", FAR)]}
+    )
+    found = {row["category"]: row for row in whole(made).objects.to_pylist()}
+    ids = {(row.annotator_id, row.category): row.annotation_id for row in made}
+    assert found["stop"]["made_from"] == sorted(ids[person, "stop"] for person in (A, B, C))
+    assert (found["stop"]["votes"], found["stop"]["annotators"], found["stop"]["outcome"]) == (3, 3, "object")
+    assert found["park"]["made_from"] == [ids[C, "park"]]
+    assert (found["park"]["votes"], found["park"]["outcome"]) == (1, "absent")
+
+
+def test_confidence_is_higher_where_more_people_say_the_same_and_unknown_without_overlap() -> None:
+    people = [f"p{number}" for number in range(3)]
+    work: dict[tuple[str, str], Drawn | None] = {}
+    for image in range(20):
+        for person in people:
+            drawn = [("stop", BOX), ("park", FAR)] if (image + people.index(person)) % 5 else [("stop", BOX)]
+            work[f"{image}", person] = drawn
+    work |= {("alone", people[0]): [("stop", BOX)]}
+    found = whole(rows(work)).objects.to_pylist()
+    alone = [row["confidence"] for row in found if row["image_id"] == image_id("alone")]
+    three = [row["confidence"] for row in found if row["votes"] == 3]
+    assert all(0.5 < low < high <= 1 for low in alone for high in three)
+    assert [row["confidence"] for row in whole(rows({("one", A): [("stop", BOX)]})).objects.to_pylist()] == [
+        None
+    ]
+
+
+@pytest.mark.parametrize(("voters", "outcome"), [(1, "disputed"), (2, "object")])
+def test_what_one_of_two_drew_is_disputed(voters: int, outcome: str) -> None:
     work = {("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)] if voters == 2 else []}
-    (row,) = agreed(work, share=share)
-    assert (row["outcome"] == "object") is kept
+    (row,) = agreed(work)
+    assert (row["outcome"], row["category"], row["bbox_xyxy"]) == (outcome, "stop", list(BOX))
+    assert row["reject_reason"] == ("presence" if voters == 1 else None)
 
 
 def test_two_of_three_are_two_thirds() -> None:
     work = {("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)], ("one", C): []}
     assert [row["outcome"] for row in agreed(work, share=2 / 3)] == ["object"]
+
+
+def test_what_one_of_three_drew_is_not_there() -> None:
+    work = {("one", A): [("stop", BOX)], ("one", B): [], ("one", C): []}
+    assert [row["outcome"] for row in agreed(work)] == ["empty"]
+
+
+def test_masks_of_two_that_do_not_overlap_are_disputed() -> None:
+    made = rows({("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)]})
+    corner = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    corner[20:24, 20:24] = True
+    other = [made[0], replace(made[1], rle=masks.encode(corner))]
+    made_of = settled(other)
+    assert made_of["outcome"].to_pylist() == ["disputed"]
+    assert disputed(made_of) == {image_id("one"): "mask"}
 
 
 def test_who_skipped_has_no_vote() -> None:
@@ -100,16 +182,11 @@ def test_the_majority_names_the_object() -> None:
     assert [row["category"] for row in agreed(work)] == ["park"]
 
 
-def test_a_tie_of_names_is_drawn_without_favour() -> None:
-    """Over many images neither name wins much more often, whoever chose it."""
-    names = [f"image {index}" for index in range(200)]
-    work: dict[tuple[str, str], Drawn | None] = {}
-    for name in names:
-        work |= {(name, A): [("park", BOX)], (name, B): [("stop", BOX)]}
-    won = [row["category"] for row in agreed(work)]
-    assert len(won) == 200
-    assert 70 <= won.count("park") <= 130
-    swapped = {(name, B if person == A else A): drawn for (name, person), drawn in work.items()}
+def test_two_names_of_two_people_are_disputed_whoever_chose_which() -> None:
+    work = {("one", A): [("park", BOX)], ("one", B): [("stop", BOX)]}
+    (row,) = agreed(work)
+    assert (row["outcome"], row["reject_reason"]) == ("disputed", "category")
+    swapped = {("one", A): [("stop", BOX)], ("one", B): [("park", BOX)]}
     assert agreed(swapped) == agreed(work)
 
 
@@ -122,10 +199,10 @@ def test_parent_stays_where_all_members_share_it() -> None:
         )
         sizes = {image_id("one"): (WIDTH, HEIGHT)}
         pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
-        clusters = cluster(found, pairs, iou_threshold=0.5)
+        clusters = cluster(found, pairs)
         made_of = consensus(
-            found, clusters, sizes=sizes, tasks=dict.fromkeys(sizes, "task"), min_votes_share=0.5
-        )
+            found, pairs, clusters, sizes=sizes, tasks=dict.fromkeys(sizes, "task"), rules=Rules()
+        ).annotations
         assert made_of.column("parent_id").to_pylist() == [expected]
 
 
@@ -144,7 +221,7 @@ def test_a_chain_is_not_one_object() -> None:
     found = answers(work)
     sizes = {image_id("one"): (WIDTH, HEIGHT)}
     pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
-    sizes_of = sorted(len(group.members) for group in cluster(found, pairs, iou_threshold=0.5))
+    sizes_of = sorted(len(group.members) for group in cluster(found, pairs))
     assert sizes_of == [1, 2]
 
 
@@ -162,13 +239,15 @@ def test_clusters_are_complete_disjoint_and_tight(people: list[Drawn]) -> None:
     found = answers(work)
     sizes = {image_id("one"): (WIDTH, HEIGHT)}
     pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.3)
-    clusters = cluster(found, pairs, iou_threshold=0.3)
+    clusters = cluster(found, pairs)
     assert sorted(i for group in clusters for i in group.members) == list(range(len(found.categories)))
     owner = {i: person for person, drawn in found.by_image[image_id("one")].items() for i in drawn.tolist()}
     for group in clusters:
         assert len({owner[i] for i in group.members}) == len(group.members)
         for i, j in itertools.combinations(group.members, 2):
-            assert boxes.box_iou(found.boxes[[i]], found.boxes[[j]])[0, 0] >= 0.3
+            drawn = [found.rles[i] or ""], [found.rles[j] or ""]
+            masks_overlap = masks.rle_iou(*drawn, width=WIDTH, height=HEIGHT)[0, 0]
+            assert max(boxes.box_iou(found.boxes[[i]], found.boxes[[j]])[0, 0], masks_overlap) >= 0.3
 
 
 @settings(deadline=None, max_examples=40)

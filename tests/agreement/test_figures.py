@@ -1,117 +1,231 @@
+"""Figures of small pieces of work, by hand and against other people's code."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from curate.agreement import figures
-from curate.agreement.consensus import cluster
-from curate.agreement.figures import Tally
+from curate.agreement import chance, figures
+from curate.agreement.clusters import category_votes, cluster
+from curate.agreement.figures import Key, Settings
 from curate.agreement.pairs import compare
+from curate.intervals import Figure
 from tests.agreement.drawings import Drawn, answers
 from tests.builders import HEIGHT, WIDTH, image_id
 
 A, B, C = "ann", "ben", "cem"
 BOX, FAR = (20.0, 20.0, 60.0, 60.0), (90.0, 60.0, 140.0, 110.0)
+TINY = (2.0, 2.0, 14.0, 14.0)
+Work = dict[tuple[str, str], Drawn | None]
 
 
-def tallied(work: dict[tuple[str, str], Drawn | None], *, resamples: int = 200) -> Tally:
+def measured(work: Work, *, resamples: int = 200, contours: bool = False) -> dict[Key, Figure]:
     found = answers(work)
     sizes = {image_id(image): (WIDTH, HEIGHT) for image, _ in work}
     pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
-    clusters = cluster(found, pairs, iou_threshold=0.5)
-    return figures.tally(found, pairs, clusters, resamples=resamples, seed=0)
+    settings = Settings(resamples=resamples, contours=contours)
+    return figures.measure(found, pairs, cluster(found, pairs), sizes, settings)
+
+
+def values(found: dict[Key, Figure], figure: str, by: str) -> dict[str, float | None]:
+    return {name: one.value for (what, kind, name), one in found.items() if (what, kind) == (figure, by)}
 
 
 def test_f1_counts_objects_of_both() -> None:
     """a: stop, park; b: stop, stop: one agrees, one is named differently: 2 x 1 / 4."""
-    tally = tallied({("one", A): [("stop", BOX), ("park", FAR)], ("one", B): [("stop", BOX), ("stop", FAR)]})
-    assert figures.f1(tally, 0).value == pytest.approx(0.5)
-    assert figures.f1(tally, 0).n == 4
-    by_name = {name: figures.f1(tally, 1 + i).value for i, name in enumerate(tally.categories)}
-    assert by_name == {"park": pytest.approx(0.0), "stop": pytest.approx(2 / 3)}
+    found = measured({("one", A): [("stop", BOX), ("park", FAR)], ("one", B): [("stop", BOX), ("stop", FAR)]})
+    assert found["f1", "all", ""].value == pytest.approx(0.5)
+    assert found["f1", "all", ""].n == 4
+    assert values(found, "f1", "category") == {"park": pytest.approx(0.0), "stop": pytest.approx(2 / 3)}
+    assert values(found, "percent_agreement", "category") == {
+        "park": pytest.approx(0.0),
+        "stop": pytest.approx(0.5),
+    }
+
+
+def test_objects_count_in_the_slice_of_their_own_size() -> None:
+    """Both draw the small one; only the first draws the medium one."""
+    found = measured({("one", A): [("stop", TINY), ("stop", FAR)], ("one", B): [("stop", TINY)]})
+    assert values(found, "f1", "size") == {"small": pytest.approx(1.0), "medium": pytest.approx(0.0)}
+
+
+def test_a_pair_has_precision_recall_and_higher_thresholds() -> None:
+    half = (20.0, 20.0, 60.0, 52.0)  # IoU 0.8 with BOX
+    work: Work = {("one", A): [("stop", BOX), ("stop", FAR), ("stop", TINY)], ("one", B): [("stop", half)]}
+    found = measured(work)
+    assert found["precision", "pair", "ann / ben"].value == pytest.approx(1 / 3)
+    assert found["recall", "pair", "ann / ben"].value == pytest.approx(1.0)
+    assert found["f1", "pair", "ann / ben"].value == pytest.approx(0.5)
+    assert found["f1@0.75", "pair", "ann / ben"].value == pytest.approx(0.5)
+    assert found["f1@0.9", "pair", "ann / ben"].value == pytest.approx(0.0)
+
+
+def test_a_person_is_held_against_what_the_others_agree_on() -> None:
+    """Of two objects that two others drew the third person found one, and drew one that is not there."""
+    others = [("stop", BOX), ("park", FAR)]
+    found = measured({("one", A): others, ("one", B): others, ("one", C): [("stop", BOX), ("stop", TINY)]})
+    assert found["precision_to_others", "annotator", C].value == pytest.approx(0.5)
+    assert found["recall_to_others", "annotator", C].value == pytest.approx(0.5)
+    assert found["f1_to_others", "annotator", C].value == pytest.approx(0.5)
+    # Against ben and cem, the sign BOX is settled; what only one of the two drew is not.
+    assert found["f1_to_others", "annotator", A].value == pytest.approx(1.0)
+
+
+def test_two_people_cannot_be_held_against_others() -> None:
+    found = measured({("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)]})
+    figure = found["f1_to_others", "all", ""]
+    assert (figure.value, figure.reason) == (None, "no image was seen by three people of whom two agree")
 
 
 def test_mean_iou_is_of_matched_pairs_only() -> None:
-    half = (20.0, 20.0, 60.0, 52.0)  # IoU 0.8 with BOX
-    tally = tallied({("one", A): [("stop", BOX), ("stop", FAR)], ("one", B): [("stop", half)]})
-    assert figures.mean_box_iou(tally, 0).value == pytest.approx(0.8)
-    assert figures.mean_box_iou(tally, 0).n == 1
-    assert figures.f1(tally, 0).value == pytest.approx(2 / 3)
-    mask = figures.mean_mask_iou(tally, 0).value
+    half = (20.0, 20.0, 60.0, 52.0)
+    found = measured(
+        {("one", A): [("stop", BOX), ("stop", FAR)], ("one", B): [("stop", half)]}, contours=True
+    )
+    assert found["mean_box_iou", "all", ""].value == pytest.approx(0.8)
+    assert found["mean_box_iou", "all", ""].n == 1
+    mask = found["mean_mask_iou", "all", ""].value
     assert mask is not None
     assert 0.7 < mask < 0.9
+    dice = found["mean_dice", "all", ""].value
+    assert dice == pytest.approx(2 * mask / (1 + mask))
+    assert (found["mean_hausdorff_95", "all", ""].value or 0) == pytest.approx(8.0, abs=1.0)
+
+
+def test_both_empty_is_agreement_and_counts_are_compared() -> None:
+    work: Work = {
+        ("none", A): [], ("none", B): [],
+        ("one", A): [("stop", BOX)], ("one", B): [],
+        ("two", A): [("stop", BOX)], ("two", B): [("stop", FAR)],
+    }  # fmt: skip
+    found = measured(work)
+    assert found["image_score", "all", ""].value == pytest.approx(1 / 3)
+    assert found["count_agreement", "all", ""].value == pytest.approx(2 / 3)
+    assert found["f1", "all", ""].value == pytest.approx(0.0)
+
+
+def drawn_names(seed: int, people: int, count: int) -> tuple[Work, np.ndarray]:  # type: ignore[type-arg]
+    rng = np.random.default_rng(seed)
+    names = np.array(["park", "stop", "warn"])
+    truth = names[rng.integers(0, 3, count)]
+    wrong = names[rng.integers(0, 3, (count, people))]
+    said = np.where(rng.random((count, people)) < 0.7, truth[:, None], wrong)
+    work: Work = {
+        (str(image), f"p{person}"): [(str(said[image, person]), BOX)]
+        for image in range(count)
+        for person in range(people)
+    }
+    return work, said
 
 
 def test_kappa_is_that_of_scikit_learn_on_matched_pairs() -> None:
-    rng = np.random.default_rng(4)
-    names = np.array(["park", "stop", "warn"])
-    first = names[rng.integers(0, 3, 60)]
-    second = np.where(rng.random(60) < 0.7, first, names[rng.integers(0, 3, 60)])
-    work: dict[tuple[str, str], Drawn | None] = {}
-    for index, (a, b) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-        work |= {(str(index), A): [(a, BOX)], (str(index), B): [(b, BOX)]}
-    tally = tallied(work)
-    kappa = figures.kappa(tally, 0)
-    assert kappa.value == pytest.approx(cohen_kappa_score(first, second))
+    work, said = drawn_names(4, 2, 60)
+    found = measured(work)
+    kappa = found["kappa", "all", ""]
+    assert kappa.value == pytest.approx(cohen_kappa_score(said[:, 0], said[:, 1]))
     assert kappa.low is not None
     assert kappa.high is not None
     assert kappa.low < kappa.value < kappa.high
-    stop = figures.category_kappa(tally, tally.categories.index("stop"))
-    assert stop.value == pytest.approx(cohen_kappa_score(first == "stop", second == "stop"))
-    assert figures.kappa(tally, 2, 1 + len(tally.categories)).value == pytest.approx(kappa.value)
+    assert found["kappa", "pair", "p0 / p1"].value == pytest.approx(kappa.value)
+    for name, value in values(found, "kappa", "category").items():
+        assert value == pytest.approx(cohen_kappa_score(said[:, 0] == name, said[:, 1] == name))
+    assert found["percent_agreement", "all", ""].value == pytest.approx((said[:, 0] == said[:, 1]).mean())
+
+
+def test_figures_of_units_are_those_of_the_functions() -> None:
+    work, _ = drawn_names(7, 3, 40)
+    found = measured(work)
+    drawn = answers(work)
+    sizes = {image_id(image): (WIDTH, HEIGHT) for image, _ in work}
+    groups = cluster(drawn, compare(drawn, drawn.overlapped(), sizes, iou_threshold=0.5))
+    votes = category_votes(drawn, groups, ["park", "stop", "warn"])
+    for name, function in (
+        ("alpha", chance.krippendorff_alpha),
+        ("fleiss_kappa", chance.fleiss_kappa),
+        ("ac1", chance.gwet_ac1),
+        ("percent_agreement_units", chance.percent_agreement),
+    ):
+        assert found[name, "all", ""].value == pytest.approx(function(votes)), name
 
 
 def test_kappa_with_missed_counts_what_one_did_not_draw() -> None:
     """One class, 90 matched, 5 + 5 missed: p_o 0.90 and kappa -0.053, where the plain kappa is undefined."""
-    work: dict[tuple[str, str], Drawn | None] = {}
+    work: Work = {}
     for index in range(100):
         work[str(index), A] = [("stop", BOX)] if index < 95 else []
         work[str(index), B] = [("stop", BOX)] if not 90 <= index < 95 else []
-    tally = tallied(work)
-    assert figures.kappa(tally, 1).value == pytest.approx(-0.0526, abs=1e-4)
-    assert figures.kappa(tally, 1).n == 100
-    plain = figures.kappa(tally, 0)
+    found = measured(work)
+    assert found["kappa_with_missed", "all", ""].value == pytest.approx(-0.0526, abs=1e-4)
+    assert found["kappa_with_missed", "all", ""].n == 100
+    plain = found["kappa", "all", ""]
     assert (plain.value, plain.low, plain.high, plain.n) == (None, None, None, 90)
-    assert figures.alpha(tally).value is None
+    assert plain.reason == "all matched objects have one category: chance alone would give full agreement"
+    assert found["alpha", "all", ""].value is None
+    assert found["ac1", "all", ""].value is None
 
 
-def test_alpha_uses_all_annotators_of_an_object() -> None:
-    work: dict[tuple[str, str], Drawn | None] = {
-        ("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)], ("one", C): [("park", BOX)],
-        ("two", A): [("park", BOX)], ("two", B): [("park", BOX)],
-    }  # fmt: skip
-    # units (stop, stop, park) and (park, park): D_o = (4 / 2 + 0) / 5, D_e = 2 * 2 * 3 / (5 * 4)
-    alpha = figures.alpha(tallied(work))
-    assert alpha.value == pytest.approx(1 - (4 / 2 / 5) / (12 / 20))
-    assert alpha.n == 5
+def test_alpha_of_objects_is_that_of_the_krippendorff_package() -> None:
+    """Far apart boxes of one size: distances are 0, 1 - IoU = 1, or 1 for a missing one: nominal data."""
+    import krippendorff
+
+    spots = [(10.0 * i, 0.0, 10.0 * i + 8, 8.0) for i in range(10)]
+    work: Work = {}
+    rng = np.random.default_rng(0)
+    rows = []
+    for image in range(30):
+        spot = spots[image % 10]
+        seen = rng.random(3) < 0.8
+        seen[0] |= not seen.any()
+        for person, there in zip((A, B, C), seen, strict=True):
+            work[str(image), person] = [("stop", spot)] if there else []
+        rows.append([image % 10 + 1 if there else 0 for there in seen])
+    counts = np.array([[row.count(value) for value in range(11)] for row in rows])
+    expected = krippendorff.alpha(value_counts=counts, level_of_measurement="nominal")
+    assert measured(work)["alpha_objects", "all", ""].value == pytest.approx(expected, abs=1e-9)
 
 
 def test_every_two_annotators_have_their_own_figures() -> None:
-    work: dict[tuple[str, str], Drawn | None] = {
+    work: Work = {
         ("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)],
         ("two", A): [("stop", BOX)], ("two", C): [],
     }  # fmt: skip
-    tally = tallied(work)
-    assert tally.annotators == [(A, B), (A, C)]
-    first = 1 + len(tally.categories)
-    assert [figures.f1(tally, first + index).value for index in range(2)] == [
-        pytest.approx(1),
-        pytest.approx(0),
-    ]
+    found = measured(work)
+    assert values(found, "f1", "pair") == {"ann / ben": pytest.approx(1), "ann / cem": pytest.approx(0)}
+    assert values(found, "f1", "annotator") == {A: pytest.approx(2 / 3), B: pytest.approx(1), C: 0.0}
+    assert values(found, "image_score", "annotator")[A] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("work", [{("one", A): [("stop", BOX)]}, {("one", A): [], ("one", B): []}])
-def test_nothing_to_compare_is_undefined_never_one(work: dict[tuple[str, str], Drawn | None]) -> None:
-    tally = tallied(work)
-    for figure in (
-        figures.f1(tally, 0), figures.mean_box_iou(tally, 0), figures.mean_mask_iou(tally, 0),
-        figures.kappa(tally, 0), figures.kappa(tally, 1), figures.alpha(tally),
-    ):  # fmt: skip
-        assert (figure.value, figure.low, figure.high, figure.n) == (None, None, None, 0)
+def test_nothing_to_compare_is_undefined_with_a_reason_never_one(work: Work) -> None:
+    for key, figure in measured(work).items():
+        if key[0] not in {"image_score", "count_agreement"}:
+            assert (figure.value, figure.low, figure.high, figure.n) == (None, None, None, 0), key
+            assert figure.reason, key
 
 
-def test_without_resamples_there_is_a_value_and_no_interval() -> None:
-    work: dict[tuple[str, str], Drawn | None] = {("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)]}
-    f1 = figures.f1(tallied(work, resamples=0), 0)
-    assert (f1.value, f1.low, f1.high) == (1.0, None, None)
+def test_without_resamples_or_of_one_image_there_is_a_value_and_no_interval() -> None:
+    work: Work = {("one", A): [("stop", BOX)], ("one", B): [("stop", BOX)]}
+    none = measured(work, resamples=0)["f1", "all", ""]
+    assert (none.value, none.low, none.high, none.reason) == (1.0, None, None, "no resamples")
+    one = measured(work)["f1", "all", ""]
+    assert (one.value, one.low, one.reason) == (1.0, None, "fewer than two images")
+
+
+def test_renaming_people_and_categories_changes_no_figure() -> None:
+    work, _ = drawn_names(9, 3, 25)
+    renamed: Work = {
+        (image, {"p0": "z", "p1": "y", "p2": "x"}[person]): [
+            (f"new {name}", box) for name, box in drawn or ()
+        ]
+        for (image, person), drawn in work.items()
+    }
+    before, after = (
+        {key: figure.value for key, figure in measured(one, resamples=0).items() if key[1] == "all"}
+        for one in (work, renamed)
+    )
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        symmetric = not key[0].startswith("kappa")  # Cohen's depends on who is the first of each pair
+        if symmetric:
+            assert after[key] == pytest.approx(value), key

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from curate.errors import CurateError, ParamsError
+from curate.errors import CurateError, InputError, ParamsError
 from curate.ingest import sources
 
 
@@ -34,6 +34,15 @@ def refused(raw: Path) -> str:
 def test_without_a_list_there_is_one_source_of_unknown_licence(raw: Path) -> None:
     known = sources.load(raw, None)
     assert [(source.name, source.license) for source in known.sources] == [("raw", None)]
+
+
+def test_without_a_raw_folder_the_file_names_all_there_is(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(raw.parent)
+    write(Path(), f"sources:\n- {{name: a, path: {raw.name}}}\n")
+    known = sources.load(None, "sources.yaml")
+    assert [(source.name, source.where) for source in known.sources] == [("a", str(raw))]
+    with pytest.raises(InputError, match="neither a raw folder nor a list of sources"):
+        sources.load(None, None)
 
 
 def test_sources_may_lie_anywhere(raw: Path) -> None:

@@ -211,12 +211,12 @@ def kill_after(project: Path, stage: str, seconds: float) -> bool:
 
 
 def works(group: int, stage: str) -> bool:
-    """Whether a process of that group runs the stage's entry point."""
+    """Whether a process of that group runs `curate run STAGE`."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                if f"pipelines.{stage}".encode() in words and os.getpgid(int(entry.name)) == group:
+                if words[-3:-1] == [b"run", stage.encode()] and os.getpgid(int(entry.name)) == group:
                     return True
             except (FileNotFoundError, ProcessLookupError):
                 continue

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from curate import fingerprint
-from pipelines import fingerprint as stage_code
+from curate_pipelines import fingerprint as stage_code
 
 ROOT = Path(__file__).parents[2]
 LOOK_EACH_TIME = {"fingerprint", "ingest", "push", "pull"}
@@ -41,8 +41,8 @@ for name in sys.argv[1:]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This project's code and dvc.yaml, its stages replaced by stand-ins."""
     folder = tmp_path_factory.mktemp("project")
-    for package in ("curate", "pipelines"):
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in (ROOT / "curate", ROOT / "pipelines/curate_pipelines"):
+        shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "stand_in.py").write_text(STAND_IN)
     (folder / "taxonomy.yaml").write_text("categories: []\n")
     (folder / "params.yaml").write_text("# every line left out\n")
@@ -53,7 +53,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             outputs = [_path(one) for kind in ("outs", "metrics", "plots") for one in entry.get(kind, [])]
             entry["cmd"] = f"{sys.executable} stand_in.py {' '.join(outputs)}"
         else:
-            entry["cmd"] = f"{sys.executable} -m pipelines.fingerprint"
+            entry["cmd"] = f"{sys.executable} -m curate run fingerprint"
     (folder / "dvc.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     _dvc(folder, "init", "--no-scm", "--quiet")
     assert _ran(folder) == set(content["stages"])
@@ -93,7 +93,7 @@ def test_a_change_of_code_reruns_the_stages_that_use_it(project: Path, module: s
     using = {
         stage
         for stage in stage_code.STAGES
-        if module in fingerprint.imported(f"pipelines.{stage}", without=stage_code._WITHOUT)
+        if module in fingerprint.imported(f"curate_pipelines.{stage}", without=stage_code._WITHOUT)
     }
     assert using
     assert not using >= set(stage_code.STAGES)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from curate import schema, tables
-from curate.adapters.labelstudio import accounts
+from curate.adapters.labelstudio import accounts, pull
+from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.labeling import taxonomy
-from curate.ports import ImageChoice, ProjectSpec
+from curate.ports import ImageChoice, ProjectSpec, TaskDraft
 from curate.qa import task_drafts
 from curate.records import Annotation, derived_id
 from tests import builders
@@ -117,6 +120,85 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
     assert content == {row.annotation_id: (row.category, row.bbox_xyxy, row.rle) for row in suggested}
     assert all(row.annotator_id == EMAIL and (row.lead_time_s or 0) > 0 for row in read)
     assert foreign == []  # nothing leaves this machine
+
+
+GUIDELINE = """# Traffic signs
+
+Box **every** sign.
+
+3. Look.
+4. Correct:
+   - right: leave it
+
+| what you see | what to do |
+|---|--:|
+| on a screen | no box |
+
+![circle and square](how%20to.png)
+
+<script>document.title = "run"</script> <b>no tag</b>
+"""
+
+
+def test_the_page_shows_the_guideline_the_categories_the_file_and_keeps_the_reason_of_a_skip(
+    labelstudio: Connection, page: Page, drafts: list[TaskDraft], tmp_path: Path
+) -> None:
+    """Looked at as a browser draws it: what only stands in the HTML may be invisible."""
+    Image.new("RGB", (240, 120), "#4363d8").save(tmp_path / "how to.png")
+    (draft,) = [replace(one, overlap=1, name="IMG 2041.jpg") for one in drafts[:1]]
+    known = taxonomy.load(Path("taxonomy.yaml"))
+    described = (replace(known[0], description='Red octagon, "STOP" & <damaged>'), *known[1:])
+    tool = LabelStudioTool(labelstudio)
+    spec = ProjectSpec(
+        "guideline in a browser", described, GUIDELINE, 1, Path("data/ingest/images"),
+        instructions_folder=tmp_path,
+    )  # fmt: skip
+    reference = tool.ensure_project(spec)
+    assert tool.plan_push(spec, [draft]).project == ()  # the server keeps it as it was sent
+    tool.push_tasks(reference, [draft])
+    page.goto(
+        f"{labelstudio.url}/projects/{reference.project_id}/data?labeling=1", wait_until="domcontentloaded"
+    )
+    shown = page.locator(".guideline")
+    shown.wait_for(timeout=90_000)
+    styles = """(element, [selector, name]) =>
+        getComputedStyle(element.querySelector(selector)).getPropertyValue(name)"""
+    for selector, name, value in (
+        ("ul", "list-style-type", "disc"),
+        ("ol", "list-style-type", "decimal"),
+        ("td", "border-top-width", "1px"),
+        ("td:last-child", "text-align", "right"),
+    ):
+        assert shown.evaluate(styles, [selector, name]).removeprefix("-webkit-") == value
+    assert shown.evaluate("element => element.querySelector('li').value") == 3
+    image = "element => new Promise(done => { const one = element.querySelector('img'); " + (
+        "const tell = () => done(one.naturalWidth); one.complete ? tell() : (one.onload = tell) })"
+    )
+    assert shown.evaluate(image) == 240  # loaded from the server, as a labeler
+    text = shown.inner_text()
+    assert '<script>document.title = "run"</script> <b>no tag</b>' in text
+    assert 'stop_sign: Red octagon, "STOP" & <damaged>' in text
+    assert page.title() != "run"
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "guideline.png")
+
+    page.locator(".lsf-modal-ls__content button").first.click()
+    page.locator(".lsf-modal-ls_visible").wait_for(state="detached")
+    page.get_by_text("IMG 2041.jpg").wait_for()
+    page.get_by_text("stop_sign").first.hover()
+    page.get_by_text('Red octagon, "STOP" & <damaged>').last.wait_for()
+    reason = page.get_by_placeholder("write, then press Enter")
+    reason.fill("the file is broken")
+    reason.press("Enter")
+    page.get_by_text("the file is broken").wait_for()
+    page.mouse.move(5, 5)
+    page.screenshot(path=ARTIFACTS / "skip_reason.png")
+    with page.expect_response(is_submission) as skipped:
+        page.click("button:has-text('Skip')")
+    assert skipped.value.status == 201
+    with pull.pull(Client(labelstudio, timeout_s=60), [reference], pulled.wanted([draft])) as snapshot:
+        (row,) = [row for piece in snapshot.answers() for row in piece]
+    assert (row["outcome"], row["comment"]) == ("skipped", "skip_reason: the file is broken")
 
 
 def local(url: str, labelstudio: Connection) -> bool:

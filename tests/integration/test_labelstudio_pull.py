@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import subprocess
 import sys
@@ -30,7 +31,8 @@ from tests.integration.labelstudio_servers import POSTGRESQL, SQLITE, Servers
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 DATABASE = "pull"  # of the tests on PostgreSQL
-TITLE, PASSWORD = "pulled", "a-long-password"
+PASSWORD = "a-long-password"
+_numbers = itertools.count(1)
 FIRST, SECOND = "pull-1@demo.invalid", "pull-2@demo.invalid"
 WIDTH, HEIGHT = 160, 120
 TASKS = 12
@@ -41,13 +43,14 @@ Tables = tuple[bytes, bytes]
 
 
 class Labeling:
-    """A project on a server of its own, and what people do there."""
+    """A project of its own, half of whose tasks are answered, and what people do there."""
 
     def __init__(self, root: Path, connection: Connection) -> None:
         self.root, self.connection = root, connection
         self.administrator = client.Client(connection, timeout_s=60)
         images = root / "data/ingest/images"
-        spec = ProjectSpec(TITLE, taxonomy.load(root / "taxonomy.yaml"), "Be kind.", 2, images)
+        self.title = f"pulled {next(_numbers)}"
+        spec = ProjectSpec(self.title, taxonomy.load(root / "taxonomy.yaml"), "Be kind.", 2, images)
         reference = project.ensure(self.administrator, spec, LocalFiles(images))
         self.path = f"/api/projects/{reference.project_id}"
         self.number = reference.project_id
@@ -61,6 +64,9 @@ class Labeling:
         )
         self.tasks = dict(zip(KEYS, reply["task_ids"], strict=True))
         self.people = {one: accounts.ensure_user(connection, one, PASSWORD) for one in (FIRST, SECOND)}
+        for key in KEYS[:6]:
+            self.answer(key)
+        self.answer(KEYS[0], SECOND)
 
     def answer(self, key: str, person: str = FIRST, result: list[Any] | None = None, **body: Any) -> int:
         regions = region_pair(person) if result is None else result
@@ -86,31 +92,44 @@ def region_pair(person: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module", params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.soak)])
-def labeling(
+def place(
     servers: Servers, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Labeling]:
-    """A project of twelve tasks on a server that this module may restart; half of them are answered."""
+) -> Iterator[tuple[Path, Connection]]:
+    """A server that this module may restart, and its folder."""
     root = tmp_path_factory.mktemp("pull")
     builders.small_project(root, stage="select")
     if request.param == SQLITE:
         subprocess.run(["cp", "-r", str(servers.state()), str(root / STATE_FOLDER)], check=True)
-        made = Labeling(root, server.up(root))
+        yield root, server.up(root)
     else:
-        made = Labeling(root, server.up(root, database_url=servers.address(DATABASE), workers=3))
-    for key in KEYS[:6]:
-        made.answer(key)
-    made.answer(KEYS[0], SECOND)
-    yield made
+        yield root, server.up(root, database_url=servers.address(DATABASE), workers=3)
     server.down(root)
 
 
+@pytest.fixture
+def labeling(place: tuple[Path, Connection]) -> Labeling:
+    """A test's own project of twelve tasks."""
+    return Labeling(*place)
+
+
+@pytest.fixture(scope="module")
+def shared(place: tuple[Path, Connection]) -> Labeling:
+    """The same for tests that compare two readings and ask for nothing of what is read."""
+    return Labeling(*place)
+
+
 def pull(
-    connection: Connection, folder: Path, cache: Path | None = None, **changes: Any
+    labeling: Labeling,
+    folder: Path,
+    cache: Path | None = None,
+    *,
+    through: Connection | None = None,
+    timeout_s: float = 60,
 ) -> tuple[Tables, PullCounts]:
     """The two tables as bytes, and how they came about."""
 
-    reader = LabelStudioReader(connection, cache=cache, timeout_s=changes.pop("timeout_s", 60))
-    with reader.pull(TITLE, WANTED, **changes) as snapshot:
+    reader = LabelStudioReader(through or labeling.connection, cache=cache, timeout_s=timeout_s)
+    with reader.pull(labeling.title, WANTED) as snapshot:
         for name, kind, pieces in (
             ("annotations", schema.ANNOTATIONS, snapshot.annotations),
             ("answers", schema.ANSWERS, snapshot.answers),
@@ -150,8 +169,8 @@ def test_in_steps_and_at_once_the_tables_are_the_same_bytes(labeling: Labeling, 
     ]
     for step in steps:
         step()
-        stepwise, counts = pull(labeling.connection, tmp_path, cache)
-        assert stepwise == pull(labeling.connection, tmp_path)[0]
+        stepwise, counts = pull(labeling, tmp_path, cache)
+        assert stepwise == pull(labeling, tmp_path)[0]
         read.append((counts.full, counts.tasks_gone))
     assert read == [(True, 0), *[(False, 0)] * 5, (False, 1), (False, 0)]
     answers = rows(stepwise[1], tmp_path, schema.ANSWERS)
@@ -178,7 +197,7 @@ def test_polygons_choices_notes_and_unknown_controls(labeling: Labeling, tmp_pat
     labeling.answer(KEYS[10], result=[polygon, choice, rating])
     ellipse = {**common, "id": "e", "type": "ellipselabels", "from_name": "e", "value": {"x": 1.0}}
     labeling.answer(KEYS[10], SECOND, result=[polygon, ellipse])
-    (annotations, answers), counts = pull(labeling.connection, tmp_path)
+    (annotations, answers), counts = pull(labeling, tmp_path)
     assert counts.raw_regions == {"control of type rating": 1}
     assert (counts.n_unreadable, counts.unreadable) == (1, {"region of type ellipselabels": 1})
     of_task = [r for r in rows(annotations, tmp_path, schema.ANNOTATIONS) if r["task_id"] == KEYS[10]]
@@ -209,40 +228,40 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("warm", [False, True], ids=["full", "incremental"])
 def test_after_a_fault_exactly_the_right_answers(
-    labeling: Labeling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, warm: bool
+    shared: Labeling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, *, warm: bool
 ) -> None:
     monkeypatch.setattr("curate.adapters.labelstudio.task_pages.CONTENT_PAGE", 4)  # several requests
     fault, count = FAULTS[name]
-    with FaultProxy(labeling.connection.url) as proxy:
-        through = Connection(proxy.url, labeling.connection.api_key, "a test")
+    with FaultProxy(shared.connection.url) as proxy:
+        through = Connection(proxy.url, shared.connection.api_key, "a test")
         cache = tmp_path / "cache.sqlite"
         if warm:
-            pull(through, tmp_path, cache)
-        labeling.answer(KEYS[1], SECOND)
-        expected, _ = pull(labeling.connection, tmp_path)
+            pull(shared, tmp_path, cache, through=through)
+        shared.answer(KEYS[1], SECOND)
+        expected, _ = pull(shared, tmp_path)
         proxy.plan(fault, when=fault_proxy.get_to("/api/tasks/"), count=count, skip=0 if warm else 1)
         timeout = 4.0 if name == "slow" else 30.0
-        found, counts = pull(through, tmp_path, cache, timeout_s=timeout)
+        found, counts = pull(shared, tmp_path, cache, through=through, timeout_s=timeout)
         assert proxy.struck == count
     assert found == expected
     assert counts.full is not warm
-    assert pull(labeling.connection, tmp_path, cache)[0] == expected
+    assert pull(shared, tmp_path, cache)[0] == expected
 
 
 def test_a_restart_of_the_server_in_mid_pull(
-    labeling: Labeling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Labeling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("curate.adapters.labelstudio.task_pages.CONTENT_PAGE", 4)
-    expected, _ = pull(labeling.connection, tmp_path)
+    expected, _ = pull(shared, tmp_path)
 
     def restart() -> None:
-        assert server.down(labeling.root)
-        server.up(labeling.root)
+        assert server.down(shared.root)
+        server.up(shared.root)
 
-    with FaultProxy(labeling.connection.url) as proxy:
+    with FaultProxy(shared.connection.url) as proxy:
         proxy.plan(fault_proxy.then(restart), when=fault_proxy.get_to("/api/tasks/"), skip=2)
-        through = Connection(proxy.url, labeling.connection.api_key, "a test")
-        found, _ = pull(through, tmp_path, tmp_path / "cache.sqlite")
+        through = Connection(proxy.url, shared.connection.api_key, "a test")
+        found, _ = pull(shared, tmp_path, tmp_path / "cache.sqlite", through=through)
         assert proxy.struck == 1
     assert found == expected
 
@@ -267,18 +286,18 @@ def locked(labeling: Labeling, servers: Servers) -> Iterator[None]:
     thread.join()
 
 
-def test_a_locked_database_of_the_server(labeling: Labeling, servers: Servers, tmp_path: Path) -> None:
+def test_a_locked_database_of_the_server(shared: Labeling, servers: Servers, tmp_path: Path) -> None:
     """The server answers 500 or late, and then again."""
-    expected, _ = pull(labeling.connection, tmp_path)
+    expected, _ = pull(shared, tmp_path)
 
     def failed_while_locked(_: Any, forward: Callable[[], Any]) -> Any:
-        with locked(labeling, servers):
+        with locked(shared, servers):
             return forward()
 
-    with FaultProxy(labeling.connection.url) as proxy:
+    with FaultProxy(shared.connection.url) as proxy:
         proxy.plan(failed_while_locked, when=fault_proxy.get_to("/api/tasks/"), skip=1)
-        through = Connection(proxy.url, labeling.connection.api_key, "a test")
-        found, _ = pull(through, tmp_path, tmp_path / "cache.sqlite")
+        through = Connection(proxy.url, shared.connection.api_key, "a test")
+        found, _ = pull(shared, tmp_path, tmp_path / "cache.sqlite", through=through)
         assert proxy.struck == 1
     assert found == expected
 
@@ -303,26 +322,26 @@ def dying(self, page):
     store(self, page)
 
 labelstudio_pull._Pull._store = dying
-with LabelStudioReader(resolve(Path(sys.argv[1])), cache=Path(sys.argv[2])).pull("pulled", WANTED):
+with LabelStudioReader(resolve(Path(sys.argv[1])), cache=Path(sys.argv[2])).pull(sys.argv[3], WANTED):
     pass
 """
 
 
-def test_killed_in_mid_pull_and_run_again(labeling: Labeling, tmp_path: Path) -> None:
+def test_killed_in_mid_pull_and_run_again(shared: Labeling, tmp_path: Path) -> None:
     cache = tmp_path / "cache.sqlite"
-    command = [sys.executable, "-c", KILLED, str(labeling.root), str(cache)]
+    command = [sys.executable, "-c", KILLED, str(shared.root), str(cache), shared.title]
     assert subprocess.run(command, check=False, timeout=120).returncode == -9
-    found, counts = pull(labeling.connection, tmp_path, cache)
-    assert found == pull(labeling.connection, tmp_path)[0]
-    assert counts.tasks_read == 3  # of eleven: eight were kept
+    found, counts = pull(shared, tmp_path, cache)
+    assert found == pull(shared, tmp_path)[0]
+    assert counts.tasks_read == 4  # of twelve: eight were kept
 
 
-def test_a_pull_that_fails_writes_no_table(labeling: Labeling, tmp_path: Path) -> None:
-    with FaultProxy(labeling.connection.url) as proxy:
+def test_a_pull_that_fails_writes_no_table(shared: Labeling, tmp_path: Path) -> None:
+    with FaultProxy(shared.connection.url) as proxy:
         proxy.plan(fault_proxy.status(403), when=fault_proxy.get_to("/api/tasks/"), skip=1)
-        through = Connection(proxy.url, labeling.connection.api_key, "a test")
+        through = Connection(proxy.url, shared.connection.api_key, "a test")
         with pytest.raises(AnnotationToolError, match="HTTP 403"):
-            pull(through, tmp_path)
+            pull(shared, tmp_path, through=through)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -337,11 +356,16 @@ def test_status_on_the_real_server(labeling: Labeling) -> None:
     images = [builders.image(key, width=WIDTH, height=HEIGHT) for key in KEYS]
     builders.write_images(labeling.root / "data/dedupe/images.parquet", images)
     tables.write_rows(rows_of_plan, labeling.root / "data/select/plan.parquet", schema.PLAN)
-    (labeling.root / "params.yaml").write_text(f"labelstudio:\n  project: {TITLE}\n")
+    labeling.answer(KEYS[8], SECOND, [], was_cancelled=True)
+    path = f"/api/tasks/{labeling.tasks[KEYS[9]]}/drafts"
+    labeling.people[SECOND].post(path, {"result": [], "lead_time": 2.0}, action="drafting")
+    (labeling.root / "params.yaml").write_text(f"labelstudio:\n  project: {labeling.title}\n")
     code = "from curate.cli import main; main()"
     command = [sys.executable, "-c", code, "qa", "status", "--root", str(labeling.root)]
     told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    assert told.stdout.startswith(f"{TITLE}  {labeling.connection.url}/projects/{labeling.number}/data\n")
+    assert told.stdout.startswith(
+        f"{labeling.title}  {labeling.connection.url}/projects/{labeling.number}/data\n"
+    )
     assert f"{FIRST}  answers " in told.stdout
     assert "1 begun, 1 skipped" in told.stdout
 
@@ -352,20 +376,20 @@ def test_answers_made_without_a_page_are_nobodys_looks(labeling: Labeling, tmp_p
     region = {**region_pair("bulk")[0], "id": "curate-bulk"}
     prediction = {"task": labeling.tasks[key], "model_version": "bulk", "result": [region]}
     labeling.administrator.post("/api/predictions/", prediction, action="suggesting")
-    before, _ = pull(labeling.connection, tmp_path)
+    before, _ = pull(labeling, tmp_path)
     chosen = {"selectedItems": {"all": False, "included": [labeling.tasks[key]]}}
     labeling.administrator.post(
         "/api/dm/actions/", chosen, action="bulk", id="predictions_to_annotations", project=labeling.number
     )
     reader = LabelStudioReader(labeling.connection)
-    with reader.pull(TITLE, WANTED) as snapshot:
+    with reader.pull(labeling.title, WANTED) as snapshot:
         (manager,) = snapshot.counts.unattended
         assert snapshot.counts.unattended == {manager: 1}
         made = [row for piece in snapshot.answers() for row in piece if row["outcome"] == "unattended"]
         rows_of_task = [row for piece in snapshot.annotations() for row in piece if row["task_id"] == key]
     assert [(row["task_id"], row["annotator_id"]) for row in made] == [(key, manager)]
     assert {row["annotator_id"] for row in rows_of_task} == {FIRST}
-    after, _ = pull(labeling.connection, tmp_path)
+    after, _ = pull(labeling, tmp_path)
     assert after[0] == before[0]  # the annotations are as they were
 
 
@@ -374,19 +398,19 @@ def test_an_edited_and_a_foreign_task_are_counted_and_break_nothing(
 ) -> None:
     where, task = f"/api/tasks/{labeling.tasks[KEYS[2]]}/", WANTED[KEYS[2]]
     data = {"task_id": KEYS[2], "image_id": task.image_id, "image": task.image_id}
-    before, counts = pull(labeling.connection, tmp_path)
+    before, counts = pull(labeling, tmp_path)
     assert (counts.edited_tasks, counts.foreign_tasks) == (0, 0)
     labeling.administrator.patch(where, {"data": {**data, "width": "wide"}}, action="editing")
     labeling.administrator.post(
         f"{labeling.path}/import", [{"data": {"image": "of others"}}], action="adding"
     )
-    same, counts = pull(labeling.connection, tmp_path)
+    same, counts = pull(labeling, tmp_path)
     assert (counts.edited_tasks, counts.foreign_tasks) == (1, 1)
     assert same == before  # our tables know the size
     assert "task shows another image" not in counts.unreadable
     other = {**data, "width": task.width, "height": task.height, "image": "another.jpg"}
     labeling.administrator.patch(where, {"data": other}, action="editing")
-    (annotations, _), counts = pull(labeling.connection, tmp_path)
+    (annotations, _), counts = pull(labeling, tmp_path)
     assert counts.unreadable["task shows another image"] == 1
     outcomes = {
         row["outcome"] for row in rows(annotations, tmp_path, schema.ANNOTATIONS) if row["task_id"] == KEYS[2]
@@ -395,25 +419,25 @@ def test_an_edited_and_a_foreign_task_are_counted_and_break_nothing(
     labeling.administrator.patch(
         where, {"data": {**other, "image": task.image_id}}, action="putting it right"
     )
-    assert pull(labeling.connection, tmp_path)[0][0] == before[0]
+    assert pull(labeling, tmp_path)[0][0] == before[0]
 
 
 def test_a_deleted_account_keeps_its_name_and_two_are_two_people(labeling: Labeling, tmp_path: Path) -> None:
-    cache, departed = tmp_path / "cache.sqlite", tmp_path / "departed.json"
+    cache, names = tmp_path / "cache.sqlite", tmp_path / "names.json"
     people = [f"leaving-{number}@demo.invalid" for number in range(2)]
     for email in people:
         labeling.people[email] = accounts.ensure_user(labeling.connection, email, PASSWORD)
         labeling.answer(KEYS[1], email)
-    known = LabelStudioReader(labeling.connection, cache=cache, departed=departed)
+    known = LabelStudioReader(labeling.connection, cache=cache, names=names)
     unknown = LabelStudioReader(labeling.connection)
-    with known.pull(TITLE, WANTED):
+    with known.pull(labeling.title, WANTED):
         pass
     members = labeling.administrator.get("/api/users/", action="asking")
     for user in members:
         if user["email"] in people:
             labeling.delete(f"/api/users/{user['id']}/")
     for reader, expected in ((known, set(people)), (unknown, None)):
-        with reader.pull(TITLE, WANTED) as snapshot:
+        with reader.pull(labeling.title, WANTED) as snapshot:
             given = [row for piece in snapshot.answers() for row in piece if row["task_id"] == KEYS[1]]
         names = {row["annotator_id"] for row in given} - {FIRST, SECOND}
         assert len(names) == 2

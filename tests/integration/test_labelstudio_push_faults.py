@@ -111,38 +111,6 @@ def test_a_fault_while_it_creates(
     assert {request.method for request in proxy.seen} == {"GET"}  # nothing to do is nothing done
 
 
-@pytest.mark.parametrize(
-    ("fault", "when"),
-    [
-        (fault_proxy.drop_after, post_to("/api/dm/actions/")),
-        (fault_proxy.drop_after, post_to("/import/predictions")),
-        (fault_proxy.status(500), post_to("/import/predictions")),
-        (fault_proxy.drop_after, request_to("/api/projects/", "PATCH")),
-    ],
-    ids=["delete dropped", "import dropped", "import 500", "version dropped"],
-)
-def test_a_fault_while_it_replaces(
-    drafts: list[TaskDraft],
-    tool: LabelStudioTool,
-    proxy: FaultProxy,
-    reader: client.Client,
-    request: pytest.FixtureRequest,
-    *,
-    fault: fault_proxy.Fault,
-    when: fault_proxy.Predicate,
-) -> None:
-    reference = tool.ensure_project(spec(f"re {request.node.callspec.id}"))
-    tool.push_tasks(reference, drafts)
-    newer = [
-        replace(d, pre_annotations=tuple(replace(r, model_version="unit-2") for r in d.pre_annotations))
-        for d in drafts
-    ]
-    proxy.plan(fault, when=when, count=2)
-    tool.push_tasks(reference, newer)
-    assert proxy.struck >= 1
-    assert_exactly(reader, reference, newer, "unit-2")
-
-
 @pytest.mark.parametrize("fault", [fault_proxy.drop_after, fault_proxy.status(503)], ids=["dropped", "503"])
 def test_a_fault_while_the_project_is_made_leaves_one_project(
     drafts: list[TaskDraft],

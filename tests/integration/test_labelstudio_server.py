@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,11 +17,13 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from curate.adapters.labelstudio import accounts, client, connection, process, project, server
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.image_storage import LocalFiles
 from curate.adapters.labelstudio.tool import LabelStudioTool
+from curate.cli import app
 from curate.errors import AnnotationToolError, AuthenticationError
 from curate.labeling import taxonomy
 from curate.ports import ProjectSpec
@@ -151,6 +154,30 @@ def test_invited_people_get_a_password_once_or_a_link(labelstudio: Connection) -
     link = accounts.invitation_link(labelstudio)
     token = link.partition("?token=")[2]
     accounts.Session(labelstudio.url, "linked@demo.invalid").sign_up(PASSWORD, token)
+
+
+def test_who_forgot_the_password_gets_a_new_one(
+    labelstudio: Connection, labelstudio_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = "forgetful@demo.invalid"
+    (old,) = accounts.invite(labelstudio, [email]).values()
+    reset = ["qa", "invite", "--reset", "--root", str(labelstudio_root)]
+    done = CliRunner().invoke(app, [*reset, "Forgetful@demo.invalid", email], catch_exceptions=False)
+    assert done.exit_code == 0
+    (new,) = re.findall(rf"{email}  new password (\S+)", done.output)  # once, whatever was typed
+    assert old != new
+    session = accounts.Session(labelstudio.url, email)
+    session.log_in(new)
+    assert session.get("/api/current-user/whoami", action="asking")["email"] == email
+    with pytest.raises(AuthenticationError, match="wrong password, or no such user"):
+        accounts.Session(labelstudio.url, email).log_in(str(old))
+    done = CliRunner().invoke(app, [*reset, email, "nobody@demo.invalid"])
+    assert str(done.exception) == "nobody@demo.invalid has no account: invite without --reset"
+    accounts.Session(labelstudio.url, email).log_in(new)  # and nobody's password was changed
+    monkeypatch.setenv(connection.URL_VARIABLE, labelstudio.url)
+    monkeypatch.setenv(connection.KEY_VARIABLE, labelstudio.api_key)  # now it is a server of one's own
+    done = CliRunner().invoke(app, [*reset, email])
+    assert f"label-studio reset_password --username {email}" in str(done.exception)
 
 
 def test_an_invited_user_is_made_once(labelstudio: Connection) -> None:

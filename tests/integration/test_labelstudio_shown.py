@@ -116,7 +116,7 @@ def test_a_push_that_was_killed_before_it_sent_is_found_out(labelstudio: Connect
     rows = record.load(push.SHOWN).shown.to_pylist()[settled:]
     with_boxes = [row for row in rows if row["suggestions_digest"] is not None]
     reached = {row["model_version"]: row["reached"] for row in with_boxes}
-    assert reached == {"m3": False, "m4": True}
+    assert reached == {"m3": None, "m4": True}  # nobody can say that people never saw m3
 
 
 def test_what_the_server_shows_is_seen(labelstudio: Connection, title: str) -> None:

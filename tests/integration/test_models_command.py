@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 DETECT = """
 from pathlib import Path
 from curate import params
-from pipelines.models import models
+from curate_pipelines.models import models
 from tests.adapters.small_models import category, noise
 
 loaded = models(params.load(Path("params.yaml")).autolabel)

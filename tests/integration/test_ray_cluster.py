@@ -18,7 +18,7 @@ from curate.errors import CurateError, InputError
 from curate.params import AutolabelParams, DedupeParams, IngestParams
 from curate.ports import Casualty, Engine
 from curate.stages import autolabel, dedupe, ingest
-from pipelines import models
+from curate_pipelines import models
 from tests import builders
 from tests.engines import functions as f
 from tests.integration.ray_cluster import Striking, TwoMachines, wait_until

@@ -209,7 +209,7 @@ def test_a_migration_that_was_killed_is_finished_by_doing_it_again(root: Path) -
     killed = migration.prepare(root, work)
     # The disk refuses the third table: what a kill there leaves behind.
     third = root / killed.changed[2].path
-    third.with_name(f".{third.name}.partial").symlink_to("/dev/full")
+    tables.partial_of(third).symlink_to("/dev/full")
     with pytest.raises(StorageError, match="no space left"):
         killed.write()
     assert categories(root, MODEL) != categories(root, CONSENSUS)

@@ -84,8 +84,7 @@ def test_the_examples_run_without_any_extra(environment: Path) -> None:
 
 
 def test_the_wiring_is_in_the_wheel(environment: Path) -> None:
-    python = str(environment / "venv/bin/python")
     (environment / "params.yaml").write_text("release: {name: ../x}\n")
-    program = [python, "-m", "pipelines.fingerprint"]
+    program = [str(environment / "venv/bin/curate"), "run", "fingerprint"]
     done = subprocess.run(program, cwd=environment, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, "release.name" in done.stderr) == (1, True)

@@ -12,7 +12,7 @@ import yaml
 
 from curate import fingerprint
 from curate.params import Params
-from pipelines import fingerprint as stage_code
+from curate_pipelines import fingerprint as stage_code
 
 ROOT = Path(__file__).parents[2]
 EVERY: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -37,14 +37,19 @@ def test_the_stages_are_those_of_the_design_in_order() -> None:
     assert list(stage_code.STAGES) == ORDER
 
 
+def test_the_template_of_a_new_project_has_the_same_file() -> None:
+    template = ROOT / "curate/templates/detection/dvc.yaml"
+    assert template.read_text() == (ROOT / "dvc.yaml").read_text(), f"cp dvc.yaml {template}"
+
+
 @pytest.mark.parametrize("stage", ORDER)
 def test_a_stage_runs_its_own_entry_point(stage: str) -> None:
-    assert STAGES[stage]["cmd"] == f"python -m pipelines.{stage}"
-    assert (ROOT / f"pipelines/{stage}.py").exists()
+    assert STAGES[stage]["cmd"] == f"curate run {stage}"
+    assert (ROOT / f"pipelines/curate_pipelines/{stage}.py").exists()
 
 
 def test_the_first_stage_writes_what_each_other_stage_depends_on() -> None:
-    assert EVERY["fingerprint"]["cmd"] == "python -m pipelines.fingerprint"
+    assert EVERY["fingerprint"]["cmd"] == "curate run fingerprint"
     kept = {"cache": False, "persist": True}
     assert EVERY["fingerprint"]["outs"] == [{f"data/fingerprint/{stage}.txt": kept} for stage in ORDER]
 
@@ -82,7 +87,7 @@ def test_a_stage_that_fails_leaves_what_was_there(stage: str) -> None:
 @pytest.mark.parametrize("stage", ORDER)
 def test_the_paths_in_the_entry_point_are_those_of_dvc_yaml(stage: str) -> None:
     """Each data path that the program names is a dependency or an output, and the other way round."""
-    tree = ast.parse((ROOT / f"pipelines/{stage}.py").read_text())
+    tree = ast.parse((ROOT / f"pipelines/curate_pipelines/{stage}.py").read_text())
     literals = {
         node.value
         for node in ast.walk(tree)
@@ -108,7 +113,7 @@ def test_the_paths_in_the_entry_point_are_those_of_dvc_yaml(stage: str) -> None:
 @pytest.fixture(scope="module")
 def imports() -> grimp.ImportGraph:
     return grimp.build_graph(
-        "curate", "pipelines", cache_dir=None
+        "curate", "curate_pipelines", cache_dir=None
     )  # its cache keeps files that changed within a second
 
 
@@ -117,8 +122,8 @@ def test_the_fingerprint_of_a_stage_covers_all_code_that_it_reaches(
     stage: str, imports: grimp.ImportGraph
 ) -> None:
     """As another reader of imports sees it; of params the sections that the stage takes, not their union."""
-    covered = set(fingerprint.imported(f"pipelines.{stage}", without=stage_code._WITHOUT))
-    reached = imports.find_upstream_modules(f"pipelines.{stage}") | {f"pipelines.{stage}"}
+    covered = set(fingerprint.imported(f"curate_pipelines.{stage}", without=stage_code._WITHOUT))
+    reached = imports.find_upstream_modules(f"curate_pipelines.{stage}") | {f"curate_pipelines.{stage}"}
     unions = {module for module in reached if module.startswith(PASSING_ON)}
     assert reached - unions <= covered <= reached
     sections = [name for name in stage_code.PARAMETERS[stage] if "." not in name]

@@ -8,7 +8,7 @@ import pytest
 from curate.errors import InputError
 from curate.params import Params
 from curate.records import StageReport
-from pipelines import entry
+from curate_pipelines import entry
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import yaml
 from curate import params_doc
 from curate.errors import InputError
 from curate.params import Params
-from pipelines import fingerprint
+from curate_pipelines import fingerprint
 
 ROOT = Path(__file__).parents[2]
 # Paths of parameters that no stage reads as one of the user's small files.
@@ -63,7 +63,7 @@ TAXONOMY_STAGES = ["autolabel", "select", "push", "pull", "quality", "agreement"
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("decisions.csv", ["dedupe"]),
+        ("decisions.csv", ["dedupe", "release"]),
         ("taxonomy.yaml", TAXONOMY_STAGES),
         ("gold/a.json", ["select", "quality"]),
         ("gold/b/c.json", ["select", "quality"]),
@@ -90,7 +90,7 @@ def test_a_renamed_file_of_gold_is_another_folder(params: Params) -> None:
 @pytest.mark.parametrize(
     ("section", "value", "stages"),
     [
-        ("dedupe", {"max_hamming": 3, "decisions": "decisions.csv"}, ["dedupe"]),
+        ("dedupe", {"max_hamming": 3, "decisions": "decisions.csv"}, ["dedupe", "release"]),
         ("quality", {"bootstrap": 3}, ["quality"]),
         ("release", {"version": "9.9.9", "description": "description.md"}, ["release", "publish"]),
         ("engine", {"workers": 3}, []),
@@ -142,7 +142,7 @@ def test_every_file_that_a_parameter_names_is_known() -> None:
 
 @pytest.mark.parametrize("stage", fingerprint.STAGES)
 def test_every_parameter_that_the_wiring_takes_counts(stage: str) -> None:
-    tree = ast.parse((ROOT / f"pipelines/{stage}.py").read_text())
+    tree = ast.parse((ROOT / f"pipelines/curate_pipelines/{stage}.py").read_text())
     taken = {
         ast.unparse(node).removeprefix("params.")
         for node in ast.walk(tree)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pipelines import headline
+from curate_pipelines import headline
 
 
 def test_columns_take_nested_values_and_round_them() -> None:

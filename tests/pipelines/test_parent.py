@@ -14,7 +14,7 @@ import pytest
 STAGE = """
 import sys, time
 from pathlib import Path
-from pipelines import parent
+from curate_pipelines import parent
 parent.end_with_dvc("ingest")
 Path(sys.argv[1]).write_text("began")
 time.sleep(60)
@@ -32,7 +32,7 @@ def started(
     inherited = {name: value for name, value in os.environ.items() if name != "DVC_STAGE"}
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER, command],
-        env={**inherited, **environment, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**inherited, **environment, "PYTHONPATH": str(Path(__file__).parents[2] / "pipelines")},
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -11,13 +11,13 @@ import pytest
 from curate import params_doc
 
 ROOT = Path(__file__).parents[2]
-DOORS = ("pipelines", "curate.cli", "curate.__main__")
+DOORS = ("curate_pipelines", "curate.cli", "curate.__main__")
 PUBLIC = {"curate", "curate.notebook"}  # what a notebook imports: no door, for nothing may live for it alone
 
 
 @pytest.fixture(scope="module")
 def imports() -> grimp.ImportGraph:
-    return grimp.build_graph("curate", "pipelines", exclude_type_checking_imports=True, cache_dir=None)
+    return grimp.build_graph("curate", "curate_pipelines", exclude_type_checking_imports=True, cache_dir=None)
 
 
 def reachable(imports: grimp.ImportGraph) -> set[str]:

@@ -18,7 +18,7 @@ import pytest
 
 from curate.params import Params
 from curate.records import StageReport
-from pipelines import dedupe, engines, models, publish
+from curate_pipelines import dedupe, engines, models, publish
 
 ROOT = Path(__file__).parents[2]
 TAXONOMY = "own/taxonomy.yaml"
@@ -42,7 +42,7 @@ PARAMS = Params.model_validate(
 INPUTS: dict[str, dict[str, str]] = {
     "ingest": {"raw": "own/raw"},
     "dedupe": {"images": "data/ingest/images.parquet"},
-    "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY},
+    "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY, "imported": "labels/suggestions"},
     "select": {"images": IMAGES, "annotations": SUGGESTIONS, "taxonomy": TAXONOMY, "shown": SHOWN},
     "push": {
         "images": IMAGES,
@@ -73,6 +73,8 @@ INPUTS: dict[str, dict[str, str]] = {
     "release": {
         "images": IMAGES,
         "consensus": "data/agreement/consensus.parquet",
+        "consensus_objects": "data/agreement/objects.parquet",
+        "consensus_images": "data/agreement/images.parquet",
         "annotations": SUGGESTIONS,
         "taxonomy": TAXONOMY,
         "agreement_metrics": "metrics/agreement.json",
@@ -109,12 +111,15 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "quality": {"folder": "data/quality", "plots": "plots", "people": "data/people.csv"},
     "agreement": {
         "consensus": "data/agreement/consensus.parquet",
+        "objects": "data/agreement/objects.parquet",
+        "images": "data/agreement/images.parquet",
         "pairs": "data/agreement/pairs.parquet",
+        "figures": "data/agreement/figures.csv",
         "queue": "data/agreement/queue.csv",
         "plots": "plots",
         "people": "data/people.csv",
     },
-    "release": {"folder": "data/release"},
+    "release": {"folder": "data/release", "record": "data/splits.parquet"},
     "publish": {"receipt": "data/publish/receipt.json"},
 }
 STAGES = list(INPUTS)
@@ -143,13 +148,13 @@ def wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.chdir(tmp_path)
     record(monkeypatch, engines, "engine")
     record(monkeypatch, engines, "model_engine")
-    labelstudio = importlib.import_module("pipelines.labelstudio")
+    labelstudio = importlib.import_module("curate_pipelines.labelstudio")
     record(monkeypatch, labelstudio, "from_settings")
     record(monkeypatch, labelstudio, "reader_from_settings")
     monkeypatch.setattr(labelstudio.connection, "resolve", lambda root: f"server of {root}")
 
     def call(name: str, params: Params = PARAMS, **more: Any) -> dict[str, Any]:
-        program = importlib.import_module(f"pipelines.{name}")
+        program = importlib.import_module(f"curate_pipelines.{name}")
         got: dict[str, Any] = {}
 
         def run(section: Any, **keywords: Any) -> StageReport:
@@ -223,7 +228,7 @@ def test_autolabel_loads_its_models_in_the_workers(wired: Any) -> None:
 
 def test_push_and_pull_talk_to_the_users_server(wired: Any) -> None:
     assert wired("push")["ports"].tool == Made("from_settings", (PARAMS.labelstudio, "server of ."), {})
-    reader = wired("pull")["ports"].reader
+    reader = wired("pull")["ports"].reader._server
     assert (reader.name, reader.args) == ("reader_from_settings", (PARAMS.labelstudio, "server of ."))
 
 
@@ -300,7 +305,7 @@ def test_each_kind_of_model_is_loaded_by_its_adapter(
 def test_every_field_of_a_stage_is_filled_by_the_wiring(stage: str) -> None:
     """A field with a default that nobody fills is a feature that nobody can reach."""
     module = importlib.import_module(f"curate.stages.{stage}")
-    tree = ast.parse((ROOT / f"pipelines/{stage}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / f"pipelines/curate_pipelines/{stage}.py").read_text(encoding="utf-8"))
     given = {
         node.func.attr: {keyword.arg for keyword in node.keywords}
         for node in ast.walk(tree)

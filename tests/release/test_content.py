@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from curate.errors import ReleaseError
@@ -27,9 +25,9 @@ def test_objects_stand_with_their_image_in_the_order_of_content() -> None:
         assert set(rows.column("image_id").to_pylist()) <= {key}
     assert by_image[image_id("one")] == [("parking_sign", list(BOX)), ("stop_sign", list(FAR))]
     assert by_image[image_id("two")] == []
-    named = dict(zip(ids, found.image_categories(), strict=True))
-    assert named[image_id("one")] == {"stop_sign", "parking_sign"}
-    assert named[image_id("two")] == frozenset()
+    named = dict(zip(ids, found.names(), strict=True))
+    assert named[image_id("one")] == ["parking_sign", "stop_sign"]
+    assert named[image_id("two")] == []
 
 
 def test_dropped_and_unlabelled_images_are_counted_not_released() -> None:
@@ -43,18 +41,6 @@ def test_dropped_and_unlabelled_images_are_counted_not_released() -> None:
     )
     assert found.images.column("image_id").to_pylist() == [image_id("one")]
     assert (found.dropped, found.unlabelled) == ({"near_duplicate": 1}, 1)
-
-
-def test_groups_are_those_of_the_duplicates() -> None:
-    together = [replace(image(name), dup_group=image_id("one")) for name in ("one", "two")]
-    rows = [annotation(name, "stop_sign", BOX, origin="consensus") for name in ("one", "two", "three")]
-    found = collect(images_table([*together, image("three")]), annotations_table(rows), NAMES)
-    groups = dict(zip(found.images.column("image_id").to_pylist(), found.groups(), strict=True))
-    assert groups == {
-        image_id("one"): image_id("one"),
-        image_id("two"): image_id("one"),
-        image_id("three"): image_id("three"),
-    }
 
 
 def test_nothing_to_release_is_refused() -> None:

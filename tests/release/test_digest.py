@@ -42,6 +42,7 @@ def test_the_same_content_has_the_same_digest_whatever_its_order_and_ids() -> No
         changed("license", "cc0-1.0"),
         changed("attribution", None),
         changed("rle", None, of="objects"),
+        changed("outcome", "disputed", of="objects"),
     ],
 )
 def test_every_change_of_content_changes_the_digest(other: Content) -> None:

@@ -70,10 +70,45 @@ def test_a_rare_category_reaches_every_split() -> None:
     assert rare == {"train", "validation", "test"}
 
 
-def test_few_images_move_when_the_dataset_grows() -> None:
-    before, after = assigned(many(1000)), assigned(many(1200))
-    moved = sum(a != b for a, b in zip(before, after, strict=False))
-    assert moved <= 60  # a new draw would move about 460
+@pytest.mark.parametrize("grown", [1050, 1200, 2000])
+def test_nobody_moves_when_the_data_set_grows_and_the_new_ones_even_out_the_shares(grown: int) -> None:
+    before = assigned(many(1000))
+    rows = many(grown)
+    groups, categories = zip(*rows, strict=True)
+    after = splits.assign(
+        groups, categories, validation_share=0.15, test_share=0.15, seed=0,
+        fixed=[*before, *[None] * (grown - 1000)],
+    )  # fmt: skip
+    assert after[:1000] == before
+    for category in CATEGORIES:
+        mine = Counter(s for s, (_, names) in zip(after, rows, strict=True) if category in names)
+        assert mine["test"] / mine.total() == pytest.approx(0.15, abs=0.01)
+        assert mine["validation"] / mine.total() == pytest.approx(0.15, abs=0.01)
+
+
+def test_objects_are_spread_as_images_are() -> None:
+    """A tenth of the images holds half of the objects: by images alone they may all go to train."""
+    groups = [f"image {i}" for i in range(200)]
+    categories = [["a"] * (10 if i % 10 == 0 else 1) for i in range(200)]
+    split_of = splits.assign(groups, categories, validation_share=0.2, test_share=0.2, seed=0)
+    objects: Counter[str] = Counter()
+    for split, names in zip(split_of, categories, strict=True):
+        objects[split] += len(names)
+    assert Counter(split_of)["test"] == pytest.approx(40, abs=4)
+    assert objects["test"] / objects.total() == pytest.approx(0.2, abs=0.03)
+    assert objects["validation"] / objects.total() == pytest.approx(0.2, abs=0.03)
+
+
+def test_an_image_keeps_a_split_that_has_no_share_any_more() -> None:
+    fixed = ["test", None, None, None]
+    got = splits.assign("abcd", [[]] * 4, validation_share=0.3, test_share=0.0, seed=0, fixed=fixed)
+    assert got[0] == "test"
+    assert set(got[1:]) == {"train", "validation"}
+
+
+def test_a_group_that_has_two_splits_is_refused() -> None:
+    with pytest.raises(ReleaseError, match="duplicates leak: group a stands in train and in test"):
+        splits.assign("aa", [[]] * 2, validation_share=0, test_share=0, seed=0, fixed=["train", "test"])
 
 
 def test_another_seed_is_another_draw() -> None:

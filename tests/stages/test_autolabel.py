@@ -242,7 +242,7 @@ def test_bad_input_is_one_line() -> None:
 
 def test_a_full_disk_is_one_line_and_the_next_run_goes_on() -> None:
     TABLE.parent.mkdir()
-    TABLE.with_name(f".{TABLE.name}.partial").symlink_to("/dev/full")
+    tables.partial_of(TABLE).symlink_to("/dev/full")
     with pytest.raises(StorageError, match=r"^no space left while writing out/annotations\.parquet: free"):
         run()
     detector = FakeDetector()

@@ -13,12 +13,14 @@ from curate.params import AgreementParams, LabelStudioParams, QaParams, ReleaseP
 from curate.stages import agreement, push, release, select
 from tests import builders
 from tests.fakes import FakeAnnotationTool
+from tests.stages.test_release import PORTS
 
 IMAGES = Path("data/dedupe/images.parquet")
 SUGGESTIONS = Path("data/autolabel/annotations.parquet")
 PLAN, PULLED = Path("data/select/plan.parquet"), Path("data/pull/annotations.parquet")
 ANSWERS = Path("data/pull/answers.parquet")
 CONSENSUS, TAXONOMY = Path("data/agreement/consensus.parquet"), Path("taxonomy.yaml")
+SUPPORT = Path("data/agreement/objects.parquet"), Path("data/agreement/images.parquet")
 
 
 def taxonomy(*names: str) -> None:
@@ -59,7 +61,15 @@ def test_stages_go_on_or_name_the_category(
     agreed = agreement.run(
         AgreementParams(),
         inputs=agreement.Inputs(IMAGES, SUGGESTIONS, PLAN, PULLED, ANSWERS, push.SHOWN),
-        outputs=agreement.Outputs(CONSENSUS, CONSENSUS.with_name("p"), Path("queue.csv"), Path("plots")),
+        outputs=agreement.Outputs(
+            CONSENSUS,
+            SUPPORT[0],
+            SUPPORT[1],
+            CONSENSUS.with_name("p"),
+            Path("figures.csv"),
+            Path("queue.csv"),
+            Path("plots"),
+        ),
     )
     assert dict(agreed.counts)["images"] == 6
     fitted = threshold_fitting.run(
@@ -72,12 +82,13 @@ def test_stages_go_on_or_name_the_category(
         pulled=ANSWERS,
     )
     assert [fit.category for fit in fitted.fits] == list(names)
-    inputs = release.Inputs(IMAGES, CONSENSUS, TAXONOMY, Path("metrics/agreement.json"), SUGGESTIONS)
+    inputs = release.Inputs(
+        IMAGES, CONSENSUS, *SUPPORT, TAXONOMY, Path("metrics/agreement.json"), SUGGESTIONS
+    )
 
     def released() -> None:
-        release.run(
-            ReleaseParams(), inputs=inputs, outputs=release.Outputs(Path("data/release")), labelers="people"
-        )
+        outputs = release.Outputs(Path("data/release"), Path("data/splits.parquet"))
+        release.run(ReleaseParams(), inputs=inputs, outputs=outputs, ports=PORTS, labelers="people")
 
     if lost is None:
         released()

@@ -287,7 +287,7 @@ def test_a_disappeared_image_is_named(workers: int) -> None:
 
 def test_a_missing_table_and_a_full_disk_are_one_line() -> None:
     TABLE.parent.mkdir()
-    TABLE.with_name(f".{TABLE.name}.partial").symlink_to("/dev/full")
+    tables.partial_of(TABLE).symlink_to("/dev/full")
     with pytest.raises(StorageError, match=r"^no space left while writing dedupe/images\.parquet: "):
         run()
     INGESTED.unlink()

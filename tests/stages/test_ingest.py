@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from curate import schema, tables
 from curate.engines.local import LocalEngine
 from curate.errors import CurateError, InputError, StorageError
 from curate.ingest import image_store
@@ -236,6 +237,18 @@ def test_bad_raw_folders_are_one_line() -> None:
     run()  # and the next run works
 
 
+def test_without_a_raw_folder_the_sources_are_all_there_is() -> None:
+    Path("sources.yaml").write_text("sources:\n- {name: a, path: raw, license: CC0-1.0}\n")
+    settings = IngestParams(raw=None, sources="sources.yaml")
+    ports = ingest.Ports(engine=LocalEngine(1, in_process=True))
+    with pytest.raises(InputError, match=r"what sources\.yaml names holds no file: put images there"):
+        ingest.run(settings, inputs=ingest.Inputs(raw=None), outputs=OUTPUTS, ports=ports)
+    put("good.jpg")
+    ingest.run(settings, inputs=ingest.Inputs(raw=None), outputs=OUTPUTS, ports=ports)
+    (row,) = tables.read(TABLE, schema.IMAGES).to_pylist()
+    assert (row["sources"], row["license"]) == (["a/good.jpg"], "CC0-1.0")
+
+
 def test_the_image_folder_must_not_lie_among_the_raw_files() -> None:
     put("good.jpg")
     with pytest.raises(InputError, match="overlap"):
@@ -260,7 +273,7 @@ def test_a_full_disk_is_one_line_and_the_next_run_works() -> None:
     )
     run()
     TABLE.unlink()
-    TABLE.with_name(f".{TABLE.name}.partial").symlink_to("/dev/full")
+    tables.partial_of(TABLE).symlink_to("/dev/full")
     assert refused() == f"no space left while writing {TABLE}: free some disk and run the stage again"
     run()
     assert len(rows()) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,9 @@ def test_the_commands() -> None:
     code, text = command(*search)
     assert code == 0
     assert text == "against: 4 images, 4 images in the index, 3 leaks, 3 pairs: leaks.csv\n"
-    assert command(*search, "--fail")[0] == 1
+    code, text = command(*search, "--fail", "--json")
+    document = json.loads(text)
+    assert (code, document["counts"]["leaks"], document["pairs"]) == (1, 3, "leaks.csv")
     ingested({"cam/3.png": encoded(scene(3))})
     assert command(*search, "--fail") == (
         0,

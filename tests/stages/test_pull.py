@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -142,17 +143,20 @@ def test_what_could_not_be_read_is_counted_by_reason_and_named(project: builders
         "unattended": {"lead@x.invalid": 4},
         "foreign_tasks": 5,
         "edited_tasks": 6,
+        "answers_outside_plan": 7,
     }
     report = run(tool)
     for told in (
         "2 unreadable answers, held back (no category: 1; unknown category horse: 2)",
-        "4 answers made without a page, no looks (lead@x.invalid: 4)",
+        "4 answers made without a page, no looks (labeler-1: 4)",
+        "7 answers to tasks outside the plan, not read",
         "2 regions kept raw (control of type rating: 2)",
         "5 tasks that push did not make",
         "6 tasks that were edited on the server",
         "3 times: identical object",
     ):
         assert told in report.line()
+    assert "@" not in report.line() + json.dumps(report.metrics)  # who it is stands in data/people.csv
     assert report.metrics["unreadable"] == 2
     assert report.metrics["unreadable_regions"] == {"no category": 1, "unknown category horse": 2}
     assert report.metrics["raw_regions"] == tool.raw

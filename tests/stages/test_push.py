@@ -100,11 +100,11 @@ def test_an_image_that_disappeared_is_named_before_anything_is_sent(project: bui
 def test_a_dry_run_says_what_would_be_done_and_does_nothing() -> None:
     tool = FakeAnnotationTool()
     inputs = push.inputs(Path("taxonomy.yaml"))
-    (planned,) = push.plan(LabelStudioParams(project="unit"), inputs=inputs, ports=push.Ports(tool))
+    (planned,) = push.plan(LabelStudioParams(project="unit"), inputs=inputs, tool=tool)
     assert (planned.title, planned.counts.created) == ("unit", 6)
     assert (tool.specs, tool.filled) == ({}, {})
     run(tool)
-    (again,) = push.plan(LabelStudioParams(project="unit"), inputs=inputs, ports=push.Ports(tool))
+    (again,) = push.plan(LabelStudioParams(project="unit"), inputs=inputs, tool=tool)
     assert (again.counts.created, again.counts.unchanged) == (0, 6)
 
 

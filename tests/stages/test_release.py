@@ -9,22 +9,30 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from curate.engines.local import LocalEngine
 from curate.errors import InputError, ReleaseError, StorageError
-from curate.params import ReleaseParams
+from curate.params import DedupeParams, ReleaseParams
 from curate.records import StageReport
 from curate.release import manifest
 from curate.stages import release
+from curate.stages.split_leaks import Search
 from tests import builders
 from tests.builders import annotation, image_id
 
 INPUTS = release.Inputs(
     images=Path("data/dedupe/images.parquet"),
     consensus=Path("data/agreement/consensus.parquet"),
+    consensus_objects=Path("data/agreement/objects.parquet"),
+    consensus_images=Path("data/agreement/images.parquet"),
     taxonomy=Path("taxonomy.yaml"),
     agreement_metrics=Path("metrics/agreement.json"),
     annotations=Path("data/autolabel/annotations.parquet"),
 )
 FOLDER = Path("data/release")
+OUTPUTS = release.Outputs(folder=FOLDER, record=Path("data/splits.parquet"))
+PORTS = release.Ports(
+    leaks=Search(DedupeParams(), Path("data/dedupe/index"), LocalEngine(1, in_process=True))
+)
 
 
 @pytest.fixture
@@ -37,7 +45,8 @@ def run(**params: Any) -> StageReport:
     return release.run(
         ReleaseParams(name="unit-signs", **params),
         inputs=INPUTS,
-        outputs=release.Outputs(folder=FOLDER),
+        outputs=OUTPUTS,
+        ports=PORTS,
         labelers="simulated",
     )
 
@@ -83,7 +92,7 @@ def test_every_released_image_is_in_exactly_one_split() -> None:
 def test_two_runs_give_the_same_bytes() -> None:
     first = run()
     before = {path: path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()}
-    assert run() == first
+    assert run().metrics == first.metrics
     assert {path: path.read_bytes() for path in FOLDER.rglob("*") if path.is_file()} == before
 
 
@@ -91,7 +100,7 @@ def test_two_runs_give_the_same_bytes() -> None:
 def test_the_digest_does_not_know_the_form_of_the_files() -> None:
     first = run().metrics["digest"]
     assert run(row_group_size=2, version="0.2.0", license="cc0-1.0").metrics["digest"] == first
-    assert run(seed=3, validation_share=0.3).metrics["digest"] != first
+    assert run(seed=3, validation_share=0.3, keep_splits=False).metrics["digest"] != first
 
 
 @pytest.mark.usefixtures("project")
@@ -112,7 +121,7 @@ def test_two_kept_images_of_one_group_stay_together(project: builders.SmallProje
             for record in project.images
         ]
         builders.write_images(INPUTS.images, images)
-        run(seed=seed, validation_share=0.3, test_share=0.3)
+        run(seed=seed, validation_share=0.3, test_share=0.3, keep_splits=False)
         home = {
             key: path.name
             for path in FOLDER.glob("data/*.parquet")
@@ -207,7 +216,8 @@ def test_figures_of_quality_reach_the_card_and_nothing_is_claimed_without_them()
     release.run(
         ReleaseParams(name="unit-signs"),
         inputs=replace(INPUTS, quality_metrics=Path("metrics/quality.json")),
-        outputs=release.Outputs(folder=FOLDER),
+        outputs=OUTPUTS,
+        ports=PORTS,
         labelers="people",
     )
     card = (FOLDER / "README.md").read_text()
@@ -232,3 +242,54 @@ def test_images_that_no_human_saw_are_counted_in_the_line_and_the_card(
     report = run()
     assert "accepted without a human" not in dict(report.counts)
     assert report.metrics["digest"] == before  # the content is the same, whoever agreed on it
+
+
+def test_a_disputed_object_is_an_area_to_ignore_and_no_object(project: builders.SmallProject) -> None:
+    rows = list(project.annotations["consensus"])
+    at = next(index for index, row in enumerate(rows) if row.image_id == image_id("one"))
+    rows[at] = replace(rows[at], outcome="disputed", reject_reason="presence")
+    builders.write_annotations(INPUTS.consensus, rows)
+    report = run()
+    assert dict(report.counts)["disputed, to ignore"] == 1
+    objects = report.metrics["objects"]
+    assert sum(sum(by_split.values()) for by_split in objects.values()) == dict(report.counts)["objects"] == 5
+    marks = [
+        (row["image_id"], row["objects"]["iscrowd"])
+        for path in FOLDER.rglob("*.parquet")
+        for row in pq.read_table(path).to_pylist()
+    ]
+    assert [mark for key, mark in marks if key == image_id("one")] == [[1]]
+    assert sum(sum(mark) for _, mark in marks) == 1
+    assert "On 1 object people do not agree" in (FOLDER / "README.md").read_text()
+
+
+def rows() -> list[dict[str, Any]]:
+    return [row for path in sorted(FOLDER.rglob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def test_images_and_objects_carry_what_they_rest_on(project: builders.SmallProject) -> None:
+    consensus = project.annotations["consensus"]
+    said = {"answers": [("light", ["night"])], "answers_confidence": [("light", 0.75)]}
+    builders.write_support(Path(), consensus, review="partly_skipped", **said)
+    report = run()
+    assert dict(report.counts)["marked to look at again"] == 6
+    for row in rows():
+        objects = row["objects"]
+        assert objects["made_from"] == [[f"of {key}"] for key in objects["id"]]
+        assert objects["confidence"] == [pytest.approx(0.9)] * len(objects["id"])
+        assert (row["confidence"], row["review"]) == (pytest.approx(0.8), "partly_skipped")
+        assert row["answers"] == [{"question": "light", "answers": ["night"], "confidence": 0.75}]
+    card = (FOLDER / "README.md").read_text()
+    assert "6 released images should be looked at again (6 `partly_skipped`)" in card
+    assert "The mean confidence of 6 objects is 0.900" in card
+
+
+@pytest.mark.usefixtures("project")
+def test_what_is_not_known_is_null_and_the_digest_is_of_the_content() -> None:
+    first = run().metrics["digest"]
+    builders.write_support(Path(), [])
+    assert run().metrics["digest"] == first
+    for row in rows():
+        assert (row["confidence"], row["review"], row["answers"]) == (None, None, [])
+        assert set(row["objects"]["confidence"]) <= {None}
+        assert not any(row["objects"]["made_from"])

@@ -207,9 +207,13 @@ class Cache:
         tasks, answers = self._base.execute(asked, (project,)).fetchone()
         return int(tasks), int(answers)
 
-    def people(self) -> Iterator[tuple[int, int, str]]:
-        """Number of the answer, number of the account and name of everybody whose account was there."""
-        yield from self._base.execute("SELECT number, user, person FROM answers WHERE user IS NOT NULL")
+    def people(self) -> Iterator[tuple[int, str]]:
+        """Number of the account and name of everybody whose account was there."""
+        yield from self._base.execute("SELECT DISTINCT user, person FROM answers WHERE user IS NOT NULL")
+
+    def names(self) -> dict[int, str]:
+        """Who gave an answer, by its number, where the account was there."""
+        return dict(self._base.execute("SELECT number, person FROM answers WHERE user IS NOT NULL"))
 
     def looks(self) -> Iterator[tuple[int, str, str]]:
         """Project, task key and person of all that was submitted or skipped on the page, each once."""

@@ -25,14 +25,14 @@ class Context:
 
     Attributes:
         members: E-mail by the server's number of an account.
-        departed: E-mail by the number of an answer, of those whose accounts are gone.
+        known: E-mail by the number of an answer, of those whose name was ever read.
         wanted: What our own tables say of each task.
         categories: Names that the projects know.
         moved_box: See `decode_regions.read`.
     """
 
     members: Mapping[int, str]
-    departed: Mapping[int, str]
+    known: Mapping[int, str]
     wanted: Mapping[str, WantedTask]
     categories: Sequence[str]
     moved_box: decode_regions.MovedBox
@@ -71,7 +71,7 @@ def _shows(data: Mapping[str, Any], ours: WantedTask) -> bool:
 
 
 def _answers(key: str, ours: WantedTask, task: Task, context: Context) -> Iterator[Answer]:
-    names = people.names(key, task["annotations"], context.members, context.departed)
+    names = people.names(key, task["annotations"], context.members, context.known)
     moments: list[tuple[str, str | None]] = []
     shows = _shows(task["data"], ours)
     for answer, name in zip(task["annotations"], names, strict=True):
@@ -148,9 +148,14 @@ def drafts(
             key = task_key(task)
             if key not in wanted:
                 continue
-            begun = client.get(f"/api/tasks/{task['id']}/drafts", action="reading the drafts")
-            for draft in begun:
+            for draft in begun(client, int(task["id"])):
                 work = _work(key, wanted[key], draft, str(draft["user"]))
                 content = _content(work, "draft", decode_regions.read(work, ()))
                 identity = derived_id("draft", key, work.annotator_id, work.created_at or "")
                 yield project.project_id, {"answer_id": identity, **content, "raw": None, "counted": {}}
+
+
+def begun(client: Client, number: int) -> list[dict[str, Any]]:
+    """What people have begun of a task and not submitted."""
+    found: list[dict[str, Any]] = client.get(f"/api/tasks/{number}/drafts", action="reading the drafts")
+    return found

@@ -1,4 +1,4 @@
-"""Batches of a request: so many items, and not too many bytes; the next is made while the last is sent."""
+"""Many items in few requests: so many a batch, and not too many bytes; and what takes a request an item."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from curate.progress import track
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+_AT_ONCE = 2  # single changes under way: the server works on the next while we read its last answer
 BYTES = 20_000_000  # of a request's body; the server refuses 250 MB
 
 
@@ -18,6 +19,26 @@ def by_count(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """Slices of at most `size`."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def one_by_one(label: str, items: Sequence[Item], change: Callable[[Item], None]) -> None:
+    """One request an item, a few at once. The first error stops the rest.
+
+    Args:
+        label: Of the progress bar; empty = none.
+        items: What is to be changed.
+        change: Sends the request.
+    """
+    if not items:
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        done = pool.map(change, items)
+        try:
+            for _ in track(done, total=len(items), label=label) if label else done:
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def encoded(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from curate.adapters.labelstudio.connection import URL_VARIABLE, Connection
 from curate.adapters.labelstudio.retry import Pauses, Sleep
@@ -25,7 +26,7 @@ from curate.extras import require
 if TYPE_CHECKING:
     import httpx
 
-_BAD_REQUEST, _UNAUTHORIZED, _TOO_MANY, _SERVER_ERROR = 400, 401, 429, 500
+_BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND, _TOO_MANY, _SERVER_ERROR = 400, 401, 404, 429, 500
 _JWT_PARTS = 3  # header.payload.signature: a personal access token; a legacy token has no dots
 _REFRESH_AFTER_S = 240.0  # the server's short-lived tokens last 300 s
 _DETAIL_LIMIT = 300  # characters of a server's explanation that fit into one line
@@ -34,10 +35,11 @@ _SECRETS = re.compile(
     r"(['\"]?\s*[=:]\s*['\"]?)(?:(?:token|bearer)\s+)?[^\s'\";,}]+"
 )
 _BARE_TOKEN = re.compile(r"(?i)\b(token|bearer)\s+[A-Za-z0-9._\-]{8,}|\beyJ[A-Za-z0-9._\-]{8,}")
+_ADDRESS = re.compile(r"[^\s@'\"<>()\[\]{},;:=]+@[^\s@'\"<>()\[\]{},;:=]+")
 
 
 def redact(text: str, *secrets: str) -> str:
-    """Take cookies, tokens and passwords out of a text that was not written by us.
+    """Take cookies, tokens, passwords and people's addresses out of a text that was not written by us.
 
     Args:
         text: Anything from the server or its SDK.
@@ -47,7 +49,7 @@ def redact(text: str, *secrets: str) -> str:
         if secret:
             text = text.replace(secret, "[redacted]")
     text = _SECRETS.sub(r"\1\2[redacted]", text)
-    return _BARE_TOKEN.sub("[redacted]", text)
+    return _ADDRESS.sub("***", _BARE_TOKEN.sub("[redacted]", text))
 
 
 @contextmanager
@@ -164,6 +166,7 @@ class Client:
 
     def __init__(self, connection: Connection, *, timeout_s: float, sleep: Sleep = time.sleep) -> None:
         self.connection = connection
+        self._sleep = sleep
         self.changes, self._reads = Pauses(sleep=sleep), Pauses(sleep=sleep)
         self._http = http_client(connection.url, timeout_s=timeout_s)
         self._legacy = connection.api_key.count(".") != _JWT_PARTS - 1
@@ -195,13 +198,41 @@ class Client:
             return self._request("POST", path, action=action, params=parameters, content=body, headers=kind)
         return self._request("POST", path, action=action, params=parameters, json=body)
 
+    def upload(self, project: int, name: str, content: bytes, *, action: str) -> str:
+        """Give a project a file, without making a task of it; its address, which members can read."""
+        reply = self._request(
+            "POST",
+            f"/api/projects/{project}/import",
+            action=action,
+            params={"commit_to_project": "false"},
+            files={"file": (name, content)},
+        )
+        (number,) = reply["file_upload_ids"]
+        there = self.get(f"/api/import/file-upload/{number}", action=action)["file"]
+        return f"{urlsplit(self.connection.url).path}/data/{there}"
+
     def patch(self, path: str, body: object, *, action: str) -> Any:
         """Change fields."""
         return self._request("PATCH", path, action=action, json=body)
 
-    def delete(self, path: str, *, action: str) -> None:
-        """Delete what is at `path`."""
-        self._request("DELETE", path, action=action)
+    def delete(self, path: str, body: object = None, *, action: str) -> None:
+        """Delete what is at `path`, or what `body` names there; what is gone already is as wanted."""
+        try:
+            self._request("DELETE", path, action=action, json=body)
+        except AnnotationToolError as error:
+            if f"(HTTP {_NOT_FOUND})" not in str(error):
+                raise
+
+    def act(self, project: int, name: str, tasks: Sequence[int], **settings: str) -> None:
+        """One of the server's bulk actions on some tasks of a project."""
+        body = {"selectedItems": {"all": False, "included": list(tasks)}, **settings}
+        self.post("/api/dm/actions/", body, action=f"running {name}", id=name, project=project)
+
+    def patience(self) -> Pauses:
+        """Pauses for whoever says himself what counts as getting further."""
+        pauses = Pauses(sleep=self._sleep)
+        pauses.reached = self.changes.reached
+        return pauses
 
     def _request(self, method: str, path: str, *, action: str, **arguments: Any) -> Any:
         response = self._send(method, path, action=action, **arguments)

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from curate.adapters.labelstudio import brush_rle
 from curate.errors import AnnotationToolError, RecordError
-from curate.geometry import masks
+from curate.geometry import brush_rle, masks
 from curate.ports import TaskDraft
 from curate.records import Annotation, BoolArray, Box
 

@@ -53,8 +53,10 @@ def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] 
         for option in choice.options:
             ET.SubElement(asked, "Choice", value=option)
     ET.SubElement(panel, "Header", value="If you skip: why?", size="6")
-    reason = {"name": SKIP_REASON, "toName": encode_regions.IMAGE, "rows": "2", "editable": "true"}
-    ET.SubElement(panel, "TextArea", {**reason, "maxSubmissions": "1", "placeholder": "only if you skip"})
+    reason = {"name": SKIP_REASON, "toName": encode_regions.IMAGE, "rows": "1", "editable": "true"}
+    ET.SubElement(
+        panel, "TextArea", {**reason, "maxSubmissions": "1", "placeholder": "write, then press Enter"}
+    )
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 

@@ -19,7 +19,7 @@ from curate.adapters.labelstudio.client import Client
 from curate.errors import AnnotationToolError
 from curate.records import derived_id
 
-DEPARTED: Final = Path("data/pull/departed.json")  # of a project
+NAMES: Final = Path("data/pull/names.json")  # of a project: who gave each answer
 FIELDS: Final = "id,completed_by,created_username,created_at,lead_time,result"  # of an answer, for all below
 _CREATOR: Final = re.compile(r"(\S+), \d+\s*$")
 _DELETED: Final = "deleted account"
@@ -42,7 +42,7 @@ def names(
     task_id: str,
     answers: Sequence[Mapping[str, Any]],
     members: Mapping[int, str],
-    departed: Mapping[int, str],
+    known: Mapping[int, str],
 ) -> list[str]:
     """Who gave each of a task's answers.
 
@@ -50,7 +50,7 @@ def names(
         task_id: Our key of the task.
         answers: The server's annotations, with `FIELDS`.
         members: E-mail by the server's number of an account.
-        departed: E-mail by the number of an answer, of those who are known to have left.
+        known: E-mail by the number of an answer, of those whose name was ever read.
 
     Returns:
         The e-mail of each, also of somebody who is no member any more. Of a deleted account the server keeps
@@ -66,37 +66,64 @@ def names(
             found[number] = members[answer["completed_by"]]
         elif creator:
             found[number] = creator[1]
-        elif number in departed:
-            found[number] = departed[number]
+        elif number in known:
+            found[number] = known[number]
         else:
             nameless[moment] += 1  # imported together, perhaps
             found[number] = f"{_DELETED} {derived_id('person', task_id, moment, nameless[moment])[:8]}"
     return [found[int(answer["id"])] for answer in answers]
 
 
-def read_departed(path: Path | None, url: str) -> dict[int, str]:
-    """The names that `write_departed` kept of that server; none where there is no such file.
+def accounts(
+    task_id: str, answers: Sequence[Mapping[str, Any]], members: Mapping[int, str]
+) -> dict[int, str]:
+    """Who gave those of a task's answers whose account is there, by the number of the answer."""
+    there = [answer for answer in answers if answer["completed_by"] is not None]
+    return {
+        int(answer["id"]): name
+        for answer, name in zip(there, names(task_id, there, members, {}), strict=True)
+    }
+
+
+def read_names(path: Path | None, url: str) -> dict[int, str]:
+    """The names that `write_names` kept of that server, by the number of the answer; none without a file.
 
     Raises:
         AnnotationToolError: The file is damaged.
     """
+    known = _read(path).get(url, {})
+    return {number: name for name, numbers in known.items() for number in numbers}
+
+
+def write_names(path: Path | None, url: str, known: Mapping[int, str]) -> None:
+    """Keep who gave each answer: the server forgets it when an account is deleted.
+
+    Raises:
+        AnnotationToolError: The file is damaged.
+        StorageError: It cannot be written.
+    """
+    if path is None or known == read_names(path, url):
+        return
+    by_name: dict[str, list[int]] = {}
+    for number in sorted(known):
+        by_name.setdefault(known[number], []).append(number)
+    whole = {**_read(path), url: by_name}
+    with tables.replacing(path) as partial:
+        partial.write_text(json.dumps(whole, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _read(path: Path | None) -> dict[str, dict[str, list[int]]]:
+    """Numbers of answers by name, by the server's address."""
     if path is None or not path.exists():
         return {}
     try:
-        known = json.loads(path.read_text(encoding="utf-8")).get(url, {})
-        return {int(number): str(name) for number, name in known.items()}
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            str(url): {str(name): [int(number) for number in numbers] for name, numbers in known.items()}
+            for url, known in whole.items()
+        }
     except (ValueError, AttributeError, TypeError) as error:
         raise AnnotationToolError(
             f"{path} is damaged: restore it from a backup, or remove it (people whose accounts were deleted "
             "then lose their names)"
         ) from error
-
-
-def write_departed(path: Path | None, url: str, known: Mapping[int, str]) -> None:
-    """Keep the names of people who left: the server forgets them when their accounts are deleted."""
-    if path is None or known == read_departed(path, url):
-        return
-    whole = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    whole[url] = {str(number): known[number] for number in sorted(known)}
-    with tables.replacing(path) as partial:
-        partial.write_text(json.dumps(whole, indent=0) + "\n", encoding="utf-8")

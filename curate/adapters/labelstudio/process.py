@@ -21,6 +21,7 @@ from curate.errors import AnnotationToolError
 from curate.extras import require
 
 PROGRAM_VARIABLE = "CURATE_LABEL_STUDIO_BIN"
+RELEASE = "label-studio==1.23.2"  # what the tests run on; scripts/lock.sh has the same
 LOOPBACK = "127.0.0.1"
 _SAME_START_S = 1.0  # a recorded time of start and a read one differ by rounding only
 _TERMINATE_S, _KILL_S = 15.0, 10.0
@@ -55,7 +56,8 @@ def find_program(root: Path) -> Path:
     found = shutil.which("label-studio")
     if found is None:
         raise AnnotationToolError(
-            "the label-studio program is not installed: run `make install`, or name it in " + PROGRAM_VARIABLE
+            "the label-studio program is not installed: its packages contradict ours, so run "
+            f"`uv tool install {RELEASE}` (or `pipx install`), or name the program in {PROGRAM_VARIABLE}"
         )
     return Path(found).absolute()
 

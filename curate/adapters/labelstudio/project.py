@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from curate.adapters.labelstudio import guideline, label_config, project_mark, task_pages
-from curate.adapters.labelstudio.client import Client
+from curate.adapters.labelstudio import guideline, label_config, labels_in_use, project_mark, task_pages
+from curate.adapters.labelstudio.client import Client, redact
 from curate.adapters.labelstudio.image_storage import Storage
 from curate.adapters.labelstudio.label_config import category_names
 from curate.adapters.labelstudio.project_mark import Listed, Mark
@@ -18,7 +18,7 @@ from curate.ports import ProjectRef, ProjectSpec
 
 __all__ = ["category_names", "ensure", "find", "plan", "projects", "reference", "title_for"]
 _TITLE_LIMIT = 50  # characters, of the server
-_CONFIG = "label_config"
+_CONFIG, _GUIDELINE = "label_config", "expert_instruction"
 _NOT_FOUND = "(HTTP 404)"
 # Skipped counts as looked at; an image without an object is an answer; the queue is in the order of tasks.
 _SETTINGS = {
@@ -43,8 +43,8 @@ def title_for(title: str, labeler: str | None) -> str:
     whole = title if labeler is None else f"{title} [{labeler}]"
     if len(whole) > _TITLE_LIMIT:
         raise AnnotationToolError(
-            f"the project's title {whole!r} has {len(whole)} characters, at most {_TITLE_LIMIT} are allowed: "
-            "shorten labelstudio.project"
+            f"the project's title {redact(whole)!r} has {len(whole)} characters, "
+            f"at most {_TITLE_LIMIT} are allowed: shorten labelstudio.project"
         )
     return whole
 
@@ -94,23 +94,43 @@ def plan(client: Client, spec: ProjectSpec, pipeline: str | None = None) -> tupl
     elif pipeline is None or not mine.genuine:
         _refuse_strange_tasks(client, mine, spec)
     existing = None if mine is None else get(client, mine.number)
+    shown = {} if existing is None else guideline.addresses(existing[_GUIDELINE] or "")
     wanted = {
         _CONFIG: label_config.label_config(spec.categories, spec.choices),
-        "expert_instruction": guideline.to_html(
-            spec.instructions, categories=spec.categories, folder=spec.instructions_folder
-        ),
+        _GUIDELINE: _guideline(spec, shown),
         **_SETTINGS,
     }
     if existing is None:
         return None, wanted
-    changed = {
-        name: value
-        for name, value in wanted.items()
-        if not (label_config.same(existing[name], value) if name == _CONFIG else existing.get(name) == value)
-    }
+    changed = {name: value for name, value in wanted.items() if not _same(name, existing[name], value)}
     if _CONFIG in changed:
         _refuse_losses(client, existing, spec)
     return existing, changed
+
+
+def _same(name: str, there: Any, wanted: Any) -> bool:
+    """Whether a setting is as wanted; the server writes some of them in its own way."""
+    if name == _CONFIG:
+        return label_config.same(there, wanted)
+    return guideline.same(there or "", wanted) if name == _GUIDELINE else bool(there == wanted)
+
+
+def _guideline(spec: ProjectSpec, addresses: Mapping[str, str]) -> str:
+    return guideline.to_html(
+        spec.instructions,
+        categories=spec.categories,
+        folder=spec.instructions_folder,
+        addresses=addresses,
+    )
+
+
+def _with_images(client: Client, number: int, spec: ProjectSpec, shown: str) -> str:
+    """The guideline, when its images that the project does not show yet are there."""
+    images = guideline.images(spec.instructions, spec.instructions_folder)
+    addresses = guideline.addresses(shown)
+    for name in sorted(images.keys() - addresses.keys()):
+        addresses[name] = client.upload(number, name, images[name], action="uploading the guideline's images")
+    return _guideline(spec, addresses)
 
 
 def _refuse_another_pipelines(client: Client, found: Sequence[Listed], spec: ProjectSpec) -> None:
@@ -119,8 +139,8 @@ def _refuse_another_pipelines(client: Client, found: Sequence[Listed], spec: Pro
         same = mark is not None and (mark.title, mark.labeler) == (spec.title, spec.labeler)
         if one.genuine and same and one.n_tasks:
             raise AnnotationToolError(
-                f"project {one.number} {one.title!r} on {client.connection.url} belongs to another pipeline: "
-                "set labelstudio.project to another title"
+                f"project {one.number} {one.shown_title} on {client.connection.url} belongs to another "
+                "pipeline: set labelstudio.project to another title"
             )
 
 
@@ -133,7 +153,7 @@ def _refuse_strange_tasks(client: Client, mine: Listed, spec: ProjectSpec) -> No
     keys = {str(task["data"].get("task_id", "")) for page in pages for task in page} - {""}
     if keys and not keys & spec.task_ids:
         raise AnnotationToolError(
-            f"project {mine.number} {mine.title!r} on {client.connection.url} is full of other tasks: "
+            f"project {mine.number} {mine.shown_title} on {client.connection.url} is full of other tasks: "
             "set labelstudio.project to another title"
         )
 
@@ -159,6 +179,9 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage, pipeline_file: 
         number = min(_begun(client, begun), default=None) or _created(client, title, begun, changed)
         _mark(client, number, "", replace(begun, number=number))
         number = _only_one(client, number, begun, pipeline_file)
+        if guideline.images(spec.instructions, spec.instructions_folder):
+            changed = {_GUIDELINE: _with_images(client, number, spec, get(client, number)[_GUIDELINE] or "")}
+            client.patch(f"/api/projects/{number}/", changed, action="showing the guideline's images")
     else:
         number = int(existing["id"])
         mark = project_mark.read(existing["description"])
@@ -167,6 +190,8 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage, pipeline_file: 
         wanted = Mark(pipeline, spec.title, spec.labeler, number)
         if mark != wanted:
             _mark(client, number, existing["description"] or "", wanted)
+        if _GUIDELINE in changed:
+            changed[_GUIDELINE] = _with_images(client, number, spec, existing[_GUIDELINE] or "")
         if changed:
             client.patch(f"/api/projects/{number}/", changed, action=f"updating the project {spec.title!r}")
     if not storage.needs_images:
@@ -176,7 +201,7 @@ def _ensure(client: Client, spec: ProjectSpec, storage: Storage, pipeline_file: 
 
 def _created(client: Client, title: str, begun: Mark, settings: Mapping[str, Any]) -> int:
     body = {"title": title, "maximum_annotations": 1, "description": begun.written(""), **settings}
-    return int(client.post("/api/projects/", body, action=f"creating the project {title!r}")["id"])
+    return int(client.post("/api/projects/", body, action=f"creating the project {begun.title!r}")["id"])
 
 
 def _begun(client: Client, begun: Mark) -> list[int]:
@@ -195,38 +220,30 @@ def _mark(client: Client, number: int, description: str, mark: Mark) -> None:
 
 
 def _only_one(client: Client, made: int, begun: Mark, pipeline_file: Path | None) -> int:
-    """Of projects that were made at once the oldest; what we made goes if it is not that."""
-    found = project_mark.listed(client)
+    """Of projects that were made at once the oldest; what we made is ours no more if it is not that.
+
+    It is not deleted: deletions that overlap can leave a server that counts no answers any more. It is empty,
+    and push's line names it.
+    """
     same = {
         one.number: one.mark.pipeline
-        for one in found
+        for one in project_mark.listed(client)
         if one.genuine and one.mark and (one.mark.title, one.mark.labeler) == (begun.title, begun.labeler)
     }
     oldest = min([*same, made])
-    left_over = {one.number for one in found if one.mark == begun and not one.n_tasks} | {made} - {oldest}
     if oldest != made:
         project_mark.adopt(pipeline_file, same[oldest])
-    for number in sorted(left_over - {oldest}):
-        try:
-            client.delete(f"/api/projects/{number}/", action="removing a project that was made twice")
-        except AnnotationToolError as error:
-            if _NOT_FOUND not in str(error):  # the other one was faster
-                raise
+        _mark(client, made, "", begun)
     return oldest
 
 
 def _refuse_losses(client: Client, existing: Mapping[str, Any], spec: ProjectSpec) -> None:
     """An update must not orphan what people have drawn, submitted or not."""
-    summary = client.get(f"/api/projects/{existing['id']}/summary/", action="reading what was labelled")
+    there = reference(client, int(existing["id"]))
     known = label_config.labels_by_control(spec.categories, spec.choices)
-    for source in ("created_labels", "created_labels_drafts"):
-        for control, counts in (summary.get(source) or {}).items():
-            if not counts or control == label_config.SKIP_REASON:
-                continue
-            lost = sorted(set(counts) - known[control]) if control in known else [control]
-            if lost:
-                what = "categories" if control in known else "the control"
-                raise AnnotationToolError(
-                    f"the project {spec.title!r} holds work of people with {what} {', '.join(lost)}, "
-                    "which the taxonomy does not name: put it back, or set labelstudio.project to a new title"
-                )
+    for control, names in labels_in_use.lost(client, there, str(existing[_CONFIG]), known).items():
+        what = f"categories {', '.join(names)}" if names else f"the control {control}"
+        raise AnnotationToolError(
+            f"the project {spec.title!r} holds work of people with {what}, "
+            "which the taxonomy does not name: put it back, or set labelstudio.project to a new title"
+        )

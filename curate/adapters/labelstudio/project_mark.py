@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate import tables
-from curate.adapters.labelstudio.client import Client
+from curate.adapters.labelstudio.client import Client, redact
 from curate.errors import AnnotationToolError
 
 PIPELINE_FILE: Final = Path("data/push/pipeline")  # of a project: who we are on the server
@@ -41,6 +41,11 @@ class Listed:
     title: str
     mark: Mark | None
     n_tasks: int
+
+    @property
+    def shown_title(self) -> str:
+        """The title in quotes for a message: without the address of a labeler that may be in it."""
+        return repr(redact(self.title))
 
     @property
     def genuine(self) -> bool:
@@ -165,7 +170,7 @@ def ours(found: Sequence[Listed], title: str, pipeline: str | None) -> dict[str 
     for labeler, same in older.items():
         if labeler not in chosen and len(same) > 1:
             raise AnnotationToolError(
-                f"several projects are called {same[0].title!r} and none says that it is ours: "
+                f"several projects are called {same[0].shown_title} and none says that it is ours: "
                 "rename all but one, or set labelstudio.project to another title"
             )
         chosen.setdefault(labeler, same[0])
@@ -181,13 +186,15 @@ def strangers(found: Sequence[Listed], title: str, chosen: Sequence[Listed]) -> 
         if one.number in numbers:
             expected = title if mark is None or mark.labeler is None else f"{title} [{mark.labeler}]"
             if one.title != expected:
-                told.append(f"project {one.number} {one.title!r} is {expected!r}, renamed")
+                told.append(f"project {one.number} {one.shown_title} is {redact(expected)!r}, renamed")
+        elif mark is not None and mark.number == BEGUN and mark.title == title and not one.n_tasks:
+            told.append(f"project {one.number} {one.shown_title} is empty, made beside ours: delete it")
         elif mark is not None and not one.genuine and mark.title == title:
-            told.append(f"project {one.number} {one.title!r} is a copy of project {mark.number}")
+            told.append(f"project {one.number} {one.shown_title} is a copy of project {mark.number}")
         elif mark is not None and mark.title == title:
-            told.append(f"project {one.number} {one.title!r} belongs to another pipeline")
+            told.append(f"project {one.number} {one.shown_title} belongs to another pipeline")
         elif one.title == title or one.title.startswith(f"{title} ["):
-            told.append(f"project {one.number} {one.title!r} was not made by this pipeline")
+            told.append(f"project {one.number} {one.shown_title} was not made by this pipeline")
     return told
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from curate.adapters.labelstudio import answer_cache, answers, label_config, people, task_pages
 from curate.adapters.labelstudio.answer_cache import Cache, DamagedError
 from curate.adapters.labelstudio.answers import Context
-from curate.adapters.labelstudio.client import Client
+from curate.adapters.labelstudio.client import Client, redact
 from curate.adapters.labelstudio.decode_regions import MovedBox
 from curate.adapters.labelstudio.task_pages import Task
 from curate.errors import AnnotationToolError
@@ -44,7 +44,7 @@ def pull(
     wanted: Mapping[str, WantedTask],
     *,
     path: Path | None = None,
-    departed: Path | None = None,
+    names: Path | None = None,
     labels: Sequence[str] | None = None,
     moved_box: MovedBox = "drop_mask",
     full: bool = False,
@@ -56,7 +56,7 @@ def pull(
         projects: The projects to read; several where each labeler has one.
         wanted: What our tables say of each task, by its key; other tasks are left out.
         path: The cache; None = none is kept.
-        departed: File with the names of people who left; None = none is kept.
+        names: File that keeps who gave each answer; None = none is kept.
         labels: Names that the projects' labels must have; None = whatever they have.
         moved_box: See `decode_regions.read`.
         full: Read everything, whatever the cache says.
@@ -68,7 +68,7 @@ def pull(
     records = [
         client.get(f"/api/projects/{one.project_id}/", action="reading the project") for one in projects
     ]
-    found = _Found(client, projects, wanted, _labels(records, labels), moved_box, path, departed)
+    found = _Found(client, projects, wanted, _labels(records, labels), moved_box, path, names)
     with ExitStack() as stack:
         try:
             cache, counts = stack.enter_context(found.current(full=full))
@@ -91,8 +91,8 @@ def _labels(records: Sequence[Mapping[str, Any]], expected: Sequence[str] | None
             if expected is not None and set(names) != set(expected):
                 strange = ", ".join(sorted(set(names) ^ set(expected)))
                 raise AnnotationToolError(
-                    f"the labels of {control!r} in project {record['title']!r} are not those of the taxonomy "
-                    f"({strange}): run `dvc repro --force push`, which puts them right"
+                    f"the labels of {control!r} in project {redact(record['title'])!r} are not those of the "
+                    f"taxonomy ({strange}): run `dvc repro --force push`, which puts them right"
                 )
     return sorted(found)
 
@@ -107,7 +107,7 @@ class _Found:
     categories: Sequence[str]
     moved_box: MovedBox
     path: Path | None
-    departed: Path | None
+    names: Path | None
 
     @contextmanager
     def current(self, *, full: bool) -> Iterator[tuple[Cache, PullCounts]]:
@@ -120,29 +120,28 @@ class _Found:
         numbers = sorted(one.project_id for one in self.projects)
         state = [url, numbers, self.categories, self.moved_box]
         with answer_cache.opened(self.path, state=state) as cache:
-            gone = people.read_departed(self.departed, url)
-            gone |= _forget_renamed(cache, members, full=full)
-            people.write_departed(self.departed, url, gone)
-            context = Context(members, gone, self.wanted, self.categories, self.moved_box)
+            known = people.read_names(self.names, url) | cache.names()
+            _forget_renamed(cache, members, full=full)
+            context = Context(members, known, self.wanted, self.categories, self.moved_box)
             pulls = [_Pull(self.client, one, cache, context) for one in self.projects]
             began = any(one.get("since") is None for one in pulls)
             for one in pulls:
                 one.run()
+                known |= one.names
+            people.write_names(self.names, url, known | cache.names())
             cache.mark_latest()
             yield cache, PullCounts(began, sum(one.read for one in pulls), sum(one.gone for one in pulls))
 
 
-def _forget_renamed(cache: Cache, members: Mapping[int, str], *, full: bool) -> dict[int, str]:
-    """Empty the cache where a name in it may be another one now; the names of those who left, by answer."""
+def _forget_renamed(cache: Cache, members: Mapping[int, str], *, full: bool) -> None:
+    """Empty the cache where a name in it may be another one now."""
     known = list(cache.people())
-    renamed = any(members.get(user, name) != name for _, user, name in known)
+    renamed = any(members.get(user, name) != name for user, name in known)
     # Who left may have been renamed before: the answers tell the name, but only where they are read again.
     left = set(json.loads(cache.get("members") or "[]")) - set(members)
-    gone = {number: name for number, user, name in known if user not in members}
-    if full or renamed or any(user in left for _, user, _ in known):
+    if full or renamed or any(user in left for user, _ in known):
         cache.clear()
     cache.set("members", json.dumps(sorted(members)))
-    return gone
 
 
 class _Pull:
@@ -152,6 +151,7 @@ class _Pull:
         self._client, self._project, self._cache, self._context = client, project, cache, context
         self._number = project.project_id
         self.read = self.gone = 0
+        self.names: dict[int, str] = {}  # who gave an answer that was read, also outside the plan
 
     def get(self, name: str) -> str | None:
         """What the cache keeps of this project's pulls."""
@@ -231,6 +231,8 @@ class _Pull:
 
     def _store(self, page: Sequence[Task]) -> None:
         self._cache.store(self._number, [answers.cached_task(task, self._context) for task in page])
+        for task in page:
+            self.names |= people.accounts(answers.task_key(task), task["annotations"], self._context.members)
         self.read += len(page)
 
 

@@ -1,11 +1,10 @@
 """Pushing: index what the server has, compare, apply, and index again until nothing is left to do.
 
-The server is the only memory. A task carries its key and a digest of its suggestions in `data`; the digest of
-a changed task is written last. So a run that dies anywhere, or a request that was applied although its answer
+The server is the only memory. A task carries its key and a digest of its suggestions in `data`; the digest is
+written when they are there. So a run that dies anywhere, or a request that was applied although its answer
 was lost, is found by the next index, and no step needs to know whether the one before it succeeded.
 
-Suggestions of all tasks carry one model version, which is set on the project: Label Studio offers a labeler
-only those of the project's version.
+`suggestions` says how those of tasks that exist are replaced.
 
 Tasks are created in the order of the queue, because the server offers them by their numbers.
 """
@@ -13,36 +12,30 @@ Tasks are created in the order of the queue, because the server offers them by t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
-from curate.adapters.labelstudio import batches, people, task_pages
+from curate.adapters.labelstudio import batches, people, suggestions, task_pages
 from curate.adapters.labelstudio.answers import task_key
 from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.push_plan import (
     CLOSED,
-    MARK,
     NOBODY,
     Difference,
     Existing,
-    batch_mark,
     compare,
     refuse,
 )
 from curate.adapters.labelstudio.retry import TransientError
 from curate.adapters.labelstudio.wanted_tasks import Wanted, check
 from curate.ports import ProjectRef, PushCounts, RemovedTasks
-from curate.progress import track
 
-Item = TypeVar("Item")
 _ROUNDS = 5  # of changes without a fault
-_AT_ONCE = 2  # single changes under way: the server works on the next while we read its last answer
 _INDEX_FIELDS = "id,data,overlap,is_labeled,total_annotations,cancelled_annotations,total_predictions"
 _CLOSED_MARK = "yes"
-_NOBODY_LEFT: Mapping[int, str] = MappingProxyType({})
+_NO_NAMES: Mapping[int, str] = MappingProxyType({})
 
 
 def push(
@@ -52,7 +45,7 @@ def push(
     *,
     batch_size: int,
     removed: RemovedTasks = "close",
-    departed: Mapping[int, str] = _NOBODY_LEFT,
+    known: Mapping[int, str] = _NO_NAMES,
 ) -> PushCounts:
     """Make the server hold exactly one task a key with its current suggestions.
 
@@ -61,23 +54,29 @@ def push(
     """
     first: Difference | None = None
     closed: set[int] | None = None
-    rounds = 0
+    version = suggestions.wanted_version(wanted)
+    patience, least, rounds = client.patience(), 0, 0
     while True:
         try:
-            there = _looked_at(client, project, departed)
+            there = _looked_at(client, project, known)
             closed = closed if closed is not None else {task.number for task in there if task.closed}
             difference = _compared(client, project, there, wanted, removed, closed)
+            shown = suggestions.shown_version(client, project)
             if first is None:
                 check(difference.sent, len(difference.sent))
-                first = difference
-            elif rounds >= _ROUNDS and not difference.empty:
-                raise refuse(difference, project.url, rounds)
-            if difference.empty and _shows(client, project, wanted):
+                first, least = difference, difference.left
+            elif difference.left < least:  # a request that succeeds and leads nowhere earns no patience
+                least = difference.left
+                patience.succeeded()
+            if difference.empty and version in {None, shown}:
                 return first.counts()
-            _apply(client, project, difference, batch_size)
+            if rounds >= _ROUNDS:
+                raise refuse(difference, project.url, rounds)
+            foreign = any(task.predictions for task in there if not task.task_id)
+            _Round(client, project, wanted, shown, batch_size, foreign).apply(difference)
             rounds += 1
         except TransientError as error:
-            client.changes.wait(error)
+            patience.wait(error)
 
 
 def look(
@@ -86,14 +85,14 @@ def look(
     wanted: Sequence[Wanted],
     *,
     removed: RemovedTasks,
-    departed: Mapping[int, str] = _NOBODY_LEFT,
+    known: Mapping[int, str] = _NO_NAMES,
 ) -> Difference:
     """What is to be done; changes nothing."""
-    return _compared(client, project, _looked_at(client, project, departed), wanted, removed, None)
+    return _compared(client, project, _looked_at(client, project, known), wanted, removed, None)
 
 
-def _looked_at(client: Client, project: ProjectRef, departed: Mapping[int, str]) -> list[Existing]:
-    return _with_people(client, project, index(client, project), departed)
+def _looked_at(client: Client, project: ProjectRef, known: Mapping[int, str]) -> list[Existing]:
+    return _with_people(client, project, index(client, project), known)
 
 
 def _compared(  # noqa: PLR0917 - one call
@@ -121,11 +120,15 @@ def index(client: Client, project: ProjectRef) -> list[Existing]:
     # The server's own count may be too low: while one of its projects is deleted it counts nothing, and after
     # two deletions at once never again. The answers themselves are there.
     doubtful = [one.number for one in found if len(who.get(one.number, ())) > one.answers]
-    answers = _answers(client, project, doubtful)
+    answers = _counted(client, project, doubtful, "annotations")
+    # That of suggestions may be too high by the same fault.
+    several = [one.number for one in found if one.predictions > 1]
+    predictions = _counted(client, project, several, "predictions")
     return [
         replace(
             one,
             answers=answers.get(one.number, one.answers),
+            predictions=predictions.get(one.number, one.predictions),
             people=who.get(one.number, one.people),
             timed=one.number in who,
         )
@@ -133,14 +136,14 @@ def index(client: Client, project: ProjectRef) -> list[Existing]:
     ]
 
 
-def _answers(client: Client, project: ProjectRef, numbers: Sequence[int]) -> dict[int, int]:
-    """How many answers some tasks have, by their numbers; counted here."""
-    pages = task_pages.chosen(client, project, numbers, include="annotations,id")
-    return {int(task["id"]): len(task["annotations"]) for page in pages for task in page}
+def _counted(client: Client, project: ProjectRef, numbers: Sequence[int], what: str) -> dict[int, int]:
+    """How many "annotations" or "predictions" some tasks have, by their numbers; counted here."""
+    pages = task_pages.chosen(client, project, numbers, include=f"{what},id")
+    return {int(task["id"]): len(task[what]) for page in pages for task in page}
 
 
 def _with_people(
-    client: Client, project: ProjectRef, tasks: Sequence[Existing], departed: Mapping[int, str]
+    client: Client, project: ProjectRef, tasks: Sequence[Existing], known: Mapping[int, str]
 ) -> list[Existing]:
     """The same, with the names of the people where their number is not enough.
 
@@ -162,15 +165,15 @@ def _with_people(
     if not unclear:
         return list(tasks)
     members = people.members(client)
-    known: dict[int, frozenset[str]] = {}
+    found: dict[int, frozenset[str]] = {}
     numbers = [task.number for task in unclear]
     for page in task_pages.chosen(client, project, numbers, include=f"data,annotations,{people.FIELDS}"):
         for task in page:
             given = task["annotations"]
-            who = people.names(task_key(task), given, members, departed)
+            who = people.names(task_key(task), given, members, known)
             looked = (name for name, answer in zip(who, given, strict=True) if people.looked(answer))
-            known[int(task["id"])] = frozenset(looked)
-    return [replace(task, people=known.get(task.number, task.people)) for task in tasks]
+            found[int(task["id"])] = frozenset(looked)
+    return [replace(task, people=found.get(task.number, task.people)) for task in tasks]
 
 
 def _with_work(
@@ -183,7 +186,7 @@ def _with_work(
     pages = task_pages.matching(client, project, task_pages.HAS_DRAFT, include="id")
     drafted = {int(task["id"]) for page in pages for task in page}
     numbers = [task.number for task in tasks if task.task_id in keys]
-    answers = _answers(client, project, numbers)
+    answers = _counted(client, project, numbers, "annotations")
     return [
         replace(
             task,
@@ -206,35 +209,62 @@ def _existing(task: dict[str, Any]) -> Existing:
     )
 
 
-def _apply(client: Client, project: ProjectRef, difference: Difference, batch_size: int) -> None:
-    for part in batches.by_count((*difference.copies, *difference.delete), batch_size):
-        _act(client, project, "delete_tasks", [task.number for task in part])
-    _close(client, project, difference.close, batch_size)
-    others = {task.number for task, _ in difference.update}
-    for pairs in batches.by_count(difference.replace, batch_size):
-        _replace(client, project, pairs, others)
-    _each("push: data", difference.update, lambda pair: _set_data(client, *pair))
-    for part in batches.by_count(difference.reopen, batch_size):
-        _mark(client, project, part, CLOSED, "")
-    _each(
-        "push: labelers",
-        difference.offers,
-        lambda due: _set_overlap(client, due.task.number, due.overlap, labeled=due.labeled),
-    )
-    _create(client, project, difference.create, batch_size)
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Applies a difference.
 
+    Attributes:
+        client: The server.
+        project: Whose tasks.
+        wanted: All that it must hold.
+        shown: The model version whose suggestions the page shows.
+        batch_size: Tasks a request.
+        foreign: Tasks that are not ours have suggestions, too.
+    """
 
-def _shows(client: Client, project: ProjectRef, wanted: Sequence[Wanted]) -> bool:
-    """Whether labelers are offered the current suggestions; sets it if not (the server checks it exists)."""
-    version = next((item.model_version for item in wanted if item.suggested), None)
-    path = f"/api/projects/{project.project_id}/"
-    if version is None:
-        return True
-    there = client.get(path, action="reading the project")
-    if there["model_version"] == version:
-        return True
-    client.patch(path, {"model_version": version}, action="showing the suggestions")
-    return False
+    client: Client
+    project: ProjectRef
+    wanted: Sequence[Wanted]
+    shown: str
+    batch_size: int
+    foreign: bool
+
+    def apply(self, difference: Difference) -> None:
+        """One step after the other; what fails is found by the next look."""
+        client, project, size = self.client, self.project, self.batch_size
+        for part in batches.by_count((*difference.copies, *difference.delete), size):
+            client.act(project.project_id, "delete_tasks", [task.number for task in part])
+        _close(client, project, difference.close, size)
+        self._suggest(difference)
+        batches.one_by_one("push: data", difference.update, lambda pair: _set_data(client, *pair))
+        for part in batches.by_count(difference.reopen, size):
+            _mark(client, project, part, CLOSED, "")
+        batches.one_by_one(
+            "push: labelers",
+            difference.offers,
+            lambda due: _set_overlap(client, due.task.number, due.overlap, labeled=due.labeled),
+        )
+        _create(client, project, difference.create, size)
+
+    def _suggest(self, difference: Difference) -> None:
+        """Other suggestions for tasks that exist, before new tasks come: those have only the new ones."""
+        due, version = difference.replace, suggestions.wanted_version(self.wanted)
+        too_many = suggestions.replace(
+            self.client,
+            self.project,
+            due,
+            shown=self.shown,
+            batch_size=self.batch_size,
+            marked_later={task.number for task, _ in difference.update},
+        )
+        if version is not None:
+            created = {item.task_id for item in difference.create}
+            there = any(item.suggested for item in self.wanted if item.task_id not in created)
+            suggestions.show(self.client, self.project, version if there else "", shown=self.shown)
+        old = {one.version for one in too_many}
+        if any(one.task.predictions for one in due if one.item.suggested):
+            old.add(self.shown)
+        suggestions.remove(self.client, self.project, too_many, old - {version, ""}, bulk=not self.foreign)
 
 
 def _create(client: Client, project: ProjectRef, items: Sequence[Wanted], batch_size: int) -> None:
@@ -260,34 +290,12 @@ def _create(client: Client, project: ProjectRef, items: Sequence[Wanted], batch_
             for number, item in zip(reply["task_ids"], part, strict=True)
             if item.overlap != usual
         ]
-        _each("", others, lambda pair: _set_overlap(client, *pair, labeled=False))
+        batches.one_by_one("", others, lambda pair: _set_overlap(client, *pair, labeled=False))
 
 
 def _new_task(item: Wanted) -> dict[str, Any]:
     prediction = item.prediction
     return {"data": item.data, "predictions": [prediction] if prediction else []}
-
-
-def _replace(
-    client: Client, project: ProjectRef, part: Sequence[tuple[Existing, Wanted]], others: Set[int]
-) -> None:
-    """Replace predictions, and mark the tasks as current but for `others`, whose data is written anyway."""
-    with_old = [task.number for task, _ in part if task.predictions]
-    if with_old:
-        _act(client, project, "delete_tasks_predictions", with_old)
-    shown = [(task.number, item) for task, item in part if item.suggested]
-    where = f"/api/projects/{project.project_id}/import/predictions"
-    for some, body in batches.encoded(shown, _new_prediction, len(shown) or 1, label="push: suggestions"):
-        client.post(where, body, action=f"replacing {len(some)} suggestions")
-    marked = [(task, item) for task, item in part if task.number not in others]
-    if marked:
-        one = marked[0][1].data[MARK] if len(marked) == 1 else batch_mark(item for _, item in marked)
-        _mark(client, project, [task for task, _ in marked], MARK, one)
-
-
-def _new_prediction(pair: tuple[int, Wanted]) -> dict[str, Any]:
-    number, item = pair
-    return {"task": number, **(item.prediction or {})}
 
 
 def _close(client: Client, project: ProjectRef, tasks: Sequence[Existing], batch_size: int) -> None:
@@ -297,13 +305,15 @@ def _close(client: Client, project: ProjectRef, tasks: Sequence[Existing], batch
     """
     for part in batches.by_count([task for task in tasks if not task.data.get(CLOSED)], batch_size):
         _mark(client, project, part, CLOSED, _CLOSED_MARK)
-    _each("push: close", tasks, lambda task: _set_overlap(client, task.number, NOBODY, labeled=True))
+    batches.one_by_one(
+        "push: close", tasks, lambda task: _set_overlap(client, task.number, NOBODY, labeled=True)
+    )
 
 
 def _mark(client: Client, project: ProjectRef, tasks: Sequence[Existing], name: str, value: str) -> None:
     """Write one value into the data of many tasks."""
     settings = {"value_name": name, "value_type": "String", "value": value}
-    _act(client, project, "add_data_field", [task.number for task in tasks], **settings)
+    client.act(project.project_id, "add_data_field", [task.number for task in tasks], **settings)
 
 
 def _set_data(client: Client, task: Existing, data: dict[str, Any]) -> None:
@@ -314,22 +324,3 @@ def _set_overlap(client: Client, number: int, overlap: int, *, labeled: bool) ->
     """Say how many people must answer; a task that was done may be open again, and the other way round."""
     body = {"overlap": overlap, "is_labeled": labeled}
     client.patch(f"/api/tasks/{number}/", body, action="setting the number of labelers")
-
-
-def _act(client: Client, project: ProjectRef, name: str, numbers: Iterable[int], **settings: str) -> None:
-    body = {"selectedItems": {"all": False, "included": list(numbers)}, **settings}
-    client.post("/api/dm/actions/", body, action=f"running {name}", id=name, project=project.project_id)
-
-
-def _each(label: str, items: Sequence[Item], change: Callable[[Item], None]) -> None:
-    """One request an item, a few at once. The first error stops the rest."""
-    if not items:
-        return
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        done = pool.map(change, items)
-        try:
-            for _ in track(done, total=len(items), label=label) if label else done:
-                pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise

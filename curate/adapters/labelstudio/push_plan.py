@@ -112,6 +112,21 @@ def offer(kept: Existing, wanted: int, copies: Sequence[Existing] = (), labeler:
 
 
 @dataclass(frozen=True, slots=True)
+class Replacement:
+    """A task whose suggestions are to be replaced.
+
+    Attributes:
+        task: The task.
+        item: What it must hold.
+        sent: Its mark says that the new suggestions were sent; but there is not exactly one.
+    """
+
+    task: Existing
+    item: Wanted
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """What is to be done.
 
@@ -130,7 +145,7 @@ class Difference:
     """
 
     create: tuple[Wanted, ...]
-    replace: tuple[tuple[Existing, Wanted], ...]
+    replace: tuple[Replacement, ...]
     update: tuple[tuple[Existing, dict[str, Any]], ...]
     reopen: tuple[Existing, ...]
     offers: tuple[Offer, ...]
@@ -149,7 +164,17 @@ class Difference:
     @property
     def sent(self) -> list[Wanted]:
         """Tasks whose suggestions will be sent."""
-        return [*self.create, *(item for _, item in self.replace)]
+        return [*self.create, *(one.item for one in self.replace)]
+
+    @property
+    def left(self) -> int:
+        """How much there is to do: less after everything that got further.
+
+        What takes two steps, each of which the next look can tell, counts twice.
+        """
+        changed = (self.create, self.replace, self.update, self.reopen, self.offers)
+        steps = sum(map(len, (*changed, self.close, self.delete, self.copies)))
+        return steps + len(self.create) + sum(not one.sent for one in self.replace)
 
     def counts(self) -> PushCounts:
         """How many of each."""
@@ -171,7 +196,7 @@ class Difference:
         """A few tasks for each kind of change."""
         kinds: tuple[tuple[str, Iterable[str]], ...] = (
             ("create", (f"{item.task_id} {item.draft.path}" for item in self.create)),
-            ("new suggestions", (_name(task) for task, _ in self.replace)),
+            ("new suggestions", (_name(one.task) for one in self.replace)),
             ("new data", (_name(task) for task, _ in self.update)),
             ("reopen", map(_name, self.reopen)),
             ("labelers", map(_offered, self.offers)),
@@ -256,10 +281,11 @@ def _stale(pairs: Sequence[tuple[Offer, Wanted]]) -> dict[str, Any]:
     for due, item in pairs:
         kept = due.task
         mark = kept.data.get(MARK)
-        current = kept.predictions == item.suggested and (mark in whole or mark == item.data[MARK])
-        data = {**kept.data, **item.data, MARK: mark if current else item.data[MARK]}
+        sent = mark in whole or mark == item.data[MARK]
+        current = sent and kept.predictions == item.suggested
+        data = {**kept.data, **item.data, MARK: mark if sent else item.data[MARK]}
         if not current:
-            found["replace"].append((kept, item))
+            found["replace"].append(Replacement(kept, item, sent))
         if any(kept.data.get(name) != value for name, value in data.items() if name != MARK):
             found["update"].append((kept, {name: value for name, value in data.items() if name != CLOSED}))
         elif current and not kept.data.get(CLOSED) and not due.differs:
@@ -274,7 +300,8 @@ def _stale(pairs: Sequence[tuple[Offer, Wanted]]) -> dict[str, Any]:
 def refuse(difference: Difference, url: str, rounds: int) -> AnnotationToolError:
     """The error for a server that is still not as planned."""
     return AnnotationToolError(
-        f"{url} is still not as planned after {rounds} rounds ({difference.explain()}): "
+        f"{url} is still not as planned after {rounds} rounds "
+        f"({difference.explain() or 'it shows the suggestions of another model'}): "
         "is someone else changing its tasks, or does a setting of the server undo it?"
     )
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from curate.adapters.labelstudio import brush_rle, encode_regions, polygons
+from curate.adapters.labelstudio import encode_regions, polygons
 from curate.adapters.labelstudio.polygons import Ring
 from curate.errors import AnnotationToolError
-from curate.geometry import boxes, masks
+from curate.geometry import boxes, brush_rle, masks
 from curate.records import Box
 
 _PERCENT, _CORNERS = 100.0, 3

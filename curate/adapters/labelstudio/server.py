@@ -122,19 +122,21 @@ def down(root: Path) -> bool:
     return stopped
 
 
-def reset_password(root: Path, email: str, password: str) -> None:
+def reset_password(root: Path, connection: Connection, email: str, password: str) -> None:
     """Give somebody another password: the open edition has no request for that, only its own program.
 
     Args:
         root: The project's folder, whose embedded server has the account.
+        connection: The server that is meant.
         email: The account.
         password: The new one; it is handed to the program on its standard input.
 
     Raises:
-        AnnotationToolError: There is no embedded server, or no such account; names the log.
+        AnnotationToolError: Another server is meant, or there is no such account; names the log.
     """
+    own = connection.source == str(credentials_path(root))
     root = root.resolve()
-    if not credentials_path(root).exists():
+    if not own:
         raise AnnotationToolError(
             f"passwords of another server are reset there: label-studio reset_password --username {email}"
         )
@@ -156,6 +158,8 @@ def reset_password(root: Path, email: str, password: str) -> None:
         with log_path(root).open("a", encoding="utf-8") as log:
             log.write(done.stdout + done.stderr)
         raise AnnotationToolError(f"the password of {email} was not changed: see the end of {log_path(root)}")
+    if email == credentials.username:  # the next start logs in with what stands in the file
+        write_credentials(credentials_path(root), replace(credentials, password=password))
 
 
 def _record(root: Path) -> Path:

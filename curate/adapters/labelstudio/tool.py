@@ -14,6 +14,7 @@ from curate.adapters.labelstudio import (
     project_mark,
     pull,
     push,
+    suggestions,
     task_pages,
     wanted_tasks,
 )
@@ -43,7 +44,7 @@ class LabelStudioTool:
         images: Storage | None = None,
         batch_size: int = 250,
         timeout_s: float = 120.0,
-        departed: Path | None = None,
+        names: Path | None = None,
         pipeline_file: Path | None = None,
     ) -> None:
         """Prepare; nothing is sent yet.
@@ -54,12 +55,12 @@ class LabelStudioTool:
             images: Where the labelling page gets them from; None = the server serves `images_root`.
             batch_size: Tasks an import request.
             timeout_s: Seconds a request may take.
-            departed: File with the names of people who left, which pull writes.
+            names: File that says who gave each answer, which pull writes.
             pipeline_file: File that says who we are on the server; None = projects are known by title.
         """
         self._client = Client(connection, timeout_s=timeout_s)
         self._storage = images or LocalFiles(images_root)
-        self._batch_size, self._departed = batch_size, departed
+        self._batch_size, self._names = batch_size, names
         self._pipeline_file = pipeline_file
 
     def now(self) -> datetime:
@@ -74,8 +75,10 @@ class LabelStudioTool:
             return frozenset()
         names = tuple(category.name for category in spec.categories)
         wanted = wanted_tasks.wanted_tasks(tasks, names, self._storage)
-        difference = push.look(self._client, there, wanted, removed="keep", departed=self._left())
+        difference = push.look(self._client, there, wanted, removed="keep", known=self._known())
+        shown = suggestions.shown_version(self._client, there)
         other = {item.task_id for item in difference.sent}
+        other |= {item.task_id for item in wanted if item.suggested and item.model_version != shown}
         return frozenset(task.task_id for task in tasks if task.task_id not in other)
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
@@ -118,7 +121,7 @@ class LabelStudioTool:
             wanted,
             batch_size=self._batch_size,
             removed=removed,
-            departed=self._left(),
+            known=self._known(),
         )
 
     def plan_push(
@@ -132,14 +135,14 @@ class LabelStudioTool:
             difference = compare([], wanted)
         else:
             there = project.reference(self._client, int(existing["id"]), spec.labeler)
-            difference = push.look(self._client, there, wanted, removed=removed, departed=self._left())
+            difference = push.look(self._client, there, wanted, removed=removed, known=self._known())
         wanted_tasks.check(difference.sent, len(difference.sent))
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
         title = project.title_for(spec.title, spec.labeler)
         return PushPlan(title, lines, difference.counts(), difference.examples())
 
-    def _left(self) -> dict[int, str]:
-        return people.read_departed(self._departed, self._client.connection.url)
+    def _known(self) -> dict[int, str]:
+        return people.read_names(self._names, self._client.connection.url)
 
     def _categories(self, reference: ProjectRef) -> tuple[str, ...]:
         found = project.get(self._client, reference.project_id)
@@ -154,7 +157,7 @@ def from_settings(settings: LabelStudioParams, connection: Connection) -> LabelS
         images=image_storage.from_parameter(settings.storage, IMAGES_ROOT),
         batch_size=settings.batch_size,
         timeout_s=settings.timeout_s,
-        departed=people.DEPARTED,
+        names=people.NAMES,
         pipeline_file=project_mark.PIPELINE_FILE,
     )
 
@@ -167,7 +170,7 @@ class LabelStudioReader:
         connection: Connection,
         *,
         cache: Path | None = None,
-        departed: Path | None = None,
+        names: Path | None = None,
         pipeline_file: Path | None = None,
         timeout_s: float = 120.0,
         moved_box: MovedBox = "drop_mask",
@@ -177,13 +180,13 @@ class LabelStudioReader:
         Args:
             connection: The server and an administrator's token.
             cache: File that keeps what was read, so that the next time only changes are; None = none.
-            departed: File that keeps the names of people who left; None = none.
+            names: File that keeps who gave each answer; None = none.
             pipeline_file: File that says who we are on the server; None = projects are known by title.
             timeout_s: Seconds a request may take.
             moved_box: What becomes of a suggested mask whose box was moved away from it.
         """
         self._client = Client(connection, timeout_s=timeout_s)
-        self._cache, self._departed, self._moved_box = cache, departed, moved_box
+        self._cache, self._names, self._moved_box = cache, names, moved_box
         self._pipeline_file = pipeline_file
 
     def pull(
@@ -206,7 +209,7 @@ class LabelStudioReader:
             projects,
             wanted,
             path=self._cache,
-            departed=self._departed,
+            names=self._names,
             labels=labels,
             moved_box=self._moved_box,
             full=full,
@@ -220,7 +223,7 @@ def reader_from_settings(
     return LabelStudioReader(
         connection,
         cache=root / CACHE,
-        departed=root / people.DEPARTED,
+        names=root / people.NAMES,
         pipeline_file=root / project_mark.PIPELINE_FILE,
         timeout_s=settings.timeout_s,
         moved_box=settings.moved_box,

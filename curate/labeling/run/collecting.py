@@ -93,15 +93,18 @@ class Collected:
             else:
                 self.failures.add(image, result)
 
-    def write(self, path: Path, *, taxonomy_digest: str, scores: Scores) -> None:
-        """The rows of all parts and of all failures as one table; nothing of it is held.
+    def write(
+        self, path: Path, *, taxonomy_digest: str, scores: Scores, imported: Sequence[pa.Table] = ()
+    ) -> None:
+        """The rows of all parts, of all failures and of `imported` as one table; of the parts none is held.
 
         Raises:
             TableError: A part was damaged meanwhile.
             StorageError: The disk is full or refuses.
         """
         rows = len(self.failures) + sum(pq.read_metadata(part).num_rows for part in self._parts)
-        tables_of_parts = self._read(taxonomy_digest)
+        rows += sum(table.num_rows for table in imported)
+        tables_of_parts = itertools.chain(self._read(taxonomy_digest), imported)
         external_sort.gather(tables_of_parts, rows, path, seen=scores.add)
 
     def _read(self, taxonomy_digest: str) -> Iterator[pa.Table]:

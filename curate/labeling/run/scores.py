@@ -25,13 +25,16 @@ class Scores:
         """Begin with nothing seen."""
         self._counts = {category.name: np.zeros(_BINS, dtype=np.int64) for category in categories}
         self._sums = dict.fromkeys(self._counts, 0.0)
+        self._unscored = dict.fromkeys(self._counts, 0)  # imported ones may have no score
         self._rejected: Counter[str] = Counter()
 
     def add(self, piece: pa.Table) -> None:
         """Look at rows of the `annotations` table."""
         suggested = piece.filter(pc.equal(piece["outcome"], "object"))
         for name in self._counts:
-            scores = suggested.filter(pc.equal(suggested["category"], name))["score"].to_numpy()
+            column = suggested.filter(pc.equal(suggested["category"], name))["score"]
+            self._unscored[name] += column.null_count
+            scores = column.drop_null().to_numpy()
             self._counts[name] += _binned(scores)
             self._sums[name] += float(scores.astype(np.float64).sum())
         reasons = piece.filter(pc.equal(piece["outcome"], "rejected"))["reject_reason"]
@@ -40,17 +43,17 @@ class Scores:
     @property
     def boxes(self) -> dict[str, int]:
         """Suggestions by category, in the taxonomy's order."""
-        return {name: int(counts.sum()) for name, counts in self._counts.items()}
+        return {name: int(counts.sum()) + self._unscored[name] for name, counts in self._counts.items()}
 
     @property
     def means(self) -> dict[str, float | None]:
-        """Mean score by category; None without a box."""
-        return {name: _mean(self._sums[name], number) for name, number in self.boxes.items()}
+        """Mean score by category; None without a score."""
+        return {name: _mean(self._sums[name], int(counts.sum())) for name, counts in self._counts.items()}
 
     @property
     def mean(self) -> float | None:
-        """Mean score of all suggestions."""
-        return _mean(sum(self._sums.values()), sum(self.boxes.values()))
+        """Mean of all scores."""
+        return _mean(sum(self._sums.values()), sum(int(counts.sum()) for counts in self._counts.values()))
 
     @property
     def rejected(self) -> dict[str, int]:

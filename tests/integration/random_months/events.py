@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -23,7 +22,6 @@ _FAULTS = (
     fault_proxy.status(503, retry_after="0"),
     fault_proxy.failed_after(502),
 )
-_GUIDELINE_SETTLES_S = 1.2  # a change counts from the server's next full second on
 
 
 @dataclass
@@ -250,7 +248,6 @@ def the_guideline_changes(month: Month) -> None:
     """The text that opens before labelling is another one, from the sync on that follows at once."""
     month.world.guideline = f"Draw a box around every sign. Rule {month.chance.randint(1, 10**6)}."
     month.sync()
-    time.sleep(_GUIDELINE_SETTLES_S)
 
 
 def a_sync(month: Month) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from curate import schema, tables
+from curate.shown import record
 from tests import builders
 from tests.integration.random_months import gold, nature, page
 from tests.integration.random_months.model import Answer
@@ -180,17 +182,73 @@ def no_planted_error_is_released(world: World) -> None:
 
 
 def what_people_settled_is_released(world: World) -> None:
-    """What was answered without any planted error is released, as it was drawn if one person looked."""
+    """What was answered without any planted error is released, as it was drawn if one person looked.
+
+    Where two looked and do not draw the same, nothing is settled: the picture is held back and stands in the
+    queue. Of three or more who differ, or two whose masks do, it depends on how (docs/agreement.md).
+    """
     released = _released()
+    with Path("data/agreement/queue.csv").open(newline="") as file:
+        queued = {row["image_id"] for row in csv.DictReader(file)}
     images = {builders.image_id(planned.image) for planned in world.plan.values()}
     assert released.keys() <= images, "released without a task"
     for key in world.truth.must_be_released(world.plan):
-        rows = released.get(builders.image_id(world.plan[key].image))
-        assert rows, f"answered and not released: {key}"
+        image = builders.image_id(world.plan[key].image)
         answers = [answer for answer in world.truth.last([key]) if not answer.skipped]
-        if len(answers) == 1:
-            drawn = Counter(thing.category for thing in answers[0].things)
-            assert Counter(row["category"] for row in rows if row["outcome"] == "object") == drawn, key
+        pairs = list(combinations(answers, 2))
+        if all(_agree(a, b) for a, b in pairs):
+            rows = released.get(image)
+            assert rows, f"answered and not released: {key}"
+            if len(answers) == 1:
+                drawn = Counter(thing.category for thing in answers[0].things)
+                assert Counter(row["category"] for row in rows if row["outcome"] == "object") == drawn, key
+        elif len(pairs) == 1 and any(_differ(a, b) for a, b in (pairs[0], pairs[0][::-1])):
+            assert image not in released, f"two differ and it is released: {key}"
+            assert image in queued, f"two differ and nobody is told: {key}"
+
+
+def _agree(one: Answer, other: Answer) -> bool:
+    """Whether two drew the same objects, with the same masks where both have one."""
+    partners = [
+        [number for number, b in enumerate(other.things) if _found(a, b) and _masks_fit(a, b)]
+        for a in one.things
+    ]
+    same = len(one.things) == len(other.things) and all(len(numbers) == 1 for numbers in partners)
+    return same and len({numbers[0] for numbers in partners}) == len(partners)
+
+
+def _masks_fit(a: nature.Object, b: nature.Object) -> bool:
+    return a.rle == b.rle or None in {a.rle, b.rle}
+
+
+def _differ(one: Answer, other: Answer) -> bool:
+    """Whether one drew an object that the other did not."""
+    return len(one.things) != len(other.things) or not all(
+        any(_found(a, b) for b in other.things) for a in one.things
+    )
+
+
+def answers_are_joined_to_what_was_shown(world: World) -> None:
+    """Each answer knows what its labeler was shown; where a push died it may not, and then it says so."""
+    shown = {row["shown_id"]: row for row in record.load(Path("data/push/shown")).shown.to_pylist()}
+    rows = tables.read(Path("data/pull/answers.parquet"), schema.ANSWERS).to_pylist()
+    found = {
+        (row["task_id"], row["annotator_id"]): row
+        for row in rows
+        if row["outcome"] != "draft" and not row["superseded"]
+    }
+    for answer in world.truth.last(world.plan):
+        row = found[answer.key, answer.person]
+        assert (row["shown_id"] is None) == (row["not_joined"] is not None), row
+        at = f"{answer.key} {answer.person}"
+        if row["shown_id"] is None:
+            assert not answer.shown.certain, f"{at} is not joined: {row['not_joined']}"
+            continue
+        joined = shown[row["shown_id"]]
+        planted = answer.shown.planted is not None
+        assert (joined["seeded_kind"] is not None) >= planted, f"{at}: a planted error was shown"
+        if answer.shown.certain:
+            assert (joined["arm"] == "suggested") == answer.shown.suggested, f"{at}: {joined['arm']}"
 
 
 def planted_errors_are_counted(world: World) -> None:
@@ -199,11 +257,26 @@ def planted_errors_are_counted(world: World) -> None:
     with Path("data/quality/seeded_errors.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     seen = {(row["task_id"], row["annotator_id"]): row["caught"] == "true" for row in rows}
-    expected = {(one.key, one.person) for one in shown}
-    assert seen.keys() == expected, f"planted errors seen: {seen.keys() ^ expected}, counted {len(seen)}"
+    expected = {(one.key, one.person): one.shown.certain for one in shown}
+    invented = seen.keys() - expected.keys()
+    lost = {at for at, certain in expected.items() if certain and at not in seen}
+    assert not invented, f"planted errors that nobody was shown: {invented}"
+    assert not lost, f"planted errors lost: {lost}, {len(seen)} seen"
     for one in shown:
-        if one.error_left_in:
+        if one.error_left_in and (one.key, one.person) in seen:
             assert not seen[one.key, one.person], f"{one.key} {one.person}: left in, and counted as caught"
+
+
+def control_answers_are_counted(world: World) -> None:
+    """How many answers were given without suggestions, by what people were really shown."""
+    known = set(gold.names())
+    control = [
+        one.shown.certain
+        for one in world.truth.last(world.plan)
+        if not one.skipped and not one.shown.suggested and one.image not in known
+    ]
+    counted = world.metrics["quality"]["arms"]["control"]["answers"]
+    assert sum(control) <= counted <= len(control), f"{counted} control answers, of {sum(control)}"
 
 
 def gold_is_scored(world: World) -> None:
@@ -241,7 +314,9 @@ INVARIANTS: tuple[Callable[[World], None], ...] = (
     objects_are_exact,
     no_planted_error_is_released,
     what_people_settled_is_released,
+    answers_are_joined_to_what_was_shown,
     planted_errors_are_counted,
+    control_answers_are_counted,
     gold_is_scored,
     time_saved_is_recovered,
 )

@@ -38,12 +38,14 @@ class Shown:
         suggested: Whether the plan meant this task to have suggestions (else it is a control task).
         planted: The error among them.
         guideline: The guideline that opened before; None where a change of it was under way.
+        certain: Whether the task was of the plan, and nothing of it was under way after a push that died.
     """
 
     things: dict[str, Object]
     suggested: bool
     planted: Planted | None
     guideline: str | None
+    certain: bool
 
 
 @dataclass(frozen=True, slots=True)

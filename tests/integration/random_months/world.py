@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from curate import params as params_file
 from curate import schema, tables
 from curate.adapters.labelstudio.connection import Connection
 from curate.records import StageReport
-from pipelines import agreement, pull, push, quality, select
+from curate_pipelines import agreement, pull, push, quality, select
 from tests import builders
 from tests.integration.fault_proxy import FaultProxy
 from tests.integration.random_months import nature
@@ -28,6 +29,7 @@ from tests.integration.random_months.model import Truth
 
 TITLE = "random months"
 PLAN = Path("data/select/plan.parquet")
+_SETTLES_S = 1.5  # a push counts from the server's next full second on; an answer begins before it is sent
 _REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -60,6 +62,7 @@ class World:
         certain: Whether that push came to its end: what the server shows is then known.
         shown_sets: Every set of suggestions that was ever current, by picture, newest last.
         metrics: Of the stages of the last sync.
+        pushed_at: When the last push came to its end, by a clock that only goes forward.
     """
 
     root: Path
@@ -75,6 +78,11 @@ class World:
     certain: bool = True
     shown_sets: dict[str, list[dict[str, nature.Suggestion]]] = field(default_factory=dict)
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pushed_at: float = 0.0
+
+    def settle(self) -> None:
+        """Wait until nobody can have begun before the last push ended, as the server tells the time."""
+        time.sleep(max(0.0, self.pushed_at + _SETTLES_S - time.monotonic()))
 
     def request(self, method: str, path: str, body: object = None, **parameters: Any) -> Any:
         """What the administrator asks of the server, without the proxy and without our own client."""
@@ -140,7 +148,7 @@ class World:
         self._run("select", select.main)
         with self.through_the_proxy():
             self._run("push", push.main)
-            self.plan, self.certain = self._plan(), True
+            self.plan, self.certain, self.pushed_at = self._plan(), True, time.monotonic()
             self._run("pull", pull.main)
         self._run("quality", quality.main)
         self._run("agreement", agreement.main)
@@ -155,7 +163,7 @@ class World:
         self.write_inputs()
         self._run("select", select.main)
         environment = {**os.environ, **self._addresses(), "PYTHONPATH": str(_REPOSITORY)}
-        command = [sys.executable, "-m", f"pipelines.{stage}"]
+        command = [sys.executable, "-m", "curate", "run", stage]
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         ) as child:

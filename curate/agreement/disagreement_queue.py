@@ -1,0 +1,73 @@
+"""Images on which somebody must decide, by what they cost the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from curate.agreement.image_scores import ImageScore
+
+HEADER = ("image_id", "path", "reason", "f1", "mean_iou", "cost", "held_back")
+# Of images whose answers say nothing, whatever was drawn; they stand first.
+FIRST = ("unreadable", "planted_error", "not_joined", "skipped")
+_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image of the queue.
+
+    Attributes:
+        image_id: The image.
+        reason: The first that applies: "unreadable" (what somebody drew is not known), "planted_error"
+            (somebody left one in), "not_joined" (nobody knows what was shown), "skipped" (by all),
+            "presence", "category" or "mask" (a disputed object), "answer" (a disputed image-level answer),
+            "partly_skipped" (by some) or "low_f1" (people drew different objects, and the votes settled which
+            are there).
+        f1: Of its annotators; None where nobody drew anything, or only one looked.
+        mean_iou: Of matched boxes; None without any.
+        cost: Objects that the data set is expected to lack, or to have wrong, because of this image.
+        held_back: Whether nothing of it is released.
+    """
+
+    image_id: str
+    reason: str
+    f1: float | None
+    mean_iou: float | None
+    cost: float
+    held_back: bool
+
+    def cells(self, path: str) -> tuple[str | float, ...]:
+        """Values of `HEADER`; a figure that is not defined is the word."""
+        values = (self.f1, self.mean_iou, self.cost)
+        numbers = ("undefined" if value is None else round(value, _DIGITS) for value in values)
+        return (self.image_id, path, self.reason, *numbers, str(self.held_back).lower())
+
+
+def ordered(
+    reasons: Mapping[str, str],
+    scores: Mapping[str, ImageScore],
+    *,
+    held_back: Iterable[str],
+    objects: Mapping[str, int],
+    expected_wrong: Mapping[str, float],
+) -> list[Entry]:
+    """The queue: images whose answers say nothing first, then by falling cost.
+
+    Args:
+        reasons: By image.
+        scores: Of images that several looked at.
+        held_back: Images of which nothing is released.
+        objects: How many objects people drew on an image; one that is held back costs them all, and itself.
+        expected_wrong: Objects of a released image that are expected to be wrong or missing.
+    """
+    held = set(held_back)
+    entries = []
+    for image_id, reason in reasons.items():
+        score = scores.get(image_id)
+        lost = image_id in held or reason in FIRST
+        cost = max(1.0, objects.get(image_id, 0)) if lost else expected_wrong.get(image_id, 0.0)
+        f1, mean_iou = (None, None) if score is None else (score.f1, score.mean_iou)
+        entries.append(Entry(image_id, reason, f1, mean_iou, cost, lost))
+    rank = {reason: place for place, reason in enumerate(FIRST)}
+    return sorted(entries, key=lambda entry: (rank.get(entry.reason, len(rank)), -entry.cost, entry.image_id))

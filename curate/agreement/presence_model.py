@@ -1,0 +1,95 @@
+"""How probably an object is there, from who drew it and who looked and did not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+_ROUNDS, _TOLERANCE = 500, 1e-8
+_FIRST_SENSITIVITY = 0.9  # before anything is known
+_PRIOR_OBJECTS, _PRIOR_IMAGES = 5.0, 5.0  # that each person is given of the average person's kind
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What was estimated of A annotators.
+
+    Attributes:
+        sensitivity: (A,) share of the objects of an image that the person draws, in (0, 1).
+        spurious: (A,) objects an image that the person draws and that are not there.
+        objects: Objects an image, on average.
+    """
+
+    sensitivity: Values
+    spurious: Values
+    objects: float
+
+    def probability(self, drew: Flags, looked: Flags) -> Values:
+        """That each object is there.
+
+        Args:
+            drew: (C, A) who drew object c.
+            looked: (C, A) who looked at its image.
+
+        Returns:
+            (C,) in [0, 1]; 1 where two or more drew it: in this model nobody shares an error.
+        """
+        real = self.objects * np.where(
+            drew, self.sensitivity, np.where(looked, 1 - self.sensitivity, 1.0)
+        ).prod(axis=1)
+        alone = drew.sum(axis=1) == 1
+        made_up = np.where(drew, self.spurious, 0.0).sum(axis=1)
+        return np.where(alone, real / np.maximum(real + made_up, 1e-300), 1.0)
+
+    def unseen(self, looked: Flags) -> Values:
+        """Expected objects (I,) of images that none of those who looked (I, A) drew."""
+        return np.asarray(self.objects * np.where(looked, 1 - self.sensitivity, 1.0).prod(axis=1))
+
+
+def estimate(drew: Flags, looked: Flags, images: Flags) -> Presence:
+    """Estimate what people miss and make up, by expectation and maximisation.
+
+    An image has a Poisson number of objects; each person draws each of them with a probability of their own,
+    and a Poisson number of things that are not there, which nobody else draws. Only images that several
+    looked at say anything. With two people in all nothing tells who of them is right: an object of one stays
+    near a half. Errors that two people share, such as a model's suggestion that both took over, cannot be
+    seen.
+
+    Args:
+        drew: (C, A) who drew object c of those images.
+        looked: (C, A) who looked at its image.
+        images: (I, A) who looked at image i.
+
+    Source:
+        The mixture that capture and recapture methods rest on (Otis et al., Statistical inference from
+        capture data on closed animal populations, 1978, model Mt), with captures that are none.
+    """
+    n = images.shape[1]
+    model = Presence(np.full(n, _FIRST_SENSITIVITY), np.zeros(n), 0.0)
+    there = np.where(drew.sum(axis=1) == 1, 0.5, 1.0)
+    for _ in range(_ROUNDS):
+        model = _from(there, model, drew, looked, images)
+        before, there = there, model.probability(drew, looked)
+        if np.abs(before - there).max(initial=0.0) < _TOLERANCE:
+            break
+    return model
+
+
+def _from(there: Values, before: Presence, drew: Flags, looked: Flags, images: Flags) -> Presence:
+    """The parameters that fit those probabilities best."""
+    unseen = before.unseen(images)
+    known = there @ looked + unseen @ images  # objects of the images of each person
+    found = there @ drew
+    made_up = (1 - there) @ drew
+    seen = images.sum(axis=0)
+    usual = (found.sum() + _FIRST_SENSITIVITY) / (known.sum() + 1.0)
+    usual_made_up = made_up.sum() / max(1, seen.sum())
+    return Presence(
+        sensitivity=(found + _PRIOR_OBJECTS * usual) / (known + _PRIOR_OBJECTS),
+        spurious=(made_up + _PRIOR_IMAGES * usual_made_up) / (seen + _PRIOR_IMAGES),
+        objects=float((there.sum() + unseen.sum()) / max(1, len(images))),
+    )

@@ -1,0 +1,86 @@
+"""`curate import`: labels that people already have."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import HERE, ParamsFile, Root, user_path
+
+
+class Become(StrEnum):
+    """What labels can be to a project."""
+
+    SUGGESTIONS = "suggestions"
+    ANSWERS = "answers"
+    GOLD = "gold"
+
+
+class FrameName(StrEnum):
+    """On which pixels labels were drawn."""
+
+    STORED = "stored"
+    UPRIGHT = "upright"
+
+
+class MatchName(StrEnum):
+    """By what a label file names images."""
+
+    PATH = "path"
+    NAME = "name"
+    ID = "id"
+
+
+def import_labels(
+    file: Annotated[Path, typer.Argument(parser=user_path, help="A file or folder of labels.")],
+    *,
+    become: Annotated[Become, typer.Option("--as", help="What the labels are to the project.")],
+    annotator: Annotated[
+        str | None, typer.Option(help="Who gave the answers, where the file does not say it.")
+    ] = None,
+    frame: Annotated[
+        FrameName, typer.Option(help="Drawn on the files' own pixels, or on those that EXIF turned upright.")
+    ] = FrameName.UPRIGHT,
+    match: Annotated[
+        MatchName,
+        typer.Option(help="What names an image: its path or an end of it, its name, its id."),
+    ] = MatchName.PATH,
+    format: Annotated[
+        str | None, typer.Option("--format", "-f", help="Such as coco; found by itself if left out.")
+    ] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="THEIRS=OURS: a category that has another name here.")
+    ] = None,
+    root: Root = HERE,
+    parameters: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Join FILE to the project's images, as suggestions, answers or gold.
+
+    Reads the table of images, taxonomy.yaml and FILE; writes a table under labels/ (gold: in qa.gold) that
+    the stages read, and a CSV of everything that did not fit, with file and line.
+    """
+    from curate import params as params_file
+    from curate.errors import InputError
+    from curate.stages import import_labels as stage
+
+    pairs = [text.partition("=") for text in category or ()]
+    if any(not theirs or not ours for theirs, _, ours in pairs):
+        raise InputError("--category expects THEIRS=OURS, such as --category 'stop sign=stop_sign'")
+    settings = params_file.load(root / parameters)
+    wanted = stage.ImportParams(
+        file=file,
+        become=become.value,
+        format=format,
+        annotator=annotator,
+        frame=frame.value,
+        match=match.value,
+        categories={theirs: ours for theirs, _, ours in pairs},
+    )
+    inputs, outputs = stage.places(wanted, root, settings.autolabel.taxonomy, settings.qa.gold)
+    done = stage.run(wanted, inputs=inputs, outputs=outputs)
+    typer.echo(done.report.line())
+    for remark in done.remarks:
+        typer.echo(f"  {remark}")

@@ -1,0 +1,64 @@
+"""`curate init`: a project of one's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from curate.cli.options import user_path
+
+
+def _templates() -> list[str]:
+    from curate import new_project
+
+    return list(new_project.templates())
+
+
+def init(
+    folder: Annotated[
+        Path,
+        typer.Argument(parser=user_path, metavar="NAME", help="A new or empty folder; names the data set."),
+    ],
+    *,
+    images: Annotated[
+        str, typer.Option(metavar="PATH_OR_URL", help="A folder of images, a list, table, archive or URL.")
+    ],
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            parser=user_path,
+            metavar="FILE",
+            help="Labels that you have: their categories begin taxonomy.yaml; may be given again.",
+        ),
+    ] = None,
+    template: Annotated[str, typer.Option(help="The pipeline.", autocompletion=_templates)] = "detection",
+) -> None:
+    """Make a folder that is a project: parameters, categories, sources, guideline, pipeline, git and DVC.
+
+    Reads label files, but no image, and needs no network; writes into NAME only, which must be new or empty.
+    """
+    from curate import new_project
+    from curate.ingest.place_names import is_url
+
+    place = images if is_url(images) else str(user_path(images))
+    written = new_project.create(folder, images=place, template=template, labels=labels or ())
+    typer.echo(f"{folder}: {', '.join(written)}")
+    verb = "look through" if labels else "name"
+    typer.echo(
+        f"{verb} the categories in taxonomy.yaml, name the licence of the images in sources.yaml; then:"
+    )
+    enter = "" if folder.resolve() == Path.cwd() else f"cd {os.fspath(folder)} && "
+    for command, does in (
+        (f"{enter}curate doctor", "what this machine still lacks for it, and what to do"),
+        ("curate labelstudio up", "the labelling server, on this machine only"),
+        ("dvc repro", "the pipeline; it stops where people are needed, and goes on when they are done"),
+    ):
+        typer.echo(f"  {command}  # {does}")
+    for path in labels or ():
+        there = path if path.is_absolute() else Path(os.path.relpath(path, folder))
+        typer.echo(
+            f"  curate import {there} --as suggestions  # or answers, or gold; after `dvc repro dedupe`"
+        )

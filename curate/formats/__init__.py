@@ -1,0 +1,69 @@
+"""Labels in every format that tools and trainers read: one codec a file, each with what it cannot hold.
+
+`read(path)` opens a file or folder, `read_categories(path)` counts what it names; `READERS` and `WRITERS` say
+which formats there are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from curate.errors import InputError
+from curate.formats.codecs import READERS, WRITERS, detect
+from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
+
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "LabeledImage",
+    "LabeledObject",
+    "Labels",
+    "Problem",
+    "detect",
+    "read",
+    "read_categories",
+]
+
+
+def read(path: Path, format: str | None = None) -> Labels:
+    """Open labels.
+
+    Args:
+        path: A file or folder.
+        format: One of `READERS`; None = what stands there tells.
+
+    Raises:
+        InputError: Not there, of no known format, or damaged as a whole; single entries that cannot be read
+            come as `problems`.
+    """
+    name = format or detect(path)
+    if name not in READERS:
+        raise InputError(f"format {name!r} cannot be read: known are {', '.join(sorted(READERS))}")
+    return READERS[name](path)
+
+
+def read_categories(path: Path, format: str | None = None) -> dict[str, int]:
+    """The categories of a label file with the number of their objects, to begin a taxonomy from.
+
+    Names come in the file's own order where it lists them (also those without any object), else in the order
+    of their first use; spelt as the file spells them, which may be more than taxonomy.yaml allows as a name.
+
+    Args:
+        path: A file or folder.
+        format: One of `READERS`; None = what stands there tells.
+
+    Raises:
+        InputError: As `read`.
+
+    Examples:
+        >>> text = '{"images": [{"id": 7, "file_name": "a.jpg"}], "categories": [{"id": 3, "name": "car"}]}'
+        >>> _ = Path("labels.json").write_text(text)
+        >>> read_categories(Path("labels.json"))
+        {'car': 0}
+    """
+    labels = read(path, format)
+    counts: Counter[str] = Counter()
+    for image in labels.images:
+        counts.update(one.category for one in image.objects)
+    return {name: counts[name] for name in dict.fromkeys([*labels.categories, *counts])}

@@ -1,0 +1,165 @@
+"""Which formats there are, and which of them a path holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+from curate.errors import InputError
+from curate.formats import (
+    coco,
+    createml,
+    cvat,
+    darwin,
+    datumaro,
+    fiftyone,
+    huggingface,
+    imagefolder,
+    json_stream,
+    kitti,
+    labelme,
+    labelstudio,
+    openimages,
+    roboflow,
+    sagemaker,
+    voc,
+    webdataset,
+    yolo,
+)
+from curate.formats.about import About
+from curate.formats.image_files import ImageFiles
+from curate.formats.losses import Losses
+from curate.formats.record import LabeledImage, Labels
+
+
+class Writer(Protocol):
+    """Writes a data set into an empty folder; what it could not hold comes back counted."""
+
+    def __call__(
+        self, folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles
+    ) -> Losses:
+        """Write into `folder`, which is empty."""
+
+
+READERS: Final[Mapping[str, Callable[[Path], Labels]]] = {
+    "coco": coco.read,
+    "createml": createml.read,
+    "cvat": cvat.read,
+    "darwin": darwin.read,
+    "datumaro": datumaro.read,
+    "fiftyone": fiftyone.read,
+    "huggingface": huggingface.read,
+    "imagefolder": imagefolder.read,
+    "kitti": kitti.read,
+    "label-studio": labelstudio.read,
+    "labelme": labelme.read,
+    "openimages": openimages.read,
+    "roboflow": roboflow.read,
+    "sagemaker": sagemaker.read,
+    "voc": voc.read,
+    "yolo": yolo.read,
+}
+WRITERS: Final[Mapping[str, Writer]] = {
+    "coco": coco.write,
+    "createml": createml.write,
+    "cvat": cvat.write,
+    "darwin": darwin.write,
+    "datumaro": datumaro.write,
+    "imagefolder": imagefolder.write,
+    "kitti": kitti.write,
+    "label-studio": labelstudio.write,
+    "labelme": labelme.write,
+    "roboflow": roboflow.write,
+    "sagemaker": sagemaker.write,
+    "voc": voc.write,
+    "webdataset": webdataset.write,
+    "yolo": yolo.write,
+    "yolo-seg": yolo.write_outlines,
+}
+
+
+def detect(path: Path) -> str:
+    """The name of the reader for a file or folder, by what stands in it.
+
+    Raises:
+        InputError: It is not there, or none knows it.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist: name a file or folder of labels")
+    found = _folder(path) if path.is_dir() else _file(path)
+    if found is None:
+        raise InputError(f"{path}: no format is known by this: say one of {', '.join(sorted(READERS))}")
+    return found
+
+
+# Names of files and folders that one format alone has; the first that is there decides.
+_MARKS: Final = (
+    ("data.yaml", "yolo"),
+    ("label_2", "kitti"),
+    ("samples.json", "fiftyone"),
+    ("*/_annotations.coco.json", "roboflow"),
+    ("*.manifest", "sagemaker"),
+    ("**/metadata.jsonl", "imagefolder"),
+    ("*.parquet", "huggingface"),
+    ("data/*.parquet", "huggingface"),
+    ("annotations.xml", "cvat"),
+    ("**/*.xml", "voc"),
+)
+_SUFFIXES: Final = {
+    ".yaml": "yolo",
+    ".yml": "yolo",
+    ".parquet": "huggingface",
+    ".csv": "openimages",
+    ".jsonl": "imagefolder",
+    ".manifest": "sagemaker",
+}
+
+
+def _folder(path: Path) -> str | None:
+    for pattern, name in _MARKS:
+        if next(path.glob(pattern), None) is not None:
+            return name
+    first = next(iter(sorted(path.rglob("*.json"))), None)
+    return None if first is None else _json(first)
+
+
+def _file(path: Path) -> str | None:
+    suffix = path.suffix.lower()
+    if suffix == ".xml":
+        head = path.read_bytes()[:4096]
+        return "cvat" if b"<annotations" in head else "voc"
+    return _json(path) if suffix == ".json" else _SUFFIXES.get(suffix)
+
+
+def _json(path: Path) -> str | None:
+    """By the keys of the outermost object, or of the first entry of the outermost list."""
+    lists = frozenset({"images", "annotations", "categories", "items", "samples"})
+    keys: set[str] = set()
+    for entry in json_stream.entries(path, lists):
+        if not entry.key:
+            return _of_list(entry.value)
+        keys.add(entry.key)
+        if (
+            {"images", "annotations"} & keys
+            and "item" not in keys
+            and keys & {"categories", "info", "images"}
+        ):
+            return "coco"
+        for key, name in (
+            ("items", "datumaro"),
+            ("samples", "fiftyone"),
+            ("shapes", "labelme"),
+            ("item", "darwin"),
+        ):
+            if key in keys:
+                return name
+    return "coco" if "annotations" in keys else None
+
+
+def _of_list(first: object) -> str | None:
+    if not isinstance(first, dict):
+        return None
+    if "data" in first:
+        return "label-studio"
+    return "createml" if "image" in first or "imagefilename" in first else None

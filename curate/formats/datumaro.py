@@ -1,0 +1,201 @@
+"""Datumaro's own JSON: annotations/<subset>.json, images/<subset>/.
+
+A box is `[x, y, width, height]` on the continuous plane, a mask COCO's compressed counts. An object with both
+is two annotations of one group.
+
+Source:
+    https://open-edge-platform.github.io/datumaro/latest/docs/data-formats/formats/datumaro.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from curate.errors import InputError
+from curate.formats import json_stream
+from curate.formats.about import About
+from curate.formats.coco_objects import outline
+from curate.formats.entries import EntryError, box_xywh, ring, taken
+from curate.formats.image_files import ImageFiles
+from curate.formats.losses import Losses
+from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
+
+
+def read(path: Path) -> Labels:
+    """Open a data set by its folder, or one of its files.
+
+    Raises:
+        InputError: No annotations/*.json, or a file without categories.
+    """
+    files = [path] if path.is_file() else sorted((path / "annotations").glob("*.json"))
+    if not files:
+        raise InputError(f"{path} holds no annotations/*.json of Datumaro")
+    names = {file: _names(file) for file in files}
+    known = dict.fromkeys(name for found in names.values() for name in found)
+    labels = Labels("datumaro", path, tuple(known))
+    labels.images = _images(names, labels.problems)
+    return labels
+
+
+def _names(file: Path) -> list[str]:
+    for entry in json_stream.entries(file, frozenset({"items"})):
+        if entry.key == "categories":
+            try:
+                return [str(label["name"]) for label in entry.value["label"]["labels"]]
+            except (KeyError, TypeError) as error:
+                raise InputError(f"{file}:{entry.line} lists no categories") from error
+        if entry.key == "items":
+            break
+    raise InputError(f"{file} is not Datumaro's: no categories before its items")
+
+
+def _images(files: Mapping[Path, list[str]], problems: list[Problem]) -> Iterator[LabeledImage]:
+    for file, names in files.items():
+        for entry in json_stream.entries(file, frozenset({"items"})):
+            if entry.key == "items":
+                image = taken(
+                    partial(_image, entry.value, names, file, entry.line, problems=problems),
+                    problems,
+                    file=file,
+                    line=entry.line,
+                    entry="an item",
+                )
+                if image is not None:
+                    yield image
+
+
+def _image(
+    item: Mapping[str, Any], names: Sequence[str], file: Path, line: int, *, problems: list[Problem]
+) -> LabeledImage:
+    described = item.get("image") or {}
+    name = described.get("path") or str(item["id"])
+    height, width = described.get("size") or (None, None)
+    groups: dict[tuple[int, str], LabeledObject] = {}
+    objects: list[LabeledObject] = []
+    tags = []
+    for number, one in enumerate(item.get("annotations") or []):
+        if one.get("type") == "label":
+            tags.append(names[one["label_id"]])
+            continue
+        found = taken(
+            partial(_object, one, names, (width, height), line),
+            problems,
+            file=file,
+            line=line,
+            entry=f"annotation {one.get('id', number)}",
+            image=name,
+        )
+        if found is not None:
+            key = (one.get("group") or -number - 1, found.category)
+            if key in groups:
+                objects.remove(groups[key])
+                found = _together(groups[key], found)
+            groups[key] = found
+            objects.append(found)
+    beside = file.parent.parent / "images" / file.stem / name
+    return LabeledImage(
+        name=name,
+        objects=tuple(objects),
+        width=width,
+        height=height,
+        image_id=str(item["id"]),
+        split=file.stem if file.stem != "default" else None,
+        tags=tuple(tags),
+        license=(item.get("attr") or {}).get("license"),
+        attribution=(item.get("attr") or {}).get("attribution"),
+        file=file,
+        line=line,
+        path=beside if beside.is_file() else None,
+    )
+
+
+def _together(first: LabeledObject, other: LabeledObject) -> LabeledObject:
+    """One object of the box and the outlines of a group."""
+    return replace(
+        first,
+        bbox_xyxy=first.bbox_xyxy or other.bbox_xyxy,
+        polygons=first.polygons + other.polygons,
+        rle=first.rle or other.rle,
+        rle_size=first.rle_size or other.rle_size,
+    )
+
+
+def _object(
+    one: Mapping[str, Any], names: Sequence[str], size: tuple[int | None, int | None], line: int
+) -> LabeledObject:
+    attributes = one.get("attributes") or {}
+    made = partial(
+        LabeledObject,
+        names[one["label_id"]],
+        is_crowd=bool(attributes.get("is_crowd")),
+        score=attributes.get("score"),
+        object_id=attributes.get("object_id"),
+        entry=f"annotation {one.get('id', '?')}",
+        line=line,
+    )
+    kind = one.get("type")
+    if kind == "bbox":
+        return made(box_xywh(*one["bbox"]))
+    if kind == "polygon":
+        return made(polygons=((ring(one["points"]),),))
+    if kind == "mask":
+        _, rle, rle_size = outline(one["rle"], size)
+        return made(rle=rle, rle_size=rle_size)
+    raise EntryError("unsupported_shape", f"a {kind}, which no room carries yet")
+
+
+def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
+    """Write a file a split."""
+    losses = Losses("mask", "crowd", "score", "object_id", "license", "attribution", "split", "empty")
+    numbers = {name: number for number, name in enumerate(about.categories)}
+    labels = [{"name": name, "parent": "", "attributes": []} for name in about.categories]
+    head = {"info": {}, "categories": {"label": {"labels": labels, "attributes": []}}}
+    opened: dict[str, IO[str]] = {}
+    (folder / "annotations").mkdir()
+    with ExitStack() as stack:
+        for image in images:
+            losses.look(image)
+            split = image.split or "default"
+            name = files.place(image, f"images/{split}")
+            first = split not in opened
+            if first:
+                path = folder / f"annotations/{split}.json"
+                opened[split] = stack.enter_context(path.open("w", encoding="utf-8"))
+                opened[split].write(json.dumps(head, ensure_ascii=False)[:-1] + ', "items": [\n')
+            text = json.dumps(_item(image, name, numbers), ensure_ascii=False)
+            opened[split].write(text if first else f",\n{text}")
+        for file in opened.values():
+            file.write("\n]}\n")
+    return losses
+
+
+def _item(image: LabeledImage, name: str, numbers: Mapping[str, int]) -> dict[str, Any]:
+    annotations: list[dict[str, Any]] = []
+    for group, one in enumerate(image.objects, 1):
+        facts = {"is_crowd": one.is_crowd, "score": one.score, "object_id": one.object_id}
+        usual = {
+            "attributes": {key: value for key, value in facts.items() if value is not None},
+            "group": group,
+            "label_id": numbers[one.category],
+            "z_order": 0,
+        }
+        x1, y1, x2, y2 = one.box() or (0.0, 0.0, 0.0, 0.0)
+        size: Size = (image.width or 0, image.height or 0)
+        rle = one.mask(size)
+        annotations.append({"type": "bbox", **usual, "bbox": [x1, y1, x2 - x1, y2 - y1]})
+        if rle is not None:
+            mask = {"counts": rle, "size": [size[1], size[0]]}
+            annotations.append({"type": "mask", **usual, "rle": mask})
+    terms = {"license": image.license, "attribution": image.attribution}
+    return {
+        "id": Path(name).stem,
+        "annotations": [{"id": number, **one} for number, one in enumerate(annotations)],
+        "attr": {key: text for key, text in terms.items() if text is not None},
+        "image": {"path": name, "size": [image.height, image.width]},
+    }

@@ -1,0 +1,141 @@
+"""FiftyOne's export of a data set (FiftyOneDataset): samples.json; read only, without FiftyOne.
+
+Every field of detections or polylines is read; boxes are shares of width and height, a mask is an array of
+its box. What was exported in another way, FiftyOne itself exports as COCO.
+
+Source:
+    fiftyone.utils.data.importers.FiftyOneDatasetImporter, fiftyone.core.utils.deserialize_numpy_array.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import zlib
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from curate.errors import InputError
+from curate.formats import json_stream
+from curate.formats.entries import EntryError, box_xywh, ring, taken
+from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
+from curate.geometry import masks
+
+_FIELDS = {"Detections": "detections", "Polylines": "polylines"}
+
+
+def read(path: Path) -> Labels:
+    """Open the folder of an export, or its samples.json.
+
+    Raises:
+        InputError: No such file.
+    """
+    file = path / "samples.json" if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{path} holds no samples.json of FiftyOne")
+    labels = Labels("fiftyone", path, ())
+    labels.images = _images(file, labels.problems)
+    return labels
+
+
+def _images(file: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
+    for entry in json_stream.entries(file, frozenset({"samples"})):
+        if entry.key == "samples":
+            image = taken(
+                partial(_image, entry.value, file, entry.line, problems),
+                problems,
+                file=file,
+                line=entry.line,
+                entry="a sample",
+            )
+            if image is not None:
+                yield image
+
+
+def _image(sample: Mapping[str, Any], file: Path, line: int, problems: list[Problem]) -> LabeledImage:
+    name = str(sample["filepath"]).removeprefix("data/")
+    beside = file.parent / str(sample["filepath"])
+    size = _size(sample.get("metadata") or {}, beside)
+    objects: list[LabeledObject] = []
+    tags: list[str] = list(sample.get("tags") or [])
+    labeled = False
+    for field, value in sample.items():
+        kind = value.get("_cls") if isinstance(value, Mapping) else None
+        if kind == "Classification":
+            tags.append(value["label"])
+        if kind not in _FIELDS:
+            continue
+        labeled = True
+        for number, one in enumerate(value[_FIELDS[kind]], 1):
+            where = f"{field} {number}"
+            found = taken(
+                partial(_object, one, kind, size, where, line),
+                problems,
+                file=file,
+                line=line,
+                entry=where,
+                image=name,
+            )
+            objects += [found] if found is not None else []
+    return LabeledImage(
+        name=name,
+        objects=tuple(objects),
+        width=size[0] if size else None,
+        height=size[1] if size else None,
+        relative=True,
+        tags=tuple(tags),
+        labeled=labeled,
+        file=file,
+        line=line,
+        path=beside if beside.is_file() else None,
+    )
+
+
+def _size(metadata: Mapping[str, Any], path: Path) -> Size | None:
+    width, height = metadata.get("width"), metadata.get("height")
+    if width and height:
+        return int(width), int(height)
+    if not path.is_file():
+        return None
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def _object(one: Mapping[str, Any], kind: str, size: Size | None, entry: str, line: int) -> LabeledObject:
+    confidence = one.get("confidence")
+    made = partial(LabeledObject, one["label"], score=confidence, entry=entry, line=line)
+    if kind == "Polylines":
+        if not one.get("closed"):
+            raise EntryError("unsupported_shape", "an open line, which no room carries yet")
+        rings = [ring([value for point in points for value in point]) for points in one["points"]]
+        return made(polygons=tuple((points,) for points in rings))
+    corners = box_xywh(*one["bounding_box"])
+    if one.get("mask_path"):
+        raise EntryError("damaged", "its mask lies in a file of its own, which is not read: export it within")
+    if not one.get("mask"):
+        return made(corners)
+    if size is None:
+        raise EntryError("damaged", "a mask in an image of unknown size")
+    return made(corners, rle=_mask(one["mask"], corners, size), rle_size=size)
+
+
+def _mask(text: Any, corners: tuple[float, float, float, float], size: Size) -> str:
+    """The array of a box, laid over the whole image: from the box's first pixel, stretched if need be."""
+    encoded = text["$binary"] if isinstance(text, Mapping) else text
+    encoded = encoded["base64"] if isinstance(encoded, Mapping) else encoded
+    crop = np.load(io.BytesIO(zlib.decompress(base64.b64decode(encoded))), allow_pickle=False).astype(bool)
+    width, height = size
+    left, top = round(corners[0] * width), round(corners[1] * height)
+    across = min(max(1, round((corners[2] - corners[0]) * width)), width - left)
+    down = min(max(1, round((corners[3] - corners[1]) * height)), height - top)
+    if crop.shape != (down, across):
+        picture = Image.fromarray(crop.astype(np.uint8)).resize((across, down), Image.Resampling.NEAREST)
+        crop = np.asarray(picture) > 0
+    plane = np.zeros((height, width), dtype=bool)
+    plane[top : top + down, left : left + across] = crop
+    return masks.encode(plane)

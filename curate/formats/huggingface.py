@@ -1,0 +1,188 @@
+"""Data sets of the Hugging Face Hub for object detection, and our own releases: Parquet with images inside.
+
+`objects` holds `bbox` (COCO's `[x, y, width, height]` in pixels) and `category` (a class label, or a name);
+a release holds `segmentation` (COCO's compressed counts), `iscrowd` and `id` too. The split is how the file's
+name begins. `objects` may be a struct of lists or a list of structs.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from curate.errors import InputError
+from curate.formats.coco_objects import outline
+from curate.formats.entries import box_xywh, taken
+from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
+
+_CATEGORY = ("category", "categories", "label", "labels", "category_id")
+_ROWS = 64  # of a batch: their images are in memory
+
+
+def read(path: Path, *, content: bool = True, splits: Sequence[str] = ()) -> Labels:
+    """Open a folder with Parquet files (in it, or in data/), or one file.
+
+    Args:
+        path: The folder or file.
+        content: Read the images' bytes too.
+        splits: Only these; all by default.
+
+    Raises:
+        InputError: No such files, no column `objects`, or a split that is not there.
+    """
+    files = _files(path)
+    names = _class_names(files[0])
+    known = sorted({_split(file) or "" for file in files})
+    missing = sorted(set(splits) - set(known))
+    if missing:
+        raise InputError(f"{path} has no split {missing[0]!r}: there are {', '.join(known)}")
+    wanted = [file for file in files if not splits or _split(file) in splits]
+    labels = Labels("huggingface", path, tuple(names))
+    labels.images = _images(wanted, names, labels.problems, content=content)
+    return labels
+
+
+def _files(path: Path) -> list[Path]:
+    files = [path] if path.is_file() else sorted(path.glob("*.parquet")) or sorted(path.rglob("*.parquet"))
+    if not files:
+        raise InputError(f"{path} holds no Parquet file: name a release, or a folder of Parquet with images")
+    return files
+
+
+def _split(file: Path) -> str | None:
+    name = file.name.partition("-")[0].partition(".")[0]
+    return {"val": "validation", "valid": "validation"}.get(name, name)
+
+
+def _schema(file: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{file} is no Parquet file: {error}") from error
+
+
+def _class_names(file: Path) -> list[str]:
+    """Names of the class labels, from the metadata that `datasets` writes."""
+    schema = _schema(file)
+    if "objects" not in schema.names:
+        raise InputError(f"{file} has no column `objects`: it has {', '.join(schema.names)}")
+    text = (schema.metadata or {}).get(b"huggingface")
+    try:
+        features = json.loads(text)["info"]["features"]["objects"] if text else {}
+    except (ValueError, KeyError, TypeError):
+        return []
+    for key in _CATEGORY:
+        found = _names_within(features, key)
+        if found:
+            return found
+    return []
+
+
+def _names_within(features: Any, key: str) -> list[str]:
+    if isinstance(features, list):
+        features = features[0] if features else {}
+    if not isinstance(features, Mapping):
+        return []
+    inner = features.get(key)
+    while isinstance(inner, Mapping) and "names" not in inner and "feature" in inner:
+        inner = inner["feature"]
+    if isinstance(inner, Mapping) and isinstance(inner.get("names"), list):
+        return [str(name) for name in inner["names"]]
+    return _names_within(features["feature"], key) if "feature" in features else []
+
+
+def _images(
+    files: Sequence[Path], names: Sequence[str], problems: list[Problem], *, content: bool
+) -> Iterator[LabeledImage]:
+    for file in files:
+        with pq.ParquetFile(file) as opened:
+            columns = [name for name in opened.schema_arrow.names if name != "image"]
+            if "image" in opened.schema_arrow.names:
+                columns.append("image" if content else "image.path")
+            row = 0
+            for batch in opened.iter_batches(_ROWS, columns=columns):
+                for values in batch.to_pylist():
+                    row += 1
+                    yield _image(values, names, file, row, problems)
+
+
+def _image(
+    row: Mapping[str, Any], names: Sequence[str], file: Path, number: int, problems: list[Problem]
+) -> LabeledImage:
+    image = row.get("image") or {}
+    name = image.get("path") or row.get("file_name") or f"{file.stem}-{number}"
+    width, height = row.get("width"), row.get("height")
+    if (not width or not height) and image.get("bytes"):
+        with Image.open(io.BytesIO(image["bytes"])) as opened:
+            width, height = opened.size
+    objects = []
+    for index, entry in enumerate(_entries(row.get("objects") or {}), 1):
+        found = taken(
+            partial(_object, entry, names, (width, height), index),
+            problems,
+            file=file,
+            line=number,
+            entry=f"row {number}, object {index}",
+            image=str(name),
+        )
+        objects += [found] if found is not None else []
+    identity = row.get("image_id", row.get("id"))
+    return LabeledImage(
+        name=str(name),
+        objects=tuple(objects),
+        width=width,
+        height=height,
+        image_id=None if identity is None else str(identity),
+        split=_split(file),
+        tags=tuple(
+            f"{answer['question']}: {chosen}"
+            for answer in row.get("answers") or ()
+            for chosen in answer["answers"]
+        ),
+        confidence=row.get("confidence"),
+        review=row.get("review"),
+        license=row.get("license"),
+        attribution=row.get("attribution"),
+        file=file,
+        line=number,
+        content=image.get("bytes"),
+    )
+
+
+def _entries(objects: Any) -> list[Mapping[str, Any]]:
+    if isinstance(objects, list):
+        return objects
+    count = max((len(values) for values in objects.values() if values is not None), default=0)
+    return [
+        {key: values[index] for key, values in objects.items() if values is not None and index < len(values)}
+        for index in range(count)
+    ]
+
+
+def _object(
+    entry: Mapping[str, Any], names: Sequence[str], size: tuple[int | None, int | None], number: int
+) -> LabeledObject:
+    key = next(name for name in _CATEGORY if name in entry)
+    value = entry[key]
+    polygons, rle, rle_size = outline(entry.get("segmentation"), size)
+    return LabeledObject(
+        category=entry.get("category_name") or (names[value] if isinstance(value, int) else str(value)),
+        bbox_xyxy=box_xywh(*entry["bbox"]),
+        polygons=polygons,
+        rle=rle,
+        rle_size=rle_size,
+        is_crowd=bool(entry.get("iscrowd")),
+        confidence=entry.get("confidence"),
+        made_from=tuple(entry.get("made_from") or ()),
+        object_id=str(entry["id"]) if entry.get("id") is not None else None,
+        entry=f"object {number}",
+        line=number,
+    )

@@ -1,0 +1,110 @@
+"""A release in a format that a trainer or an annotation tool reads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate import formats, tables
+from curate.errors import InputError, ReleaseError
+from curate.formats import huggingface
+from curate.formats.about import About
+from curate.formats.image_files import ImageFiles
+from curate.formats.losses import Losses
+from curate.progress import track
+from curate.records import StageReport
+from curate.release import manifest
+from curate.release.manifest import Manifest
+
+REPORT = "export.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written, and what the format could not hold."""
+
+    report: StageReport
+    lost: str
+
+    def line(self) -> str:
+        """The closing line."""
+        return f"{self.report.line()}; {self.lost}"
+
+
+def run(
+    format: str,
+    release: Path,
+    out: Path,
+    *,
+    splits: Sequence[str] = (),
+    images: Path | None = None,
+    url: str = "",
+) -> Exported:
+    """Write a release folder as another format, with export.json, which counts what was lost.
+
+    Args:
+        format: One of `formats.WRITERS`.
+        release: The folder.
+        out: Must not exist, or be empty; appears whole or not at all.
+        splits: Only these; all by default.
+        images: A folder with image files; of the same name and bytes they are linked, not written again.
+        url: What stands before the places of image files in formats that name them by address.
+
+    Raises:
+        InputError: An unknown format or split, or `out` holds something.
+        ReleaseError: The folder is no release, or was changed since it was made.
+        StorageError: The disk is full or refuses.
+    """
+    if format not in formats.WRITERS:
+        raise InputError(f"format {format!r} is not known: choose {', '.join(sorted(formats.WRITERS))}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is not empty: choose another folder with -o, or empty it")
+    facts = manifest.read(release)
+    damaged = manifest.damaged_files(release, facts)
+    if damaged:
+        raise ReleaseError(f"{release / damaged[0]} is not what release.json says: make the release again")
+    labels = huggingface.read(release, splits=splits)
+    about = About(labels.categories, facts.name, facts.version, digest=facts.digest, url=url)
+    total = sum(number for split, number in facts.images.items() if not splits or split in splits)
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        files = ImageFiles(partial, images)
+        losses = formats.WRITERS[format](
+            partial, track(labels.images, total=total, label="export, images"), about, files
+        )
+        if labels.problems:
+            raise ReleaseError(f"{release}: {labels.problems[0].detail}: make the release again")
+        document = _document(format, facts, splits, losses, files)
+        (partial / REPORT).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
+    except OSError as error:
+        raise tables.storage_error(error, out) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    counts = (("images", losses.images), ("objects", losses.objects))
+    linked = (("linked", files.linked),) if files.linked else ()
+    return Exported(StageReport(f"export to {format}", counts, this_run=linked), losses.sentence())
+
+
+def _document(
+    format: str, facts: Manifest, splits: Sequence[str], losses: Losses, files: ImageFiles
+) -> dict[str, Any]:
+    losses.add("file names, which another image had", files.renamed)
+    return {
+        "format": format,
+        "name": facts.name,
+        "version": facts.version,
+        "digest": facts.digest,
+        "splits": list(splits) or [split for split, number in facts.images.items() if number],
+        "images": losses.images,
+        "objects": losses.objects,
+        "lost": dict(losses.counts.most_common()),
+    }

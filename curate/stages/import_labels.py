@@ -1,0 +1,212 @@
+"""Labels that people already have, as suggestions, answers or gold of a project.
+
+A file is joined to the images of the project once, and becomes a table that the stages read: autolabel the
+suggestions, pull the answers, select and quality the gold. What did not fit stands in a CSV beside it.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import pyarrow as pa
+
+from curate import formats, schema, tables
+from curate.errors import InputError
+from curate.formats.frames import Frame
+from curate.formats.image_match import COLUMNS, ImageMatch, Match
+from curate.formats.imported_rows import How
+from curate.formats.joined import NOTES, Joined
+from curate.formats.record import Problem
+from curate.labeling import taxonomy
+from curate.records import Annotation, Category, Origin, StageReport
+
+As = Literal["suggestions", "answers", "gold"]
+FOLDER: Final = Path("labels")
+PROBLEM_COLUMNS: Final = ("kind", "held_back", "file", "line", "entry", "image", "detail", "nearest_category")
+_ORIGINS: Final[Mapping[As, Origin]] = {"suggestions": "model", "answers": "human", "gold": "gold"}
+_PIECE = 20_000  # rows that are Python objects at a time
+
+
+@dataclass(frozen=True, slots=True)
+class ImportParams:
+    """What to import, and how.
+
+    Attributes:
+        file: A file or folder of labels.
+        become: What the labels are.
+        format: Of `formats.READERS`; None = as the file looks.
+        annotator: Who gave the answers, where the file does not say it.
+        frame: Whether they were drawn on the stored pixels, or on upright ones.
+        match: By what the file names images.
+        categories: Our names by the file's, besides those of the taxonomy.
+    """
+
+    file: Path
+    become: As
+    format: str | None = None
+    annotator: str | None = None
+    frame: Frame = "upright"
+    match: Match = "path"
+    categories: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of the tables that become of it: two files of one name do not share one."""
+        parts = [
+            part for part in (*self.file.parent.parts[-1:], self.file.stem) if part not in ("/", "..", ".")
+        ]
+        return "-".join(parts + ([self.annotator] if self.annotator else [])).replace("/", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The `images` table of ingest or dedupe, and taxonomy.yaml."""
+
+    images: Path
+    taxonomy: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The `annotations` table, and the CSV of what did not fit."""
+
+    table: Path
+    problems: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a file.
+
+    Attributes:
+        report: Its counts.
+        remarks: Sentences that somebody should read.
+    """
+
+    report: StageReport
+    remarks: tuple[str, ...]
+
+
+def places(
+    params: ImportParams, root: Path, taxonomy_file: Path, gold: Path | None
+) -> tuple[Inputs, Outputs]:
+    """Where a project keeps what is read and written.
+
+    Args:
+        params: What to import.
+        root: The project's folder.
+        taxonomy_file: The parameter `autolabel.taxonomy`.
+        gold: The parameter `qa.gold`.
+
+    Raises:
+        InputError: Gold without a folder for it.
+    """
+    deduped = root / "data/dedupe/images.parquet"
+    images = deduped if deduped.exists() else root / "data/ingest/images.parquet"
+    folder = root / FOLDER / params.become
+    if params.become == "gold":
+        if gold is None or gold.suffix:
+            raise InputError(
+                f"qa.gold = {gold or 'null'} is no folder: set `gold: gold` under qa in params.yaml"
+            )
+        folder = root / gold
+    problems = root / FOLDER / f"{params.become}-{params.name}.problems.csv"
+    return Inputs(images, root / taxonomy_file), Outputs(folder / f"{params.name}.parquet", problems)
+
+
+def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
+    """Import a file.
+
+    Raises:
+        InputError: It cannot be read as a whole, names a category of the taxonomy that is not there, or
+            nothing of it fits.
+        ParamsError: taxonomy.yaml is malformed.
+        TableError: The images table is missing.
+        StorageError: An output cannot be written.
+    """
+    names = _names(taxonomy.load(inputs.taxonomy), params.categories)
+    images = tables.read(inputs.images, schema.IMAGES, columns=COLUMNS)
+    joined = Joined(
+        formats.read(params.file, params.format),
+        ImageMatch(images, params.match),
+        How(
+            origin=_ORIGINS[params.become],
+            frame=params.frame,
+            categories=names,
+            annotator=params.annotator,
+            model_version=f"import:{params.name}" if params.become == "suggestions" else None,
+        ),
+    )
+    table = _table(joined.rows())
+    write_problems(joined.labels.problems, outputs.problems)
+    if not table.num_rows:
+        raise InputError(_nothing(params, joined, outputs.problems))
+    tables.write(table, outputs.table, schema.ANNOTATIONS)
+    return _imported(params, joined, outputs)
+
+
+def _names(categories: Sequence[Category], given: Mapping[str, str]) -> dict[str, str]:
+    known = {category.name: category.name for category in categories}
+    for theirs, ours in given.items():
+        if ours not in known:
+            raise InputError(
+                f"category {theirs}={ours}: {ours!r} is not in the taxonomy: known are {', '.join(known)}"
+            )
+    titles = {category.title: category.name for category in categories if category.title}
+    return {**titles, **known, **given}
+
+
+def _table(rows: Iterator[Annotation]) -> pa.Table:
+    pieces = [schema.ANNOTATIONS.arrow.empty_table()]
+    while piece := list(itertools.islice(rows, _PIECE)):
+        pieces.append(pa.Table.from_pylist([row.row() for row in piece], schema=schema.ANNOTATIONS.arrow))
+    return pa.concat_tables(pieces)
+
+
+def write_problems(problems: Sequence[Problem], path: Path) -> None:
+    """A CSV of `PROBLEM_COLUMNS`, a row a problem, as they were found; also one without any."""
+    with tables.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(PROBLEM_COLUMNS)
+        for one in problems:
+            held = "no" if one.kind in NOTES else "yes"
+            line = one.line or ""
+            writer.writerow([one.kind, held, one.file, line, one.entry, one.image, one.detail, one.known])
+
+
+def _nothing(params: ImportParams, joined: Joined, problems: Path) -> str:
+    kinds = joined.labels.counts()
+    first = next((one for one in joined.labels.problems if one.kind not in NOTES), None)
+    why = (
+        f"{_counted(kinds)}; the first: {first.image or first.entry}: {first.detail}"
+        if first
+        else "it is empty"
+    )
+    return (
+        f"{params.file}: nothing fits the project ({why}): {problems} lists all, --match and --frame may help"
+    )
+
+
+def _imported(params: ImportParams, joined: Joined, outputs: Outputs) -> Imported:
+    kinds = joined.labels.counts()
+    counts = [("images", joined.images), ("objects", joined.objects)]
+    counts += [("held back", joined.held_back)] if joined.held_back else []
+    counts += [(kind.replace("_", " "), number) for kind, number in sorted(kinds.items())]
+    remarks = []
+    if kinds:
+        remarks.append(f"{sum(kinds.values()):,} rows in {outputs.problems} say what did not fit, and where")
+    frame = joined.frame_remark()
+    return Imported(
+        StageReport(f"import of {params.file} as {params.become}", tuple(counts)),
+        (*remarks, *([frame] if frame else [])),
+    )
+
+
+def _counted(kinds: Counter[str]) -> str:
+    return ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common())

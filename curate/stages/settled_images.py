@@ -1,0 +1,183 @@
+"""Which images the consensus holds, which are held back, and which somebody must look at again."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate import schema
+from curate.agreement import disagreement_queue
+from curate.agreement.accepted import accepted
+from curate.agreement.by_annotator import Answers
+from curate.agreement.consensus import DISPUTES, Consensus, disputed
+from curate.agreement.disagreement_queue import Entry
+from curate.agreement.image_answers import ImageAnswers
+from curate.agreement.image_scores import ImageScore
+from curate.params import AgreementParams
+from curate.qa.injected_error_hold import HeldBack
+from curate.stages import plan_lookup
+from curate.stages.plan_lookup import Planned
+
+_UNREADABLE, _PLANTED, _NOT_JOINED, _SKIPPED = disagreement_queue.FIRST
+
+
+@dataclass(frozen=True, slots=True)
+class SettledImages:
+    """What the stage agreement writes of images.
+
+    Attributes:
+        consensus: The `annotations` table: what people agree on, and accepted suggestions, without images
+            that are held back.
+        images: The `consensus_images` table: every image that somebody looked at, skipped, or that was
+            accepted.
+        queue: Images that somebody must look at again.
+        unseen: Images that were accepted without a human, sorted.
+        held_back: Why an image is not in the consensus though somebody answered, by image.
+    """
+
+    consensus: pa.Table
+    images: pa.Table
+    queue: list[Entry]
+    unseen: list[str]
+    held_back: Mapping[str, str]
+
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """For the closing line, where there are any."""
+        reasons = list(self.held_back.values())
+        counts = (
+            ("accepted without a human", len(self.unseen)),
+            ("with an unreadable answer, held back", reasons.count(_UNREADABLE)),
+            ("with a planted error left in", reasons.count(_PLANTED)),
+            ("held back because nobody knows what was shown", reasons.count(_NOT_JOINED)),
+            ("disputed, held back", sum(reason in DISPUTES for reason in reasons)),
+        )
+        return tuple(entry for entry in counts if entry[1])
+
+
+def settle(
+    params: AgreementParams,
+    *,
+    plan: Planned,
+    answers: Answers,
+    agreed: Consensus,
+    scores: Mapping[str, ImageScore],
+    said: ImageAnswers,
+    held: HeldBack,
+    suggestions: Path,
+    annotations: pa.Table,
+) -> SettledImages:
+    """Leave out what must be held back, add what was accepted, and list what somebody must look at.
+
+    Args:
+        params: The section `agreement`.
+        plan: Of the stage select.
+        answers: What people drew.
+        agreed: What they agree on.
+        scores: Of images that several looked at.
+        said: Settled image-level answers.
+        held: Planted errors that were left in, and images of which nobody knows what was shown.
+        suggestions: Table of the stage autolabel.
+        annotations: What people drew, for the taxonomy that they labelled by.
+    """
+    unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable)
+    doubts = disputed(agreed.annotations)
+    held_back = _held_back(params, plan, answers, held, doubts)
+    reasons = {**_to_review(params, answers, scores, said, doubts), **held_back}
+    made = accepted(plan_lookup.suggestions(suggestions, unseen), plan.tasks)
+    kept = _without(_under_taxonomy(agreed.annotations, annotations), list(held_back))
+    objects = Counter(agreed.objects["image_id"].to_pylist())
+    queue = disagreement_queue.ordered(
+        {key: reason for key, reason in reasons.items() if key in plan.tasks},
+        scores,
+        held_back=held_back,
+        objects=objects,
+        expected_wrong=_expected_wrong(agreed),
+    )
+    looked = sorted({*answers.by_image, *answers.skipped, *answers.unreadable, *said.answers, *unseen})
+    images = _images(looked, answers, agreed, said, reasons=reasons, held_back=held_back)
+    return SettledImages(pa.concat_tables([kept, made]), images, queue, unseen, held_back)
+
+
+def _held_back(
+    params: AgreementParams, plan: Planned, answers: Answers, held: HeldBack, doubts: Mapping[str, str]
+) -> dict[str, str]:
+    unknown = held.unknown if params.without_record == "hold_back" else []
+    found: dict[str, str] = {}
+    for reason, image_ids in (
+        (_UNREADABLE, sorted(answers.unreadable)),
+        (_PLANTED, held.left_in),
+        (_NOT_JOINED, unknown),
+    ):
+        found |= {key: reason for key in image_ids if key in plan.tasks and key not in found}
+    if params.disputed == "hold_back":
+        found |= {key: reason for key, reason in sorted(doubts.items()) if key not in found}
+    return found
+
+
+def _to_review(
+    params: AgreementParams,
+    answers: Answers,
+    scores: Mapping[str, ImageScore],
+    said: ImageAnswers,
+    doubts: Mapping[str, str],
+) -> dict[str, str]:
+    """Why somebody must look again, the weightiest reason of each image."""
+    apart = {
+        key: "low_f1"
+        for key, score in scores.items()
+        if score.f1 is not None and score.f1 < params.disagreement_f1
+    }
+    skipped = {key: "partly_skipped" if key in answers.by_image else _SKIPPED for key in answers.skipped}
+    return {**apart, **skipped, **dict.fromkeys(sorted(said.disputed), "answer"), **doubts}
+
+
+def _expected_wrong(agreed: Consensus) -> dict[str, float]:
+    """Objects of an image that are expected to be wrong or missing; where nothing is known, all of them."""
+    found: dict[str, float] = defaultdict(float, agreed.reliability.unseen)
+    columns = (agreed.objects[name].to_pylist() for name in ("image_id", "outcome", "confidence"))
+    for image_id, outcome, confidence in zip(*columns, strict=True):
+        if outcome != "empty":
+            found[image_id] += 1.0 if confidence is None else 1.0 - confidence
+    return found
+
+
+def _images(
+    image_ids: Sequence[str],
+    answers: Answers,
+    agreed: Consensus,
+    said: ImageAnswers,
+    *,
+    reasons: Mapping[str, str],
+    held_back: Mapping[str, str],
+) -> pa.Table:
+    rows = [
+        {
+            "image_id": key,
+            "annotators": len(answers.by_image.get(key, ())),
+            "confidence": agreed.image_confidence.get(key) if key in answers.by_image else None,
+            "review": reasons.get(key),
+            "held_back": key in held_back,
+            "answers": sorted(said.answers.get(key, {}).items()),
+            "answers_confidence": sorted(said.confidence.get(key, {}).items()),
+        }
+        for key in image_ids
+    ]
+    return pa.Table.from_pylist(rows, schema=schema.CONSENSUS_IMAGES.arrow)
+
+
+def _without(rows: pa.Table, image_ids: Sequence[str]) -> pa.Table:
+    wanted = pc.invert(pc.is_in(rows["image_id"], value_set=pa.array(image_ids, pa.string())))
+    return rows.filter(wanted)
+
+
+def _under_taxonomy(agreed: pa.Table, annotations: pa.Table) -> pa.Table:
+    """The consensus with the digest of the taxonomy that people labelled by; null where it was not one."""
+    index = agreed.schema.get_field_index("taxonomy_digest")
+    digests = annotations.column("taxonomy_digest").unique()
+    one = digests[0] if len(digests) == 1 else pa.scalar(None, pa.string())
+    return agreed.set_column(index, agreed.schema.field(index), pa.repeat(one, agreed.num_rows))

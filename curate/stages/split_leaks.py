@@ -1,0 +1,89 @@
+"""Leaks between the splits of a release: images that show the same picture, found by what they look like.
+
+Groups are not asked: the features of every released image are compared with each other, as the stage dedupe
+compares them, and a pair that stands in two splits is a leak whatever the tables say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from curate.dedupe import candidates, comparison, decisions, image_columns, index
+from curate.dedupe.features import Recipe
+from curate.dedupe.groups import RELATIONS
+from curate.errors import ReleaseError
+from curate.params import DedupeParams
+from curate.ports import Engine
+from curate.stages import update_index
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How leaks are searched for.
+
+    Attributes:
+        params: The section `dedupe`; a pair that its decisions call different is none.
+        index: Folder of the project's features; what it lacks is added.
+        engine: Where images are decoded that the index lacks.
+        batch_size: Images a worker takes at a time.
+    """
+
+    params: DedupeParams
+    index: Path
+    engine: Engine
+    batch_size: int = 64
+
+    def refuse_leaks(self, images: Path, split_of: dict[str, str]) -> int:
+        """Compare all released images.
+
+        Args:
+            images: The images table.
+            split_of: Split by image_id of the released images.
+
+        Returns:
+            Pairs of released images that show the same picture and stand in one split.
+
+        Raises:
+            ReleaseError: Two images in different splits show the same picture.
+            InputError: An image of the table has disappeared or is damaged, or a decision makes no sense.
+            TableError: The table is missing or damaged.
+        """
+        recipe = Recipe.of(self.params)
+        made = decisions.load(self.params.decisions) if self.params.decisions else []
+        named = {name for one in made for name in (one.image, one.other) if name}
+        table = image_columns.read(images, places={name for name in named if not decisions.is_id(name)})
+        decided = decisions.resolve(made, self.params.decisions or Path(), table.ids, table.places)
+        texts = list(image_columns.id_texts(table.ids))
+        wanted = np.array([text in split_of for text in texts], np.bool_)
+        filling = update_index.hashing(recipe, self.engine, self.batch_size)
+        with index.writing(self.index, update_index.contents(recipe)) as (features, _):
+            wanted[list(filling.update(features, images, wanted, table.ids))] = False
+            rows = np.flatnonzero(wanted)
+            side = comparison.Side(update_index.features(features), features.find(table.ids[rows]))
+        bits = self.params.max_hamming
+        if bits is None:
+            bits = candidates.radius(len(rows), recipe)
+        found = comparison.compare(
+            side, recipe, max_hamming=bits, min_correlation=self.params.min_correlation
+        ).matches
+        different = {frozenset(pair) for pair in decided.different.tolist()}
+        pairs = zip(rows[found.first].tolist(), rows[found.second].tolist(), found.relation, strict=True)
+        looks = [(texts[a], texts[b], RELATIONS[int(kind)]) for a, b, kind in pairs
+                 if frozenset((a, b)) not in different]  # fmt: skip
+        _refuse([pair for pair in looks if split_of[pair[0]] != split_of[pair[1]]], split_of)
+        return len(looks)
+
+
+def _refuse(leaks: Sequence[tuple[str, str, str]], split_of: dict[str, str]) -> None:
+    if not leaks:
+        return
+    first, second, relation = leaks[0]
+    raise ReleaseError(
+        f"{len(leaks)} pairs of images in different splits show the same picture, such as {first[:12]} "
+        f"({split_of[first]}) and {second[:12]} ({split_of[second]}, {relation}): decide `same` or "
+        "`different` in dedupe.decisions, and run dvc repro"
+    )

@@ -1,0 +1,25 @@
+"""The wiring of the DVC stages: which adapter goes into which stage, and where its files lie.
+
+`curate run STAGE` runs one in the project's folder; dvc.yaml does exactly that, in this repository and in the
+project of everybody who installed the package. The package is not called `pipelines`, like the repository's
+folder that holds it: installed, it would take that name from a user's own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# In their order; each is a module here, with a `main` that takes the parameters.
+STAGES: Final = (
+    "ingest",
+    "dedupe",
+    "autolabel",
+    "select",
+    "push",
+    "pull",
+    "quality",
+    "agreement",
+    "release",
+    "publish",
+)
+FIRST: Final = "fingerprint"  # a stage too: tells DVC which of the others run again

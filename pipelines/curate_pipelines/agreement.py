@@ -1,0 +1,34 @@
+"""DVC stage agreement: how much people agree, and what they agree on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curate.params import Params
+from curate.records import StageReport
+from curate.stages import agreement
+
+
+def main(params: Params) -> StageReport:
+    """Wire and run the stage."""
+    return agreement.run(
+        params.agreement,
+        inputs=agreement.Inputs(
+            images=Path("data/dedupe/images.parquet"),
+            suggestions=Path("data/autolabel/annotations.parquet"),
+            plan=Path("data/select/plan.parquet"),
+            annotations=Path("data/pull/annotations.parquet"),
+            answers=Path("data/pull/answers.parquet"),
+            shown=Path("data/push/shown"),
+        ),
+        outputs=agreement.Outputs(
+            consensus=Path("data/agreement/consensus.parquet"),
+            objects=Path("data/agreement/objects.parquet"),
+            images=Path("data/agreement/images.parquet"),
+            pairs=Path("data/agreement/pairs.parquet"),
+            figures=Path("data/agreement/figures.csv"),
+            queue=Path("data/agreement/queue.csv"),
+            plots=Path("plots"),
+            people=Path("data/people.csv"),
+        ),
+    )

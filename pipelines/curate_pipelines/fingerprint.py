@@ -1,0 +1,140 @@
+"""DVC stage fingerprint: what each stage depends on besides tables, one small file a stage.
+
+That is its code, its parameters with their defaults, and the user's files that these name (taxonomy,
+decisions, gold, guideline, description, weights). It runs first and each time, and writes a file only where
+something changed: exactly those stages run again. DVC itself can name neither a file that a parameter may
+leave out nor a parameter that stands in no file. A wrong parameter, or a file that is not there, is refused
+here, before anything ran.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from curate import fingerprint, tables
+from curate.errors import InputError
+from curate.params import Params
+from curate_pipelines import STAGES
+
+_TAXONOMY: Final = "autolabel.taxonomy"
+_IMPORTED: Final = Path("labels/suggestions")  # of `curate import --as suggestions`
+# What of params.yaml decides about a stage's outputs. `engine` does not: results are the same on each.
+PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "ingest": ("ingest",),
+    "dedupe": ("dedupe",),
+    "autolabel": ("autolabel",),
+    "select": ("qa", _TAXONOMY),
+    "push": ("labelstudio", _TAXONOMY),
+    "pull": ("qa.allow_partial", "labelstudio", _TAXONOMY),
+    "quality": ("quality", "qa.gold", _TAXONOMY),
+    "agreement": ("agreement", _TAXONOMY),
+    "release": ("release", "dedupe", "qa.labelers", _TAXONOMY),
+    "publish": ("publish", "release.version"),
+}
+# Parameters that name a file or a folder of the user's, by the stages that read it.
+FILES: Final[Mapping[str, tuple[str, ...]]] = {
+    "dedupe": ("dedupe.decisions",),
+    "autolabel": (_TAXONOMY,),
+    "select": (_TAXONOMY, "qa.gold"),
+    "push": (_TAXONOMY, "labelstudio.instructions"),
+    "pull": (_TAXONOMY,),
+    "quality": (_TAXONOMY, "qa.gold"),
+    "agreement": (_TAXONOMY,),
+    "release": (_TAXONOMY, "release.description", "dedupe.decisions"),
+}
+# It knows the sections of all stages. Those of a stage are reached from that stage itself.
+_WITHOUT: Final = ("curate.params.__init__",)
+
+
+def main(params: Params, folder: Path = Path("data/fingerprint")) -> str:
+    """Write what each stage depends on; a line that says for which of them it changed.
+
+    Raises:
+        InputError: A parameter names a file that cannot be read.
+        StorageError: The folder cannot be written.
+    """
+    texts = {stage: describe(stage, params) for stage in STAGES}  # all of them before the first is written
+    changed = [stage for stage, text in texts.items() if _update(folder / f"{stage}.txt", text)]
+    return f"fingerprint: {'changed for ' + ', '.join(changed) if changed else 'nothing changed'}"
+
+
+def digest(stage: str) -> str:
+    """Hex SHA-256 over the code of a stage, with its wiring and all that both import."""
+    return fingerprint.digest(f"curate_pipelines.{stage}", "curate_pipelines.entry", without=_WITHOUT)
+
+
+def describe(stage: str, params: Params) -> str:
+    """The content of a stage's file: a line for its code, its parameters and each file of the user's.
+
+    Raises:
+        InputError: A parameter names a file that cannot be read.
+    """
+    values = {name: _value(params, name) for name in PARAMETERS[stage]}
+    text = json.dumps(values, sort_keys=True)
+    lines = [f"code {digest(stage)}", f"parameters {hashlib.sha256(text.encode()).hexdigest()}"]
+    named = [(name, _value(params, name)) for name in FILES.get(stage, ())]
+    found = [(name, Path(value)) for name, value in named if value is not None]
+    found += _weights(stage, params)
+    if stage == "autolabel" and _IMPORTED.is_dir():
+        found.append(("imported suggestions", _IMPORTED))
+    return "".join(
+        f"{line}\n" for line in [*lines, *(f"{name} {_content(name, path)}" for name, path in found)]
+    )
+
+
+def _value(params: Params, name: str) -> Any:
+    current: Any = params.model_dump(mode="json")
+    for step in name.split("."):
+        current = current[step]
+    return current
+
+
+def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
+    """Weights in files of the user's that no sha256 in params.yaml stands for."""
+    encoder = params.dedupe.semantic.model
+    if stage == "dedupe" and encoder is not None and Path(encoder).exists():
+        yield "dedupe.semantic.model", Path(encoder)
+    if stage != "autolabel":
+        return
+    for name in ("detector", "segmenter"):
+        model = getattr(params.autolabel, name)
+        if model.sha256 is None and model.kind != "none" and Path(model.model).exists():
+            yield f"autolabel.{name}.model", Path(model.model)
+
+
+def _content(name: str, path: Path) -> str:
+    """Hex SHA-256 of a file, or of all files below a folder with their names."""
+    total = hashlib.sha256()
+    try:
+        if not path.is_dir():
+            return _sha256(path)
+        for parent, folders, files in os.walk(path):
+            folders.sort()
+            for file in sorted(files):
+                one = Path(parent, file)
+                total.update(f"{one.relative_to(path).as_posix()}\0{_sha256(one)}\n".encode())
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{name} = {path} does not exist: create it, or set null where it is not needed"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{name} = {path} cannot be read: {error.strerror}") from error
+    return total.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _update(path: Path, text: str) -> bool:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    with tables.replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return True

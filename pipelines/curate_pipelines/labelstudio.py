@@ -1,0 +1,27 @@
+"""The annotation server of the stages push and pull."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curate.adapters.imported_answers import ImportedAnswers
+from curate.adapters.labelstudio import connection
+from curate.adapters.labelstudio.tool import from_settings, reader_from_settings
+from curate.params import LabelStudioParams
+from curate.ports import AnnotationTool
+from curate.ports.pulled import AnnotationReader
+
+_IMPORTED = Path("labels/answers")
+
+
+def annotation_tool(settings: LabelStudioParams) -> AnnotationTool | None:
+    """The user's server, or the embedded one that runs here; None where there shall be none."""
+    if not settings.enabled:
+        return None
+    return from_settings(settings, connection.resolve(Path()))
+
+
+def annotation_reader(settings: LabelStudioParams) -> AnnotationReader:
+    """The same server, for reading what people did, and the answers that were imported."""
+    server = reader_from_settings(settings, connection.resolve(Path())) if settings.enabled else None
+    return ImportedAnswers(_IMPORTED, server)

@@ -1,0 +1,38 @@
+"""DVC stage release: leakage-free splits and a complete Hub folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curate.params import Params
+from curate.records import StageReport
+from curate.stages import release
+from curate.stages.split_leaks import Search
+from curate_pipelines import engines
+
+
+def main(params: Params) -> StageReport:
+    """Wire and run the stage."""
+    return release.run(
+        params.release,
+        inputs=release.Inputs(
+            images=Path("data/dedupe/images.parquet"),
+            consensus=Path("data/agreement/consensus.parquet"),
+            consensus_objects=Path("data/agreement/objects.parquet"),
+            consensus_images=Path("data/agreement/images.parquet"),
+            taxonomy=params.autolabel.taxonomy,
+            agreement_metrics=Path("metrics/agreement.json"),
+            quality_metrics=Path("metrics/quality.json"),
+            annotations=Path("data/autolabel/annotations.parquet"),
+        ),
+        outputs=release.Outputs(folder=Path("data/release"), record=Path("data/splits.parquet")),
+        ports=release.Ports(
+            leaks=Search(
+                params.dedupe,
+                Path("data/dedupe/index"),
+                engines.engine(params.engine),
+                params.engine.batch_size,
+            )
+        ),
+        labelers=params.qa.labelers,
+    )

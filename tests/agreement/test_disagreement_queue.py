@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from curate.agreement.disagreement_queue import ordered
+from curate.agreement.image_scores import ImageScore, of_images
+from curate.agreement.pairs import compare
+from tests.agreement.drawings import answers
+from tests.builders import HEIGHT, WIDTH, image_id
+
+
+def test_what_costs_most_stands_first_after_answers_that_say_nothing() -> None:
+    reasons = {
+        "low": "low_f1",
+        "big": "presence",
+        "small": "category",
+        "gone": "skipped",
+        "bad": "unreadable",
+    }
+    queue = ordered(
+        reasons,
+        {"big": ImageScore(objects=4, same=1, matched=2, iou=1.5)},
+        held_back=["big", "small", "bad"],
+        objects={"big": 5, "small": 2},
+        expected_wrong={"low": 0.3},
+    )
+    assert [(entry.image_id, entry.cost, entry.held_back) for entry in queue] == [
+        ("bad", 1.0, True), ("gone", 1.0, True), ("big", 5, True), ("small", 2, True), ("low", 0.3, False)
+    ]  # fmt: skip
+    assert queue[2].cells("big.jpg") == ("big", "big.jpg", "presence", 0.5, 0.75, 5, "true")
+
+
+def test_nothing_drawn_by_all_is_full_agreement() -> None:
+    box = (10.0, 10.0, 50.0, 50.0)
+    work = {
+        ("none", "ann"): [], ("none", "ben"): [],
+        ("half", "ann"): [("stop", box)], ("half", "ben"): [],
+        ("same", "ann"): [("stop", box)], ("same", "ben"): [("stop", box)],
+    }  # fmt: skip
+    found = answers(work)
+    sizes = dict.fromkeys(found.by_image, (WIDTH, HEIGHT))
+    scores = of_images(found, compare(found, found.overlapped(), sizes, iou_threshold=0.5))
+    got = {
+        name: (scores[image_id(name)].f1, scores[image_id(name)].score) for name in ("none", "half", "same")
+    }
+    assert got == {"none": (None, 1.0), "half": (0.0, 0.0), "same": (1.0, 1.0)}

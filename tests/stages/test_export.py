@@ -1,0 +1,101 @@
+"""A release goes out in each format, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from curate import formats
+from curate.cli import app
+from curate.errors import InputError, ReleaseError
+from curate.stages import export
+from tests.formats import datasets
+from tests.formats.release import write_release
+
+WITHOUT_MASKS = {"createml", "imagefolder", "kitti", "sagemaker", "voc", "yolo"}
+WITH_ATTRIBUTION = {"coco", "datumaro", "imagefolder", "label-studio", "roboflow", "webdataset"}
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    images = [
+        *datasets.traps(),
+        datasets.image("licensed.jpg", license="cc-by-4.0", attribution="somebody", split="test"),
+    ]
+    write_release(tmp_path / "release", images, datasets.CATEGORIES, raw=tmp_path / "raw")
+    return tmp_path / "release"
+
+
+@pytest.mark.parametrize("format", sorted(formats.WRITERS))
+def test_every_format_is_written_with_what_it_loses(release: Path, tmp_path: Path, format: str) -> None:
+    out = tmp_path / "out"
+    done = export.run(format, release, out)
+    document = json.loads((out / "export.json").read_text())
+    assert (document["images"], document["objects"]) == (6, 5)
+    assert document["format"] == format
+    assert document["splits"] == ["train", "validation", "test"] or set(document["splits"]) == {
+        "train",
+        "validation",
+        "test",
+    }
+    assert done.line().startswith(f"export to {format}: 6 images, 5 objects")
+    lost = document["lost"]
+    assert ("masks" in lost) == (format in WITHOUT_MASKS)
+    assert ("attributions of images" in lost) == (format not in WITH_ATTRIBUTION)
+    assert all(f"{number:,} {what}" in done.line() for what, number in lost.items())
+
+
+def test_one_split_and_files_linked_from_an_earlier_export(release: Path, tmp_path: Path) -> None:
+    export.run("coco", release, tmp_path / "first", splits=["test"])
+    stored = tmp_path / "first/images/test"
+    assert len(list(stored.iterdir())) == 2
+    done = export.run("yolo", release, tmp_path / "second", images=stored)
+    assert "2 linked" in done.line()
+    for file in stored.iterdir():
+        assert (tmp_path / "second/images/test" / file.name).stat().st_ino == file.stat().st_ino
+
+
+def test_a_file_of_other_bytes_is_not_linked(release: Path, tmp_path: Path) -> None:
+    export.run("coco", release, tmp_path / "first")
+    for file in (tmp_path / "first/images/test").iterdir():
+        file.write_bytes(b"another")
+    done = export.run("yolo", release, tmp_path / "second", images=tmp_path / "first/images/test")
+    assert "linked" not in done.line()
+
+
+def test_a_folder_that_is_not_empty_is_refused(release: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine.txt").touch()
+    with pytest.raises(InputError, match="is not empty"):
+        export.run("coco", release, tmp_path / "out")
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+def test_what_fails_leaves_nothing(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats.WRITERS["coco"].__globals__["ImageFiles"], "place", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export.run("coco", release, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw", "release"]
+
+
+def test_mistakes_are_one_line(release: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="format 'cocoa' is not known: choose"):
+        export.run("cocoa", release, tmp_path / "out")
+    with pytest.raises(InputError, match="no split 'dev'"):
+        export.run("coco", release, tmp_path / "out", splits=["dev"])
+    with pytest.raises(ReleaseError, match=r"release\.json does not exist"):
+        export.run("coco", tmp_path / "raw", tmp_path / "out")
+    (release / "README.md").write_text("edited")
+    with pytest.raises(ReleaseError, match=r"README\.md is not what release\.json says"):
+        export.run("coco", release, tmp_path / "out")
+
+
+def test_the_command(release: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["export", str(release), "-f", "coco", "-o", str(out), "--split", "test"])
+    assert done.exit_code == 0, done.output
+    assert "export to coco: 2 images" in done.output
+    assert (out / "annotations/instances_test.json").exists()

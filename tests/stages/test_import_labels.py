@@ -1,0 +1,230 @@
+"""Labels that people already have go through the pipeline as suggestions, answers or gold."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from curate import schema, tables
+from curate.cli import app
+from curate.errors import AnnotationToolError, InputError
+from curate.params import Params
+from curate.records import Annotation, Box
+from curate.stages import import_labels
+from tests import builders
+from tests.builders import image_id
+
+Drawn = dict[str, list[tuple[str, Box]]]
+TRUTH: Drawn = {name: objects for name, objects in builders._OBJECTS.items() if name != "copy"}
+PARAMS = Params.model_validate(
+    {
+        "autolabel": {"detector": {"kind": "none"}, "segmenter": {"kind": "none"}},
+        "labelstudio": {"enabled": False, "project": "unit"},
+        "qa": {"gold": "gold", "labelers": "people"},
+        "agreement": {"bootstrap": 20},
+        "quality": {"bootstrap": 20},
+        "release": {"name": "unit-signs"},
+    }
+)
+WITHOUT_SERVER = "labelstudio: {enabled: false}\nautolabel: {detector: {kind: none}}\nqa: {gold: gold}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> builders.SmallProject:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(WITHOUT_SERVER)
+    (tmp_path / "gold").mkdir()
+    return builders.small_project(tmp_path, stage="dedupe")
+
+
+def coco(
+    path: Path, drawn: Drawn, *, moved: float = 0.0, names: Sequence[str] = tuple(builders.CATEGORIES)
+) -> Path:
+    images = [
+        {"id": 100 + at, "file_name": f"{name}.jpg", "width": builders.WIDTH, "height": builders.HEIGHT}
+        for at, name in enumerate(drawn)
+    ]
+    annotations = [
+        {
+            "id": 1,
+            "image_id": 100 + at,
+            "category_id": 7 * (1 + list(builders.CATEGORIES).index(category)),
+            "bbox": [box[0] + moved, box[1] + moved, box[2] - box[0], box[3] - box[1]],
+        }
+        for at, objects in enumerate(drawn.values())
+        for category, box in objects
+    ]
+    annotations = [{**one, "id": number} for number, one in enumerate(annotations)]
+    categories = [{"id": 7 * (1 + at), "name": name} for at, name in enumerate(names)]
+    content = {"images": images, "categories": categories, "annotations": annotations}
+    path.write_text(json.dumps(content, indent=1))
+    return path
+
+
+def invoke(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["import", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def stage(name: str) -> Any:
+    report = importlib.import_module(f"curate_pipelines.{name}").main(PARAMS)
+    Path("metrics").mkdir(exist_ok=True)
+    Path(f"metrics/{name}.json").write_text(json.dumps(dict(report.metrics)))
+    return report
+
+
+def rows(path: str) -> list[Annotation]:
+    return [Annotation.from_row(row) for row in tables.read(Path(path), schema.ANNOTATIONS).to_pylist()]
+
+
+@pytest.mark.usefixtures("project")
+def test_answers_of_two_people_become_a_release_without_any_server() -> None:
+    """ "five" is missed by the second, who moves all boxes by two pixels; nobody runs Label Studio."""
+    anna = coco(Path("anna.json"), TRUTH)
+    ben = coco(Path("ben.json"), {**TRUTH, "five": []}, moved=2.0)
+    first = invoke(str(anna), "--as", "answers", "--annotator", "anna")
+    assert first == "import of anna.json as answers: 6 images, 6 objects\n"
+    invoke(str(ben), "--as", "answers", "--annotator", "ben")
+    stage("autolabel")
+    stage("select")
+    assert stage("push").line() == "push: 0 tasks"
+    pulled = stage("pull")
+    assert pulled.line() == "pull: 6 tasks done, 6 tasks, 12 answers, 11 objects, 0 skipped, 0 tasks read"
+    stage("quality")
+    agreed = stage("agreement")
+    counts = dict(agreed.counts)
+    assert (counts["images"], counts["seen by several"], counts["consensus objects"]) == (6, 6, 5)
+    assert agreed.metrics["f1"]["value"] == pytest.approx(2 * 5 / 11, abs=1e-6)
+    with Path("data/agreement/queue.csv").open() as file:
+        assert [row["image_id"] for row in csv.DictReader(file)] == [image_id("five")]
+    released = stage("release")
+    assert dict(released.counts)["images"] == 5  # two of two do not agree on "five"
+    assert dict(released.counts)["objects"] == 5
+
+
+@pytest.mark.usefixtures("project")
+def test_an_answer_that_cannot_be_read_whole_is_held_back_from_the_release() -> None:
+    far: Drawn = {**TRUTH, "one": [("stop_sign", (20.0, 20.0, 500.0, 80.0))]}
+    out = invoke(str(coco(Path("anna.json"), far)), "--as", "answers", "--annotator", "anna")
+    assert out.splitlines()[0] == (
+        "import of anna.json as answers: 5 images, 5 objects, 1 held back, 1 box outside"
+    )
+    with Path("labels/answers-anna-anna.problems.csv").open() as file:
+        (problem,) = csv.DictReader(file)
+    assert (problem["kind"], problem["held_back"], problem["image"]) == ("box_outside", "yes", "one.jpg")
+    line = Path("anna.json").read_text().splitlines()[int(problem["line"]) :]
+    assert '"id": 0' in line[0]
+    for name in ("autolabel", "select", "push", "pull", "quality", "agreement", "release"):
+        report = stage(name)
+    assert dict(report.counts)["images"] == 5
+    with Path("data/agreement/queue.csv").open() as file:
+        queued = [(row["image_id"], row["reason"]) for row in csv.DictReader(file)]
+    assert (image_id("one"), "unreadable") in queued
+
+
+@pytest.mark.usefixtures("project")
+def test_suggestions_go_where_those_of_models_do() -> None:
+    invoke(str(coco(Path("old.json"), TRUTH)), "--as", "suggestions")
+    report = stage("autolabel")
+    assert report.line() == "autolabel: 6 images, 6 boxes, 6 images without a box, 0 failed, 6 imported boxes"
+    found = rows("data/autolabel/annotations.parquet")
+    assert {(row.origin, row.model_version, row.score) for row in found} == {("model", "import:old", None)}
+    assert len({row.taxonomy_digest for row in found}) == 1
+    stage("select")
+    assert tables.read(Path("data/select/plan.parquet"), schema.PLAN).num_rows >= 6
+
+
+@pytest.mark.usefixtures("project")
+def test_gold_goes_where_qa_gold_says() -> None:
+    invoke(str(coco(Path("known.json"), TRUTH)), "--as", "gold")
+    assert [row.outcome for row in rows("gold/known.parquet")].count("empty") == 1
+    for name in ("autolabel", "select", "push", "pull", "quality"):
+        stage(name)
+    Path("params.yaml").write_text("qa: {gold: null}\n")
+    done = CliRunner().invoke(app, ["import", "known.json", "--as", "gold"])
+    assert isinstance(done.exception, InputError)
+    assert "set `gold: gold` under qa" in str(done.exception)
+
+
+@pytest.mark.usefixtures("project")
+def test_a_category_of_another_name_is_named_or_given() -> None:
+    path = coco(Path("anna.json"), TRUTH, names=("Stop Sign", "parking_sign"))
+    with pytest.raises(InputError, match="unknown_category"):
+        import_labels.run(
+            import_labels.ImportParams(
+                coco(Path("one.json"), {"one": TRUTH["one"]}, names=("Stop Sign", "x")), "gold"
+            ),
+            inputs=import_labels.Inputs(Path("data/dedupe/images.parquet"), Path("taxonomy.yaml")),
+            outputs=import_labels.Outputs(Path("out.parquet"), Path("problems.csv")),
+        )
+    with Path("problems.csv").open() as file:
+        assert next(csv.DictReader(file))["nearest_category"] == "stop_sign"
+    out = invoke(str(path), "--as", "gold", "--category", "Stop Sign=stop_sign")
+    assert "6 images, 6 objects" in out
+    done = CliRunner().invoke(app, ["import", "anna.json", "--as", "gold", "--category", "Stop Sign=halt"])
+    assert "'halt' is not in the taxonomy" in str(done.exception)
+
+
+@pytest.mark.usefixtures("project")
+def test_one_persons_answer_to_one_image_stands_in_one_file() -> None:
+    for name in ("first", "second"):
+        path = coco(Path(f"{name}.json"), {"one": TRUTH["one"]})
+        invoke(str(path), "--as", "answers", "--annotator", "anna")
+    for name in ("autolabel", "select", "push"):
+        stage(name)
+    with pytest.raises(InputError, match="both hold an answer of anna to image"):
+        stage("pull")
+
+
+def test_what_was_imported_stands_beside_the_servers_answers(project: builders.SmallProject) -> None:
+    from curate.adapters.imported_answers import ImportedAnswers
+    from curate.stages import pull
+    from tests.pulled import FakeAnnotationReader
+
+    del project
+    invoke(str(coco(Path("old.json"), TRUTH)), "--as", "answers", "--annotator", "anna")
+    for name in ("autolabel", "select", "push"):
+        stage(name)
+    server = FakeAnnotationReader()
+    wanted = pull.wanted(Path("data/select/plan.parquet"), Path("data/dedupe/images.parquet"))
+    tasks = {task.image_id: key for key, task in wanted.items()}
+    for name, objects in TRUTH.items():
+        drawn = [builders.annotation(name, category, box, annotator_id="eva") for category, box in objects]
+        drawn = drawn or [builders.annotation(name, None, None, annotator_id="eva")]
+        server.answer(
+            "eva", *(Annotation.from_row({**one.row(), "task_id": tasks[one.image_id]}) for one in drawn)
+        )
+    with ImportedAnswers(Path("labels/answers"), server).pull("unit", wanted) as snapshot:
+        answers = [row for piece in snapshot.answers() for row in piece]
+        drawn_rows = [row for piece in snapshot.annotations() for row in piece]
+    for found, key in ((answers, "answer_id"), (drawn_rows, "annotation_id")):
+        assert [row[key] for row in found] == sorted(row[key] for row in found)
+    assert sorted(row["annotator_id"] for row in answers) == ["anna"] * 6 + ["eva"] * 6
+    invoke(str(coco(Path("same.json"), {"one": TRUTH["one"]})), "--as", "answers", "--annotator", "eva")
+    with (
+        ImportedAnswers(Path("labels/answers"), server).pull("unit", wanted) as snapshot,
+        pytest.raises(AnnotationToolError, match="eva answered image"),
+    ):
+        list(snapshot.answers())
+
+
+@pytest.mark.usefixtures("project")
+def test_mistakes_are_one_line() -> None:
+    coco(Path("anna.json"), {"elsewhere": TRUTH["one"]})
+    for arguments, message in (
+        (["gone.json", "--as", "gold"], "does not exist"),
+        (["anna.json", "--as", "gold"], "nothing fits the project"),
+        (["anna.json", "--as", "gold", "--category", "a"], "expects THEIRS=OURS"),
+        (["anna.json", "--as", "gold", "-f", "docx"], "format 'docx' cannot be read"),
+    ):
+        done = CliRunner().invoke(app, ["import", *arguments])
+        assert isinstance(done.exception, InputError)
+        assert message in str(done.exception)
