@@ -11,7 +11,6 @@ import scipy.ndimage
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from skimage import data
 
-from curate.dedupe.jpeg_history import FREQUENCIES, coefficients, quantizer_steps
 from curate.dedupe.originals import WORDS, Picture, compare
 
 AS_IT_IS = np.array([0, 1.0, 0, 0, 0, 1.0])
@@ -120,18 +119,6 @@ def test_sharpening_and_blur_are_told_apart_under_a_jpeg(change: str, quality: i
     assert (found.first, found.reason) == (True, reason)
 
 
-@pytest.mark.parametrize(
-    "method",
-    [Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS],
-)
-@pytest.mark.parametrize("scale", [0.4, 0.7, 1.4, 2.3])
-def test_sizes_are_told_for_each_way_to_resample(method: Image.Resampling, scale: float) -> None:
-    original = through_jpeg(photograph("coffee"), 95)
-    sides = (round(original.width * scale), round(original.height * scale))
-    found = compare(picture(original), picture(original.resize(sides, method)), AS_IT_IS)
-    assert (found.first, found.reason) == (True, "reduced" if scale < 1 else "enlarged")
-
-
 def test_noise_as_strong_as_a_quantizer_is_no_quantizer() -> None:
     """The original is the one with the steps: the copy has the same up to a difference of their size."""
     original = through_jpeg(photograph("coffee"), 66)
@@ -209,15 +196,3 @@ def test_what_the_same_pixels_were_decoded_from_is_kept_and_equals_are_a_tie() -
         ).first
         is None
     )
-
-
-def test_a_jpeg_s_quantizer_is_read_from_its_pixels() -> None:
-    luma = np.asarray(photograph("camera").convert("L"), np.float32)
-    buffer = io.BytesIO()
-    Image.fromarray(luma.astype(np.uint8)).save(buffer, "JPEG", quality=50)
-    coded = Image.open(io.BytesIO(buffer.getvalue()))
-    table = np.array(coded.quantization[0]).reshape(8, 8)  # type: ignore[attr-defined]
-    steps = quantizer_steps(coefficients(np.asarray(coded, np.float32)))
-    wanted = np.array([table[at] for at in FREQUENCIES])
-    assert (np.abs(steps - wanted) <= 1).sum() >= 9
-    assert quantizer_steps(coefficients(luma)).max() <= 3
