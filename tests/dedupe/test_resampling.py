@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -41,3 +43,11 @@ def test_a_soft_picture_has_no_detail_of_its_own_and_is_told_all_the_same() -> N
     noisy = Image.fromarray(np.clip(luma(soft) + grain + 0.5, 0, 255).astype(np.uint8))
     assert not was_enlarged(luma(noisy), luma(resized(noisy, 0.5, Image.Resampling.BOX)))
     assert was_enlarged(luma(resized(noisy, 1.7, Image.Resampling.BICUBIC)), luma(noisy))
+
+
+@pytest.mark.parametrize("quality", [60, 80])
+def test_the_beat_of_interpolation_is_seen_where_a_jpeg_added_detail(quality: int) -> None:
+    """Without it the larger one seems to have detail of its own."""
+    buffer = io.BytesIO()
+    resized(COFFEE, 1.7, Image.Resampling.LANCZOS).save(buffer, "JPEG", quality=quality)
+    assert was_enlarged(luma(Image.open(io.BytesIO(buffer.getvalue()))), luma(COFFEE))
