@@ -6,7 +6,6 @@ Templates are folders in curate/templates/. A file that ends with .j2 is filled 
 
 from __future__ import annotations
 
-import importlib.resources
 import os
 import re
 import shutil
@@ -21,7 +20,7 @@ import jinja2
 import pydantic
 import yaml
 
-from curate import formats, tables
+from curate import formats, pipeline_templates, tables
 from curate.errors import InputError
 from curate.ingest.place_names import is_url
 from curate.labeling import taxonomy_entries
@@ -52,9 +51,28 @@ class Source:
     where: str
 
 
-def templates() -> tuple[str, ...]:
-    """Names of the pipelines that there are templates of, sorted."""
-    return tuple(sorted(one.name for one in _folder().iterdir() if one.is_dir()))
+def update_pipeline(path: Path) -> tuple[str, ...]:
+    """Bring a project's dvc.yaml to this version of curate; the file as it was becomes dvc.yaml.old.
+
+    Returns:
+        What it lacked; nothing was written where it lacked nothing.
+
+    Raises:
+        InputError: It has stages of the user's, which would be lost.
+        ParamsError: The file is missing or not YAML.
+        StorageError: The disk refuses.
+    """
+    template, lacking = pipeline_templates.nearest(path)
+    if not lacking:
+        return ()
+    own = pipeline_templates.own_stages(path, template)
+    if own:
+        raise InputError(f"{path} has stages of yours ({', '.join(own)}): add by hand {'; '.join(lacking)}")
+    with tables.replacing(path.with_name(f"{path.name}.old")) as old:
+        shutil.copyfile(path, old)
+    with tables.replacing(path) as partial:
+        partial.write_text(pipeline_templates.dvc_yaml(template), encoding="utf-8")
+    return lacking
 
 
 def create(folder: Path, *, images: str, template: str, labels: Sequence[Path] = ()) -> tuple[str, ...]:
@@ -66,7 +84,7 @@ def create(folder: Path, *, images: str, template: str, labels: Sequence[Path] =
         folder: The project's; its name becomes that of the data set.
         images: A folder, a list (.txt), a table (.csv, .parquet, .jsonl), an archive (.tar, .zip; braces and
             `*` stand for many), or a URL of one of these.
-        template: One of `templates()`.
+        template: One of `pipeline_templates.names()`.
         labels: Files or folders in a format of `curate.formats`, whose categories begin the taxonomy.
 
     Returns:
@@ -77,13 +95,13 @@ def create(folder: Path, *, images: str, template: str, labels: Sequence[Path] =
             labels or template, or labels of no category; or git is not installed.
         StorageError: The disk refuses.
     """
-    if template not in templates():
-        raise InputError(f"there is no template {template!r}: choose one of {', '.join(templates())}")
+    if template not in (known := pipeline_templates.names()):
+        raise InputError(f"there is no template {template!r}: choose one of {', '.join(known)}")
     if not shutil.which("git"):
         raise InputError("git is not installed: install it (apt-get install git), then run this again")
     _refuse_folder(folder)
     values = {"name": _name(folder), "source": source(images, folder), "categories": _categories(labels)}
-    contents = dict(_filled_in(_folder() / template, values))
+    contents = dict(_filled_in(pipeline_templates.folder(template), values))
     _write(folder, contents)
     inside = ["git", "-C", str(folder), "rev-parse", "--is-inside-work-tree"]
     if subprocess.run(inside, capture_output=True, check=False).returncode:
@@ -135,10 +153,6 @@ def _source_name(place: str) -> str:
     """The last part of a place, in letters that a source's name may have, up to a pattern's braces or `*`."""
     last = re.split(r"[{*]", PurePosixPath(place.rstrip("/")).name)[0]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip("-._")[:100] or "images"
-
-
-def _folder() -> Traversable:
-    return importlib.resources.files("curate") / "templates"
 
 
 def _refuse_folder(folder: Path) -> None:

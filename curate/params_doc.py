@@ -85,6 +85,8 @@ def _kind(annotation: Any) -> str:
         return "choice"
     if typing.get_origin(annotation) is tuple:  # tuple[X, ...]: a YAML list
         return f"list of {_kind(typing.get_args(annotation)[0])}"
+    if typing.get_origin(annotation) is dict:  # a YAML mapping
+        return f"names with {_kind(typing.get_args(annotation)[1])}"
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         return " or ".join(_kind(part) for part in typing.get_args(annotation))
     names = {

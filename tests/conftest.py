@@ -15,10 +15,6 @@ os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 # Read when torch is imported: its threads then wait passively, for tests share the cores with other programs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Rooms in which any warning is an error; more may join. Ingest and images leave files to the garbage
-# collector after an error, and the libraries of others warn (adapters, demo, benchmarks, integration).
-STRICT = {"agreement", "geometry", "params", "release"}
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -42,9 +38,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     yield
     chosen = [item for item in items if config.getoption("--soak") is not None or not _is(item, "soak")]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-    for item in chosen:
-        if item.path.parent.name in STRICT:
-            item.add_marker(pytest.mark.filterwarnings("error"), append=False)  # its own marks go before
     shared = sorted((item for item in chosen if _is(item, "integration")), key=written.__getitem__)
     grouping = config.pluginmanager.get_plugin("funcmanage")  # pytest's own: one server after the other
     assert grouping is not None

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from curate import new_project, params, params_doc
+from curate import new_project, params, params_doc, pipeline_templates
 from curate.cli import app
 from curate.errors import InputError, ParamsError, StorageError
 from curate.ingest import sources
@@ -192,9 +192,9 @@ def test_a_template_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 def test_the_code_knows_no_template_by_name() -> None:
     named = [path.parent.name for path in (ROOT / "curate/templates").glob("*/dvc.yaml")]
-    assert sorted(named) == list(new_project.templates())
-    source = (ROOT / "curate/new_project.py").read_text()
-    assert not [name for name in named if name in source]
+    assert sorted(named) == list(pipeline_templates.names())
+    sources = [(ROOT / f"curate/{name}.py").read_text() for name in ("new_project", "pipeline_templates")]
+    assert not [name for name in named for source in sources if name in source]
 
 
 def test_without_git_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,7 @@ def _root(
 
 
 app.command("init")(init.init)
+app.command("update")(init.update)
 app.command("run")(run.run)
 app.command("doctor")(doctor.doctor)
 

@@ -12,9 +12,9 @@ from curate.cli.options import user_path
 
 
 def _templates() -> list[str]:
-    from curate import new_project
+    from curate import pipeline_templates
 
-    return list(new_project.templates())
+    return list(pipeline_templates.names())
 
 
 def init(
@@ -62,3 +62,17 @@ def init(
         typer.echo(
             f"  curate import {there} --as suggestions  # or answers, or gold; after `dvc repro dedupe`"
         )
+
+
+def update() -> None:
+    """Bring dvc.yaml to this version of curate, after an upgrade.
+
+    Reads dvc.yaml; writes it where it lacks something, and the file as it was as dvc.yaml.old.
+    """
+    from curate import new_project
+
+    for one in (lacking := new_project.update_pipeline(Path("dvc.yaml"))):
+        typer.echo(f"lacked {one}")
+    typer.echo(
+        "dvc.yaml is written; the file as it was: dvc.yaml.old" if lacking else "dvc.yaml lacks nothing"
+    )

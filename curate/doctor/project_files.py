@@ -43,6 +43,7 @@ def named_files(settings: Params) -> Iterator[Finding]:
             fingerprint.describe(stage, settings)
         return "each is there"
 
+    yield tried("dvc.yaml", fingerprint.pipeline_is_current)
     yield tried("sources", lambda: f"{len(_sources(settings).sources)} sources")
     yield tried("taxonomy", categories)
     yield tried("files that params.yaml names", files)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import functools
 import glob
 import gzip
 import io
@@ -14,8 +13,9 @@ import re
 import tarfile
 import zipfile
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -119,8 +119,7 @@ def read(path: Path, position: int, size: int) -> bytes:
     Raises:
         One of `DAMAGED`.
     """
-    stamp = path.stat()
-    archive = _opened(str(path), stamp.st_mtime_ns, stamp.st_ino)
+    archive = _opened(path)
     if isinstance(archive, zipfile.ZipFile):
         return archive.read(archive.infolist()[position])
     entry = _entry_at(archive, position)
@@ -147,9 +146,27 @@ def is_text(suffix: bytes) -> bool:
     return suffix in _TEXTS
 
 
-@functools.lru_cache(maxsize=8)
-def _opened(path: str, mtime_ns: int, inode: int) -> zipfile.ZipFile | tarfile.TarFile:  # noqa: ARG001 - of the key
-    return zipfile.ZipFile(path) if zipfile.is_zipfile(path) else _tar(_plain(Path(path)))
+_OPEN: OrderedDict[tuple[Path, int, int], tuple[zipfile.ZipFile | tarfile.TarFile, ExitStack]] = OrderedDict()
+_MAX_OPEN = 8
+
+
+def _opened(path: Path) -> zipfile.ZipFile | tarfile.TarFile:
+    """An archive that stays open for the next member; of many the one not asked for longest is closed."""
+    stamp = path.stat()
+    key = (path, stamp.st_mtime_ns, stamp.st_ino)
+    if key not in _OPEN:
+        with ExitStack() as files:
+            archive: zipfile.ZipFile | tarfile.TarFile
+            if zipfile.is_zipfile(path):
+                archive = files.enter_context(zipfile.ZipFile(path))
+            else:
+                archive = files.enter_context(_tar(files.enter_context(_plain(path))))
+            _OPEN[key] = archive, files.pop_all()
+        while len(_OPEN) > _MAX_OPEN:
+            _, (_, oldest) = _OPEN.popitem(last=False)
+            oldest.close()
+    _OPEN.move_to_end(key)
+    return _OPEN[key][0]
 
 
 def _tar(file: IO[bytes]) -> tarfile.TarFile:

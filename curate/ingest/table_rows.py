@@ -152,8 +152,14 @@ def _without_positions(value: Any) -> Any:
 
 def _csv(file: BinaryIO, name: str, column: str, columns: Sequence[str] | None) -> Iterator[Row | Fault]:
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
-    reader = csv.reader(text, strict=True)
-    names = next(reader, [])
+    try:
+        yield from _csv_rows(csv.reader(text, strict=True), name, column, columns)
+    finally:
+        text.detach()  # the file is its opener's
+
+
+def _csv_rows(reader: Any, name: str, column: str, columns: Sequence[str] | None) -> Iterator[Row | Fault]:
+    names: list[str] = next(reader, [])
     taken = [(names.index(title), title) for title in _wanted(names, name, column, columns)]
     at = names.index(column)
     for cells in reader:

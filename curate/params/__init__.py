@@ -13,6 +13,7 @@ from curate.params.agreement import AgreementParams
 from curate.params.autolabel import AutolabelParams, DetectorParams, MaskParams, SegmenterParams
 from curate.params.dedupe import DedupeParams, SemanticParams
 from curate.params.engine import EngineParams
+from curate.params.gates import GatesParams
 from curate.params.ingest import IngestParams
 from curate.params.labelstudio import LabelStudioParams
 from curate.params.qa import QaParams
@@ -28,6 +29,7 @@ __all__ = [
     "DedupeParams",
     "DetectorParams",
     "EngineParams",
+    "GatesParams",
     "IngestParams",
     "LabelStudioParams",
     "MaskParams",
@@ -53,6 +55,7 @@ class Params(Section):
     labelstudio: LabelStudioParams = Field(default_factory=LabelStudioParams)
     quality: QualityParams = Field(default_factory=QualityParams)
     agreement: AgreementParams = Field(default_factory=AgreementParams)
+    gates: GatesParams = Field(default_factory=GatesParams)
     release: ReleaseParams = Field(default_factory=ReleaseParams)
     publish: PublishParams = Field(default_factory=PublishParams)
 

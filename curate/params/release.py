@@ -46,6 +46,9 @@ class ReleaseParams(Section):
         "refuse",
         description="images that belong together and have several splits: move = all to that of most",
     )
+    allow_failed_gates: dict[str, str] = Field(
+        default_factory=dict, description="gates that may fail, each with the reason that the card states"
+    )
     row_group_size: int = Field(100, ge=1, le=10_000, description="images a Parquet row group")
 
     @field_validator("license")
@@ -56,6 +59,14 @@ class ReleaseParams(Section):
         near = difflib.get_close_matches(value.lower(), HUB_LICENSES, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "known are cc0-1.0, cc-by-4.0, odbl and others"
         raise ValueError(f"no licence that the Hub knows; {hint} (other = say in the description which)")
+
+    @field_validator("allow_failed_gates")
+    @classmethod
+    def _with_reasons(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, why in value.items():
+            if not why.strip():
+                raise ValueError(f"{name} may fail for no reason: say why, the card states it")
+        return value
 
 
 class PublishParams(Section):

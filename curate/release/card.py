@@ -10,6 +10,7 @@ import yaml
 
 from curate.records import Category
 from curate.release import card_labeling, parquet
+from curate.release.card_labeling import GateFacts
 
 _SIZES = (
     (1_000, "n<1K"),
@@ -50,6 +51,7 @@ class CardFacts:
         unlabelled: Kept images without an answer.
         sources: Number of images by licence and attribution; None = not stated.
         accepted: Released images that no human looked at.
+        gates: What had to hold before the release, and whether it did.
         ignored: Disputed objects, released as areas to ignore.
         to_review: Released images that somebody must look at again, by reason.
         confidence: Mean confidence of objects, None where it is of none known; and of how many it is known.
@@ -72,6 +74,7 @@ class CardFacts:
     unlabelled: int
     sources: Mapping[tuple[str | None, str | None], int]
     accepted: int = 0
+    gates: Sequence[GateFacts] = ()
     ignored: int = 0
     to_review: Mapping[str, int] = field(default_factory=dict)
     confidence: tuple[float | None, int] = (None, 0)
@@ -88,6 +91,7 @@ def render(facts: CardFacts) -> str:
         _making(facts),
         _agreement(facts),
         card_labeling.section(facts.quality, simulated=facts.labelers == "simulated"),
+        card_labeling.gates(facts.gates),
         _left_out(facts),
         _sources(facts),
         _limits(facts),

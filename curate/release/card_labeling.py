@@ -2,8 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+class GateFacts(Protocol):
+    """What the card says of a gate: `curate.agreement.gates.Gate`."""
+
+    @property
+    def name(self) -> str:
+        """Of the gate."""
+
+    @property
+    def requirement(self) -> str:
+        """What had to hold."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it did."""
+
+    @property
+    def found(self) -> str:
+        """What there was."""
+
+    @property
+    def allowed(self) -> str | None:
+        """Why it may fail, where somebody said so."""
+
+
+def gates(checked: Sequence[GateFacts]) -> str:
+    """Markdown; an empty string where nothing had to hold."""
+    if not checked:
+        return ""
+    lines = ["## Gates", "", "What had to hold before anything was released:", ""]
+    lines += ["| gate | wanted | found | |", "| --- | --- | --- | --- |"]
+    for gate in checked:
+        state = "holds" if gate.passed else f"**FAILED**, released all the same: {gate.allowed}"
+        cells = (gate.name, gate.requirement, gate.found, state)
+        lines.append("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def section(metrics: Mapping[str, Any], *, simulated: bool) -> str:

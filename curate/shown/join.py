@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
@@ -84,9 +84,17 @@ class Showings:
         ):
             ids.setdefault(digest, set()).add(key)
         self._by_task: dict[str, list[Showing]] = {}
+        self._texts: list[Showing] = []  # the first row of each guideline and taxonomy, in order of time
         for row in record.shown.to_pylist():
-            if row["reached"] is not False:
-                self._by_task.setdefault(row["task_id"], []).append(_showing(row, ids))
+            if row["reached"] is False:
+                continue
+            showing = _showing(row, ids)
+            self._by_task.setdefault(row["task_id"], []).append(showing)
+            last = self._texts[-1] if self._texts else None
+            if last is None or (last.guideline, last.taxonomy) != (showing.guideline, showing.taxonomy):
+                self._texts.append(showing)
+            elif last.confirmed_at is None:  # a push that died; a later one brought it
+                self._texts[-1] = replace(last, confirmed_at=showing.confirmed_at)
 
     def changed(self) -> frozenset[str]:
         """Tasks that showed different things at different times: only there descent is asked for."""
@@ -129,12 +137,14 @@ class Showings:
             return Begun(None, CHANGED_MEANWHILE)
         return Begun(possible[0])
 
-    def texts_at(self, task_id: str, annotator_id: str, moment: str | None) -> Showing | None:
-        """The guideline and taxonomy that counted at a time; of two that are possible the older one."""
-        rows = self._of(task_id, annotator_id)
+    def texts_at(self, moment: str | None) -> Showing | None:
+        """The guideline and taxonomy that counted at a time; of two that are possible the older one.
+
+        They are the project's: a task that left the plan shows the new ones too, without a row of its own.
+        """
         if moment is None:
-            return rows[0] if len({(row.guideline, row.taxonomy) for row in rows}) == 1 else None
-        before = [row for row in rows if row.since <= moment]
+            return self._texts[0] if len(self._texts) == 1 else None
+        before = [row for row in self._texts if row.since <= moment]
         sure = [row for row in before if row.confirmed_at is not None and row.confirmed_at <= moment]
         return sure[-1] if sure else before[0] if before else None
 

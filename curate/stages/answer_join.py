@@ -64,7 +64,7 @@ class AnswerJoin:
         )
 
     def _texts(self, row: Mapping[str, Any]) -> dict[str, str | None]:
-        then = self._showings.texts_at(row["task_id"], row["annotator_id"], row["updated_at"])
+        then = self._showings.texts_at(row["updated_at"])
         return {
             "guideline_digest": None if then is None else then.guideline,
             "taxonomy_digest": None if then is None else then.taxonomy,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from curate import schema, system, tables
 from curate.errors import InputError, ParamsError
@@ -22,6 +24,7 @@ from curate.stages import shown_record
 _IMAGE_COLUMNS = ("image_id", "path", "width", "height", "drop_reason", "sources")
 _ROWS = 2_000  # of annotations in memory as plain Python at a time
 RECEIPT, SHOWN = Path("data/push/receipt.json"), Path("data/push/shown")
+_SHOWN = re.compile(r"!\[[^\]]*\]\(\s*(?:<([^>]+)>|([^\s)]+))")  # where an image of a Markdown text is
 _NOTHING = PushCounts(0, 0, 0, 0)
 
 
@@ -158,7 +161,9 @@ def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[PlannedTask
         overlap=max((draft.overlap for draft in drafts), default=1),
         images_root=inputs.images_root,
         choices=taxonomy.load_choices(inputs.taxonomy),
-        guideline_digest=None if guideline is None else hashlib.sha256(guideline.encode()).hexdigest()[:12],
+        guideline_digest=None
+        if params.instructions is None
+        else _digest(guideline or "", params.instructions),
         taxonomy_digest=taxonomy.digest(categories),
     )
     labelers = sorted({labeler for draft in drafts for labeler in draft.labelers})
@@ -192,6 +197,16 @@ def _named(draft: TaskDraft, image: Mapping[str, Any]) -> TaskDraft:
 def _annotations(path: Path) -> Iterator[Annotation]:
     for batch in tables.read(path, schema.ANNOTATIONS).to_batches(max_chunksize=_ROWS):
         yield from map(Annotation.from_row, batch.to_pylist())
+
+
+def _digest(guideline: str, path: Path) -> str:
+    """Of the text and of the local images that it may show: another image is another guideline."""
+    content = hashlib.sha256(guideline.encode())
+    for name in sorted({bracketed or bare for bracketed, bare in _SHOWN.findall(guideline)}):
+        image = path.parent / unquote(name)
+        if image.is_file():
+            content.update(image.read_bytes())
+    return content.hexdigest()[:12]
 
 
 def _instructions(path: Path | None) -> str | None:

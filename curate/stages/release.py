@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import schema, tables
+from curate.agreement.gates import Gate
 from curate.errors import ReleaseError
 from curate.labeling import taxonomy
-from curate.params import ReleaseParams
+from curate.params import GatesParams, ReleaseParams
 from curate.progress import track
 from curate.records import Category, StageReport
 from curate.release import card, manifest, parquet, split_groups, split_record, splits, support
@@ -25,6 +26,7 @@ from curate.release.digest import content_digest
 from curate.release.folder import replacing_folder
 from curate.release.split_groups import Settled, Ties
 from curate.release.support import Support
+from curate.stages import release_gates
 from curate.stages.split_leaks import Search
 
 _IMAGE_COLUMNS = dict.fromkeys((*IMAGE_COLUMNS, *split_groups.COLUMNS))
@@ -35,7 +37,7 @@ _GIT_ATTRIBUTES = "*.parquet filter=lfs diff=lfs merge=lfs -text\n"
 class Inputs:
     """`images` from dedupe, `annotations` from autolabel, metrics of two stages, tables of agreement.
 
-    `consensus_objects` and `consensus_images` are what the `consensus` rests on.
+    `consensus_objects` and `consensus_images` are what the `consensus` rests on, `figures` are of agreement.
     Without the metrics of quality (None) the card says nothing of how people worked.
     """
 
@@ -43,6 +45,7 @@ class Inputs:
     consensus: Path
     consensus_objects: Path
     consensus_images: Path
+    figures: Path
     taxonomy: Path
     agreement_metrics: Path
     annotations: Path
@@ -56,10 +59,12 @@ class Outputs:
     Attributes:
         folder: README.md, release.json, .gitattributes and data/*.parquet.
         record: The split of every image that was ever released; read too.
+        gates: What had to hold and whether it did, JSON; written also where nothing is released.
     """
 
     folder: Path
     record: Path
+    gates: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Ports:
 def run(
     params: ReleaseParams,
     *,
+    gates: GatesParams,
     inputs: Inputs,
     outputs: Outputs,
     ports: Ports,
@@ -81,6 +87,7 @@ def run(
 
     Args:
         params: The section `release`.
+        gates: The section `gates`.
         inputs: Tables and files of earlier stages.
         outputs: The folder, and the record of splits.
         ports: The outside.
@@ -88,7 +95,7 @@ def run(
 
     Raises:
         ReleaseError: Nothing to release, a category or image that does not fit, shares that leave no train,
-            one group or picture in two splits.
+            one group in two splits, a gate that fails.
         InputError: An image file or the description has disappeared.
         TableError: A table is missing or damaged.
         StorageError: The folder cannot be written.
@@ -104,8 +111,17 @@ def run(
     former = split_record.load(outputs.record, outputs.folder)
     split = _split(params, content, images, former if params.keep_splits else {})
     of_image = dict(zip(content.ids, split.of_image, strict=True))
-    ports.leaks.refuse_leaks(inputs.images, of_image)
-    release = _Release(params, content, split, content_digest(content, split.of_image))
+    held = release_gates.decide(
+        [
+            *release_gates.of_content(
+                gates, content, lambda: ports.leaks.refuse_leaks(inputs.images, of_image)
+            ),
+            *release_gates.of_figures(gates, inputs.figures, _metrics(inputs.agreement_metrics)),
+        ],
+        params.allow_failed_gates,
+        outputs.gates,
+    )
+    release = _Release(params, content, split, content_digest(content, split.of_image), held)
     with replacing_folder(outputs.folder) as folder:
         _write_data(folder, release, params.row_group_size)
         (folder / "README.md").write_text(
@@ -155,6 +171,7 @@ class _Release:
     content: Content
     split: _Split
     digest: str
+    gates: list[Gate]
 
     @property
     def split_of(self) -> list[str]:
@@ -244,6 +261,7 @@ def _only_where_any(release: _Release) -> Iterator[tuple[str, int]]:
     yield "accepted without a human", release.content.accepted
     yield "disputed, to ignore", release.content.ignored()
     yield "marked to look at again", release.content.to_review().total()
+    yield "failed gates, allowed", sum(not gate.passed for gate in release.gates)
     yield "in their former split", settled.kept
     yield "in their source's split", settled.own
     yield "moved to another split", settled.moved
@@ -269,6 +287,7 @@ def _facts(
         images=release.images,
         objects=release.objects,
         empty_images=content.empty_images(),
+        gates=release.gates,
         ignored=content.ignored(),
         to_review=content.to_review(),
         confidence=content.confidence(),

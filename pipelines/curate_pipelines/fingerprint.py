@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from curate import fingerprint, tables
+from curate import fingerprint, pipeline_templates, tables
 from curate.errors import InputError
 from curate.params import Params
 from curate_pipelines import STAGES
@@ -33,7 +33,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "pull": ("qa.allow_partial", "labelstudio", _TAXONOMY),
     "quality": ("quality", "qa.gold", _TAXONOMY),
     "agreement": ("agreement", _TAXONOMY),
-    "release": ("release", "dedupe", "qa.labelers", _TAXONOMY),
+    "release": ("release", "gates", "dedupe", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
 }
 # Parameters that name a file or a folder of the user's, by the stages that read it.
@@ -55,12 +55,28 @@ def main(params: Params, folder: Path = Path("data/fingerprint")) -> str:
     """Write what each stage depends on; a line that says for which of them it changed.
 
     Raises:
-        InputError: A parameter names a file that cannot be read.
+        InputError: A parameter names a file that cannot be read, or dvc.yaml is of another version of curate.
         StorageError: The folder cannot be written.
     """
+    pipeline_is_current()
     texts = {stage: describe(stage, params) for stage in STAGES}  # all of them before the first is written
     changed = [stage for stage, text in texts.items() if _update(folder / f"{stage}.txt", text)]
     return f"fingerprint: {'changed for ' + ', '.join(changed) if changed else 'nothing changed'}"
+
+
+def pipeline_is_current(path: Path = Path("dvc.yaml")) -> str:
+    """What the template of this version is called; without its dependencies a stage would keep old results.
+
+    Raises:
+        InputError: The project's dvc.yaml lacks something that this version's has.
+    """
+    if not path.exists():  # the stages are run by hand
+        return "none"
+    name, lacking = pipeline_templates.nearest(path)
+    if lacking:
+        what = f"{lacking[0]} and {len(lacking) - 1} more" if len(lacking) > 1 else lacking[0]
+        raise InputError(f"{path} is of another version of curate, it lacks {what}: run `curate update`")
+    return f"that of this version ({name})"
 
 
 def digest(stage: str) -> str:

@@ -15,17 +15,21 @@ def main(params: Params) -> StageReport:
     """Wire and run the stage."""
     return release.run(
         params.release,
+        gates=params.gates,
         inputs=release.Inputs(
             images=Path("data/dedupe/images.parquet"),
             consensus=Path("data/agreement/consensus.parquet"),
             consensus_objects=Path("data/agreement/objects.parquet"),
             consensus_images=Path("data/agreement/images.parquet"),
+            figures=Path("data/agreement/figures.csv"),
             taxonomy=params.autolabel.taxonomy,
             agreement_metrics=Path("metrics/agreement.json"),
             quality_metrics=Path("metrics/quality.json"),
             annotations=Path("data/autolabel/annotations.parquet"),
         ),
-        outputs=release.Outputs(folder=Path("data/release"), record=Path("data/splits.parquet")),
+        outputs=release.Outputs(
+            folder=Path("data/release"), record=Path("data/splits.parquet"), gates=Path("metrics/gates.json")
+        ),
         ports=release.Ports(
             leaks=Search(
                 params.dedupe,

@@ -72,7 +72,7 @@ def test_detector_works_on_a_padded_batch(detector: tuple[Any, Any], scenes: lis
         alone = model(**processor(images=image, text=text[0], return_tensors="pt"))
         together = outputs.logits[index].sigmoid().max(dim=1).values.sort(descending=True).values
         single = alone.logits[0].sigmoid().max(dim=1).values.sort(descending=True).values
-        assert abs(float(together[0] - single[0])) < 0.25
+        assert abs(together[0].item() - single[0].item()) < 0.25
 
 
 def test_segmenter_cuts_out_held_out_signs(scenes: list[Scene]) -> None:

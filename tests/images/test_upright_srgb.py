@@ -224,6 +224,7 @@ def test_a_time_that_is_none_is_null(text: str) -> None:
     assert seen(saved(drawn(), "JPEG", exif=exif)).header.captured_at is None
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")  # Pillow's, on its own way to the resolution
 def test_damaged_exif_does_not_drop_a_whole_picture() -> None:
     data = saved(drawn(), "JPEG", exif=b"Exif\0\0MM\0*\xff\xff\xff\xff garbage")
     assert seen(data).header.exif_orientation is None

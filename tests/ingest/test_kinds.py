@@ -323,4 +323,5 @@ def test_the_same_bytes_in_every_kind_are_one_row() -> None:
     (row,) = rows()
     assert row["image_id"] == sha(path)
     assert row["license"] == "MIT"
-    assert Image.open(row["path"]).size == (80, 64)
+    with Image.open(row["path"]) as image:
+        assert image.size == (80, 64)

@@ -175,7 +175,7 @@ def kill_until_done(project: Path, stage: str) -> int:
     lock = project / "dvc.lock"
     for kills in itertools.count():
         before = lock.read_bytes() if lock.exists() else None
-        if not kill_after(project, stage, 0.2 * 2**kills):
+        if not kill_after(project, stage, 0.4 * 3**kills):
             run(project, "dvc", "repro", stage)
             return kills
         if lock.exists() and is_torn(lock):  # by DVC; docs/start.md says what to do

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from curate.params import ReleaseParams
+from curate.params import GatesParams, ReleaseParams
 from curate.records import StageReport
 from curate.stages import release
 from tests import builders
@@ -49,11 +49,13 @@ def released(**params: object) -> StageReport:
     """The stage's report; the release stands in data/release."""
     return release.run(
         ReleaseParams.model_validate({"name": "unit-signs", **params}),
+        gates=GatesParams(),
         inputs=release.Inputs(
             images=Path("data/dedupe/images.parquet"),
             consensus=Path("data/agreement/consensus.parquet"),
             consensus_objects=Path("data/agreement/objects.parquet"),
             consensus_images=Path("data/agreement/images.parquet"),
+            figures=Path("data/agreement/figures.csv"),
             taxonomy=Path("taxonomy.yaml"),
             agreement_metrics=Path("metrics/agreement.json"),
             annotations=Path("data/autolabel/annotations.parquet"),

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,12 @@ def test_the_examples_run_without_any_extra(environment: Path) -> None:
     assert str(environment) in seen["file"]
     assert (seen["failed"], len(seen["absent"])) == (0, 8)
     assert seen["tried"] > 20
+
+
+def test_the_wheel_takes_no_other_name_than_its_own(environment: Path) -> None:
+    (wheel,) = environment.glob("curate_vision-*.whl")
+    top = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"curate", "curate_pipelines"}
 
 
 def test_the_wiring_is_in_the_wheel(environment: Path) -> None:

@@ -75,6 +75,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "consensus": "data/agreement/consensus.parquet",
         "consensus_objects": "data/agreement/objects.parquet",
         "consensus_images": "data/agreement/images.parquet",
+        "figures": "data/agreement/figures.csv",
         "annotations": SUGGESTIONS,
         "taxonomy": TAXONOMY,
         "agreement_metrics": "metrics/agreement.json",
@@ -119,7 +120,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "plots": "plots",
         "people": "data/people.csv",
     },
-    "release": {"folder": "data/release", "record": "data/splits.parquet"},
+    "release": {"folder": "data/release", "record": "data/splits.parquet", "gates": "metrics/gates.json"},
     "publish": {"receipt": "data/publish/receipt.json"},
 }
 STAGES = list(INPUTS)

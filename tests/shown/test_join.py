@@ -99,12 +99,20 @@ def test_another_guideline_alone_leaves_no_doubt_of_what_was_suggested(tmp_path:
     assert version(found(showings, at(12, 4), lead=60)) == "a"
 
     def guideline(moment: str) -> str | None:
-        then = showings.texts_at(showing.task("one"), ANN, moment)
+        then = showings.texts_at(moment)
         return None if then is None else then.guideline
 
     assert [guideline(moment) for moment in (at(9), at(10, 1), at(12, 4), at(12, 6))] == [
         None, "g1", "g1", "g2"
     ]  # fmt: skip
+
+
+def test_a_guideline_counts_for_tasks_that_left_the_plan_before(tmp_path: Path) -> None:
+    showing.write(tmp_path, [showing.row("one", ["a"], guideline="g1")], since=at(10), confirmed=at(10, 5))
+    showing.write(tmp_path, [showing.row("two", ["a"], guideline="g2")], since=at(12), confirmed=at(12, 5))
+    then = Showings(record.load(tmp_path)).texts_at(at(13))
+    assert then is not None
+    assert then.guideline == "g2"
 
 
 def test_projects_of_single_labelers_are_told_apart(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import pytest
 from curate.errors import ReleaseError
 from curate.labeling import threshold_fitting
 from curate.labeling.thresholds import Target
-from curate.params import AgreementParams, LabelStudioParams, QaParams, ReleaseParams
+from curate.params import AgreementParams, GatesParams, LabelStudioParams, QaParams, ReleaseParams
 from curate.stages import agreement, push, release, select
 from tests import builders
 from tests.fakes import FakeAnnotationTool
-from tests.stages.test_release import PORTS
+from tests.stages.test_release import OUTPUTS, PORTS
 
 IMAGES = Path("data/dedupe/images.parquet")
 SUGGESTIONS = Path("data/autolabel/annotations.parquet")
@@ -83,12 +83,24 @@ def test_stages_go_on_or_name_the_category(
     )
     assert [fit.category for fit in fitted.fits] == list(names)
     inputs = release.Inputs(
-        IMAGES, CONSENSUS, *SUPPORT, TAXONOMY, Path("metrics/agreement.json"), SUGGESTIONS
+        IMAGES,
+        CONSENSUS,
+        *SUPPORT,
+        Path("figures.csv"),
+        TAXONOMY,
+        Path("metrics/agreement.json"),
+        SUGGESTIONS,
     )
 
     def released() -> None:
-        outputs = release.Outputs(Path("data/release"), Path("data/splits.parquet"))
-        release.run(ReleaseParams(), inputs=inputs, outputs=outputs, ports=PORTS, labelers="people")
+        release.run(
+            ReleaseParams(),
+            gates=GatesParams(),
+            inputs=inputs,
+            outputs=OUTPUTS,
+            ports=PORTS,
+            labelers="people",
+        )
 
     if lost is None:
         released()

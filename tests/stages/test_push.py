@@ -85,6 +85,19 @@ def test_the_guideline_is_read_from_its_file(tmp_path: Path) -> None:
         run(tool, instructions=Path("gone.md"))
 
 
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("address", ["how%20to.png", "<how to.png>"])
+def test_another_image_in_the_guideline_is_another_guideline(tmp_path: Path, address: str) -> None:
+    (tmp_path / "guide.md").write_text(f"![how]({address}) ![far](https://x.org/y.png)", encoding="utf-8")
+    digests = []
+    for content in (b"one", b"two", b"one"):
+        (tmp_path / "how to.png").write_bytes(content)
+        tool = FakeAnnotationTool()
+        run(tool, instructions=Path("guide.md"))
+        digests.append(tool.specs["unit"].guideline_digest)
+    assert digests[0] == digests[2] != digests[1]
+
+
 def test_an_image_that_disappeared_is_named_before_anything_is_sent(project: builders.SmallProject) -> None:
     tool = FakeAnnotationTool()
     path = next(image.path for image in project.images if image.drop_reason is None)

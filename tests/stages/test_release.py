@@ -11,7 +11,7 @@ import pytest
 
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, ReleaseError, StorageError
-from curate.params import DedupeParams, ReleaseParams
+from curate.params import DedupeParams, GatesParams, ReleaseParams
 from curate.records import StageReport
 from curate.release import manifest
 from curate.stages import release
@@ -24,12 +24,13 @@ INPUTS = release.Inputs(
     consensus=Path("data/agreement/consensus.parquet"),
     consensus_objects=Path("data/agreement/objects.parquet"),
     consensus_images=Path("data/agreement/images.parquet"),
+    figures=Path("data/agreement/figures.csv"),
     taxonomy=Path("taxonomy.yaml"),
     agreement_metrics=Path("metrics/agreement.json"),
     annotations=Path("data/autolabel/annotations.parquet"),
 )
 FOLDER = Path("data/release")
-OUTPUTS = release.Outputs(folder=FOLDER, record=Path("data/splits.parquet"))
+OUTPUTS = release.Outputs(folder=FOLDER, record=Path("data/splits.parquet"), gates=Path("metrics/gates.json"))
 PORTS = release.Ports(
     leaks=Search(DedupeParams(), Path("data/dedupe/index"), LocalEngine(1, in_process=True))
 )
@@ -41,9 +42,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> builders.SmallPr
     return builders.small_project(tmp_path)
 
 
-def run(**params: Any) -> StageReport:
+def run(*, gates: GatesParams | None = None, **params: Any) -> StageReport:
     return release.run(
         ReleaseParams(name="unit-signs", **params),
+        gates=GatesParams() if gates is None else gates,
         inputs=INPUTS,
         outputs=OUTPUTS,
         ports=PORTS,
@@ -215,6 +217,7 @@ def test_figures_of_quality_reach_the_card_and_nothing_is_claimed_without_them()
     Path("metrics/quality.json").write_text(json.dumps({"time": {"saved": saved}}))
     release.run(
         ReleaseParams(name="unit-signs"),
+        gates=GatesParams(),
         inputs=replace(INPUTS, quality_metrics=Path("metrics/quality.json")),
         outputs=OUTPUTS,
         ports=PORTS,

@@ -74,6 +74,7 @@ class Person:
         seconds = answer.seconds + 0.02
         body = {"result": regions, "lead_time": seconds, "was_cancelled": False}
         self.session.patch(f"/api/annotations/{answer.number}/", body, action="updating")
+        world.moved("people")
         world.truth.updated(answer.number, things, kept, seconds)
 
     def take_back(self, world: World, answer: Answer) -> None:
@@ -82,7 +83,7 @@ class Person:
         world.truth.deleted(answer.number)
 
     def _open(self, world: World, task: int) -> _Seen:
-        world.settle()
+        world.settle("push")
         content = self.session.get(f"/api/tasks/{task}/", action="opening", project=world.project()["id"])
         project = world.project()
         current = [one for one in content["predictions"] if one["model_version"] == project["model_version"]]
@@ -108,6 +109,7 @@ class Person:
         kept: dict[str, Object],
     ) -> None:
         made = self.session.post(f"/api/tasks/{seen.task}/annotations/", body, action="answering")
+        world.moved("people")
         if (seen.task, self.email) in world.truth.drafts:  # the page says which draft became the answer
             for draft in self.session.get(f"/api/tasks/{seen.task}/drafts", action="reading the drafts"):
                 self.session.delete(f"/api/drafts/{draft['id']}/", action="dropping the draft")

@@ -29,7 +29,7 @@ from tests.integration.random_months.model import Truth
 
 TITLE = "random months"
 PLAN = Path("data/select/plan.parquet")
-_SETTLES_S = 1.5  # a push counts from the server's next full second on; an answer begins before it is sent
+_SETTLES_S = 1.5  # the record of what was shown has the server's time in full seconds
 _REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -62,7 +62,7 @@ class World:
         certain: Whether that push came to its end: what the server shows is then known.
         shown_sets: Every set of suggestions that was ever current, by picture, newest last.
         metrics: Of the stages of the last sync.
-        pushed_at: When the last push came to its end, by a clock that only goes forward.
+        moved_at: When the last push ended, and when people sent the last answer, by a monotonic clock.
     """
 
     root: Path
@@ -78,11 +78,15 @@ class World:
     certain: bool = True
     shown_sets: dict[str, list[dict[str, nature.Suggestion]]] = field(default_factory=dict)
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    pushed_at: float = 0.0
+    moved_at: dict[str, float] = field(default_factory=dict)
 
-    def settle(self) -> None:
-        """Wait until nobody can have begun before the last push ended, as the server tells the time."""
-        time.sleep(max(0.0, self.pushed_at + _SETTLES_S - time.monotonic()))
+    def moved(self, who: str) -> None:
+        """The push ended, or people sent an answer."""
+        self.moved_at[who] = time.monotonic()
+
+    def settle(self, who: str) -> None:
+        """Wait until the other side cannot have begun before that, as the server tells the time."""
+        time.sleep(max(0.0, self.moved_at.get(who, 0.0) + _SETTLES_S - time.monotonic()))
 
     def request(self, method: str, path: str, body: object = None, **parameters: Any) -> Any:
         """What the administrator asks of the server, without the proxy and without our own client."""
@@ -113,6 +117,7 @@ class World:
 
     def write_inputs(self) -> None:
         """What the stages before select leave behind, and the user's own files."""
+        self.settle("people")
         names = sorted(self.present)
         for name in names:
             file = self.root / str(builders.image(name).path)
@@ -148,7 +153,8 @@ class World:
         self._run("select", select.main)
         with self.through_the_proxy():
             self._run("push", push.main)
-            self.plan, self.certain, self.pushed_at = self._plan(), True, time.monotonic()
+            self.plan, self.certain = self._plan(), True
+            self.moved("push")
             self._run("pull", pull.main)
         self._run("quality", quality.main)
         self._run("agreement", agreement.main)
