@@ -276,7 +276,9 @@ class SimulatedProject:
         )  # fmt: skip
         agreed = agreement.run(
             AgreementParams(bootstrap=0),
-            inputs=agreement.Inputs(_IMAGES, _SUGGESTIONS, _PLAN, _PULLED, _ANSWERS, push.SHOWN),
+            inputs=agreement.Inputs(
+                _IMAGES, _SUGGESTIONS, _PLAN, _PULLED, _ANSWERS, push.SHOWN, Path("taxonomy.yaml")
+            ),
             outputs=agreement.Outputs(
                 CONSENSUS,
                 Path("data/objects.parquet"),
@@ -284,6 +286,7 @@ class SimulatedProject:
                 Path("data/pairs.parquet"),
                 Path("data/figures.csv"),
                 QUEUE,
+                Path("data/bad_rows.csv"),
                 Path("plots"),
             ),
         )

@@ -1,11 +1,12 @@
-"""A project: the folder with dvc.yaml and params.yaml that `curate init` made."""
+"""A project: the folder with the params.yaml and dvc.yaml that `curate init` made."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-MARKS: Final = ("dvc.yaml", "params.yaml")
+PARAMS: Final = "params.yaml"
+_PIPELINE, _OURS = "dvc.yaml", "curate run "  # other programs' projects have files of these names too
 
 
 def find(start: Path) -> Path | None:
@@ -15,18 +16,26 @@ def find(start: Path) -> Path | None:
         start: The folder, such as the one that the user stands in.
 
     Returns:
-        The nearest folder upward, `start` included, that holds dvc.yaml and params.yaml; None without one.
+        `start` if it holds a params.yaml, else the nearest folder above it that holds one beside a dvc.yaml
+        of curate's stages; None if there is none.
 
     Example:
         >>> from tempfile import mkdtemp
         >>> inside = Path(mkdtemp()).resolve() / 'data'
-        >>> inside.mkdir(parents=True)
-        >>> for name in MARKS:
-        ...     _ = (inside.parent / name).write_text('')
+        >>> inside.mkdir()
+        >>> _ = (inside.parent / 'params.yaml').write_text('')
+        >>> _ = (inside.parent / 'dvc.yaml').write_text('stages: {ingest: {cmd: curate run ingest}}')
         >>> find(inside) == inside.parent
         True
     """
     folder = start.resolve()
-    return next(
-        (one for one in (folder, *folder.parents) if all((one / mark).is_file() for mark in MARKS)), None
-    )
+    if (folder / PARAMS).is_file():
+        return folder
+    return next(filter(_is_project, folder.parents), None)
+
+
+def _is_project(folder: Path) -> bool:
+    try:
+        return (folder / PARAMS).is_file() and _OURS in (folder / _PIPELINE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -23,7 +23,7 @@ def below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder two below a project's, where the user stands."""
     folder = tmp_path / "signs/data/raw"
     folder.mkdir(parents=True)
-    (tmp_path / "signs/dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "signs/dvc.yaml").write_text("stages: {ingest: {cmd: curate run ingest}}\n")
     (tmp_path / "signs/params.yaml").write_text("release: {name: signs}\n")
     monkeypatch.chdir(folder)
     return folder
@@ -40,12 +40,15 @@ def commands(group: typer.Typer, name: str = "curate") -> typing.Iterator[tuple[
 COMMANDS = dict(commands(app))
 
 
-def test_the_project_is_the_nearest_folder_with_both_files(below: Path) -> None:
+def test_the_project_is_the_nearest_folder_with_stages_of_curate(below: Path) -> None:
     root = below.parents[1]
     assert project.find(below) == project.find(root) == root
-    (below / "params.yaml").touch()  # alone it is none
-    assert project.find(below) == root
     assert project.find(root.parent) is None
+    (below.parent / "params.yaml").touch()
+    (below.parent / "dvc.yaml").write_text("stages: {train: {cmd: python train.py}}\n")  # another program's
+    assert project.find(below) == root
+    (below / "params.yaml").touch()  # where a user stands among parameters, these are meant
+    assert project.find(below) == below
 
 
 def test_a_default_is_the_projects_and_a_typed_path_the_users(below: Path) -> None:

@@ -14,6 +14,7 @@ import typer
 
 from curate import __version__
 from curate.cli import (
+    check,
     dedupe,
     doctor,
     export,
@@ -89,6 +90,7 @@ def _root(
 app.command("init")(init.init)
 app.command("update")(init.update)
 app.command("run")(run.run)
+app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
 
 

@@ -21,7 +21,7 @@ def examine() -> Iterator[Finding]:
     project only the machine is looked at.
     """
     yield from machine.program()
-    if not all(Path(mark).is_file() for mark in project.MARKS):
+    if not Path(project.PARAMS).is_file():
         yield Finding("project", "note", "none here", "curate init NAME --images PATH_OR_URL makes one")
         yield from machine.extras(frozenset())
         yield from machine.resources(device="auto")

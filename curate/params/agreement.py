@@ -29,6 +29,10 @@ class AgreementParams(Section):
     without_record: Literal["hold_back", "release"] = Field(
         "hold_back", description="images of which nobody knows what was shown (docs/plan.md)"
     )
+    bad_rows: Literal["clip", "skip", "refuse"] = Field(
+        "clip",
+        description="rows that cannot be; clip = boxes are cut at the border, other answers held back",
+    )
     contours: bool = Field(
         True, description="true = outlines of masks are compared too, about a millisecond a pair"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import pseudonyms, schema, tables
-from curate.agreement import disagreement_queue, figures, image_answers, plots
+from curate.agreement import bad_rows, disagreement_queue, figures, image_answers, plots
 from curate.agreement.annotator_reliability import Reliability
+from curate.agreement.bad_rows import BadRow, Known
 from curate.agreement.by_annotator import sort_out
 from curate.agreement.clusters import cluster
 from curate.agreement.consensus import Rules, consensus
@@ -20,6 +21,7 @@ from curate.agreement.image_scores import of_images
 from curate.agreement.pairs import Pairs, Size, compare
 from curate.errors import TableError
 from curate.intervals import Figure
+from curate.labeling import taxonomy
 from curate.params import AgreementParams
 from curate.progress import track
 from curate.qa import injected_error_hold
@@ -41,6 +43,7 @@ class Inputs:
         annotations: Of pull.
         answers: Of pull.
         shown: Folder of the record of what was shown, of push.
+        taxonomy: The user's file.
     """
 
     images: Path
@@ -49,11 +52,12 @@ class Inputs:
     annotations: Path
     answers: Path
     shown: Path
+    taxonomy: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """`consensus` (annotations), `pairs` (pairs), `figures`, `queue` (CSV), `plots` (folder of CSV).
+    """`consensus` (annotations), `pairs`, `figures`, `queue` and `bad_rows` (CSV), `plots` (folder of CSV).
 
     `objects` and `images` say what the consensus rests on: tables consensus_objects and consensus_images.
     `people` says who is called what in the plots; None = numbered anew each time.
@@ -65,6 +69,7 @@ class Outputs:
     pairs: Path
     figures: Path
     queue: Path
+    bad_rows: Path
     plots: Path
     people: Path | None = None
 
@@ -77,12 +82,14 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     of which nobody knows what was shown: they are listed for another look.
 
     Raises:
-        TableError: A table is missing or damaged, or the plan names an image that is not kept.
+        TableError: A table is missing or damaged, the plan names an image that is not kept, or rows cannot be
+            used and `bad_rows` is "refuse".
+        ParamsError: The taxonomy is missing or invalid.
         StorageError: An output cannot be written.
     """
     plan = plan_lookup.read(inputs.plan)
     tasks = plan.tasks
-    sizes, paths = _kept_images(inputs.images, tasks, inputs.plan)
+    sizes, paths, every_size = _images(inputs.images, tasks, inputs.plan)
     annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
     held = injected_error_hold.find(
         record.load(inputs.shown),
@@ -90,7 +97,11 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         annotations,
         iou_threshold=params.iou_threshold,
     )
-    annotations = _without_answers(annotations, held.replaced)
+    annotations, bad = bad_rows.sort_out(
+        _without_answers(annotations, held.replaced),
+        Known(every_size, {category.name for category in taxonomy.load(inputs.taxonomy)}, tasks),
+        policy=params.bad_rows,
+    )
     answers = sort_out(annotations, planned=tasks.keys())
     overlapped = answers.overlapped()
     pairs = compare(
@@ -126,6 +137,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     queue = (entry.cells(paths[entry.image_id]) for entry in settled.queue)
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
+    plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
     plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
     _write_plots(outputs.plots, measured, pairs, names)
     return StageReport(
@@ -138,20 +150,26 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
             ("to look at again", len(settled.queue)),
             ("without answer", len(tasks) - len(answers.by_image) - len(settled.unseen)),
             ("rows outside the plan", answers.outside_plan),
+            *((("bad rows", len(bad)),) if bad else ()),
             *settled.counts(),
         ),
         metrics={**_metrics(measured), "labelers": _labelers(agreed.reliability, names)},
     )
 
 
-def _kept_images(path: Path, tasks: Mapping[str, str], plan: Path) -> tuple[dict[str, Size], dict[str, str]]:
+def _images(
+    path: Path, tasks: Mapping[str, str], plan: Path
+) -> tuple[dict[str, Size], dict[str, str], dict[str, Size | None]]:
+    """Sizes and paths of kept images, and sizes of all; None where one was never readable."""
     columns = ["image_id", "width", "height", "path", "drop_reason"]
     table: pa.Table = tables.read(path, schema.IMAGES, columns=columns)
     sizes: dict[str, Size] = {}
     paths: dict[str, str] = {}
+    every_size: dict[str, Size | None] = {}
     for image_id, width, height, file, reason in zip(
         *(table.column(name).to_pylist() for name in columns), strict=True
     ):
+        every_size[image_id] = None if width is None or height is None else (width, height)
         if reason is None:
             sizes[image_id], paths[image_id] = (width, height), file
     missing = sorted(tasks.keys() - sizes.keys())
@@ -160,7 +178,7 @@ def _kept_images(path: Path, tasks: Mapping[str, str], plan: Path) -> tuple[dict
             f"{plan} names {len(missing)} images that {path} does not keep, the first is {missing[0]}: "
             "run dvc repro select, push and pull again"
         )
-    return sizes, paths
+    return sizes, paths, every_size
 
 
 def _without_answers(annotations: pa.Table, replaced: Collection[tuple[str, str]]) -> pa.Table:
@@ -169,6 +187,20 @@ def _without_answers(annotations: pa.Table, replaced: Collection[tuple[str, str]
         return annotations
     keys = zip(annotations["task_id"].to_pylist(), annotations["annotator_id"].to_pylist(), strict=True)
     return annotations.filter(pa.array([key not in replaced for key in keys], pa.bool_()))
+
+
+def _listed(bad: Sequence[BadRow], names: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Rows of `bad_rows.HEADER`, with what people are called outside `data/`."""
+    return [
+        (
+            one.annotation_id,
+            one.image_id,
+            names.get(one.annotator_id, one.annotator_id),
+            one.problem,
+            one.action,
+        )
+        for one in bad
+    ]
 
 
 def _settings(params: AgreementParams) -> figures.Settings:

@@ -20,6 +20,7 @@ def main(params: Params) -> StageReport:
             annotations=Path("data/pull/annotations.parquet"),
             answers=Path("data/pull/answers.parquet"),
             shown=Path("data/push/shown"),
+            taxonomy=params.autolabel.taxonomy,
         ),
         outputs=agreement.Outputs(
             consensus=Path("data/agreement/consensus.parquet"),
@@ -28,6 +29,7 @@ def main(params: Params) -> StageReport:
             pairs=Path("data/agreement/pairs.parquet"),
             figures=Path("data/agreement/figures.csv"),
             queue=Path("data/agreement/queue.csv"),
+            bad_rows=Path("data/agreement/bad_rows.csv"),
             plots=Path("plots"),
             people=Path("data/people.csv"),
         ),

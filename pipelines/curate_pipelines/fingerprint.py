@@ -71,7 +71,7 @@ def pipeline_is_current(path: Path = Path("dvc.yaml")) -> str:
         InputError: The project's dvc.yaml lacks something that this version's has.
     """
     if not path.exists():  # the stages are run by hand
-        return "none"
+        return "none: the stages are run by hand"
     name, lacking = pipeline_templates.nearest(path)
     if lacking:
         what = f"{lacking[0]} and {len(lacking) - 1} more" if len(lacking) > 1 else lacking[0]

@@ -69,6 +69,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "annotations": "data/pull/annotations.parquet",
         "answers": "data/pull/answers.parquet",
         "shown": SHOWN,
+        "taxonomy": TAXONOMY,
     },
     "release": {
         "images": IMAGES,
@@ -117,6 +118,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "pairs": "data/agreement/pairs.parquet",
         "figures": "data/agreement/figures.csv",
         "queue": "data/agreement/queue.csv",
+        "bad_rows": "data/agreement/bad_rows.csv",
         "plots": "plots",
         "people": "data/people.csv",
     },

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from curate import schema, tables
-from curate.errors import RecordError, TableError
+from curate.errors import TableError
 from curate.params import AgreementParams
 from curate.qa import error_injection
 from curate.records import Annotation, StageReport, derived_id
@@ -26,6 +26,7 @@ OUTPUTS = agreement.Outputs(
     pairs=Path("data/agreement/pairs.parquet"),
     figures=Path("data/agreement/figures.csv"),
     queue=Path("data/agreement/queue.csv"),
+    bad_rows=Path("data/agreement/bad_rows.csv"),
     plots=Path("plots"),
 )
 INPUTS = agreement.Inputs(
@@ -35,6 +36,7 @@ INPUTS = agreement.Inputs(
     annotations=Path("data/pull/annotations.parquet"),
     answers=Path("data/pull/answers.parquet"),
     shown=Path("data/push/shown"),
+    taxonomy=Path("taxonomy.yaml"),
 )
 
 
@@ -275,11 +277,39 @@ def test_a_plan_for_a_dropped_image_is_refused(project: builders.SmallProject) -
         run()
 
 
-def test_a_damaged_mask_is_named(project: builders.SmallProject) -> None:
-    rows = [replace(row, rle="1" if row.outcome == "object" else None) for row in project.annotations["pull"]]
+def bad(project: builders.SmallProject, **changes: Any) -> Annotation:
+    """One row of the first labeler changed in the small project."""
+    rows = list(project.annotations["pull"])
+    at = next(i for i, row in enumerate(rows) if row.image_id == image_id("one") and row.outcome == "object")
+    rows[at] = replace(rows[at], **changes)
     only(rows)
-    with pytest.raises(RecordError, match=r"annotation \w{24}: mask counts cover 1 pixels, expected 160"):
-        run()
+    return rows[at]
+
+
+def test_a_damaged_mask_holds_its_image_back_and_is_listed(project: builders.SmallProject) -> None:
+    row = bad(project, rle="1")
+    counts = dict(run().counts)
+    assert (counts["bad rows"], counts["with an unreadable answer, held back"]) == (1, 1)
+    assert read_csv(OUTPUTS.bad_rows) == [
+        {"annotation_id": row.annotation_id, "image_id": row.image_id, "annotator": "labeler-1",
+         "problem": "mask_size", "action": "unreadable"}
+    ]  # fmt: skip
+    assert read_csv(OUTPUTS.queue)[0]["image_id"] == row.image_id
+
+
+def test_a_bad_row_stops_the_stage_where_it_shall(project: builders.SmallProject) -> None:
+    row = bad(project, rle="1")
+    with pytest.raises(TableError, match=rf"cannot be used: 1 mask_size \({row.annotation_id}\)\. Correct"):
+        run(bad_rows="refuse")
+
+
+def test_a_box_over_the_border_is_cut_there(project: builders.SmallProject) -> None:
+    x1, y1, *_ = bad(project, rle=None).bbox_xyxy or (0.0, 0.0)
+    row = bad(project, rle=None, bbox_xyxy=(x1, y1, builders.WIDTH + 3.0, builders.HEIGHT + 2.0))
+    assert dict(run().counts)["bad rows"] == 1
+    made = tables.read(OUTPUTS.objects, schema.CONSENSUS_OBJECTS).to_pylist()
+    (cut,) = [one for one in made if row.annotation_id in one["made_from"]]
+    assert max(cut["bbox_xyxy"]) <= builders.WIDTH
 
 
 def planned(**by_name: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ def test_stages_go_on_or_name_the_category(
     )
     agreed = agreement.run(
         AgreementParams(),
-        inputs=agreement.Inputs(IMAGES, SUGGESTIONS, PLAN, PULLED, ANSWERS, push.SHOWN),
+        inputs=agreement.Inputs(IMAGES, SUGGESTIONS, PLAN, PULLED, ANSWERS, push.SHOWN, TAXONOMY),
         outputs=agreement.Outputs(
             CONSENSUS,
             SUPPORT[0],
@@ -68,6 +68,7 @@ def test_stages_go_on_or_name_the_category(
             CONSENSUS.with_name("p"),
             Path("figures.csv"),
             Path("queue.csv"),
+            Path("bad_rows.csv"),
             Path("plots"),
         ),
     )
