@@ -45,6 +45,8 @@ def key(kind: str, row: Row) -> tuple[str, ...]:
         return (row.detail.partition(":")[0],)
     if not row.images:
         return (row.entry,)
+    if kind == "near_duplicate":  # which of the two is the original is what tests/dedupe asks
+        return tuple(sorted(row.images, reverse=True))
     return row.images
 
 
