@@ -30,6 +30,7 @@ COMPARISONS = (
     "labelstudio_push",
     "labelstudio_pull",
     "models",
+    "formats",
 )
 HEAD = """# Benchmarks
 

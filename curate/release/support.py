@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from curate import schema
 
 _OBJECTS, _IMAGES = schema.CONSENSUS_OBJECTS.arrow, schema.CONSENSUS_IMAGES.arrow
-OBJECT_COLUMNS = ("confidence", "made_from")
+OBJECT_COLUMNS = ("confidence", "made_from", "votes", "annotators")
 IMAGE_COLUMNS = ("confidence", "review", "answers", "answers_confidence")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,13 +20,26 @@ from curate.labeling import taxonomy
 from curate.params import GatesParams, ReleaseParams
 from curate.progress import track
 from curate.records import Category, StageReport
-from curate.release import card, manifest, parquet, split_groups, split_record, splits, support
+from curate.release import (
+    card,
+    changelog,
+    columns,
+    manifest,
+    parquet,
+    split_groups,
+    split_record,
+    splits,
+    support,
+    versions,
+)
 from curate.release.content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content, collect
 from curate.release.digest import content_digest
 from curate.release.folder import replacing_folder
+from curate.release.manifest import Manifest
 from curate.release.split_groups import Settled, Ties
 from curate.release.support import Support
-from curate.stages import release_gates
+from curate.stages import release_gates, release_history
+from curate.stages.release_history import Version
 from curate.stages.split_leaks import Search
 
 _IMAGE_COLUMNS = dict.fromkeys((*IMAGE_COLUMNS, *split_groups.COLUMNS))
@@ -38,7 +51,8 @@ class Inputs:
     """`images` from dedupe, `annotations` from autolabel, metrics of two stages, tables of agreement.
 
     `consensus_objects` and `consensus_images` are what the `consensus` rests on, `figures` are of agreement.
-    Without the metrics of quality (None) the card says nothing of how people worked.
+    Without the metrics of quality (None) the card says nothing of how people worked. `published` is what
+    the stage publish keeps of the last version that was published; the next version follows from it.
     """
 
     images: Path
@@ -50,6 +64,7 @@ class Inputs:
     agreement_metrics: Path
     annotations: Path
     quality_metrics: Path | None = None
+    published: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +122,7 @@ def run(
         tables.read(inputs.consensus, schema.ANNOTATIONS, columns=list(OBJECT_COLUMNS)),
         [category.name for category in categories],
         _support(inputs),
+        captured_at=params.captured_at,
     )
     former = split_record.load(outputs.record, outputs.folder)
     split = _split(params, content, images, former if params.keep_splits else {})
@@ -121,23 +137,17 @@ def run(
         params.allow_failed_gates,
         outputs.gates,
     )
-    release = _Release(params, content, split, content_digest(content, split.of_image), held)
+    digest = content_digest(content, split.of_image, license=params.license)
+    release = _Release(params, content, split, digest, held)
     with replacing_folder(outputs.folder) as folder:
         _write_data(folder, release, params.row_group_size)
-        (folder / "README.md").write_text(
-            card.render(_facts(release, inputs, categories, labelers)), encoding="utf-8"
-        )
-        (folder / ".gitattributes").write_text(_GIT_ATTRIBUTES, encoding="utf-8")
-        manifest.write(
-            folder,
-            name=params.name,
-            version=params.version,
-            digest=release.digest,
-            images=release.images,
-            objects={name: sum(by_split.values()) for name, by_split in release.objects.items()},
-        )
+        version = release_history.next_version(params.version, folder, release.manifest(), inputs.published)
+        facts = _facts(release, inputs, categories, labelers)
+        made = _finish(folder, release, facts, version)
+        if (right := version.of(made)) is not version:
+            made = _finish(folder, release, facts, right)
     split_record.save(outputs.record, former | of_image)
-    return _report(release)
+    return _report(release, made.version)
 
 
 def _support(inputs: Inputs) -> Support:
@@ -177,6 +187,18 @@ class _Release:
     def split_of(self) -> list[str]:
         """The split of each image."""
         return self.split.of_image
+
+    def manifest(self, version: str = versions.FIRST) -> Manifest:
+        """release.json, without the files."""
+        return Manifest(
+            name=self.params.name,
+            version=version,
+            digest=self.digest,
+            images=self.images,
+            objects={name: sum(by_split.values()) for name, by_split in self.objects.items()},
+            license=self.params.license,
+            columns=columns.VERSION,
+        )
 
     @property
     def images(self) -> dict[str, int]:
@@ -223,6 +245,15 @@ def _split(params: ReleaseParams, content: Content, images: pa.Table, former: Ma
     return _Split(split_of, ties, settled, several)
 
 
+def _finish(folder: Path, release: _Release, facts: card.CardFacts, version: Version) -> Manifest:
+    """Write what stands beside the data."""
+    (folder / changelog.NAME).write_text(version.changelog, encoding="utf-8")
+    text = card.render(replace(facts, version=version.number))
+    (folder / "README.md").write_text(text, encoding="utf-8")
+    (folder / ".gitattributes").write_text(_GIT_ATTRIBUTES, encoding="utf-8")
+    return manifest.write(folder, release.manifest(version.number))
+
+
 def _write_data(folder: Path, release: _Release, row_group_size: int) -> None:
     content, split_of = release.content, release.split_of
     shards = parquet.plan_shards(content, split_of, digest=release.digest)
@@ -237,7 +268,7 @@ def _write_data(folder: Path, release: _Release, row_group_size: int) -> None:
         raise ReleaseError(f"{done} of {len(split_of)} images were written: an image vanished on the way")
 
 
-def _report(release: _Release) -> StageReport:
+def _report(release: _Release, version: str) -> StageReport:
     return StageReport(
         stage="release",
         counts=(
@@ -249,7 +280,7 @@ def _report(release: _Release) -> StageReport:
         ),
         metrics={
             "digest": release.digest,
-            "version": release.params.version,
+            "version": version,
             "images": release.images,
             "objects": release.objects,
         },
@@ -279,7 +310,7 @@ def _facts(
     params, content = release.params, release.content
     return card.CardFacts(
         name=params.name,
-        version=params.version,
+        version=versions.FIRST,  # replaced where it is known
         digest=release.digest,
         license=params.license,
         description=_description(params.description),

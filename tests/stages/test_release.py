@@ -58,7 +58,7 @@ def test_the_folder_is_complete() -> None:
     report = run()
     digest = report.metrics["digest"][:12]
     assert sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()) == [
-        ".gitattributes", "README.md",
+        ".gitattributes", "CHANGELOG.md", "README.md",
         f"data/test-{digest}-00000-of-00001.parquet",
         f"data/train-{digest}-00000-of-00001.parquet",
         f"data/validation-{digest}-00000-of-00001.parquet",
@@ -70,7 +70,8 @@ def test_the_folder_is_complete() -> None:
         "stop_sign": 3,
         "parking_sign": 3,
     }
-    written = manifest.trusted(FOLDER, digest=report.metrics["digest"], version="0.1.0")
+    written = manifest.trusted(FOLDER)
+    assert (written.digest, written.version) == (report.metrics["digest"], "0.1.0")
     assert written.images == report.metrics["images"]
     card = (FOLDER / "README.md").read_text()
     assert "SIMULATED" in card
@@ -101,7 +102,8 @@ def test_two_runs_give_the_same_bytes() -> None:
 @pytest.mark.usefixtures("project")
 def test_the_digest_does_not_know_the_form_of_the_files() -> None:
     first = run().metrics["digest"]
-    assert run(row_group_size=2, version="0.2.0", license="cc0-1.0").metrics["digest"] == first
+    assert run(row_group_size=2, version="0.2.0").metrics["digest"] == first
+    assert run(license="cc0-1.0").metrics["digest"] != first
     assert run(seed=3, validation_share=0.3, keep_splits=False).metrics["digest"] != first
 
 
