@@ -71,7 +71,7 @@ class Person:
         there, names = truth
         kept = np.flatnonzero(rng.random(len(there)) >= self.missed)
         made_up = [_any_box(rng) for _ in range(rng.poisson(self.spurious))]
-        drawn = np.array([*there[kept], *made_up]).reshape(-1, 4)
+        drawn: Boxes = np.array([*there[kept], *made_up]).reshape(-1, 4)
         sides = np.tile(drawn[:, 2:] - drawn[:, :2], 2)
         drawn = drawn + sides * rng.normal(0, self.jitter, drawn.shape) + sides * self.bias * [-1, -1, 1, 1]
         called = [names[i] for i in kept] + [str(rng.choice(CATEGORIES)) for _ in made_up]
@@ -364,8 +364,8 @@ def section() -> str:
         INTRO.format(seeds=content["seeds"], images=content["images"])
         + "\n"
         + result.table(header, rows, numbers=3)
-        + "\nCalibration error (ECE, ten bins) of the confidence of released objects and images, and pairs of\n"
-        "people whose F1 differs by 0.03 or more that `reliability` ranks rightly. Of two people nothing\n"
+        + "\nCalibration error (ECE, ten bins) of the confidence of released objects and images, and pairs\n"
+        "of people whose F1 differs by 0.03 or more that `reliability` ranks rightly. Of two people nothing\n"
         "tells who is better; their consensus is the mean of both, and what they do not agree on waits.\n\n"
         + result.table(["people", "objects' ECE", "images' ECE", "ranked rightly"], sure, numbers=3)
         + "\n"
