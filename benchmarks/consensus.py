@@ -36,9 +36,10 @@ Simulated people on known truth: {seeds} worlds of {images} images with three ob
 categories. Everybody has a skill of their own: they miss 2 to 25% of the objects, make up 0.05 to 0.5 an
 image, take 1 to 20% for another category, and their edges lie 2 to 10% of a side off, some of them always
 outward. The *best person* is the best by the figure in question, whom nobody knows without the truth; the
-*majority* keeps what half of them drew, the median box and the most frequent name. The consensus releases fewer
-images, because disputed ones wait for somebody to decide; all are scored on the images that it releases, and the
-first two on all images too. F1 is that of objects of the right name at IoU 0.5, IoU that of the objects found.
+*majority* keeps what half of them drew, the median box and the most frequent name. The consensus releases
+fewer images, because disputed ones wait for somebody to decide; all are scored on the images that it
+releases, and the first two on all images too. F1 is that of objects of the right name at IoU 0.5, IoU that of
+the objects found.
 """
 
 
