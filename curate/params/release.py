@@ -32,7 +32,20 @@ class ReleaseParams(Section):
         description="semantic version; auto = from what changed since the last one that was published",
     )
     license: str = Field("other", description="licence of the annotations, an identifier the Hub knows")
-    description: Path | None = Field(None, description="Markdown file that opens the card")
+    license_name: str | None = Field(None, description="with license: other, what the licence is called")
+    license_link: str | None = Field(None, description="with license: other, where its text stands")
+    description: Path | None = Field(
+        None,
+        description="Markdown file that opens the card: what the data is for, and what not",
+    )
+    annotators: Literal["crowdsourced", "expert-generated", "other"] | None = Field(
+        None, description="who the labelers are, in the Hub's words; null = the card does not say"
+    )
+    language: tuple[str, ...] = Field(
+        (), description="codes of the languages of texts in the data, such as en"
+    )
+    citation: Path | None = Field(None, description="file that says how to cite the data set")
+    contact: str = Field("", description="whom to write to about the data set; stands in the card")
     validation_share: float = Field(0.15, ge=0, lt=1, description="share of images")
     test_share: float = Field(0.15, ge=0, lt=1, description="share of images")
     seed: int = Field(0, ge=0, description="of the split of images that have none yet")

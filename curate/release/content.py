@@ -89,6 +89,10 @@ class Content:
         known = self.objects["confidence"].drop_null()
         return pc.mean(known).as_py(), len(known)
 
+    def looked(self) -> Counter[int | None]:
+        """Number of released images by the number of people who looked at them; None = not known."""
+        return Counter(self.images["annotators"].to_pylist())
+
     def ignored(self) -> int:
         """How many areas to ignore there are: objects on which people do not agree."""
         return int(pc.sum(pc.equal(self.objects["outcome"], "disputed")).as_py() or 0)

@@ -11,7 +11,7 @@ from curate import schema
 
 _OBJECTS, _IMAGES = schema.CONSENSUS_OBJECTS.arrow, schema.CONSENSUS_IMAGES.arrow
 OBJECT_COLUMNS = ("confidence", "made_from", "votes", "annotators")
-IMAGE_COLUMNS = ("confidence", "review", "answers", "answers_confidence")
+IMAGE_COLUMNS = ("confidence", "review", "answers", "answers_confidence", "annotators")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import schema, tables
-from curate.agreement.gates import Gate
+from curate.agreement.gates import Gate, read_figures
 from curate.errors import ReleaseError
 from curate.labeling import taxonomy
 from curate.params import GatesParams, ReleaseParams
@@ -22,9 +22,14 @@ from curate.progress import track
 from curate.records import Category, StageReport
 from curate.release import (
     card,
+    card_front_matter,
+    card_labeling,
+    card_pictures,
     changelog,
     columns,
+    croissant,
     manifest,
+    object_rows,
     parquet,
     split_groups,
     split_record,
@@ -32,6 +37,7 @@ from curate.release import (
     support,
     versions,
 )
+from curate.release.card_front_matter import Licensed
 from curate.release.content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content, collect
 from curate.release.digest import content_digest
 from curate.release.folder import replacing_folder
@@ -141,8 +147,11 @@ def run(
     release = _Release(params, content, split, digest, held)
     with replacing_folder(outputs.folder) as folder:
         _write_data(folder, release, params.row_group_size)
+        colors = {category.name: category.color for category in categories}
+        card_pictures.write(folder, content, release.objects, colors)
         version = release_history.next_version(params.version, folder, release.manifest(), inputs.published)
         facts = _facts(release, inputs, categories, labelers)
+        facts = replace(facts, sizes=card_front_matter.split_sizes(folder), found=images.num_rows)
         made = _finish(folder, release, facts, version)
         if (right := version.of(made)) is not version:
             made = _finish(folder, release, facts, right)
@@ -248,10 +257,26 @@ def _split(params: ReleaseParams, content: Content, images: pa.Table, former: Ma
 def _finish(folder: Path, release: _Release, facts: card.CardFacts, version: Version) -> Manifest:
     """Write what stands beside the data."""
     (folder / changelog.NAME).write_text(version.changelog, encoding="utf-8")
-    text = card.render(replace(facts, version=version.number))
+    facts = replace(facts, version=version.number)
+    text = card.render(facts)
+    croissant.write(
+        folder,
+        facts.columns,
+        name=facts.name,
+        version=facts.version,
+        license=facts.license,
+        description=_summary(facts),
+        rai=card_labeling.rai(facts.looked, simulated=facts.labelers == "simulated", accepted=facts.accepted),
+    )
     (folder / "README.md").write_text(text, encoding="utf-8")
     (folder / ".gitattributes").write_text(_GIT_ATTRIBUTES, encoding="utf-8")
     return manifest.write(folder, release.manifest(version.number))
+
+
+def _summary(facts: card.CardFacts) -> str:
+    images = sum(facts.images.values())
+    objects = sum(count for by_split in facts.objects.values() for count in by_split.values())
+    return f"{images:,} images with {objects:,} objects of {len(facts.taxonomy)} categories."
 
 
 def _write_data(folder: Path, release: _Release, row_group_size: int) -> None:
@@ -313,7 +338,17 @@ def _facts(
         version=versions.FIRST,  # replaced where it is known
         digest=release.digest,
         license=params.license,
-        description=_description(params.description),
+        licensed=Licensed(params.license, params.license_name, params.license_link),
+        description=_text("release.description", params.description),
+        citation=_text("release.citation", params.citation),
+        contact=params.contact,
+        people=params.annotators,
+        language=params.language,
+        columns=content.columns(),
+        example=_example(content, release.split_of),
+        masks=content.objects.column("rle").null_count < content.objects.num_rows,
+        looked=content.looked(),
+        f1_by_category=_f1_by_category(inputs.figures),
         taxonomy=categories,
         images=release.images,
         objects=release.objects,
@@ -338,13 +373,29 @@ def _models(annotations: Path) -> tuple[str, ...]:
     return tuple(sorted(pc.unique(column).drop_null().to_pylist()))
 
 
-def _description(path: Path | None) -> str:
+def _example(content: Content, split_of: Sequence[str]) -> dict[str, Any]:
+    """The first row with an object, without its picture."""
+    index = int(np.argmax(np.diff(content.offsets) > 0))
+    names = [column.name for column in content.columns() if column.name in content.images.column_names]
+    row = {name: content.images.column(name)[index].as_py() for name in names if name != "answers"}
+    return {**row, "split": split_of[index], "objects": object_rows.of_image(content, index)}
+
+
+def _f1_by_category(path: Path) -> dict[str, tuple[float | None, float | None, float | None]]:
+    return {
+        name: (found.value, found.low, found.high)
+        for (figure, by, name), found in read_figures(path).items()
+        if (figure, by) == ("f1", "category") and name is not None
+    }
+
+
+def _text(name: str, path: Path | None) -> str:
     if path is None:
         return ""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"release.description = {path} cannot be read: {error}") from error
+        raise ReleaseError(f"{name} = {path} cannot be read: {error}") from error
 
 
 def _metrics(path: Path) -> dict[str, Any]:

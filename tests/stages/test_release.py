@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
+from PIL import Image
 
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, ReleaseError, StorageError
@@ -59,6 +62,7 @@ def test_the_folder_is_complete() -> None:
     digest = report.metrics["digest"][:12]
     assert sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()) == [
         ".gitattributes", "CHANGELOG.md", "README.md",
+        "card/categories.png", "card/examples.jpg", "card/sizes.png", "croissant.json",
         f"data/test-{digest}-00000-of-00001.parquet",
         f"data/train-{digest}-00000-of-00001.parquet",
         f"data/validation-{digest}-00000-of-00001.parquet",
@@ -298,3 +302,40 @@ def test_what_is_not_known_is_null_and_the_digest_is_of_the_content() -> None:
         assert (row["confidence"], row["review"], row["answers"]) == (None, None, [])
         assert set(row["objects"]["confidence"]) <= {None}
         assert not any(row["objects"]["made_from"])
+
+
+@pytest.mark.usefixtures("project")
+def test_the_card_shows_what_a_stranger_asks() -> None:
+    Path("cite.txt").write_text("@misc{unit}")
+    report = run(citation=Path("cite.txt"), contact="unit@example.org")
+    card = (FOLDER / "README.md").read_text()
+    assert "| `objects.segmentation` |" in card
+    assert "| `objects.category` | `ClassLabel` |" in card
+    assert '"category_name": [\n   "' in card
+    assert 'revision="v0.1.0"' in card
+    assert "Of 8 distinct images 6 are released." in card
+    for name in ("examples.jpg", "categories.png", "sizes.png"):
+        assert f"(card/{name})" in card
+        with Image.open(FOLDER / "card" / name) as picture:
+            assert min(picture.size) > 40
+            assert dict(picture.getexif()) == {}
+    data = yaml.safe_load(card.split("---\n")[1])
+    rows = {part["name"]: part["num_examples"] for part in data["dataset_info"]["splits"]}
+    assert rows == report.metrics["images"]
+    files = sum(path.stat().st_size for path in FOLDER.glob("data/*.parquet"))
+    assert data["dataset_info"]["download_size"] == files
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of rdflib, which mlcroissant uses
+@pytest.mark.usefixtures("project")
+def test_mlcroissant_reads_the_description_and_the_rows() -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    run(license="cc-by-4.0")
+    described = mlcroissant.Dataset(FOLDER / "croissant.json")
+    assert described.metadata.issues.errors == set()
+    assert described.metadata.license == ["https://creativecommons.org/licenses/by/4.0/"]
+    assert "programs that simulate labelers" in described.metadata.data_annotation_protocol[0]
+    known = json.loads((FOLDER / "croissant.json").read_text())["distribution"]
+    assert {entry["sha256"] for entry in known if "sha256" in entry} == {
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in FOLDER.glob("data/*.parquet")
+    }
