@@ -126,7 +126,7 @@ def _mask(node: ET.Element, size: Size) -> str:
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
     """Write annotations.xml and the images."""
-    losses = Losses("mask", "split", "empty", "tags", "attributes")
+    losses = Losses("mask", "split", "empty", "tags")
     tree = ET.Element("annotations")
     ET.SubElement(tree, "version").text = "1.1"
     task = ET.SubElement(ET.SubElement(tree, "meta"), "task")
@@ -162,8 +162,6 @@ def _image(image: LabeledImage, number: int, name: str, losses: Losses) -> ET.El
             shape.tag = "mask"
             for key, text in _mask_attributes(rle, image.size).items():
                 shape.set(key, text)
-        for key, text in one.attributes.items():
-            ET.SubElement(shape, "attribute", name=key).text = text
     for tag in image.tags:
         ET.SubElement(node, "tag", label=tag, source="manual")
     return node
