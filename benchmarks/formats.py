@@ -23,7 +23,7 @@ from benchmarks import environments, process, result
 from benchmarks.process import FailedRunError
 from benchmarks.result import Target
 from curate import schema, tables
-from curate.release import manifest, parquet
+from curate.release import columns, manifest
 from curate.stages import export, import_labels
 
 NAME = "formats"
@@ -203,7 +203,7 @@ def _release(folder: Path, ids: list[str]) -> None:
             by_image.setdefault(row["image_id"], []).append(
                 {name: row[name] for name in ("annotation_id", "category", "bbox_xyxy", "rle")}
             )
-    layout = parquet.schema(CATEGORIES)
+    layout = columns.schema(columns.of_images({}, captured_at=False), CATEGORIES)
     target = folder / "release/data/train-made-00000-of-00001.parquet"
     target.parent.mkdir(parents=True)
     with pq.ParquetWriter(target, layout) as writer:
@@ -212,11 +212,13 @@ def _release(folder: Path, ids: list[str]) -> None:
             writer.write_table(pa.Table.from_pylist(group, schema=layout), row_group_size=100)
     manifest.write(
         folder / "release",
-        name="made",
-        version="1.0.0",
-        digest="0" * 64,
-        images={"train": IMAGES},
-        objects=dict.fromkeys(CATEGORIES, 0),
+        manifest.Manifest(
+            name="made",
+            version="1.0.0",
+            digest="0" * 64,
+            images={"train": IMAGES},
+            objects=dict.fromkeys(CATEGORIES, 0),
+        ),
     )
 
 

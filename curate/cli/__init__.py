@@ -16,6 +16,7 @@ from curate import __version__
 from curate.cli import (
     check,
     dedupe,
+    diff,
     doctor,
     export,
     import_labels,
@@ -23,6 +24,7 @@ from curate.cli import (
     labelstudio,
     models,
     params,
+    publish,
     qa,
     run,
     taxonomy,
@@ -48,6 +50,8 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 app.command("export")(export.export)
+app.command("diff")(diff.diff)
+app.command("publish")(publish.publish)
 app.command("import")(import_labels.import_labels)
 
 
