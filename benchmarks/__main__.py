@@ -29,6 +29,7 @@ COMPARISONS = (
     "labelstudio_push",
     "labelstudio_pull",
     "models",
+    "formats",
 )
 HEAD = """# Benchmarks
 

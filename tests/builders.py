@@ -398,5 +398,9 @@ def _write_agreement(root: Path, human: Sequence[Annotation]) -> None:
         "mean_box_iou": {"value": 0.91, "low": 0.9, "high": 0.92, "n": 4},
         "kappa": {"value": 0.5, "low": 0.0, "high": 1.0, "n": 5},
     }
+    (root / "data/agreement/figures.csv").write_text(
+        "figure,by,name,value,low,high,n,reason\nf1,category,stop_sign,0.8,0.6,0.9,5,\n"
+        "f1,category,parking_sign,undefined,undefined,undefined,0,no pair\n"
+    )
     (root / "metrics").mkdir(exist_ok=True)
     (root / "metrics/agreement.json").write_text(json.dumps(metrics, indent=2), encoding="utf-8")

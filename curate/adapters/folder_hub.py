@@ -3,50 +3,56 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 from curate import tables
 from curate.errors import HubError
-from curate.ports import PublishReceipt
-from curate.release import manifest
+from curate.ports import PublishPlan, PublishReceipt
+from curate.release import manifest, versions
 from curate.release.folder import replacing_folder
+from curate.release.manifest import Manifest
 
-_DIGITS = 12  # of the digest in a folder's name
 _MARKER = "latest.json"
 
 
 class FolderHub:
-    """Keeps every release as `<root>/<name>-v<version>-<12 digits of the digest>`.
+    """Keeps every release as `<root>/<name>-v<version>`; `latest.json` names the highest version.
 
-    The digest stands in the name, so that an older release is never overwritten by another content;
-    `latest.json` names the folder that was published last.
+    A version is never overwritten by another content.
     """
 
     def __init__(self, root: Path) -> None:
         """`root`: the folder; it is made when needed."""
         self._root = root
 
-    def publish(self, folder: Path, *, digest: str, version: str) -> PublishReceipt:
+    def plan(self, folder: Path) -> PublishPlan:
+        """What would be copied.
+
+        Raises:
+            ReleaseError: `folder` is not what its release.json says.
+            HubError: The version is there with another content, or a higher one is.
+        """
+        release = manifest.trusted(folder)
+        target = self._target(folder, release)
+        if _is_there(target, folder, release):
+            return PublishPlan("folder", target.as_posix(), release.version, there=True)
+        return PublishPlan("folder", target.as_posix(), release.version, adds=tuple(sizes(folder, release)))
+
+    def publish(self, folder: Path) -> PublishReceipt:
         """Copy the release aside, verify every file by sha256, and rename it into place.
 
         Args:
             folder: A release folder with release.json.
-            digest: Of its content.
-            version: Semantic version.
 
         Raises:
             ReleaseError: `folder` is not what its release.json says.
-            HubError: What arrived differs.
+            HubError: The version is there with another content, a higher one is, or what arrived differs.
             StorageError: The disk is full, or the target cannot be written.
         """
-        release = manifest.trusted(folder, digest=digest, version=version)
-        name = f"{release.name}-v{version}-{digest[:_DIGITS]}"
-        if (
-            Path(name).name != name
-        ):  # params.yaml would have refused it, but the folder may come from elsewhere
-            raise HubError(f"{folder / manifest.NAME} names the dataset {release.name!r}, which is a path")
-        target = self._root / name
+        release = manifest.trusted(folder)
+        target = self._target(folder, release)
         unchanged = _is_there(target, folder, release)
         if not unchanged:
             with replacing_folder(target) as partial:
@@ -56,22 +62,91 @@ class FolderHub:
                     raise HubError(
                         f"{target}: {wrong[0]} differs after the copy: check the disk, then publish again"
                     )
-        self._mark_latest(name, digest, version)
+        mark_latest(self._root, release, target.name)
         return PublishReceipt(
-            target="folder",
-            location=target.as_posix(),
-            revision=digest,
-            files=len(release.files) + 1,
-            unchanged=unchanged,
+            "folder", target.as_posix(), release.digest, len(release.files) + 1, unchanged=unchanged
         )
 
-    def _mark_latest(self, name: str, digest: str, version: str) -> None:
-        with tables.replacing(self._root / _MARKER) as partial:
-            document = {"folder": name, "version": version, "digest": digest}
-            partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    def _target(self, folder: Path, release: Manifest) -> Path:
+        target = self._root / plain_name(folder, release)
+        own = (folder / manifest.NAME).read_bytes()
+        if (target / manifest.NAME).exists() and (target / manifest.NAME).read_bytes() != own:
+            raise taken(target.as_posix(), release)
+        if not target.exists():
+            present = (path.name for path in self._root.glob(f"{release.name}-v*"))
+            refuse_backwards(self._root.as_posix(), release, present)
+        return target
 
 
-def _is_there(target: Path, folder: Path, release: manifest.Manifest) -> bool:
+def plain_name(folder: Path, release: Manifest) -> str:
+    """`<name>-v<version>`, which is no path.
+
+    Raises:
+        HubError: The name of the data set is a path.
+    """
+    name = f"{release.name}-v{release.version}"
+    if Path(name).name != name:  # params.yaml would have refused it, but the folder may come from elsewhere
+        raise HubError(f"{folder / manifest.NAME} names the dataset {release.name!r}, which is a path")
+    return name
+
+
+def taken(location: str, release: Manifest) -> HubError:
+    """The error of a version that is there with another content."""
+    return HubError(
+        f"{location} holds another content as v{release.version}: a version does not change; set "
+        "release.version: auto, or raise it"
+    )
+
+
+def refuse_backwards(location: str, release: Manifest, present: object) -> None:
+    """Refuse a version below one that is there.
+
+    Args:
+        location: For the message.
+        release: The new one.
+        present: Names or tags that end with a version, with or without a suffix; others do not count.
+
+    Raises:
+        HubError: A higher version is there.
+    """
+    found = [re.search(r"v(\d+\.\d+\.\d+)(?:\.tar\.zst)?$", str(name)) for name in present]  # type: ignore[attr-defined]
+    higher = [
+        match[1] for match in found if match and versions.parts(match[1]) > versions.parts(release.version)
+    ]
+    if higher:
+        highest = max(higher, key=versions.parts)
+        raise HubError(
+            f"{location} holds v{highest} already, and v{release.version} would go backwards: set "
+            "release.version: auto, or raise it"
+        )
+
+
+def sizes(folder: Path, release: Manifest) -> list[tuple[str, int]]:
+    """Every file of a release with its bytes, release.json last."""
+    listed = [(name, size) for name, (size, _) in sorted(release.files.items())]
+    return [*listed, (manifest.NAME, (folder / manifest.NAME).stat().st_size)]
+
+
+def mark_latest(root: Path, release: Manifest, name: str) -> None:
+    """Write latest.json, unless it names a higher version.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    path = root / _MARKER
+    try:
+        if versions.parts(json.loads(path.read_text(encoding="utf-8"))["version"]) > versions.parts(
+            release.version
+        ):
+            return
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # missing or damaged: it is written anew
+    with tables.replacing(path) as partial:
+        document = {"name": name, "version": release.version, "digest": release.digest}
+        partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _is_there(target: Path, folder: Path, release: Manifest) -> bool:
     try:
         same = (target / manifest.NAME).read_bytes() == (folder / manifest.NAME).read_bytes()
         return same and not manifest.damaged_files(target, release)

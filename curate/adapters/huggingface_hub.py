@@ -2,143 +2,135 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curate.adapters.folder_hub import refuse_backwards, taken
+from curate.adapters.hub_calls import Calls, StaleError
+from curate.adapters.hub_ownership import ATTRIBUTES, Changes, Edited, Local, changes
 from curate.errors import HubError
 from curate.extras import require
-from curate.ports import PublishReceipt
+from curate.ports import PublishPlan, PublishReceipt
 from curate.release import manifest
+from curate.release.manifest import Manifest
 
 _KIND = "dataset"
 _BRANCH = "main"
 _BATCH = 50  # files uploaded before the commit that names them, at a time
-_UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _STALE = 401, 403, 404, 409, 412
-_LOGIN = "log in with `hf auth login`, or set HF_TOKEN to a token that may write"
+_BATCH_BYTES = 2_000_000_000
+_SAY_EVERY_S = 60.0  # where there is no terminal
+
+
+def _say(line: str) -> None:
+    print(f"publish: {line}", file=sys.stderr)  # noqa: T201
 
 
 @dataclass(frozen=True, slots=True)
-class _Local:
-    """A file of the release, and the two names that the Hub may know its content by."""
+class _State:
+    """The repository as it was looked at; `head` is None where it has no commit, or is not there."""
 
-    path: Path
-    sha256: str
-    git_oid: str
+    head: str | None
+    tags: Mapping[str, str]
+    tree: Mapping[str, Any]
 
 
 class HuggingFaceHub:
     """Publishes to one dataset repository.
 
     A release is one commit on `main`, made only if nobody committed in between, and the tag `v<version>` on
-    it. A version that is tagged with another content is refused: versions do not change their meaning.
+    it. A version that is tagged with another content is refused: versions do not change their meaning. Files
+    that no release of ours lists are left alone.
     The token comes from the environment (HF_TOKEN) or from the Hub's own login, never from parameters.
     """
 
-    def __init__(self, repo: str, *, private: bool = True, api: Any = None) -> None:
+    def __init__(
+        self,
+        repo: str,
+        *,
+        private: bool = True,
+        edited_readme: Edited = "refuse",
+        api: Any = None,
+        sleep: Callable[[float], None] = time.sleep,
+        say: Callable[[str], None] = _say,
+    ) -> None:
         """Connect nothing yet.
 
         Args:
             repo: "owner/name".
             private: Visibility of a repository that does not exist yet.
+            edited_readme: What becomes of a README that somebody edited on the Hub.
             api: A `huggingface_hub.HfApi`; by default one that reads HF_ENDPOINT and the token.
+            sleep: Waits so many seconds before a call is made again.
+            say: Takes a line for the user.
 
         Raises:
             MissingExtraError: `huggingface_hub` is not installed.
         """
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
         self._hub = require("huggingface_hub", extra="hub")
-        self._errors = require("huggingface_hub.errors", extra="hub")
         if not sys.stderr.isatty():
             require("huggingface_hub.utils", extra="hub").disable_progress_bars()
         self._api = self._hub.HfApi() if api is None else api
-        self._repo = repo
-        self._private = private
+        self._calls = Calls(repo, sleep=sleep)
+        self._repo, self._private, self._edited_readme = repo, private, edited_readme
+        self._say = say
 
-    def publish(self, folder: Path, *, digest: str, version: str) -> PublishReceipt:
-        """Commit the release folder, verify every file there, and tag it.
-
-        Safe to repeat: what is there already is not uploaded again, and a kill between commit and tag is
-        repaired by the next call. Files of older releases under data/ are removed in the same commit.
-
-        Args:
-            folder: A release folder with release.json.
-            digest: Of its content.
-            version: Semantic version; the tag is v<version>.
+    def plan(self, folder: Path) -> PublishPlan:
+        """What would be committed; a repository that is not there would be made.
 
         Raises:
             ReleaseError: `folder` is not what its release.json says.
-            HubError: Unreachable, refused, the version is taken by another content, or what arrived differs.
+            HubError: Unreachable, refused, or the version is there with another content.
         """
-        release = manifest.trusted(folder, digest=digest, version=version)
-        local = {name: _local(folder / name) for name in (*release.files, manifest.NAME)}
-        tag = f"v{version}"
-        with self._translated("create or find the repository"):
-            self._api.create_repo(self._repo, repo_type=_KIND, private=self._private, exist_ok=True)
-        with self._translated("read the repository"):
-            refs = self._api.list_repo_refs(self._repo, repo_type=_KIND)
-        tagged = {ref.name: ref.target_commit for ref in refs.tags}.get(tag)
-        head = {ref.name: ref.target_commit for ref in refs.branches}.get(_BRANCH)
-        if tagged is not None:
-            if _differences(local, self._tree(tagged)):
-                raise HubError(
-                    f"{self._repo} holds another content as {tag}: raise release.version in params.yaml"
-                )
-            return self._receipt(tagged, local, unchanged=True)
-        commit = self._commit(local, head, tag)
-        wrong = _differences(local, self._tree(commit))
-        if wrong:
-            raise HubError(f"{self._repo}: {wrong[0]} arrived damaged in {commit[:12]}: publish again")
-        with self._translated(f"tag {tag}"):
-            self._api.create_tag(self._repo, tag=tag, revision=commit, repo_type=_KIND, exist_ok=False)
-        return self._receipt(commit, local, unchanged=False)
-
-    def _receipt(self, commit: str, local: Mapping[str, _Local], *, unchanged: bool) -> PublishReceipt:
-        return PublishReceipt(
-            target="hub", location=self._repo, revision=commit, files=len(local), unchanged=unchanged
+        release = manifest.trusted(folder)
+        exists = self._calls.make(
+            "find the repository", lambda: self._api.repo_exists(self._repo, repo_type=_KIND)
+        )
+        state = self._look() if exists else _State(None, {}, {})
+        local = _read(folder, release)
+        if self._tagged(release, local, state):
+            return PublishPlan("hub", self._repo, release.version, there=True)
+        found = self._changes(local, state)
+        return PublishPlan(
+            "hub",
+            self._repo,
+            release.version,
+            adds=tuple((name, local[name].size) for name in found.adds),
+            replaces=tuple((name, local[name].size) for name in found.replaces),
+            deletes=found.deletes,
+            left=found.left,
+            edited=found.edited,
         )
 
-    def _tree(self, revision: str | None) -> dict[str, Any]:
-        """Files at a revision by path; nothing in a repository without a commit."""
-        if revision is None:
-            return {}
-        with self._translated("list the files"):
-            entries = list(
-                self._api.list_repo_tree(self._repo, recursive=True, revision=revision, repo_type=_KIND)
-            )
-        return {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
+    def publish(self, folder: Path) -> PublishReceipt:
+        """Commit the release folder, verify every file there, tag it, and read it back at the tag.
 
-    def _commit(self, local: Mapping[str, _Local], head: str | None, tag: str) -> str:
-        """The commit that holds the release: a new one, or the head where nothing differs."""
-        tree = self._tree(head)
-        strangers = [path for path in tree if path.startswith("data/") and path not in local]
-        additions = [
-            self._hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(local[name].path))
-            for name in _differences(local, tree)
-        ]
-        if head is not None and not additions and not strangers:
-            return head
-        with self._translated("upload"):
-            for start in range(0, len(additions), _BATCH):
-                batch = additions[start : start + _BATCH]
-                self._api.preupload_lfs_files(self._repo, additions=batch, repo_type=_KIND)
-            made = self._api.create_commit(
-                self._repo,
-                operations=[
-                    *additions,
-                    *(self._hub.CommitOperationDelete(path_in_repo=path) for path in strangers),
-                ],
-                commit_message=f"Release {tag}",
-                repo_type=_KIND,
-                parent_commit=head,
-            )
-        return str(made.oid)
+        Safe to repeat: what is there already is not uploaded again, and a kill between commit and tag is
+        repaired by the next call. Files of the former release that this one lacks go in the same commit. If
+        somebody commits in between, all is planned once more.
+
+        Args:
+            folder: A release folder with release.json.
+
+        Raises:
+            ReleaseError: `folder` is not what its release.json says.
+            HubError: Unreachable, refused, the version is taken by another content, a higher one is there,
+                somebody edited the README, or what arrived differs.
+        """
+        release = manifest.read(folder)
+        self._may_write()
+        release = manifest.trusted(folder)
+        local = _read(folder, release)
+        try:
+            return self._publish(folder, release, local)
+        except StaleError:
+            self._say(f"{self._repo}: somebody else committed in the meantime: planned again")
+            return self._publish(folder, release, local)
 
     def account(self) -> str:
         """The name of whoever the token belongs to; asks the Hub.
@@ -146,67 +138,160 @@ class HuggingFaceHub:
         Raises:
             HubError: There is no token, it is not valid, or the Hub does not answer.
         """
-        with self._translated("read whose the token is"):
-            return str(self._api.whoami()["name"])
+        return self._calls.make("read whose the token is", lambda: str(self._api.whoami()["name"]))
 
-    @contextmanager
-    def _translated(self, action: str) -> Iterator[None]:
+    def _may_write(self) -> None:
+        """Before anything is hashed: the name is right, the repository is there, and the token may write."""
+        self._calls.make(
+            "create or find the repository",
+            lambda: self._api.create_repo(self._repo, repo_type=_KIND, private=self._private, exist_ok=True),
+        )
+        self._calls.make("write there", lambda: self._api.auth_check(self._repo, repo_type=_KIND, write=True))
+
+    def _publish(self, folder: Path, release: Manifest, local: Mapping[str, Local]) -> PublishReceipt:
+        state = self._look()
+        tag = f"v{release.version}"
+        if self._tagged(release, local, state):
+            return self._receipt(state.tags[tag], local, unchanged=True)
+        found = self._changes(local, state)
+        if found.edited and self._edited_readme == "refuse":
+            listed = "\n".join(f"  {line}" for line in found.edited)
+            raise HubError(
+                f"{self._repo}: README.md was edited there; set publish.edited_readme to keep or "
+                f"replace:\n{listed}"
+            )
+        commit = self._commit(local, found, state.head, tag)
+        self._compare(local, found.skipped, commit)
+        self._tag(tag, commit)
+        self._compare(local, found.skipped, tag)
+        if self._file(manifest.NAME, tag) != (folder / manifest.NAME).read_bytes():
+            raise HubError(f"{self._repo}: {manifest.NAME} reads differently at {tag}: publish again")
+        return self._receipt(commit, local, unchanged=False)
+
+    def _tag(self, tag: str, commit: str) -> None:
+        """Name the commit; a tag that is there already must name it too, for an answer may have been lost."""
         try:
-            yield
-        except self._foreign_errors() as error:
-            raise HubError(f"{self._repo}: cannot {action}: {self._reason(error)}") from error
+            self._calls.make(
+                f"tag {tag}",
+                lambda: self._api.create_tag(
+                    self._repo, tag=tag, revision=commit, repo_type=_KIND, exist_ok=False
+                ),
+            )
+        except HubError:
+            if self._look().tags.get(tag) != commit:
+                raise
 
-    def _foreign_errors(self) -> tuple[type[BaseException], ...]:
-        """What the library lets through: its own errors, and those of its HTTP client (two, by version)."""
-        known = [self._errors.HfHubHTTPError, self._errors.LocalTokenNotFoundError]
-        clients = [("httpx", "HTTPError"), ("httpx2", "HTTPError")]
-        known += [
-            getattr(importlib.import_module(module), name)
-            for module, name in clients
-            if importlib.util.find_spec(module) is not None
-        ]
-        # ValueError: a name or a card that the Hub's rules refuse; RuntimeError: an upload that failed
-        return (*known, ConnectionError, TimeoutError, ValueError, RuntimeError)
+    def _receipt(self, commit: str, local: Mapping[str, Local], *, unchanged: bool) -> PublishReceipt:
+        return PublishReceipt("hub", self._repo, commit, len(local), unchanged=unchanged)
 
-    def _reason(self, error: BaseException) -> str:
-        if isinstance(error, RuntimeError) and error.__cause__ is not None:
-            return self._reason(error.__cause__)
-        response = getattr(error, "response", None)
-        if isinstance(error, self._errors.LocalTokenNotFoundError):
-            return _LOGIN
-        if isinstance(error, self._errors.HFValidationError):
-            return f"publish.repo = {self._repo!r} is not owner/name"
-        if isinstance(error, ValueError) and response is None:
-            return f"it is refused: {' '.join(str(error).split())}"
-        if response is None:
-            return f"the Hub does not answer ({type(error).__name__}): check the network and HF_ENDPOINT"
-        known = {
-            _UNAUTHORIZED: f"the Hub does not accept the token: {_LOGIN}",
-            _FORBIDDEN: f"the token may not write there: {_LOGIN}",
-            _NOT_FOUND: "it is not there, or the token may not see it: check publish.repo",
-            _CONFLICT: "it is there already with another target: raise release.version in params.yaml",
-            _STALE: "somebody else committed in the meantime: publish again",
+    def _look(self) -> _State:
+        refs = self._calls.make(
+            "read the repository", lambda: self._api.list_repo_refs(self._repo, repo_type=_KIND)
+        )
+        head = {ref.name: ref.target_commit for ref in refs.branches}.get(_BRANCH)
+        tags = {ref.name: ref.target_commit for ref in refs.tags}
+        return _State(head, tags, {} if head is None else self._tree(head))
+
+    def _tree(self, revision: str) -> dict[str, Any]:
+        """Files at a revision by path."""
+        entries = self._calls.make(
+            "list the files",
+            lambda: list(
+                self._api.list_repo_tree(self._repo, recursive=True, revision=revision, repo_type=_KIND)
+            ),
+        )
+        return {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
+
+    def _tagged(self, release: Manifest, local: Mapping[str, Local], state: _State) -> bool:
+        """Whether the version is there; refuses another content, and a version that goes backwards."""
+        commit = state.tags.get(f"v{release.version}")
+        if commit is None:
+            refuse_backwards(self._repo, release, state.tags)
+            return False
+        tree = self._tree(commit)
+        kept = {ATTRIBUTES} | ({"README.md"} if self._edited_readme == "keep" else set())
+        if any(not file.is_at(tree.get(name)) for name, file in local.items() if name not in kept):
+            raise taken(self._repo, release)
+        return True
+
+    def _changes(self, local: Mapping[str, Local], state: _State) -> Changes:
+        return changes(
+            self._repo,
+            local,
+            state.tree,
+            lambda name: self._file(name, str(state.head)),
+            edited_readme=self._edited_readme,
+        )
+
+    def _file(self, name: str, revision: str) -> bytes:
+        def read() -> bytes:
+            path = self._api.hf_hub_download(
+                self._repo, name, repo_type=_KIND, revision=revision, force_download=True
+            )
+            return Path(path).read_bytes()
+
+        return self._calls.make(f"read {name}", read)
+
+    def _compare(self, local: Mapping[str, Local], skipped: frozenset[str], revision: str) -> None:
+        tree = self._tree(revision)
+        wrong = sorted(
+            name for name, file in local.items() if name not in skipped and not file.is_at(tree.get(name))
+        )
+        if wrong:
+            raise HubError(f"{self._repo}: {wrong[0]} arrived damaged in {revision[:12]}: publish again")
+
+    def _commit(self, local: Mapping[str, Local], found: Changes, head: str | None, tag: str) -> str:
+        """The commit that holds the release: a new one, or the head where nothing differs."""
+        names = (*found.adds, *found.replaces)
+        if head is not None and not names and not found.deletes:
+            return head
+        additions = {
+            name: self._hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(local[name].path))
+            for name in names
         }
-        status = int(response.status_code)
-        return known.get(status, f"the Hub answers HTTP {status}: try again later")
+        self._upload(local, additions)
+        made = self._calls.make(
+            "upload",
+            lambda: self._api.create_commit(
+                self._repo,
+                operations=[
+                    *additions.values(),
+                    *(self._hub.CommitOperationDelete(path_in_repo=name) for name in found.deletes),
+                ],
+                commit_message=f"Release {tag}",
+                repo_type=_KIND,
+                parent_commit=head,
+            ),
+        )
+        return str(made.oid)
+
+    def _upload(self, local: Mapping[str, Local], additions: Mapping[str, Any]) -> None:
+        """Bring the large files there; what arrived in an earlier try is not sent again."""
+        total, done, said = sum(local[name].size for name in additions), 0, time.monotonic()
+        for batch in _batches(local, list(additions)):
+            operations = [additions[name] for name in batch]
+            self._calls.make(
+                "upload",
+                lambda operations=operations: self._api.preupload_lfs_files(  # type: ignore[misc]
+                    self._repo, additions=operations, repo_type=_KIND, free_memory=False
+                ),
+            )
+            done += sum(local[name].size for name in batch)
+            if done < total and time.monotonic() - said >= _SAY_EVERY_S:
+                self._say(f"{self._repo}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+                said = time.monotonic()
 
 
-def _differences(local: Mapping[str, _Local], tree: Mapping[str, Any]) -> Sequence[str]:
-    """Names of files that the tree misses or holds with another content, sorted."""
-    return sorted(name for name, file in local.items() if not _same(file, tree.get(name)))
+def _read(folder: Path, release: Manifest) -> dict[str, Local]:
+    return {name: Local.of(folder / name) for name in (*release.files, manifest.NAME)}
 
 
-def _same(file: _Local, entry: Any) -> bool:
-    if entry is None:
-        return False
-    return bool(entry.lfs.sha256 == file.sha256 if entry.lfs is not None else entry.blob_id == file.git_oid)
-
-
-def _local(path: Path) -> _Local:
-    sha256 = hashlib.sha256()
-    git = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            sha256.update(block)
-            git.update(block)
-    return _Local(path=path, sha256=sha256.hexdigest(), git_oid=git.hexdigest())
+def _batches(local: Mapping[str, Local], names: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for name in names:
+        batch.append(name)
+        if len(batch) == _BATCH or sum(local[one].size for one in batch) >= _BATCH_BYTES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

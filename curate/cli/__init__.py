@@ -14,7 +14,9 @@ import typer
 
 from curate import __version__
 from curate.cli import (
+    check,
     dedupe,
+    diff,
     doctor,
     export,
     import_labels,
@@ -22,6 +24,7 @@ from curate.cli import (
     labelstudio,
     models,
     params,
+    publish,
     qa,
     run,
     taxonomy,
@@ -47,6 +50,8 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 app.command("export")(export.export)
+app.command("diff")(diff.diff)
+app.command("publish")(publish.publish)
 app.command("import")(import_labels.import_labels)
 
 
@@ -89,6 +94,7 @@ def _root(
 app.command("init")(init.init)
 app.command("update")(init.update)
 app.command("run")(run.run)
+app.command("check")(check.check)
 app.command("doctor")(doctor.doctor)
 
 

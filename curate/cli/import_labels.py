@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from curate.cli.options import HERE, ParamsFile, Root, user_path
+
+if TYPE_CHECKING:
+    from curate.params.ingest import IngestParams
+    from curate.stages.import_labels import ImportParams
 
 
 class Become(StrEnum):
@@ -35,9 +39,15 @@ class MatchName(StrEnum):
 
 
 def import_labels(
-    file: Annotated[Path, typer.Argument(parser=user_path, help="A file or folder of labels.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            parser=user_path,
+            help="A file or folder of labels; left out = all that `labels` in sources.yaml names.",
+        ),
+    ] = None,
     *,
-    become: Annotated[Become, typer.Option("--as", help="What the labels are to the project.")],
+    become: Annotated[Become | None, typer.Option("--as", help="What the labels are to the project.")] = None,
     annotator: Annotated[
         str | None, typer.Option(help="Who gave the answers, where the file does not say it.")
     ] = None,
@@ -45,8 +55,7 @@ def import_labels(
         FrameName, typer.Option(help="Drawn on the files' own pixels, or on those that EXIF turned upright.")
     ] = FrameName.UPRIGHT,
     match: Annotated[
-        MatchName,
-        typer.Option(help="What names an image: its path or an end of it, its name, its id."),
+        MatchName, typer.Option(help="What names an image: its path or an end of it, its name, its id.")
     ] = MatchName.PATH,
     format: Annotated[
         str | None, typer.Option("--format", "-f", help="Such as coco; found by itself if left out.")
@@ -70,17 +79,42 @@ def import_labels(
     if any(not theirs or not ours for theirs, _, ours in pairs):
         raise InputError("--category expects THEIRS=OURS, such as --category 'stop sign=stop_sign'")
     settings = params_file.load(root / parameters)
-    wanted = stage.ImportParams(
-        file=file,
-        become=become.value,
-        format=format,
-        annotator=annotator,
-        frame=frame.value,
-        match=match.value,
-        categories={theirs: ours for theirs, _, ours in pairs},
-    )
-    inputs, outputs = stage.places(wanted, root, settings.autolabel.taxonomy, settings.qa.gold)
-    done = stage.run(wanted, inputs=inputs, outputs=outputs)
-    typer.echo(done.report.line())
-    for remark in done.remarks:
-        typer.echo(f"  {remark}")
+    if file is None:
+        wanted = _listed(root, settings.ingest)
+    elif become is None:
+        raise InputError(f"{file}: say what it is, with --as suggestions, answers or gold")
+    else:
+        names = {theirs: ours for theirs, _, ours in pairs}
+        wanted = [stage.ImportParams(file, become.value, format, annotator, frame.value, match.value, names)]
+    for one in wanted:
+        inputs, outputs = stage.places(one, root, settings.autolabel.taxonomy, settings.qa.gold)
+        done = stage.run(one, inputs=inputs, outputs=outputs)
+        typer.echo(done.report.line())
+        for remark in done.remarks:
+            typer.echo(f"  {remark}")
+
+
+def _listed(root: Path, settings: IngestParams) -> list[ImportParams]:
+    """What sources.yaml names under `labels`."""
+    from curate.errors import InputError
+    from curate.ingest import label_files
+    from curate.stages import import_labels as stage
+
+    if settings.sources is None:
+        raise InputError("ingest.sources is null: name the FILE to import, or list it in a file of sources")
+    listing = root / (settings.raw or Path()) / settings.sources
+    found = label_files.load(listing)
+    if not found:
+        raise InputError(f"{listing} has no `labels`: name the FILE to import, or list it there")
+    return [
+        stage.ImportParams(
+            one.path,
+            one.entry.become,
+            one.entry.format,
+            one.entry.annotator,
+            one.entry.frame,
+            one.entry.match,
+            one.entry.categories,
+        )
+        for one in found
+    ]

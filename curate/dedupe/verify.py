@@ -13,8 +13,8 @@ A pair matches if all of these hold:
 
 A match in which nothing but light, size and compression sets the two apart is the same picture; others, with
 a text, another object or another color in some place, are variants of one scene
-(`curate.dedupe.differences`). Plain pictures that differ somewhere are two pictures: nothing shows that their
-scene is one.
+(`curate.dedupe.local_differences`). Plain pictures that differ somewhere are two pictures: nothing shows that
+their scene is one.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class _Sides:
         self._details = (features, first), (other, second)
 
     def details(self, rows: NDArray[np.int64]) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        """Luma and color of both images of some of the pairs, for `curate.dedupe.differences`."""
+        """Luma and color of both images of some of the pairs, for `curate.dedupe.local_differences`."""
         return [(side.detail[at[rows]], side.chroma[at[rows]]) for side, at in self._details]
 
 
@@ -151,7 +151,7 @@ def _look_closely(
     sides: _Sides, placement: NDArray[np.float64], plain: NDArray[np.bool_], found: Verified
 ) -> None:
     """Tell variants from copies among the matches, and drop matches that have too little in common."""
-    from curate.dedupe.differences import measure  # noqa: PLC0415 - numba takes seconds to import
+    from curate.dedupe.local_differences import measure  # noqa: PLC0415 - numba takes seconds to import
 
     matching = np.flatnonzero(found.same)
     for start in range(0, len(matching), _CLOSE):

@@ -206,7 +206,7 @@ def _annotation_entry(
     assert size is not None  # noqa: S101 - writers get images of known size
     x1, y1, x2, y2 = one.box() or (0.0, 0.0, 0.0, 0.0)
     rle = one.mask(size)
-    area = masks.area(rle, width=size[0], height=size[1]) if rle is not None else (x2 - x1) * (y2 - y1)
+    (area,) = masks.areas([rle], width=size[0], height=size[1]) if rle else [(x2 - x1) * (y2 - y1)]
     entry: dict[str, Any] = {
         "id": number,
         "image_id": image_number,

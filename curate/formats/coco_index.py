@@ -161,7 +161,7 @@ class CocoIndex:
         first, last = self._bounds[image.index], self._bounds[image.index + 1]
         for at in self._order[first:last].tolist():
             start, end, line = self._spans[3 * at : 3 * at + 3]
-            yield json.loads(self._map[start:end]), line
+            yield json.loads(str(self._map[start:end], "utf-8")), line
 
     def _damaged(self, entry: json_stream.Entry, detail: str) -> None:
         self._problem("damaged", entry, entry.key, detail)

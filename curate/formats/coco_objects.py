@@ -52,9 +52,14 @@ def parsed(
 
 
 def outline(
-    segmentation: Any, image: tuple[int | None, int | None]
+    segmentation: Any, image: tuple[int | None, int | None], *, verified: bool = False
 ) -> tuple[tuple[Polygon, ...], str | None, Size | None]:
     """Polygons, or run lengths with their size.
+
+    Args:
+        segmentation: As the file has it.
+        image: Width and height, where they are known.
+        verified: The file is what we wrote: compressed counts are taken as they are.
 
     Raises:
         EntryError: Of another form, or a mask of another size.
@@ -68,7 +73,8 @@ def outline(
             raise EntryError(
                 "mask_size", f"a mask of {size[0]} x {size[1]} in an image of {image[0]} x {image[1]}"
             )
-        return (), _runs(segmentation["counts"], size), size
+        counts = segmentation["counts"]
+        return (), counts if verified else _runs(counts, size), size
     return tuple((ring(one),) for one in segmentation), None, None
 
 

@@ -101,6 +101,7 @@ _MARKS: Final = (
     ("*/_annotations.coco.json", "roboflow"),
     ("*.manifest", "sagemaker"),
     ("**/metadata.jsonl", "imagefolder"),
+    ("**/metadata.parquet", "imagefolder"),
     ("*.parquet", "huggingface"),
     ("data/*.parquet", "huggingface"),
     ("annotations.xml", "cvat"),

@@ -27,13 +27,14 @@ _CATEGORY = ("category", "categories", "label", "labels", "category_id")
 _ROWS = 64  # of a batch: their images are in memory
 
 
-def read(path: Path, *, content: bool = True, splits: Sequence[str] = ()) -> Labels:
+def read(path: Path, *, content: bool = True, splits: Sequence[str] = (), verified: bool = False) -> Labels:
     """Open a folder with Parquet files (in it, or in data/), or one file.
 
     Args:
         path: The folder or file.
         content: Read the images' bytes too.
         splits: Only these; all by default.
+        verified: The files are what we wrote: the counts of masks are not checked again.
 
     Raises:
         InputError: No such files, no column `objects`, or a split that is not there.
@@ -46,7 +47,7 @@ def read(path: Path, *, content: bool = True, splits: Sequence[str] = ()) -> Lab
         raise InputError(f"{path} has no split {missing[0]!r}: there are {', '.join(known)}")
     wanted = [file for file in files if not splits or _split(file) in splits]
     labels = Labels("huggingface", path, tuple(names))
-    labels.images = _images(wanted, names, labels.problems, content=content)
+    labels.images = _images(wanted, names, labels.problems, content=content, verified=verified)
     return labels
 
 
@@ -100,7 +101,12 @@ def _names_within(features: Any, key: str) -> list[str]:
 
 
 def _images(
-    files: Sequence[Path], names: Sequence[str], problems: list[Problem], *, content: bool
+    files: Sequence[Path],
+    names: Sequence[str],
+    problems: list[Problem],
+    *,
+    content: bool,
+    verified: bool,
 ) -> Iterator[LabeledImage]:
     for file in files:
         with pq.ParquetFile(file) as opened:
@@ -111,22 +117,38 @@ def _images(
             for batch in opened.iter_batches(_ROWS, columns=columns):
                 for values in batch.to_pylist():
                     row += 1
-                    yield _image(values, names, file, row, problems)
+                    yield image(values, names, file, row, problems, verified=verified)
 
 
-def _image(
-    row: Mapping[str, Any], names: Sequence[str], file: Path, number: int, problems: list[Problem]
+def image(
+    row: Mapping[str, Any],
+    names: Sequence[str],
+    file: Path,
+    number: int,
+    problems: list[Problem],
+    *,
+    verified: bool = False,
 ) -> LabeledImage:
-    image = row.get("image") or {}
-    name = image.get("path") or row.get("file_name") or f"{file.stem}-{number}"
+    """The image of a row.
+
+    Args:
+        row: As Arrow gives it.
+        names: Of class labels; empty where objects hold names.
+        file: Where the row stands.
+        number: Its place there, from 1.
+        problems: Takes what is wrong with it.
+        verified: The file is what we wrote.
+    """
+    picture = row.get("image") or {}
+    name = picture.get("path") or row.get("file_name") or f"{file.stem}-{number}"
     width, height = row.get("width"), row.get("height")
-    if (not width or not height) and image.get("bytes"):
-        with Image.open(io.BytesIO(image["bytes"])) as opened:
+    if (not width or not height) and picture.get("bytes"):
+        with Image.open(io.BytesIO(picture["bytes"])) as opened:
             width, height = opened.size
     objects = []
     for index, entry in enumerate(_entries(row.get("objects") or {}), 1):
         found = taken(
-            partial(_object, entry, names, (width, height), index),
+            partial(_object, entry, names, (width, height), index, verified=verified),
             problems,
             file=file,
             line=number,
@@ -153,7 +175,7 @@ def _image(
         attribution=row.get("attribution"),
         file=file,
         line=number,
-        content=image.get("bytes"),
+        content=picture.get("bytes"),
     )
 
 
@@ -168,11 +190,16 @@ def _entries(objects: Any) -> list[Mapping[str, Any]]:
 
 
 def _object(
-    entry: Mapping[str, Any], names: Sequence[str], size: tuple[int | None, int | None], number: int
+    entry: Mapping[str, Any],
+    names: Sequence[str],
+    size: tuple[int | None, int | None],
+    number: int,
+    *,
+    verified: bool,
 ) -> LabeledObject:
-    key = next(name for name in _CATEGORY if name in entry)
+    key = next((name for name in _CATEGORY if name in entry), _CATEGORY[0])
     value = entry[key]
-    polygons, rle, rle_size = outline(entry.get("segmentation"), size)
+    polygons, rle, rle_size = outline(entry.get("segmentation"), size, verified=verified)
     return LabeledObject(
         category=entry.get("category_name") or (names[value] if isinstance(value, int) else str(value)),
         bbox_xyxy=box_xywh(*entry["bbox"]),

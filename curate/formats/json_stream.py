@@ -55,8 +55,10 @@ class _Text:
     def peek(self) -> str:
         """The next character that is no space; empty at the end."""
         while True:
-            while self.at < len(self.window) and self.window[self.at] in _SPACE:
-                self.at += 1
+            at, window = self.at, self.window
+            while at < len(window) and window[at] in _SPACE:
+                at += 1
+            self.at = at
             if self.at < len(self.window) or not self._more():
                 return self.window[self.at : self.at + 1]
 

@@ -68,12 +68,11 @@ def _images(file: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
 def _task(value: Mapping[str, Any]) -> tuple[str, str, list[Mapping[str, Any]]]:
     """Name of the image, number of the task, and what was drawn on it."""
     data = value["data"]
-    url = data.get("image") or next(text for text in data.values() if isinstance(text, str))
-    return (
-        image_name(url),
-        str(value.get("id", "?")),
-        value.get("annotations") or value.get("predictions") or [],
-    )
+    url = data.get("image") or next((text for text in data.values() if isinstance(text, str)), None)
+    if not isinstance(url, str):
+        raise EntryError("damaged", "its data names no image")
+    looks = value.get("annotations") or value.get("predictions") or []
+    return image_name(url), str(value.get("id", "?")), looks
 
 
 def image_name(url: str) -> str:

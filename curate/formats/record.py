@@ -32,7 +32,7 @@ class LabeledObject:
         category: Name, as the file spells it.
         bbox_xyxy: Corners; None where the file has none, and a polygon or mask says where it is.
         polygons: Parts of its outline, each with its holes.
-        rle: COCO compressed counts of its pixels, of `rle_size`.
+        rle: COCO compressed counts of its pixels, of `rle_size`; whoever reads them checks them.
         rle_size: Size of the image that the counts were made for.
         is_crowd: The region covers many objects that nobody told apart.
         score: In [0, 1], where a model said so.

@@ -48,6 +48,6 @@ def line(element: ET.Element) -> int:
 
 
 def write(tree: ET.Element, path: Path) -> None:
-    """Write a file, indented, in UTF-8."""
+    """Write a file, indented, in UTF-8, which needs no declaration: some readers refuse one."""
     ET.indent(tree)
-    ET.ElementTree(tree).write(path, encoding="utf-8", xml_declaration=True)
+    ET.ElementTree(tree).write(path, encoding="utf-8", xml_declaration=False)

@@ -41,8 +41,8 @@ def read(path: Path) -> Labels:
     file = path / "data.yaml" if path.is_dir() else path
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{file} cannot be read as YAML: {error}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{file} cannot be read as YAML: {' '.join(str(error).split())}") from error
     names = _names(content, file)
     labels = Labels("yolo", path, tuple(names.values()))
     folders = _folders(content, file)

@@ -64,6 +64,14 @@ def area(rle: str, *, width: int, height: int) -> int:
     return int(coco.area(_checked(rle, width, height)))
 
 
+def areas(rles: Sequence[str], *, width: int, height: int) -> list[int]:
+    """The same of many masks of one image, which must have been checked before; only the runs are read."""
+    if not rles:
+        return []
+    encoded = [{"size": [height, width], "counts": rle.encode("ascii")} for rle in rles]
+    return [int(number) for number in coco.area(encoded)]
+
+
 def bbox(rle: str, *, width: int, height: int) -> Box | None:
     """The smallest box xyxy around a mask's pixels; None for an empty mask."""
     encoded = _checked(rle, width, height)
@@ -167,7 +175,8 @@ def from_polygons(rings: Sequence[Sequence[float]], *, width: int, height: int) 
     for ring in rings:
         if len(ring) < 2 * _LEAST_POINTS or len(ring) % 2:
             raise RecordError(f"expected a ring of at least 3 points x, y, got {len(ring)} numbers")
-    merged = coco.merge(coco.frPyObjects([list(ring) for ring in rings], height, width))
+    drawn = coco.frPyObjects([list(ring) for ring in rings], height, width)
+    merged = drawn[0] if len(drawn) == 1 else coco.merge(drawn)
     return str(merged["counts"].decode("ascii")) if coco.area(merged) else None
 
 

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from curate.errors import InputError
 from curate.ingest import fsspec_filesystem
+from curate.ingest.label_files import LabelEntry
 from curate.ingest.place_names import is_url
 from curate.yamlfile import load_model, load_yaml
 
@@ -123,6 +124,7 @@ class _File(BaseModel):
 
     sources: tuple[_Entry, ...] = Field(min_length=1)
     attributes: str | None = None
+    labels: tuple[LabelEntry, ...] = ()  # read by `label_files`
 
 
 def load(raw: Path | None, listing: str | None) -> Sources:

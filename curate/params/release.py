@@ -26,9 +26,26 @@ class ReleaseParams(Section):
         pattern=r"^\w([\w .-]*\w)?$",
         description="dataset name, in the card and in the name of a published folder",
     )
-    version: str = Field("0.1.0", pattern=r"^\d+\.\d+\.\d+$", description="semantic version")
+    version: str = Field(
+        "auto",
+        pattern=r"^(auto|\d+\.\d+\.\d+)$",
+        description="semantic version; auto = from what changed since the last one that was published",
+    )
     license: str = Field("other", description="licence of the annotations, an identifier the Hub knows")
-    description: Path | None = Field(None, description="Markdown file that opens the card")
+    license_name: str | None = Field(None, description="with license: other, what the licence is called")
+    license_link: str | None = Field(None, description="with license: other, where its text stands")
+    description: Path | None = Field(
+        None,
+        description="Markdown file that opens the card: what the data is for, and what not",
+    )
+    annotators: Literal["crowdsourced", "expert-generated", "other"] | None = Field(
+        None, description="who the labelers are, in the Hub's words; null = the card does not say"
+    )
+    language: tuple[str, ...] = Field(
+        (), description="codes of the languages of texts in the data, such as en"
+    )
+    citation: Path | None = Field(None, description="file that says how to cite the data set")
+    contact: str = Field("", description="whom to write to about the data set; stands in the card")
     validation_share: float = Field(0.15, ge=0, lt=1, description="share of images")
     test_share: float = Field(0.15, ge=0, lt=1, description="share of images")
     seed: int = Field(0, ge=0, description="of the split of images that have none yet")
@@ -45,6 +62,9 @@ class ReleaseParams(Section):
     split_conflicts: Literal["refuse", "move"] = Field(
         "refuse",
         description="images that belong together and have several splits: move = all to that of most",
+    )
+    captured_at: bool = Field(
+        False, description="true = the time at which each picture was taken is released"
     )
     allow_failed_gates: dict[str, str] = Field(
         default_factory=dict, description="gates that may fail, each with the reason that the card states"
@@ -72,11 +92,21 @@ class ReleaseParams(Section):
 class PublishParams(Section):
     """Where it goes."""
 
-    target: Literal["folder", "hub"] = Field(
-        "folder", description="folder = a copy on disk; hub = Hugging Face Hub"
+    target: Literal["folder", "archive", "hub", "s3"] = Field(
+        "folder",
+        description="folder = a copy on disk; archive = one .tar.zst; hub = Hugging Face Hub; s3 = a bucket",
     )
-    folder: Path = Field(Path("data/published"), description="target folder")
+    folder: Path = Field(Path("data/published"), description="targets folder and archive: where")
     repo: str | None = Field(None, validate_default=True, description="target hub: owner/name")
+    url: str | None = Field(
+        None, validate_default=True, description="target s3: s3://bucket/prefix, or another that fsspec knows"
+    )
+    confirm: bool | None = Field(
+        None, description="true = `curate publish` must be called; null = for targets hub and s3 only"
+    )
+    edited_readme: Literal["refuse", "keep", "replace"] = Field(
+        "refuse", description="target hub: what becomes of a README that somebody edited there"
+    )
     private: bool = Field(True, description="target hub: visibility of a new repository")
 
     @field_validator("repo")
@@ -87,3 +117,17 @@ class PublishParams(Section):
         if value is not None and not _REPO.fullmatch(value):
             raise ValueError("no repository: expected owner/name, of letters, digits, '-', '_' and '.'")
         return value
+
+    @field_validator("url")
+    @classmethod
+    def _protocol(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("target") == "s3":
+            raise ValueError("target s3 needs the address: s3://bucket/prefix")
+        if value is not None and "://" not in value:
+            raise ValueError("no address: expected s3://bucket/prefix")
+        return value
+
+    @property
+    def waits(self) -> bool:
+        """Whether a person must say the word before anything is published."""
+        return self.target in ("hub", "s3") if self.confirm is None else self.confirm

@@ -14,7 +14,7 @@ from curate.ports.annotation import (
     TaskDraft,
 )
 from curate.ports.engine import Casualty, Engine
-from curate.ports.hub import DatasetHub, PublishReceipt
+from curate.ports.hub import DatasetHub, PublishPlan, PublishReceipt
 from curate.ports.models import Detector, Embedder, Segmenter
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Progress",
     "ProjectRef",
     "ProjectSpec",
+    "PublishPlan",
     "PublishReceipt",
     "PushCounts",
     "PushPlan",

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import yaml
-
 from curate.records import Category
-from curate.release import card_labeling, parquet
+from curate.release import card_columns, card_front_matter, card_labeling, card_pictures, changelog
+from curate.release.card_front_matter import Licensed, SplitSize
 from curate.release.card_labeling import GateFacts
+from curate.release.columns import Column
+from curate.release.license_links import link_of
+from curate.release.markdown import code, escaped, table
 
-_SIZES = (
-    (1_000, "n<1K"),
-    (10_000, "1K<n<10K"),
-    (100_000, "10K<n<100K"),
-    (1_000_000, "100K<n<1M"),
-    (10_000_000, "1M<n<10M"),
-)
 _MOST_SOURCES = 50  # rows of the table of sources; each image carries its own licence anyway
 _FIGURES = {
     "f1": ("Detection F1 between two labelers", "objects"),
@@ -56,6 +51,18 @@ class CardFacts:
         to_review: Released images that somebody must look at again, by reason.
         confidence: Mean confidence of objects, None where it is of none known; and of how many it is known.
         quality: The metrics file of the stage quality; empty where it is not known.
+        found: Distinct images that there ever were, dropped ones included.
+        looked: Number of released images by the number of people who looked at them; None = not known.
+        f1_by_category: Agreement by category: value and ends of its interval; None = undefined.
+        columns: Of the release.
+        example: A row of it, without the picture.
+        sizes: Of the files, by split.
+        licensed: What may be done with the annotations; `license` alone where it is None.
+        masks: Whether an object has a mask.
+        people: Who annotated, in the Hub's words; None = it is not said.
+        language: Codes of the languages of texts in the data.
+        citation: How to cite the data set, as it stands; empty = not said.
+        contact: Whom to write to; empty = not said.
     """
 
     name: str
@@ -79,15 +86,30 @@ class CardFacts:
     to_review: Mapping[str, int] = field(default_factory=dict)
     confidence: tuple[float | None, int] = (None, 0)
     quality: Mapping[str, Any] = field(default_factory=dict)
+    found: int | None = None
+    looked: Mapping[int | None, int] = field(default_factory=dict)
+    f1_by_category: Mapping[str, tuple[float | None, float | None, float | None]] = field(
+        default_factory=dict
+    )
+    columns: tuple[Column, ...] = ()
+    example: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, SplitSize] = field(default_factory=dict)
+    licensed: Licensed | None = None
+    masks: bool = True
+    people: str | None = None
+    language: tuple[str, ...] = ()
+    citation: str = ""
+    contact: str = ""
 
 
 def render(facts: CardFacts) -> str:
     """The whole README.md."""
     parts = [
-        f"---\n{_front_matter(facts)}---\n\n# {facts.name}\n",
+        f"{_front_matter(facts)}\n# {escaped(facts.name)}\n",
         f"{facts.description.strip()}\n" if facts.description.strip() else "",
+        _pictures(facts),
         _contents(facts),
-        _loading(facts),
+        _columns(facts),
         _making(facts),
         _agreement(facts),
         card_labeling.section(facts.quality, simulated=facts.labelers == "simulated"),
@@ -95,79 +117,88 @@ def render(facts: CardFacts) -> str:
         _left_out(facts),
         _sources(facts),
         _limits(facts),
-        f"## Identity\n\nVersion {facts.version}. The digest of the content (category names; id, split, "
-        "size, licence, attribution and objects of every image; not the form of the files) is\n"
-        f"`{facts.digest}`. `release.json` holds it with the sha256 of every file.\n",
+        _identity(facts),
     ]
     return "\n".join(part for part in parts if part)
 
 
 def _front_matter(facts: CardFacts) -> str:
-    total = sum(facts.images.values())
-    data: dict[str, Any] = {
-        "pretty_name": facts.name,
-        "license": facts.license,
-        "task_categories": ["object-detection", "image-segmentation"],
-        "size_categories": [next((name for least, name in _SIZES if total < least), "10M<n<100M")],
-        "tags": ["curate"],
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [
-                    {"split": split, "path": parquet.pattern(split, facts.digest)}
-                    for split, count in facts.images.items()
-                    if count
-                ],
-            }
-        ],
-    }
-    if facts.labelers == "simulated" or facts.accepted:
-        data["annotations_creators"] = ["machine-generated"]
-    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    people = [] if facts.labelers == "simulated" or facts.people is None else [facts.people]
+    machines = ["machine-generated"] if facts.labelers == "simulated" or facts.accepted else []
+    return card_front_matter.render(
+        facts.name,
+        facts.digest,
+        facts.licensed or Licensed(facts.license),
+        facts.sizes,
+        masks=facts.masks,
+        annotators=[*people, *machines],
+        language=facts.language,
+    )
+
+
+def _pictures(facts: CardFacts) -> str:
+    if not facts.columns:
+        return ""
+    return (
+        f"![Pictures with their objects]({card_pictures.EXAMPLES})\n\n"
+        f"![Objects by category; parts: train, validation, test]({card_pictures.CATEGORIES})\n\n"
+        f"![Objects by size: the root of the area of their box]({card_pictures.SIZES})\n"
+    )
+
+
+def _columns(facts: CardFacts) -> str:
+    if not facts.columns:
+        return ""
+    split = next(split for split, count in facts.images.items() if count)
+    return card_columns.section(facts.columns, dict(facts.example), split=split, version=facts.version)
+
+
+def _identity(facts: CardFacts) -> str:
+    cited = (
+        f"## Citation\n\n```\n{facts.citation.strip().replace('```', '')}\n```\n\n"
+        if facts.citation.strip()
+        else ""
+    )
+    contact = f"## Contact\n\n{escaped(facts.contact)}\n\n" if facts.contact.strip() else ""
+    return (
+        f"{cited}{contact}## Identity\n\nVersion {facts.version}; `{changelog.NAME}` says what each version "
+        "changed. The digest of the content (columns, category names, licence; id, split, size, licence, "
+        "attribution, attributes and objects of every image; not the form of the files) is\n"
+        f"`{facts.digest}`. `release.json` holds it with the sha256 of every file.\n"
+    )
 
 
 def _contents(facts: CardFacts) -> str:
     splits = [split for split, count in facts.images.items() if count]
     rows = [
         [
-            f"`{category.name}`",
+            code(category.name),
             *(facts.objects[category.name].get(split, 0) for split in splits),
             sum(facts.objects[category.name].values()),
-            category.meaning,
+            escaped(category.meaning),
         ]
         for category in facts.taxonomy
     ]
-    table = _table(["category", *splits, "all", "meaning"], rows)
+    objects = table(["category", *splits, "all", "meaning"], rows)
     counts = ", ".join(f"{facts.images[split]:,} {split}" for split in splits)
     return (
         f"## What is in it\n\n{sum(facts.images.values()):,} images ({counts}), of which "
-        f"{facts.empty_images:,} show none of the categories. Objects:\n\n{table}\n"
+        f"{facts.empty_images:,} show none of the categories. Objects:\n\n{objects}\n"
         "Boxes are COCO `[x, y, width, height]` in pixels of the upright image; masks are COCO compressed "
         "RLE (`size` = height, width) and null where an object has a box only; `area` is that of the mask, "
         "or of the box. Near-duplicates, and variants of one scene, never stand in different splits.\n"
     )
 
 
-def _loading(facts: CardFacts) -> str:
-    split = next(split for split, count in facts.images.items() if count)
-    return (
-        "## How to load it\n\n```python\nfrom datasets import load_dataset\n\n"
-        f'dataset = load_dataset("path/to/this/folder")  # or the name of the repository\n'
-        f'example = dataset["{split}"][0]\n'
-        f'names = dataset["{split}"].features["objects"]["category"].feature.names\n'
-        'print([names[i] for i in example["objects"]["category"]], example["objects"]["bbox"])\n```\n'
-    )
-
-
 def _making(facts: CardFacts) -> str:
-    prompts = _table(
+    prompts = table(
         ["category", "prompts", "least score"],
         [
-            [f"`{category.name}`", ", ".join(category.prompts), f"{category.threshold:g}"]
+            [code(category.name), escaped(", ".join(category.prompts)), f"{category.threshold:g}"]
             for category in facts.taxonomy
         ],
     )
-    models = "\n".join(f"- `{model}`" for model in facts.models) or "- none: no model proposed anything"
+    models = "\n".join(f"- {code(model)}" for model in facts.models) or "- none: no model proposed anything"
     if facts.labelers == "simulated":
         who = (
             "**The labelers are SIMULATED: programs, not people.** They corrected the proposals by a fixed "
@@ -177,8 +208,7 @@ def _making(facts: CardFacts) -> str:
     else:
         who = (
             f"People then corrected the proposals: every{' other' if facts.accepted else ''} released image "
-            "was looked at by at least one person, a share of them by several who could not see each other's "
-            "work."
+            f"was looked at by at least one person.{_looked(facts)}"
         )
     if facts.accepted:
         who = (
@@ -192,6 +222,15 @@ def _making(facts: CardFacts) -> str:
         f"{models}\n\n{prompts}\n{who}\n\n"
         f"{card_labeling.consensus(facts.ignored, facts.to_review, *facts.confidence)}\n"
     )
+
+
+def _looked(facts: CardFacts) -> str:
+    known = sorted((people, count) for people, count in facts.looked.items() if people)
+    if not known:
+        return ""
+    told = ", ".join(f"{count:,} by {people}" for people, count in known)
+    blind = " Those who looked at the same image did not see each other's work." if known[-1][0] > 1 else ""
+    return f" Released images by the number of people who looked at them: {told}.{blind}"
 
 
 def _agreement(facts: CardFacts) -> str:
@@ -212,29 +251,44 @@ def _agreement(facts: CardFacts) -> str:
         return "## Agreement\n\nNo image was looked at by more than one labeler: agreement is unknown.\n"
     return (
         f"## Agreement\n\nOn the {several:,} images that several labelers looked at:\n\n"
-        f"{_table(['figure', 'value', '95% interval', 'from'], rows)}\n"
+        f"{table(['figure', 'value', '95% interval', 'from'], rows)}\n"
         'Intervals come from resampling images. Kappa with "missed" has no cell for what both missed, so it '
         "is low even between careful labelers. Labelers started from the same proposals, which makes them "
-        "more alike than if they had drawn from nothing.\n"
+        f"more alike than if they had drawn from nothing.\n{_by_category(facts)}"
     )
+
+
+def _by_category(facts: CardFacts) -> str:
+    rows = [
+        [code(name), *("undefined" if value is None else f"{value:.3f}" for value in (figure[0],)),
+         "none" if figure[1] is None or figure[2] is None else f"{figure[1]:.3f} to {figure[2]:.3f}"]
+        for name, figure in facts.f1_by_category.items()
+    ]  # fmt: skip
+    return f"\nF1 by category:\n\n{table(['category', 'F1', '95% interval'], rows)}" if rows else ""
 
 
 def _left_out(facts: CardFacts) -> str:
     gone = ": raw files that are no longer there"
     rows: list[list[object]] = [
-        [f"`{reason}`{gone if reason == 'removed' else ''}", count] for reason, count in facts.dropped.items()
+        [f"{code(reason)}{gone if reason == 'removed' else ''}", count]
+        for reason, count in facts.dropped.items()
     ]
     if facts.unlabelled:
         rows.append(["not looked at, skipped by everyone, or to be looked at again", facts.unlabelled])
     if not rows:
         return "## What was left out\n\nNo image was left out.\n"
-    return f"## What was left out\n\n{_table(['reason', 'images'], rows)}"
+    of = (
+        f"Of {facts.found:,} distinct images {sum(facts.images.values()):,} are released.\n\n"
+        if facts.found is not None
+        else ""
+    )
+    return f"## What was left out\n\n{of}{table(['reason', 'images'], rows)}"
 
 
 def _sources(facts: CardFacts) -> str:
     ordered = sorted(facts.sources.items(), key=lambda item: (-item[1], str(item[0])))
     rows = [
-        [license_ or "not stated", attribution or "not stated", count]
+        [_license(license_), escaped(attribution or "not stated"), count]
         for (license_, attribution), count in ordered[:_MOST_SOURCES]
     ]
     more = len(ordered) - len(rows)
@@ -246,8 +300,15 @@ def _sources(facts: CardFacts) -> str:
     return (
         f"## Licences and sources\n\nThe annotations: `{facts.license}`. The images keep their own licences, "
         "which stand in the columns `license` and `attribution` of every row:\n\n"
-        f"{_table(['licence', 'attribution', 'images'], rows)}{rest}"
+        f"{table(['licence', 'attribution', 'images'], rows)}{rest}"
     )
+
+
+def _license(license_: str | None) -> str:
+    if license_ is None:
+        return "not stated"
+    link = link_of(license_)
+    return escaped(license_) if link is None else f"[{escaped(license_)}]({link})"
 
 
 def _limits(facts: CardFacts) -> str:
@@ -270,15 +331,3 @@ def _limits(facts: CardFacts) -> str:
     if facts.labelers == "simulated":
         limits.insert(0, "No person has verified anything: the labelers were simulated.")
     return "## Known limits\n\n" + "".join(f"- {limit}\n" for limit in limits)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return " ".join(str(value).split()).replace("|", "\\|")

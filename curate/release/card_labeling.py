@@ -43,6 +43,26 @@ def gates(checked: Sequence[GateFacts]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rai(looked: Mapping[int | None, int], *, simulated: bool, accepted: int) -> dict[str, str]:
+    """What Croissant's RAI vocabulary asks for, as far as it was counted.
+
+    Args:
+        looked: Number of released images by the number of people who looked at them.
+        simulated: Whether programs played the labelers.
+        accepted: Released images that no human looked at.
+    """
+    known = sorted((people, count) for people, count in looked.items() if people)
+    who = "programs that simulate labelers" if simulated else "people"
+    told = {
+        "dataAnnotationProtocol": f"Models propose boxes and masks from text prompts; {who} correct them."
+    }
+    if known:
+        told["annotationsPerItem"] = ", ".join(f"{count} images by {people}" for people, count in known)
+    if accepted:
+        told["machineAnnotationTools"] = f"{accepted} images were accepted without a human."
+    return told
+
+
 def section(metrics: Mapping[str, Any], *, simulated: bool) -> str:
     """Markdown; an empty string where nothing is known.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -14,10 +14,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate.errors import ReleaseError
+from curate.release.columns import Column, of_images, typed_attributes
 from curate.release.support import Support
 
-IMAGE_COLUMNS = ("image_id", "path", "width", "height", "license", "attribution", "dup_group", "drop_reason")
-OBJECT_COLUMNS = ("annotation_id", "image_id", "category", "bbox_xyxy", "rle", "outcome", "model_version")
+IMAGE_COLUMNS = (
+    "image_id", "path", "sources", "width", "height", "captured_at", "license", "attribution", "attributes",
+    "dup_group", "drop_reason",
+)  # fmt: skip
+OBJECT_COLUMNS = (
+    "annotation_id", "image_id", "origin", "category", "bbox_xyxy", "rle", "polygon", "score", "outcome",
+    "model_version",
+)  # fmt: skip
 _RELEASED = ("object", "disputed")  # a disputed one is marked as an area to ignore
 
 
@@ -26,14 +33,16 @@ class Content:
     """Images and objects of a release, in columns.
 
     Attributes:
-        images: N rows with `IMAGE_COLUMNS` and what they rest on (`support`), ordered by image_id.
-        objects: M rows with `OBJECT_COLUMNS` and what they rest on, ordered by image and content; those of
-            outcome "disputed" are areas to ignore.
+        images: N rows, ordered by image_id: the columns of the release that are no objects, and `path`.
+        objects: M rows with `OBJECT_COLUMNS` and what they rest on (`support`), ordered by image and content;
+            those of outcome "disputed" are areas to ignore.
+        attributes: Type by name of the attributes that images have.
         offsets: (N + 1,) the objects of image i are rows offsets[i] to offsets[i + 1].
         categories: Names in the order of the taxonomy's ids; the position is the class label.
         dropped: Number of dropped images by reason.
         unlabelled: Kept images that nobody looked at, or that everybody skipped: not released.
         accepted: Released images that no human looked at: their objects name the model.
+        captured_at: Whether the time of each picture is released.
     """
 
     images: pa.Table
@@ -43,6 +52,12 @@ class Content:
     dropped: Mapping[str, int]
     unlabelled: int
     accepted: int = 0
+    attributes: Mapping[str, pa.DataType] = field(default_factory=dict)
+    captured_at: bool = False
+
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of the release."""
+        return of_images(self.attributes, captured_at=self.captured_at)
 
     @property
     def ids(self) -> list[str]:
@@ -74,13 +89,22 @@ class Content:
         known = self.objects["confidence"].drop_null()
         return pc.mean(known).as_py(), len(known)
 
+    def looked(self) -> Counter[int | None]:
+        """Number of released images by the number of people who looked at them; None = not known."""
+        return Counter(self.images["annotators"].to_pylist())
+
     def ignored(self) -> int:
         """How many areas to ignore there are: objects on which people do not agree."""
         return int(pc.sum(pc.equal(self.objects["outcome"], "disputed")).as_py() or 0)
 
 
 def collect(
-    images: pa.Table, consensus: pa.Table, categories: Sequence[str], support: Support | None = None
+    images: pa.Table,
+    consensus: pa.Table,
+    categories: Sequence[str],
+    support: Support | None = None,
+    *,
+    captured_at: bool = False,
 ) -> Content:
     """Join images and consensus.
 
@@ -89,6 +113,7 @@ def collect(
         consensus: The `annotations` table of the stage agreement.
         categories: Known names, in the order of the taxonomy's ids.
         support: What images and objects rest on; None = nothing is known of it.
+        captured_at: Whether the time of each picture is released.
 
     Raises:
         ReleaseError: Nothing to release, an image that the images table does not know or does not keep,
@@ -107,14 +132,32 @@ def collect(
     position = pc.index_in(objects.column("image_id"), value_set=_values(labelled, "image_id"))
     counts = np.bincount(position.to_numpy(), minlength=labelled.num_rows)
     reasons = images.column("drop_reason").drop_null().to_pylist()
+    kinds, attributes = typed_attributes(labelled.column("attributes").to_pylist())
     return Content(
-        images=support.of_images(labelled.select(list(IMAGE_COLUMNS))),
+        images=support.of_images(
+            _described(labelled, pa.array(attributes, pa.struct(sorted(kinds.items()))))
+        ),
         objects=support.of_objects(objects.select(list(OBJECT_COLUMNS))),
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         categories=tuple(categories),
         dropped=dict(sorted(Counter(reasons).items())),
         unlabelled=kept.num_rows - labelled.num_rows,
         accepted=len(pc.unique(objects.filter(pc.is_valid(objects["model_version"]))["image_id"])),
+        attributes=kinds,
+        captured_at=captured_at,
+    )
+
+
+def _described(images: pa.Table, attributes: pa.Array) -> pa.Table:
+    """With the name of each image's first file and of its source, and typed attributes."""
+    first = pc.list_element(images.column("sources"), 0)
+    return (
+        images.select(
+            [name for name in IMAGE_COLUMNS if name not in ("sources", "attributes", "drop_reason")]
+        )
+        .append_column("file_name", pc.replace_substring_regex(first, r"^.*/", ""))
+        .append_column("source", pc.replace_substring_regex(first, r"/.*$", ""))
+        .append_column("attributes", attributes)
     )
 
 

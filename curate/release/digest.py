@@ -8,45 +8,51 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
+from curate.release.columns import VERSION
 from curate.release.content import Content
 
 
-def content_digest(content: Content, splits: Sequence[str]) -> str:
+def content_digest(content: Content, splits: Sequence[str], *, license: str) -> str:
     """The sha256, in hex, of everything in a release but the files' form.
 
-    Covers the category names in their order, and for each image, in the order of its id: id (the sha256 of
-    the source bytes), split, size, licence, attribution and objects (category, box to 1/1000 pixel, mask, and
-    whether it is an area to ignore).
-    No server ids, no times, no annotators.
+    Covers the version of the release's columns, the category names in their order, the licence of the
+    annotations, and for each image, in the order of its id: id (the sha256 of the source bytes), split,
+    size, licence, attribution, attributes and objects (category, box to 1/1000 pixel, mask, outline, and
+    whether it is an area to ignore). No server ids, no times, no annotators and no figures about them.
 
     Args:
         content: Images and objects.
         splits: Split of each image.
+        license: Of the annotations.
     """
     state = hashlib.sha256()
-    state.update(_line({"categories": list(content.categories)}))
-    boxes = content.objects.column("bbox_xyxy").to_pylist()
-    names = content.objects.column("category").to_pylist()
-    rles = content.objects.column("rle").to_pylist()
-    marks = [
-        {"ignore": True} if mark == "disputed" else {} for mark in content.objects["outcome"].to_pylist()
-    ]
+    state.update(_line({"version": VERSION, "categories": list(content.categories), "license": license}))
+    objects = _object_texts(content)
     bounds = content.offsets.tolist()
-    columns = ["image_id", "width", "height", "license", "attribution"]
+    columns = ["image_id", "width", "height", "license", "attribution", "attributes"]
     rows = zip(*(content.images.column(name).to_pylist() for name in columns), strict=True)
     for index, (values, split) in enumerate(zip(rows, splits, strict=True)):
-        objects = [
-            {
-                "category": names[row],
-                "bbox_xyxy": [f"{value:.3f}" for value in boxes[row]],
-                "rle": rles[row],
-                **marks[row],
-            }
-            for row in range(bounds[index], bounds[index + 1])
-        ]
-        state.update(_line({**dict(zip(columns, values, strict=True)), "split": split, "objects": objects}))
+        row = dict(zip(columns, values, strict=True))
+        state.update(_line({**row, "split": split, "objects": objects[bounds[index] : bounds[index + 1]]}))
     return state.hexdigest()
+
+
+def _object_texts(content: Content) -> list[dict[str, Any]]:
+    """Each object as it is digested, those of an image in their order."""
+    names = ("category", "bbox_xyxy", "rle", "polygon", "outcome")
+    columns = (content.objects.column(name).to_pylist() for name in names)
+    return [
+        {
+            "category": category,
+            "bbox_xyxy": [f"{value:.3f}" for value in box],
+            "rle": rle,
+            **({} if polygon is None else {"polygon": polygon}),
+            **({"ignore": True} if outcome == "disputed" else {}),
+        }
+        for category, box, rle, polygon, outcome in zip(*columns, strict=True)
+    ]
 
 
 def _line(value: object) -> bytes:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from curate.errors import ReleaseError
 from curate.release.folder import files_in, sha256_of
@@ -25,6 +24,8 @@ class Manifest:
         images: Number of images by split.
         objects: Number of objects by category.
         files: For each file but release.json itself: bytes and sha256.
+        license: Of the annotations; empty in releases that did not say so here.
+        columns: Version of the columns (`curate.release.columns`).
     """
 
     name: str
@@ -32,22 +33,27 @@ class Manifest:
     digest: str
     images: Mapping[str, int]
     objects: Mapping[str, int]
-    files: Mapping[str, tuple[int, str]]
+    files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    license: str = ""
+    columns: int = 1
 
 
-def write(folder: Path, **facts: Any) -> Manifest:
+def write(folder: Path, facts: Manifest) -> Manifest:
     """List the files of a finished folder and write release.json into it.
 
     Args:
         folder: The release folder; everything else is in it already.
-        facts: The attributes of `Manifest`, without `files`.
+        facts: What it is; its `files` are not looked at.
     """
-    files = {name: ((folder / name).stat().st_size, sha256_of(folder / name)) for name in files_in(folder)}
-    manifest = Manifest(**facts, files=files)
+    names = [name for name in files_in(folder) if name != NAME]
+    files = {name: ((folder / name).stat().st_size, sha256_of(folder / name)) for name in names}
+    manifest = replace(facts, files=files)
     document = {
         "name": manifest.name,
         "version": manifest.version,
         "digest": manifest.digest,
+        "columns": manifest.columns,
+        "license": manifest.license,
         "images": dict(manifest.images),
         "objects": dict(manifest.objects),
         "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in files.items()},
@@ -64,41 +70,41 @@ def read(folder: Path) -> Manifest:
     """
     path = folder / NAME
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        files = {
-            name: (int(entry["bytes"]), str(entry["sha256"])) for name, entry in document["files"].items()
-        }
-        return Manifest(
-            name=str(document["name"]),
-            version=str(document["version"]),
-            digest=str(document["digest"]),
-            images=dict(document["images"]),
-            objects=dict(document["objects"]),
-            files=files,
-        )
+        return parse(path.read_bytes())
     except FileNotFoundError as error:
         raise ReleaseError(f"{path} does not exist: run the stage release first") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ReleaseError(f"{path} is damaged ({error}): run dvc repro --force release") from error
 
 
-def trusted(folder: Path, *, digest: str, version: str) -> Manifest:
-    """Read release.json and hold the folder against it.
-
-    Args:
-        folder: The release folder.
-        digest: That the content must have.
-        version: That it must have.
+def parse(text: bytes) -> Manifest:
+    """The content of a release.json.
 
     Raises:
-        ReleaseError: Missing, damaged, another release, or a file that was changed since.
+        ValueError: It is no JSON; KeyError, TypeError, AttributeError: it holds something else.
+    """
+    document = json.loads(text)
+    return Manifest(
+        name=str(document["name"]),
+        version=str(document["version"]),
+        digest=str(document["digest"]),
+        images=dict(document["images"]),
+        objects=dict(document["objects"]),
+        files={
+            name: (int(entry["bytes"]), str(entry["sha256"])) for name, entry in document["files"].items()
+        },
+        license=str(document.get("license", "")),
+        columns=int(document.get("columns", 1)),
+    )
+
+
+def trusted(folder: Path) -> Manifest:
+    """Read release.json and hold the folder against it.
+
+    Raises:
+        ReleaseError: Missing, damaged, or a file that was changed since.
     """
     manifest = read(folder)
-    if (manifest.digest, manifest.version) != (digest, version):
-        raise ReleaseError(
-            f"{folder} holds version {manifest.version} with digest {manifest.digest[:12]}, "
-            f"expected {version} with {digest[:12]}: run dvc repro --force release"
-        )
     wrong = damaged_files(folder, manifest)
     if wrong:
         raise ReleaseError(

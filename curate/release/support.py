@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from curate import schema
 
 _OBJECTS, _IMAGES = schema.CONSENSUS_OBJECTS.arrow, schema.CONSENSUS_IMAGES.arrow
-OBJECT_COLUMNS = ("confidence", "made_from")
-IMAGE_COLUMNS = ("confidence", "review", "answers", "answers_confidence")
+OBJECT_COLUMNS = ("confidence", "made_from", "votes", "annotators")
+IMAGE_COLUMNS = ("confidence", "review", "answers", "answers_confidence", "annotators")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -74,20 +75,36 @@ class Album:
         if path is None or self._left <= 0:
             return None
         try:
-            with Image.open(self._root / path) as file:
-                original = file.size
-                file.draft(
-                    "RGB", (side * _SMOOTH, side * _SMOOTH)
-                )  # decode large JPEGs at a fraction of their size
-                picture = file.convert("RGB")
+            drawn = thumbnail_of(self._root / path, side=side, marks=marks)
         except (OSError, ValueError):
             return None  # the page says that the picture is missing; ingest is the one that complains
-        drawn = annotate(picture, marks, size=original, side=side)
-        buffer = io.BytesIO()
-        drawn.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-        uri = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-        self._left -= len(uri)
-        return Picture(uri, *drawn.size) if self._left >= 0 else None
+        self._left -= len(drawn.uri)
+        return drawn if self._left >= 0 else None
+
+
+def thumbnail_of(file: Path | IO[bytes], *, side: int, marks: Sequence[Mark] = ()) -> Picture:
+    """A picture of at most `side` x `side` pixels.
+
+    Args:
+        file: An upright image.
+        side: Pixels of the longer side.
+        marks: Drawn in this order.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with Image.open(file) as opened:
+        original = opened.size
+        opened.draft(
+            "RGB", (side * _SMOOTH, side * _SMOOTH)
+        )  # decode large JPEGs at a fraction of their size
+        picture = opened.convert("RGB")
+    drawn = annotate(picture, marks, size=original, side=side)
+    buffer = io.BytesIO()
+    drawn.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    return Picture(
+        "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"), *drawn.size
+    )
 
 
 def annotate(picture: Image.Image, marks: Sequence[Mark], *, size: tuple[int, int], side: int) -> Image.Image:

@@ -84,7 +84,7 @@ def _content(facts: Facts) -> dict[str, Any]:
     consensus = [row for row in shown.consensus or () if row.outcome == "object"]
     return {
         "name": facts.params.release.name,
-        "version": facts.params.release.version,
+        "version": facts.metrics.get("release", {}).get("version"),
         "digest": facts.metrics.get("release", {}).get("digest"),
         "simulated": facts.simulated,
         "colors": facts.colors,

@@ -67,7 +67,7 @@ def run(
     damaged = manifest.damaged_files(release, facts)
     if damaged:
         raise ReleaseError(f"{release / damaged[0]} is not what release.json says: make the release again")
-    labels = huggingface.read(release, splits=splits)
+    labels = huggingface.read(release, splits=splits, verified=True)
     about = About(labels.categories, facts.name, facts.version, digest=facts.digest, url=url)
     total = sum(number for split, number in facts.images.items() if not splits or split in splits)
     partial = out.with_name(f".{out.name}.partial")

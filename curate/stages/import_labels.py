@@ -30,6 +30,22 @@ As = Literal["suggestions", "answers", "gold"]
 FOLDER: Final = Path("labels")
 PROBLEM_COLUMNS: Final = ("kind", "held_back", "file", "line", "entry", "image", "detail", "nearest_category")
 _ORIGINS: Final[Mapping[As, Origin]] = {"suggestions": "model", "answers": "human", "gold": "gold"}
+# Columns that `imported_rows.row` may fill; the others are null.
+_FILLED: Final = frozenset(
+    [
+        "annotation_id",
+        "image_id",
+        "origin",
+        "annotator_id",
+        "category",
+        "bbox_xyxy",
+        "rle",
+        "polygon",
+        "score",
+        "model_version",
+        "outcome",
+    ]
+)
 _PIECE = 20_000  # rows that are Python objects at a time
 
 
@@ -165,7 +181,13 @@ def _names(categories: Sequence[Category], given: Mapping[str, str]) -> dict[str
 def _table(rows: Iterator[Annotation]) -> pa.Table:
     pieces = [schema.ANNOTATIONS.arrow.empty_table()]
     while piece := list(itertools.islice(rows, _PIECE)):
-        pieces.append(pa.Table.from_pylist([row.row() for row in piece], schema=schema.ANNOTATIONS.arrow))
+        columns = [
+            pa.array([getattr(row, field.name) for row in piece], field.type)
+            if field.name in _FILLED
+            else pa.nulls(len(piece), field.type)
+            for field in schema.ANNOTATIONS.arrow
+        ]
+        pieces.append(pa.Table.from_arrays(columns, schema=schema.ANNOTATIONS.arrow))
     return pa.concat_tables(pieces)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,19 +14,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import schema, tables
-from curate.agreement.gates import Gate
+from curate.agreement.gates import Gate, read_figures
 from curate.errors import ReleaseError
 from curate.labeling import taxonomy
 from curate.params import GatesParams, ReleaseParams
 from curate.progress import track
 from curate.records import Category, StageReport
-from curate.release import card, manifest, parquet, split_groups, split_record, splits, support
+from curate.release import (
+    card,
+    card_front_matter,
+    card_labeling,
+    card_pictures,
+    changelog,
+    columns,
+    croissant,
+    manifest,
+    object_rows,
+    parquet,
+    split_groups,
+    split_record,
+    splits,
+    support,
+    versions,
+)
+from curate.release.card_front_matter import Licensed
 from curate.release.content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content, collect
 from curate.release.digest import content_digest
 from curate.release.folder import replacing_folder
+from curate.release.manifest import Manifest
 from curate.release.split_groups import Settled, Ties
 from curate.release.support import Support
-from curate.stages import release_gates
+from curate.stages import release_gates, release_history
+from curate.stages.release_history import Version
 from curate.stages.split_leaks import Search
 
 _IMAGE_COLUMNS = dict.fromkeys((*IMAGE_COLUMNS, *split_groups.COLUMNS))
@@ -38,7 +57,8 @@ class Inputs:
     """`images` from dedupe, `annotations` from autolabel, metrics of two stages, tables of agreement.
 
     `consensus_objects` and `consensus_images` are what the `consensus` rests on, `figures` are of agreement.
-    Without the metrics of quality (None) the card says nothing of how people worked.
+    Without the metrics of quality (None) the card says nothing of how people worked. `published` is what
+    the stage publish keeps of the last version that was published; the next version follows from it.
     """
 
     images: Path
@@ -50,6 +70,7 @@ class Inputs:
     agreement_metrics: Path
     annotations: Path
     quality_metrics: Path | None = None
+    published: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +128,7 @@ def run(
         tables.read(inputs.consensus, schema.ANNOTATIONS, columns=list(OBJECT_COLUMNS)),
         [category.name for category in categories],
         _support(inputs),
+        captured_at=params.captured_at,
     )
     former = split_record.load(outputs.record, outputs.folder)
     split = _split(params, content, images, former if params.keep_splits else {})
@@ -121,23 +143,20 @@ def run(
         params.allow_failed_gates,
         outputs.gates,
     )
-    release = _Release(params, content, split, content_digest(content, split.of_image), held)
+    digest = content_digest(content, split.of_image, license=params.license)
+    release = _Release(params, content, split, digest, held)
     with replacing_folder(outputs.folder) as folder:
         _write_data(folder, release, params.row_group_size)
-        (folder / "README.md").write_text(
-            card.render(_facts(release, inputs, categories, labelers)), encoding="utf-8"
-        )
-        (folder / ".gitattributes").write_text(_GIT_ATTRIBUTES, encoding="utf-8")
-        manifest.write(
-            folder,
-            name=params.name,
-            version=params.version,
-            digest=release.digest,
-            images=release.images,
-            objects={name: sum(by_split.values()) for name, by_split in release.objects.items()},
-        )
+        colors = {category.name: category.color for category in categories}
+        card_pictures.write(folder, content, release.objects, colors)
+        version = release_history.next_version(params.version, folder, release.manifest(), inputs.published)
+        facts = _facts(release, inputs, categories, labelers)
+        facts = replace(facts, sizes=card_front_matter.split_sizes(folder), found=images.num_rows)
+        made = _finish(folder, release, facts, version)
+        if (right := version.of(made)) is not version:
+            made = _finish(folder, release, facts, right)
     split_record.save(outputs.record, former | of_image)
-    return _report(release)
+    return _report(release, made.version)
 
 
 def _support(inputs: Inputs) -> Support:
@@ -177,6 +196,18 @@ class _Release:
     def split_of(self) -> list[str]:
         """The split of each image."""
         return self.split.of_image
+
+    def manifest(self, version: str = versions.FIRST) -> Manifest:
+        """release.json, without the files."""
+        return Manifest(
+            name=self.params.name,
+            version=version,
+            digest=self.digest,
+            images=self.images,
+            objects={name: sum(by_split.values()) for name, by_split in self.objects.items()},
+            license=self.params.license,
+            columns=columns.VERSION,
+        )
 
     @property
     def images(self) -> dict[str, int]:
@@ -223,6 +254,31 @@ def _split(params: ReleaseParams, content: Content, images: pa.Table, former: Ma
     return _Split(split_of, ties, settled, several)
 
 
+def _finish(folder: Path, release: _Release, facts: card.CardFacts, version: Version) -> Manifest:
+    """Write what stands beside the data."""
+    (folder / changelog.NAME).write_text(version.changelog, encoding="utf-8")
+    facts = replace(facts, version=version.number)
+    text = card.render(facts)
+    croissant.write(
+        folder,
+        facts.columns,
+        name=facts.name,
+        version=facts.version,
+        license=facts.license,
+        description=_summary(facts),
+        rai=card_labeling.rai(facts.looked, simulated=facts.labelers == "simulated", accepted=facts.accepted),
+    )
+    (folder / "README.md").write_text(text, encoding="utf-8")
+    (folder / ".gitattributes").write_text(_GIT_ATTRIBUTES, encoding="utf-8")
+    return manifest.write(folder, release.manifest(version.number))
+
+
+def _summary(facts: card.CardFacts) -> str:
+    images = sum(facts.images.values())
+    objects = sum(count for by_split in facts.objects.values() for count in by_split.values())
+    return f"{images:,} images with {objects:,} objects of {len(facts.taxonomy)} categories."
+
+
 def _write_data(folder: Path, release: _Release, row_group_size: int) -> None:
     content, split_of = release.content, release.split_of
     shards = parquet.plan_shards(content, split_of, digest=release.digest)
@@ -237,7 +293,7 @@ def _write_data(folder: Path, release: _Release, row_group_size: int) -> None:
         raise ReleaseError(f"{done} of {len(split_of)} images were written: an image vanished on the way")
 
 
-def _report(release: _Release) -> StageReport:
+def _report(release: _Release, version: str) -> StageReport:
     return StageReport(
         stage="release",
         counts=(
@@ -249,7 +305,7 @@ def _report(release: _Release) -> StageReport:
         ),
         metrics={
             "digest": release.digest,
-            "version": release.params.version,
+            "version": version,
             "images": release.images,
             "objects": release.objects,
         },
@@ -279,10 +335,20 @@ def _facts(
     params, content = release.params, release.content
     return card.CardFacts(
         name=params.name,
-        version=params.version,
+        version=versions.FIRST,  # replaced where it is known
         digest=release.digest,
         license=params.license,
-        description=_description(params.description),
+        licensed=Licensed(params.license, params.license_name, params.license_link),
+        description=_text("release.description", params.description),
+        citation=_text("release.citation", params.citation),
+        contact=params.contact,
+        people=params.annotators,
+        language=params.language,
+        columns=content.columns(),
+        example=_example(content, release.split_of),
+        masks=content.objects.column("rle").null_count < content.objects.num_rows,
+        looked=content.looked(),
+        f1_by_category=_f1_by_category(inputs.figures),
         taxonomy=categories,
         images=release.images,
         objects=release.objects,
@@ -307,13 +373,29 @@ def _models(annotations: Path) -> tuple[str, ...]:
     return tuple(sorted(pc.unique(column).drop_null().to_pylist()))
 
 
-def _description(path: Path | None) -> str:
+def _example(content: Content, split_of: Sequence[str]) -> dict[str, Any]:
+    """The first row with an object, without its picture."""
+    index = int(np.argmax(np.diff(content.offsets) > 0))
+    names = [column.name for column in content.columns() if column.name in content.images.column_names]
+    row = {name: content.images.column(name)[index].as_py() for name in names if name != "answers"}
+    return {**row, "split": split_of[index], "objects": object_rows.of_image(content, index)}
+
+
+def _f1_by_category(path: Path) -> dict[str, tuple[float | None, float | None, float | None]]:
+    return {
+        name: (found.value, found.low, found.high)
+        for (figure, by, name), found in read_figures(path).items()
+        if (figure, by) == ("f1", "category") and name is not None
+    }
+
+
+def _text(name: str, path: Path | None) -> str:
     if path is None:
         return ""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"release.description = {path} cannot be read: {error}") from error
+        raise ReleaseError(f"{name} = {path} cannot be read: {error}") from error
 
 
 def _metrics(path: Path) -> dict[str, Any]:

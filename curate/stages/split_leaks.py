@@ -6,7 +6,7 @@ compares them, and a pair that stands in two splits is a leak whatever the table
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,13 +52,31 @@ class Search:
             InputError: An image of the table has disappeared or is damaged, or a decision makes no sense.
             TableError: The table is missing or damaged.
         """
+        looks = self.pairs(images, split_of)
+        _refuse([pair for pair in looks if split_of[pair[0]] != split_of[pair[1]]], split_of)
+        return len(looks)
+
+    def pairs(self, images: Path, chosen: Collection[str]) -> list[tuple[str, str, str]]:
+        """All pairs that show the same picture, but for those that a person called different.
+
+        Args:
+            images: The images table.
+            chosen: image_ids to compare.
+
+        Returns:
+            Two image_ids and their relation, such as "cropped".
+
+        Raises:
+            InputError: An image of the table has disappeared or is damaged, or a decision makes no sense.
+            TableError: The table is missing or damaged.
+        """
         recipe = Recipe.of(self.params)
         made = decisions.load(self.params.decisions) if self.params.decisions else []
         named = {name for one in made for name in (one.image, one.other) if name}
         table = image_columns.read(images, places={name for name in named if not decisions.is_id(name)})
         decided = decisions.resolve(made, self.params.decisions or Path(), table.ids, table.places)
         texts = list(image_columns.id_texts(table.ids))
-        wanted = np.array([text in split_of for text in texts], np.bool_)
+        wanted = np.array([text in chosen for text in texts], np.bool_)
         filling = update_index.hashing(recipe, self.engine, self.batch_size)
         with index.writing(self.index, update_index.contents(recipe)) as (features, _):
             wanted[list(filling.update(features, images, wanted, table.ids))] = False
@@ -72,10 +90,11 @@ class Search:
         ).matches
         different = {frozenset(pair) for pair in decided.different.tolist()}
         pairs = zip(rows[found.first].tolist(), rows[found.second].tolist(), found.relation, strict=True)
-        looks = [(texts[a], texts[b], RELATIONS[int(kind)]) for a, b, kind in pairs
-                 if frozenset((a, b)) not in different]  # fmt: skip
-        _refuse([pair for pair in looks if split_of[pair[0]] != split_of[pair[1]]], split_of)
-        return len(looks)
+        return [
+            (texts[a], texts[b], RELATIONS[int(kind)])
+            for a, b, kind in pairs
+            if frozenset((a, b)) not in different
+        ]
 
 
 def _refuse(leaks: Sequence[tuple[str, str, str]], split_of: dict[str, str]) -> None:

@@ -4,28 +4,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from curate.adapters.archive_hub import ArchiveHub
+from curate.adapters.bucket_hub import BucketHub
 from curate.adapters.folder_hub import FolderHub
 from curate.adapters.huggingface_hub import HuggingFaceHub
-from curate.errors import ParamsError
 from curate.params import Params, PublishParams
 from curate.ports import DatasetHub
 from curate.records import StageReport
 from curate.stages import publish
 
 
-def main(params: Params) -> StageReport:
-    """Wire and run the stage."""
+def main(params: Params, *, confirmed: bool = False) -> StageReport:
+    """Wire and run the stage; `confirmed`: a person said the word."""
     return publish.run(
         params.publish,
         inputs=publish.Inputs(release=Path("data/release")),
-        outputs=publish.Outputs(receipt=Path("data/publish/receipt.json")),
-        ports=publish.Ports(hub=_hub(params.publish)),
+        outputs=publish.Outputs(receipt=Path("data/publish/receipt.json"), last=Path("data/publish/last")),
+        ports=publish.Ports(hub=hub(params.publish)),
+        confirmed=confirmed,
     )
 
 
-def _hub(settings: PublishParams) -> DatasetHub:
-    if settings.target == "folder":
-        return FolderHub(settings.folder)
-    if settings.repo is None:  # PublishParams has refused that; this is for the type checker
-        raise ParamsError("params.yaml: publish.repo is null: name the repository, owner/name")
-    return HuggingFaceHub(settings.repo, private=settings.private)
+def hub(settings: PublishParams) -> DatasetHub:
+    """The target that params.yaml names.
+
+    Raises:
+        MissingExtraError: What it needs is not installed.
+    """
+    match settings.target:
+        case "folder":
+            return FolderHub(settings.folder)
+        case "archive":
+            return ArchiveHub(settings.folder)
+        case "s3":
+            return BucketHub(settings.url or "")
+        case "hub":
+            return HuggingFaceHub(
+                settings.repo or "", private=settings.private, edited_readme=settings.edited_readme
+            )

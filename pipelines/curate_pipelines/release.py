@@ -26,6 +26,7 @@ def main(params: Params) -> StageReport:
             agreement_metrics=Path("metrics/agreement.json"),
             quality_metrics=Path("metrics/quality.json"),
             annotations=Path("data/autolabel/annotations.parquet"),
+            published=Path("data/publish/last"),  # no dependency for DVC: it comes after this stage
         ),
         outputs=release.Outputs(
             folder=Path("data/release"), record=Path("data/splits.parquet"), gates=Path("metrics/gates.json")

@@ -1,4 +1,9 @@
-"""A Hugging Face Hub on loopback: as much of its HTTP interface as one commit and one tag need."""
+"""A Hugging Face Hub on loopback: what publishing to it and loading from it need of its HTTP interface.
+
+Create, auth-check, refs, tree in pages, preupload, LFS batch, commit with its parent, tags, info, paths-info;
+HEAD, GET and Range of files at any revision; refusals, busy answers and dropped connections where a test
+asks.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from tests import loopback
 
@@ -29,9 +34,11 @@ class HubState:
         private: Visibility, once the repository exists.
         requests: "METHOD path" of every request.
         faults: HTTP status to answer where the key is part of "METHOD path".
+        once: The same, each status for one request; 0 = the connection is dropped before, -1 = after it was
+        done. page: Entries of a tree that one answer holds.
         damage: Store large files with one byte more.
         card_errors: What is wrong with the card.
-        race: Another commit happens before the next one.
+        race: So many other commits happen, each before one of ours.
     """
 
     commits: dict[str, Tree] = field(default_factory=dict)
@@ -40,9 +47,11 @@ class HubState:
     private: bool | None = None
     requests: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
+    once: dict[str, list[int]] = field(default_factory=dict)
+    page: int = 1000
     damage: bool = False
     card_errors: list[str] = field(default_factory=list)
-    race: bool = False
+    race: int = 0
     url: str = ""
 
     @property
@@ -57,7 +66,12 @@ class HubState:
 
 def regular(path: str, content: bytes) -> dict[str, Any]:
     oid = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()  # noqa: S324
-    return {"type": "file", "path": path, "size": len(content), "oid": oid}
+    return {"type": "file", "path": path, "size": len(content), "oid": oid, "_content": content}
+
+
+def shown(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of a tree as the Hub tells it."""
+    return {key: value for key, value in entry.items() if not key.startswith("_")}
 
 
 def large(path: str, sha256: str, size: int) -> dict[str, Any]:
@@ -79,23 +93,104 @@ def serving() -> Iterator[HubState]:
 
 class _Handler(BaseHTTPRequestHandler):
     hub: HubState
+    _silent = False  # what was asked is done, and no answer arrives
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
 
+    def do_HEAD(self) -> None:
+        self._read("HEAD")
+
     def do_GET(self) -> None:
-        path = self._accepted("GET")
+        self._read("GET")
+
+    def _read(self, method: str) -> None:
+        path = self._accepted(method)
         if path is None:
             return
-        if path.endswith("/refs"):
+        tail = path.split("/owner/name", 1)[-1]
+        if path == "/api/whoami-v2":
+            self._answer(200, {"name": "owner", "type": "user", "auth": {"accessToken": {"role": "write"}}})
+        elif self.hub.private is None:
+            self._answer(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
+        elif tail == "/refs":
             self._answer(200, {"branches": self._refs("heads", {"main": self.hub.head}), "converts": [],
                                "tags": self._refs("tags", self.hub.tags)})  # fmt: skip
-        elif "/tree/" in path:
-            tree = self.hub.commits[path.rsplit("/", 1)[1]]
-            folder = {"type": "directory", "path": "data", "oid": "0" * 40}
-            self._answer(200, [folder, *tree.values()])
+        elif tail.startswith("/auth-check"):
+            self._answer(200, {})
+        elif tail.startswith("/tree/"):
+            self._tree(tail.split("/")[2], "/".join(tail.split("/")[3:]))
+        elif tail == "" or tail.startswith("/revision/"):
+            self._info(tail.rpartition("/")[2])
+        elif tail.startswith("/resolve/"):
+            revision, _, name = tail.removeprefix("/resolve/").partition("/")
+            self._file(revision, unquote(name), with_body=method == "GET")
         else:
             self._answer(404, {})
+
+    def _commit_of(self, revision: str) -> str | None:
+        named = {"": self.hub.head, "main": self.hub.head, **self.hub.tags}
+        commit = named.get(unquote(revision), unquote(revision))
+        if commit in self.hub.commits:
+            return commit
+        self._answer(404, {"error": f"Invalid rev id: {revision}"}, {"X-Error-Code": "RevisionNotFound"})
+        return None
+
+    def _tree(self, revision: str, under: str) -> None:
+        commit = self._commit_of(revision)
+        if commit is None:
+            return
+        folder = {"type": "directory", "path": "data", "oid": "0" * 40}
+        entries = [folder, *map(shown, self.hub.commits[commit].values())]
+        entries = [entry for entry in entries if str(entry["path"]).startswith(under)]
+        query = parse_qs(urlsplit(self.path).query)
+        start = int(query.get("cursor", ["0"])[0])
+        more = {}
+        if start + self.hub.page < len(entries):
+            rest = {key: value[0] for key, value in query.items()} | {"cursor": start + self.hub.page}
+            address = f"{self.hub.url}{urlsplit(self.path).path}?{urlencode(rest)}"
+            more["Link"] = f'<{address}>; rel="next"'
+        self._answer(200, entries[start : start + self.hub.page], more)
+
+    def _info(self, revision: str) -> None:
+        commit = self._commit_of(revision)
+        if commit is not None:
+            names = [{"rfilename": path} for path in self.hub.commits[commit]]
+            about = {"id": "owner/name", "private": self.hub.private, "tags": [], "downloads": 0, "likes": 0}
+            self._answer(200, {**about, "_id": "1", "sha": commit, "siblings": names, "disabled": False})
+
+    def _paths_info(self, body: bytes, revision: str) -> None:
+        commit = self._commit_of(revision)
+        if commit is not None:
+            text = body.decode()
+            known = self.hub.commits[commit]
+            paths = json.loads(text)["paths"] if text.startswith("{") else parse_qs(text).get("paths", [])
+            self._answer(200, [shown(known[path]) for path in paths if path in known])
+
+    def _file(self, revision: str, name: str, *, with_body: bool) -> None:
+        commit = self._commit_of(revision)
+        if commit is None:
+            return
+        entry = self.hub.commits[commit].get(name)
+        if entry is None:
+            self._answer(404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound"})
+            return
+        content = entry["_content"] if "_content" in entry else self.hub.blobs[entry["lfs"]["oid"]]
+        tag = entry["lfs"]["oid"] if "lfs" in entry else entry["oid"]
+        status, wanted, more = 200, self.headers.get("range"), {}
+        if wanted is not None:
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            stop = min(int(last) + 1 if last else len(content), len(content))
+            more["Content-Range"] = f"bytes {first}-{stop - 1}/{len(content)}"
+            status, content = 206, content[int(first) : stop]
+        self.send_response(status)
+        headers = {"ETag": f'"{tag}"', "X-Repo-Commit": commit, "Content-Length": str(len(content)),
+                   "Accept-Ranges": "bytes"}  # fmt: skip
+        for key, value in {**headers, **more}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(content)
 
     def do_PUT(self) -> None:
         path = self._accepted("PUT", authorized=False)
@@ -118,7 +213,9 @@ class _Handler(BaseHTTPRequestHandler):
             if path.endswith(end):
                 action(body)
                 return
-        if "/tag/" in path:
+        if "/paths-info/" in path:
+            self._paths_info(body, path.rsplit("/", 1)[1])
+        elif "/tag/" in path:
             self._tag(path.rsplit("/", 1)[1], json.loads(body)["tag"])
         else:
             self._answer(404, {})
@@ -154,7 +251,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _commit(self, body: bytes) -> None:
         lines = [json.loads(line) for line in body.splitlines()]
         if self.hub.race:
-            self.hub.commit({**self.hub.commits[self.hub.head], "other": regular("other", b"other")})
+            self.hub.race -= 1
+            self.hub.commit(
+                {**self.hub.commits[self.hub.head], f"other {self.hub.race}": regular("other", b"other")}
+            )
         if lines[0]["value"].get("parentCommit") != self.hub.head:
             self._answer(412, {"error": "stale"})
             return
@@ -184,6 +284,9 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         request = f"{method} {path}"
         self.hub.requests.append(request)
+        for part, statuses in self.hub.once.items():
+            if part in request and statuses:
+                return self._fail_once(statuses.pop(0), path)
         for part, status in self.hub.faults.items():
             if part in request:
                 self._body()
@@ -198,10 +301,26 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("content-length", 0)))
 
-    def _answer(self, status: int, body: object) -> None:
+    def _fail_once(self, status: int, path: str) -> str | None:
+        if status == -1:
+            self._silent = True
+            return path
+        self._body()
+        if status:
+            self._answer(status, {"error": "unit"}, {"Retry-After": "7"})
+        self.close_connection = True
+        return None
+
+    def _answer(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        if self._silent:
+            self._silent, self.close_connection = False, True
+            return
         content = json.dumps(body).encode()
         self.send_response(status)
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from curate.release import manifest
 from curate.release.manifest import Manifest
 
@@ -16,18 +19,21 @@ def write_release(
     data: bytes = b"PAR1 unit",
     shards: int = 1,
 ) -> Manifest:
-    """A folder with everything a release has, its Parquet files being mere bytes."""
+    """A folder with everything a release has; its Parquet files hold `data` as a picture, and no objects."""
     (folder / "data").mkdir(parents=True)
     for index in range(shards):
         name = f"train-{index:05d}-of-{shards:05d}.parquet"
-        (folder / "data" / name).write_bytes(data + str(index).encode())
+        rows = pa.table({"image": [data + str(index).encode()], "image_id": [f"{index:064x}"]})
+        pq.write_table(rows, folder / "data" / name)
     (folder / "README.md").write_text(f"---\nlicense: cc0-1.0\n---\n\nVersion {version}\n")
     (folder / ".gitattributes").write_text("*.parquet filter=lfs diff=lfs merge=lfs -text\n")
     return manifest.write(
         folder,
-        name="unit-signs",
-        version=version,
-        digest=digest,
-        images={"train": 1},
-        objects={"stop_sign": 1},
+        manifest.Manifest(
+            name="unit-signs",
+            version=version,
+            digest=digest,
+            images={"train": 1},
+            objects={"stop_sign": 1},
+        ),
     )

@@ -25,57 +25,35 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_every_file_arrives(release: Path, tmp_path: Path) -> None:
-    receipt = FolderHub(tmp_path / "hub").publish(release, digest=DIGEST, version="1.0.0")
-    target = tmp_path / "hub" / "unit-signs-v1.0.0-aaaaaaaaaaaa"
+    receipt = FolderHub(tmp_path / "hub").publish(release)
+    target = tmp_path / "hub" / "unit-signs-v1.0.0"
     assert receipt.location == target.as_posix()
     assert (receipt.target, receipt.revision, receipt.unchanged) == ("folder", DIGEST, False)
     assert receipt.files == len(files_in(release)) == 4
     assert content(target) == content(release)
-    assert json.loads((tmp_path / "hub" / "latest.json").read_text())["folder"] == target.name
+    assert json.loads((tmp_path / "hub" / "latest.json").read_text())["name"] == target.name
 
 
-def test_again_is_a_no_op(release: Path, tmp_path: Path) -> None:
+def test_again_touches_no_file(release: Path, tmp_path: Path) -> None:
     hub = FolderHub(tmp_path / "hub")
-    first = hub.publish(release, digest=DIGEST, version="1.0.0")
-    before = {path: path.stat().st_mtime_ns for path in Path(first.location).rglob("*")}
-    again = hub.publish(release, digest=DIGEST, version="1.0.0")
-    assert again.unchanged
-    assert (again.location, again.revision, again.files) == (first.location, first.revision, first.files)
-    assert {path: path.stat().st_mtime_ns for path in Path(first.location).rglob("*")} == before
+    location = Path(hub.publish(release).location)
+    before = {path: path.stat().st_mtime_ns for path in location.rglob("*")}
+    assert hub.publish(release).unchanged
+    assert {path: path.stat().st_mtime_ns for path in location.rglob("*")} == before
 
 
 def test_a_damaged_copy_is_replaced(release: Path, tmp_path: Path) -> None:
     hub = FolderHub(tmp_path / "hub")
-    target = Path(hub.publish(release, digest=DIGEST, version="1.0.0").location)
+    target = Path(hub.publish(release).location)
     (target / "data" / "train-00000-of-00001.parquet").write_bytes(b"rotten")
-    assert not hub.publish(release, digest=DIGEST, version="1.0.0").unchanged
+    assert not hub.publish(release).unchanged
     assert content(target) == content(release)
-
-
-def test_the_same_content_with_a_new_card_is_replaced(release: Path, tmp_path: Path) -> None:
-    hub = FolderHub(tmp_path / "hub")
-    target = Path(hub.publish(release, digest=DIGEST, version="1.0.0").location)
-    shutil.rmtree(release)
-    write_release(release, data=b"PAR1 another pyarrow")
-    assert not hub.publish(release, digest=DIGEST, version="1.0.0").unchanged
-    assert content(target) == content(release)
-
-
-def test_other_content_stands_beside_and_latest_moves(release: Path, tmp_path: Path) -> None:
-    hub = FolderHub(tmp_path / "hub")
-    old = Path(hub.publish(release, digest=DIGEST, version="1.0.0").location)
-    before = content(old)
-    write_release(tmp_path / "next", digest="b" * 64)
-    new = Path(hub.publish(tmp_path / "next", digest="b" * 64, version="1.0.0").location)
-    assert old != new
-    assert content(old) == before
-    assert json.loads((tmp_path / "hub" / "latest.json").read_text())["digest"] == "b" * 64
 
 
 def test_a_changed_release_is_refused(release: Path, tmp_path: Path) -> None:
     (release / "README.md").write_text("edited by hand")
     with pytest.raises(ReleaseError, match=r"README\.md is not what release\.json says"):
-        FolderHub(tmp_path / "hub").publish(release, digest=DIGEST, version="1.0.0")
+        FolderHub(tmp_path / "hub").publish(release)
     assert not (tmp_path / "hub").exists()
 
 
@@ -92,14 +70,14 @@ def test_a_copy_that_differs_is_refused_and_not_left(
 
     monkeypatch.setattr(shutil, "copyfile", rotten)
     with pytest.raises(HubError, match=r"train-00000-of-00001\.parquet differs after the copy"):
-        FolderHub(tmp_path / "hub").publish(release, digest=DIGEST, version="1.0.0")
+        FolderHub(tmp_path / "hub").publish(release)
     assert files_in(tmp_path / "hub") == []
 
 
 def test_a_target_that_cannot_be_written_is_one_line(release: Path, tmp_path: Path) -> None:
     (tmp_path / "hub").write_text("a file, not a folder")
     with pytest.raises(StorageError, match="cannot write"):
-        FolderHub(tmp_path / "hub").publish(release, digest=DIGEST, version="1.0.0")
+        FolderHub(tmp_path / "hub").publish(release)
 
 
 def test_a_release_cannot_name_a_folder_elsewhere(tmp_path: Path) -> None:
@@ -107,5 +85,5 @@ def test_a_release_cannot_name_a_folder_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "release" / "release.json"
     path.write_text(path.read_text().replace("unit-signs", "../../x"))
     with pytest.raises(HubError, match=r"names the dataset '\.\./\.\./x', which is a path"):
-        FolderHub(tmp_path / "published").publish(tmp_path / "release", digest="a" * 64, version="1.0.0")
+        FolderHub(tmp_path / "published").publish(tmp_path / "release")
     assert not (tmp_path / "published").exists()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import corpus_cache, dedupe_outcomes, degraded_copies, hard_negatives, photo_collages
-from benchmarks.dedupe_outcomes import by_kind, dropped, kept_originals, overall
+from benchmarks.dedupe_outcomes import Outcome, by_kind, dropped, kept_originals, overall
 from benchmarks.hard_negatives import KINDS, MEMBERS, Row
 from curate.dedupe import originals
 from curate.dedupe.features import Recipe
@@ -43,7 +43,7 @@ def test_pictures_of_a_setting_differ_somewhere_that_is_seen(kind: str) -> None:
 
 
 def test_the_report_is_on_another_seed_and_other_photographs_than_rules_were_fixed_on() -> None:
-    assert dedupe_outcomes.SEED not in {dedupe_outcomes.TUNED_ON, 2}
+    assert dedupe_outcomes.SEED not in {dedupe_outcomes.TUNED_ON, 2, 29}
     assert not set(photo_collages.HALVES["tune"]) & set(photo_collages.HALVES["report"])
     tuned, reported = (
         next(degraded_copies.pairs(which, seed=seed, count=1))
@@ -75,15 +75,36 @@ def test_kept_originals_are_counted_and_a_rule_that_errs_is_seen(monkeypatch: py
     def measured() -> dict[str, float]:
         kept = kept_originals("tune", seed=3, count=1, recipe=RECIPE)
         for part in kept.values():
-            assert part["kept"] + part["tie"] + part["wrong"] == pytest.approx(1)
+            assert part["told"] + part["tie"] + part["wrong"] == pytest.approx(1)
+            assert part["lost"] + part["both"] <= 1
         return overall(kept)
 
-    assert measured()["kept"] > 0.6
+    found = measured()
+    assert found["told"] > 0.6
+    assert found["lost"] < 0.4
     for told, share in ((False, "wrong"), (None, "tie")):
         monkeypatch.setattr(
             originals, "compare", lambda *_, told=told: originals.Evidence(told, "noise" if told else "")
         )
         assert measured()[share] == 1
+    monkeypatch.setattr(originals, "compare", lambda *_: originals.Evidence(False, "noise"))
+    assert measured()["lost"] == pytest.approx(1 - found["both"])
+
+
+@pytest.mark.parametrize(
+    ("told", "same", "larger", "lost"),
+    [
+        (True, True, False, False),
+        (False, True, True, True),
+        (None, True, True, False),
+        (None, True, False, True),
+        (False, False, False, False),  # variants both stay, whatever the evidence says
+    ],
+)
+def test_an_original_is_lost_if_it_is_dropped(
+    told: bool | None, same: bool, larger: bool, lost: bool
+) -> None:
+    assert Outcome(told, same, larger).lost == lost
 
 
 def test_every_damage_changes_the_picture() -> None:

@@ -274,3 +274,17 @@ def test_what_was_written_is_recognized(format: str, tmp_path: Path) -> None:
     }.get(format, tmp_path)
     assert formats.detect(place) == {"yolo-seg": "yolo"}.get(format, format)
     assert set(formats.read_categories(place)) <= {*datasets.CATEGORIES, "stop_sign"}
+
+
+def test_imagefolder_json_with_short_lists_and_rows_without_objects(tmp_path: Path) -> None:
+    rows = [
+        {"file_name": "a.jpg", "objects": {"bbox": [[0, 0, 1, 1], [1, 1, 2, 2]], "categories": ["x"]}},
+        {"file_name": "b.jpg"},
+        {"name": "c.jpg"},
+    ]
+    (tmp_path / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    labels = formats.read(tmp_path)
+    first, second = labels.images
+    assert [one.bbox_xyxy for one in first.objects] == [(0.0, 0.0, 1.0, 1.0)]
+    assert (second.name, second.labeled) == ("b.jpg", False)
+    assert [(one.kind, one.line) for one in labels.problems] == [("damaged", 1), ("damaged", 3)]

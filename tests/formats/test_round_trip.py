@@ -24,7 +24,7 @@ PLACES |= {
     if name not in PLACES and name != "webdataset"  # which only its own library reads
 }
 READER = {"yolo-seg": "yolo"}
-EXACT_MASKS = ("coco", "cvat", "darwin", "datumaro", "label-studio", "roboflow")
+EXACT_MASKS = ("coco", "cvat", "darwin", "datumaro", "imagefolder", "label-studio", "roboflow")
 NO_SPLIT = ("coco", "label-studio")  # a file a split, or a word in the task's data
 NO_SIZE = ("createml", "kitti", "yolo", "yolo-seg")
 

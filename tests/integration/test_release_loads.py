@@ -27,7 +27,7 @@ from datasets import ClassLabel, load_dataset
 loaded = load_dataset(sys.argv[1])
 feature = loaded["train"].features["objects"]["category"].feature
 assert isinstance(feature, ClassLabel), feature
-first = loaded["train"][0]
+first = next(row for row in loaded["train"] if row["objects"]["id"])
 columns = ("category", "category_name", "bbox", "segmentation")
 print(json.dumps({
     "rows": {split: len(rows) for split, rows in loaded.items()},
@@ -66,11 +66,11 @@ def released(**params: object) -> StageReport:
     )
 
 
-def read(folder: str, home: Path) -> dict[str, Any]:
+def read(folder: str, home: Path, *, program: str = READER) -> dict[str, Any]:
     """What a program of its own sees that reads `folder` with the cache under `home`."""
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(home / "cache"), "HF_HOME": str(home)}
     done = subprocess.run(
-        [sys.executable, "-c", READER, folder],
+        [sys.executable, "-c", program, folder],
         env={**os.environ, **offline},
         capture_output=True,
         text=True,
@@ -122,3 +122,33 @@ def test_two_releases_in_one_folder_with_one_cache_are_two_datasets(
         }
         assert seen["splits"] == expected
         assert seen["rows"] == report.metrics["images"]
+
+
+STREAMER = """\
+import json, sys
+from datasets import load_dataset
+
+streamed = load_dataset(sys.argv[1], split="train", streaming=True)
+first = next(iter(streamed))
+ids = [row["image_id"] for row in streamed.select_columns(["image_id", "split"])]
+projected = load_dataset(sys.argv[1], split="train", columns=["image_id", "objects"])
+print(json.dumps({
+    "mode": first["image"].mode,
+    "ids": ids,
+    "projected": projected.column_names,
+    "projected_ids": projected["image_id"][:],
+}))
+"""
+
+
+@pytest.mark.integration
+def test_a_release_streams_and_columns_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    builders.small_project(tmp_path)
+    released()
+    seen = read("data/release", tmp_path, program=STREAMER)
+    (path,) = Path("data/release/data").glob("train-*.parquet")
+    expected = pq.read_table(path).column("image_id").to_pylist()
+    assert seen == {
+        "mode": "RGB", "ids": expected, "projected": ["image_id", "objects"], "projected_ids": expected,
+    }  # fmt: skip

@@ -23,7 +23,8 @@ KEPT = ("data/ingest/images", "data/ingest/ledger.sqlite", "data/dedupe/index", 
 KEPT += ("data/people.csv",)  # what people are called; grows, and is read by three stages
 # Packages that pass names on: a stage depends on where its names come from, not on all of them.
 PASSING_ON = ("curate.params", "curate.ports", "curate.yamlfile")
-EARLIER = "data/push/shown"  # what select reads of the push before: no dependency of it, push comes after
+# What a stage reads of a later one's last run: no dependency of it.
+EARLIER = {"select": "data/push/shown", "release": "data/publish/last"}
 ORDER = ["ingest", "dedupe", "autolabel", "select", "push", "pull"]
 ORDER += ["quality", "agreement", "release", "publish"]
 
@@ -99,7 +100,7 @@ def test_the_paths_in_the_entry_point_are_those_of_dvc_yaml(stage: str) -> None:
     outputs.remove(f"metrics/{stage}.json")  # pipelines/entry.py writes it
     needed = set(paths(entry["deps"])) - {f"data/fingerprint/{stage}.txt"}
     declared = outputs | needed
-    for path in named - {*KEPT, EARLIER if stage == "select" else None}:
+    for path in named - {*KEPT, EARLIER.get(stage)}:
         assert any(
             known == path or known.startswith(path + "/") or path.startswith(known + "/")
             for known in declared
@@ -142,12 +143,13 @@ def test_metrics_and_plots_are_kept_out_of_the_cache(stage: str) -> None:
 
 
 def test_only_what_the_outside_changes_is_looked_at_every_time() -> None:
-    """Code, raw files and people."""
+    """Code, raw files, people and where releases go."""
     assert [name for name, entry in EVERY.items() if entry.get("always_changed")] == [
         "fingerprint",
         "ingest",
         "push",
         "pull",
+        "publish",
     ]
 
 

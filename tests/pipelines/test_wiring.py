@@ -81,6 +81,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "taxonomy": TAXONOMY,
         "agreement_metrics": "metrics/agreement.json",
         "quality_metrics": "metrics/quality.json",
+        "published": "data/publish/last",
     },
     "publish": {"release": "data/release"},
 }
@@ -123,12 +124,13 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "people": "data/people.csv",
     },
     "release": {"folder": "data/release", "record": "data/splits.parquet", "gates": "metrics/gates.json"},
-    "publish": {"receipt": "data/publish/receipt.json"},
+    "publish": {"receipt": "data/publish/receipt.json", "last": "data/publish/last"},
 }
 STAGES = list(INPUTS)
 # Fields that the wiring leaves to their default on purpose, with the reason.
 LEFT = {
     ("dedupe", "Ports", "say"): "a line for the user goes to stderr",
+    ("publish", "Ports", "say"): "the plan is printed",
 }
 
 
@@ -252,7 +254,7 @@ def test_a_repository_is_as_private_as_it_was_asked_for(
     target = {"target": "hub", "repo": "owner/name", "private": private}
     params = Params.model_validate({"publish": target})
     assert wired("publish", params)["ports"].hub == Made(
-        "HuggingFaceHub", ("owner/name",), {"private": private}
+        "HuggingFaceHub", ("owner/name",), {"private": private, "edited_readme": "refuse"}
     )
 
 
@@ -261,7 +263,24 @@ def test_a_repository_is_private_unless_somebody_asked_otherwise(
 ) -> None:
     record(monkeypatch, publish, "HuggingFaceHub")
     params = Params.model_validate({"publish": {"target": "hub", "repo": "owner/name"}})
-    assert wired("publish", params)["ports"].hub.settings == {"private": True}
+    assert wired("publish", params)["ports"].hub.settings == {"private": True, "edited_readme": "refuse"}
+
+
+@pytest.mark.parametrize(
+    ("target", "adapter", "args"),
+    [
+        ({"target": "archive", "folder": "own/published"}, "ArchiveHub", (Path("own/published"),)),
+        ({"target": "s3", "url": "s3://own/sets"}, "BucketHub", ("s3://own/sets",)),
+    ],
+)
+def test_each_target_gets_its_place(
+    wired: Any, monkeypatch: pytest.MonkeyPatch, target: dict[str, Any], adapter: str, args: tuple[Any, ...]
+) -> None:
+    record(monkeypatch, publish, adapter)
+    assert wired("publish", Params.model_validate({"publish": target}))["ports"].hub == Made(
+        adapter, args, {}
+    )
+    assert wired("publish", confirmed=True)["confirmed"] is True
 
 
 @pytest.mark.parametrize(

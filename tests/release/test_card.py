@@ -3,11 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import markdown_it
 import pytest
 import yaml
 
 from curate.records import Category
 from curate.release.card import CardFacts, render
+from curate.release.card_front_matter import Licensed, SplitSize
 
 TAXONOMY = (
     Category("stop_sign", 0, ("stop sign",), 0.4, "#e6194b", "Red | octagon"),
@@ -34,6 +36,7 @@ FACTS = CardFacts(
     dropped={"near_duplicate": 55, "truncated": 2},
     unlabelled=9,
     sources={("cc0-1.0", "A. Author"): 1499, (None, None): 1},
+    sizes={"train": SplitSize(9000, 5000, 1200), "validation": SplitSize(900, 500, 300)},
 )
 
 
@@ -54,6 +57,7 @@ def test_the_front_matter_is_what_the_hub_reads() -> None:
         "pretty_name": "unit-signs",
         "license": "cc-by-4.0",
         "task_categories": ["object-detection", "image-segmentation"],
+        "task_ids": ["instance-segmentation"],
         "size_categories": ["1K<n<10K"],
         "tags": ["curate"],
         "configs": [
@@ -65,6 +69,15 @@ def test_the_front_matter_is_what_the_hub_reads() -> None:
                 ],  # an empty split has no files
             }
         ],
+        "dataset_info": {
+            "config_name": "default",
+            "splits": [
+                {"name": "train", "num_bytes": 9000, "num_examples": 1200},
+                {"name": "validation", "num_bytes": 900, "num_examples": 300},
+            ],
+            "download_size": 5500,
+            "dataset_size": 9900,
+        },
     }
 
 
@@ -72,7 +85,9 @@ def test_the_front_matter_is_what_the_hub_reads() -> None:
     ("count", "size"), [(999, "n<1K"), (1000, "1K<n<10K"), (10_000, "10K<n<100K"), (10**7, "10M<n<100M")]
 )
 def test_the_size_category(count: int, size: str) -> None:
-    assert front_matter(render(replace(FACTS, images={"train": count})))["size_categories"] == [size]
+    assert front_matter(render(replace(FACTS, sizes={"train": SplitSize(1, 1, count)})))[
+        "size_categories"
+    ] == [size]
 
 
 def test_the_numbers_stand_in_tables() -> None:
@@ -90,7 +105,7 @@ def test_the_numbers_stand_in_tables() -> None:
         "| not looked at, skipped by everyone, or to be looked at again | 9 |",
     ]
     assert rows_of(text, "Licences and sources") == [
-        "| cc0-1.0 | A. Author | 1,499 |",
+        "| [cc0-1.0](https://creativecommons.org/publicdomain/zero/1.0/) | A. Author | 1,499 |",
         "| not stated | not stated | 1 |",
     ]
     assert rows_of(text, "Agreement") == [
@@ -140,3 +155,70 @@ def test_images_that_no_human_saw_are_stated_wherever_it_matters() -> None:
     assert "- 40 images were accepted without a human: what models miss is missing." in text
     assert front_matter(text)["annotations_creators"] == ["machine-generated"]
     assert "accepted without a human" not in render(FACTS)
+
+
+def test_text_of_users_and_sources_is_no_markdown_and_no_html() -> None:
+    evil = "<script>alert(1)</script> [click](http://evil) | `x` **bold** # &amp; \n## Not a heading"
+    facts = replace(
+        FACTS,
+        sources={(evil, evil): 3},
+        contact=evil,
+        citation=f"```\n{evil}",
+        models=(evil,),
+        taxonomy=(replace(TAXONOMY[0], description=evil), TAXONOMY[1]),
+    )
+    text = render(facts)
+    html = (
+        markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table").render(text.split("---\n", 2)[2])
+    )
+    assert "<script" not in html
+    assert 'href="http://evil"' not in html
+    assert "<h2>Not a heading" not in html
+    assert "<strong>bold" not in html
+    assert html.count("alert(1)") >= 4  # it is there, as text
+
+
+def test_the_card_says_how_many_people_looked_and_claims_nothing_that_was_not_counted() -> None:
+    text = render(replace(FACTS, looked={1: 900, 2: 500, 0: 40, None: 60}))
+    assert "Released images by the number of people who looked at them: 900 by 1, 500 by 2." in text
+    assert "did not see each other's work" in text
+    assert "each other's work" not in render(replace(FACTS, looked={1: 1500}))
+    assert "number of people who looked" not in render(FACTS)
+
+
+def test_agreement_by_category_the_funnel_citation_and_contact() -> None:
+    facts = replace(
+        FACTS, f1_by_category={"stop_sign": (0.9, 0.8, 0.95), "parking_sign": (None, None, None)}, found=2000,
+        citation="@misc{unit}", contact="unit@example.org",
+    )  # fmt: skip
+    text = render(facts)
+    assert "| `stop_sign` | 0.900 | 0.800 to 0.950 |\n| `parking_sign` | undefined | none |" in text
+    assert "Of 2,000 distinct images 1,500 are released." in text
+    assert "## Citation\n\n```\n@misc{unit}\n```" in text
+    assert "## Contact\n\nunit@example.org" in text
+    assert "## Contact" not in render(FACTS)
+
+
+def test_a_licence_of_ones_own_people_and_languages_reach_the_front_matter() -> None:
+    licensed = Licensed("other", "unit-licence", "https://example.org/licence")
+    data = front_matter(
+        render(replace(FACTS, licensed=licensed, people="crowdsourced", language=("en",), accepted=3))
+    )
+    assert (data["license"], data["license_name"], data["license_link"]) == (
+        "other", "unit-licence", "https://example.org/licence",
+    )  # fmt: skip
+    assert data["annotations_creators"] == ["crowdsourced", "machine-generated"]
+    assert data["language"] == ["en"]
+    boxes = front_matter(render(replace(FACTS, masks=False)))
+    assert boxes["task_categories"] == ["object-detection"]
+    assert "task_ids" not in boxes
+    simulated = front_matter(render(replace(FACTS, people="crowdsourced", labelers="simulated")))
+    assert simulated["annotations_creators"] == ["machine-generated"]
+
+
+def test_the_hubs_own_classes_read_the_card() -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    card = hub.DatasetCard(render(replace(FACTS, people="expert-generated", language=("en",))))
+    assert card.data.pretty_name == "unit-signs"
+    assert card.data.annotations_creators == ["expert-generated"]
+    assert yaml.safe_load(card.data.to_yaml()) == front_matter(str(card))

@@ -5,13 +5,17 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from curate.release import digest
 from curate.release.content import Content
-from curate.release.digest import content_digest
 from tests.release.contents import content
 
 BOX, FAR = (10.0, 10.0, 50.0, 50.0), (60.0, 10.0, 90.0, 50.0)
 WORK = {"one": [("stop_sign", BOX), ("parking_sign", FAR)], "two": []}
 SPLITS = ["train", "test"]
+
+
+def content_digest(made: Content, splits: list[str], *, license: str = "cc-by-4.0") -> str:
+    return digest.content_digest(made, splits, license=license)
 
 
 def changed(column: str, value: object, *, of: str = "images") -> Content:
@@ -43,10 +47,23 @@ def test_the_same_content_has_the_same_digest_whatever_its_order_and_ids() -> No
         changed("attribution", None),
         changed("rle", None, of="objects"),
         changed("outcome", "disputed", of="objects"),
+        changed("polygon", "[[1, 1, 9, 1, 9, 9]]", of="objects"),
+        content(WORK, attributes=(("scene", "7"),)),
     ],
 )
 def test_every_change_of_content_changes_the_digest(other: Content) -> None:
     assert content_digest(other, SPLITS) != content_digest(content(WORK), SPLITS)
+
+
+def test_another_licence_of_the_annotations_changes_the_digest() -> None:
+    made = content(WORK)
+    assert content_digest(made, SPLITS, license="cc0-1.0") != content_digest(made, SPLITS)
+
+
+def test_who_agreed_and_how_well_does_not() -> None:
+    made = content(WORK)
+    for column, value in (("annotators", 3), ("votes", 2), ("confidence", 0.9)):
+        assert content_digest(changed(column, value, of="objects"), SPLITS) == content_digest(made, SPLITS)
 
 
 def test_another_split_changes_the_digest() -> None:

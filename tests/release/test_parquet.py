@@ -11,12 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from curate import schema
 from curate.errors import InputError, ReleaseError
 from curate.geometry import masks
 from curate.release import parquet
-from curate.release.content import Content
-from tests.builders import HEIGHT, WIDTH, image, scene, write_jpeg
-from tests.release.contents import content
+from curate.release.content import Content, collect
+from curate.release.support import Support
+from tests.builders import HEIGHT, WIDTH, annotation, image, image_id, scene, write_jpeg
+from tests.release.contents import NAMES, annotations_table, content, images_table
 
 BOX, FAR = (10.0, 10.0, 50.0, 50.0), (60.5, 10.25, 90.0, 50.0)
 DIGEST = "5" * 64
@@ -54,7 +56,8 @@ def test_rows_hold_the_image_and_its_objects(project: Content) -> None:
     files = written(project, ["train"] * 7)
     rows = files[f"data/train-{DIGEST[:12]}-00000-of-00001.parquet"].read().to_pylist()
     assert len(rows) == 7
-    row = rows[0]  # the first row of a split shows objects, wherever its id would stand
+    assert [row["image_id"] for row in rows] == sorted(image_id(name) for name in WORK)
+    row = next(row for row in rows if row["image_id"] == image_id("one"))
     assert row["image"]["bytes"] == Path(image("one").path or "").read_bytes()
     assert row["image"]["path"] == f"{row['image_id']}.jpg"
     assert (row["width"], row["height"]) == (WIDTH, HEIGHT)
@@ -66,17 +69,95 @@ def test_rows_hold_the_image_and_its_objects(project: Content) -> None:
     for segmentation, area in zip(objects["segmentation"], objects["area"], strict=True):
         assert segmentation["size"] == [HEIGHT, WIDTH]
         assert masks.decode(segmentation["counts"], width=WIDTH, height=HEIGHT).sum() == area
-    assert all(value == [] for row in rows[1:] for value in row["objects"].values())
-    assert [row["image_id"] for row in rows[1:]] == sorted(row["image_id"] for row in rows[1:])
+    assert all(value == [] for other in rows if other is not row for value in other["objects"].values())
+    assert {key: row[key] for key in ("file_name", "source", "split", "license", "attribution")} == {
+        "file_name": "one.jpg", "source": "unit", "split": "train", "license": "cc-by-4.0",
+        "attribution": "unit tests",
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("project")
+def test_each_object_says_how_it_came_about() -> None:
+    rows = [
+        annotation("one", "stop_sign", BOX, origin="consensus", score=0.75, polygon="[[1, 1, 9, 1, 9, 9.5]]"),
+        annotation("one", "parking_sign", FAR, origin="consensus", score=0.5, model_version="dino@1"),
+    ]
+    known = [
+        {"annotation_id": row.annotation_id, "image_id": row.image_id, "outcome": "object", "confidence": 0.9,
+         "votes": votes, "annotators": people, "made_from": ["a", "b"]}
+        for row, votes, people in zip(rows, (3, 0), (4, 0), strict=True)
+    ]  # fmt: skip
+    support = Support(
+        pa.Table.from_pylist(known, schema=schema.CONSENSUS_OBJECTS.arrow), Support.none().images
+    )
+    made = collect(images_table([image("one")]), annotations_table(rows), NAMES, support)
+    (file,) = written(made, ["train"]).values()
+    objects = file.read().to_pylist()[0]["objects"]
+    assert objects["polygon"] == [[[1.0, 1.0, 9.0, 1.0, 9.0, 9.5]], None]
+    assert objects["origin"] == ["consensus", "model"]
+    assert objects["model_version"] == [None, "dino@1"]
+    assert (objects["votes"], objects["n_annotators"]) == ([3, 0], [4, 0])
+    assert objects["agreement"] == [0.75, None]  # nobody looked: a model's score is no agreement of people
+    assert objects["made_from"] == [["a", "b"]] * 2
+
+
+@pytest.mark.usefixtures("project")
+def test_attributes_have_the_type_that_all_their_values_have() -> None:
+    first = (("indoor", "True"), ("lens", "1.8"), ("number", "7"), ("code", "007"), ("scene", "a"))
+    records = [image("one", attributes=first), image("two", attributes=(("lens", "2"), ("number", "-3")))]
+    write_jpeg(Path(records[1].path or ""), scene([]))
+    rows = [annotation(name, None, None, origin="consensus") for name in ("one", "two")]
+    made = collect(images_table([*records]), annotations_table(rows), NAMES)
+    (file,) = written(made, ["train"] * 2).values()
+    found = {row["file_name"]: row["attributes"] for row in file.read().to_pylist()}
+    assert found == {
+        "one.jpg": {"code": "007", "indoor": True, "lens": 1.8, "number": 7, "scene": "a"},
+        "two.jpg": {"code": None, "indoor": None, "lens": 2.0, "number": -3, "scene": None},
+    }
+
+
+@pytest.mark.usefixtures("project")
+def test_the_time_of_a_picture_is_released_only_if_wanted() -> None:
+    record = image("one", captured_at="2026-05-01T10:00:00")
+    rows = annotations_table([annotation("one", None, None, origin="consensus")])
+    for wanted in (False, True):
+        made = collect(images_table([record]), rows, NAMES, captured_at=wanted)
+        (file,) = written(made, ["train"]).values()
+        row = file.read().to_pylist()[0]
+        assert row.get("captured_at") == ("2026-05-01T10:00:00" if wanted else None)
+        assert ("captured_at" in row) is wanted
+
+
+def test_readers_can_skip_pages_and_columns(project: Content) -> None:
+    (file,) = written(project, ["train"] * 7, row_group_size=3).values()
+    for group in range(file.num_row_groups):
+        column = file.metadata.row_group(group).column(file.schema_arrow.names.index("image_id") + 1)
+        assert column.path_in_schema == "image_id"
+        assert column.has_column_index
+        assert column.has_offset_index
+        assert column.statistics.min <= column.statistics.max
+    assert file.read(columns=["image_id"]).nbytes < 1000
+
+
+def test_an_image_that_does_not_decode_or_is_another_one_is_named(project: Content) -> None:
+    path = Path(image("one").path or "")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3000])
+    with pytest.raises(
+        InputError, match=rf"{path} \(image {image_id('one')[:12]}\) is damaged: .*run dvc repro"
+    ):
+        written(project, ["train"] * 7)
+    write_jpeg(path, scene([], size=(64, 48)))
+    with pytest.raises(InputError, match="is 64 x 48 pixels, its table says 160 x 120"):
+        written(project, ["train"] * 7)
 
 
 def test_an_object_without_mask_has_the_area_of_its_box(project: Content) -> None:
     made = with_masks(project, [None, None])
     objects = (
-        written(made, ["train"] * 7)[f"data/train-{DIGEST[:12]}-00000-of-00001.parquet"]
-        .read()
-        .to_pylist()[0]["objects"]
+        written(made, ["train"] * 7)[f"data/train-{DIGEST[:12]}-00000-of-00001.parquet"].read().to_pylist()
     )
+    objects = next(row["objects"] for row in objects if row["objects"]["id"])
     assert objects["segmentation"] == [None, None]
     np.testing.assert_allclose(objects["area"], [1600, 29.5 * 39.75])
 

@@ -15,7 +15,7 @@ from curate.stages import export
 from tests.formats import datasets
 from tests.formats.release import write_release
 
-WITHOUT_MASKS = {"createml", "imagefolder", "kitti", "sagemaker", "voc", "yolo"}
+WITHOUT_MASKS = {"createml", "kitti", "sagemaker", "voc", "yolo"}
 WITH_ATTRIBUTION = {"coco", "datumaro", "imagefolder", "label-studio", "roboflow", "webdataset"}
 
 

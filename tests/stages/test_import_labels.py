@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from curate import schema, tables
 from curate.cli import app
-from curate.errors import AnnotationToolError, InputError
+from curate.errors import AnnotationToolError, InputError, ParamsError
+from curate.ingest.sources import load
 from curate.params import Params
 from curate.records import Annotation, Box
 from curate.stages import import_labels
@@ -228,3 +229,31 @@ def test_mistakes_are_one_line() -> None:
         done = CliRunner().invoke(app, ["import", *arguments])
         assert isinstance(done.exception, InputError)
         assert message in str(done.exception)
+
+
+@pytest.mark.usefixtures("project")
+def test_labels_that_sources_name_are_imported_together() -> None:
+    Path("raw").mkdir()
+    coco(Path("raw/anna.json"), TRUTH)
+    coco(Path("raw/old.json"), TRUTH, names=("halt", "parking_sign"))
+    Path("raw/sources.yaml").write_text(
+        "sources: [{name: unit, path: .}]\n"
+        "labels:\n"
+        "  - {file: anna.json, as: answers, annotator: anna}\n"
+        "  - {file: old.json, as: suggestions, match: name, categories: {halt: stop_sign}}\n"
+    )
+    Path("params.yaml").write_text("ingest: {raw: raw, sources: sources.yaml}\n" + WITHOUT_SERVER)
+    out = invoke()
+    assert [line.partition(":")[0] for line in out.splitlines()] == [
+        "import of raw/anna.json as answers",
+        "import of raw/old.json as suggestions",
+    ]
+    assert {row.category for row in rows("labels/suggestions/raw-old.parquet")} == set(builders.CATEGORIES)
+    Path("raw/sources.yaml").write_text("sources: [{name: unit, path: .}]\nlabels: [{file: a, like: gold}]\n")
+    done = CliRunner().invoke(app, ["import"])
+    assert "raw/sources.yaml:2" in str(done.exception)
+    assert load(Path("raw"), None).sources
+    with pytest.raises(ParamsError, match=r"raw/sources\.yaml:2"):
+        load(Path("raw"), "sources.yaml")
+    done = CliRunner().invoke(app, ["import", "raw/anna.json"])
+    assert "say what it is, with --as" in str(done.exception)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
+from PIL import Image
 
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, ReleaseError, StorageError
@@ -58,7 +61,8 @@ def test_the_folder_is_complete() -> None:
     report = run()
     digest = report.metrics["digest"][:12]
     assert sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()) == [
-        ".gitattributes", "README.md",
+        ".gitattributes", "CHANGELOG.md", "README.md",
+        "card/categories.png", "card/examples.jpg", "card/sizes.png", "croissant.json",
         f"data/test-{digest}-00000-of-00001.parquet",
         f"data/train-{digest}-00000-of-00001.parquet",
         f"data/validation-{digest}-00000-of-00001.parquet",
@@ -70,7 +74,8 @@ def test_the_folder_is_complete() -> None:
         "stop_sign": 3,
         "parking_sign": 3,
     }
-    written = manifest.trusted(FOLDER, digest=report.metrics["digest"], version="0.1.0")
+    written = manifest.trusted(FOLDER)
+    assert (written.digest, written.version) == (report.metrics["digest"], "0.1.0")
     assert written.images == report.metrics["images"]
     card = (FOLDER / "README.md").read_text()
     assert "SIMULATED" in card
@@ -101,7 +106,8 @@ def test_two_runs_give_the_same_bytes() -> None:
 @pytest.mark.usefixtures("project")
 def test_the_digest_does_not_know_the_form_of_the_files() -> None:
     first = run().metrics["digest"]
-    assert run(row_group_size=2, version="0.2.0", license="cc0-1.0").metrics["digest"] == first
+    assert run(row_group_size=2, version="0.2.0").metrics["digest"] == first
+    assert run(license="cc0-1.0").metrics["digest"] != first
     assert run(seed=3, validation_share=0.3, keep_splits=False).metrics["digest"] != first
 
 
@@ -296,3 +302,40 @@ def test_what_is_not_known_is_null_and_the_digest_is_of_the_content() -> None:
         assert (row["confidence"], row["review"], row["answers"]) == (None, None, [])
         assert set(row["objects"]["confidence"]) <= {None}
         assert not any(row["objects"]["made_from"])
+
+
+@pytest.mark.usefixtures("project")
+def test_the_card_shows_what_a_stranger_asks() -> None:
+    Path("cite.txt").write_text("@misc{unit}")
+    report = run(citation=Path("cite.txt"), contact="unit@example.org")
+    card = (FOLDER / "README.md").read_text()
+    assert "| `objects.segmentation` |" in card
+    assert "| `objects.category` | `ClassLabel` |" in card
+    assert '"category_name": [\n   "' in card
+    assert 'revision="v0.1.0"' in card
+    assert "Of 8 distinct images 6 are released." in card
+    for name in ("examples.jpg", "categories.png", "sizes.png"):
+        assert f"(card/{name})" in card
+        with Image.open(FOLDER / "card" / name) as picture:
+            assert min(picture.size) > 40
+            assert dict(picture.getexif()) == {}
+    data = yaml.safe_load(card.split("---\n")[1])
+    rows = {part["name"]: part["num_examples"] for part in data["dataset_info"]["splits"]}
+    assert rows == report.metrics["images"]
+    files = sum(path.stat().st_size for path in FOLDER.glob("data/*.parquet"))
+    assert data["dataset_info"]["download_size"] == files
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of rdflib, which mlcroissant uses
+@pytest.mark.usefixtures("project")
+def test_mlcroissant_reads_the_description_and_the_rows() -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    run(license="cc-by-4.0")
+    described = mlcroissant.Dataset(FOLDER / "croissant.json")
+    assert described.metadata.issues.errors == set()
+    assert described.metadata.license == ["https://creativecommons.org/licenses/by/4.0/"]
+    assert "programs that simulate labelers" in described.metadata.data_annotation_protocol[0]
+    known = json.loads((FOLDER / "croissant.json").read_text())["distribution"]
+    assert {entry["sha256"] for entry in known if "sha256" in entry} == {
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in FOLDER.glob("data/*.parquet")
+    }

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 
-from curate.dedupe.differences import Differences
 from curate.dedupe.features import Features, Recipe, extract
 from curate.dedupe.hamming_search import Pairs
+from curate.dedupe.local_differences import Differences
 from curate.dedupe.verify import RELATIONS, verify
 from tests.dedupe.test_verify import cropped, photograph
 

@@ -1,0 +1,42 @@
+"""A release that stands on the Hugging Face Hub, fetched to be compared or checked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from curate.errors import HubError
+from curate.extras import require
+
+_PLACE = re.compile(r"hf://(?:datasets/)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
+
+
+def fetch(place: str) -> Path:
+    """Bring release.json, the pages and the Parquet files of a revision into the Hub's cache.
+
+    Args:
+        place: hf://owner/name@revision; without a revision the branch main.
+
+    Returns:
+        The folder.
+
+    Raises:
+        HubError: No such place, or it cannot be read.
+        MissingExtraError: `huggingface_hub` is not installed.
+    """
+    match = _PLACE.fullmatch(place)
+    if match is None:
+        raise HubError(f"{place} is no place on the Hub: expected hf://owner/name@v1.0.0")
+    hub = require("huggingface_hub", extra="hub")
+    errors = require("huggingface_hub.errors", extra="hub")
+    try:
+        return Path(
+            hub.snapshot_download(
+                match[1],
+                repo_type="dataset",
+                revision=match[2],
+                allow_patterns=["*.json", "*.md", "data/*.parquet"],
+            )
+        )
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise HubError(f"{place} cannot be read: {' '.join(str(error).split())}") from error

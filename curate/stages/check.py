@@ -1,0 +1,182 @@
+"""`curate check`: ingest and dedupe run over a data set in a scratch folder, and what they show is read.
+
+Nothing of the data set is changed, and no project is needed.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from curate.check import class_findings, image_findings, label_findings, seen_image
+from curate.check.dataset import IMAGES, DataSet, open_dataset
+from curate.check.finding import KINDS, Checked, Findings, Row
+from curate.check.seen_image import SOURCE, SeenImage
+from curate.dedupe.index import MANIFEST
+from curate.errors import InputError
+from curate.params import DedupeParams, IngestParams
+from curate.ports import Engine
+from curate.stages import build_index, dedupe, ingest, leakage
+from curate.stages.split_leaks import Search
+
+_DEDUPE = DedupeParams()
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is checked.
+
+    Attributes:
+        path: A folder of images, or a file or folder of labels.
+        format: Of the labels; None = what stands there tells.
+        images: Folder of the image files, where it is not the one of the labels.
+        against: Another data set, or an index of one (`curate dedupe index`), that must share no picture.
+    """
+
+    path: Path
+    format: str | None = None
+    images: Path | None = None
+    against: Path | None = None
+
+
+def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) -> Checked:
+    """Check a data set.
+
+    Args:
+        inputs: What is checked.
+        scratch: A folder that stays until the pictures of the result are no longer needed; what was read
+            before is read from there the next time.
+        engine: Decodes and hashes.
+        batch_size: Images a worker takes at a time.
+
+    Raises:
+        InputError: Nothing is there, no image that decodes, or labels that no reader opens.
+        StorageError: The disk is full or refuses.
+    """
+    dataset = open_dataset(
+        inputs.path, format=inputs.format, images=inputs.images, scratch=scratch / "extracted"
+    )
+    place = _Place(scratch / "own", engine, batch_size)
+    place.ingest(dataset)
+    place.dedupe()
+    seen = seen_image.read(place.table, dataset)
+    findings = Findings()
+    findings.extend(image_findings.find(seen, dataset))
+    splits = {split for one in seen for split in one.splits}
+    if len(splits) > 1:
+        findings.extend(image_findings.split_leaks(seen, place.pairs(seen), dataset))
+    if inputs.against is not None:
+        findings.extend(_against(inputs.against, place, scratch, dataset))
+    labels = label_findings.LabelCheck(dataset, label_findings.by_place(seen), findings)
+    if dataset.format != IMAGES:
+        labels.run()
+        findings.extend(class_findings.find(labels.categories, labels.counts, labels.labeled))
+    has = {"images": True, "splits": len(splits) > 1, "labels": dataset.format != IMAGES}
+    has["other set"] = inputs.against is not None
+    return Checked(
+        path=inputs.path,
+        format=dataset.format,
+        images=len(dataset.files),
+        objects=labels.objects,
+        splits={
+            split: sum(split in dataset.splits[one] for one in dataset.files) for split in sorted(splits)
+        },
+        looked_for=tuple(name for name, kind in KINDS.items() if has[kind.needs]),
+        findings=tuple(findings.all()),
+        pictures={
+            one: Path(image.row["path"]) for image in seen if image.row["path"] for one in image.places
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A folder in which the stages leave their tables."""
+
+    folder: Path
+    engine: Engine
+    batch_size: int
+
+    @property
+    def table(self) -> Path:
+        """The images table after dedupe."""
+        return self.folder / "kept.parquet"
+
+    @property
+    def index(self) -> Path:
+        """Features of the images."""
+        return self.folder / "index"
+
+    def ingest(self, dataset: DataSet) -> Path:
+        """Decode every file of the data set; the images table."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        listing, sources = self.folder / "files.txt", self.folder / "sources.yaml"
+        listing.write_bytes(b"".join(_line(file) for file in dataset.files.values()))
+        sources.write_text(yaml.safe_dump({"sources": [{"name": SOURCE, "list": str(listing.absolute())}]}))
+        found = self.folder / "images.parquet"
+        ingest.run(
+            IngestParams(raw=None, sources=str(sources.absolute()), min_side=1, max_aspect=1000),
+            inputs=ingest.Inputs(raw=None),
+            outputs=ingest.Outputs(
+                found,
+                (self.folder / "images").absolute(),
+                self.folder / "ledger.sqlite",
+                self.folder / "remote",
+            ),
+            ports=ingest.Ports(self.engine, self.batch_size),
+        )
+        return found
+
+    def dedupe(self) -> None:
+        """Hash and group them."""
+        dedupe.run(
+            _DEDUPE,
+            inputs=dedupe.Inputs(self.folder / "images.parquet"),
+            outputs=dedupe.Outputs(
+                self.table, self.folder / "plot.csv", self.index, self.folder / "embeddings"
+            ),
+            ports=dedupe.Ports(self.engine, batch_size=self.batch_size, say=lambda _: None),
+        )
+
+    def pairs(self, seen: list[SeenImage]) -> list[tuple[str, str, str]]:
+        """image_ids of all images that show one picture, and how."""
+        search = Search(_DEDUPE, self.index, self.engine, self.batch_size)
+        return search.pairs(self.folder / "images.parquet", {one.image_id for one in seen if one.decoded})
+
+
+def _line(file: Path) -> bytes:
+    name = os.fsencode(file)
+    if b"\n" in name or b"\r" in name:
+        raise InputError(f"{file!r} has a line break in its name: rename it")
+    return name + b"\n"
+
+
+def _against(other: Path, own: _Place, scratch: Path, dataset: DataSet) -> Iterator[tuple[str, Row]]:
+    """Pictures that another data set holds too."""
+    named: dict[str, str] = {}
+    base = other
+    if not any(other.glob(f"*/{MANIFEST}")):  # no index
+        theirs = _Place(scratch / "other", own.engine, own.batch_size)
+        opened = open_dataset(other, format=None, images=None, scratch=scratch / "other-extracted")
+        named = {f"{SOURCE}/{file}": place for place, file in opened.files.items()}
+        base = theirs.index
+        ports = build_index.Ports(own.engine, lambda _: None, own.batch_size)
+        build_index.run(_DEDUPE, source=theirs.ingest(opened), out=base, ports=ports)
+    leaks = scratch / "leaks.csv"
+    leakage.run(
+        _DEDUPE,
+        inputs=leakage.Inputs(own.folder / "images.parquet", base),
+        outputs=leakage.Outputs(leaks, own.index),
+        ports=leakage.Ports(own.engine, own.batch_size),
+    )
+    place_of = {f"{SOURCE}/{file}": place for place, file in dataset.files.items()}
+    with leaks.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            place, there = place_of[row["place"]], row["other_place"]
+            splits = tuple(sorted(dataset.splits[place]))
+            yield "leak_against", Row((place, named.get(there, there)), splits, detail=row["relation"])
