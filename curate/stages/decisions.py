@@ -21,7 +21,7 @@ _SUFFIX, _TITLE_LIMIT = " adjudication", 50
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class DecisionTables:
     """Tables of everything that was answered in the adjudication: `annotations` and `answers`."""
 
     annotations: Path
@@ -44,7 +44,7 @@ def pull(
     *,
     shown: Path,
     images: Path,
-    outputs: Outputs,
+    outputs: DecisionTables,
 ) -> tuple[int, int]:
     """Read all decisions; empty tables where nothing was ever handed over.
 

@@ -62,7 +62,7 @@ class Outputs:
     table: Path
     answers: Path
     people: Path | None = None
-    decisions: decisions.Outputs | None = None
+    decisions: decisions.DecisionTables | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def main(params: Params) -> StageReport:
             table=Path("data/pull/annotations.parquet"),
             answers=Path("data/pull/answers.parquet"),
             people=Path("data/people.csv"),
-            decisions=decisions.Outputs(
+            decisions=decisions.DecisionTables(
                 annotations=Path("data/adjudication/annotations.parquet"),
                 answers=Path("data/adjudication/answers.parquet"),
             ),

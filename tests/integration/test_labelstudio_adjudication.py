@@ -1,4 +1,4 @@
-"""An adjudication in the real page: the queue is handed over, two images are decided, and agreement takes it."""
+"""An adjudication in the real page: the queue is handed over, decided, and taken by the stage agreement."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from tests.stages.test_decisions import DECIDED, OUT
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 SENIOR, PASSWORD = "senior@demo.invalid", "a-long-password"
 PARAMS = LabelStudioParams(project="a set in dispute")
+CAPTIONS = """() => [...document.querySelectorAll('.lsf-tree__node textarea, .lsf-tree__node input')]
+  .map(field => field.value)"""
 PIPELINE = Path("data/push/pipeline")
 
 
@@ -112,10 +114,12 @@ def decide(page: Page, image: str) -> None:
     page.get_by_text("labeler-1: 1").first.wait_for(timeout=30_000)
     rectangles = page.locator(".lsf-tree__node_type_rectangleregion")
     rectangles.first.wait_for(timeout=60_000)
+    page.wait_for_function(f"({CAPTIONS})().includes('labeler-1')", timeout=30_000)
     page.wait_for_timeout(1_500)
     page.screenshot(path=ARTIFACTS / f"adjudication_{name}.png")
     if name == "six":
         assert rectangles.count() == 2
+        assert sorted(page.evaluate(CAPTIONS)) == ["labeler-1"] * 2 + ["labeler-2"] * 2  # boxes and masks
         for kind in ("brushregion", "rectangleregion"):
             page.locator(f".lsf-tree__node_type_{kind}", has_text="stop_sign").first.click()
             page.keyboard.press("Backspace")

@@ -52,9 +52,7 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
         category = str(row.category)
         rectangle = rectangle_region(region_id(row.annotation_id), box, category, task.width, task.height)
         regions.append(rectangle if row.score is None else {**rectangle, "score": row.score})
-        if row.annotation_id in captions:
-            said = _region(rectangle["id"], CAPTION, "textarea", task.width, task.height)
-            regions.append({**said, "value": {"text": [captions[row.annotation_id]]}})
+        own = [rectangle["id"]]
         if row.rle is not None:
             try:
                 rle = brush_rle.from_coco(row.rle, width=task.width, height=task.height)
@@ -62,6 +60,10 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
                 raise AnnotationToolError(f"{where}: {error}") from error
             if rle is not None:
                 regions.append(_brush_region(rectangle["id"], rle, category, task.width, task.height))
+                own.append(mask_region_id(rectangle["id"]))
+        if row.annotation_id in captions:
+            said = {"value": {"text": [captions[row.annotation_id]]}}
+            regions += [{**_region(one, CAPTION, "textarea", task.width, task.height), **said} for one in own]
     return regions
 
 
