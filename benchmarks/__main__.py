@@ -26,6 +26,7 @@ COMPARISONS = (
     "postprocessing",
     "plan",
     "quality",
+    "consensus",
     "labelstudio_push",
     "labelstudio_pull",
     "models",

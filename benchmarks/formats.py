@@ -64,17 +64,12 @@ def measure() -> None:
     shutil.rmtree(folder / "out", ignore_errors=True)
     rows.append(_peer(folder))
     ours = {row["what"]: row for row in rows}
-    targets = [
-        Target(
-            f"COCO {way}, {IMAGES * OBJECTS:,} objects",
-            wanted,
-            ours[f"curate {way}"][key],
-            unit,
-            at_most=True,
-        )
-        for way in ("import", "export")
-        for key, wanted, unit in (("wall_s", LIMIT_S, "s"), ("peak_gib", LIMIT_BYTES / (1 << 30), "GiB"))
-    ]
+    targets = []
+    for way in ("import", "export"):
+        row, what = ours[f"curate {way}"], f"COCO {way}, {IMAGES * OBJECTS:,} objects"
+        busy = f"{row['cpu_s']:.0f} s of a processor; the rest it waited, where the machine was shared"
+        targets.append(Target(what, LIMIT_S, row["wall_s"], "s", at_most=True, note=busy))
+        targets.append(Target(what, LIMIT_BYTES / (1 << 30), row["peak_gib"], "GiB", at_most=True))
     size = (folder / "instances.json").stat().st_size
     content = {"rows": rows, "images": IMAGES, "objects": IMAGES * OBJECTS, "bytes": size}
     result.save(NAME, content, command=COMMAND, targets=targets)

@@ -59,11 +59,13 @@ def write(root: Path) -> str:
     images = tables.read(root / "data/dedupe/images.parquet", schema.IMAGES).to_pylist()
     consensus = tables.read(root / "data/agreement/consensus.parquet", schema.ANNOTATIONS).to_pylist()
     proposals = tables.read(root / "data/autolabel/annotations.parquet", schema.ANNOTATIONS).to_pylist()
+    known = {row["image_id"] for row in consensus}  # what is disputed somebody must still decide
+    settled = [image for image in images if image["image_id"] in known]
     figures = {
         "faulty_files": _faulty_files(truth, images),
         "near_duplicates": _near_duplicates(truth, images),
         "model": _objects(truth, images, proposals),
-        "consensus": _objects(truth, images, consensus),
+        "consensus": _objects(truth, settled, consensus),
     }
     with tables.replacing(root / "metrics/demo.json") as partial:
         partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -174,10 +176,10 @@ def _lines(figures: Mapping[str, Any]) -> Iterable[str]:
         f"near-duplicates: precision {_percent(pairs['precision'])}, recall {_percent(pairs['recall'])} "
         f"({pairs['dropped']} dropped, {pairs['variants']} kept as variants)"
     )
-    for name in ("model", "consensus"):
+    for name, which in (("model", ""), ("consensus", ", of images where people agree")):
         part = figures[name]
         yield (
-            f"{name} against the truth: F1 {_percent(part['f1'])} at IoU {IOU_THRESHOLD}, "
+            f"{name} against the truth{which}: F1 {_percent(part['f1'])} at IoU {IOU_THRESHOLD}, "
             f"mean box IoU {_percent(part['mean_box_iou'])}, mean mask IoU {_percent(part['mean_mask_iou'])}"
         )
 

@@ -18,6 +18,9 @@ Values = NDArray[np.float64]
 _CHI2_MEDIAN = 0.454936  # of one degree of freedom: the median of squares of a normal spread of 1
 _PRIOR_EDGES = 20.0  # edges that each person is given of the average person's spread
 _LEAST_SPREAD = 1e-4  # of a box's side
+# A variance is at least this share of the average one. People who share a bias look exact to each other:
+# without it one person would be the consensus alone (benchmarks/consensus.py).
+_LEAST_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +160,4 @@ def edge_spread(answers: Answers, pairs: Pairs, people: Sequence[str]) -> Values
     prior = np.sqrt(_PRIOR_EDGES)
     system = np.concatenate([np.array(rows), prior * np.eye(len(people))])
     variances, _ = nnls(system, np.concatenate([targets, np.full(len(people), prior * usual)]))
-    return np.asarray(np.sqrt(np.maximum(variances, max(_LEAST_SPREAD**2, usual / 100))))
+    return np.asarray(np.sqrt(np.maximum(variances, max(_LEAST_SPREAD**2, _LEAST_SHARE * usual))))

@@ -27,7 +27,10 @@ def diff(
         Path | None, typer.Option(parser=user_path, help="Page with pictures of what changed.")
     ] = None,
 ) -> None:
-    """Compare two releases: images, objects, categories, columns; and the version that follows."""
+    """Compare two releases: images, objects, categories, columns; and the version that follows.
+
+    Reads both releases, those of the Hub into its cache; writes what --parquet and --html name.
+    """
     from curate.release import diff as releases
     from curate.release import snapshot
 

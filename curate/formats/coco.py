@@ -114,6 +114,8 @@ def write(
         "score",
         "support",
         "object_id",
+        "attributes",
+        "image_attributes",
         "license",
         "attribution",
         "tags",
@@ -195,7 +197,7 @@ def _image_entry(
         "confidence": image.confidence,
         "review": image.review,
     }
-    more["tags"] = list(image.tags) or None
+    more |= {"tags": list(image.tags) or None, "attributes": dict(image.attributes) or None}
     return {**entry, **{key: value for key, value in more.items() if value is not None}}
 
 
@@ -217,5 +219,5 @@ def _annotation_entry(
         "segmentation": [] if rle is None else {"size": [size[1], size[0]], "counts": rle},
     }
     more: dict[str, Any] = {"score": one.score, "object_id": one.object_id, "confidence": one.confidence}
-    more["made_from"] = list(one.made_from) or None
+    more |= {"made_from": list(one.made_from) or None, "attributes": dict(one.attributes) or None}
     return {**entry, **{key: value for key, value in more.items() if value is not None}}

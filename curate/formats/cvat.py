@@ -1,8 +1,8 @@
 """CVAT for images 1.1: one annotations.xml.
 
 Boxes and polygons are corners on the continuous plane; a `mask` is run lengths over the rows of its box, off
-first, whose left and top are its first pixel. Written: annotations.xml, images/; an object with a mask is a
-`mask`, whose box CVAT takes from its pixels.
+first, whose left and top are its first pixel. Written: annotations.xml, images/<split>/; an object with a
+mask is a `mask`, whose box CVAT takes from its pixels.
 
 Source:
     https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/
@@ -65,7 +65,7 @@ def _images(tree: ET.Element, file: Path, problems: list[Problem]) -> Iterator[L
                 image=name,
             )
             objects += [found] if found is not None else []
-        beside = file.parent / "images" / name
+        beside = file.parent / "images" / node.get("subset", "") / name
         yield LabeledImage(
             name=name,
             objects=tuple(objects),
@@ -126,7 +126,7 @@ def _mask(node: ET.Element, size: Size) -> str:
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
     """Write annotations.xml and the images."""
-    losses = Losses("mask", "split", "empty", "tags", "attributes")
+    losses = Losses("mask", "split", "empty", "tags")
     tree = ET.Element("annotations")
     ET.SubElement(tree, "version").text = "1.1"
     task = ET.SubElement(ET.SubElement(tree, "meta"), "task")
@@ -138,7 +138,8 @@ def write(folder: Path, images: Iterable[LabeledImage], about: About, files: Ima
         ET.SubElement(label, "attributes")
     for number, image in enumerate(images):
         losses.look(image)
-        tree.append(_image(image, number, files.place(image, "images"), losses))
+        place = f"images/{image.split}" if image.split else "images"  # where CVAT looks for a subset's
+        tree.append(_image(image, number, files.place(image, place), losses))
     xml_file.write(tree, folder / _NAME)
     return losses
 
@@ -161,8 +162,6 @@ def _image(image: LabeledImage, number: int, name: str, losses: Losses) -> ET.El
             shape.tag = "mask"
             for key, text in _mask_attributes(rle, image.size).items():
                 shape.set(key, text)
-        for key, text in one.attributes.items():
-            ET.SubElement(shape, "attribute", name=key).text = text
     for tag in image.tags:
         ET.SubElement(node, "tag", label=tag, source="manual")
     return node

@@ -24,6 +24,8 @@ from curate.formats.entries import box_xywh, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 
 _CATEGORY = ("category", "categories", "label", "labels", "category_id")
+_SUPPORT = ("origin", "model_version", "n_annotators", "votes", "agreement")  # of an object of a release
+_FACTS = ("file_name", "source", "dup_group", "captured_at")  # of an image of a release
 _ROWS = 64  # of a batch: their images are in memory
 
 
@@ -169,6 +171,8 @@ def image(
             for answer in row.get("answers") or ()
             for chosen in answer["answers"]
         ),
+        human=_human(objects),
+        attributes=_attributes(row),
         confidence=row.get("confidence"),
         review=row.get("review"),
         license=row.get("license"),
@@ -177,6 +181,18 @@ def image(
         line=number,
         content=picture.get("bytes"),
     )
+
+
+def _human(objects: Sequence[LabeledObject]) -> bool | None:
+    """Whether people looked, by where the objects come from; None where nothing says it."""
+    origins = {one.attributes.get("origin") for one in objects}
+    return None if not origins or None in origins else "model" not in origins
+
+
+def _attributes(row: Mapping[str, Any]) -> dict[str, str]:
+    """What a release says of an image besides."""
+    said = {name: row.get(name) for name in _FACTS} | (row.get("attributes") or {})
+    return {name: str(value) for name, value in said.items() if value is not None}
 
 
 def _entries(objects: Any) -> list[Mapping[str, Any]]:
@@ -207,6 +223,7 @@ def _object(
         rle=rle,
         rle_size=rle_size,
         is_crowd=bool(entry.get("iscrowd")),
+        attributes={name: str(entry[name]) for name in _SUPPORT if entry.get(name) is not None},
         confidence=entry.get("confidence"),
         made_from=tuple(entry.get("made_from") or ()),
         object_id=str(entry["id"]) if entry.get("id") is not None else None,

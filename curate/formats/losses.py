@@ -18,6 +18,7 @@ Feature = Literal[
     "attributes",
     "license",
     "attribution",
+    "image_attributes",
     "tags",
     "review",
     "split",
@@ -32,6 +33,7 @@ LOST: Final[dict[Feature, str]] = {
     "attributes": "attributes of objects",
     "license": "licences of images",
     "attribution": "attributions of images",
+    "image_attributes": "attributes of images, such as source and time",
     "tags": "labels of whole images",
     "review": "images whose confidence and reason for another look are left out",
     "split": "splits of images",
@@ -83,6 +85,7 @@ class Losses:
         present: list[tuple[Feature, int]] = [
             ("license", image.license is not None),
             ("attribution", image.attribution is not None),
+            ("image_attributes", len(image.attributes)),
             ("tags", len(image.tags)),
             ("review", image.review is not None or image.confidence is not None),
             ("split", image.split is not None),

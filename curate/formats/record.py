@@ -115,6 +115,7 @@ class LabeledImage:
         human: Whether a human looked at it; None = not known.
         confidence: In [0, 1], how sure it is that its labels are right; of a release.
         review: Why somebody should look at it again; of a release.
+        attributes: What else is said of it: source, time, and whatever its sidecar says.
         license: Of the image.
         attribution: Whom to name.
         labeled: False where the file lists the image without saying whether anybody looked at it.
@@ -136,6 +137,7 @@ class LabeledImage:
     human: bool | None = None
     confidence: float | None = None
     review: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     license: str | None = None
     attribution: str | None = None
     labeled: bool = True

@@ -21,7 +21,7 @@ from curate.formats import split_names, xml_file
 from curate.formats.about import About
 from curate.formats.entries import box, taken
 from curate.formats.image_files import ImageFiles
-from curate.formats.losses import Losses
+from curate.formats.losses import LOST, Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.records import Box
 
@@ -128,6 +128,8 @@ def write(folder: Path, images: Iterable[LabeledImage], about: About, files: Ima
     (root / "Annotations").mkdir(parents=True)
     for image in images:
         losses.look(image)
+        lost = sum(key not in _FLAGS for one in image.objects for key in one.attributes)
+        losses.add(LOST["attributes"], lost)
         name = files.place(image, f"{_ROOT}/JPEGImages")
         tree = _tree(image, name, about, losses)
         xml_file.write(tree, root / "Annotations" / Path(name).with_suffix(".xml"))

@@ -24,6 +24,7 @@ from curate.formats.imported_rows import How
 from curate.formats.joined import NOTES, Joined
 from curate.formats.record import Problem
 from curate.labeling import taxonomy
+from curate.labeling.run import external_sort
 from curate.records import Annotation, Category, Origin, StageReport
 
 As = Literal["suggestions", "answers", "gold"]
@@ -46,6 +47,8 @@ _FILLED: Final = frozenset(
         "outcome",
     ]
 )
+_TEXTS: Final = frozenset((".json", ".xml", ".txt", ".csv", ".jsonl", ".manifest", ".parquet"))
+_ROW_BYTES = 100  # of a file of labels an object, about
 _PIECE = 20_000  # rows that are Python objects at a time
 
 
@@ -159,12 +162,21 @@ def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
             model_version=f"import:{params.name}" if params.become == "suggestions" else None,
         ),
     )
-    table = _table(joined.rows())
+    pieces = _pieces(joined.rows())
+    first = next(pieces, None)  # not before something fits is an earlier table replaced
+    if first is not None:
+        whole = itertools.chain([first], pieces)
+        external_sort.gather(whole, _rows_expected(params.file), outputs.table, seen=lambda _: None)
     write_problems(joined.labels.problems, outputs.problems)
-    if not table.num_rows:
+    if first is None:
         raise InputError(_nothing(params, joined, outputs.problems))
-    tables.write(table, outputs.table, schema.ANNOTATIONS)
     return _imported(params, joined, outputs)
+
+
+def _rows_expected(file: Path) -> int:
+    """From the size of the labels; it decides only how they are sorted in pieces."""
+    files = [file] if file.is_file() else [one for one in file.rglob("*") if one.suffix in _TEXTS]
+    return sum(one.stat().st_size for one in files) // _ROW_BYTES + 1
 
 
 def _names(categories: Sequence[Category], given: Mapping[str, str]) -> dict[str, str]:
@@ -178,8 +190,7 @@ def _names(categories: Sequence[Category], given: Mapping[str, str]) -> dict[str
     return {**titles, **known, **given}
 
 
-def _table(rows: Iterator[Annotation]) -> pa.Table:
-    pieces = [schema.ANNOTATIONS.arrow.empty_table()]
+def _pieces(rows: Iterator[Annotation]) -> Iterator[pa.Table]:
     while piece := list(itertools.islice(rows, _PIECE)):
         columns = [
             pa.array([getattr(row, field.name) for row in piece], field.type)
@@ -187,8 +198,7 @@ def _table(rows: Iterator[Annotation]) -> pa.Table:
             else pa.nulls(len(piece), field.type)
             for field in schema.ANNOTATIONS.arrow
         ]
-        pieces.append(pa.Table.from_arrays(columns, schema=schema.ANNOTATIONS.arrow))
-    return pa.concat_tables(pieces)
+        yield pa.Table.from_arrays(columns, schema=schema.ANNOTATIONS.arrow)
 
 
 def write_problems(problems: Sequence[Problem], path: Path) -> None:

@@ -99,3 +99,27 @@ def test_the_command(release: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "export to coco: 2 images" in done.output
     assert (out / "annotations/instances_test.json").exists()
+
+
+def test_a_human_looked_where_every_object_is_of_people(release: Path, tmp_path: Path) -> None:
+    export.run("sagemaker", release, tmp_path / "out", url="s3://signs/one")
+    rows = [
+        json.loads(line)
+        for file in sorted((tmp_path / "out").glob("*.manifest"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    assert all(row["source-ref"].startswith("s3://signs/one/images/") for row in rows)
+    said = {
+        (bool(row["bounding-box"]["annotations"]), row["bounding-box-metadata"]["human-annotated"])
+        for row in rows
+    }
+    assert said == {(True, "yes"), (False, "no")}  # of an image without objects a release does not say it
+
+
+def test_what_a_release_says_besides_goes_out_as_attributes(release: Path, tmp_path: Path) -> None:
+    export.run("coco", release, tmp_path / "out")
+    content = json.loads((tmp_path / "out/annotations/instances_train.json").read_text(encoding="utf-8"))
+    assert {one["attributes"]["origin"] for one in content["annotations"]} == {"consensus"}
+    export.run("yolo", release, tmp_path / "yolo")
+    lost = json.loads((tmp_path / "yolo/export.json").read_text())["lost"]
+    assert lost["attributes of objects"] >= len(content["annotations"])
