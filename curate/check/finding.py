@@ -39,7 +39,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "split_leak": Kind(
             "error",
             "One picture in two splits",
-            "move both to one split, else the test set measures what was memorised",
+            "move both to one split, else the test set measures what was memorized",
             "splits",
         ),
         "leak_against": Kind(

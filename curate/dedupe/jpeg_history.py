@@ -75,4 +75,4 @@ def compressed_harder(one: Floats, other: Floats, steps: tuple[Floats, Floats]) 
         kept = np.abs(one[:, number]) > step / 2  # what became zero may have been anything below
         away = float(np.sqrt(((one - other)[kept, number] ** 2).mean())) / step
         counted += _ROUNDED[0] < away < _ROUNDED[1]
-    return counted >= _MIN_FREQUENCIES
+    return bool(counted >= _MIN_FREQUENCIES)

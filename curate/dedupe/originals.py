@@ -104,7 +104,7 @@ def compare(first: Picture, second: Picture, placement: NDArray[np.float64]) -> 
 
 
 def _decided(reason: str, first_damaged: bool, second_damaged: bool) -> Evidence:
-    return _NONE if first_damaged == second_damaged else Evidence(second_damaged, reason)
+    return _NONE if first_damaged == second_damaged else Evidence(bool(second_damaged), reason)
 
 
 def _turned(pixels: UInt8Image, placement: NDArray[np.float64]) -> UInt8Image:
@@ -148,7 +148,7 @@ def _same_view(a: UInt8Image, b: UInt8Image) -> Evidence:
     if not 1 / _SAME_SIZE < ratio < _SAME_SIZE:
         larger, smaller = (a, b) if ratio > 1 else (b, a)
         enlarged = was_enlarged(_luma(larger), _luma(smaller))
-        return Evidence((ratio > 1) != enlarged, "enlarged" if enlarged else "reduced")
+        return Evidence(bool((ratio > 1) != enlarged), "enlarged" if enlarged else "reduced")
     both = _to_one_size(a, b)
     luma = [_luma(part) for part in both]
     found = spectra(*luma)

@@ -104,6 +104,8 @@ _MARKS: Final = (
     ("**/metadata.parquet", "imagefolder"),
     ("*.parquet", "huggingface"),
     ("data/*.parquet", "huggingface"),
+    ("data-*.arrow", "huggingface"),
+    ("*/data-*.arrow", "huggingface"),
     ("annotations.xml", "cvat"),
     ("**/*.xml", "voc"),
 )
@@ -111,6 +113,7 @@ _SUFFIXES: Final = {
     ".yaml": "yolo",
     ".yml": "yolo",
     ".parquet": "huggingface",
+    ".arrow": "huggingface",
     ".csv": "openimages",
     ".jsonl": "imagefolder",
     ".manifest": "sagemaker",

@@ -2,7 +2,8 @@
 
 `objects` holds `bbox` (COCO's `[x, y, width, height]` in pixels) and `category` (a class label, or a name);
 a release holds `segmentation` (COCO's compressed counts), `iscrowd` and `id` too. The split is how the file's
-name begins. `objects` may be a struct of lists or a list of structs.
+name begins. What `datasets` saved to disk (Arrow) is read too. `objects` may be a struct of lists or a list
+of structs.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from curate.errors import InputError
+from curate.formats import huggingface_files
 from curate.formats.coco_objects import outline
 from curate.formats.entries import box_xywh, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
@@ -26,11 +26,10 @@ from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 _CATEGORY = ("category", "categories", "label", "labels", "category_id")
 _SUPPORT = ("origin", "model_version", "n_annotators", "votes", "agreement")  # of an object of a release
 _FACTS = ("file_name", "source", "dup_group", "captured_at")  # of an image of a release
-_ROWS = 64  # of a batch: their images are in memory
 
 
 def read(path: Path, *, content: bool = True, splits: Sequence[str] = (), verified: bool = False) -> Labels:
-    """Open a folder with Parquet files (in it, or in data/), or one file.
+    """Open a folder with Parquet files (in it, or in data/) or with what was saved to disk, or one file.
 
     Args:
         path: The folder or file.
@@ -41,40 +40,21 @@ def read(path: Path, *, content: bool = True, splits: Sequence[str] = (), verifi
     Raises:
         InputError: No such files, no column `objects`, or a split that is not there.
     """
-    files = _files(path)
+    files = huggingface_files.files(path)
     names = _class_names(files[0])
-    known = sorted({_split(file) or "" for file in files})
+    known = sorted({huggingface_files.split(file) or "" for file in files})
     missing = sorted(set(splits) - set(known))
     if missing:
         raise InputError(f"{path} has no split {missing[0]!r}: there are {', '.join(known)}")
-    wanted = [file for file in files if not splits or _split(file) in splits]
+    wanted = [file for file in files if not splits or huggingface_files.split(file) in splits]
     labels = Labels("huggingface", path, tuple(names))
     labels.images = _images(wanted, names, labels.problems, content=content, verified=verified)
     return labels
 
 
-def _files(path: Path) -> list[Path]:
-    files = [path] if path.is_file() else sorted(path.glob("*.parquet")) or sorted(path.rglob("*.parquet"))
-    if not files:
-        raise InputError(f"{path} holds no Parquet file: name a release, or a folder of Parquet with images")
-    return files
-
-
-def _split(file: Path) -> str | None:
-    name = file.name.partition("-")[0].partition(".")[0]
-    return {"val": "validation", "valid": "validation"}.get(name, name)
-
-
-def _schema(file: Path) -> pa.Schema:
-    try:
-        return pq.read_schema(file)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{file} is no Parquet file: {error}") from error
-
-
 def _class_names(file: Path) -> list[str]:
     """Names of the class labels, from the metadata that `datasets` writes."""
-    schema = _schema(file)
+    schema = huggingface_files.schema(file)
     if "objects" not in schema.names:
         raise InputError(f"{file} has no column `objects`: it has {', '.join(schema.names)}")
     text = (schema.metadata or {}).get(b"huggingface")
@@ -111,15 +91,8 @@ def _images(
     verified: bool,
 ) -> Iterator[LabeledImage]:
     for file in files:
-        with pq.ParquetFile(file) as opened:
-            columns = [name for name in opened.schema_arrow.names if name != "image"]
-            if "image" in opened.schema_arrow.names:
-                columns.append("image" if content else "image.path")
-            row = 0
-            for batch in opened.iter_batches(_ROWS, columns=columns):
-                for values in batch.to_pylist():
-                    row += 1
-                    yield image(values, names, file, row, problems, verified=verified)
+        for number, row in enumerate(huggingface_files.rows(file, content=content), 1):
+            yield image(row, names, file, number, problems, verified=verified)
 
 
 def image(
@@ -165,7 +138,7 @@ def image(
         width=width,
         height=height,
         image_id=None if identity is None else str(identity),
-        split=_split(file),
+        split=huggingface_files.split(file),
         tags=tuple(
             f"{answer['question']}: {chosen}"
             for answer in row.get("answers") or ()

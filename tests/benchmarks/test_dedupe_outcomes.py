@@ -69,7 +69,7 @@ def test_a_file_is_dropped_that_makes_a_pair_with_one_that_stays() -> None:
 
 
 def test_kept_originals_are_counted_and_a_rule_that_errs_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = {name: degraded_copies.KINDS[name] for name in ("gray", "noise", "blur")}
+    kinds = {name: degraded_copies.KINDS[name] for name in ("gray", "crop", "jpeg q30", "blur")}
     monkeypatch.setattr(degraded_copies, "KINDS", kinds)
 
     def measured() -> dict[str, float]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from curate.check import documents
@@ -101,3 +103,15 @@ def test_wrong_words_are_refused_before_anything_is_read(tmp_path: Path) -> None
         done = CliRunner().invoke(app, ["check", str(tmp_path / path), "--no-page"])
         assert isinstance(done.exception, InputError)
         assert words in str(done.exception)
+
+
+def test_the_page_of_the_documentation_names_every_kind_and_its_workflow_calls_what_exists() -> None:
+    text = (Path(__file__).parents[2] / "docs/check.md").read_text()
+    for name, kind in KINDS.items():
+        assert f"| `{name}` | {kind.severity} | {kind.title} | {kind.remedy} |" in text
+    workflow = yaml.safe_load(re.search(r"```yaml\n(.*?)```", text, re.DOTALL).group(1))  # type: ignore[union-attr]
+    (call,) = [
+        step["run"] for step in workflow["jobs"]["check"]["steps"] if "curate check" in step.get("run", "")
+    ]
+    known = {option for one in get_command(app).commands["check"].params for option in one.opts}  # type: ignore[attr-defined]
+    assert set(re.findall(r"--[a-z-]+", call)) <= known
