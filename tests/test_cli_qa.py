@@ -16,7 +16,7 @@ from tests import builders
 def test_a_dry_run_tells_kinds_numbers_and_examples() -> None:
     counts = PushCounts(1_200, 3, 0, 0, closed=2)
     plan = PushPlan("signs", ("change label_config",), counts, (("close", ("key (task 4)",)),))
-    assert qa_push._lines(plan) == [
+    assert qa_push.plan_lines(plan) == [
         "project 'signs'",
         "  change label_config",
         "   1,200 to create",
