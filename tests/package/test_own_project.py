@@ -24,7 +24,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = "pipeline,autolabel,labelstudio,hub"
-LOOK_EACH_TIME = {"fingerprint", "ingest", "push", "pull"}
+LOOK_EACH_TIME = {"fingerprint", "ingest", "push", "pull", "publish"}
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
