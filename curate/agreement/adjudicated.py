@@ -30,16 +30,16 @@ class Decisions:
     Attributes:
         rows: By image the rows of `annotations` of the last decision: its objects, or one "empty".
         answers: Its row of `answers`, by image.
-        left_out: Answers that decide nothing, by reason.
+        left_out: Images of answers that decide nothing, by reason.
     """
 
     rows: Mapping[str, Sequence[_Row]]
     answers: Mapping[str, _Row]
-    left_out: Mapping[str, int]
+    left_out: Mapping[str, Sequence[str]]
 
     def only(self, image_ids: Collection[str], reason: str) -> Decisions:
         """Those on some images; the others are left out for the reason."""
-        rest = len(self.rows.keys() - image_ids)
+        rest = sorted(self.rows.keys() - image_ids)
         return Decisions(
             {key: rows for key, rows in self.rows.items() if key in image_ids},
             {key: row for key, row in self.answers.items() if key in image_ids},
@@ -67,18 +67,18 @@ def read(
     drawn: dict[tuple[str, str], list[_Row]] = defaultdict(list)
     for row in annotations.to_pylist():
         drawn[row["task_id"], row["annotator_id"]].append(row)
-    left_out: Counter[str] = Counter()
+    left_out: dict[str, list[str]] = defaultdict(list)
     latest: dict[str, _Row] = {}
     for row in sorted(answers.to_pylist(), key=lambda row: (row["updated_at"] or "", row["answer_id"])):
         if row["superseded"] or row["outcome"] in {"draft", "unattended"} or row["image_id"] not in planned:
             continue
         objects = drawn[row["task_id"], row["annotator_id"]]
         if people and row["annotator_id"] not in people:
-            left_out[BY_OTHERS] += 1
+            left_out[BY_OTHERS].append(row["image_id"])
         elif row["outcome"] != "submitted":
-            left_out[NOTHING_DECIDED] += 1
+            left_out[NOTHING_DECIDED].append(row["image_id"])
         elif any(one["outcome"] == "object" and one["category"] not in categories for one in objects):
-            left_out[UNKNOWN_CATEGORY] += 1
+            left_out[UNKNOWN_CATEGORY].append(row["image_id"])
         else:
             latest[row["image_id"]] = row
     found = {key: drawn[row["task_id"], row["annotator_id"]] for key, row in latest.items()}

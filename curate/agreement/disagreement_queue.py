@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from curate.agreement.image_scores import ImageScore
 
-HEADER = ("image_id", "path", "reason", "f1", "mean_iou", "cost", "held_back")
+HEADER = ("image_id", "path", "reason", "f1", "mean_iou", "cost", "held_back", "decision")
 # Of images whose answers say nothing, whatever was drawn; of equal cost they stand first.
 FIRST = ("unreadable", "planted_error", "not_joined", "skipped")
 _DIGITS = 6
@@ -39,11 +39,16 @@ class Entry:
     cost: float
     held_back: bool
 
-    def cells(self, path: str) -> tuple[str | float, ...]:
-        """Values of `HEADER`; a figure that is not defined is the word."""
+    def cells(self, path: str, decision: str = "") -> tuple[str | float, ...]:
+        """Values of `HEADER`; a figure that is not defined is the word.
+
+        Args:
+            path: Of the image.
+            decision: Why a decision of the adjudication does not count; empty = there is none.
+        """
         values = (self.f1, self.mean_iou, self.cost)
         numbers = ("undefined" if value is None else round(value, _DIGITS) for value in values)
-        return (self.image_id, path, self.reason, *numbers, str(self.held_back).lower())
+        return (self.image_id, path, self.reason, *numbers, str(self.held_back).lower(), decision)
 
 
 def rarity(categories: Iterable[str]) -> dict[str, float]:

@@ -153,7 +153,7 @@ def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[PlannedTask
 
 
 def _planned(inputs: Inputs) -> list[PlannedTask]:
-    reasons = _queue(inputs.queue)
+    reasons, undecided = _queue(inputs.queue)
     images = _of(tables.read(inputs.images, schema.IMAGES, columns=_IMAGE_COLUMNS), reasons)
     drawn, _ = bad_rows.sort_out(
         tables.read(inputs.annotations, schema.ANNOTATIONS),
@@ -189,18 +189,26 @@ def _planned(inputs: Inputs) -> list[PlannedTask]:
             pre_annotations=found.rows,
             priority=priority,
             name=Path(next(iter(image["sources"]), "")).name,
-            note=found.note,
+            note=_again(undecided[image_id]) + found.note,
             captions=found.captions,
         )
         planned.append(PlannedTask(draft, reason, "suggested", found.rows))
     return planned
 
 
-def _queue(path: Path) -> dict[str, str]:
-    """Reasons by image, in the order of the queue."""
+def _again(why: str) -> str:
+    return f"The decision so far does not count: {why}.\n" if why else ""
+
+
+def _queue(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Reasons by image, in the order of the queue; and why an earlier decision does not count."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return {row["image_id"]: row["reason"] for row in csv.DictReader(file)}
+            rows = list(csv.DictReader(file))
+        return (
+            {row["image_id"]: row["reason"] for row in rows},
+            {row["image_id"]: row["decision"] for row in rows},
+        )
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"{path} is missing or damaged ({error!r}): run `dvc repro agreement`") from error
 

@@ -149,7 +149,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
     tables.write(agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
     tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
-    queue = (entry.cells(paths[entry.image_id]) for entry in settled.queue)
+    undecided = {key: why for why, found in sorted(decisions.left_out.items()) for key in found}
+    queue = (entry.cells(paths[entry.image_id], undecided.get(entry.image_id, "")) for entry in settled.queue)
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
     plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
@@ -168,7 +169,10 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
             *((("bad rows", len(bad)),) if bad else ()),
             *settled.counts(),
             *((("decided by adjudication", len(decisions.rows)),) if decisions.rows else ()),
-            *((f"decisions that do not count, {why}", n) for why, n in sorted(decisions.left_out.items())),
+            *(
+                (f"decisions that do not count, {why}", len(found))
+                for why, found in sorted(decisions.left_out.items())
+            ),
         ),
         metrics={**_metrics(measured), "labelers": _labelers(agreed.reliability, names)},
     )

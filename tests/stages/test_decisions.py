@@ -155,7 +155,14 @@ def test_what_decides_nothing_leaves_the_image_in_the_queue(project: builders.Sm
         report = decided(*rows)
         assert dict(report.counts)[f"decisions that do not count, {why}"] == 1
         assert (image_id("six"), "category") in queued()
+        assert {row["decision"] for row in read_csv(OUTPUTS.queue) if row["image_id"] == image_id("six")} == {
+            why
+        }
         assert consensus("six") == []
+        tool = FakeAnnotationTool()
+        push(tool)
+        (task,) = [task for task in tool.tasks.values() if task.image_id == image_id("six")]
+        assert task.note.splitlines()[0] == f"The decision so far does not count: {why}."
 
 
 def test_a_decision_may_not_take_over_a_planted_error(project: builders.SmallProject) -> None:
@@ -237,7 +244,7 @@ def test_a_project_that_is_gone_is_an_error_and_loses_nothing() -> None:
 def test_without_a_hand_over_there_are_empty_tables_and_no_question() -> None:
     assert pull(FakeAnnotationReader(title="never asked")) == (0, 0)
     assert tables.read(OUT.annotations, schema.ANNOTATIONS).num_rows == 0
-    OUTPUTS.queue.write_text("image_id,path,reason,f1,mean_iou,cost,held_back\n", encoding="utf-8")
+    OUTPUTS.queue.write_text("image_id,path,reason,f1,mean_iou,cost,held_back,decision\n", encoding="utf-8")
     tool = FakeAnnotationTool()
     assert push(tool).line() == "adjudicate: 0 tasks"
     assert tool.specs == {}
@@ -245,7 +252,7 @@ def test_without_a_hand_over_there_are_empty_tables_and_no_question() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_a_queue_that_cannot_be_read_or_is_old_is_said_so() -> None:
-    OUTPUTS.queue.write_text(f"image_id,reason\n{image_id('copy')},presence\n", encoding="utf-8")
+    OUTPUTS.queue.write_text(f"image_id,reason,decision\n{image_id('copy')},presence,\n", encoding="utf-8")
     with pytest.raises(TableError, match=r"queue\.csv names image .*, which is not kept"):
         push(FakeAnnotationTool())
     OUTPUTS.queue.unlink()
