@@ -96,6 +96,8 @@ def project(machine: Machine) -> Path:
     shutil.rmtree(work / "photos/camera_b")  # 64 is the least that the demo draws
     machine.run("curate init signs --images photos", folder=".")
     folder = work / "signs"
+    sources = folder / "sources.yaml"
+    sources.write_text(sources.read_text().replace("license: null", "license: CC0-1.0"))
     (folder / "taxonomy.yaml").write_text((ROOT / "taxonomy.yaml").read_text())
     params = yaml.safe_load((folder / "params.yaml").read_text())
     params["autolabel"]["detector"] = {"model": str(ROOT / "demo/models/detector")}
