@@ -69,7 +69,11 @@ class FakeAnnotationTool:
         return ProjectRef(number, f"http://fake/projects/{number}/data")
 
     def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
-        own = {named: named[len(title) + 2 : -1] or None for named in self.specs if named.startswith(title)}
+        own = {
+            named: named[len(title) + 2 : -1] or None
+            for named in self.specs
+            if named == title or named.startswith(f"{title} [")
+        }
         return {labeler: self.find_project(named) for named, labeler in own.items()}
 
     def strange_projects(self, title: str) -> Sequence[str]:

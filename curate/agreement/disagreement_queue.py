@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from curate.agreement.image_scores import ImageScore
 
-HEADER = ("image_id", "path", "reason", "f1", "mean_iou", "cost", "held_back")
-# Of images whose answers say nothing, whatever was drawn; they stand first.
+HEADER = ("image_id", "path", "reason", "f1", "mean_iou", "cost", "held_back", "decision")
+# Of images whose answers say nothing, whatever was drawn; of equal cost they stand first.
 FIRST = ("unreadable", "planted_error", "not_joined", "skipped")
 _DIGITS = 6
 
@@ -26,7 +27,8 @@ class Entry:
             are there).
         f1: Of its annotators; None where nobody drew anything, or only one looked.
         mean_iou: Of matched boxes; None without any.
-        cost: Objects that the data set is expected to lack, or to have wrong, because of this image.
+        cost: Objects that the data set is expected to lack, or to have wrong, because of this image, those of
+            rare categories counting more (`rarity`).
         held_back: Whether nothing of it is released.
     """
 
@@ -37,11 +39,38 @@ class Entry:
     cost: float
     held_back: bool
 
-    def cells(self, path: str) -> tuple[str | float, ...]:
-        """Values of `HEADER`; a figure that is not defined is the word."""
+    def cells(self, path: str, decision: str = "") -> tuple[str | float, ...]:
+        """Values of `HEADER`; a figure that is not defined is the word.
+
+        Args:
+            path: Of the image.
+            decision: Why a decision of the adjudication does not count; empty = there is none.
+        """
         values = (self.f1, self.mean_iou, self.cost)
         numbers = ("undefined" if value is None else round(value, _DIGITS) for value in values)
-        return (self.image_id, path, self.reason, *numbers, str(self.held_back).lower())
+        return (self.image_id, path, self.reason, *numbers, str(self.held_back).lower(), decision)
+
+
+def rarity(categories: Iterable[str]) -> dict[str, float]:
+    """How much an object of each category counts: 1, or more where it has fewer objects than the average one.
+
+    Args:
+        categories: One name an object.
+
+    Returns:
+        The square root of the mean number of objects of a category over its own number, at least 1.
+
+    Source:
+        The repeat factor of Gupta, Dollar and Girshick, "LVIS" (CVPR 2019), section 3, with the mean number
+        of objects as its threshold.
+
+    Examples:
+        >>> rarity(["car"] * 14 + ["tram"] * 2)
+        {'car': 1.0, 'tram': 2.0}
+    """
+    numbers = Counter(categories)
+    mean = numbers.total() / max(len(numbers), 1)
+    return {name: max(1.0, (mean / number) ** 0.5) for name, number in numbers.items()}
 
 
 def ordered(
@@ -49,25 +78,32 @@ def ordered(
     scores: Mapping[str, ImageScore],
     *,
     held_back: Iterable[str],
-    objects: Mapping[str, int],
+    objects: Mapping[str, float],
+    usual: float,
     expected_wrong: Mapping[str, float],
 ) -> list[Entry]:
-    """The queue: images whose answers say nothing first, then by falling cost.
+    """The queue by falling cost; of equal cost, images whose answers say nothing stand first.
 
     Args:
         reasons: By image.
         scores: Of images that several looked at.
         held_back: Images of which nothing is released.
-        objects: How many objects people drew on an image; one that is held back costs them all, and itself.
-        expected_wrong: Objects of a released image that are expected to be wrong or missing.
+        objects: What the objects that people drew on an image count; one that is held back costs them all,
+            and at least 1.
+        usual: The same of an average image, for those of which no drawing is known.
+        expected_wrong: What the objects count that are expected to be wrong or missing in a released image.
     """
     held = set(held_back)
     entries = []
     for image_id, reason in reasons.items():
         score = scores.get(image_id)
         lost = image_id in held or reason in FIRST
-        cost = max(1.0, objects.get(image_id, 0)) if lost else expected_wrong.get(image_id, 0.0)
+        cost = max(1.0, objects.get(image_id, usual)) if lost else expected_wrong.get(image_id, 0.0)
         f1, mean_iou = (None, None) if score is None else (score.f1, score.mean_iou)
-        entries.append(Entry(image_id, reason, f1, mean_iou, cost, lost))
+        entries.append(Entry(image_id, reason, f1, mean_iou, round(cost, _DIGITS), lost))
     rank = {reason: place for place, reason in enumerate(FIRST)}
-    return sorted(entries, key=lambda entry: (rank.get(entry.reason, len(rank)), -entry.cost, entry.image_id))
+
+    def place(entry: Entry) -> tuple[float, int, bool, str]:
+        return -entry.cost, rank.get(entry.reason, len(rank)), not entry.held_back, entry.image_id
+
+    return sorted(entries, key=place)

@@ -61,10 +61,11 @@ def push(
             typer.echo(report.line())
             return
         for plan in stage.plan(settings.labelstudio, inputs=inputs, tool=server):
-            typer.echo("\n".join(_lines(plan)))
+            typer.echo("\n".join(plan_lines(plan)))
 
 
-def _lines(plan: PushPlan) -> list[str]:
+def plan_lines(plan: PushPlan) -> list[str]:
+    """What a dry run says."""
     lines = [f"project {plan.title!r}"]
     lines += [f"  {change}" for change in plan.project]
     counts = [(getattr(plan.counts, name), text) for name, text in _COUNTED]

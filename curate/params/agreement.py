@@ -33,6 +33,11 @@ class AgreementParams(Section):
         "clip",
         description="rows that cannot be; clip = boxes are cut at the border, other answers held back",
     )
+    adjudicators: tuple[str, ...] = Field(
+        (),
+        description="e-mail addresses of those whose decisions count in `curate qa adjudicate`; "
+        "none = of whoever decides there",
+    )
     contours: bool = Field(
         True, description="true = outlines of masks are compared too, about a millisecond a pair"
     )

@@ -42,6 +42,7 @@ class ProjectSpec:
         labeler: Who alone works in this project; None = everybody. Not part of `title`.
         instructions_folder: Where images with relative addresses in the instructions are.
         task_ids: Keys of the tasks that the plan names, by which a project without our mark is recognized.
+        notes: The page shows the note of each task, and the caption of each of its objects.
     """
 
     title: str
@@ -55,6 +56,7 @@ class ProjectSpec:
     labeler: str | None = None
     instructions_folder: Path | None = None
     task_ids: frozenset[str] = frozenset()
+    notes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class TaskDraft:
         priority: Place in the queue, 0 first.
         labelers: `blind: strict` only: in whose projects the task is, one name per wanted labeler.
         name: The raw file's name, for people; empty = not known.
+        note: What the page says of the task, in a project with `notes`.
+        captions: What the page says of pre-annotations there: annotation_id and text.
     """
 
     task_id: str
@@ -99,6 +103,8 @@ class TaskDraft:
     priority: int = 0
     labelers: tuple[str, ...] = ()
     name: str = ""
+    note: str = ""
+    captions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from curate.release.columns import OBJECTS, Column
 from curate.release.markdown import code, escaped, table
 
 _SHORT = 48  # characters of a text in the example
+_FEW = 4  # entries of a list in the example
 _SNIPPET = """\
 ```python
-import numpy as np
 from datasets import load_dataset
 from pycocotools import mask
 
@@ -80,7 +80,7 @@ def _shortened(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _shortened(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_shortened(one) for one in value[:2]] + (["..."] if len(value) > 2 else [])
+        return [_shortened(one) for one in value[:_FEW]] + (["..."] if len(value) > _FEW else [])
     if isinstance(value, float):
         return round(value, 3)
     return f"{value[:_SHORT]}..." if isinstance(value, str) and len(value) > _SHORT else value

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import pseudonyms, schema, tables
-from curate.agreement import bad_rows, disagreement_queue, figures, image_answers, plots
+from curate.agreement import adjudicated, bad_rows, disagreement_queue, figures, image_answers, plots
+from curate.agreement.adjudicated import Decisions
 from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.bad_rows import BadRow, Known
 from curate.agreement.by_annotator import sort_out
@@ -25,9 +26,12 @@ from curate.labeling import taxonomy
 from curate.params import AgreementParams
 from curate.progress import track
 from curate.qa import injected_error_hold
+from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
 from curate.stages import plan_lookup, settled_images
+from curate.stages.decisions import as_answers
+from curate.stages.decisions import load as load_decisions
 
 _SEED = 0  # of the resamples: two runs give the same intervals
 
@@ -44,6 +48,8 @@ class Inputs:
         answers: Of pull.
         shown: Folder of the record of what was shown, of push.
         taxonomy: The user's file.
+        decisions: Annotations of the adjudication, of pull; None = there is none.
+        decision_answers: Its answers.
     """
 
     images: Path
@@ -53,6 +59,8 @@ class Inputs:
     answers: Path
     shown: Path
     taxonomy: Path
+    decisions: Path | None = None
+    decision_answers: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +98,18 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     plan = plan_lookup.read(inputs.plan)
     tasks = plan.tasks
     sizes, paths, every_size = _images(inputs.images, tasks, inputs.plan)
+    categories = {category.name for category in taxonomy.load(inputs.taxonomy)}
     annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
-    held = injected_error_hold.find(
-        record.load(inputs.shown),
-        tables.read(inputs.answers, schema.ANSWERS, columns=injected_error_hold.ANSWER_COLUMNS),
-        annotations,
-        iou_threshold=params.iou_threshold,
+    decisions = adjudicated.read(
+        *load_decisions(inputs.decisions, inputs.decision_answers),
+        planned=tasks.keys(),
+        categories=categories,
+        people=params.adjudicators,
     )
+    held = _held(params, inputs, annotations, decisions, tasks)
     annotations, bad = bad_rows.sort_out(
         _without_answers(annotations, held.replaced),
-        Known(every_size, {category.name for category in taxonomy.load(inputs.taxonomy)}, tasks),
+        Known(every_size, categories, tasks),
         policy=params.bad_rows,
     )
     answers = sort_out(annotations, planned=tasks.keys())
@@ -119,6 +129,10 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         planned=tasks.keys(),
         min_votes_share=params.min_votes_share,
     )
+    decisions = adjudicated.decided(decisions, agreed)
+    decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated.LEFT_IN)
+    agreed = adjudicated.apply(agreed, decisions, tasks)
+    adjudicated.answer(said, decisions)
     settled = settled_images.settle(
         params,
         plan=plan,
@@ -127,6 +141,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         scores=of_images(answers, pairs),
         said=said,
         held=held,
+        decided=decisions.rows.keys(),
         suggestions=inputs.suggestions,
         annotations=annotations,
     )
@@ -134,7 +149,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
     tables.write(agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
     tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
-    queue = (entry.cells(paths[entry.image_id]) for entry in settled.queue)
+    undecided = {key: why for why, found in sorted(decisions.left_out.items()) for key in found}
+    queue = (entry.cells(paths[entry.image_id], undecided.get(entry.image_id, "")) for entry in settled.queue)
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
     plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
@@ -152,8 +168,32 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
             ("rows outside the plan", answers.outside_plan),
             *((("bad rows", len(bad)),) if bad else ()),
             *settled.counts(),
+            *((("decided by adjudication", len(decisions.rows)),) if decisions.rows else ()),
+            *(
+                (f"decisions that do not count, {why}", len(found))
+                for why, found in sorted(decisions.left_out.items())
+            ),
         ),
         metrics={**_metrics(measured), "labelers": _labelers(agreed.reliability, names)},
+    )
+
+
+def _held(
+    params: AgreementParams,
+    inputs: Inputs,
+    annotations: pa.Table,
+    decisions: Decisions,
+    tasks: Mapping[str, str],
+) -> HeldBack:
+    """Planted errors that were left in; a decision is one more answer."""
+    drawn, decided = as_answers(decisions, tasks)
+    columns = list(injected_error_hold.ANSWER_COLUMNS)
+    answers = tables.read(inputs.answers, schema.ANSWERS, columns=columns)
+    return injected_error_hold.find(
+        record.load(inputs.shown),
+        pa.concat_tables([answers.select(columns), decided.select(columns)]),
+        pa.concat_tables([annotations, drawn]),
+        iou_threshold=params.iou_threshold,
     )
 
 

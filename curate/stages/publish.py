@@ -71,6 +71,7 @@ def run(
             for line in plan.lines():
                 ports.say(line)
             ports.say("nothing is published before you say so: curate publish")
+            outputs.last.mkdir(parents=True, exist_ok=True)  # an output that DVC expects
             _write(outputs.receipt, params, release, {"state": "waits for curate publish"})
             return _report(params, release, files=0, there=0, waiting=1)
     receipt = ports.hub.publish(inputs.release)
@@ -82,8 +83,10 @@ def run(
 
 
 def _keep(folder: Path, release: Manifest, last: Path) -> None:
-    """Remember what was published, unless a higher version was."""
+    """Remember what was published, unless it is known already or a higher version was."""
     kept = manifest.read(last) if (last / manifest.NAME).exists() else None
+    if kept is not None and kept == release:
+        return
     if kept is None or versions.parts(kept.version) <= versions.parts(release.version):
         with replacing_folder(last) as partial:
             snapshot.keep(folder, partial)
@@ -91,9 +94,11 @@ def _keep(folder: Path, release: Manifest, last: Path) -> None:
 
 def _write(path: Path, params: PublishParams, release: Manifest, state: Mapping[str, object]) -> None:
     about = {"name": release.name, "version": release.version, "digest": release.digest}
+    text = json.dumps({"target": params.target, **state, **about}, indent=2) + "\n"
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
     with tables.replacing(path) as partial:
-        document = {"target": params.target, **state, **about}
-        partial.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
 
 
 def _report(params: PublishParams, release: Manifest, *, files: int, there: int, waiting: int) -> StageReport:

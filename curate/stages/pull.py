@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from curate.qa import plan
 from curate.records import StageReport
 from curate.schema import TableSchema
 from curate.shown import record
+from curate.stages import decisions
 from curate.stages.answer_join import AnswerJoin
 
 
@@ -35,12 +36,16 @@ class PullParams:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The images, the plan, the record of what was shown, and the taxonomy that the labels must be of."""
+    """The images, the plan, the record of what was shown, and the taxonomy that the labels must be of.
+
+    `adjudication` is the record of what was shown in the adjudication; None = there is none.
+    """
 
     images: Path
     plan: Path
     shown: Path
     taxonomy: Path
+    adjudication: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +56,21 @@ class Outputs:
         table: Annotations with origin "human": everybody's last answer.
         answers: All answers, older and begun ones too.
         people: Who is called what in metrics (`curate.pseudonyms`); None = numbered anew each time.
+        decisions: Tables of the adjudication; None = they are not read.
     """
 
     table: Path
     answers: Path
     people: Path | None = None
+    decisions: decisions.DecisionTables | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The annotation server."""
+    """The annotation server; `adjudication` reads the decisions there, None = there is no server now."""
 
     reader: AnnotationReader
+    adjudication: AnnotationReader | None = None
 
 
 @dataclass(slots=True)
@@ -140,7 +148,18 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         answers = (list(map(join.answer, piece)) for piece in snapshot.answers())
         _write(answers, outputs.answers, schema.ANSWERS, known, tally.answer)
         seen = tally.seen | snapshot.counts.unattended.keys()
-        return _report(snapshot, tally, join, pseudonyms.remember(outputs.people, seen))
+        report = _report(snapshot, tally, join, pseudonyms.remember(outputs.people, seen))
+    if inputs.adjudication is None or outputs.decisions is None:
+        return report
+    done, asked = decisions.pull(
+        ports.adjudication,
+        decisions.title(params.labelstudio.project),
+        shown=inputs.adjudication,
+        images=inputs.images,
+        outputs=outputs.decisions,
+    )
+    counts = (("decided", done), ("handed over for a decision", asked)) if asked else ()
+    return replace(report, counts=(*report.counts, *counts))
 
 
 def _waiting(progress: Progress, url: str) -> WaitingForPeopleError:

@@ -151,23 +151,35 @@ def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[PlannedTask
     categories = taxonomy.load(inputs.taxonomy)
     planned = _planned(inputs, [category.name for category in categories])
     drafts = [task.draft for task in planned]
+    spec = project_spec(params, drafts, taxonomy_file=inputs.taxonomy, images_root=inputs.images_root)
+    labelers = sorted({labeler for draft in drafts for labeler in draft.labelers})
+    return planned, [replace(spec, labeler=labeler, overlap=1) for labeler in labelers] or [spec]
+
+
+def project_spec(
+    params: LabelStudioParams, drafts: Sequence[TaskDraft], *, taxonomy_file: Path, images_root: Path
+) -> ProjectSpec:
+    """The project that some tasks go into, with the user's categories, questions and guideline.
+
+    Raises:
+        ParamsError: The guideline or the taxonomy cannot be read.
+    """
+    categories = taxonomy.load(taxonomy_file)
     guideline = _instructions(params.instructions)
-    spec = ProjectSpec(
+    return ProjectSpec(
         title=params.project,
         categories=categories,
         instructions=guideline or "",
         instructions_folder=None if params.instructions is None else params.instructions.parent,
         task_ids=frozenset(draft.task_id for draft in drafts),
         overlap=max((draft.overlap for draft in drafts), default=1),
-        images_root=inputs.images_root,
-        choices=taxonomy.load_choices(inputs.taxonomy),
+        images_root=images_root,
+        choices=taxonomy.load_choices(taxonomy_file),
         guideline_digest=None
         if params.instructions is None
         else _digest(guideline or "", params.instructions),
         taxonomy_digest=taxonomy.digest(categories),
     )
-    labelers = sorted({labeler for draft in drafts for labeler in draft.labelers})
-    return planned, [replace(spec, labeler=labeler, overlap=1) for labeler in labelers] or [spec]
 
 
 def _of(drafts: Sequence[TaskDraft], labeler: str | None) -> list[TaskDraft]:

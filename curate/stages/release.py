@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import Literal
 
 from curate import schema, tables
-from curate.agreement.gates import Gate, read_figures
+from curate.agreement.gates import Gate
 from curate.errors import ReleaseError
 from curate.labeling import taxonomy
 from curate.params import GatesParams, ReleaseParams
@@ -29,7 +24,6 @@ from curate.release import (
     columns,
     croissant,
     manifest,
-    object_rows,
     parquet,
     split_groups,
     split_record,
@@ -42,9 +36,8 @@ from curate.release.content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content, colle
 from curate.release.digest import content_digest
 from curate.release.folder import replacing_folder
 from curate.release.manifest import Manifest
-from curate.release.split_groups import Settled, Ties
 from curate.release.support import Support
-from curate.stages import release_gates, release_history
+from curate.stages import release_card, release_gates, release_history, release_splits
 from curate.stages.release_history import Version
 from curate.stages.split_leaks import Search
 
@@ -131,14 +124,14 @@ def run(
         captured_at=params.captured_at,
     )
     former = split_record.load(outputs.record, outputs.folder)
-    split = _split(params, content, images, former if params.keep_splits else {})
+    split = release_splits.assign(params, content, images, former if params.keep_splits else {})
     of_image = dict(zip(content.ids, split.of_image, strict=True))
     held = release_gates.decide(
         [
             *release_gates.of_content(
                 gates, content, lambda: ports.leaks.refuse_leaks(inputs.images, of_image)
             ),
-            *release_gates.of_figures(gates, inputs.figures, _metrics(inputs.agreement_metrics)),
+            *release_gates.of_figures(gates, inputs.figures, release_card.metrics(inputs.agreement_metrics)),
         ],
         params.allow_failed_gates,
         outputs.gates,
@@ -151,7 +144,12 @@ def run(
         card_pictures.write(folder, content, release.objects, colors)
         version = release_history.next_version(params.version, folder, release.manifest(), inputs.published)
         facts = _facts(release, inputs, categories, labelers)
-        facts = replace(facts, sizes=card_front_matter.split_sizes(folder), found=images.num_rows)
+        sizes = card_front_matter.split_sizes(folder)
+        facts = replace(
+            facts,
+            sizes={split: sizes[split] for split in splits.SPLITS if split in sizes},
+            found=images.num_rows,
+        )
         made = _finish(folder, release, facts, version)
         if (right := version.of(made)) is not version:
             made = _finish(folder, release, facts, right)
@@ -173,22 +171,12 @@ def _support(inputs: Inputs) -> Support:
 
 
 @dataclass(frozen=True, slots=True)
-class _Split:
-    """The split of each released image, and how it came about."""
-
-    of_image: list[str]
-    ties: Ties
-    settled: Settled
-    several: int  # groups of which more than one image is released
-
-
-@dataclass(frozen=True, slots=True)
 class _Release:
     """What is released, in numbers."""
 
     params: ReleaseParams
     content: Content
-    split: _Split
+    split: release_splits.Split
     digest: str
     gates: list[Gate]
 
@@ -225,35 +213,6 @@ class _Release:
         }
 
 
-def _split(params: ReleaseParams, content: Content, images: pa.Table, former: Mapping[str, str]) -> _Split:
-    ids = images.column("image_id").to_pylist()
-    place = {image_id: index for index, image_id in enumerate(ids)}
-    out = [place[image_id] for image_id in content.ids]
-    released = np.zeros(len(ids), np.bool_)
-    released[out] = True
-    ties = split_groups.tie(images, params.group_by)
-    settled = split_groups.settle(
-        ids,
-        ties.names,
-        released.tolist(),
-        former=former,
-        own=split_groups.own_splits(images, params.split_attribute),
-        conflicts=params.split_conflicts,
-    )
-    groups = [ties.names[index] for index in out]
-    split_of = splits.assign(
-        groups,
-        content.names(),
-        validation_share=params.validation_share,
-        test_share=params.test_share,
-        seed=params.seed,
-        fixed=[settled.split[index] for index in out],
-    )
-    splits.check(groups, split_of)
-    several = sum(count > 1 for count in Counter(groups).values())
-    return _Split(split_of, ties, settled, several)
-
-
 def _finish(folder: Path, release: _Release, facts: card.CardFacts, version: Version) -> Manifest:
     """Write what stands beside the data."""
     (folder / changelog.NAME).write_text(version.changelog, encoding="utf-8")
@@ -265,18 +224,12 @@ def _finish(folder: Path, release: _Release, facts: card.CardFacts, version: Ver
         name=facts.name,
         version=facts.version,
         license=facts.license,
-        description=_summary(facts),
+        description=release_card.summary(facts),
         rai=card_labeling.rai(facts.looked, simulated=facts.labelers == "simulated", accepted=facts.accepted),
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
     (folder / ".gitattributes").write_text(_GIT_ATTRIBUTES, encoding="utf-8")
     return manifest.write(folder, release.manifest(version.number))
-
-
-def _summary(facts: card.CardFacts) -> str:
-    images = sum(facts.images.values())
-    objects = sum(count for by_split in facts.objects.values() for count in by_split.values())
-    return f"{images:,} images with {objects:,} objects of {len(facts.taxonomy)} categories."
 
 
 def _write_data(folder: Path, release: _Release, row_group_size: int) -> None:
@@ -339,16 +292,16 @@ def _facts(
         digest=release.digest,
         license=params.license,
         licensed=Licensed(params.license, params.license_name, params.license_link),
-        description=_text("release.description", params.description),
-        citation=_text("release.citation", params.citation),
+        description=release_card.text("release.description", params.description),
+        citation=release_card.text("release.citation", params.citation),
         contact=params.contact,
         people=params.annotators,
         language=params.language,
         columns=content.columns(),
-        example=_example(content, release.split_of),
+        example=release_card.example(content, release.split_of),
         masks=content.objects.column("rle").null_count < content.objects.num_rows,
         looked=content.looked(),
-        f1_by_category=_f1_by_category(inputs.figures),
+        f1_by_category=release_card.f1_by_category(inputs.figures),
         taxonomy=categories,
         images=release.images,
         objects=release.objects,
@@ -357,52 +310,12 @@ def _facts(
         ignored=content.ignored(),
         to_review=content.to_review(),
         confidence=content.confidence(),
-        models=_models(inputs.annotations),
+        models=release_card.models(inputs.annotations),
         labelers=labelers,
-        agreement=_metrics(inputs.agreement_metrics),
-        quality={} if inputs.quality_metrics is None else _metrics(inputs.quality_metrics),
+        agreement=release_card.metrics(inputs.agreement_metrics),
+        quality={} if inputs.quality_metrics is None else release_card.metrics(inputs.quality_metrics),
         dropped=content.dropped,
         unlabelled=content.unlabelled,
         accepted=content.accepted,
         sources=content.sources(),
     )
-
-
-def _models(annotations: Path) -> tuple[str, ...]:
-    column = tables.read(annotations, schema.ANNOTATIONS, columns=["model_version"]).column("model_version")
-    return tuple(sorted(pc.unique(column).drop_null().to_pylist()))
-
-
-def _example(content: Content, split_of: Sequence[str]) -> dict[str, Any]:
-    """The first row with an object, without its picture."""
-    index = int(np.argmax(np.diff(content.offsets) > 0))
-    names = [column.name for column in content.columns() if column.name in content.images.column_names]
-    row = {name: content.images.column(name)[index].as_py() for name in names if name != "answers"}
-    return {**row, "split": split_of[index], "objects": object_rows.of_image(content, index)}
-
-
-def _f1_by_category(path: Path) -> dict[str, tuple[float | None, float | None, float | None]]:
-    return {
-        name: (found.value, found.low, found.high)
-        for (figure, by, name), found in read_figures(path).items()
-        if (figure, by) == ("f1", "category") and name is not None
-    }
-
-
-def _text(name: str, path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"{name} = {path} cannot be read: {error}") from error
-
-
-def _metrics(path: Path) -> dict[str, Any]:
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReleaseError(f"{path} cannot be read ({error}): run dvc repro --force {path.stem}") from error
-    if not isinstance(metrics, dict):
-        raise ReleaseError(f"{path} holds no metrics: run dvc repro --force {path.stem}")
-    return metrics

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,7 @@ def settle(
     scores: Mapping[str, ImageScore],
     said: ImageAnswers,
     held: HeldBack,
+    decided: Collection[str] = (),
     suggestions: Path,
     annotations: pa.Table,
 ) -> SettledImages:
@@ -81,26 +82,35 @@ def settle(
         scores: Of images that several looked at.
         said: Settled image-level answers.
         held: Planted errors that were left in, and images of which nobody knows what was shown.
+        decided: Images that were decided by adjudication; `agreed` and `said` hold the decisions.
         suggestions: Table of the stage autolabel.
         annotations: What people drew, for the taxonomy that they labelled by.
     """
-    unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable)
+    unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable - set(decided))
     doubts = disputed(agreed.annotations)
-    held_back = _held_back(params, plan, answers, held, doubts)
-    reasons = {**_to_review(params, answers, scores, said, doubts), **held_back}
+    held_back = _except(_held_back(params, plan, answers, held, doubts), decided)
+    reasons = {**_except(_to_review(params, answers, scores, said, doubts), decided), **held_back}
     made = accepted(plan_lookup.suggestions(suggestions, unseen), plan.tasks)
     kept = _without(_under_taxonomy(agreed.annotations, annotations), list(held_back))
-    objects = Counter(agreed.objects["image_id"].to_pylist())
+    weights = disagreement_queue.rarity(agreed.objects["category"].drop_null().to_pylist())
+    objects = _objects(agreed, weights)
     queue = disagreement_queue.ordered(
         {key: reason for key, reason in reasons.items() if key in plan.tasks},
         scores,
         held_back=held_back,
         objects=objects,
-        expected_wrong=_expected_wrong(agreed),
+        usual=sum(objects.values()) / max(len(objects), 1),
+        expected_wrong=_expected_wrong(agreed, weights),
     )
-    looked = sorted({*answers.by_image, *answers.skipped, *answers.unreadable, *said.answers, *unseen})
-    images = _images(looked, answers, agreed, said, reasons=reasons, held_back=held_back)
+    looked = sorted(
+        {*answers.by_image, *answers.skipped, *answers.unreadable, *said.answers, *unseen, *decided}
+    )
+    images = _images(looked, answers, agreed, said, reasons=reasons, held_back=held_back, decided=decided)
     return SettledImages(pa.concat_tables([kept, made]), images, queue, unseen, held_back)
+
+
+def _except(reasons: Mapping[str, str], decided: Collection[str]) -> dict[str, str]:
+    return {key: reason for key, reason in reasons.items() if key not in decided}
 
 
 def _held_back(
@@ -136,13 +146,22 @@ def _to_review(
     return {**apart, **skipped, **dict.fromkeys(sorted(said.disputed), "answer"), **doubts}
 
 
-def _expected_wrong(agreed: Consensus) -> dict[str, float]:
-    """Objects of an image that are expected to be wrong or missing; where nothing is known, all of them."""
+def _objects(agreed: Consensus, weights: Mapping[str, float]) -> dict[str, float]:
+    """What the objects that people drew on each image count; 0 where they drew none."""
+    found: dict[str, float] = defaultdict(float)
+    columns = (agreed.objects[name].to_pylist() for name in ("image_id", "category"))
+    for image_id, category in zip(*columns, strict=True):
+        found[image_id] += 0.0 if category is None else weights[category]
+    return found
+
+
+def _expected_wrong(agreed: Consensus, weights: Mapping[str, float]) -> dict[str, float]:
+    """What the objects count that are expected to be wrong or missing; all, where nothing is known."""
     found: dict[str, float] = defaultdict(float, agreed.reliability.unseen)
-    columns = (agreed.objects[name].to_pylist() for name in ("image_id", "outcome", "confidence"))
-    for image_id, outcome, confidence in zip(*columns, strict=True):
-        if outcome != "empty":
-            found[image_id] += 1.0 if confidence is None else 1.0 - confidence
+    columns = (agreed.objects[name].to_pylist() for name in ("image_id", "category", "confidence"))
+    for image_id, category, confidence in zip(*columns, strict=True):
+        if category is not None:
+            found[image_id] += weights[category] * (1.0 if confidence is None else 1.0 - confidence)
     return found
 
 
@@ -154,11 +173,12 @@ def _images(
     *,
     reasons: Mapping[str, str],
     held_back: Mapping[str, str],
+    decided: Collection[str],
 ) -> pa.Table:
     rows = [
         {
             "image_id": key,
-            "annotators": len(answers.by_image.get(key, ())),
+            "annotators": len(answers.by_image.get(key, ())) + (key in decided),
             "confidence": agreed.image_confidence.get(key) if key in answers.by_image else None,
             "review": reasons.get(key),
             "held_back": key in held_back,

@@ -21,6 +21,8 @@ def main(params: Params) -> StageReport:
             answers=Path("data/pull/answers.parquet"),
             shown=Path("data/push/shown"),
             taxonomy=params.autolabel.taxonomy,
+            decisions=Path("data/adjudication/annotations.parquet"),
+            decision_answers=Path("data/adjudication/answers.parquet"),
         ),
         outputs=agreement.Outputs(
             consensus=Path("data/agreement/consensus.parquet"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from curate.adapters.imported_answers import ImportedAnswers
 from curate.adapters.labelstudio import connection
-from curate.adapters.labelstudio.tool import from_settings, reader_from_settings
+from curate.adapters.labelstudio.tool import ADJUDICATION_CACHE, from_settings, reader_from_settings
 from curate.params import LabelStudioParams
 from curate.ports import AnnotationTool
 from curate.ports.pulled import AnnotationReader
@@ -25,3 +25,10 @@ def annotation_reader(settings: LabelStudioParams) -> AnnotationReader:
     """The same server, for reading what people did, and the answers that were imported."""
     server = reader_from_settings(settings, connection.resolve(Path())) if settings.enabled else None
     return ImportedAnswers(_IMPORTED, server)
+
+
+def adjudication_reader(settings: LabelStudioParams) -> AnnotationReader | None:
+    """The same server, for reading decisions; None where there shall be none."""
+    if not settings.enabled:
+        return None
+    return reader_from_settings(settings, connection.resolve(Path()), cache=ADJUDICATION_CACHE)

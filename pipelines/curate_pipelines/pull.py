@@ -6,8 +6,8 @@ from pathlib import Path
 
 from curate.params import Params
 from curate.records import StageReport
-from curate.stages import pull
-from curate_pipelines.labelstudio import annotation_reader
+from curate.stages import decisions, pull
+from curate_pipelines.labelstudio import adjudication_reader, annotation_reader
 
 
 def main(params: Params) -> StageReport:
@@ -19,11 +19,19 @@ def main(params: Params) -> StageReport:
             plan=Path("data/select/plan.parquet"),
             shown=Path("data/push/shown"),
             taxonomy=params.autolabel.taxonomy,
+            adjudication=Path("data/adjudication/shown"),
         ),
         outputs=pull.Outputs(
             table=Path("data/pull/annotations.parquet"),
             answers=Path("data/pull/answers.parquet"),
             people=Path("data/people.csv"),
+            decisions=decisions.DecisionTables(
+                annotations=Path("data/adjudication/annotations.parquet"),
+                answers=Path("data/adjudication/answers.parquet"),
+            ),
         ),
-        ports=pull.Ports(reader=annotation_reader(params.labelstudio)),
+        ports=pull.Ports(
+            reader=annotation_reader(params.labelstudio),
+            adjudication=adjudication_reader(params.labelstudio),
+        ),
     )

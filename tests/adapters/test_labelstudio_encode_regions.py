@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from curate.adapters.labelstudio import encode_regions
+from curate.adapters.labelstudio import decode_regions, encode_regions, wanted_tasks
+from curate.adapters.labelstudio.image_storage import LocalFiles
 from curate.errors import AnnotationToolError
 from curate.ports import TaskDraft
 from curate.records import Annotation, Box
@@ -64,3 +66,28 @@ def test_a_suggested_pair_is_one_entry_with_a_child() -> None:
 )
 def test_times_are_written_in_one_way(given_time: str | None, expected: str | None) -> None:
     assert encode_regions.utc(given_time) == expected
+
+
+def test_a_caption_stands_with_the_box_and_its_mask_and_is_no_answer() -> None:
+    source = suggestion((20, 20, 80, 80))
+    task = replace(draft(source), captions=((source.annotation_id, "labeler-1"),))
+    box, mask, *captions = encode_regions.encode_task(task, NAMES)
+    assert [(one["id"], one["from_name"], one["value"]) for one in captions] == [
+        (region["id"], "caption", {"text": ["labeler-1"]}) for region in (box, mask)
+    ]
+    work = decode_regions.Work("t", "i", WIDTH, HEIGHT, "ann", [box, mask, *captions], False, 1.0, None)
+    read = decode_regions.read(work, NAMES)
+    assert [(row.parent_id, row.rle) for row in read.rows] == [(source.annotation_id, source.rle)]
+    assert (read.comment, read.raw, dict(read.kept_raw)) == (None, (), {})
+
+
+def test_another_caption_is_another_suggestion_and_none_changes_nothing() -> None:
+    """Tasks of earlier versions keep their digests: nothing of them is sent anew."""
+    task = draft(suggestion((20, 20, 80, 80)))
+    first, second = (((task.pre_annotations[0].annotation_id, who),) for who in ("labeler-1", "labeler-2"))
+    marks = [
+        wanted_tasks.wanted_tasks([one], NAMES, LocalFiles(Path("images")))[0].data
+        for one in (task, replace(task, captions=first), replace(task, captions=second, note="why"))
+    ]
+    assert len({data["suggestions"] for data in marks}) == 3
+    assert [data.get("note") for data in marks] == [None, None, "why"]

@@ -17,7 +17,7 @@ from curate import fingerprint
 from curate_pipelines import fingerprint as stage_code
 
 ROOT = Path(__file__).parents[2]
-LOOK_EACH_TIME = {"fingerprint", "ingest", "push", "pull"}
+LOOK_EACH_TIME = {"fingerprint", "ingest", "push", "pull", "publish"}
 pytestmark = pytest.mark.integration
 
 # Stands in for every stage but the fingerprint: outputs of one content, as of a stage that a change of code

@@ -39,6 +39,10 @@ PARAMS = Params.model_validate(
         "publish": {"folder": "own/published"},
     }
 )
+DECISIONS = {
+    "annotations": "data/adjudication/annotations.parquet",
+    "answers": "data/adjudication/answers.parquet",
+}
 INPUTS: dict[str, dict[str, str]] = {
     "ingest": {"raw": "own/raw"},
     "dedupe": {"images": "data/ingest/images.parquet"},
@@ -51,7 +55,13 @@ INPUTS: dict[str, dict[str, str]] = {
         "taxonomy": TAXONOMY,
         "images_root": "data/ingest/images",
     },
-    "pull": {"images": IMAGES, "plan": PLAN, "shown": SHOWN, "taxonomy": TAXONOMY},
+    "pull": {
+        "images": IMAGES,
+        "plan": PLAN,
+        "shown": SHOWN,
+        "taxonomy": TAXONOMY,
+        "adjudication": "data/adjudication/shown",
+    },
     "quality": {
         "images": IMAGES,
         "shown": SHOWN,
@@ -70,6 +80,8 @@ INPUTS: dict[str, dict[str, str]] = {
         "answers": "data/pull/answers.parquet",
         "shown": SHOWN,
         "taxonomy": TAXONOMY,
+        "decisions": DECISIONS["annotations"],
+        "decision_answers": DECISIONS["answers"],
     },
     "release": {
         "images": IMAGES,
@@ -85,7 +97,7 @@ INPUTS: dict[str, dict[str, str]] = {
     },
     "publish": {"release": "data/release"},
 }
-OUTPUTS: dict[str, dict[str, str]] = {
+OUTPUTS: dict[str, dict[str, Any]] = {
     "ingest": {
         "table": "data/ingest/images.parquet",
         "images": "data/ingest/images",
@@ -110,6 +122,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "table": "data/pull/annotations.parquet",
         "answers": "data/pull/answers.parquet",
         "people": "data/people.csv",
+        "decisions": DECISIONS,
     },
     "quality": {"folder": "data/quality", "plots": "plots", "people": "data/people.csv"},
     "agreement": {
@@ -174,10 +187,14 @@ def wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return call
 
 
-def shown(paths: Any) -> dict[str, str | None]:
+def shown(paths: Any) -> dict[str, Any]:
     """The dataclass with its paths as text; what was left to its default is not shown."""
     fields = {field.name: getattr(paths, field.name) for field in dataclasses.fields(paths)}
-    return {name: value.as_posix() for name, value in fields.items() if value is not None}
+    return {
+        name: value.as_posix() if isinstance(value, Path) else shown(value)
+        for name, value in fields.items()
+        if value is not None
+    }
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -235,6 +252,13 @@ def test_push_and_pull_talk_to_the_users_server(wired: Any) -> None:
     assert wired("push")["ports"].tool == Made("from_settings", (PARAMS.labelstudio, "server of ."), {})
     reader = wired("pull")["ports"].reader._server
     assert (reader.name, reader.args) == ("reader_from_settings", (PARAMS.labelstudio, "server of ."))
+    deciding = wired("pull")["ports"].adjudication  # with a cache of its own: two share none
+    assert (deciding.args, deciding.settings) == (
+        (PARAMS.labelstudio, "server of ."),
+        {"cache": Path("data/adjudication/cache.sqlite")},
+    )
+    nowhere = Params.model_validate({"labelstudio": {"enabled": False}})
+    assert wired("pull", nowhere)["ports"].adjudication is None
 
 
 def test_the_card_says_who_labelled(wired: Any) -> None:

@@ -155,6 +155,8 @@ def _sorted_out(work: Work, categories: Sequence[str]) -> _Found:
     found = _Found()
     drawn = {str(region.get("id")) for region in work.regions if is_shape(region)}
     for region in work.regions:
+        if region.get("from_name") == encode_regions.CAPTION:
+            continue  # ours: who drew the candidate
         found.texts += _notes(region)
         kind, identity = region.get("type"), str(region.get("id", ""))
         try:

@@ -17,6 +17,7 @@ from curate.ports import TaskDraft
 from curate.records import Annotation, BoolArray, Box
 
 IMAGE, BOX, MASK, POLYGON = "image", "box", "mask", "polygon"  # names of the controls
+CAPTION = "caption"  # the control that shows who drew a region, where candidates are shown
 RECTANGLES, BRUSHES, POLYGONS, RELATION = "rectanglelabels", "brushlabels", "polygonlabels", "relation"
 _PREFIX, _MASK_SUFFIX = "curate-", "-mask"
 _OUTSIDE = 0.01  # pixels that rounding may push a box over the edge
@@ -44,12 +45,14 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
         AnnotationToolError: A box outside the image, an unknown category, or a mask of another size.
     """
     regions: list[dict[str, Any]] = []
+    captions = dict(task.captions)
     for row in _suggested(task):
         where = _suggestion(row, task)
         box = _checked_box(row, task, categories)
         category = str(row.category)
         rectangle = rectangle_region(region_id(row.annotation_id), box, category, task.width, task.height)
         regions.append(rectangle if row.score is None else {**rectangle, "score": row.score})
+        own = [rectangle["id"]]
         if row.rle is not None:
             try:
                 rle = brush_rle.from_coco(row.rle, width=task.width, height=task.height)
@@ -57,6 +60,10 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
                 raise AnnotationToolError(f"{where}: {error}") from error
             if rle is not None:
                 regions.append(_brush_region(rectangle["id"], rle, category, task.width, task.height))
+                own.append(mask_region_id(rectangle["id"]))
+        if row.annotation_id in captions:
+            said = {"value": {"text": [captions[row.annotation_id]]}}
+            regions += [{**_region(one, CAPTION, "textarea", task.width, task.height), **said} for one in own]
     return regions
 
 

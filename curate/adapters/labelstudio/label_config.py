@@ -25,14 +25,28 @@ _CONTROLS: tuple[tuple[str, str, str, dict[str, str]], ...] = (
 _ROW = "display: flex; gap: 16px; align-items: flex-start"
 _PICTURE = "flex: 1; min-width: 0"
 _PANEL = "flex: none; width: 200px"
+_NOTE = "white-space: pre-line; padding: 8px; background: #fff7d6; color: #222"
+_CAPTION = {
+    "name": encode_regions.CAPTION, "toName": encode_regions.IMAGE, "perRegion": "true",
+    "displayMode": "region-list", "editable": "false", "maxSubmissions": "1",
+}  # fmt: skip
 SKIP_REASON = "skip_reason"  # the control for a few words with a skip; Label Studio itself has none
+NOT_LABELS = frozenset({SKIP_REASON, encode_regions.CAPTION})  # controls that say nothing of the image
 
 
-def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] = ()) -> str:
-    """One image; beside it boxes, brushes and polygons with the same labels and colours, and questions."""
+def label_config(
+    categories: Sequence[Category], choices: Sequence[ImageChoice] = (), *, notes: bool = False
+) -> str:
+    """One image; beside it boxes, brushes and polygons with the same labels and colours, and questions.
+
+    With `notes` a task's note stands above the image, and each object's caption in the list of regions.
+    """
     view = ET.Element("View", style=_ROW)
     picture = ET.SubElement(view, "View", style=_PICTURE)
     ET.SubElement(picture, "Header", value="$file", size="6")
+    if notes:
+        note = ET.SubElement(picture, "View", style=_NOTE)
+        ET.SubElement(note, "Header", value="$note", size="6")
     ET.SubElement(
         picture, "Image", name=encode_regions.IMAGE, value="$image", zoom="true", rotateControl="false"
     )
@@ -52,6 +66,8 @@ def label_config(categories: Sequence[Category], choices: Sequence[ImageChoice] 
         )
         for option in choice.options:
             ET.SubElement(asked, "Choice", value=option)
+    if notes:
+        ET.SubElement(panel, "TextArea", _CAPTION)
     ET.SubElement(panel, "Header", value="If you skip: why?", size="6")
     reason = {"name": SKIP_REASON, "toName": encode_regions.IMAGE, "rows": "1", "editable": "true"}
     ET.SubElement(

@@ -53,7 +53,7 @@ def _going(config: str, wanted: Mapping[str, AbstractSet[str]]) -> dict[str, set
     there = {
         str(control.get("name")): {str(one.get("value")) for one in control if one.get("value") is not None}
         for control in view.iter()
-        if control.get("toName") is not None and control.get("name") != label_config.SKIP_REASON
+        if control.get("toName") is not None and control.get("name") not in label_config.NOT_LABELS
     }
     return {
         control: names - wanted.get(control, frozenset())
@@ -63,7 +63,7 @@ def _going(config: str, wanted: Mapping[str, AbstractSet[str]]) -> dict[str, set
 
 
 def _regions(client: Client, project: ProjectRef) -> Iterator[Mapping[str, Any]]:
-    """Of every answer and every draft, but for the reasons of skips."""
+    """Of every answer and every draft, but for the reasons of skips and our captions."""
     for page in task_pages.matching(client, project, include="id,annotations,result", content=True):
         for task in page:
             for answer in task["annotations"]:
@@ -75,4 +75,4 @@ def _regions(client: Client, project: ProjectRef) -> Iterator[Mapping[str, Any]]
 
 
 def _of(work: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    return (one for one in work["result"] or () if one.get("from_name") != label_config.SKIP_REASON)
+    return (one for one in work["result"] or () if one.get("from_name") not in label_config.NOT_LABELS)

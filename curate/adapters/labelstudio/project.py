@@ -96,7 +96,7 @@ def plan(client: Client, spec: ProjectSpec, pipeline: str | None = None) -> tupl
     existing = None if mine is None else get(client, mine.number)
     shown = {} if existing is None else guideline.addresses(existing[_GUIDELINE] or "")
     wanted = {
-        _CONFIG: label_config.label_config(spec.categories, spec.choices),
+        _CONFIG: label_config.label_config(spec.categories, spec.choices, notes=spec.notes),
         _GUIDELINE: _guideline(spec, shown),
         **_SETTINGS,
     }

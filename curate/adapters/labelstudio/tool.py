@@ -30,6 +30,7 @@ from curate.ports.pulled import Snapshot, WantedTask
 
 IMAGES_ROOT = Path("data/ingest/images")  # relative to the project's root, as in the tables
 CACHE = Path("data/pull/cache.sqlite")  # of a project; it may be removed at any time
+ADJUDICATION_CACHE = Path("data/adjudication/cache.sqlite")  # the same of decisions
 _HERE = Path()
 
 
@@ -201,7 +202,8 @@ class LabelStudioReader:
         found = project.projects(self._client, title, project_mark.read_pipeline_id(self._pipeline_file))
         if not found:
             raise AnnotationToolError(
-                f"{self._client.connection.url} has no project {title!r}: run `dvc repro --force push`"
+                f"{self._client.connection.url} has no project {title!r}: run `dvc repro --force push`, "
+                "or `curate qa adjudicate` for that of the adjudication"
             )
         projects = [found[labeler] for labeler in sorted(found, key=lambda name: (name is not None, name))]
         return pull.pull(
@@ -217,12 +219,12 @@ class LabelStudioReader:
 
 
 def reader_from_settings(
-    settings: LabelStudioParams, connection: Connection, *, root: Path = _HERE
+    settings: LabelStudioParams, connection: Connection, *, root: Path = _HERE, cache: Path = CACHE
 ) -> LabelStudioReader:
     """The reader as params.yaml describes it, on that server, with its files below `root`."""
     return LabelStudioReader(
         connection,
-        cache=root / CACHE,
+        cache=root / cache,
         names=root / people.NAMES,
         pipeline_file=root / project_mark.PIPELINE_FILE,
         timeout_s=settings.timeout_s,

@@ -80,6 +80,7 @@ def wanted_tasks(tasks: Sequence[TaskDraft], categories: Sequence[str], storage:
             "width": task.width,
             "height": task.height,
             "suggestions": _digest(task, version),
+            **({"note": task.note} if task.note else {}),
         }
         wanted.append(Wanted(data, task.overlap, task, version, categories))
     return wanted
@@ -109,5 +110,5 @@ def _digest(task: TaskDraft, version: str) -> str:
     ]
     if not rows:
         return _NO_SUGGESTIONS
-    content = json.dumps([_FORM, version, rows])
+    content = json.dumps([_FORM, version, rows, *([task.captions] if task.captions else [])])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
