@@ -17,6 +17,7 @@ COMPARISONS = (
     "peers",
     "hashing",
     "ingest",
+    "check",
     "ingest_overhead",
     "neighbors",
     "growth",

@@ -119,6 +119,13 @@ class _Place:
         listing.write_bytes(b"".join(_line(file) for file in dataset.files.values()))
         sources.write_text(yaml.safe_dump({"sources": [{"name": SOURCE, "list": str(listing.absolute())}]}))
         found = self.folder / "images.parquet"
+        try:
+            self._ingest(found, sources)
+        except InputError as error:  # it names the list, which the user never saw
+            raise InputError(str(error).replace(str(sources.absolute()), str(dataset.path))) from error
+        return found
+
+    def _ingest(self, found: Path, sources: Path) -> None:
         ingest.run(
             IngestParams(raw=None, sources=str(sources.absolute()), min_side=1, max_aspect=1000),
             inputs=ingest.Inputs(raw=None),
@@ -130,7 +137,6 @@ class _Place:
             ),
             ports=ingest.Ports(self.engine, self.batch_size),
         )
-        return found
 
     def dedupe(self) -> None:
         """Hash and group them."""

@@ -99,10 +99,18 @@ def test_the_command_tells_writes_and_fails(tmp_path: Path, monkeypatch: pytest.
 def test_wrong_words_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--fail-on 'eror' is not known"):
         documents.refuse_unknown(["eror"])
-    for path, words in (("none", "does not exist"), (".", "holds no image")):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/a.jpg").write_bytes(planted.encoded(planted.picture(0))[:3000])
+    for path, words in (
+        ("none", "does not exist"),
+        ("broken", "broken holds 1 files but no usable image (1 truncated)"),
+    ):
         done = CliRunner().invoke(app, ["check", str(tmp_path / path), "--no-page"])
         assert isinstance(done.exception, InputError)
         assert words in str(done.exception)
+    (tmp_path / "broken/a.jpg").unlink()
+    done = CliRunner().invoke(app, ["check", str(tmp_path), "--no-page"])
+    assert "holds no image" in str(done.exception)
 
 
 def test_the_page_of_the_documentation_names_every_kind_and_its_workflow_calls_what_exists() -> None:
