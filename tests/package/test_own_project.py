@@ -156,7 +156,7 @@ def test_it_is_exported_for_a_trainer(machine: Machine, released: Path) -> None:
 
 def test_after_an_upgrade_exactly_the_stages_run_whose_code_changed(machine: Machine, released: Path) -> None:
     """The environment's own copy of a module, as another version of the wheel would have it."""
-    (module,) = machine.programs.parent.glob("lib/python3*/site-packages/curate/agreement/consensus.py")
+    (module,) = machine.programs.parent.glob("lib/python3*/site-packages/curate/agreement/figures.py")
     text = module.read_text()
     module.unlink()  # a link to the file in uv's cache, which stays as it is
     module.write_text(f"{text}_ANOTHER = 1\n")
