@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from iterstrat.ml_stratifiers import IterativeStratification
 from numpy.typing import NDArray
 
 from curate.release.stratification import Labels, stratify
 
 SHARES = (0.7, 0.15, 0.15)
+# LD and ED of iterative-stratification 0.1.9 (IterativeStratification, with RandomState(seed)) on the same
+# matrices. It is no dependency, because it installs a package `tests` that hides ours.
+REFERENCE = (0.03480132, 3.27777778)
 
 
 def matrix(count: int, seed: int) -> NDArray[np.int64]:
@@ -30,11 +32,6 @@ def labels(found: NDArray[np.int64], group: NDArray[np.int64] | None = None) -> 
 def ours(found: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     order = np.random.default_rng(seed).permutation(len(found))
     return stratify(labels(found), SHARES, np.full(len(found), -1), order)
-
-
-def theirs(found: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    random = np.random.RandomState(seed)
-    return np.asarray(IterativeStratification(found.astype(np.bool_), np.array(SHARES), random))
 
 
 def drawn(found: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -60,9 +57,9 @@ def test_no_worse_than_the_reference_and_far_better_than_a_draw() -> None:
     measured = {
         name: np.mean([(label_distribution(found, split), examples_distribution(split))
                        for found, seed in rounds for split in [method(found, seed)]], axis=0)
-        for name, method in (("ours", ours), ("theirs", theirs), ("drawn", drawn))
+        for name, method in (("ours", ours), ("drawn", drawn))
     }  # fmt: skip
-    assert (measured["ours"] <= measured["theirs"]).all()
+    assert (measured["ours"] <= REFERENCE).all()
     assert (measured["ours"] < measured["drawn"] / 2).all()
 
 
@@ -71,9 +68,6 @@ def test_labels_that_never_meet_are_spread_to_the_last_image() -> None:
     split = ours(found, 0)
     table = [[int((found[split == s, label]).sum()) for s in range(3)] for label in range(3)]
     assert table == [[14, 3, 3], [28, 6, 6], [70, 15, 15]]
-    assert [
-        [int((found[theirs(found, 0) == s, label]).sum()) for s in range(3)] for label in range(3)
-    ] == table
 
 
 def test_what_has_a_split_counts_and_stays() -> None:
