@@ -143,7 +143,8 @@ def test_two_runs_write_the_same_bytes(files: list[RawFile], tmp_path: Path) -> 
     listed = yaml.safe_load((root / "raw_meta" / "sources.yaml").read_text())["sources"]
     assert [entry["name"] for entry in listed] == [source.name for source in SOURCES]
     assert all((root / "raw_meta" / entry["path"]).is_dir() and entry["license"] for entry in listed)
-    rows = list(csv.DictReader((root / "raw_meta" / "attributes.csv").open()))
+    with (root / "raw_meta" / "attributes.csv").open() as file:
+        rows = list(csv.DictReader(file))
     assert len(rows) == sum(1 for file in files if file.attributes)
     assert all((root / "raw_meta" / row["path"]).is_file() for row in rows)
     truth = json.loads((root / "demo" / "truth.json").read_text())

@@ -171,6 +171,7 @@ PLACES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO file")  # as it is meant to
 @pytest.mark.parametrize("place", PLACES)
 def test_no_position_stays_wherever_it_hides_and_no_pixel_changes(place: str) -> None:
     data = PLACES[place]

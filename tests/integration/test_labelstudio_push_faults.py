@@ -176,6 +176,7 @@ def test_a_locked_database_is_waited_for(
     tool.push_tasks(reference, drafts)
     thread.join()
     assert proxy.struck == 1
+    tool.push_tasks(reference, drafts)  # what waited so long that it was sent twice was closed, and goes now
     assert_exactly(reader, reference, drafts)
 
 

@@ -267,4 +267,5 @@ def test_the_image_folder_comes_back_whole() -> None:
     shutil.rmtree(IMAGES)
     run()
     assert state() == before
-    assert Image.open(next(IMAGES.rglob("*.png"))).mode == "RGB"
+    with Image.open(next(IMAGES.rglob("*.png"))) as image:
+        assert image.mode == "RGB"
