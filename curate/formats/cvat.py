@@ -53,7 +53,10 @@ def read(path: Path) -> Labels:
 def _images(tree: ET.Element, file: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
     for node in tree.findall("image"):
         name = node.get("name", "")
-        size = (int(node.get("width", 0)), int(node.get("height", 0)))
+        told = taken(
+            partial(_size, node), problems, file=file, line=xml_file.line(node), entry="image", image=name
+        )
+        size = told or (0, 0)
         objects = []
         for number, shape in enumerate([one for one in node if one.tag in _SHAPES], 1):
             found = taken(
@@ -78,6 +81,10 @@ def _images(tree: ET.Element, file: Path, problems: list[Problem]) -> Iterator[L
             line=xml_file.line(node),
             path=beside if beside.is_file() else None,
         )
+
+
+def _size(node: ET.Element) -> Size:
+    return int(node.get("width", 0)), int(node.get("height", 0))
 
 
 def _object(node: ET.Element, size: Size, number: int) -> LabeledObject:
