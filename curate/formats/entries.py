@@ -46,7 +46,7 @@ def taken(
         detail = str(error)
     except KeyError as error:
         detail = f"has no {error.args[0]!r}" if error.args else "lacks a key"
-    except (TypeError, ValueError, IndexError, AttributeError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         detail = f"of another form: {error}"
     problems.append(Problem(kind, file, line, entry, image, detail))
     return None

@@ -81,8 +81,12 @@ def _content(file: Path) -> Mapping[str, Any]:
         content = json_stream.whole(file)
     except InputError as error:
         raise EntryError("damaged", str(error)) from error
-    if not isinstance(content, dict) or "shapes" not in content or "imagePath" not in content:
-        raise EntryError("damaged", "not LabelMe's: it has no shapes or no imagePath")
+    if (
+        not isinstance(content, dict)
+        or not isinstance(content.get("shapes"), list)
+        or "imagePath" not in content
+    ):
+        raise EntryError("damaged", "not LabelMe's: it has no list of shapes or no imagePath")
     return content
 
 

@@ -94,7 +94,8 @@ def _with_objects(image: LabeledImage, look: Mapping[str, Any], problems: list[P
     tags: list[str] = []
     size: Size | None = None
     for region in look.get("result") or []:
-        size = _size(region) or size
+        told = partial(_size, region)
+        size = taken(told, problems, file=image.file, line=image.line, image=image.name) or size
         if region.get("type") == "choices":
             tags += region.get("value", {}).get("choices", [])
         elif str(region.get("type", "")).removesuffix("labels") in _SHAPES:

@@ -29,7 +29,7 @@ def whole() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("format", sorted(PLACES))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_damaged_file_is_told_and_no_accident(format: str, whole: Path, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
