@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from curate import tables
@@ -98,7 +99,7 @@ def taken(location: str, release: Manifest) -> HubError:
     )
 
 
-def refuse_backwards(location: str, release: Manifest, present: object) -> None:
+def refuse_backwards(location: str, release: Manifest, present: Iterable[str]) -> None:
     """Refuse a version below one that is there.
 
     Args:
@@ -109,7 +110,7 @@ def refuse_backwards(location: str, release: Manifest, present: object) -> None:
     Raises:
         HubError: A higher version is there.
     """
-    found = [re.search(r"v(\d+\.\d+\.\d+)(?:\.tar\.zst)?$", str(name)) for name in present]  # type: ignore[attr-defined]
+    found = [re.search(r"v(\d+\.\d+\.\d+)(?:\.tar\.zst)?$", name) for name in present]
     higher = [
         match[1] for match in found if match and versions.parts(match[1]) > versions.parts(release.version)
     ]

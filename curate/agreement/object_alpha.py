@@ -10,7 +10,7 @@ from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Cluster
 from curate.agreement.image_sums import ImageSums, Resampled, divided
 from curate.agreement.pairs import Size
-from curate.geometry.boxes import box_iou
+from curate.geometry.boxes import Boxes, box_iou
 from curate.intervals import Figure
 
 _MOST_BOXES = 2_000  # of which every two are compared to know what chance gives; drawn evenly beyond
@@ -56,7 +56,7 @@ def add(sums: ImageSums, answers: Answers, clusters: Sequence[Cluster], sizes: M
     return _chance(np.concatenate(boxes), categories) if boxes else 1.0
 
 
-def _chance(boxes: np.ndarray, categories: Sequence[str]) -> float:  # type: ignore[type-arg]
+def _chance(boxes: Boxes, categories: Sequence[str]) -> float:
     """Mean distance of two boxes of the whole."""
     rows = np.unique(np.linspace(0, len(boxes) - 1, min(len(boxes), _MOST_BOXES)).astype(np.intp))
     names = np.array(categories, dtype=object)[rows]

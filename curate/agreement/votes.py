@@ -35,10 +35,11 @@ def presence(votes: int, annotators: int, *, min_votes_share: float) -> Verdict:
     if not 0.5 <= min_votes_share <= 1:
         raise RecordError(f"expected min_votes_share in [0.5, 1], got {min_votes_share}")
     needed = min_votes_share * annotators - _EPSILON
-    for verdict, people in (("object", votes), ("absent", annotators - votes)):
-        if 2 * people > annotators and people >= needed:
-            return verdict  # type: ignore[return-value]
-    return "disputed"
+
+    def settled(people: int) -> bool:
+        return 2 * people > annotators and people >= needed
+
+    return "object" if settled(votes) else "absent" if settled(annotators - votes) else "disputed"
 
 
 def name_is_settled(chosen: int, members: int, *, min_votes_share: float) -> bool:

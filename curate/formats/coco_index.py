@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import mmap
 from array import array
 from collections.abc import Iterator
@@ -107,7 +108,9 @@ class CocoIndex:
             return
         self._numbers[number] = len(self._images)
         size = [value.get(key) for key in ("width", "height")]
-        width, height = (int(side) if isinstance(side, (int, float)) and side >= 1 else None for side in size)
+        width, height = (
+            int(side) if isinstance(side, (int, float)) and 1 <= side < math.inf else None for side in size
+        )
         license_, attribution = value.get("license"), value.get("attribution")
         self._images.append(
             CocoImage(

@@ -49,31 +49,33 @@ def read(path: Path) -> Labels:
 
 def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Iterator[LabeledImage]:
     for file in files:
-        content = taken(partial(_content, file), problems, file=file)
-        if content is None:
-            continue
-        name = Path(str(content["imagePath"]).replace("\\", "/"))
-        width, height = content.get("imageWidth"), content.get("imageHeight")
-        size = (width, height) if width and height else None
-        objects: list[tuple[Any, LabeledObject]] = []
-        for number, shape in enumerate(content["shapes"], 1):
-            entry = f"shape {number}"
-            found = taken(
-                partial(_object, shape, size, entry), problems, file=file, entry=entry, image=str(name)
-            )
-            objects += [(shape.get("group_id"), found)] if found is not None else []
-        folder = file.parent.relative_to(root) if root.is_dir() else Path()
-        split = folder.parts[0] if folder.parts else None
-        yield LabeledImage(
-            name=(folder / name).as_posix() if len(name.parts) == 1 else name.as_posix(),
-            objects=tuple(_grouped(objects)),
-            width=width,
-            height=height,
-            split=split_names.OURS.get(split or "", split),
-            tags=tuple(key for key, value in (content.get("flags") or {}).items() if value),
-            file=file,
-            path=file.parent / name if (file.parent / name).is_file() else None,
-        )
+        image = taken(partial(_image, root, file, problems), problems, file=file)
+        if image is not None:
+            yield image
+
+
+def _image(root: Path, file: Path, problems: list[Problem]) -> LabeledImage:
+    content = _content(file)
+    name = Path(str(content["imagePath"]).replace("\\", "/"))
+    width, height = int(content.get("imageWidth") or 0), int(content.get("imageHeight") or 0)
+    size = (width, height) if width > 0 and height > 0 else None
+    objects: list[tuple[Any, LabeledObject]] = []
+    for number, shape in enumerate(content["shapes"], 1):
+        entry = f"shape {number}"
+        found = taken(partial(_object, shape, size, entry), problems, file=file, entry=entry, image=str(name))
+        objects += [(shape.get("group_id"), found)] if found is not None else []
+    folder = file.parent.relative_to(root) if root.is_dir() else Path()
+    split = folder.parts[0] if folder.parts else None
+    return LabeledImage(
+        name=(folder / name).as_posix() if len(name.parts) == 1 else name.as_posix(),
+        objects=tuple(_grouped(objects)),
+        width=size[0] if size else None,
+        height=size[1] if size else None,
+        split=split_names.OURS.get(split or "", split),
+        tags=tuple(key for key, value in (content.get("flags") or {}).items() if value),
+        file=file,
+        path=file.parent / name if (file.parent / name).is_file() else None,
+    )
 
 
 def _content(file: Path) -> Mapping[str, Any]:

@@ -61,8 +61,17 @@ def _images(file: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
                 detail = "this annotator skipped the task"
                 problems.append(Problem("not_labeled", file, entry.line, f"task {number}", name, detail))
             else:
-                image = LabeledImage(name, relative=True, image_id=number, file=file, line=entry.line)
-                yield _with_objects(image, look, problems)
+                bare = LabeledImage(name, relative=True, image_id=number, file=file, line=entry.line)
+                image = taken(
+                    partial(_with_objects, bare, look, problems),
+                    problems,
+                    file=file,
+                    line=entry.line,
+                    entry=f"task {number}",
+                    image=name,
+                )
+                if image is not None:
+                    yield image
 
 
 def _task(value: Mapping[str, Any]) -> tuple[str, str, list[Mapping[str, Any]]]:
@@ -72,6 +81,8 @@ def _task(value: Mapping[str, Any]) -> tuple[str, str, list[Mapping[str, Any]]]:
     if not isinstance(url, str):
         raise EntryError("damaged", "its data names no image")
     looks = value.get("annotations") or value.get("predictions") or []
+    if not isinstance(looks, list) or not all(isinstance(look, Mapping) for look in looks):
+        raise EntryError("damaged", "its annotations are no list of objects")
     return image_name(url), str(value.get("id", "?")), looks
 
 
@@ -94,8 +105,7 @@ def _with_objects(image: LabeledImage, look: Mapping[str, Any], problems: list[P
     tags: list[str] = []
     size: Size | None = None
     for region in look.get("result") or []:
-        told = partial(_size, region)
-        size = taken(told, problems, file=image.file, line=image.line, image=image.name) or size
+        size = _size(region) or size
         if region.get("type") == "choices":
             tags += region.get("value", {}).get("choices", [])
         elif str(region.get("type", "")).removesuffix("labels") in _SHAPES:

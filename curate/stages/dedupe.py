@@ -6,7 +6,6 @@ each time. So the result depends on the images and the parameters alone.
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -28,6 +27,7 @@ from curate.dedupe import (
     image_columns,
     index,
     pair_cache,
+    plots,
     verify,
 )
 from curate.dedupe.comparison import Found, Side
@@ -135,7 +135,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         lost=hashed.lost,
     )
     reasons = _write_table(result, inputs.images, outputs.table)
-    _write_plot(found, outputs.plot)
+    plots.write_distances(found.by_hamming, found.matches.hamming, outputs.plot)
     counts = {"hashed": hashed.n_new, "reused": len(hashed.rows) - hashed.n_new, "compared_anew": n_new}
     counts["originals_unknown"] = n_unseen
     return _report(result, reasons, found, {"radius": radius, **counts, "decisions": _counts(job.decided)})
@@ -301,19 +301,6 @@ def _write_table(result: Verdicts, source: Path, target: Path) -> Counter[str]:
                 reasons[counted["values"].as_py()] += counted["counts"].as_py()
             stream.write(done)
     return reasons
-
-
-def _write_plot(found: Found, path: Path) -> None:
-    near = found.by_hamming
-    most = int(np.flatnonzero(near).max(initial=0))
-    every = np.pad(near, (0, 2))
-    verified = np.bincount(found.matches.hamming, minlength=most + 2)
-    with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["hamming", "pairs", "verified"])
-        # In steps of two: a median sets just half of the bits, so nearly all distances are even.
-        for bits in range(0, most + 1, 2):
-            writer.writerow([bits, every[bits : bits + 2].sum(), verified[bits : bits + 2].sum()])
 
 
 def _counts(decided: Resolved) -> Mapping[str, int]:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks import consensus
-from benchmarks.consensus import Score, World, calibration_error
+from benchmarks.consensus import Score, calibration_error
+from benchmarks.simulated_annotators import World
 
 
 def test_calibration_error_of_known_answers() -> None:
@@ -29,4 +30,4 @@ def test_a_small_world_is_settled_better_than_anybody_alone(monkeypatch: pytest.
     assert found["ours"][0] > found["all"]["best"][0]
     assert found["ours"][1] > found["all"]["best"][1]
     assert 0.5 < found["released"] <= 1
-    assert len(World.simulated(1, 3, overlap=0.5, lookers=2).work) == 20 * 2 + 20
+    assert len(World.simulated(1, 3, images=40, overlap=0.5, lookers=2).work) == 20 * 2 + 20
