@@ -28,10 +28,8 @@ def whole() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.parametrize("format", sorted(PLACES))
-@settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_a_damaged_file_is_told_and_no_accident(format: str, whole: Path, data: st.DataObject) -> None:
+def told(format: str, whole: Path, data: st.DataObject) -> None:
+    """Damage one label file at one place, and read all of it."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder, "set")
         shutil.copytree(whole / format, place)
@@ -54,3 +52,23 @@ def test_a_damaged_file_is_told_and_no_accident(format: str, whole: Path, data: 
             for image in images:
                 for one in image.objects:
                     one.box()
+
+
+_SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.parametrize("format", sorted(PLACES))
+@settings(_SETTINGS, max_examples=100, derandomize=True)
+@given(data=st.data())
+def test_a_damaged_file_is_told_and_no_accident(format: str, whole: Path, data: st.DataObject) -> None:
+    told(format, whole, data)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("format", sorted(PLACES))
+@settings(_SETTINGS, max_examples=3_000)
+@given(data=st.data())
+def test_whatever_the_damage(format: str, whole: Path, data: st.DataObject) -> None:
+    """Other damage in every run: what it finds is mended, and becomes a test of its format."""
+    told(format, whole, data)
