@@ -27,7 +27,7 @@ from curate.formats import (
     webdataset,
     yolo,
 )
-from curate.formats.about import About
+from curate.formats.about import About, json_files
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, Labels
@@ -124,7 +124,7 @@ def _folder(path: Path) -> str | None:
     for pattern, name in _MARKS:
         if next(path.glob(pattern), None) is not None:
             return name
-    first = next(iter(sorted(path.rglob("*.json"))), None)
+    first = next(json_files(path), None)
     return None if first is None else _json(first)
 
 
