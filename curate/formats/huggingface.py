@@ -20,7 +20,7 @@ from PIL import Image
 from curate.errors import InputError
 from curate.formats import huggingface_files
 from curate.formats.coco_objects import outline
-from curate.formats.entries import box_xywh, ring, taken
+from curate.formats.label_entries import box_xywh, ring, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, rounded
 
 _CATEGORY = ("category", "categories", "label", "labels", "category_id")

@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 
 from curate.errors import InputError
 from curate.formats import huggingface
-from curate.formats.about import About
-from curate.formats.entries import EntryError, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, Labels, Problem, polygon_rings
 
