@@ -17,7 +17,7 @@ CATEGORIES: Final = "card/categories.png"
 SIZES: Final = "card/sizes.png"
 _SIDE, _ROWS, _GAP = 256, 4, 6  # pixels of a picture; pictures a row; pixels between
 _WIDTH, _LINE, _LABEL = 900, 22, 220  # pixels of a chart, of one of its lines, of its names
-_MOST = 40  # categories of the chart
+_MAX_CATEGORIES = 40  # categories of the chart
 _INK, _SPLITS = "#333333", {"train": "#4c78a8", "validation": "#f2a541", "test": "#72b7b2"}
 _EDGES = (0, 8, 16, 32, 64, 128, 256, 512, 1024, np.inf)  # pixels: the root of the area of a box
 
@@ -35,7 +35,7 @@ def write(
     """
     (folder / "card").mkdir()
     _examples(content, colors).save(folder / EXAMPLES, quality=85)
-    ordered = sorted(objects.items(), key=lambda item: -sum(item[1].values()))[:_MOST]
+    ordered = sorted(objects.items(), key=lambda item: -sum(item[1].values()))[:_MAX_CATEGORIES]
     _bars([(name, list(by_split.items())) for name, by_split in ordered]).save(folder / CATEGORIES)
     corners = np.array(content.objects.column("bbox_xyxy").to_pylist(), np.float64).reshape(-1, 4)
     sides = np.sqrt((corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1]))
