@@ -20,9 +20,9 @@ from PIL import Image
 from curate.errors import ReleaseError
 from curate.geometry import masks
 from curate.records import BoolArray, UInt8Image
-from curate.release import columns, object_rows, parquet, support
+from curate.release import columns, object_rows, object_support, parquet
 from curate.release.augmentation import Augmented, Recipe, apply
-from curate.release.content import Content
+from curate.release.release_content import Content
 
 CONFIG: Final = "augmented"
 TRAIN: Final = "train"
@@ -185,7 +185,7 @@ def _table(content: Content, group: Sequence[Copy], made: Sequence[Any], layout:
         "split": [TRAIN] * len(group),
         "objects": [_objects(one, objects) for _, one, objects in made],
         "answers": [
-            support.answers(row) for row in rows.select(["answers", "answers_confidence"]).to_pylist()
+            object_support.answers(row) for row in rows.select(["answers", "answers_confidence"]).to_pylist()
         ],
         "parent_id": parents,
         "replay_seed": [copy.seed for copy in group],

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
 from curate.geometry import masks
-from curate.release.content import Content
+from curate.release.release_content import Content
 
 EXAMPLES: Final = "card/examples.jpg"
 CATEGORIES: Final = "card/categories.png"

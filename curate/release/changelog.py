@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from curate.release.diff import Diff
+from curate.release.diff_columns import Snapshot
 from curate.release.manifest import Manifest
-from curate.release.snapshot import Snapshot
 
 NAME: Final = "CHANGELOG.md"
 _HEAD: Final = "# Changelog\n"

@@ -11,7 +11,7 @@ from curate.progress import track
 from curate.release import augmentation, augmented, card_front_matter, card_pictures
 from curate.release.augmentation import Recipe
 from curate.release.card_augmented import AugmentedFacts
-from curate.release.content import Content
+from curate.release.release_content import Content
 
 
 def recipe(params: AugmentParams) -> Recipe | None:

@@ -196,7 +196,7 @@ def test_what_the_card_tells_to_run_runs(tmp_path: Path, monkeypatch: pytest.Mon
     assert seen["masks"] == seen["areas"]
     assert seen["masks"]
     assert seen["parent"][0] == seen["parent"][1]
-    assert seen["off"] < 2  # of 255: the copy is a JPEG
+    assert seen["off"] < 5  # of 255: the copy is a JPEG; noise of another seed is off by 60
     again, stored = seen["boxes"]
     assert len(again) == len(stored)
     assert all(

@@ -21,7 +21,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "AtLeastOneBBoxRandomCrop": SIDE, "CenterCrop": SIDE, "RandomCrop": SIDE, "RandomSizedBBoxSafeCrop": SIDE,
     "Resize": SIDE, "Crop": {"x_min": 10, "y_min": 10, "x_max": 120, "y_max": 100}, "CropAndPad": {"px": 5},
     "LongestMaxSize": {"max_size": 100}, "SmallestMaxSize": {"max_size": 100}, "Pad": {"padding": 5},
-    "RandomResizedCrop": {"size": [64, 64]}, "RandomSizedCrop": {"min_max_height": [60, 100], "size": [64, 64]},
+    "RandomResizedCrop": {"size": [64, 64]},
+    "RandomSizedCrop": {"min_max_height": [60, 100], "size": [64, 64]},
 }  # fmt: skip
 PIXELS = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
 MASK = np.zeros((120, 160), dtype=bool)

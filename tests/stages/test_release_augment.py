@@ -179,14 +179,14 @@ def test_the_card_shows_16_copies_at_most_and_says_how_they_were_made() -> None:
 
 
 def test_a_changed_pipeline_is_a_new_version_and_the_changelog_says_so() -> None:
-    from curate.release import changelog, diff, snapshot
+    from curate.release import changelog, diff, diff_columns
 
     run()
-    sides = [snapshot.load(FOLDER)]
+    sides = [diff_columns.load(FOLDER)]
     release(copies=2)
-    sides.append(snapshot.load(FOLDER))
+    sides.append(diff_columns.load(FOLDER))
     release(copies=2, seed=9)
-    sides.append(snapshot.load(FOLDER))
+    sides.append(diff_columns.load(FOLDER))
     told = [
         changelog.section(diff.compare(*pair)) for pair in zip(sides, [*sides[1:], sides[0]], strict=True)
     ]
