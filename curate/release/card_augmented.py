@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from curate.release import augmentation, card_pictures
-from curate.release.augmented import CONFIG
+from curate.release.augmented_copies import CONFIG
 from curate.release.card_front_matter import SplitSize
 from curate.release.columns import AUGMENTED
 from curate.release.markdown import code, table

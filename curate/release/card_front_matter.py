@@ -10,9 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 
-from curate.release import augmented as augmented_files
-from curate.release import parquet
-from curate.release.augmented import CONFIG, TRAIN
+from curate.release import augmented_copies, parquet
+from curate.release.augmented_copies import CONFIG, TRAIN
 
 _SIZES = (
     (1_000, "n<1K"),
@@ -85,7 +84,7 @@ def render(
     """
     configs = [_config("default", {split: parquet.pattern(split, digest) for split in sizes}, sizes)]
     if augmented is not None:
-        configs.append(_config(CONFIG, {TRAIN: augmented_files.pattern(digest)}, {TRAIN: augmented}))
+        configs.append(_config(CONFIG, {TRAIN: augmented_copies.pattern(digest)}, {TRAIN: augmented}))
     total = sum(size.rows for size in sizes.values())
     data: dict[str, Any] = {
         "pretty_name": name,

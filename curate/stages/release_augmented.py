@@ -8,7 +8,7 @@ from pathlib import Path
 from curate.params import ReleaseParams
 from curate.params.augment import AugmentParams
 from curate.progress import track
-from curate.release import augmentation, augmented, card_front_matter, card_pictures
+from curate.release import augmentation, augmented_copies, card_front_matter, card_pictures
 from curate.release.augmentation import Recipe
 from curate.release.card_augmented import AugmentedFacts
 from curate.release.release_content import Content
@@ -56,15 +56,15 @@ def write(
     """
     if recipe is None:
         return None
-    written = augmented.write(
+    written = augmented_copies.write(
         folder, content, split_of, recipe, digest=digest, row_group_size=params.row_group_size
     )
-    total = list(split_of).count(augmented.TRAIN) * recipe.copies
+    total = list(split_of).count(augmented_copies.TRAIN) * recipe.copies
     for _ in track((copy for count in written for copy in range(count)), total=total, label="augment"):
         pass
     (folder / augmentation.NAME).write_text(recipe.text, encoding="utf-8")
     card_pictures.write_augmented(folder, colors)
-    sizes = card_front_matter.split_sizes(folder, augmented.CONFIG)
+    sizes = card_front_matter.split_sizes(folder, augmented_copies.CONFIG)
     return AugmentedFacts(
-        recipe.copies, str(recipe.document["__version__"]), recipe.text, sizes[augmented.TRAIN]
+        recipe.copies, str(recipe.document["__version__"]), recipe.text, sizes[augmented_copies.TRAIN]
     )

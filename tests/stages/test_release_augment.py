@@ -15,7 +15,7 @@ from PIL import Image
 from curate.errors import ReleaseError
 from curate.geometry import masks
 from curate.records import StageReport
-from curate.release import augmented, manifest
+from curate.release import augmented_copies, manifest
 from curate.release.folder import sha256_of
 from tests import builders
 from tests.builders import image_id
@@ -132,10 +132,12 @@ def test_a_copy_of_an_image_that_is_not_for_training_is_refused(monkeypatch: pyt
     def every_image(content: Any, splits: list[str], *, digest: str) -> Any:
         return plan_shards(content, ["train"] * len(splits), digest=digest)
 
-    plan_shards = augmented.parquet.plan_shards
+    plan_shards = augmented_copies.parquet.plan_shards
     release()
     kept = copies_on_disk()
-    monkeypatch.setattr(augmented.parquet, "plan_shards", plan_for_copies_only(plan_shards, every_image))
+    monkeypatch.setattr(
+        augmented_copies.parquet, "plan_shards", plan_for_copies_only(plan_shards, every_image)
+    )
     with pytest.raises(
         ReleaseError, match=r"^2 augmented copies are not of training images, the first is of"
     ):
