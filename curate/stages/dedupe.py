@@ -22,10 +22,10 @@ from curate.dedupe import (
     candidates,
     decisions,
     dedupe_columns,
+    feature_index,
     groups,
     hamming_search,
     image_columns,
-    index,
     pair_cache,
     plots,
     quality_limits,
@@ -33,9 +33,9 @@ from curate.dedupe import (
 )
 from curate.dedupe.color_figures import NAMES as COLOR_FIGURES
 from curate.dedupe.color_figures import color_figures
-from curate.dedupe.comparison import Found, Side
 from curate.dedupe.decisions import Resolved
 from curate.dedupe.dedupe_columns import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
+from curate.dedupe.duplicate_pairs import Found, Side
 from curate.dedupe.features import Features, Recipe
 from curate.dedupe.groups import RELATIONS, Matches
 from curate.dedupe.hamming_search import Pairs
@@ -66,7 +66,7 @@ class Outputs:
     Attributes:
         table: The images table.
         plot: CSV `hamming,pairs,verified`: candidates of that distance or one bit more.
-        index: Folder that is kept between runs; see `curate.dedupe.index`.
+        index: Folder that is kept between runs; see `curate.dedupe.feature_index`.
         embeddings: Another such, for the step by meaning.
     """
 
@@ -219,7 +219,7 @@ class _Hashed:
 def _hash(job: _Job, recipe: Recipe) -> _Hashed:
     """Bring the index up to date and take the features from it."""
     hashing = update_index.hashing(recipe, job.ports.engine, job.ports.batch_size)
-    with index.writing(job.outputs.index, update_index.contents(recipe)) as (features, wrong):
+    with feature_index.writing(job.outputs.index, update_index.contents(recipe)) as (features, wrong):
         if wrong:
             job.ports.say(f"the index is made anew: {wrong}")
         before = len(features)
