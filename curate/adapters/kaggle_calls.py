@@ -26,8 +26,8 @@ _Answer = TypeVar("_Answer")
 class KaggleCalls:
     """What publishing needs of Kaggle, for one data set.
 
-    Credentials come from the environment or from ~/.kaggle, never from parameters; KAGGLE_API_ENVIRONMENT=TEST
-    leads to http://localhost:7777.
+    Credentials come from the environment or from ~/.kaggle, never from parameters;
+    KAGGLE_API_ENVIRONMENT=TEST leads to http://localhost:7777.
     """
 
     def __init__(self, repo: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -85,9 +85,13 @@ class KaggleCalls:
 
     def digest(self, name: str, number: int) -> str:
         """The sha256 of a file of a version, read whole, in hex."""
-        return self.repeated(f"read {name}", lambda: self._digest(name, number))
+        return self.repeated(f"read {name}", lambda: self._read(name, number, _sha256))
 
-    def _digest(self, name: str, number: int) -> str:
+    def content(self, name: str, number: int) -> bytes:
+        """A small file of a version."""
+        return self.repeated(f"read {name}", lambda: self._read(name, number, lambda file: file.read()))
+
+    def _read(self, name: str, number: int, use: Callable[[IO[bytes]], _Answer]) -> _Answer:
         asked = {**self._place, "datasetVersionNumber": number, "fileName": name, "raw": True}
         request = self._types.ApiDownloadDatasetRequest.from_dict(asked)
         with (
@@ -100,9 +104,9 @@ class KaggleCalls:
             # Kaggle sends large files in an archive of that name.
             packed = answer.url.partition("?")[0].endswith(f"{Path(name).name}.zip")
             if not packed:
-                return _sha256(file)
+                return use(file)
             with zipfile.ZipFile(file) as archive, archive.open(archive.namelist()[0]) as member:
-                return _sha256(member)
+                return use(member)
 
     def upload(self, path: Path) -> str:
         """Bring a file there; the token by which a new version names it."""

@@ -17,6 +17,7 @@ from curate.ports import PublishPlan, PublishReceipt
 from curate.release import kaggle, manifest
 from curate.release.manifest import Manifest
 
+_FIRST = 1  # the number of a data set's first version
 _NOTES = re.compile(r"v(\d+\.\d+\.\d+)\b")  # how our notes of a version begin
 _READY, _FAILED = "READY", frozenset({"FAILED", "DELETED"})
 _ASK_EVERY_S, _WAIT_S = 5.0, 1800.0  # while Kaggle takes a version in
@@ -101,9 +102,11 @@ class KaggleHub:
         unchanged = number is not None
         if number is None:
             number = self._create(folder, release, state)
-            self._read_back(folder, release, number)
+            wrong = self._wrong(folder, release, number)
+            if wrong:
+                raise HubError(f"{self._repo}: {wrong} arrived damaged in version {number}: publish again")
         count = len(kaggle.names(release))
-        return PublishReceipt("kaggle", self._repo, f"version {number}", count, unchanged=unchanged)
+        return PublishReceipt("kaggle", self._repo, release.digest, count, unchanged=unchanged)
 
     def _look(self, folder: Path, release: Manifest) -> tuple[_State, set[str]]:
         """The data set, with our version in it only if it is there whole; and files of its newest version."""
@@ -115,22 +118,35 @@ class KaggleHub:
         if manifest.NAME not in before:
             raise HubError(f"{self._repo} holds no release of ours, and a version replaces all files: set "
                            "publish.repo to another name")  # fmt: skip
+        self._add_first(state)
         number = state.numbers.get(release.version)
         if number is None:
             refuse_backwards(self._repo, release, [f"v{version}" for version in state.numbers])
             return state, before
         if self._calls.digest(manifest.NAME, number) != _sha256(folder / manifest.NAME):
             raise taken(self._repo, release)
-        if not set(kaggle.names(release)) <= set(self._calls.files(number)):
-            del state.numbers[release.version]  # it never came to its end: another version completes it
+        if self._wrong(folder, release, number):
+            del state.numbers[release.version]  # another version of Kaggle's mends it
         return state, before
+
+    def _add_first(self, state: _State) -> None:
+        """Version 1 has no notes of ours; its release.json says which it is."""
+        if _FIRST in state.numbers.values() or manifest.NAME not in self._calls.files(_FIRST):
+            return
+        try:
+            version = manifest.parse(self._calls.content(manifest.NAME, _FIRST)).version
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return  # damaged: it is none of ours
+        state.numbers.setdefault(version, _FIRST)
 
     def _create(self, folder: Path, release: Manifest, before: _State) -> int:
         about = kaggle.metadata(folder, release, self._repo)
         content = self._upload(folder, kaggle.names(release))
         if before.there:
             notes = f"v{release.version} {release.digest}"
-            self._calls.create_version({"versionNotes": notes, "description": about["description"], **content})
+            self._calls.create_version(
+                {"versionNotes": notes, "description": about["description"], **content}
+            )
         else:
             owner, _, slug = self._repo.partition("/")
             facts = {
@@ -164,7 +180,9 @@ class KaggleHub:
         while True:
             status, found = self._calls.status(), self._calls.dataset()
             if status in _FAILED:
-                raise HubError(f"{self._repo}: Kaggle could not take the version in ({status}): publish again")
+                raise HubError(
+                    f"{self._repo}: Kaggle could not take the version in ({status}): publish again"
+                )
             current = 0 if found is None else _state(found).current
             if status == _READY and current > before:
                 return current
@@ -176,12 +194,14 @@ class KaggleHub:
             self._sleep(_ASK_EVERY_S)
             waited += _ASK_EVERY_S
 
-    def _read_back(self, folder: Path, release: Manifest, number: int) -> None:
+    def _wrong(self, folder: Path, release: Manifest, number: int) -> str:
+        """The first file that a version lacks, or has otherwise; empty if there is none."""
         there = set(self._calls.files(number))
         for name in kaggle.names(release):
             expected = release.files[name][1] if name in release.files else _sha256(folder / name)
             if name not in there or self._calls.digest(name, number) != expected:
-                raise HubError(f"{self._repo}: {name} arrived damaged in version {number}: publish again")
+                return name
+        return ""
 
 
 def _state(found: Any) -> _State:

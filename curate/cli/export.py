@@ -41,7 +41,10 @@ def export(
     ] = None,
     url: Annotated[
         str,
-        typer.Option(help="Where the files will lie, such as s3://bucket/signs (sagemaker, label-studio)."),
+        typer.Option(
+            help="Where the files will lie, such as s3://bucket/signs (sagemaker, label-studio); the data "
+            "set's owner/name (kaggle)."
+        ),
     ] = "",
 ) -> None:
     """Write RELEASE (data/release if left out) as another format into OUT, with what that cannot hold.
