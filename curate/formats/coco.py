@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from curate.formats import coco_objects
-from curate.formats.about import About
 from curate.formats.coco_index import CocoIndex
-from curate.formats.entries import taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels
 from curate.geometry import masks

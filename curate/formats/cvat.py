@@ -20,9 +20,9 @@ import numpy as np
 
 from curate.errors import InputError
 from curate.formats import xml_file
-from curate.formats.about import About
-from curate.formats.entries import EntryError, box, ring, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import masks

@@ -18,9 +18,9 @@ from typing import Any
 
 from curate.errors import InputError
 from curate.formats import json_stream
-from curate.formats.about import About, json_files
-from curate.formats.entries import EntryError, box_xywh, ring, taken
+from curate.formats.dataset_info import About, json_files
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box_xywh, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.geometry import outlines

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from curate.formats import frames
-from curate.formats.entries import EntryError
 from curate.formats.frames import Frame
 from curate.formats.image_match import KnownImage
+from curate.formats.label_entries import EntryError
 from curate.formats.record import LabeledObject, Size, polygon_json, rounded
 from curate.records import Annotation, Box, Origin, derived_id
 

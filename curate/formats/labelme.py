@@ -25,9 +25,9 @@ from PIL import Image
 
 from curate.errors import InputError
 from curate.formats import json_stream, split_names
-from curate.formats.about import About, json_files
-from curate.formats.entries import EntryError, box, ring, taken
+from curate.formats.dataset_info import About, json_files
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import masks, outlines

@@ -24,9 +24,9 @@ from xml.sax.saxutils import quoteattr
 
 from curate.errors import AnnotationToolError
 from curate.formats import json_stream, split_names
-from curate.formats.about import About
-from curate.formats.entries import EntryError, box_xywh, ring, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box_xywh, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import brush_rle

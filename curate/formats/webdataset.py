@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from curate.formats.about import About
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, polygon_rings

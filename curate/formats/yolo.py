@@ -19,9 +19,9 @@ import yaml
 
 from curate.errors import InputError
 from curate.formats import split_names
-from curate.formats.about import About
-from curate.formats.entries import EntryError, box, ring, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, scaled
 from curate.geometry import outlines

@@ -12,7 +12,7 @@ from typing import Any, Final
 from curate import formats, tables
 from curate.errors import InputError, ReleaseError
 from curate.formats import huggingface
-from curate.formats.about import REPORT, About
+from curate.formats.dataset_info import REPORT, About
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
 from curate.progress import track

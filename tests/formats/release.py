@@ -12,7 +12,7 @@ import pyarrow as pa
 from curate import schema
 from curate.formats.record import LabeledImage, polygon_json
 from curate.release import manifest, parquet
-from curate.release.content import collect
+from curate.release.release_content import collect
 
 DIGEST = "c" * 64
 
