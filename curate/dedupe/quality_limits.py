@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ class _Limit:
     """A parameter and the figure that it bounds."""
 
     parameter: str
+    value: Callable[[QualityLimits], float | None]
     figure: str
     reason: str
 
@@ -35,19 +36,19 @@ class _Limit:
 
 # In the order in which a reason is looked for: what explains others goes first.
 _LIMITS: Final = (
-    _Limit("max_shadows", "shadows", "clipped_shadows"),
-    _Limit("max_highlights", "highlights", "clipped_highlights"),
-    _Limit("min_contrast", _CONTRAST, "low_contrast"),
-    _Limit("min_entropy", "entropy", "low_entropy"),
-    _Limit("max_letterbox", "letterbox", "letterbox"),
-    _Limit("max_pillarbox", "pillarbox", "pillarbox"),
-    _Limit("max_blur", "blur", "blurred"),
-    _Limit("min_log_laplacian", "log_laplacian", "blurred"),
-    _Limit("min_bandwidth", "bandwidth", "upscaled"),
-    _Limit("max_noise", "noise", "noisy"),
-    _Limit("min_jpeg_quality", "jpeg_quality", "compressed"),
-    _Limit("max_blockiness", "blockiness", "blocky"),
-    _Limit("max_color_cast", "color_cast", "color_cast"),
+    _Limit("max_shadows", lambda limits: limits.max_shadows, "shadows", "clipped_shadows"),
+    _Limit("max_highlights", lambda limits: limits.max_highlights, "highlights", "clipped_highlights"),
+    _Limit("min_contrast", lambda limits: limits.min_contrast, _CONTRAST, "low_contrast"),
+    _Limit("min_entropy", lambda limits: limits.min_entropy, "entropy", "low_entropy"),
+    _Limit("max_letterbox", lambda limits: limits.max_letterbox, "letterbox", "letterbox"),
+    _Limit("max_pillarbox", lambda limits: limits.max_pillarbox, "pillarbox", "pillarbox"),
+    _Limit("max_blur", lambda limits: limits.max_blur, "blur", "blurred"),
+    _Limit("min_log_laplacian", lambda limits: limits.min_log_laplacian, "log_laplacian", "blurred"),
+    _Limit("min_bandwidth", lambda limits: limits.min_bandwidth, "bandwidth", "upscaled"),
+    _Limit("max_noise", lambda limits: limits.max_noise, "noise", "noisy"),
+    _Limit("min_jpeg_quality", lambda limits: limits.min_jpeg_quality, "jpeg_quality", "compressed"),
+    _Limit("max_blockiness", lambda limits: limits.max_blockiness, "blockiness", "blocky"),
+    _Limit("max_color_cast", lambda limits: limits.max_color_cast, "color_cast", "color_cast"),
 )
 REASONS: Final = frozenset(one.reason for one in _LIMITS)
 
@@ -66,7 +67,7 @@ def find(
         wanted: (N,) bool, rows to look at.
         colors: (N,) figures by name, of `OF_COLOR`; NaN = not known.
     """
-    asked = [(one, value) for one in _LIMITS if (value := getattr(limits, one.parameter)) is not None]
+    asked = [(one, value) for one in _LIMITS if (value := one.value(limits)) is not None]
     found: dict[int, Poor] = {}
     if not asked:
         return found
