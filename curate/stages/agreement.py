@@ -14,6 +14,7 @@ from curate import pseudonyms, schema, tables
 from curate.agreement import (
     adjudicated,
     bad_rows,
+    consensus_plots,
     disagreement_queue,
     figures,
     image_answers,
@@ -169,6 +170,21 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
     plots.write_csv(outputs.label_errors, label_error_table.HEADER, contradicted.rows(paths))
     plots.write_csv(outputs.plots / "label_errors.csv", label_error_table.BY_KIND, contradicted.by_kind())
+    for name, header, rows in (
+        ("confusion", consensus_plots.CONFUSION, consensus_plots.confusion(answers, pairs)),
+        (
+            "objects_per_image",
+            consensus_plots.OBJECTS_PER_IMAGE,
+            consensus_plots.objects_per_image(settled.consensus),
+        ),
+        ("box_sizes", consensus_plots.BOX_SIZES, consensus_plots.box_sizes(settled.consensus)),
+        (
+            "confidence",
+            consensus_plots.CONFIDENCE,
+            consensus_plots.confidence(agreed.objects, settled.images),
+        ),
+    ):
+        plots.write_csv(outputs.plots / f"{name}.csv", header, rows)
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
     plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
     plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
