@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curate.agreement import plots
+from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.by_annotator import Answers, box_column
-from curate.agreement.pairs import Pairs
 from curate.geometry import boxes
 
 CONFUSION = ("category", "other", "count")
@@ -20,6 +22,28 @@ CONFIDENCE = ("of", "bin", "count")
 MISSED = "missed"  # what the other person says of an object that only one drew
 _BINS = 20
 _SIDES = tuple(8 * 2 ** (step / 2) for step in range(16))  # pixels: 8, 11, 16, ..., 1448
+
+
+def write(
+    folder: Path, answers: Answers, pairs: Pairs, settled: pa.Table, objects: pa.Table, images: pa.Table
+) -> None:
+    """Write confusion.csv, objects_per_image.csv, box_sizes.csv and confidence.csv.
+
+    Args:
+        folder: Of the plots.
+        answers: What people drew.
+        pairs: Their comparison.
+        settled: The `annotations` table of the consensus.
+        objects: The `consensus_objects` table.
+        images: The `consensus_images` table.
+
+    Raises:
+        StorageError: A file cannot be written.
+    """
+    plots.write_csv(folder / "confusion.csv", CONFUSION, confusion(answers, pairs))
+    plots.write_csv(folder / "objects_per_image.csv", OBJECTS_PER_IMAGE, objects_per_image(settled))
+    plots.write_csv(folder / "box_sizes.csv", BOX_SIZES, box_sizes(settled))
+    plots.write_csv(folder / "confidence.csv", CONFIDENCE, confidence(objects, images))
 
 
 def confusion(answers: Answers, pairs: Pairs) -> list[tuple[str, str, int]]:

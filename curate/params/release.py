@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from curate.params.augment import AugmentParams
 from curate.params.licenses import HUB_LICENSES
 from curate.params.section import Section
 
@@ -70,6 +71,7 @@ class ReleaseParams(Section):
         default_factory=dict, description="gates that may fail, each with the reason that the card states"
     )
     row_group_size: int = Field(100, ge=1, le=10_000, description="images a Parquet row group")
+    augment: AugmentParams = Field(default_factory=AugmentParams)
 
     @field_validator("license")
     @classmethod

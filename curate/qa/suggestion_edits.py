@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate.geometry.groups import paired_iou
+from curate.geometry.grouped_matching import paired_iou
 from curate.geometry.masks import rle_iou
 from curate.intervals import Figure, wilson
 from curate.qa import bootstrap_figures
@@ -131,7 +131,7 @@ def _figures(
     sums = bootstrap_figures.resampled(columns, image, how)
 
     def share(column: int) -> Figure:
-        if sums.images >= bootstrap_figures.LEAST_IMAGES:
+        if sums.images >= bootstrap_figures.MIN_IMAGES:
             return sums.figure(lambda drawn: drawn[..., column] / drawn[..., -1], scale="share")
         return wilson(int(columns[:, column].sum()), len(columns))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from curate.errors import RecordError, ReleaseError
 from curate.geometry import boxes, masks
-from curate.release.content import Content
+from curate.release.release_content import Content
 
 _AS_THEY_ARE = ("model_version", "votes", "confidence")
 

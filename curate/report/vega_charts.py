@@ -139,7 +139,7 @@ def _svg(title: str, spec: Mapping[str, Any]) -> Markup:
     if not available():
         return Markup("")
     whole = {"description": title, "width": _WIDTH, "config": _CONFIG, **spec}
-    return Markup(_drawn(json.dumps(whole, sort_keys=True)).replace("<svg ", f'<svg role="img" ', 1))  # noqa: S704
+    return Markup(_drawn(json.dumps(whole, sort_keys=True)).replace("<svg ", '<svg role="img" ', 1))  # noqa: S704
 
 
 @functools.lru_cache(maxsize=64)

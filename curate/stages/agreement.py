@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from curate import pseudonyms, schema, tables
 from curate.agreement import (
-    adjudicated,
+    adjudicated_images,
     bad_rows,
     consensus_plots,
     disagreement_queue,
@@ -21,14 +21,14 @@ from curate.agreement import (
     label_error_table,
     plots,
 )
-from curate.agreement.adjudicated import Decisions
+from curate.agreement.adjudicated_images import Decisions
+from curate.agreement.annotator_pairs import Pairs, Size, compare
 from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.bad_rows import BadRow, Known
 from curate.agreement.by_annotator import sort_out
 from curate.agreement.clusters import cluster
 from curate.agreement.consensus import Rules, consensus
 from curate.agreement.image_scores import of_images
-from curate.agreement.pairs import Pairs, Size, compare
 from curate.errors import TableError
 from curate.intervals import Figure
 from curate.labeling import taxonomy
@@ -39,8 +39,8 @@ from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
 from curate.stages import plan_lookup, settled_images
-from curate.stages.decisions import as_answers
-from curate.stages.decisions import load as load_decisions
+from curate.stages.adjudication_decisions import as_answers
+from curate.stages.adjudication_decisions import load as load_decisions
 
 _SEED = 0  # of the resamples: two runs give the same intervals
 
@@ -110,7 +110,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     sizes, paths, every_size = _images(inputs.images, tasks, inputs.plan)
     categories = {category.name for category in taxonomy.load(inputs.taxonomy)}
     annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
-    decisions = adjudicated.read(
+    decisions = adjudicated_images.read(
         *load_decisions(inputs.decisions, inputs.decision_answers),
         planned=tasks.keys(),
         categories=categories,
@@ -139,10 +139,10 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         planned=tasks.keys(),
         min_votes_share=params.min_votes_share,
     )
-    decisions = adjudicated.decided(decisions, agreed)
-    decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated.LEFT_IN)
-    agreed = adjudicated.apply(agreed, decisions, tasks)
-    adjudicated.answer(said, decisions)
+    decisions = adjudicated_images.decided(decisions, agreed)
+    decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
+    agreed = adjudicated_images.apply(agreed, decisions, tasks)
+    adjudicated_images.answer(said, decisions)
     contradicted = label_error_table.compare(
         agreed.annotations,
         tables.read(inputs.suggestions, schema.ANNOTATIONS),
@@ -170,21 +170,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
     plots.write_csv(outputs.label_errors, label_error_table.HEADER, contradicted.rows(paths))
     plots.write_csv(outputs.plots / "label_errors.csv", label_error_table.BY_KIND, contradicted.by_kind())
-    for name, header, rows in (
-        ("confusion", consensus_plots.CONFUSION, consensus_plots.confusion(answers, pairs)),
-        (
-            "objects_per_image",
-            consensus_plots.OBJECTS_PER_IMAGE,
-            consensus_plots.objects_per_image(settled.consensus),
-        ),
-        ("box_sizes", consensus_plots.BOX_SIZES, consensus_plots.box_sizes(settled.consensus)),
-        (
-            "confidence",
-            consensus_plots.CONFIDENCE,
-            consensus_plots.confidence(agreed.objects, settled.images),
-        ),
-    ):
-        plots.write_csv(outputs.plots / f"{name}.csv", header, rows)
+    consensus_plots.write(outputs.plots, answers, pairs, settled.consensus, agreed.objects, settled.images)
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
     plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
     plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))

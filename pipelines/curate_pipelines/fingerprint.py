@@ -45,7 +45,13 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "pull": (_TAXONOMY,),
     "quality": (_TAXONOMY, "qa.gold"),
     "agreement": (_TAXONOMY,),
-    "release": (_TAXONOMY, "release.description", "release.citation", "dedupe.decisions"),
+    "release": (
+        _TAXONOMY,
+        "release.description",
+        "release.citation",
+        "release.augment.pipeline",
+        "dedupe.decisions",
+    ),
 }
 # It knows the sections of all stages. Those of a stage are reached from that stage itself.
 _WITHOUT: Final = ("curate.params.__init__",)
@@ -81,7 +87,7 @@ def pipeline_is_current(path: Path = Path("dvc.yaml")) -> str:
 
 def digest(stage: str) -> str:
     """Hex SHA-256 over the code of a stage, with its wiring and all that both import."""
-    return fingerprint.digest(f"curate_pipelines.{stage}", "curate_pipelines.entry", without=_WITHOUT)
+    return fingerprint.digest(f"curate_pipelines.{stage}", "curate_pipelines.stage_entry", without=_WITHOUT)
 
 
 def describe(stage: str, params: Params) -> str:

@@ -1,0 +1,69 @@
+"""The two pictures of the README, from a finished demo: docs/images/labelled.jpg and docs/images/report.png.
+
+Run it in the project's folder: `python -m demo.readme_pictures`. It needs Chromium and the extra dev.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from PIL import Image
+
+from curate.extras import require
+from curate.records import Annotation
+from curate.report import drawing, inputs, labels, page
+
+FOLDER = Path("docs/images")
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
+WIDTH, COLUMNS, IMAGES = 900, 3, 6  # pixels; of the mosaic
+WINDOW = (1200, 1180)  # pixels of the page that the README shows
+
+
+def main() -> None:
+    """Write both pictures and say where they are."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for path in (labelled(Path(), FOLDER / "labelled.jpg"), report(Path(), FOLDER / "report.png")):
+        print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
+def labelled(root: Path, out: Path) -> Path:
+    """A mosaic of labelled images with masks and boxes, as the report draws them."""
+    project = inputs.load(root)
+    rows: dict[str, list[Annotation]] = {key: [] for key in labels.gallery_order(project)}
+    for row in project.tables.consensus or ():
+        rows.get(row.image_id, []).append(row)
+    images = {image.image_id: image for image in project.tables.images}
+    sizes = Counter((images[key].width, images[key].height) for key in rows)
+    (usual, _), *_ = sizes.most_common(1)  # equal cells look best with equal pictures
+    chosen = [key for key in rows if (images[key].width, images[key].height) == usual][:IMAGES]
+    cells = []
+    for key in chosen:
+        with Image.open(root / str(images[key].path)) as file:
+            marks = drawing.marks_of(rows[key], project.colors)
+            cells.append(drawing.annotate(file.convert("RGB"), marks, size=file.size, side=WIDTH // COLUMNS))
+    drawing.mosaic(cells, width=WIDTH, columns=COLUMNS).save(out, quality=88, optimize=True)
+    return out
+
+
+def report(root: Path, out: Path) -> Path:
+    """The top of the report page, as Chromium shows it."""
+    playwright = require("playwright.sync_api", extra="dev")
+    with tempfile.TemporaryDirectory() as folder:
+        html = page.write(root, Path(folder) / "index.html")
+        shot = Path(folder) / "report.png"
+        with playwright.sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+            window = browser.new_page(viewport={"width": WINDOW[0], "height": WINDOW[1]})
+            window.goto(html.as_uri())
+            window.screenshot(path=str(shot))
+            browser.close()
+        with Image.open(shot) as picture:
+            picture.convert("RGB").save(out, optimize=True)
+    return out
+
+
+if __name__ == "__main__":
+    main()

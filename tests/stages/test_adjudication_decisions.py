@@ -1,0 +1,296 @@
+"""Decisions of the adjudication: handed over, taken back, and in the place of the consensus."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curate import schema, tables
+from curate.errors import AnnotationToolError, InputError, TableError
+from curate.params import AgreementParams, LabelStudioParams
+from curate.qa import gold_pool
+from curate.records import Annotation, StageReport, derived_id
+from curate.shown import record
+from curate.stages import adjudicate, adjudication_decisions, agreement
+from tests import builders
+from tests.builders import annotation, image_id
+from tests.fakes import FakeAnnotationTool
+from tests.pulled import FakeAnnotationReader, answer_row
+from tests.stages.test_agreement import INPUTS, OUTPUTS, only, planned, read_csv
+
+OUT = adjudication_decisions.DecisionTables(adjudicate.ANNOTATIONS, adjudicate.ANSWERS)
+DECIDED = replace(INPUTS, decisions=OUT.annotations, decision_answers=OUT.answers)
+ADJUDICATE = adjudicate.Inputs(taxonomy=Path("taxonomy.yaml"))
+SENIOR, TITLE = "senior@demo.invalid", "unit adjudication"
+BOX = (15.0, 15.0, 75.0, 85.0)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> builders.SmallProject:
+    """Two people dispute whether "five" shows a sign, and which one "six" shows."""
+    monkeypatch.chdir(tmp_path)
+    built = builders.small_project(tmp_path, stage="pull")
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    return built
+
+
+def push(tool: FakeAnnotationTool, project: str = "unit") -> StageReport:
+    params = LabelStudioParams(project=project)
+    return adjudicate.run(params, inputs=ADJUDICATE, shown=adjudicate.SHOWN, tool=tool)
+
+
+def pull(reader: FakeAnnotationReader | None) -> tuple[int, int]:
+    return adjudication_decisions.pull(
+        reader, TITLE, shown=adjudicate.SHOWN, images=INPUTS.images, outputs=OUT
+    )
+
+
+def decision(name: str, category: str | None, **changes: Any) -> Annotation:
+    """What the senior labeler leaves on an image: one object, or nothing."""
+    task = derived_id("adjudication", image_id(name))
+    when = {"created_at": "2026-02-01T10:00:00.000000Z", "updated_at": "2026-02-01T10:00:00.000000Z"}
+    box = None if category is None else BOX
+    whole = {"annotator_id": SENIOR, "task_id": task, **when, **changes}
+    return annotation(name, category, box, **whole)
+
+
+def decided(*rows: Annotation, by: str = SENIOR, **params: Any) -> StageReport:
+    """Hand the queue over, let somebody decide, and settle."""
+    push(FakeAnnotationTool())
+    reader = FakeAnnotationReader(title=TITLE)
+    for key in {row.task_id for row in rows}:
+        reader.answer(by, *(row for row in rows if row.task_id == key))
+    pull(reader)
+    return agreement.run(AgreementParams(**params), inputs=DECIDED, outputs=OUTPUTS)
+
+
+def queued() -> set[tuple[str, str]]:
+    return {(row["image_id"], row["reason"]) for row in read_csv(OUTPUTS.queue)}
+
+
+def consensus(name: str) -> list[dict[str, Any]]:
+    rows = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).to_pylist()
+    return [row for row in rows if row["image_id"] == image_id(name)]
+
+
+def test_each_image_of_the_queue_is_a_task_in_a_project_of_its_own(project: builders.SmallProject) -> None:
+    tool = FakeAnnotationTool()
+    assert push(tool).line() == "adjudicate: 2 tasks, 2 created, 0 unchanged, 0 with new candidates"
+    assert list(tool.specs) == [TITLE]
+    assert (tool.specs[TITLE].notes, tool.specs[TITLE].overlap) == (True, 1)
+    by_image = {task.image_id: task for task in tool.tasks.values()}
+    queue = [row["image_id"] for row in read_csv(OUTPUTS.queue)]
+    assert sorted(by_image, key=lambda key: by_image[key].priority) == queue
+    six = by_image[image_id("six")]
+    mine = [row for row in project.annotations["pull"] if row.image_id == image_id("six")]
+    assert {row.annotation_id for row in six.pre_annotations} == {row.annotation_id for row in mine}
+    names = dict(zip(builders.ANNOTATORS, ("labeler-1", "labeler-2"), strict=True))
+    assert dict(six.captions) == {row.annotation_id: names[str(row.annotator_id)] for row in mine}
+    assert six.note.splitlines()[:3] == [
+        "People do not agree what an object is.", "labeler-1: 1 parking_sign", "labeler-2: 1 stop_sign"
+    ]  # fmt: skip
+    assert by_image[image_id("five")].note.splitlines()[2] == "labeler-2: nothing there"
+    told = str([(task.note, task.captions) for task in tool.tasks.values()])
+    assert not any(person in told for person in builders.ANNOTATORS)
+    assert push(tool).line() == "adjudicate: 2 tasks, 0 created, 2 unchanged, 0 with new candidates"
+    assert set(record.load(adjudicate.SHOWN).shown["reason"].to_pylist()) == {"presence", "category"}
+
+
+@pytest.mark.usefixtures("project")
+def test_a_killed_hand_over_goes_on_where_it_was() -> None:
+    tool = FakeAnnotationTool(dies_after=1)
+    with pytest.raises(KeyboardInterrupt):
+        push(tool)
+    tool.dies_after = None
+    assert push(tool).line() == "adjudicate: 2 tasks, 1 created, 1 unchanged, 0 with new candidates"
+    assert len(tool.specs) == 1
+
+
+@pytest.mark.usefixtures("project")
+def test_the_decision_is_the_answer() -> None:
+    people = agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS).metrics
+    report = decided(decision("six", "parking_sign"), decision("five", None))
+    assert dict(report.counts)["decided by adjudication"] == 2
+    assert queued() == set()
+    (six,) = consensus("six")
+    assert (six["category"], six["bbox_xyxy"], six["origin"]) == ("parking_sign", list(BOX), "consensus")
+    assert six["task_id"] == derived_id("task", image_id("six"))
+    assert [row["outcome"] for row in consensus("five")] == ["empty"]
+    objects = tables.read(OUTPUTS.objects, schema.CONSENSUS_OBJECTS).to_pylist()
+    (found,) = [row for row in objects if row["image_id"] == image_id("six")]
+    assert (found["made_from"], found["confidence"]) == (
+        [decision("six", "parking_sign").annotation_id],
+        None,
+    )
+    images = tables.read(OUTPUTS.images, schema.CONSENSUS_IMAGES).to_pylist()
+    (image,) = [row for row in images if row["image_id"] == image_id("six")]
+    assert (image["annotators"], image["review"], image["held_back"]) == (3, None, False)
+    assert report.metrics == people  # who decides is not blind: no figure of people counts it
+
+
+@pytest.mark.usefixtures("project")
+def test_an_image_that_everybody_skipped_can_be_decided() -> None:
+    skipped = [annotation("one", None, None, annotator_id=p, outcome="skipped") for p in builders.ANNOTATORS]
+    builders.write_pulled(Path(), skipped)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    assert queued() == {(image_id("one"), "skipped")}
+    decided(decision("one", "stop_sign"))
+    assert queued() == set()
+    assert [row["category"] for row in consensus("one")] == ["stop_sign"]
+
+
+@pytest.mark.usefixtures("project")
+def test_what_decides_nothing_leaves_the_image_in_the_queue(project: builders.SmallProject) -> None:
+    both = [row for row in project.annotations["pull"] if row.image_id == image_id("six")]
+    kept = [
+        decision("six", row.category, parent_id=row.annotation_id, annotation_id=f"kept {row.category}")
+        for row in both
+    ]
+    for rows, why in (
+        ([decision("six", None, outcome="skipped")], "skipped or unreadable"),
+        ([decision("six", "gone")], "with a category that the taxonomy does not name"),
+        (kept, "with two drawings of one disputed object kept"),
+    ):
+        report = decided(*rows)
+        assert dict(report.counts)[f"decisions that do not count, {why}"] == 1
+        assert (image_id("six"), "category") in queued()
+        assert {row["decision"] for row in read_csv(OUTPUTS.queue) if row["image_id"] == image_id("six")} == {
+            why
+        }
+        assert consensus("six") == []
+        tool = FakeAnnotationTool()
+        push(tool)
+        (task,) = [task for task in tool.tasks.values() if task.image_id == image_id("six")]
+        assert task.note.splitlines()[0] == f"The decision so far does not count: {why}."
+
+
+def test_a_decision_may_not_take_over_a_planted_error(project: builders.SmallProject) -> None:
+    (model,) = [row for row in project.annotations["autolabel"] if row.image_id == image_id("one")]
+    planned(one={"seeded_kind": "category", "seeded_id": model.annotation_id})
+    others = [row for row in project.annotations["pull"] if row.image_id != image_id("one")]
+    wrong = annotation("one", "parking_sign", model.bbox_xyxy, annotator_id=builders.ANNOTATORS[0])
+    only([*others, wrong])
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    assert (image_id("one"), "planted_error") in queued()
+    report = decided(decision("one", "parking_sign", bbox_xyxy=model.bbox_xyxy))
+    assert dict(report.counts)["decisions that do not count, with a planted error left in"] == 1
+    assert (image_id("one"), "planted_error") in queued()
+    decided(decision("one", "stop_sign", bbox_xyxy=model.bbox_xyxy))
+    assert image_id("one") not in {image for image, _ in queued()}
+    assert [row["category"] for row in consensus("one")] == ["stop_sign"]
+
+
+@pytest.mark.usefixtures("project")
+def test_only_those_decide_who_are_named() -> None:
+    report = decided(decision("six", "parking_sign"), adjudicators=("lead@demo.invalid",))
+    assert dict(report.counts)["decisions that do not count, by somebody whose decisions do not count"] == 1
+    assert (image_id("six"), "category") in queued()
+    decided(decision("six", "parking_sign"), adjudicators=(SENIOR,))
+    assert (image_id("six"), "category") not in queued()
+
+
+@pytest.mark.usefixtures("project")
+def test_of_two_decisions_the_later_one_counts() -> None:
+    push(FakeAnnotationTool())
+    reader = FakeAnnotationReader(title=TITLE)
+    reader.answer(SENIOR, decision("six", "parking_sign"))
+    later = {"updated_at": "2026-02-02T10:00:00.000000Z", "annotator_id": "lead@demo.invalid"}
+    reader.answer("lead@demo.invalid", decision("six", "stop_sign", annotation_id="later", **later))
+    pull(reader)
+    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS)
+    assert [row["category"] for row in consensus("six")] == ["stop_sign"]
+
+
+@pytest.mark.usefixtures("project")
+def test_image_level_answers_are_those_of_the_decision() -> None:
+    push(FakeAnnotationTool())
+    row = decision("six", "parking_sign")
+    tables.write_rows([row.row()], OUT.annotations, schema.ANNOTATIONS)
+    given = {**answer_row(row), "choices": [("weather", ["rain"])], "shown_id": None, "not_joined": None}
+    tables.write_rows([given], OUT.answers, schema.ANSWERS)
+    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS)
+    images = tables.read(OUTPUTS.images, schema.CONSENSUS_IMAGES).to_pylist()
+    (found,) = [row["answers"] for row in images if row["image_id"] == image_id("six")]
+    assert found == [("weather", ["rain"])]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_decided_image_leaves_the_project_and_its_decision_stays() -> None:
+    tool = FakeAnnotationTool()
+    push(tool)
+    reader = FakeAnnotationReader(title=TITLE)
+    reader.answer(SENIOR, decision("six", "parking_sign"))
+    assert pull(reader) == (1, 2)
+    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS)
+    assert dict(push(tool).counts)["closed"] == 1
+    before = OUT.annotations.read_bytes()
+    assert pull(reader) == (1, 2)  # its task is asked for all the same
+    assert OUT.annotations.read_bytes() == before
+    assert pull(None) == (0, 2)  # without a server what was read stays
+    assert OUT.annotations.read_bytes() == before
+
+
+@pytest.mark.usefixtures("project")
+def test_a_project_that_is_gone_is_an_error_and_loses_nothing() -> None:
+    decided(decision("six", "parking_sign"))
+    before = OUT.annotations.read_bytes()
+    with pytest.raises(AnnotationToolError, match="no project"):
+        pull(FakeAnnotationReader(title="another"))
+    assert OUT.annotations.read_bytes() == before
+
+
+@pytest.mark.usefixtures("project")
+def test_without_a_hand_over_there_are_empty_tables_and_no_question() -> None:
+    assert pull(FakeAnnotationReader(title="never asked")) == (0, 0)
+    assert tables.read(OUT.annotations, schema.ANNOTATIONS).num_rows == 0
+    OUTPUTS.queue.write_text("image_id,path,reason,f1,mean_iou,cost,held_back,decision\n", encoding="utf-8")
+    tool = FakeAnnotationTool()
+    assert push(tool).line() == "adjudicate: 0 tasks"
+    assert tool.specs == {}
+
+
+@pytest.mark.usefixtures("project")
+def test_a_queue_that_cannot_be_read_or_is_old_is_said_so() -> None:
+    OUTPUTS.queue.write_text(f"image_id,reason,decision\n{image_id('copy')},presence,\n", encoding="utf-8")
+    with pytest.raises(TableError, match=r"queue\.csv names image .*, which is not kept"):
+        push(FakeAnnotationTool())
+    OUTPUTS.queue.unlink()
+    with pytest.raises(TableError, match=r"queue\.csv is missing or damaged"):
+        push(FakeAnnotationTool())
+
+
+def test_the_title_fits_the_server() -> None:
+    assert adjudication_decisions.title("x" * 50) == "x" * 37 + " adjudication"
+
+
+@pytest.mark.usefixtures("project")
+def test_decisions_become_known_answers() -> None:
+    decided(decision("six", "parking_sign"), decision("five", None))
+    images = tables.read(INPUTS.images, schema.IMAGES, columns=gold_pool.IMAGE_COLUMNS)
+    names = ["stop_sign", "parking_sign"]
+    with pytest.raises(InputError, match=r"qa\.gold = None is no folder"):
+        adjudicate.write_gold(None, inputs=ADJUDICATE, names=names)
+    folder = Path("gold")
+    folder.mkdir()
+    path, held, elsewhere = adjudicate.write_gold(folder, inputs=ADJUDICATE, names=names)
+    assert (path, held, elsewhere) == (folder / "adjudicated.parquet", 2, 0)
+    known = {row["image_id"]: row for row in gold_pool.load(folder, images, names).to_pylist()}
+    assert (known[image_id("six")]["category"], known[image_id("five")]["outcome"]) == (
+        "parking_sign",
+        "empty",
+    )
+    assert SENIOR not in str(known)
+    before = path.read_bytes()
+    adjudicate.write_gold(folder, inputs=ADJUDICATE, names=names)
+    assert path.read_bytes() == before
+    decided(decision("five", None))  # the other decision is gone from the server: its gold stays
+    adjudicate.write_gold(folder, inputs=ADJUDICATE, names=names)
+    assert path.read_bytes() == before
+    own = annotation("five", "stop_sign", BOX, origin="gold")
+    builders.write_annotations(folder / "mine.parquet", [own])
+    path.unlink()
+    decided(decision("six", "parking_sign"), decision("five", None))
+    assert adjudicate.write_gold(folder, inputs=ADJUDICATE, names=names)[1:] == (1, 1)
