@@ -267,7 +267,10 @@ def section() -> str:
         images.append(
             [name, *(f"{scores[one]:.2f}" for one in ("curate", "objectlab", "objectlab_calibrated"))]
         )
-    series = {name: tuple(zip(*case["curve"], strict=True)) for name, case in cases.items()}
+    series = {
+        name: ([recall for recall, _ in case["curve"]], [precision for _, precision in case["curve"]])
+        for name, case in cases.items()
+    }
     chart = charts.lines(
         "label-errors", "Planted label errors", x="recall", y="precision", series=series, log=False
     )
@@ -278,8 +281,8 @@ def section() -> str:
     text += result.table(["detector", *KINDS], by_kind, numbers=4)
     text += (
         "\nThe same of whole images, ranked by our probabilities, by ObjectLab's score, and by ObjectLab's\n"
-        "with scores that mean what they say (the share of boxes of a score that have a label); its bounds of\n"
-        "0.5 and 0.95 are made for such scores:\n\n"
+        "with scores that mean what they say (the share of boxes of a score that have a label); its bounds\n"
+        "of 0.5 and 0.95 are made for such scores:\n\n"
     )
     text += result.table(["detector", "curate", "ObjectLab", "ObjectLab, calibrated"], images, numbers=3)
     return text + "\n" + result.footer(content)

@@ -25,7 +25,13 @@ _SIDES = tuple(8 * 2 ** (step / 2) for step in range(16))  # pixels: 8, 11, 16, 
 
 
 def write(
-    folder: Path, answers: Answers, pairs: Pairs, settled: pa.Table, objects: pa.Table, images: pa.Table
+    folder: Path,
+    answers: Answers,
+    pairs: Pairs,
+    *,
+    settled: pa.Table,
+    objects: pa.Table,
+    images: pa.Table,
 ) -> None:
     """Write confusion.csv, objects_per_image.csv, box_sizes.csv and confidence.csv.
 

@@ -1,4 +1,4 @@
-"""Charts by Vega-Lite, drawn to SVG while the page is written: the page needs no script and no network for them.
+"""Charts by Vega-Lite, drawn to SVG while the page is written: the page needs no script for them.
 
 Colours are names of the page's own (`var(--accent)`), so that a chart is right in light and dark. A figure is
 told in the words beside it and in the table below it; the SVG says the same to a screen reader.
@@ -30,7 +30,7 @@ _CONFIG: Final[Mapping[str, Any]] = {
         "domainColor": "var(--line)", "tickColor": "var(--line)", "labelFontSize": 12, "titleFontSize": 12,
         "titleFontWeight": "normal", "grid": False,
     },
-    "legend": {"labelColor": "var(--ink)", "titleColor": "var(--soft)", "labelFontSize": 12, "orient": "top", "title": None},
+    "legend": {"labelColor": "var(--ink)", "labelFontSize": 12, "orient": "top", "title": None},
 }  # fmt: skip
 Rows = Sequence[Mapping[str, Any]]
 
@@ -63,8 +63,8 @@ def stacked(
     x: str,
     y: str,
     part: str,
-    colors: Mapping[str, str],
     *,
+    colors: Mapping[str, str],
     title: str,
     x_title: str,
     y_title: str,
@@ -88,9 +88,17 @@ def stacked(
 
 
 def lines(
-    rows: Rows, x: str, y: str, series: str, colors: Mapping[str, str], *, title: str, x_title: str, y_title: str,
+    rows: Rows,
+    x: str,
+    y: str,
+    series: str,
+    *,
+    colors: Mapping[str, str],
+    title: str,
+    x_title: str,
+    y_title: str,
     share: bool = False,
-) -> Markup:  # fmt: skip
+) -> Markup:
     """A line a series, each in its colour and with its own kind of point, so that colour is not all."""
     order = list(dict.fromkeys(row[x] for row in rows))
     scale = {"domain": list(colors), "range": list(colors.values())}
@@ -108,21 +116,16 @@ def lines(
 
 def intervals(rows: Rows, *, title: str, x_title: str) -> Markup:
     """A dot with its interval a row, from 0 to 1. Each row has name, value, and low and high or None."""
-    y = _axis("name", "nominal", None, sort=None)
-    scale = {"domain": [0, 1]}
+    y, scale = _axis("name", "nominal", None, sort=None), {"domain": [0, 1]}
     known = [row for row in rows if row["low"] is not None]
+    ends = {"y": y, "x": {**_axis("low", "quantitative", x_title), "scale": scale}, "x2": {"field": "high"}}
+    line = {"type": "rule", "color": "var(--accent)", "strokeWidth": 5, "opacity": 0.35, "strokeCap": "round"}
+    dot = {"type": "point", "filled": True, "color": "var(--accent)", "size": 90, "opacity": 1}
+    at = {"y": y, "x": {**_axis("value", "quantitative", x_title), "scale": scale}}
     layers = [
-        {
-            "data": {"values": known},
-            "mark": {"type": "rule", "color": "var(--accent)", "strokeWidth": 5, "opacity": 0.35, "strokeCap": "round"},
-            "encoding": {"y": y, "x": {**_axis("low", "quantitative", x_title), "scale": scale}, "x2": {"field": "high"}},
-        },
-        {
-            "data": {"values": list(rows)},
-            "mark": {"type": "point", "filled": True, "color": "var(--accent)", "size": 90, "opacity": 1},
-            "encoding": {"y": y, "x": {**_axis("value", "quantitative", x_title), "scale": scale}},
-        },
-    ]  # fmt: skip
+        {"data": {"values": known}, "mark": line, "encoding": ends},
+        {"data": {"values": list(rows)}, "mark": dot, "encoding": at},
+    ]
     return _svg(title, {"layer": layers, "height": {"step": 26}})
 
 

@@ -170,7 +170,14 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
     plots.write_csv(outputs.label_errors, label_error_table.HEADER, contradicted.rows(paths))
     plots.write_csv(outputs.plots / "label_errors.csv", label_error_table.BY_KIND, contradicted.by_kind())
-    consensus_plots.write(outputs.plots, answers, pairs, settled.consensus, agreed.objects, settled.images)
+    consensus_plots.write(
+        outputs.plots,
+        answers,
+        pairs,
+        settled=settled.consensus,
+        objects=agreed.objects,
+        images=settled.images,
+    )
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
     plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
     plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
