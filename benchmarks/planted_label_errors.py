@@ -38,7 +38,8 @@ def plant(
     there: Drawn, rng: np.random.Generator, *, size: tuple[int, int], categories: Sequence[str]
 ) -> Labeled:
     """Labels as a careful person draws them, some of them made wrong."""
-    corners, names, wrong, lost = [], [], [], []
+    corners, names, lost = [], [], []
+    wrong: list[str | None] = []
     for box, name in zip(*there, strict=True):
         drawn = int(rng.random() / PLANTED)
         kind = KINDS[drawn] if drawn < len(KINDS) else None
