@@ -30,8 +30,7 @@ class AgreementParams(Section):
         0.5,
         gt=0,
         le=1,
-        description="images with a label that a model contradicts, more probably wrong than this, are listed "
-        "for another look; 1 = none",
+        description="images with a label more probably wrong, by what a model sees, are listed; 1 = none",
     )
     without_record: Literal["hold_back", "release"] = Field(
         "hold_back", description="images of which nobody knows what was shown (docs/plan.md)"
