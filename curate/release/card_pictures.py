@@ -22,7 +22,7 @@ SPLITS: Final = "card/splits.png"
 AUGMENTED: Final = "card/augmented.jpg"
 _SIDE, _ROWS, _GAP = 256, 4, 6  # pixels of a picture; pictures a row; pixels between
 _WIDTH, _LINE, _LABEL = 900, 22, 220  # pixels of a chart, of one of its lines, of its names
-_MOST = 40  # categories of the chart
+_MAX_CATEGORIES = 40  # categories of the chart
 _VEIL = 90  # of 255: how much a mask covers the picture
 _INK, _SPLITS = "#333333", {"train": "#4c78a8", "validation": "#f2a541", "test": "#72b7b2"}
 _EDGES = (0, 8, 16, 32, 64, 128, 256, 512, 1024, np.inf)  # pixels: the root of the area of a box
@@ -46,7 +46,7 @@ def write(
     """
     (folder / "card").mkdir()
     _examples(content, colors).save(folder / EXAMPLES, quality=85)
-    ordered = sorted(objects.items(), key=lambda item: -sum(item[1].values()))[:_MOST]
+    ordered = sorted(objects.items(), key=lambda item: -sum(item[1].values()))[:_MAX_CATEGORIES]
     _bars([(name, list(by_split.items())) for name, by_split in ordered]).save(folder / CATEGORIES)
     shares = [("images", _shares(images)), *((name, _shares(by_split)) for name, by_split in ordered)]
     _bars(shares, unit="%").save(folder / SPLITS)
