@@ -34,10 +34,10 @@ def checkout(
     ] = None,
     root: Root = HERE,
 ) -> None:
-    """Bring back the data of a version, from DVC's cache or its remote, and check it file by file.
+    """Bring back the data of a version, and check it file by file.
 
-    Without --to the project itself goes back: all that git and DVC keep of it. Refuses where that would lose
-    what is saved in neither.
+    Reads git, and DVC's cache or remote; writes what --to names. Without it the project itself goes back, all
+    that git and DVC keep of it, unless that would lose what is saved in neither.
     """
     from curate.adapters import git_versions
 
