@@ -50,6 +50,7 @@ class Inputs:
         taxonomy: The user's file.
         decisions: Annotations of the adjudication, of pull; None = there is none.
         decision_answers: Its answers.
+        decision_file: decisions.csv; None = there is none.
     """
 
     images: Path
@@ -61,6 +62,7 @@ class Inputs:
     taxonomy: Path
     decisions: Path | None = None
     decision_answers: Path | None = None
+    decision_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

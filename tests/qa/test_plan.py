@@ -66,6 +66,7 @@ def pool(ids: list[str], earlier: pa.Table | None = None, *, accept: bool = Fals
         doubt=doubt,
         gold=is_known(ids),
         planted=np.zeros(len(ids), dtype=np.bool_),
+        asked=np.array([key in asked for key in ids], dtype=np.bool_),
         given=np.zeros(len(ids), dtype=np.bool_),
         earlier=plan.main_reasons(earlier, ids),
         least=np.full(3, 0.6) if accept else None,
