@@ -19,7 +19,9 @@ from curate.geometry import boxes
 from curate.records import Box, derived_id
 
 _Row = dict[str, Any]
-_SAME: Final = 0.9  # IoU of the box that a line names with an object's, if no object has the line's id any more
+_SAME: Final = (
+    0.9  # IoU of the box that a line names with an object's, if no object has the line's id any more
+)
 ABSENT: Final = "about objects that are no longer there"
 OUTSIDE: Final = "about images that nobody answered"
 UNKNOWN: Final = "with a category that the taxonomy does not name"

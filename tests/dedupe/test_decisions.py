@@ -77,7 +77,7 @@ def test_no_decisions() -> None:
     [
         (
             ["bbbbbbbb,kep,,,"],
-            "2: unknown decision 'kep': expected one of {KINDS}",
+            f"2: unknown decision 'kep': expected one of {KINDS}",
         ),
         ([",keep,,,"], "2: no image"),
         (["bbbbbbbb,same,,,"], "2: same needs another image in the column other"),
