@@ -38,7 +38,7 @@ from curate.qa import injected_error_hold
 from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
-from curate.stages import plan_lookup, settled_images
+from curate.stages import curated_consensus, plan_lookup, settled_images
 from curate.stages.adjudication_decisions import as_answers
 from curate.stages.adjudication_decisions import load as load_decisions
 
@@ -59,6 +59,7 @@ class Inputs:
         taxonomy: The user's file.
         decisions: Annotations of the adjudication, of pull; None = there is none.
         decision_answers: Its answers.
+        decision_file: decisions.csv; None = there is none.
     """
 
     images: Path
@@ -70,6 +71,7 @@ class Inputs:
     taxonomy: Path
     decisions: Path | None = None
     decision_answers: Path | None = None
+    decision_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,10 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
     agreed = adjudicated_images.apply(agreed, decisions, tasks)
     adjudicated_images.answer(said, decisions)
+    curated = curated_consensus.curate(
+        agreed, inputs.decision_file, inputs.images, sizes=sizes, tasks=tasks, categories=categories
+    )
+    agreed = curated.agreed
     contradicted = label_error_table.compare(
         agreed.annotations,
         tables.read(inputs.suggestions, schema.ANNOTATIONS),
@@ -157,6 +163,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         said=said,
         held=held,
         decided=decisions.rows.keys(),
+        asked=curated.asked,
         doubted=contradicted.doubted(params.label_error_probability),
         suggestions=inputs.suggestions,
         annotations=annotations,
@@ -199,6 +206,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
                 (f"decisions that do not count, {why}", len(found))
                 for why, found in sorted(decisions.left_out.items())
             ),
+            *curated.counts(),
         ),
         metrics={
             **_metrics(measured),
