@@ -29,7 +29,7 @@ from curate.qa import injected_error_hold
 from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
-from curate.stages import plan_lookup, settled_images
+from curate.stages import dropped_labels, plan_lookup, settled_images
 from curate.stages.adjudication_decisions import as_answers
 from curate.stages.adjudication_decisions import load as load_decisions
 
@@ -50,6 +50,7 @@ class Inputs:
         taxonomy: The user's file.
         decisions: Annotations of the adjudication, of pull; None = there is none.
         decision_answers: Its answers.
+        imported: Folder of imported answers; those to dropped copies are held against the kept image's.
     """
 
     images: Path
@@ -61,6 +62,7 @@ class Inputs:
     taxonomy: Path
     decisions: Path | None = None
     decision_answers: Path | None = None
+    imported: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,13 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
     agreed = adjudicated_images.apply(agreed, decisions, tasks)
     adjudicated_images.answer(said, decisions)
+    dropped = dropped_labels.find(
+        inputs.images,
+        inputs.imported,
+        annotations,
+        planned=tasks.keys(),
+        iou_threshold=params.iou_threshold,
+    )
     settled = settled_images.settle(
         params,
         plan=plan,
@@ -142,6 +151,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         said=said,
         held=held,
         decided=decisions.rows.keys(),
+        contradicted=dropped.conflicts.keys(),
         suggestions=inputs.suggestions,
         annotations=annotations,
     )
@@ -150,7 +160,14 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     tables.write(agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
     tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
     undecided = {key: why for why, found in sorted(decisions.left_out.items()) for key in found}
-    queue = (entry.cells(paths[entry.image_id], undecided.get(entry.image_id, "")) for entry in settled.queue)
+    queue = (
+        entry.cells(
+            paths[entry.image_id],
+            undecided.get(entry.image_id, ""),
+            dropped.conflicts.get(entry.image_id, ""),
+        )
+        for entry in settled.queue
+    )
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
     plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
@@ -168,13 +185,18 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
             ("rows outside the plan", answers.outside_plan),
             *((("bad rows", len(bad)),) if bad else ()),
             *settled.counts(),
+            *dropped.counts(),
             *((("decided by adjudication", len(decisions.rows)),) if decisions.rows else ()),
             *(
                 (f"decisions that do not count, {why}", len(found))
                 for why, found in sorted(decisions.left_out.items())
             ),
         ),
-        metrics={**_metrics(measured), "labelers": _labelers(agreed.reliability, names)},
+        metrics={
+            **_metrics(measured),
+            "dropped_copies": dropped.metrics(),
+            "labelers": _labelers(agreed.reliability, names),
+        },
     )
 
 

@@ -69,6 +69,7 @@ def settle(
     said: ImageAnswers,
     held: HeldBack,
     decided: Collection[str] = (),
+    contradicted: Collection[str] = (),
     suggestions: Path,
     annotations: pa.Table,
 ) -> SettledImages:
@@ -83,13 +84,18 @@ def settle(
         said: Settled image-level answers.
         held: Planted errors that were left in, and images of which nobody knows what was shown.
         decided: Images that were decided by adjudication; `agreed` and `said` hold the decisions.
+        contradicted: Images of which a copy, which was dropped, is labelled otherwise.
         suggestions: Table of the stage autolabel.
         annotations: What people drew, for the taxonomy that they labelled by.
     """
     unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable - set(decided))
     doubts = disputed(agreed.annotations)
     held_back = _except(_held_back(params, plan, answers, held, doubts), decided)
-    reasons = {**_except(_to_review(params, answers, scores, said, doubts), decided), **held_back}
+    to_review = {
+        **dict.fromkeys(sorted(contradicted), "duplicate"),
+        **_to_review(params, answers, scores, said, doubts),
+    }
+    reasons = {**_except(to_review, decided), **held_back}
     made = accepted(plan_lookup.suggestions(suggestions, unseen), plan.tasks)
     kept = _without(_under_taxonomy(agreed.annotations, annotations), list(held_back))
     weights = disagreement_queue.rarity(agreed.objects["category"].drop_null().to_pylist())
