@@ -133,6 +133,7 @@ OUTPUTS: dict[str, dict[str, Any]] = {
         "pairs": "data/agreement/pairs.parquet",
         "figures": "data/agreement/figures.csv",
         "queue": "data/agreement/queue.csv",
+        "label_errors": "data/agreement/label_errors.csv",
         "bad_rows": "data/agreement/bad_rows.csv",
         "plots": "plots",
         "people": "data/people.csv",
