@@ -24,6 +24,7 @@ def main(params: Params) -> StageReport:
             decisions=Path("data/adjudication/annotations.parquet"),
             decision_answers=Path("data/adjudication/answers.parquet"),
             decision_file=params.dedupe.decisions,
+            imported=Path("labels/answers"),
         ),
         outputs=agreement.Outputs(
             consensus=Path("data/agreement/consensus.parquet"),
