@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
+import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -37,6 +39,41 @@ def check(root: Root = HERE, parameters: ParamsFile = Path("params.yaml"), as_js
         typer.echo("\n".join([*found.problems, f"{path}: {len(found.decisions):,} decisions"]))
     if found.problems:
         raise typer.Exit(1)
+
+
+@app.command("pull")
+def pull(
+    *,
+    by: Annotated[
+        str | None, typer.Option(help="Who decided, as a pseudonym; by default that of your git e-mail.")
+    ] = None,
+    root: Root = HERE,
+    parameters: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Take what was decided in the app of `curate view` into decisions.csv.
+
+    Reads the app's database in .fiftyone/; writes the file that dedupe.decisions names, and data/people.csv.
+    """
+    from curate import pseudonyms
+    from curate.adapters import fiftyone_decisions
+
+    with contextlib.chdir(root):
+        _, path = _file(parameters)
+        user = _user()
+        who = by or pseudonyms.remember(Path("data/people.csv"), [user])[user]
+        report = fiftyone_decisions.pull(Path(), path, by=who)
+    typer.echo(report.line())
+    for first, second in report.conflicts:
+        said = f"{second.decision} contradicts {first.decision} in line {first.line}"
+        typer.echo(f"conflict: {path}:{second.line}: {said}", err=True)
+    for problem in report.problems:
+        typer.echo(f"not taken: {problem}", err=True)
+
+
+def _user() -> str:
+    """The e-mail address that git knows, or the name of the account."""
+    found = subprocess.run(["git", "config", "user.email"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or getpass.getuser()
 
 
 @app.command("gold")

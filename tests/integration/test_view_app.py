@@ -35,7 +35,7 @@ BUILD_TWICE = """
     from pathlib import Path
     from curate.adapters import fiftyone_view
     root = Path(sys.argv[1])
-    name = fiftyone_view.build_dataset(root, stage="release")
+    name = fiftyone_view.sync_dataset(root, stage="release")
     import fiftyone as fo
     dataset = fo.load_dataset(name)
     sample = dataset.match({"image_id": sys.argv[2]}).first()
@@ -44,7 +44,7 @@ BUILD_TWICE = """
     sample.model.detections[0].tags.append("loose box")
     sample.save()
     dataset.save_view("mine", dataset.match_tags("look again"))
-    assert fiftyone_view.build_dataset(root, stage="release") == name
+    assert fiftyone_view.sync_dataset(root, stage="release") == name
     dataset = fo.load_dataset(name)
     sample = dataset.match({"image_id": sys.argv[2]}).first()
     print(json.dumps({
