@@ -169,10 +169,10 @@ def _ours(folder: Path, scratch: Path) -> dict[str, Any]:
     answer = scratch / "ours.json"
     program = f'exec "{sys.executable}" -m curate check "$0" --json --no-page --fail-on never > "$1"'
     cost = process_cost.run(["bash", "-c", program, str(folder), str(answer)], memory=False)
-    said = json.loads(answer.read_text(encoding="utf-8"))
+    answers = json.loads(answer.read_text(encoding="utf-8"))
     found = {
         one["kind"]: sorted({place for row in one["rows"] for place in row.get("images", ())})
-        for one in said["findings"]
+        for one in answers["findings"]
     }
     return {"seconds": cost.wall_s, "found": found, "version": "curate"}
 
@@ -182,8 +182,8 @@ def _cleanvision(folder: Path, scratch: Path) -> dict[str, Any]:
     python = environments.interpreter("cleanvision")
     script = environments.RUNNERS / "run_cleanvision_issues.py"
     cost = process_cost.run([str(python), str(script), str(folder), str(answer)], memory=False)
-    said = json.loads(answer.read_text(encoding="utf-8"))
-    return {**said, "seconds": cost.wall_s, "version": f"cleanvision {said['version']}"}
+    answers = json.loads(answer.read_text(encoding="utf-8"))
+    return {**answers, "seconds": cost.wall_s, "version": f"cleanvision {answers['version']}"}
 
 
 def _fastdup(folder: Path, scratch: Path) -> dict[str, Any]:  # noqa: ARG001 - all are called alike

@@ -93,9 +93,9 @@ def _people(
     votes: Votes, probability: Values, answered: NDArray[np.bool_], prior: float, shape: tuple[int, int, int]
 ) -> tuple[Values, Values]:
     """Confusions of each person, and shares of the labels, from what is probably right."""
-    said: Values = np.zeros((shape[0], shape[2], shape[1]))
-    np.add.at(said, (votes.annotators, votes.labels), probability[votes.items])
-    counts: Values = said.transpose(0, 2, 1)
+    given: Values = np.zeros((shape[0], shape[2], shape[1]))
+    np.add.at(given, (votes.annotators, votes.labels), probability[votes.items])
+    counts: Values = given.transpose(0, 2, 1)
     if prior > 0:
         wrong = (1 - _RIGHT) / max(1, votes.n_labels - 1)
         start = np.where(np.eye(votes.n_labels, dtype=bool), _RIGHT, wrong)

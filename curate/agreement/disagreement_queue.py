@@ -23,8 +23,8 @@ class Entry:
         reason: The first that applies: "unreadable" (what somebody drew is not known), "planted_error"
             (somebody left one in), "not_joined" (nobody knows what was shown), "skipped" (by all),
             "presence", "category" or "mask" (a disputed object), "answer" (a disputed image-level answer),
-            "partly_skipped" (by some) or "low_f1" (people drew different objects, and the votes settled which
-            are there).
+            "partly_skipped" (by some), "low_f1" (people drew different objects, and the votes settled which
+            are there) or "label_error" (a model contradicts what they settled on: `label_errors`).
         f1: Of its annotators; None where nobody drew anything, or only one looked.
         mean_iou: Of matched boxes; None without any.
         cost: Objects that the data set is expected to lack, or to have wrong, because of this image, those of

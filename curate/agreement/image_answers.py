@@ -67,10 +67,10 @@ def _one_choice(found: ImageAnswers, control: str, given: Given, share: float) -
     images, probability = _weighed({key: chosen[0] for key, chosen in given.items()}, labels)
     for row, image_id in enumerate(images):
         best = labels[int(probability[row].argmax())]
-        said = [chosen[0] for (image, _), chosen in given.items() if image == image_id]
+        choices = [chosen[0] for (image, _), chosen in given.items() if image == image_id]
         sure = float(probability[row].max())
-        settled = vote_rules.name_is_settled(said.count(best), len(said), min_votes_share=share)
-        if settled and (sure > 0.5 or len(said) == 1):
+        settled = vote_rules.name_is_settled(choices.count(best), len(choices), min_votes_share=share)
+        if settled and (sure > 0.5 or len(choices) == 1):
             found.answers[image_id][control] = [best]
             found.confidence[image_id][control] = sure
         else:
@@ -87,8 +87,10 @@ def _any_choices(found: ImageAnswers, control: str, given: Given, share: float) 
         yes_no = {key: str(choice in chosen) for key, chosen in given.items()}
         images, probability = _weighed(yes_no, ["False", "True"])
         for row, image_id in enumerate(images):
-            said = people[image_id]
-            state = vote_rules.presence(sum(choice in one for one in said), len(said), min_votes_share=share)
+            chosen_by = people[image_id]
+            state = vote_rules.presence(
+                sum(choice in one for one in chosen_by), len(chosen_by), min_votes_share=share
+            )
             if state == "disputed":
                 found.disputed.add(image_id)
                 taken.pop(image_id, None)

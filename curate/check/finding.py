@@ -175,7 +175,7 @@ class Checked:
     """What a check looked at and found.
 
     Attributes:
-        path: The data set.
+        path: The data set, as the user calls it.
         format: Name of the codec; "images" for files without labels.
         images: Files that were looked at.
         objects: Labels that could be held against an image.
@@ -185,7 +185,7 @@ class Checked:
         pictures: Upright file by place of an image.
     """
 
-    path: Path
+    path: str
     format: str
     images: int
     objects: int

@@ -64,6 +64,7 @@ def _document(found: Diff) -> dict[str, object]:
         "categories": found.categories,
         "columns": found.columns,
         "license": found.license,
+        "augmented": [side.manifest.augmented for side in (found.before, found.after)],
         "by_category": found.by_category(),
         "step": step,
         "next_version": versions.raised(found.before.manifest.version, step),

@@ -106,11 +106,11 @@ class Verdicts:
         place = self.place[start : start + piece.num_rows]
         rows = np.flatnonzero(place >= 0)
         columns = self._columns(rows, place[rows], piece.num_rows)
-        said = self._said(start, piece.num_rows)
+        verdicts = self._verdicts(start, piece.num_rows)
         for row in rows[self.ties.gone[place[rows]]].tolist():
-            said[row] = NEAR_DUPLICATE, self._why(int(place[row]))
+            verdicts[row] = NEAR_DUPLICATE, self._why(int(place[row]))
         for number, name in enumerate(("drop_reason", "drop_detail")):
-            columns[name] = _replaced(piece[name], {row: texts[number] for row, texts in said.items()})
+            columns[name] = _replaced(piece[name], {row: texts[number] for row, texts in verdicts.items()})
         for name, values in columns.items():
             field = schema.IMAGES.arrow.field(name)
             piece = piece.set_column(piece.column_names.index(name), field, values.cast(field.type))
@@ -138,18 +138,18 @@ class Verdicts:
             "dup_relation": _spread(told, relations, count),
         }
 
-    def _said(self, start: int, count: int) -> dict[int, tuple[str, str]]:
+    def _verdicts(self, start: int, count: int) -> dict[int, tuple[str, str]]:
         """Reason and detail of rows of a piece that people or a crash dropped."""
-        said = {
-            row - start: (HUMAN, _said(decision))
+        verdicts = {
+            row - start: (HUMAN, _words(decision))
             for row, decision in self.dropped.items()
             if start <= row < start + count
         }
         for row, lost in self.lost.items():
             if start <= row < start + count:
                 detail = f"its worker process died each of {lost.tries} times ({lost.how})"
-                said[row - start] = CRASHES, detail
-        return said
+                verdicts[row - start] = CRASHES, detail
+        return verdicts
 
     def _why(self, at: int) -> str:
         keeper = int(self.grouping.keeper[at])
@@ -174,6 +174,6 @@ def _replaced(column: pa.ChunkedArray, texts: Mapping[int, str]) -> pa.Array:
     return pa.concat_arrays([old, pa.array(list(texts.values()), old.type)]).take(pa.array(at))
 
 
-def _said(decision: Decision) -> str:
+def _words(decision: Decision) -> str:
     who = f"dropped by {decision.by}" if decision.by else "dropped by a person"
     return f"{who}: {decision.note}" if decision.note else who

@@ -11,7 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import pseudonyms, schema, tables
-from curate.agreement import adjudicated_images, bad_rows, disagreement_queue, figures, image_answers, plots
+from curate.agreement import (
+    adjudicated_images,
+    bad_rows,
+    consensus_plots,
+    disagreement_queue,
+    figures,
+    image_answers,
+    label_error_table,
+    plots,
+)
 from curate.agreement.adjudicated_images import Decisions
 from curate.agreement.annotator_pairs import Pairs, Size, compare
 from curate.agreement.annotator_reliability import Reliability
@@ -65,7 +74,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """`consensus` (annotations), `pairs`, `figures`, `queue` and `bad_rows` (CSV), `plots` (folder of CSV).
+    """`consensus` (annotations), `pairs`, `figures`, `queue`, `label_errors`, `bad_rows`, `plots` (a folder).
 
     `objects` and `images` say what the consensus rests on: tables consensus_objects and consensus_images.
     `people` says who is called what in the plots; None = numbered anew each time.
@@ -77,6 +86,7 @@ class Outputs:
     pairs: Path
     figures: Path
     queue: Path
+    label_errors: Path
     bad_rows: Path
     plots: Path
     people: Path | None = None
@@ -133,6 +143,11 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
     agreed = adjudicated_images.apply(agreed, decisions, tasks)
     adjudicated_images.answer(said, decisions)
+    contradicted = label_error_table.compare(
+        agreed.annotations,
+        tables.read(inputs.suggestions, schema.ANNOTATIONS),
+        iou_threshold=params.iou_threshold,
+    )
     settled = settled_images.settle(
         params,
         plan=plan,
@@ -142,6 +157,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         said=said,
         held=held,
         decided=decisions.rows.keys(),
+        doubted=contradicted.doubted(params.label_error_probability),
         suggestions=inputs.suggestions,
         annotations=annotations,
     )
@@ -152,6 +168,16 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     undecided = {key: why for why, found in sorted(decisions.left_out.items()) for key in found}
     queue = (entry.cells(paths[entry.image_id], undecided.get(entry.image_id, "")) for entry in settled.queue)
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
+    plots.write_csv(outputs.label_errors, label_error_table.HEADER, contradicted.rows(paths))
+    plots.write_csv(outputs.plots / "label_errors.csv", label_error_table.BY_KIND, contradicted.by_kind())
+    consensus_plots.write(
+        outputs.plots,
+        answers,
+        pairs,
+        settled=settled.consensus,
+        objects=agreed.objects,
+        images=settled.images,
+    )
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
     plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
     plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
@@ -174,7 +200,11 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
                 for why, found in sorted(decisions.left_out.items())
             ),
         ),
-        metrics={**_metrics(measured), "labelers": _labelers(agreed.reliability, names)},
+        metrics={
+            **_metrics(measured),
+            "labelers": _labelers(agreed.reliability, names),
+            "label_errors": contradicted.metrics(),
+        },
     )
 
 

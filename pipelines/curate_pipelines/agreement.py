@@ -31,6 +31,7 @@ def main(params: Params) -> StageReport:
             pairs=Path("data/agreement/pairs.parquet"),
             figures=Path("data/agreement/figures.csv"),
             queue=Path("data/agreement/queue.csv"),
+            label_errors=Path("data/agreement/label_errors.csv"),
             bad_rows=Path("data/agreement/bad_rows.csv"),
             plots=Path("plots"),
             people=Path("data/people.csv"),

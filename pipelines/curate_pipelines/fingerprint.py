@@ -45,7 +45,13 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "pull": (_TAXONOMY,),
     "quality": (_TAXONOMY, "qa.gold"),
     "agreement": (_TAXONOMY,),
-    "release": (_TAXONOMY, "release.description", "release.citation", "dedupe.decisions"),
+    "release": (
+        _TAXONOMY,
+        "release.description",
+        "release.citation",
+        "release.augment.pipeline",
+        "dedupe.decisions",
+    ),
 }
 # It knows the sections of all stages. Those of a stage are reached from that stage itself.
 _WITHOUT: Final = ("curate.params.__init__",)

@@ -62,8 +62,10 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
                 regions.append(_brush_region(rectangle["id"], rle, category, task.width, task.height))
                 own.append(mask_region_id(rectangle["id"]))
         if row.annotation_id in captions:
-            said = {"value": {"text": [captions[row.annotation_id]]}}
-            regions += [{**_region(one, CAPTION, "textarea", task.width, task.height), **said} for one in own]
+            caption = {"value": {"text": [captions[row.annotation_id]]}}
+            regions += [
+                {**_region(one, CAPTION, "textarea", task.width, task.height), **caption} for one in own
+            ]
     return regions
 
 
