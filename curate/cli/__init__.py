@@ -30,6 +30,7 @@ from curate.cli import (
     taxonomy,
     thresholds,
     upscale,
+    versions,
 )
 from curate.cli.options import HERE, Root, enter_project, user_path
 from curate.errors import CurateError
@@ -54,6 +55,8 @@ for name, group in (
 app.command("export")(export.export)
 app.command("diff")(diff.diff)
 app.command("publish")(publish.publish)
+app.command("tag")(versions.tag)
+app.command("checkout")(versions.checkout)
 app.command("import")(import_labels.import_labels)
 
 
