@@ -11,7 +11,7 @@ from pydantic import Field
 
 from curate.params.agreement import AgreementParams
 from curate.params.autolabel import AutolabelParams, DetectorParams, MaskParams, SegmenterParams
-from curate.params.dedupe import DedupeParams, SemanticParams
+from curate.params.dedupe import DedupeParams, QualityLimits, SemanticParams
 from curate.params.engine import EngineParams
 from curate.params.gates import GatesParams
 from curate.params.ingest import IngestParams
@@ -37,6 +37,7 @@ __all__ = [
     "Params",
     "PublishParams",
     "QaParams",
+    "QualityLimits",
     "QualityParams",
     "ReleaseParams",
     "SegmenterParams",
