@@ -1,7 +1,7 @@
 """What people decided in the app, taken into decisions.csv.
 
-The app's tags and the file are merged by what was in both at the last time: a tag that is gone from the app takes
-its line away, a line that was deleted by hand takes its tag away, and lines about anything else stay.
+The app's tags and the file are merged by what was in both at the last time: a tag that is gone from the app
+takes its line away, a line that was deleted by hand takes its tag away, and lines about anything else stay.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
         MissingExtraError: FiftyOne is not installed.
     """
     before = decision_file.load(path) if path.exists() else []
-    fo = fiftyone_view.connect(root)
+    fo = fiftyone_view.connect(root, join=True)
     name = fiftyone_view.dataset_name(root)
     if not fo.dataset_exists(name):
         raise ViewError("nothing was shown in the app yet: run `curate view` first")

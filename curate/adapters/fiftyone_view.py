@@ -1,7 +1,6 @@
 """`curate view`: the project's tables in the FiftyOne app, on this machine only.
 
-The dataset is built anew each time under one name, first aside and then in place of the earlier one. What
-people added in the app stays: sample tags, label tags, saved views, and fields of their own.
+The dataset is brought up to date each time (`fiftyone_dataset`); what people did in the app stays.
 """
 
 from __future__ import annotations
@@ -126,8 +125,17 @@ def _identity(root: Path) -> str:
     return path.read_text(encoding="ascii")
 
 
-def connect(root: Path) -> Any:
-    """FiftyOne, connected to the project's own database (or to the user's, by FIFTYONE_DATABASE_URI)."""
+def connect(root: Path, *, join: bool = False) -> Any:
+    """FiftyOne, connected to the project's own database (or to the user's, by FIFTYONE_DATABASE_URI).
+
+    Args:
+        root: The project's folder.
+        join: Use the database of a `curate view` that is open, if there is one.
+
+    Raises:
+        ViewError: The database could not be started, or this process already uses another one.
+        MissingExtraError: FiftyOne is not installed.
+    """
     folder = (root / FOLDER).resolve()
     if "fiftyone" in sys.modules and os.environ.get("CURATE_FIFTYONE_FOLDER") != str(folder):
         raise ViewError("FiftyOne is already loaded in this process with another database: start another")
@@ -137,9 +145,11 @@ def connect(root: Path) -> Any:
             os.environ.setdefault(name, value)
         if "FIFTYONE_DATABASE_URI" not in os.environ:
             database = Mongod(folder / "db", log=folder / "mongod.log")
-            # Registered before FiftyOne's own handlers, so called after them: they still need it.
-            atexit.register(database.stop)
-            os.environ["FIFTYONE_DATABASE_URI"] = database.start()
+            running = database.running() if join else None
+            if running is None:
+                # Registered before FiftyOne's own handlers, so called after them: they still need it.
+                atexit.register(database.stop)
+            os.environ["FIFTYONE_DATABASE_URI"] = running or database.start()
     return require("fiftyone", extra="fiftyone")
 
 

@@ -29,11 +29,11 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "ingest": ("ingest",),
     "dedupe": ("dedupe",),
     "autolabel": ("autolabel",),
-    "select": ("qa", _TAXONOMY),
+    "select": ("qa", "dedupe.decisions", _TAXONOMY),
     "push": ("labelstudio", _TAXONOMY),
     "pull": ("qa.allow_partial", "labelstudio", _TAXONOMY),
     "quality": ("quality", "qa.gold", _TAXONOMY),
-    "agreement": ("agreement", _TAXONOMY),
+    "agreement": ("agreement", "dedupe.decisions", _TAXONOMY),
     "release": ("release", "gates", "dedupe", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
 }
