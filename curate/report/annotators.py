@@ -138,8 +138,8 @@ def _rates(name: str, facts: Facts, estimated: Mapping[str, Any]) -> list[str]:
         if value is not None and rest and value < median(rest) - _BEHIND:
             what = "of those there" if key == "sensitivity" else "of it is"
             told.append(f"{problem} {100 * value:.0f} % {what}, others {100 * median(rest):.0f} %")
-    spread, rest = _known(mine, "edge_spread"), _others(estimated, name, "edge_spread")
-    known = [value for value in rest if value is not None]
+    spread = _known(mine, "edge_spread")
+    known = [value for value in _others(estimated, name, "edge_spread") if value is not None]
     if spread is not None and known and spread > _WIDER * median(known):
         told.append(f"edges lie {100 * spread:.1f} % of a side off, others' {100 * median(known):.1f} %")
     return told
