@@ -29,6 +29,7 @@ REASONS: Final = {
     "mask": "masks that do not overlap",
     "answer": "different answers about the image",
     "low_f1": "different objects",
+    "duplicate": "a dropped copy is labelled otherwise",
     "label_error": "a model contradicts the label",
 }
 
