@@ -274,3 +274,25 @@ CONSENSUS_IMAGES = TableSchema(
         ("answers_confidence", pa.map_(_TEXT, _FLOAT), False),  # of each, 0..1
     ),
 )
+
+# One row an image and model: what upscaling made, or why it made nothing.
+UPSCALED = TableSchema(
+    name="upscaled",
+    key=("model", "image_id"),
+    written_by="upscale",
+    arrow=_columns(
+        ("model", _TEXT, False),  # as params.yaml calls it
+        ("image_id", _TEXT, False),
+        ("source", _TEXT, False),  # the file that was upscaled
+        ("source_sha256", _TEXT, True),  # of its bytes; null = it could not be read
+        ("path", _TEXT, True),  # PNG; null = failed
+        ("width", _INT, True),  # pixels of the result
+        ("height", _INT, True),
+        ("scale", _INT, True),  # of the model
+        ("model_version", _TEXT, True),
+        ("model_license", _TEXT, False),  # of the weights; none = there are no weights
+        ("outcome", _TEXT, False),  # upscaled | failed
+        ("reason", _TEXT, True),  # unreadable | disappeared | too_large | out_of_memory | killed_worker
+        ("detail", _TEXT, True),
+    ),
+)

@@ -21,6 +21,7 @@ from curate.params.quality import QualityParams
 from curate.params.release import PublishParams, ReleaseParams
 from curate.params.renamed import read_old_names
 from curate.params.section import Section
+from curate.params.upscale import UpscaleParams
 from curate.yamlfile import load_model
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "ReleaseParams",
     "SegmenterParams",
     "SemanticParams",
+    "UpscaleParams",
     "load",
 ]
 
@@ -56,6 +58,7 @@ class Params(Section):
     labelstudio: LabelStudioParams = Field(default_factory=LabelStudioParams)
     quality: QualityParams = Field(default_factory=QualityParams)
     agreement: AgreementParams = Field(default_factory=AgreementParams)
+    upscale: UpscaleParams = Field(default_factory=UpscaleParams)
     gates: GatesParams = Field(default_factory=GatesParams)
     release: ReleaseParams = Field(default_factory=ReleaseParams)
     publish: PublishParams = Field(default_factory=PublishParams)
