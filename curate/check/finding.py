@@ -99,6 +99,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "bright": Kind("warning", "Nearly white images", "look whether anything can be seen"),
         "flat": Kind("warning", "Images with next to no contrast", "look whether anything is shown"),
         "blurred": Kind("warning", "Blurred images", "look whether a person could label it"),
+        "gray": Kind("warning", "Gray images among colored ones", "look whether their color was lost"),
         "odd_size": Kind("warning", "Images of unusual size or shape", "look whether it belongs here"),
         "license_unknown": Kind("note", "Nothing says the licence", "put a file LICENSE into the folder"),
         "not_read": Kind("note", "What was not looked at", "look at it by other means", "labels"),

@@ -29,6 +29,7 @@ from curate.cli import (
     run,
     taxonomy,
     thresholds,
+    upscale,
     versions,
 )
 from curate.cli.options import HERE, Root, enter_project, user_path
@@ -48,6 +49,7 @@ for name, group in (
     ("taxonomy", taxonomy.app),
     ("thresholds", thresholds.app),
     ("params", params.app),
+    ("upscale", upscale.app),
 ):
     app.add_typer(group, name=name)
 app.command("export")(export.export)

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
@@ -86,6 +87,8 @@ class Verdicts:
         prefer: Names of sources.
         dropped: Decision by row of the table.
         lost: Images that killed their worker, by row of the table.
+        poor: Reason and detail of images of too low quality, by row of the table.
+        colors: (N,) float32, further figures of the column `quality` by name; NaN = not known.
     """
 
     ids: Ids
@@ -100,6 +103,8 @@ class Verdicts:
     prefer: tuple[str, ...]
     dropped: Mapping[int, Decision]
     lost: Mapping[int, Casualty]
+    poor: Mapping[int, tuple[str, str]]
+    colors: Mapping[str, NDArray[np.float32]]
 
     def complete(self, piece: pa.Table, start: int) -> pa.Table:
         """Rows of the table with their verdicts; `piece` begins at row `start`."""
@@ -111,6 +116,7 @@ class Verdicts:
             verdicts[row] = NEAR_DUPLICATE, self._why(int(place[row]))
         for number, name in enumerate(("drop_reason", "drop_detail")):
             columns[name] = _replaced(piece[name], {row: texts[number] for row, texts in verdicts.items()})
+        columns["quality"] = self._quality(piece["quality"], start)
         for name, values in columns.items():
             field = schema.IMAGES.arrow.field(name)
             piece = piece.set_column(piece.column_names.index(name), field, values.cast(field.type))
@@ -149,7 +155,22 @@ class Verdicts:
             if start <= row < start + count:
                 detail = f"its worker process died each of {lost.tries} times ({lost.how})"
                 verdicts[row - start] = CRASHES, detail
+        if self.poor:
+            verdicts.update({at: self.poor[start + at] for at in range(count) if start + at in self.poor})
         return verdicts
+
+    def _quality(self, column: pa.ChunkedArray, start: int) -> pa.StructArray:
+        """The figures of ingest and those of colour; null where an image has none of them."""
+        told = column.combine_chunks()
+        here = slice(start, start + len(told))
+        ours = {
+            name: pa.array(values[here], mask=np.isnan(values[here])) for name, values in self.colors.items()
+        }
+        fields = list(schema.QUALITY)
+        values = [
+            ours[field.name] if field.name in ours else pc.struct_field(told, field.name) for field in fields
+        ]
+        return pa.StructArray.from_arrays(values, fields=fields, mask=told.is_null())
 
     def _why(self, at: int) -> str:
         keeper = int(self.grouping.keeper[at])

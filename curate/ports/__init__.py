@@ -15,7 +15,7 @@ from curate.ports.annotation import (
 )
 from curate.ports.engine import Casualty, Engine
 from curate.ports.hub import DatasetHub, PublishPlan, PublishReceipt
-from curate.ports.models import Detector, Embedder, Segmenter
+from curate.ports.models import Detector, Embedder, Segmenter, Upscaler
 
 __all__ = [
     "AnnotationTool",
@@ -35,4 +35,5 @@ __all__ = [
     "RemovedTasks",
     "Segmenter",
     "TaskDraft",
+    "Upscaler",
 ]

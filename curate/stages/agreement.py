@@ -38,7 +38,7 @@ from curate.qa import injected_error_hold
 from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
-from curate.stages import plan_lookup, settled_images
+from curate.stages import dropped_labels, plan_lookup, settled_images
 from curate.stages.adjudication_decisions import as_answers
 from curate.stages.adjudication_decisions import load as load_decisions
 
@@ -59,6 +59,7 @@ class Inputs:
         taxonomy: The user's file.
         decisions: Annotations of the adjudication, of pull; None = there is none.
         decision_answers: Its answers.
+        imported: Folder of imported answers; those to dropped copies are held against the kept image's.
     """
 
     images: Path
@@ -70,6 +71,7 @@ class Inputs:
     taxonomy: Path
     decisions: Path | None = None
     decision_answers: Path | None = None
+    imported: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,13 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
     agreed = adjudicated_images.apply(agreed, decisions, tasks)
     adjudicated_images.answer(said, decisions)
+    dropped = dropped_labels.find(
+        inputs.images,
+        inputs.imported,
+        annotations,
+        planned=tasks.keys(),
+        iou_threshold=params.iou_threshold,
+    )
     contradicted = label_error_table.compare(
         agreed.annotations,
         tables.read(inputs.suggestions, schema.ANNOTATIONS),
@@ -157,6 +166,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         said=said,
         held=held,
         decided=decisions.rows.keys(),
+        contradicted=dropped.conflicts.keys(),
         doubted=contradicted.doubted(params.label_error_probability),
         suggestions=inputs.suggestions,
         annotations=annotations,
@@ -166,7 +176,14 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     tables.write(agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
     tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
     undecided = {key: why for why, found in sorted(decisions.left_out.items()) for key in found}
-    queue = (entry.cells(paths[entry.image_id], undecided.get(entry.image_id, "")) for entry in settled.queue)
+    queue = (
+        entry.cells(
+            paths[entry.image_id],
+            undecided.get(entry.image_id, ""),
+            dropped.conflicts.get(entry.image_id, ""),
+        )
+        for entry in settled.queue
+    )
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
     plots.write_csv(outputs.label_errors, label_error_table.HEADER, contradicted.rows(paths))
     plots.write_csv(outputs.plots / "label_errors.csv", label_error_table.BY_KIND, contradicted.by_kind())
@@ -194,6 +211,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
             ("rows outside the plan", answers.outside_plan),
             *((("bad rows", len(bad)),) if bad else ()),
             *settled.counts(),
+            *dropped.counts(),
             *((("decided by adjudication", len(decisions.rows)),) if decisions.rows else ()),
             *(
                 (f"decisions that do not count, {why}", len(found))
@@ -202,6 +220,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         ),
         metrics={
             **_metrics(measured),
+            "dropped_copies": dropped.metrics(),
             "labelers": _labelers(agreed.reliability, names),
             "label_errors": contradicted.metrics(),
         },

@@ -70,6 +70,7 @@ def settle(
     said: ImageAnswers,
     held: HeldBack,
     decided: Collection[str] = (),
+    contradicted: Collection[str] = (),
     doubted: Mapping[str, Sequence[LabelError]] | None = None,
     suggestions: Path,
     annotations: pa.Table,
@@ -85,6 +86,7 @@ def settle(
         said: Settled image-level answers.
         held: Planted errors that were left in, and images of which nobody knows what was shown.
         decided: Images that were decided by adjudication; `agreed` and `said` hold the decisions.
+        contradicted: Images of which a copy, which was dropped, is labelled otherwise.
         doubted: Labels that a model contradicts, and that are listed for it.
         suggestions: Table of the stage autolabel.
         annotations: What people drew, for the taxonomy that they labelled by.
@@ -93,7 +95,11 @@ def settle(
     doubts = disputed(agreed.annotations)
     held_back = _except(_held_back(params, plan, answers, held, doubts), decided)
     doubted = doubted or {}
-    review = dict.fromkeys(sorted(doubted), "label_error") | _to_review(params, answers, scores, said, doubts)
+    review = {
+        **dict.fromkeys(sorted(doubted), "label_error"),
+        **dict.fromkeys(sorted(contradicted), "duplicate"),
+        **_to_review(params, answers, scores, said, doubts),
+    }
     reasons = {**_except(review, decided), **held_back}
     made = accepted(plan_lookup.suggestions(suggestions, unseen), plan.tasks)
     kept = _without(_under_taxonomy(agreed.annotations, annotations), list(held_back))

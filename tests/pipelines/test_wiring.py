@@ -82,6 +82,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "taxonomy": TAXONOMY,
         "decisions": DECISIONS["annotations"],
         "decision_answers": DECISIONS["answers"],
+        "imported": "labels/answers",
     },
     "release": {
         "images": IMAGES,

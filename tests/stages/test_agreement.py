@@ -198,7 +198,7 @@ def test_without_overlap_files_have_headers_and_figures_are_null(project: builde
         assert reason.startswith("no ")
     assert set(report.metrics["f1_by_category"].values()) <= {None}
     assert read_csv(OUTPUTS.queue) == []
-    assert OUTPUTS.queue.read_text() == "image_id,path,reason,f1,mean_iou,cost,held_back,decision\n"
+    assert OUTPUTS.queue.read_text() == "image_id,path,reason,f1,mean_iou,cost,held_back,decision,detail\n"
     assert (OUTPUTS.plots / "iou_histogram.csv").read_text() == "bin,count\n"
     assert (OUTPUTS.plots / "annotator_pairs.csv").read_text().count("\n") == 1
     assert tables.read(OUTPUTS.pairs, schema.PAIRS).num_rows == 0
