@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from curate.errors import TableError
 from curate.geometry.matching import Indices
 
 _CORNERS = 4
+Attributes = Sequence[tuple[str, Sequence[str]]]  # question and what was chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Answers:
         rles: N COCO compressed counts, or None for a box only.
         polygons: N outlines as they were drawn, or None.
         parents: N ids of pre-annotations, or None.
+        attributes: What was chosen of objects, by their index; without those of which nothing was.
         by_image: For each image, for each annotator who looked, the indices of the objects drawn; an empty
             array is an annotator who found nothing. Images and annotators are in sorted order.
         skipped: For each image that somebody skipped, how many did so.
@@ -46,6 +48,7 @@ class Answers:
     skipped: Mapping[str, int]
     outside_plan: int
     unreadable: frozenset[str] = frozenset()
+    attributes: Mapping[int, Attributes] = field(default_factory=dict)
 
     def overlapped(self) -> list[str]:
         """Images that at least two annotators looked at, sorted."""
@@ -92,6 +95,7 @@ def sort_out(annotations: pa.Table, *, planned: Set[str]) -> Answers:
     objects.sort(key=lambda row: (image_ids[row], corners[row], categories[row], rles[row] or "", ids[row]))
     by_image, skipped = _who_looked(rows, objects, image_ids, people, outcomes)
     parents = annotations.column("parent_id").to_pylist()
+    said = annotations.column("attributes").to_pylist()
     polygons = annotations.column("polygon").to_pylist()
     return Answers(
         annotation_ids=[ids[row] for row in objects],
@@ -104,6 +108,7 @@ def sort_out(annotations: pa.Table, *, planned: Set[str]) -> Answers:
         skipped=skipped,
         outside_plan=len(ids) - len(planned_rows),
         unreadable=frozenset(image_ids[row] for row in planned_rows if outcomes[row] == "unreadable"),
+        attributes={index: said[row] for index, row in enumerate(objects) if said[row]},
     )
 
 

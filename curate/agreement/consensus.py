@@ -12,12 +12,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
-from curate.agreement import annotator_reliability, votes
+from curate.agreement import annotator_reliability, object_attributes, votes
 from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Cluster
 from curate.agreement.fused_geometry import fuse_masks, weighted_median
 from curate.agreement.pairs import Pairs, Size
+from curate.agreement.settled_choices import SettledChoices
 from curate.geometry import masks
 from curate.records import derived_id
 
@@ -55,6 +56,12 @@ class Consensus:
     image_confidence: Mapping[str, float]
     reliability: Reliability
 
+    def with_disputed_attributes(self) -> list[str]:
+        """Images with a settled object of which people answered a question differently, sorted."""
+        open_questions = pc.greater(pc.list_value_length(self.objects["disputed_attributes"]), 0)
+        there = pc.equal(self.objects["outcome"], "object")
+        return sorted(set(self.objects.filter(pc.and_(open_questions, there))["image_id"].to_pylist()))
+
 
 def consensus(
     answers: Answers,
@@ -70,9 +77,11 @@ def consensus(
     Where one annotator drew an object it stays as drawn, its polygon too. Where several did, `votes` says
     which objects are there, which are not, and which are disputed: those have the outcome "disputed", and as
     `reject_reason` what is: "presence" (neither side has the votes), "category" or "mask". The category is
-    the most probable one by who said what (`dawid_skene`). The mask is the shape between two masks, or
-    STAPLE's of more; the box is the mask's, or without masks the median of boxes weighed by how well each
-    person's edges lie. `parent_id` stays where all were edited from one pre-annotation.
+    the most probable one by who said what (`dawid_skene`); so are the attributes, of those who drew the
+    object (`object_attributes`): one that they dispute has no value, and the object is settled all the same.
+    The mask is the shape between two masks, or STAPLE's of more; the box is the mask's, or without masks the
+    median of boxes weighed by how well each person's edges lie. `parent_id` stays where all were edited from
+    one pre-annotation.
 
     Args:
         answers: What people drew.
@@ -89,7 +98,10 @@ def consensus(
     reliability = annotator_reliability.estimate(answers, pairs, clusters, owner)
     rows: list[dict[str, object]] = []
     remaining, seen = set(answers.by_image), Counter[str]()
-    settle = _Settle(answers, owner, reliability, sizes, rules)
+    attributes = object_attributes.settle(
+        answers.attributes, clusters, owner, min_votes_share=rules.min_votes_share
+    )
+    settle = _Settle(answers, owner, reliability, sizes, rules, attributes)
     for number, group in enumerate(clusters):
         row = settle.row(number, group)
         identity = str(row["annotation_id"])
@@ -129,6 +141,7 @@ class _Settle:
     reliability: Reliability
     sizes: Mapping[str, Size]
     rules: Rules
+    attributes: SettledChoices
 
     def row(self, number: int, group: Cluster) -> dict[str, object]:
         """Everything about one cluster."""
@@ -157,6 +170,9 @@ class _Settle:
             "votes": len(members),
             "annotators": len(answers.by_image[group.image_id]),
             "made_from": sorted(answers.annotation_ids[i] for i in members),
+            "attributes": sorted(self.attributes.answers.get(str(number), {}).items()),
+            "attributes_confidence": sorted(self.attributes.confidence.get(str(number), {}).items()),
+            "disputed_attributes": self.attributes.disputed.get(str(number), []),
         }
 
     def _shape(self, group: Cluster) -> tuple[NDArray[np.float32], str | None, str | None]:

@@ -23,6 +23,7 @@ class Entry:
         reason: The first that applies: "unreadable" (what somebody drew is not known), "planted_error"
             (somebody left one in), "not_joined" (nobody knows what was shown), "skipped" (by all),
             "presence", "category" or "mask" (a disputed object), "answer" (a disputed image-level answer),
+            "attribute" (a disputed attribute of an object),
             "partly_skipped" (by some) or "low_f1" (people drew different objects, and the votes settled which
             are there).
         f1: Of its annotators; None where nobody drew anything, or only one looked.

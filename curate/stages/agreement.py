@@ -174,7 +174,11 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
                 for why, found in sorted(decisions.left_out.items())
             ),
         ),
-        metrics={**_metrics(measured), "labelers": _labelers(agreed.reliability, names)},
+        metrics={
+            **_metrics(measured),
+            "labelers": _labelers(agreed.reliability, names),
+            "adjudication": {"images": len(decisions.rows), "people": len(decisions.people())},
+        },
     )
 
 
