@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from curate.agreement.annotator_pairs import Edge, Pairs
 from curate.agreement.by_annotator import Answers
-from curate.agreement.pairs import Edge, Pairs
 
 _PAIR = 2
 _MOST_GROUPS = 5_000  # candidates for one tangle of objects; beyond, the best edges are joined greedily
