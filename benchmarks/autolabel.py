@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import autolabel_inputs, autolabel_loop, autolabel_stage, autolabel_work, process, result
+from benchmarks import autolabel_inputs, autolabel_loop, autolabel_stage, autolabel_work, process_cost, result
 from benchmarks.result import Target, figure
 
 NAME = "autolabel"
@@ -41,8 +41,8 @@ def measure() -> None:
     """Time both, then memory at two sizes, then accuracy by size of batch."""
     with tempfile.TemporaryDirectory() as folder:
         weights, images = f"{folder}/weights", f"{folder}/images"
-        process.call(autolabel_inputs.make_weights, memory=False, folder=weights)
-        process.call(
+        process_cost.call(autolabel_inputs.make_weights, memory=False, folder=weights)
+        process_cost.call(
             autolabel_inputs.make_images,
             memory=False,
             folder=images,
@@ -50,9 +50,9 @@ def measure() -> None:
             width=SIZE[0],
             height=SIZE[1],
         )
-        _, work = process.call(autolabel_work.calibrate, memory=False, **_inputs(images, weights))
+        _, work = process_cost.call(autolabel_work.calibrate, memory=False, **_inputs(images, weights))
         rows = _against_the_loop(images, weights, work["threshold"])
-        _, decoding = process.call(autolabel_work.decoders, memory=False, images=images, number=IMAGES)
+        _, decoding = process_cost.call(autolabel_work.decoders, memory=False, images=images, number=IMAGES)
         content: dict[str, Any] = {
             **work,
             "images": IMAGES,
@@ -75,14 +75,14 @@ def measure() -> None:
 
 def _against_the_loop(images: str, weights: str, threshold: float) -> dict[str, Any]:
     inputs = _inputs(images, weights)
-    _, of_loop = process.call(autolabel_loop.calibrate, memory=False, **inputs)
+    _, of_loop = process_cost.call(autolabel_loop.calibrate, memory=False, **inputs)
     sides: dict[str, tuple[Callable[..., Any], float]] = {
         "plain loop": (autolabel_loop.plain_loop, of_loop["threshold"]),
         "stage": (autolabel_stage.stage, threshold),
     }
     rows = {}
     for name, (function, least) in sides.items():
-        cost, answer = process.call(function, **inputs, threshold=least)
+        cost, answer = process_cost.call(function, **inputs, threshold=least)
         rows[name] = {
             **answer,
             "image_s": answer["seconds"] / IMAGES,
@@ -99,7 +99,7 @@ def _inputs(images: str, weights: str) -> dict[str, Any]:
 def _memory(folder: str) -> list[dict[str, Any]]:
     """The first row is that of the models and one shard."""
     images = f"{folder}/small"
-    process.call(
+    process_cost.call(
         autolabel_inputs.make_images,
         memory=False,
         folder=images,
@@ -109,7 +109,7 @@ def _memory(folder: str) -> list[dict[str, Any]]:
     )
     rows = []
     for number in (8, *SMALL):
-        cost, answer = process.call(autolabel_stage.small_stage, images=images, number=number)
+        cost, answer = process_cost.call(autolabel_stage.small_stage, images=images, number=number)
         rows.append(
             {
                 "images": number,
@@ -125,7 +125,9 @@ def _memory(folder: str) -> list[dict[str, Any]]:
 def _accuracy() -> list[dict[str, Any]]:
     rows = []
     for batch_size in (1, 8):
-        _, answer = process.call(autolabel_work.accuracy, memory=False, images=SCENES, batch_size=batch_size)
+        _, answer = process_cost.call(
+            autolabel_work.accuracy, memory=False, images=SCENES, batch_size=batch_size
+        )
         rows.append({"batch_size": batch_size, **answer})
     return rows
 

@@ -7,7 +7,7 @@ import numpy as np
 from curate.geometry import masks
 from curate.geometry.boxes import box_iou
 from curate.labeling import taxonomy
-from curate.labeling.run import rows
+from curate.labeling.run import suggestion_rows
 from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
 from curate.records import Category, Detections
@@ -51,7 +51,9 @@ def _of_scene(
 ) -> tuple[list[float], int]:
     """The IoU of the mask of each right box, and the number of wrong boxes."""
     names = {prompt: category.name for category in categories for prompt in category.prompts}
-    sifted = rows.sift([raw], names, rows.rules(params, categories), keep_rejects=False).suggested
+    sifted = suggestion_rows.sift(
+        [raw], names, suggestion_rows.rules(params, categories), keep_rejects=False
+    ).suggested
     if loaded.segmenter is None or not len(sifted.boxes):
         return [], len(sifted.boxes)
     planes, _ = loaded.segmenter.segment(scene.image, sifted.boxes)
@@ -67,7 +69,7 @@ def _of_scene(
             wrong += 1
             continue
         truth = free.pop(int(np.argmax(overlaps))).mask
-        rle = rows.kept_mask(plane, masks.encode(plane), box, params.masks)
+        rle = suggestion_rows.kept_mask(plane, masks.encode(plane), box, params.masks)
         height, width = truth.shape
         mask = masks.decode(rle, width=width, height=height) if rle else np.zeros_like(truth)
         ious.append(float((mask & truth).sum() / max(1, (mask | truth).sum())))

@@ -19,8 +19,8 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageFilter, ImageOps
 
-from benchmarks import environments, photo_collages, process, result
-from benchmarks.process import FailedRunError
+from benchmarks import environments, photo_collages, process_cost, result
+from benchmarks.process_cost import FailedRunError
 from benchmarks.result import Target
 
 NAME = "check"
@@ -168,7 +168,7 @@ def _link(source: Path, target: Path, names: Iterable[str]) -> None:
 def _ours(folder: Path, scratch: Path) -> dict[str, Any]:
     answer = scratch / "ours.json"
     program = f'exec "{sys.executable}" -m curate check "$0" --json --no-page --fail-on never > "$1"'
-    cost = process.run(["bash", "-c", program, str(folder), str(answer)], memory=False)
+    cost = process_cost.run(["bash", "-c", program, str(folder), str(answer)], memory=False)
     said = json.loads(answer.read_text(encoding="utf-8"))
     found = {
         one["kind"]: sorted({place for row in one["rows"] for place in row.get("images", ())})
@@ -181,7 +181,7 @@ def _cleanvision(folder: Path, scratch: Path) -> dict[str, Any]:
     answer = scratch / "cleanvision.json"
     python = environments.interpreter("cleanvision")
     script = environments.RUNNERS / "run_cleanvision_issues.py"
-    cost = process.run([str(python), str(script), str(folder), str(answer)], memory=False)
+    cost = process_cost.run([str(python), str(script), str(folder), str(answer)], memory=False)
     said = json.loads(answer.read_text(encoding="utf-8"))
     return {**said, "seconds": cost.wall_s, "version": f"cleanvision {said['version']}"}
 

@@ -4,8 +4,8 @@
 
 writes OUT/images/*.jpg (png, webp) and OUT/truth.csv, one row a file. A family is an original and two to
 four copies, each by another transform. Two thirds of the files belong to families. Scenes are 84% photographs
-(`benchmarks.photo_collages`), 10% graphics and 6% plain pictures (`benchmarks.graphics`), each drawn again
-until it is distinct from every earlier one. `--transforms` also picks which half of the
+(`benchmarks.photo_collages`), 10% graphics and 6% plain pictures (`benchmarks.synthetic_graphics`), each
+drawn again until it is distinct from every earlier one. `--transforms` also picks which half of the
 photographs the scenes are made of.
 
 Truth: all pairs within a family, copies of one original included. Recall by transform counts the pairs of an
@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import graphics, photo_collages, transforms
+from benchmarks import photo_collages, synthetic_graphics, transforms
 
 UInt8Array = npt.NDArray[np.uint8]
 KINDS: Final = ("photograph", "graphic", "plain")
@@ -193,7 +193,7 @@ def _draw(plan: _Plan, attempt: int) -> UInt8Array:
         grainy: UInt8Array = np.clip(larger + grain, 0, 255).astype(np.uint8)
         return grainy
     width = round(math.sqrt(plan.pixels * float(rng.choice([1.0, 4 / 3, 1.5, 0.75]))))
-    draw = graphics.draw_graphic if plan.kind == "graphic" else graphics.draw_plain
+    draw = synthetic_graphics.draw_graphic if plan.kind == "graphic" else synthetic_graphics.draw_plain
     return draw(rng, width, plan.pixels // width)
 
 
@@ -233,7 +233,7 @@ def _distinct(plans: list[_Plan], processes: int) -> list[int]:
 def _is_new(sketch: npt.NDArray[Any], earlier: npt.NDArray[Any], *, photographic: bool) -> bool:
     if photographic:
         return bool((photo_collages.shared(sketch, earlier) < photo_collages.MOST_SHARED).all())
-    return bool(graphics.differ(sketch, earlier).all())
+    return bool(synthetic_graphics.differ(sketch, earlier).all())
 
 
 def _write_family(folder: Path, plan: _Plan, attempt: int) -> list[Row]:

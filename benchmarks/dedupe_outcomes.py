@@ -18,7 +18,7 @@ from PIL import Image
 
 from benchmarks import corpus, corpus_cache, degraded_copies, environments, hard_negatives, result
 from benchmarks.hard_negatives import Row
-from benchmarks.process import FailedRunError
+from benchmarks.process_cost import FailedRunError
 from benchmarks.result import Target
 from curate.dedupe import originals, verify
 from curate.dedupe.candidates import candidates

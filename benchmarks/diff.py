@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curate.release import columns, diff, manifest, snapshot
+from curate.release import columns, diff, diff_columns, manifest
 
 _CATEGORIES = [f"category_{number}" for number in range(20)]
 _PER_IMAGE = 10
@@ -79,7 +79,7 @@ def main() -> None:
             changed = side.name == "after"
             write_release(side, images=args.objects // _PER_IMAGE, changed=changed, new_ids=args.new_ids)
         start, cpu = time.perf_counter(), time.process_time()
-        loaded = [snapshot.load(side) for side in sides]
+        loaded = [diff_columns.load(side) for side in sides]
         read = time.perf_counter() - start
         found = diff.compare(*loaded)
         counts = found.counts()

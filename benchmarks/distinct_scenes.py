@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import photo_collages
-from curate.dedupe.detail import COLUMNS, detail_thumbnail
+from curate.dedupe.difference_thumbnails import COLUMNS, detail_thumbnail
 from curate.dedupe.features import CELLS, SIDE, Features, Recipe, from_thumbnails
 from curate.dedupe.thumbnails import colour_cells, luma_thumbnail
 

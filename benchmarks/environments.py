@@ -14,8 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import process
-from benchmarks.process import Cost, FailedRunError
+from benchmarks import process_cost
+from benchmarks.process_cost import Cost, FailedRunError
 from benchmarks.result import ROOT
 
 RUNNERS = Path(__file__).parent / "peer_runners"
@@ -55,8 +55,10 @@ def interpreter(peer: str) -> Path:
     if found.returncode != 0:
         raise FailedRunError(f"no uv: {found.stderr.strip()}")
     uv = found.stdout.strip()
-    process.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)])
-    process.run([uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", str(python), str(wanted)])
+    process_cost.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(home)])
+    process_cost.run(
+        [uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", str(python), str(wanted)]
+    )
     mark.write_text(digest, encoding="ascii")
     return python
 
@@ -72,7 +74,7 @@ def ask(peer: str, folder: Path, distance: float, *, timeout_s: float = 600) -> 
         target = Path(scratch) / "answer.json"
         script = RUNNERS / f"run_{peer}.py"
         command = [str(python), str(script), str(folder), str(distance), str(target)]
-        cost = process.run(command, timeout_s=timeout_s)
+        cost = process_cost.run(command, timeout_s=timeout_s)
         said = json.loads(target.read_text(encoding="utf-8"))
     pairs = [(first, second, apart) for first, second, apart in said["pairs"]]
     return Answer(f"{said['package']} {said['version']}", pairs, cost)

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from benchmarks import environments, process, result
-from benchmarks.process import FailedRunError
+from benchmarks import environments, process_cost, result
+from benchmarks.process_cost import FailedRunError
 from benchmarks.result import Target
 from curate import schema, tables
 from curate.release import columns, manifest
@@ -59,7 +59,7 @@ def measure() -> None:
         ("pycocotools load", load),
     ):
         shutil.rmtree(folder / "out", ignore_errors=True)
-        cost, said = process.call(function, folder=str(folder))
+        cost, said = process_cost.call(function, folder=str(folder))
         rows.append(_row(name, cost, said))
     shutil.rmtree(folder / "out", ignore_errors=True)
     rows.append(_peer(folder))
@@ -75,7 +75,7 @@ def measure() -> None:
     result.save(NAME, content, command=COMMAND, targets=targets)
 
 
-def _row(name: str, cost: process.Cost, said: Any) -> dict[str, Any]:
+def _row(name: str, cost: process_cost.Cost, said: Any) -> dict[str, Any]:
     return {
         "what": name,
         "wall_s": cost.wall_s,
@@ -88,9 +88,9 @@ def _row(name: str, cost: process.Cost, said: Any) -> dict[str, Any]:
 def _peer(folder: Path) -> dict[str, Any]:
     try:
         python = environments.interpreter("supervision")
-        script = environments.RUNNERS / "run_supervision.py"
+        script = environments.RUNNERS / "run_supervision_coco.py"
         command = [str(python), str(script), str(folder / "boxes.json"), str(folder / "peer.json")]
-        cost = process.run(command, timeout_s=900)
+        cost = process_cost.run(command, timeout_s=900)
     except FailedRunError as error:
         return {"what": "supervision load", "failed": str(error).splitlines()[-1]}
     return _row("supervision load", cost, json.loads((folder / "peer.json").read_text(encoding="utf-8")))

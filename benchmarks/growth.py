@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from benchmarks import charts, corpus_cache, made_index, process, result
-from benchmarks.process import Cost
+from benchmarks import charts, corpus_cache, process_cost, result, synthetic_index
+from benchmarks.process_cost import Cost
 from benchmarks.result import Target
 from curate import params
 from curate.dedupe import image_columns
@@ -115,7 +115,7 @@ def _grow_many(project: Path, size: int, side: int, rated: list[dict[str, Any]])
     ingested = _figures(_run(project, "ingest"))
     ids = image_columns.read(project / "data/ingest/images.parquet").ids
     recipe = Recipe.of(params.load(project / "params.yaml").dedupe)
-    made_index.fill(project / "data/dedupe/index", recipe, ids, side=side, processes=2)
+    synthetic_index.fill(project / "data/dedupe/index", recipe, ids, side=side, processes=2)
     searched = _figures(_run(project, "dedupe"))
     hashing = _hashing(rated[0], rated[-1])
     fresh = {**searched, **{name: searched[name] + size * hashing[name] for name in hashing}}
@@ -152,7 +152,7 @@ def _both(project: Path) -> dict[str, dict[str, float]]:
 
 
 def _run(project: Path, stage: str) -> Cost:
-    return process.run([sys.executable, "-m", "curate", "run", stage], cwd=project)
+    return process_cost.run([sys.executable, "-m", "curate", "run", stage], cwd=project)
 
 
 def _figures(cost: Cost) -> dict[str, float]:

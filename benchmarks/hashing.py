@@ -15,8 +15,8 @@ from typing import Any
 
 import simplejpeg
 
-from benchmarks import corpus_cache, environments, process, result
-from benchmarks.process import Cost, FailedRunError
+from benchmarks import corpus_cache, environments, process_cost, result
+from benchmarks.process_cost import Cost, FailedRunError
 from benchmarks.result import Target
 from curate.dedupe import features
 from curate.engines.local import LocalEngine
@@ -124,7 +124,7 @@ def _peer(name: str, folder: Path) -> tuple[Cost, str]:
 
 def _stage(folder: Path, *, decode: str) -> tuple[Cost, str]:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        return process.call(run_stage, table=folder / "images.parquet", scratch=scratch, decode=decode)
+        return process_cost.call(run_stage, table=folder / "images.parquet", scratch=scratch, decode=decode)
 
 
 def run_stage(table: str, scratch: str, decode: str) -> str:
@@ -145,7 +145,7 @@ def run_stage(table: str, scratch: str, decode: str) -> str:
 
 
 def _limit(folder: Path) -> tuple[Cost, str]:
-    return process.call(run_limit, folder=folder / "images")
+    return process_cost.call(run_limit, folder=folder / "images")
 
 
 def run_limit(folder: str) -> str:

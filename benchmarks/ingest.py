@@ -22,8 +22,8 @@ import simplejpeg
 from PIL import Image, ImageOps
 from PIL import __version__ as pillow_version
 
-from benchmarks import corpus_cache, process, result
-from benchmarks.process import Cost
+from benchmarks import corpus_cache, process_cost, result
+from benchmarks.process_cost import Cost
 from benchmarks.result import Target
 from curate.engines.local import LocalEngine
 from curate.images.upright_srgb import Limits, upright
@@ -127,7 +127,7 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _stage(folder: Path, *, scratch: Path, alone: bool) -> tuple[Cost, str]:
     with tempfile.TemporaryDirectory(dir=scratch) as target:
-        return process.call(run_stage, raw=folder, target=target, alone=alone)
+        return process_cost.call(run_stage, raw=folder, target=target, alone=alone)
 
 
 def run_stage(raw: str, target: str, alone: bool) -> str:
@@ -145,7 +145,7 @@ def run_stage(raw: str, target: str, alone: bool) -> str:
 
 
 def _loop(name: str, folder: Path) -> tuple[Cost, str]:
-    return process.call(run_loop, name=name, folder=folder)
+    return process_cost.call(run_loop, name=name, folder=folder)
 
 
 def run_loop(name: str, folder: str) -> str:

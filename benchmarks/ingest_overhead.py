@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks import process, result
+from benchmarks import process_cost, result
 from curate.ingest.reader import Work
 from curate.ingest.worker import Examined, ImageRow
 from curate.params import IngestParams
@@ -60,8 +60,8 @@ def measure() -> None:
     for files in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             _make(Path(folder) / "raw", files)
-            new, new_cpu_s = process.call(_run, folder=folder)
-            again, again_cpu_s = process.call(_run, folder=folder)
+            new, new_cpu_s = process_cost.call(_run, folder=folder)
+            again, again_cpu_s = process_cost.call(_run, folder=folder)
             ledger = (Path(folder) / "ledger.sqlite").stat().st_size
             rows.append(
                 {

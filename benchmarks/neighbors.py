@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import neighbor_peers, process, result
+from benchmarks import neighbor_peers, process_cost, result
 from benchmarks.result import Target
 
 NAME = "neighbors"
@@ -68,22 +68,22 @@ def _part(part: str, folder: Path) -> Any:
     if part == "uneven":
         return [_searched(folder, 20_000 if QUICK else 1_000_000, 8, 3, uneven=True)]
     if part == "delivery":
-        return process.call(delivery, count=20_000 if QUICK else 1_000_000, radius=8)[1]
+        return process_cost.call(delivery, count=20_000 if QUICK else 1_000_000, radius=8)[1]
     if part == "compile":
         return {name: _compiled(folder / "compiled") for name in ("first_s", "again_s")}
     return _peers(folder)
 
 
 def _compiled(folder: Path) -> float:
-    return float(process.call(first_search, cache=str(folder))[1])
+    return float(process_cost.call(first_search, cache=str(folder))[1])
 
 
 def _searched(folder: Path, count: int, radius: int, repeats: int, *, uneven: bool = False) -> Any:
     """What a search of planted hashes gave; the file of hashes is made by a process that is not measured."""
     path = folder / f"{count}-{uneven}.npy"
     if not path.exists():
-        process.call(plant, path=str(path), count=count, uneven=uneven)
-    found = process.call(search, path=str(path), radius=radius, repeats=repeats)[1]
+        process_cost.call(plant, path=str(path), count=count, uneven=uneven)
+    found = process_cost.call(search, path=str(path), radius=radius, repeats=repeats)[1]
     return {"count": count, "radius": radius, "uneven": uneven, **found}
 
 
@@ -91,12 +91,12 @@ def _peers(folder: Path) -> list[dict[str, Any]]:
     rows = []
     for count in PEER_COUNTS:
         path = folder / f"peers-{count}.npy"
-        process.call(plant, path=str(path), count=count)
-        ours = process.call(search, path=str(path), radius=PEER_RADIUS, repeats=3)[1]
+        process_cost.call(plant, path=str(path), count=count)
+        ours = process_cost.call(search, path=str(path), radius=PEER_RADIUS, repeats=3)[1]
         rows.append({"name": "curate", "count": count, **ours})
         for name in neighbor_peers.PEERS:
             if count == PEER_COUNTS[0] or name not in QUADRATIC:
-                found = process.call(peer, name=name, path=str(path), radius=PEER_RADIUS)[1]
+                found = process_cost.call(peer, name=name, path=str(path), radius=PEER_RADIUS)[1]
                 rows.append({"name": name, "count": count, **found})
     return rows
 

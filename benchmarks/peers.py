@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import charts, corpus_cache, environments, result
 from benchmarks.corpus import Row, Score, read_truth, score
-from benchmarks.process import FailedRunError
+from benchmarks.process_cost import FailedRunError
 
 NAME = "peers"
 COMMAND = "python -m benchmarks.peers"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks import process, result
+from benchmarks import process_cost, result
 from benchmarks.result import Target
 from curate import schema, tables
 from curate.geometry import masks
@@ -59,11 +59,11 @@ def measure() -> None:
         folder = result.CACHE / f"plan-{images}"
         if not (folder / "annotations.parquet").exists():
             _make(folder, images)
-        costs: dict[str, list[process.Cost]] = {"first": [], "again": []}
+        costs: dict[str, list[process_cost.Cost]] = {"first": [], "again": []}
         for _ in range(RUNS):
             (folder / "plan.parquet").unlink(missing_ok=True)
             for found in costs.values():
-                found.append(process.call(plan, folder=str(folder))[0])
+                found.append(process_cost.call(plan, folder=str(folder))[0])
         for name, found in costs.items():
             rows.append(
                 {

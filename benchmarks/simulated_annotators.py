@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curate import schema
-from curate.agreement import by_annotator, clusters, pairs
+from curate.agreement import annotator_pairs, by_annotator, clusters
 from curate.agreement.consensus import Consensus, Rules, consensus
 from curate.geometry import boxes
 
@@ -120,7 +120,7 @@ class World:
         table = pa.Table.from_pylist(rows, schema=schema.ANNOTATIONS.arrow)
         sizes = dict.fromkeys(self.truth, SIZE)
         answers = by_annotator.sort_out(table, planned=set(sizes))
-        compared = pairs.compare(answers, answers.overlapped(), sizes, iou_threshold=0.5)
+        compared = annotator_pairs.compare(answers, answers.overlapped(), sizes, iou_threshold=0.5)
         groups = clusters.cluster(answers, compared)
         tasks = dict.fromkeys(sizes, "")
         return answers, groups, consensus(answers, compared, groups, sizes=sizes, tasks=tasks, rules=Rules())

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from curate.agreement.chance import cohen_kappa as kappa
     from curate.agreement.chance import fleiss_kappa
     from curate.agreement.chance import krippendorff_alpha as alpha
+    from curate.api import (
+        consensus,
+        find_duplicates,
+        hash_images,
+        load_annotations_table,
+        load_image,
+        load_images_table,
+    )
     from curate.geometry.boxes import box_iou
     from curate.geometry.masks import decode as decode_mask
     from curate.geometry.masks import encode as encode_mask
@@ -28,14 +36,6 @@ if TYPE_CHECKING:
     from curate.images.strip_metadata import without_metadata
     from curate.intervals import wilson as wilson_interval
     from curate.labeling.taxonomy import load as load_taxonomy
-    from curate.notebook import (
-        consensus,
-        find_duplicates,
-        hash_images,
-        load_annotations_table,
-        load_image,
-        load_images_table,
-    )
     from curate.params import load as load_params
     from curate.release.splits import assign as assign_splits
 
@@ -45,16 +45,16 @@ _PUBLIC: Final = {  # name here -> module, name there
     "alpha": ("curate.agreement.chance", "krippendorff_alpha"),
     "assign_splits": ("curate.release.splits", "assign"),
     "box_iou": ("curate.geometry.boxes", "box_iou"),
-    "consensus": ("curate.notebook", "consensus"),
+    "consensus": ("curate.api", "consensus"),
     "decode_mask": ("curate.geometry.masks", "decode"),
     "encode_mask": ("curate.geometry.masks", "encode"),
-    "find_duplicates": ("curate.notebook", "find_duplicates"),
+    "find_duplicates": ("curate.api", "find_duplicates"),
     "fleiss_kappa": ("curate.agreement.chance", "fleiss_kappa"),
-    "hash_images": ("curate.notebook", "hash_images"),
+    "hash_images": ("curate.api", "hash_images"),
     "kappa": ("curate.agreement.chance", "cohen_kappa"),
-    "load_annotations_table": ("curate.notebook", "load_annotations_table"),
-    "load_image": ("curate.notebook", "load_image"),
-    "load_images_table": ("curate.notebook", "load_images_table"),
+    "load_annotations_table": ("curate.api", "load_annotations_table"),
+    "load_image": ("curate.api", "load_image"),
+    "load_images_table": ("curate.api", "load_images_table"),
     "load_params": ("curate.params", "load"),
     "load_taxonomy": ("curate.labeling.taxonomy", "load"),
     "mask_iou": ("curate.geometry.masks", "rle_iou"),

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from demo.distinct import BoolArray, Frame, FrameObject, encode_rle
+from demo.distinct_scenes import BoolArray, Frame, FrameObject, encode_rle
 from demo.scenes import MIN_MASK_PIXELS
 
 UInt8Array = npt.NDArray[np.uint8]

@@ -73,7 +73,7 @@ def write(truth: Path, out: Path) -> int:
         files = json.loads(truth.read_text(encoding="utf-8"))["files"]
         content = document(files)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{truth} is missing or damaged: run `python -m demo.raw`") from error
+        raise InputError(f"{truth} is missing or damaged: run `python -m demo.raw_folder`") from error
     with tables.replacing(out) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return len(content["images"])

@@ -93,7 +93,7 @@ def load_truth(path: Path, images: Path) -> Truth:
     try:
         files = json.loads(path.read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is missing or damaged: run `python -m demo.raw`") from error
+        raise InputError(f"{path} is missing or damaged: run `python -m demo.raw_folder`") from error
     rows = tables.read(images, schema.IMAGES, columns=["image_id", "sources", "drop_reason"]).to_pylist()
     truth = {}
     for row in rows:

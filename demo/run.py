@@ -16,8 +16,8 @@ from pathlib import Path
 from curate.adapters.labelstudio import server
 from curate.errors import CurateError, InputError
 from curate.report import page
-from demo import score
-from demo.raw import SCENES
+from demo import score_against_truth
+from demo.raw_folder import SCENES
 
 RAW = Path("data/raw")
 TRUTH = Path("data/demo/truth.json")
@@ -45,7 +45,7 @@ def main() -> None:
         _step("the pipeline, to the end: dvc repro")
         _program("dvc", "repro")
         _step("the figures against the truth, and the report")
-        print(score.write(Path()))
+        print(score_against_truth.write(Path()))
         report = page.write(Path(), Path("data/report/index.html"))
     except CurateError as error:
         print(f"demo: {error}", file=sys.stderr)
@@ -69,7 +69,7 @@ def _raw_images(scenes: int) -> None:
     _step("raw images, drawn from a seed")
     aside = RAW.with_name("raw.partial")  # renamed when whole: an interrupted start leaves no half folder
     paths = ("--out", str(aside), "--meta", str(aside), "--truth", str(TRUTH))
-    _program(sys.executable, "-m", "demo.raw", *paths, "--seed", "7", "--scenes", str(scenes))
+    _program(sys.executable, "-m", "demo.raw_folder", *paths, "--seed", "7", "--scenes", str(scenes))
     aside.rename(RAW)
 
 

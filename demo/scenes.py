@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from demo.augmentations import scene_effects, warp_sign
 from demo.backgrounds import draw_background, draw_texture
 from demo.photographs import PHOTOGRAPHS
-from demo.pipelines import scene_effects, warp_sign
 from demo.signs import CATEGORIES, DISTRACTORS, draw_sign
 
 FloatArray = npt.NDArray[np.float32]

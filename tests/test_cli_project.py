@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from curate import project
 from curate.cli import app, options
-from curate_pipelines import FIRST, STAGES, entry, ingest
+from curate_pipelines import FIRST, STAGES, ingest, stage_entry
 
 ROOT = Path(__file__).parents[1]
 
@@ -83,7 +83,7 @@ def test_a_stage_runs_by_its_name_and_any_other_name_is_refused(
     below: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[tuple[str, typing.Any]] = []
-    monkeypatch.setattr(entry, "run", lambda name, main: ran.append((name, main)))
+    monkeypatch.setattr(stage_entry, "run", lambda name, main: ran.append((name, main)))
     assert CliRunner().invoke(app, ["run", "ingest"]).exit_code == 0
     assert ran == [("ingest", ingest.main)]
     assert CliRunner().invoke(app, ["run", "ingest", "--verify"]).exit_code == 0

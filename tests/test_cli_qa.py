@@ -14,8 +14,8 @@ from curate.params import AgreementParams
 from curate.ports import PushCounts, PushPlan
 from curate.stages import agreement
 from tests import builders
+from tests.stages.test_adjudication_decisions import decided, decision
 from tests.stages.test_agreement import INPUTS, OUTPUTS
-from tests.stages.test_decisions import decided, decision
 
 
 def test_a_dry_run_tells_kinds_numbers_and_examples() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from curate.agreement.pairs import Size
+from curate.agreement.annotator_pairs import Size
 from curate.errors import RecordError, TableError
 from curate.geometry import boxes, masks
 

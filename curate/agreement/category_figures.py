@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from curate.agreement import chance, object_alpha
+from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Cluster, category_votes
 from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
-from curate.agreement.pairs import Pairs, Size
 from curate.intervals import Figure
 
 MISSED = ""  # stands for the category of an object that one of two did not draw

@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from curate.agreement.by_annotator import Answers
-from curate.agreement.pairs import Pairs
+from curate.agreement.annotator_pairs import Pairs
 from curate.geometry.matching import Indices
 
 _PAIR = 2

@@ -12,12 +12,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
-from curate.agreement import annotator_reliability, object_attributes, votes
+from curate.agreement import annotator_reliability, object_attributes, vote_rules
+from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Cluster
 from curate.agreement.fused_geometry import fuse_masks, weighted_median
-from curate.agreement.pairs import Pairs, Size
 from curate.agreement.settled_choices import SettledChoices
 from curate.geometry import masks
 from curate.records import derived_id
@@ -194,17 +194,19 @@ class _Settle:
     def _state(self, group: Cluster, category: str, probability: float) -> tuple[str, str | None]:
         """Object, absent or disputed; and what is disputed."""
         answers, members, share = self.answers, group.members, self.rules.min_votes_share
-        state = votes.presence(len(members), len(answers.by_image[group.image_id]), min_votes_share=share)
+        state = vote_rules.presence(
+            len(members), len(answers.by_image[group.image_id]), min_votes_share=share
+        )
         if state != "object":
             return state, "presence" if state == "disputed" else None
         chosen = sum(answers.categories[i] == category for i in members)
-        named = votes.name_is_settled(chosen, len(members), min_votes_share=share)
+        named = vote_rules.name_is_settled(chosen, len(members), min_votes_share=share)
         if not named or (probability <= 0.5 and len(members) > 1):
             return "disputed", "category"
         rles = [rle for i in members if (rle := answers.rles[i]) is not None]
         width, height = self.sizes[group.image_id]
         overlap = masks.rle_iou(rles, rles, width=width, height=height).tolist()
-        if not votes.mask_is_settled(overlap, iou_threshold=self.rules.mask_iou_threshold):
+        if not vote_rules.mask_is_settled(overlap, iou_threshold=self.rules.mask_iou_threshold):
             return "disputed", "mask"
         return "object", None
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from curate.agreement import category_figures, object_outcomes
+from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Cluster
 from curate.agreement.image_scores import of_pairs
 from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
 from curate.agreement.object_outcomes import Outcomes, taken
-from curate.agreement.pairs import Pairs, Size
 from curate.intervals import Figure, Scale
 
 Slice = tuple[str, str]  # by what: all, category, annotator, pair or size; and which

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
+from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.by_annotator import Answers
-from curate.agreement.pairs import Pairs
 
 
 @dataclass(slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from curate.agreement.annotator_pairs import Size
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Cluster
 from curate.agreement.image_sums import ImageSums, Resampled, divided
-from curate.agreement.pairs import Size
 from curate.geometry.boxes import Boxes, box_iou
 from curate.intervals import Figure
 

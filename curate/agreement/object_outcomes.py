@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.agreement import mask_measures, votes
+from curate.agreement import mask_measures, vote_rules
+from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Cluster
-from curate.agreement.pairs import Pairs, Size
 from curate.geometry import boxes
 
 SIZES = ("small", "medium", "large")
@@ -136,7 +136,7 @@ def against_others(
         mine = {owner[i]: i for i in group.members}
         for person in looked:
             others = [i for i in group.members if owner[i] != person]
-            state = votes.presence(len(others), len(looked) - 1, min_votes_share=min_votes_share)
+            state = vote_rules.presence(len(others), len(looked) - 1, min_votes_share=min_votes_share)
             name = _majority([answers.categories[i] for i in others])
             if state == "disputed" or (state == "object" and name is None):
                 continue

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from curate import tables
-from curate.agreement.pairs import Pairs
+from curate.agreement.annotator_pairs import Pairs
 from curate.intervals import Figure
 
 BY_CATEGORY = ("category", "f1", "f1_low", "f1_high", "mean_iou", "mask_iou", "kappa", "pairs", "objects")

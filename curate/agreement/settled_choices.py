@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from curate.agreement import dawid_skene, votes
+from curate.agreement import dawid_skene, vote_rules
 
 Given = Mapping[tuple[str, str], Sequence[str]]  # (item, annotator) to choices, sorted, each once
 
@@ -33,9 +33,9 @@ def settle(given: Mapping[str, Given], *, min_votes_share: float) -> SettledChoi
     """Settle every question by the votes of those who answered it, weighed as in `dawid_skene`.
 
     A question to which nobody ever gave more than one choice has one right choice: it is settled as the
-    category of an object is, by `votes.name_is_settled` and a probability above a half. Of any other question
-    each choice is settled for itself, as an object is, by `votes.presence`. Who gave no choice to a question
-    has no vote.
+    category of an object is, by `vote_rules.name_is_settled` and a probability above a half. Of any other
+    question each choice is settled for itself, as an object is, by `vote_rules.presence`. Who gave no choice
+    to a question has no vote.
 
     Args:
         given: By question, what each person chose of each item; nobody's choices are empty.
@@ -67,7 +67,7 @@ def _one_choice(found: SettledChoices, question: str, given: Given, share: float
     for row, item in enumerate(items):
         best = labels[int(probability[row].argmax())]
         said, sure = votes_of[item], float(probability[row].max())
-        settled = votes.name_is_settled(said.count(best), len(said), min_votes_share=share)
+        settled = vote_rules.name_is_settled(said.count(best), len(said), min_votes_share=share)
         if settled and (sure > 0.5 or len(said) == 1):
             found.answers[item][question] = [best]
             found.confidence[item][question] = sure
@@ -86,7 +86,7 @@ def _any_choices(found: SettledChoices, question: str, given: Given, share: floa
         items, probability = _weighed(yes_no, ["False", "True"])
         for row, item in enumerate(items):
             said = people[item]
-            state = votes.presence(sum(choice in one for one in said), len(said), min_votes_share=share)
+            state = vote_rules.presence(sum(choice in one for one in said), len(said), min_votes_share=share)
             if state == "disputed":
                 taken.pop(item, None)
                 continue

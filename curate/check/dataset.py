@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from curate import formats
-from curate.check import split_of_place
+from curate.check import split_from_path
 from curate.errors import InputError
 from curate.formats import huggingface
 from curate.formats.record import LabeledImage, Labels
@@ -93,7 +93,7 @@ def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch
     if not found.files:
         raise InputError(f"{root} holds no image: name the folder of the images with --images")
     for place in found.files:
-        split = split_of_place.of_folders(place)
+        split = split_from_path.of_folders(place)
         if split is not None and not found.splits[place]:
             found.splits[place].add(split)
     found.says_license = any(_LICENSE.match(one.name) for one in root.iterdir()) or _card_says(root)
@@ -150,7 +150,7 @@ def _join(found: DataSet, opened: Sequence[Labels], scratch: Path) -> None:
     for place in found.files:
         by_name[place.rpartition("/")[2]].append(place)
     for labels in opened:
-        hint = split_of_place.of_label_file(os.path.relpath(labels.path, found.root))
+        hint = split_from_path.of_label_file(os.path.relpath(labels.path, found.root))
         for image in labels.images:
             split = image.split or (hint if labels.path.is_file() else None)
             if image.content is not None:
@@ -168,10 +168,10 @@ def _join(found: DataSet, opened: Sequence[Labels], scratch: Path) -> None:
 
 def _leave_out_other_splits(found: DataSet) -> None:
     """One label file of many, such as that of the test split: images of other splits are not meant."""
-    mine = split_of_place.of_label_file(found.path.name)
+    mine = split_from_path.of_label_file(found.path.name)
     named = {place for places in found._places for place in places}
     for place in list(found.files) if mine else []:
-        if place not in named and split_of_place.of_folders(place) not in (None, mine):
+        if place not in named and split_from_path.of_folders(place) not in (None, mine):
             del found.files[place]
 
 
@@ -212,7 +212,7 @@ def _fitting(
         if place == name or place.endswith(f"/{name}")
     ]
     if len(fitting) > 1:
-        of_split = [place for place in fitting if split and split_of_place.of_folders(place) == split]
+        of_split = [place for place in fitting if split and split_from_path.of_folders(place) == split]
         fitting = of_split or fitting
     if len(fitting) > 1:
         beside = [place for place in fitting if (source.parent / name).absolute() == found.files[place]]

@@ -9,7 +9,7 @@ import numpy as np
 
 from curate.check.dataset import DataSet
 from curate.check.finding import Row
-from curate.check.seen_image import SeenImage
+from curate.check.ingested_image import SeenImage
 from curate.params import IngestParams
 
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from curate.check.dataset import DataSet
 from curate.check.finding import KINDS, Findings, Mark, Row
-from curate.check.seen_image import SeenImage
+from curate.check.ingested_image import SeenImage
 from curate.formats import frames
-from curate.formats.entries import taken
+from curate.formats.label_entries import taken
 from curate.formats.record import LabeledImage, LabeledObject, Problem, Size
 from curate.geometry import boxes
 from curate.records import Box

@@ -14,8 +14,8 @@ from curate.cli.options import AsJson, user_path
 
 
 def _fail_on() -> list[str]:
-    from curate.check.documents import NEVER
     from curate.check.finding import KINDS, SEVERITIES
+    from curate.check.json_and_junit import NEVER
 
     return [*SEVERITIES, NEVER, *KINDS]
 
@@ -64,28 +64,28 @@ def check(
     Reads PATH and AGAINST; writes PAGE, and JUNIT and CACHE if they are named. The data set is not changed.
     """
     from curate import tables
-    from curate.check import documents
+    from curate.check import json_and_junit
     from curate.engines.local import LocalEngine
     from curate.report import check_page
     from curate.stages import check as stage
 
     fail_on = fail_on or ["error"]
-    documents.refuse_unknown(fail_on)
+    json_and_junit.refuse_unknown(fail_on)
     with contextlib.ExitStack() as stack:
         scratch = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="curate-check-")))
         found = stage.run(
             stage.Inputs(path, format, images, against), scratch=scratch, engine=LocalEngine(workers)
         )
-        failed = documents.failing(found, fail_on)
+        failed = json_and_junit.failing(found, fail_on)
         if not no_page:
             check_page.write(found, page)
     if junit is not None:
         with tables.replacing(junit) as partial:
-            partial.write_text(documents.as_junit(found, failed), encoding="utf-8")
+            partial.write_text(json_and_junit.as_junit(found, failed), encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(documents.as_json(found, failed), indent=2))
+        typer.echo(json.dumps(json_and_junit.as_json(found, failed), indent=2))
     else:
-        for text in documents.summary(found, failed):
+        for text in json_and_junit.summary(found, failed):
             typer.echo(text)
         if not no_page:
             typer.echo(f"page: {page}")

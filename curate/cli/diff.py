@@ -32,10 +32,10 @@ def diff(
     Reads both releases, those of the Hub into its cache; writes what --parquet and --html name.
     """
     from curate.release import diff as releases
-    from curate.release import snapshot
+    from curate.release import diff_columns
 
     folders = [_folder(where) for where in (before, after)]
-    found = releases.compare(*(snapshot.load(folder) for folder in folders))
+    found = releases.compare(*(diff_columns.load(folder) for folder in folders))
     if parquet is not None:
         _write(found, parquet)
     if html is not None:

@@ -23,8 +23,8 @@ def publish(
     Reads params.yaml and data/release; writes data/publish/ and metrics/publish.json.
     """
     from curate import params
-    from curate_pipelines import entry
     from curate_pipelines import publish as stage
+    from curate_pipelines import stage_entry
 
     plan = stage.hub(params.load(Path("params.yaml")).publish).plan(_RELEASE)
     for line in plan.lines():
@@ -33,4 +33,4 @@ def publish(
         return
     if not plan.there and not yes:
         typer.confirm("Publish?", abort=True)
-    entry.run("publish", functools.partial(stage.main, confirmed=True))
+    stage_entry.run("publish", functools.partial(stage.main, confirmed=True))

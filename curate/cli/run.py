@@ -27,11 +27,11 @@ def run(
     Reads params.yaml, the files that it names and the tables of earlier stages; writes data/STAGE, plots and
     metrics/STAGE.json.
     """
-    from curate_pipelines import entry
+    from curate_pipelines import stage_entry
 
     if stage not in _STAGES:
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(_STAGES)}", param_hint="STAGE")
     if verify and stage != "ingest":
         raise typer.BadParameter("only the stage ingest reads files again", param_hint="--verify")
     main = importlib.import_module(f"curate_pipelines.{stage}").main
-    entry.run(stage, functools.partial(main, verify=True) if verify else main)
+    stage_entry.run(stage, functools.partial(main, verify=True) if verify else main)

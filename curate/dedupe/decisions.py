@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.index import Ids
+from curate.dedupe.feature_index import Ids
 from curate.errors import InputError
 
 COLUMNS: Final = ("image", "decision", "other", "by", "note")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from curate import schema
 from curate.dedupe import image_columns, keepers
 from curate.dedupe.decisions import Decision
+from curate.dedupe.feature_index import Ids
 from curate.dedupe.groups import DECIDED, RELATIONS, Grouping, Matches
-from curate.dedupe.index import Ids
 from curate.dedupe.keepers import Comparisons, Merits
 from curate.ports import Casualty
 

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate import fingerprint
-from curate.dedupe import detail, hashes
+from curate.dedupe import difference_thumbnails, hashes
 from curate.dedupe.crop_hashes import PARTS, WINDOWS, window_hashes
 from curate.dedupe.decode_small import read_small
 from curate.dedupe.hashes import UInt64Array
 from curate.dedupe.orientations import turned_low, turns
-from curate.dedupe.structure import structure
+from curate.dedupe.thumbnail_texture import structure
 from curate.dedupe.thumbnails import colour_cells, luma_thumbnail
 from curate.params import DedupeParams
 
@@ -66,7 +66,7 @@ class Features:
         structure: (N,) float32, levels; root mean square of what `luma` differs from its means of 5 x 5.
         tone: (N,) uint64, mean colour as a thermometer: 21 steps of each channel, a bit a step reached.
         size: (N, 2) uint32, width and height of the file, upright pixels.
-        detail: (N, 64, 64) uint8 luma, for what differs locally (`curate.dedupe.detail`).
+        detail: (N, 64, 64) uint8 luma, for what differs locally (`curate.dedupe.difference_thumbnails`).
         chroma: (N, 2, 32, 32) uint8, Cb and Cr.
     """
 
@@ -101,7 +101,7 @@ class Features:
             "structure": (np.dtype(np.float32), ()),
             "tone": (u64, ()),
             "size": (np.dtype(np.uint32), (2,)),
-            **{name: (u8, shape) for name, shape in detail.COLUMNS.items()},
+            **{name: (u8, shape) for name, shape in difference_thumbnails.COLUMNS.items()},
         }
         return {name: (kind, shape) for name, (kind, shape) in columns.items() if 0 not in shape}
 
@@ -132,14 +132,16 @@ def extract(paths: Sequence[Path], recipe: Recipe) -> Features:
     luma = np.empty((count, SIDE, SIDE), dtype=np.uint8)
     colour = np.empty((count, CELLS, CELLS, 3), dtype=np.uint8)
     size = np.empty((count, 2), dtype=np.uint32)
-    details = {name: np.empty((count, *shape), np.uint8) for name, shape in detail.COLUMNS.items()}
+    details = {
+        name: np.empty((count, *shape), np.uint8) for name, shape in difference_thumbnails.COLUMNS.items()
+    }
     own = np.empty(count, dtype=np.uint64)
     from_thumbnail = recipe.hash == "phash" and recipe.decode == "fast"
     for row, path in enumerate(paths):
         small = read_small(path, min_side)
         luma[row], colour[row] = luma_thumbnail(small.pixels, SIDE), colour_cells(small.pixels, CELLS)
         size[row] = small.width, small.height
-        details["detail"][row], details["chroma"][row] = detail.detail_thumbnail(small.pixels)
+        details["detail"][row], details["chroma"][row] = difference_thumbnails.detail_thumbnail(small.pixels)
         if not from_thumbnail:
             own[row] = hashes.by_imagehash(small.picture, recipe.hash)
     return from_thumbnails(recipe, luma, colour, size, details, None if from_thumbnail else own)
@@ -155,7 +157,7 @@ def from_thumbnails(  # noqa: PLR0917 - columns
 ) -> Features:
     """Features from thumbnails and colour cells, all rows at once; `own` is the hash of the recipe.
 
-    `details` are the columns of `curate.dedupe.detail`.
+    `details` are the columns of `curate.dedupe.difference_thumbnails`.
     """
     low = hashes.low_frequencies(luma, 8)
     phash = hashes.above_median(low)[:, 0]

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema, tables
-from curate.dedupe.index import ID_BYTES, Ids
+from curate.dedupe.feature_index import ID_BYTES, Ids
 from curate.dedupe.keepers import Merits
 from curate.errors import ParamsError, TableError
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe.detail import SIDE
+from curate.dedupe.difference_thumbnails import SIDE
 from curate.dedupe.filters import blocks, blurred, boxed, halved, inner, slope
 from curate.dedupe.registration import agreement, refine, samples, vectorized, warp, warp_cubic
 
@@ -111,7 +111,7 @@ class Differences:
 def measure(
     first: tuple[Bytes, Bytes], second: tuple[Bytes, Bytes], placement: NDArray[np.float64]
 ) -> Differences:
-    """Compare the details of pairs (`curate.dedupe.detail`).
+    """Compare the details of pairs (`curate.dedupe.difference_thumbnails`).
 
     Args:
         first: Luma (P, 64, 64) and color (P, 2, 32, 32) of the first pictures.

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from curate import fingerprint
 from curate.dedupe.candidate_pairs import MAX_ALL_PAIRS, split_keys
 from curate.dedupe.candidates import Searched, radius, search
-from curate.dedupe.comparison import Found, Side
+from curate.dedupe.duplicate_pairs import Found, Side
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import Matches
 from curate.dedupe.hamming_search import Pairs, Rows

@@ -63,7 +63,7 @@ class Verified:
 
 def placements(features: Features, pairs: Pairs, recipe: Recipe) -> NDArray[np.float64]:
     """(P, 6) where the second image of each pair lies on the first (`curate.dedupe.registration`)."""
-    from curate.dedupe.compare import compare  # noqa: PLC0415 - numba takes seconds to import
+    from curate.dedupe.placement_search import compare  # noqa: PLC0415 - numba takes seconds to import
 
     found = np.zeros((len(pairs.first), 6))
     for start in range(0, len(found), _CHUNK):
@@ -130,7 +130,7 @@ class _Sides:
 
 def _verify(sides: _Sides, ways: tuple[Turn, ...], min_correlation: float, found: Verified) -> None:
     """Fill the result of one chunk."""
-    from curate.dedupe.compare import compare  # noqa: PLC0415 - numba takes seconds to import
+    from curate.dedupe.placement_search import compare  # noqa: PLC0415 - numba takes seconds to import
 
     count = len(sides.structure)
     starts, order = _starts(ways, sides.windows[0].shape[1]), _likeliest(sides)
@@ -236,7 +236,7 @@ def _relations(sides: _Sides, placement: NDArray[np.float64], same: NDArray[np.b
 
 
 def _has_border(sides: _Sides, placement: NDArray[np.float64], row: int, second_inside: bool) -> bool:
-    from curate.dedupe.compare import bordered  # noqa: PLC0415
+    from curate.dedupe.placement_search import bordered  # noqa: PLC0415
 
     if second_inside:
         return bool(bordered(sides.luma[0][row], placement))

@@ -1,8 +1,9 @@
 """COCO's JSON of object detection.
 
 A box is `[x, y, width, height]` on the continuous plane: the first pixel is [0, 0, 1, 1]. Outlines are lists
-of rings, which have no holes, or run lengths; what is written is always run lengths, which hold every mask
-as it is. Written: annotations/instances_<split>.json, images/<split>/.
+of rings, which have no holes, or run lengths, which hold every mask as it is. Written are the rings that
+somebody drew where pycocotools fills them to the mask, else run lengths; a crowd is always run lengths.
+Written: annotations/instances_<split>.json, images/<split>/.
 
 Source:
     https://cocodataset.org/#format-data and pycocotools' maskApi.c.
@@ -20,10 +21,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from curate.formats import coco_objects
-from curate.formats.about import About
 from curate.formats.coco_index import CocoIndex
-from curate.formats.entries import taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels
 from curate.geometry import masks
@@ -110,6 +111,7 @@ def write(
     """
     losses = Losses(
         "mask",
+        "polygon",
         "crowd",
         "score",
         "support",
@@ -137,7 +139,8 @@ def write(
             file_name = files.place(image, places[0].format(split=name))
             splits[name].add("images", _image_entry(image, number, file_name, licenses))
             for drawn in image.objects:
-                entry = _annotation_entry(drawn, image, object_number, number, numbers[drawn.category])
+                identity = (object_number, number, numbers[drawn.category])
+                entry = _annotation_entry(drawn, image, identity, losses)
                 splits[name].add("annotations", entry)
                 object_number += 1
         for name, split in splits.items():
@@ -202,22 +205,25 @@ def _image_entry(
 
 
 def _annotation_entry(
-    one: LabeledObject, image: LabeledImage, number: int, image_number: int, category: int
+    one: LabeledObject, image: LabeledImage, numbers: tuple[int, int, int], losses: Losses
 ) -> dict[str, Any]:
+    """`numbers`: of the annotation, its image and its category."""
     size = image.size
     assert size is not None  # noqa: S101 - writers get images of known size
     x1, y1, x2, y2 = one.box() or (0.0, 0.0, 0.0, 0.0)
     rle = one.mask(size)
     (area,) = masks.areas([rle], width=size[0], height=size[1]) if rle else [(x2 - x1) * (y2 - y1)]
+    rings = () if one.is_crowd else one.rings(size)
+    losses.outline(one, written=bool(rings))
     entry: dict[str, Any] = {
-        "id": number,
-        "image_id": image_number,
-        "category_id": category,
+        **dict(zip(("id", "image_id", "category_id"), numbers, strict=True)),
         "bbox": [x1, y1, x2 - x1, y2 - y1],
         "area": area,
         "iscrowd": int(one.is_crowd),
-        "segmentation": [] if rle is None else {"size": [size[1], size[0]], "counts": rle},
+        "segmentation": [list(ring) for ring in rings],
     }
+    if rle is not None and not rings:
+        entry["segmentation"] = {"size": [size[1], size[0]], "counts": rle}
     more: dict[str, Any] = {"score": one.score, "object_id": one.object_id, "confidence": one.confidence}
     more |= {"made_from": list(one.made_from) or None, "attributes": dict(one.attributes) or None}
     return {**entry, **{key: value for key, value in more.items() if value is not None}}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from curate.formats.coco_index import CocoImage
-from curate.formats.entries import EntryError, box_xywh, ring
+from curate.formats.label_entries import EntryError, box_xywh, ring
 from curate.formats.record import LabeledObject, Polygon, Size
 from curate.geometry import masks
 

@@ -15,7 +15,7 @@ from curate.formats import (
     datumaro,
     fiftyone,
     huggingface,
-    imagefolder,
+    huggingface_imagefolder,
     json_stream,
     kitti,
     labelme,
@@ -27,7 +27,7 @@ from curate.formats import (
     webdataset,
     yolo,
 )
-from curate.formats.about import About
+from curate.formats.dataset_info import About, json_files
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, Labels
@@ -50,7 +50,7 @@ READERS: Final[Mapping[str, Callable[[Path], Labels]]] = {
     "datumaro": datumaro.read,
     "fiftyone": fiftyone.read,
     "huggingface": huggingface.read,
-    "imagefolder": imagefolder.read,
+    "imagefolder": huggingface_imagefolder.read,
     "kitti": kitti.read,
     "label-studio": labelstudio.read,
     "labelme": labelme.read,
@@ -66,7 +66,7 @@ WRITERS: Final[Mapping[str, Writer]] = {
     "cvat": cvat.write,
     "darwin": darwin.write,
     "datumaro": datumaro.write,
-    "imagefolder": imagefolder.write,
+    "imagefolder": huggingface_imagefolder.write,
     "kitti": kitti.write,
     "label-studio": labelstudio.write,
     "labelme": labelme.write,
@@ -124,7 +124,7 @@ def _folder(path: Path) -> str | None:
     for pattern, name in _MARKS:
         if next(path.glob(pattern), None) is not None:
             return name
-    first = next(iter(sorted(path.rglob("*.json"))), None)
+    first = next(json_files(path), None)
     return None if first is None else _json(first)
 
 

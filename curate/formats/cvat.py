@@ -1,8 +1,8 @@
 """CVAT for images 1.1: one annotations.xml.
 
 Boxes and polygons are corners on the continuous plane; a `mask` is run lengths over the rows of its box, off
-first, whose left and top are its first pixel. Written: annotations.xml, images/<split>/; an object with a
-mask is a `mask`, whose box CVAT takes from its pixels.
+first, whose left and top are its first pixel. Written: annotations.xml, images/<split>/; an outline that
+somebody drew is a `polygon` if it is one ring, any other mask a `mask`, whose box CVAT takes from its pixels.
 
 Source:
     https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/
@@ -20,9 +20,9 @@ import numpy as np
 
 from curate.errors import InputError
 from curate.formats import xml_file
-from curate.formats.about import About
-from curate.formats.entries import EntryError, box, ring, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import masks
@@ -133,7 +133,7 @@ def _mask(node: ET.Element, size: Size) -> str:
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
     """Write annotations.xml and the images."""
-    losses = Losses("mask", "split", "empty", "tags")
+    losses = Losses("mask", "polygon", "split", "empty", "tags")
     tree = ET.Element("annotations")
     ET.SubElement(tree, "version").text = "1.1"
     task = ET.SubElement(ET.SubElement(tree, "meta"), "task")
@@ -158,20 +158,28 @@ def _image(image: LabeledImage, number: int, name: str, losses: Losses) -> ET.El
     if image.split is not None:
         node.set("subset", image.split)
     for one in image.objects:
-        shape = ET.SubElement(node, "box", label=one.category, source="manual", occluded="0", z_order="0")
-        rle = one.mask(image.size)
-        if rle is None:
-            corners = one.box() or (0.0, 0.0, 0.0, 0.0)
-            for key, value in zip(("xtl", "ytl", "xbr", "ybr"), corners, strict=True):
-                shape.set(key, f"{value:.9g}")
-        else:
-            losses.box_of_mask(one, image.size)
-            shape.tag = "mask"
-            for key, text in _mask_attributes(rle, image.size).items():
-                shape.set(key, text)
+        kind, values = _shape(one, image.size, losses)
+        usual = {"label": one.category, "source": "manual", "occluded": "0", "z_order": "0"}
+        ET.SubElement(node, kind, {**usual, **values})
     for tag in image.tags:
         ET.SubElement(node, "tag", label=tag, source="manual")
     return node
+
+
+def _shape(one: LabeledObject, size: Size, losses: Losses) -> tuple[str, dict[str, str]]:
+    """Kind and own attributes of an object's element."""
+    rle, rings = one.mask(size), one.rings(size, most=1)
+    losses.outline(one, written=bool(rings))
+    if rings:
+        losses.box_of_outline(one, [rings])
+        points = zip(rings[0][::2], rings[0][1::2], strict=True)
+        return "polygon", {"points": ";".join(f"{x:.9g},{y:.9g}" for x, y in points)}
+    if rle is not None:
+        losses.box_of_mask(one, size)
+        return "mask", _mask_attributes(rle, size)
+    corners = one.box() or (0.0, 0.0, 0.0, 0.0)
+    pairs = zip(("xtl", "ytl", "xbr", "ybr"), corners, strict=True)
+    return "box", {key: f"{value:.9g}" for key, value in pairs}
 
 
 def _mask_attributes(rle: str, size: Size) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """V7's Darwin JSON 2.0, one file an image: annotations/, images/.
 
 A box is a corner and a size in pixels on the continuous plane; a polygon is a list of closed paths, of which
-one within another is a hole (even-odd). Masks are written as paths along the edges of their pixels.
+one within another is a hole (even-odd). Outlines are written as drawn, other masks as paths along the
+edges of their pixels.
 
 Source:
     https://docs.v7labs.com/reference/darwin-json
@@ -17,9 +18,9 @@ from typing import Any
 
 from curate.errors import InputError
 from curate.formats import json_stream
-from curate.formats.about import About
-from curate.formats.entries import EntryError, box_xywh, ring, taken
+from curate.formats.dataset_info import About, json_files
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box_xywh, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.geometry import outlines
@@ -32,7 +33,7 @@ def read(path: Path) -> Labels:
     Raises:
         InputError: There is none.
     """
-    files = [path] if path.is_file() else sorted(path.rglob("*.json"))
+    files = [path] if path.is_file() else list(json_files(path))
     if not files:
         raise InputError(f"{path} holds no .json file of Darwin")
     labels = Labels("darwin", path, ())
@@ -97,22 +98,23 @@ def _flat(path: Sequence[Mapping[str, float]]) -> list[float]:
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
     """Write a JSON file an image; its split is the folder that Darwin shows it in."""
-    losses = Losses("mask", "split", "empty", "tags", "object_id")
+    losses = Losses("mask", "polygon", "split", "empty", "tags", "object_id")
     (folder / "annotations").mkdir()
     for image in images:
         losses.look(image)
         name = files.place(image, "images")
-        text = json.dumps(_written(image, name, about), ensure_ascii=False, indent=1)
+        text = json.dumps(_written(image, name, about, losses), ensure_ascii=False, indent=1)
         (folder / "annotations" / name).with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     return losses
 
 
-def _written(image: LabeledImage, name: str, about: About) -> dict[str, Any]:
+def _written(image: LabeledImage, name: str, about: About, losses: Losses) -> dict[str, Any]:
     assert image.size is not None  # noqa: S101 - writers get images of known size
     annotations: list[dict[str, Any]] = []
     for number, one in enumerate(image.objects):
         x1, y1, x2, y2 = one.box() or (0.0, 0.0, 0.0, 0.0)
         polygons = one.outline(image.size)
+        losses.outline(one, written=polygons == one.polygons)
         paths = [
             [{"x": x, "y": y} for x, y in zip(path[::2], path[1::2], strict=True)]
             for rings in polygons

@@ -1,7 +1,7 @@
 """Datumaro's own JSON: annotations/<subset>.json, images/<subset>/.
 
-A box is `[x, y, width, height]` on the continuous plane, a mask COCO's compressed counts. An object with both
-is two annotations of one group.
+A box is `[x, y, width, height]` on the continuous plane, a mask COCO's compressed counts, a polygon one ring.
+An object with a box and a mask, or a box and the rings that somebody drew, is several annotations of a group.
 
 Source:
     https://open-edge-platform.github.io/datumaro/latest/docs/data-formats/formats/datumaro.html
@@ -19,10 +19,10 @@ from typing import IO, Any
 
 from curate.errors import InputError
 from curate.formats import json_stream
-from curate.formats.about import About
 from curate.formats.coco_objects import outline
-from curate.formats.entries import EntryError, box_xywh, ring, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box_xywh, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 
@@ -152,7 +152,9 @@ def _object(
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
     """Write a file a split."""
-    losses = Losses("mask", "crowd", "score", "object_id", "license", "attribution", "split", "empty")
+    losses = Losses(
+        "mask", "polygon", "crowd", "score", "object_id", "license", "attribution", "split", "empty"
+    )
     numbers = {name: number for number, name in enumerate(about.categories)}
     labels = [{"name": name, "parent": "", "attributes": []} for name in about.categories]
     head = {"info": {}, "categories": {"label": {"labels": labels, "attributes": []}}}
@@ -168,14 +170,14 @@ def write(folder: Path, images: Iterable[LabeledImage], about: About, files: Ima
                 path = folder / f"annotations/{split}.json"
                 opened[split] = stack.enter_context(path.open("w", encoding="utf-8"))
                 opened[split].write(json.dumps(head, ensure_ascii=False)[:-1] + ', "items": [\n')
-            text = json.dumps(_item(image, name, numbers), ensure_ascii=False)
+            text = json.dumps(_item(image, name, numbers, losses), ensure_ascii=False)
             opened[split].write(text if first else f",\n{text}")
         for file in opened.values():
             file.write("\n]}\n")
     return losses
 
 
-def _item(image: LabeledImage, name: str, numbers: Mapping[str, int]) -> dict[str, Any]:
+def _item(image: LabeledImage, name: str, numbers: Mapping[str, int], losses: Losses) -> dict[str, Any]:
     annotations: list[dict[str, Any]] = []
     for group, one in enumerate(image.objects, 1):
         facts = {"is_crowd": one.is_crowd, "score": one.score, "object_id": one.object_id}
@@ -187,9 +189,11 @@ def _item(image: LabeledImage, name: str, numbers: Mapping[str, int]) -> dict[st
         }
         x1, y1, x2, y2 = one.box() or (0.0, 0.0, 0.0, 0.0)
         size: Size = (image.width or 0, image.height or 0)
-        rle = one.mask(size)
+        rle, rings = one.mask(size), one.rings(size)
+        losses.outline(one, written=bool(rings))
         annotations.append({"type": "bbox", **usual, "bbox": [x1, y1, x2 - x1, y2 - y1]})
-        if rle is not None:
+        annotations += [{"type": "polygon", **usual, "points": list(ring)} for ring in rings]
+        if rle is not None and not rings:
             mask = {"counts": rle, "size": [size[1], size[0]]}
             annotations.append({"type": "mask", **usual, "rle": mask})
     terms = {"license": image.license, "attribution": image.attribution}

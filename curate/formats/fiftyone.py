@@ -22,7 +22,7 @@ from PIL import Image
 
 from curate.errors import InputError
 from curate.formats import json_stream
-from curate.formats.entries import EntryError, box_xywh, ring, taken
+from curate.formats.label_entries import EntryError, box_xywh, ring, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import masks
 

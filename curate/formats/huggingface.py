@@ -1,9 +1,9 @@
 """Data sets of the Hugging Face Hub for object detection, and our own releases: Parquet with images inside.
 
 `objects` holds `bbox` (COCO's `[x, y, width, height]` in pixels) and `category` (a class label, or a name);
-a release holds `segmentation` (COCO's compressed counts), `iscrowd` and `id` too. The split is how the file's
-name begins. What `datasets` saved to disk (Arrow) is read too. `objects` may be a struct of lists or a list
-of structs.
+a release holds `segmentation` (COCO's compressed counts), `polygon` (an outline as drawn, then the holes in
+it), `iscrowd` and `id` too. The split is how the file's name begins. What `datasets` saved to disk (Arrow) is
+read too. `objects` may be a struct of lists or a list of structs.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from PIL import Image
 from curate.errors import InputError
 from curate.formats import huggingface_files
 from curate.formats.coco_objects import outline
-from curate.formats.entries import box_xywh, taken
-from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
+from curate.formats.label_entries import box_xywh, ring, taken
+from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, rounded
 
 _CATEGORY = ("category", "categories", "label", "labels", "category_id")
 _SUPPORT = ("origin", "model_version", "n_annotators", "votes", "agreement")  # of an object of a release
@@ -189,6 +189,9 @@ def _object(
     key = next((name for name in _CATEGORY if name in entry), _CATEGORY[0])
     value = entry[key]
     polygons, rle, rle_size = outline(entry.get("segmentation"), size, verified=verified)
+    rings = entry.get("polygon")
+    if rings and isinstance(rings[0], list):  # of 32 bits in a release: rounded they are what was drawn
+        polygons = rounded([tuple(map(ring, rings))])
     return LabeledObject(
         category=entry.get("category_name") or (names[value] if isinstance(value, int) else str(value)),
         bbox_xyxy=box_xywh(*entry["bbox"]),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from curate.formats import frames
-from curate.formats.entries import EntryError
 from curate.formats.frames import Frame
 from curate.formats.image_match import KnownImage
-from curate.formats.record import LabeledObject, Size, polygon_json
+from curate.formats.label_entries import EntryError
+from curate.formats.record import LabeledObject, Size, polygon_json, rounded
 from curate.records import Annotation, Box, Origin, derived_id
 
 _TOLERANCE_PX = 1.0  # that a box may stick out of its image and be cut: rounding, off-by-one conventions
@@ -59,6 +59,7 @@ def row(
         raise EntryError("unknown_category", f"category {one.category!r} is not in the taxonomy")
     if how.frame == "stored":
         one = frames.upright(one, known.orientation, known.stored)
+    one = replace(one, polygons=rounded(one.polygons))
     found = one.box()
     if found is None:
         raise EntryError("empty_box", "a mask without pixels")

@@ -2,8 +2,8 @@
 
 Points lie on the continuous plane. A rectangle is two corners; shapes of one label and one `group_id` are the
 parts of one object; a `mask` is a PNG of the pixels in its box. Written: <split>/<image> and
-<split>/<stem>.json; masks as polygons along the edges of their pixels, holes joined to their outline by cuts
-without width.
+<split>/<stem>.json; outlines as drawn, other masks as polygons along the edges of their pixels, holes joined
+to their outline by cuts without width.
 
 Source:
     https://github.com/wkentaro/labelme (labelme/_label_file.py)
@@ -25,9 +25,9 @@ from PIL import Image
 
 from curate.errors import InputError
 from curate.formats import json_stream, split_names
-from curate.formats.about import About
-from curate.formats.entries import EntryError, box, ring, taken
+from curate.formats.dataset_info import About, json_files
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import masks, outlines
@@ -39,7 +39,7 @@ def read(path: Path) -> Labels:
     Raises:
         InputError: There is none.
     """
-    files = [path] if path.is_file() else sorted(path.rglob("*.json"))
+    files = [path] if path.is_file() else list(json_files(path))
     if not files:
         raise InputError(f"{path} holds no .json file of LabelMe")
     labels = Labels("labelme", path, ())
@@ -140,7 +140,7 @@ def _mask(text: str, points: Sequence[float], size: Size) -> str:
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
     """Write a JSON file beside each image."""
     del about  # LabelMe has no place for it
-    losses = Losses("mask", "split", "empty", "tags")
+    losses = Losses("mask", "polygon", "split", "empty", "tags")
     for image in images:
         losses.look(image)
         split = split_names.theirs(image.split)
@@ -171,7 +171,8 @@ def _shapes(one: LabeledObject, image: LabeledImage, group: int, losses: Losses)
         x1, y1, x2, y2 = one.box() or (0.0, 0.0, 0.0, 0.0)
         yield {**usual, "points": [[x1, y1], [x2, y2]], "shape_type": "rectangle"}
         return
-    losses.box_of_mask(one, image.size)
+    losses.outline(one, written=polygons == one.polygons)
+    losses.box_of_outline(one, polygons)
     losses.add(
         "objects with holes, joined to their outline by cuts", any(len(rings) > 1 for rings in polygons)
     )

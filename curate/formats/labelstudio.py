@@ -24,9 +24,9 @@ from xml.sax.saxutils import quoteattr
 
 from curate.errors import AnnotationToolError
 from curate.formats import json_stream, split_names
-from curate.formats.about import About
-from curate.formats.entries import EntryError, box_xywh, ring, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box_xywh, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import brush_rle
@@ -187,7 +187,7 @@ def _turned(shares: Box, turn: float, size: Size) -> tuple[float, ...]:
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
     """Write tasks.json, ready to be imported, with the labelling configuration that it needs."""
-    losses = Losses("mask", "split", "empty", "score", "object_id", "license", "attribution")
+    losses = Losses("mask", "polygon", "split", "empty", "score", "object_id", "license", "attribution")
     with (folder / "tasks.json").open("w", encoding="utf-8") as file:
         for number, image in enumerate(images):
             losses.look(image)
@@ -202,6 +202,7 @@ def write(folder: Path, images: Iterable[LabeledImage], about: About, files: Ima
     (folder / "label_config.xml").write_text(
         '<View>\n  <Image name="image" value="$image"/>\n'
         f'  <RectangleLabels name="box" toName="image">\n{controls}  </RectangleLabels>\n'
+        f'  <PolygonLabels name="polygon" toName="image">\n{controls}  </PolygonLabels>\n'
         f'  <BrushLabels name="mask" toName="image">\n{controls}  </BrushLabels>\n</View>\n',
         encoding="utf-8",
     )
@@ -220,19 +221,11 @@ def _written(image: LabeledImage, place: str, about: About, losses: Losses) -> d
 
 def _region(one: LabeledObject, size: Size, place: str, index: int, losses: Losses) -> dict[str, Any]:
     width, height = size
-    rle = one.mask(size)
-    kind = "rectanglelabels" if rle is None else "brushlabels"
-    if rle is None:
-        x1, y1, x2, y2 = one.box() or (0.0, 0.0, 0.0, 0.0)
-        sides = {"x": x1 / width, "y": y1 / height, "width": (x2 - x1) / width, "height": (y2 - y1) / height}
-        value: dict[str, Any] = {**{key: share * _PERCENT for key, share in sides.items()}, "rotation": 0}
-    else:
-        losses.box_of_mask(one, size)
-        value = {"format": "rle", "rle": brush_rle.from_coco(rle, width=width, height=height)}
+    control, kind, value = _shape(one, size, losses)
     region = {
         "id": one.object_id or derived_id("region", place, index),
         "type": kind,
-        "from_name": "box" if rle is None else "mask",
+        "from_name": control,
         "to_name": "image",
         "original_width": width,
         "original_height": height,
@@ -240,3 +233,26 @@ def _region(one: LabeledObject, size: Size, place: str, index: int, losses: Loss
         "value": {**value, kind: [one.category]},
     }
     return region if one.score is None else {**region, "score": one.score}
+
+
+def _shape(one: LabeledObject, size: Size, losses: Losses) -> tuple[str, str, dict[str, Any]]:
+    """Control of the configuration, type and value of a region: an outline of one ring, a mask, or a box."""
+    width, height = size
+    rle, rings = one.mask(size), one.rings(size, most=1)
+    losses.outline(one, written=bool(rings))
+    if rings:
+        losses.box_of_outline(one, [rings])
+        points = zip(rings[0][::2], rings[0][1::2], strict=True)
+        shares = [[x / width * _PERCENT, y / height * _PERCENT] for x, y in points]
+        return "polygon", "polygonlabels", {"points": shares, "closed": True}
+    if rle is not None:
+        losses.box_of_mask(one, size)
+        brush = brush_rle.from_coco(rle, width=width, height=height)
+        return "mask", "brushlabels", {"format": "rle", "rle": brush}
+    x1, y1, x2, y2 = one.box() or (0.0, 0.0, 0.0, 0.0)
+    sides = {"x": x1 / width, "y": y1 / height, "width": (x2 - x1) / width, "height": (y2 - y1) / height}
+    return (
+        "box",
+        "rectanglelabels",
+        {**{key: share * _PERCENT for key, share in sides.items()}, "rotation": 0},
+    )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
-from curate.formats.record import LabeledImage, LabeledObject, Size
+from curate.formats.record import LabeledImage, LabeledObject, Polygon, Size
 from curate.geometry import masks
+from curate.records import Box
 
 Feature = Literal[
     "mask",
+    "polygon",
     "crowd",
     "score",
     "support",
@@ -26,6 +29,7 @@ Feature = Literal[
 ]
 LOST: Final[dict[Feature, str]] = {
     "mask": "masks",
+    "polygon": "outlines as drawn",
     "crowd": "crowd flags",
     "score": "scores",
     "support": "objects whose confidence and origin are left out",
@@ -74,9 +78,16 @@ class Losses:
         if one.polygons and one.rle is None:
             mask = one.mask(size)
             around = masks.bbox(mask, width=size[0], height=size[1]) if mask is not None else around
-        if drawn is not None and around is not None:
-            moved = max(abs(a - b) for a, b in zip(drawn, around, strict=True))
-            self.add("boxes that are not those of their masks", moved > _SAME_PX)
+        self.add("boxes that are not those of their masks", _moved(drawn, around))
+
+    def box_of_outline(self, one: LabeledObject, polygons: Sequence[Polygon]) -> None:
+        """Count an object whose box is given up for the one around its outline, where that is another."""
+        around = LabeledObject(one.category, polygons=tuple(polygons)).box()
+        self.add("boxes that are not those of their outlines", _moved(one.bbox_xyxy, around))
+
+    def outline(self, one: LabeledObject, *, written: bool) -> None:
+        """Count an outline that is given up for its mask: holes, too many parts, or it fills otherwise."""
+        self.add("outlines as drawn, of which the masks are kept", bool(one.polygons) and not written)
 
     def look(self, image: LabeledImage) -> None:
         """Count an image that is written."""
@@ -93,7 +104,8 @@ class Losses:
         ]
         for one in image.objects:
             present += [
-                ("mask", one.rle is not None or bool(one.polygons)),
+                ("mask", one.rle is not None),
+                ("polygon", bool(one.polygons)),
                 ("crowd", one.is_crowd),
                 ("score", one.score is not None),
                 ("support", one.confidence is not None or bool(one.made_from)),
@@ -109,3 +121,9 @@ class Losses:
         if not self.counts:
             return "nothing is lost"
         return "lost: " + ", ".join(f"{number:,} {what}" for what, number in self.counts.most_common())
+
+
+def _moved(drawn: Box | None, around: Box | None) -> bool:
+    if drawn is None or around is None:
+        return False
+    return max(abs(a - b) for a, b in zip(drawn, around, strict=True)) > _SAME_PX

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from curate.errors import InputError
-from curate.formats.entries import box, taken
+from curate.formats.label_entries import box, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 
 _NEEDED = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")

@@ -32,7 +32,8 @@ class LabeledObject:
         category: Name, as the file spells it.
         bbox_xyxy: Corners; None where the file has none, and a polygon or mask says where it is.
         polygons: Parts of its outline, each with its holes.
-        rle: COCO compressed counts of its pixels, of `rle_size`; whoever reads them checks them.
+        rle: COCO compressed counts of its pixels, of `rle_size`; whoever reads them checks them. Beside
+            polygons: what these were filled to when they were drawn.
         rle_size: Size of the image that the counts were made for.
         is_crowd: The region covers many objects that nobody told apart.
         score: In [0, 1], where a model said so.
@@ -86,14 +87,41 @@ class LabeledObject:
             return self.rle
         return outlines.filled(self.polygons, width=size[0], height=size[1]) if self.polygons else None
 
-    def outline(self, size: Size) -> tuple[Polygon, ...]:
-        """Its outlines; of a mask those along the edges of its pixels, which fill to the same mask.
+    def drawn(self, size: Size) -> tuple[Polygon, ...]:
+        """Its outlines as somebody drew them; none where they fill to something else than its mask.
 
         Raises:
             RecordError: As `mask`.
         """
-        if self.polygons or self.rle is None:
+        if not self.polygons or self.rle is None:
             return self.polygons
+        filled = outlines.filled(self.polygons, width=size[0], height=size[1])
+        return self.polygons if filled == self.mask(size) else ()
+
+    def rings(self, size: Size, *, most: int | None = None) -> tuple[Ring, ...]:
+        """Its outlines as drawn, for formats whose polygons have no holes; none where it has any.
+
+        Args:
+            size: Of the image.
+            most: Parts that the format holds; None = any number.
+
+        Raises:
+            RecordError: As `mask`.
+        """
+        parts = self.drawn(size)
+        if any(len(rings) > 1 for rings in parts) or (most is not None and len(parts) > most):
+            return ()
+        return tuple(rings[0] for rings in parts)
+
+    def outline(self, size: Size) -> tuple[Polygon, ...]:
+        """Its outlines as drawn, else those along the edges of its mask's pixels, which fill to the same.
+
+        Raises:
+            RecordError: As `mask`.
+        """
+        drawn = self.drawn(size)
+        if drawn or self.rle is None:
+            return drawn
         mask = self.mask(size)
         return outlines.trace(mask, width=size[0], height=size[1]) if mask is not None else ()
 
@@ -226,8 +254,17 @@ class Labels:
         return Counter(problem.kind for problem in self.problems)
 
 
+def rounded(polygons: Sequence[Polygon]) -> tuple[Polygon, ...]:
+    """To a thousandth of a pixel, as tables hold them: pixels are filled after that, never before."""
+    return tuple(tuple(tuple(round(value, 3) for value in ring) for ring in rings) for rings in polygons)
+
+
+def polygon_rings(polygons: Sequence[Polygon]) -> list[list[float]] | None:
+    """One part with its holes, as a release holds it; None for none or several, which it cannot hold."""
+    return [list(ring) for ring in rounded(polygons)[0]] if len(polygons) == 1 else None
+
+
 def polygon_json(polygons: Sequence[Polygon]) -> str | None:
-    """The `polygon` column for one part with its holes; None for none or several, which it cannot hold."""
-    if len(polygons) != 1:
-        return None
-    return json.dumps([[round(value, 3) for value in one] for one in polygons[0]])
+    """The same for the `polygon` column of a table."""
+    rings = polygon_rings(polygons)
+    return None if rings is None else json.dumps(rings)

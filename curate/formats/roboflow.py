@@ -14,7 +14,7 @@ from pathlib import Path
 
 from curate.errors import InputError
 from curate.formats import coco
-from curate.formats.about import About
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, Labels

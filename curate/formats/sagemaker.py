@@ -20,9 +20,9 @@ from typing import IO, Any
 
 from curate.errors import InputError
 from curate.formats import split_names
-from curate.formats.about import About
-from curate.formats.entries import EntryError, box_xywh, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box_xywh, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.formats.voc import pixel_box

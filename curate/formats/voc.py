@@ -18,9 +18,9 @@ from xml.etree import ElementTree as ET
 
 from curate.errors import InputError
 from curate.formats import split_names, xml_file
-from curate.formats.about import About
-from curate.formats.entries import box, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import box, taken
 from curate.formats.losses import LOST, Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.records import Box

@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from curate.formats.about import About
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
-from curate.formats.record import LabeledImage
+from curate.formats.record import LabeledImage, polygon_rings
 
 _SHARD_BYTES = 500_000_000
 
@@ -55,6 +55,7 @@ def write(folder: Path, images: Iterable[LabeledImage], about: About, files: Ima
     """Write the tar files of all splits, and classes.json: the names in the order of their numbers."""
     losses = Losses(
         "mask",
+        "polygon",
         "crowd",
         "score",
         "support",
@@ -80,7 +81,7 @@ def write(folder: Path, images: Iterable[LabeledImage], about: About, files: Ima
             name = PurePosixPath(files.name(image))
             key = name.stem.replace(".", "_")
             shards[split].add(f"{key}{name.suffix.lower()}", files.content(image))
-            text = json.dumps(_described(image, numbers), ensure_ascii=False)
+            text = json.dumps(_described(image, numbers, losses), ensure_ascii=False)
             shards[split].add(f"{key}.json", text.encode())
     finally:
         for one in shards.values():
@@ -91,13 +92,14 @@ def write(folder: Path, images: Iterable[LabeledImage], about: About, files: Ima
     return losses
 
 
-def _described(image: LabeledImage, numbers: dict[str, int]) -> dict[str, Any]:
+def _described(image: LabeledImage, numbers: dict[str, int], losses: Losses) -> dict[str, Any]:
     size = image.size
     assert size is not None  # noqa: S101 - writers get images of known size
     objects = []
     for one in image.objects:
         x1, y1, x2, y2 = one.box() or (0.0, 0.0, 0.0, 0.0)
-        rle = one.mask(size)
+        rle, rings = one.mask(size), polygon_rings(one.polygons)
+        losses.outline(one, written=bool(rings))
         described: dict[str, Any] = {
             "id": one.object_id,
             "category": numbers[one.category],
@@ -105,6 +107,7 @@ def _described(image: LabeledImage, numbers: dict[str, int]) -> dict[str, Any]:
             "bbox": [x1, y1, x2 - x1, y2 - y1],
             "iscrowd": int(one.is_crowd),
             "segmentation": None if rle is None else {"size": [size[1], size[0]], "counts": rle},
+            "polygon": rings,
         }
         described |= {"confidence": one.confidence, "made_from": list(one.made_from)}
         described |= {"score": one.score} if one.score is not None else {}

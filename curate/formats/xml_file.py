@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
-from curate.formats.entries import EntryError
+from curate.formats.label_entries import EntryError
 
 _LINE = "{curate}line"
 

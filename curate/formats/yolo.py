@@ -19,9 +19,9 @@ import yaml
 
 from curate.errors import InputError
 from curate.formats import split_names
-from curate.formats.about import About
-from curate.formats.entries import EntryError, box, ring, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, box, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, scaled
 from curate.geometry import outlines
@@ -187,7 +187,7 @@ def write_outlines(folder: Path, images: Iterable[LabeledImage], about: About, f
 def _write(
     folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles, *, outline: bool
 ) -> Losses:
-    losses = Losses("split", "empty", *(("mask",) if outline else ()))
+    losses = Losses("split", "empty", *(("mask", "polygon") if outline else ()))
     numbers = {name: number for number, name in enumerate(about.categories)}
     splits: dict[str, None] = {}
     for image in images:
@@ -218,6 +218,7 @@ def _line(
     number = numbers[one.category]
     polygons = one.outline(image.size) if outline else ()
     if polygons:
+        losses.outline(one, written=polygons == one.polygons)
         losses.add("objects of several rings, joined by cuts", sum(map(len, polygons)) > 1)
         values = outlines.joined(polygons)
         sides = (across, down)

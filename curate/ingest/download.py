@@ -16,8 +16,8 @@ from urllib.parse import urljoin
 
 from curate.errors import CurateError
 from curate.ingest import fsspec_filesystem
-from curate.ingest.access import Access, DownloadError, origin
 from curate.ingest.place_names import without_secrets
+from curate.ingest.url_access import Access, DownloadError, origin
 
 __all__ = ["Access", "Download", "DownloadError", "etag", "patiently", "read", "tag", "to_file"]
 

@@ -12,7 +12,7 @@ from curate.errors import InputError
 from curate.extras import require
 
 if TYPE_CHECKING:
-    from curate.ingest.access import Access
+    from curate.ingest.url_access import Access
 
 _SECRET = ("key", "secret", "token", "password", "credential", "connection_string", "sas", "username")
 _NOT_SECRET = ("use_ssl", "anon", "key_file")
@@ -101,7 +101,7 @@ def _patience(protocol: str, access: Access) -> dict[str, Any]:
 
 async def _client(access: Access, **settings: Any) -> Any:
     """A session that connects to addresses that `access` allows, whatever a name led to before."""
-    from curate.ingest.access import is_private  # noqa: PLC0415 - it imports sources, which import this
+    from curate.ingest.url_access import is_private  # noqa: PLC0415 - it imports sources, which import this
 
     aiohttp = require("aiohttp", extra="remote")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from curate.ingest import ledger, sidecar
-from curate.ingest.access import Access, Network
 from curate.ingest.sources import Source
+from curate.ingest.url_access import Access, Network
 
 # What the rows of one place say, in their order: the first stands in the listing.
 _REPEATED = """

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-from curate.geometry.groups import match_groups
+from curate.geometry.grouped_matching import match_groups
 from curate.intervals import Figure, Sums
 from curate.qa import bootstrap_figures
 from curate.qa.bootstrap_figures import Resampling

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate.geometry.boxes import Boxes
-from curate.geometry.groups import best_iou, paired_iou
+from curate.geometry.grouped_matching import best_iou, paired_iou
 from curate.intervals import Figure, wilson
 from curate.qa.error_injection import KINDS
 from curate.qa.joined_answers import Drawn, Flags, Looks

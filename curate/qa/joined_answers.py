@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate.geometry.groups import Grouped
+from curate.geometry.grouped_matching import Grouped
 from curate.shown.join import NO_RECORD
 from curate.shown.record import ShownRecord
 

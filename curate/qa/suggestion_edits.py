@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate.geometry.groups import paired_iou
+from curate.geometry.grouped_matching import paired_iou
 from curate.geometry.masks import rle_iou
 from curate.intervals import Figure, wilson
 from curate.qa import bootstrap_figures

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from curate import schema, tables
 from curate.geometry import masks
-from curate.geometry.groups import paired_iou
+from curate.geometry.grouped_matching import paired_iou
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.geometry.groups import paired_iou
+from curate.geometry.grouped_matching import paired_iou
 from curate.qa.suggestions import Floats, Ints, Suggestions
 
 SCORE, MASK, CATEGORY = 0, 1, 2

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from curate.release.content import Content
+from curate.release.release_content import Content
 
 EXAMPLES: Final = "card/examples.jpg"
 CATEGORIES: Final = "card/categories.png"

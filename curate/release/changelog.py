@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from curate.release.diff import Diff
-from curate.release.snapshot import Snapshot
+from curate.release.diff_columns import Snapshot
 
 NAME: Final = "CHANGELOG.md"
 _HEAD: Final = "# Changelog\n"

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate.release.snapshot import Snapshot
+from curate.release.diff_columns import Snapshot
 
 IMAGE_CHANGES: Final = ("added", "removed", "moved", "described")
 OBJECT_CHANGES: Final = ("added", "removed", "relabelled", "moved", "relabelled, moved")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from curate.release.columns import VERSION
-from curate.release.content import Content
+from curate.release.release_content import Content
 
 
 def content_digest(content: Content, splits: Sequence[str], *, license: str) -> str:

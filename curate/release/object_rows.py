@@ -7,8 +7,8 @@ from typing import Any
 
 from curate.errors import RecordError, ReleaseError
 from curate.geometry import boxes, masks
-from curate.release import support
-from curate.release.content import Content
+from curate.release import object_support
+from curate.release.release_content import Content
 
 _AS_THEY_ARE = ("model_version", "votes", "confidence")
 
@@ -49,7 +49,7 @@ def of_image(content: Content, index: int) -> dict[str, list[Any]]:
         ],
         "made_from": [made or [] for made in rows["made_from"]],
         "attributes": [
-            support.records(*pair)
+            object_support.records(*pair)
             for pair in zip(rows["attributes"], rows["attributes_confidence"], strict=True)
         ],
         **{name: rows[name] for name in _AS_THEY_ARE},

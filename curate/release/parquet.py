@@ -22,8 +22,8 @@ from PIL import Image
 
 from curate.errors import InputError, RecordError
 from curate.images.strip_metadata import without_metadata
-from curate.release import columns, object_rows, support
-from curate.release.content import Content
+from curate.release import columns, object_rows, object_support
+from curate.release.release_content import Content
 
 DIGITS = 12  # of the content's digest in a file's name
 _SHARD_BYTES = 500_000_000  # the Hub's own limit for the shards it writes
@@ -136,7 +136,7 @@ def _table(
         "split": [split] * len(group),
         "objects": [object_rows.of_image(content, index) for index in group],
         "answers": [
-            support.answers(row) for row in rows.select(["answers", "answers_confidence"]).to_pylist()
+            object_support.answers(row) for row in rows.select(["answers", "answers_confidence"]).to_pylist()
         ],
     }
     arrays = [

@@ -9,8 +9,8 @@ from typing import Final
 import jinja2
 
 from curate import tables
-from curate.check.documents import line
 from curate.check.finding import Checked, Finding, Row
+from curate.check.json_and_junit import line
 from curate.report.drawing import Album, Mark, Picture, words
 
 _PICTURES: Final = 12  # cases of a kind with pictures

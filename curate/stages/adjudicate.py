@@ -1,7 +1,7 @@
 """The disagreement queue as a project of its own for a senior labeler, and gold of what was decided.
 
 The hand-off is that of the stage push: the same record of what is shown, the same server, another project.
-Decisions are taken back by the stage pull (`curate.stages.decisions`).
+Decisions are taken back by the stage pull (`curate.stages.adjudication_decisions`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import pseudonyms, schema, system, tables
-from curate.agreement import bad_rows, candidates
+from curate.agreement import adjudication_candidates, bad_rows
 from curate.agreement.bad_rows import Known
 from curate.errors import InputError, TableError
 from curate.labeling import taxonomy
@@ -25,7 +25,7 @@ from curate.ports import AnnotationTool, ProjectSpec, PushPlan, TaskDraft
 from curate.qa import gold_pool
 from curate.records import Annotation, StageReport, derived_id
 from curate.shown.rows import PlannedTask
-from curate.stages import decisions, push, shown_record
+from curate.stages import adjudication_decisions, push, shown_record
 
 SHOWN = Path("data/adjudication/shown")
 ANNOTATIONS, ANSWERS = (
@@ -149,7 +149,7 @@ def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[PlannedTask
     planned = _planned(inputs)
     drafts = [task.draft for task in planned]
     spec = push.project_spec(params, drafts, taxonomy_file=inputs.taxonomy, images_root=inputs.images_root)
-    return planned, replace(spec, title=decisions.title(params.project), overlap=1, notes=True)
+    return planned, replace(spec, title=adjudication_decisions.title(params.project), overlap=1, notes=True)
 
 
 def _planned(inputs: Inputs) -> list[PlannedTask]:
@@ -164,7 +164,7 @@ def _planned(inputs: Inputs) -> list[PlannedTask]:
         policy="skip",  # the server could not show them
     )
     names = pseudonyms.names(inputs.people, drawn["annotator_id"].unique().to_pylist())
-    by_image = candidates.collect(
+    by_image = adjudication_candidates.collect(
         reasons,
         annotations=_of(drawn, reasons),
         answers=_of(tables.read(inputs.answers, schema.ANSWERS), reasons),

@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import pseudonyms, schema, tables
-from curate.agreement import adjudicated, bad_rows, disagreement_queue, figures, image_answers, plots
-from curate.agreement.adjudicated import Decisions
+from curate.agreement import adjudicated_images, bad_rows, disagreement_queue, figures, image_answers, plots
+from curate.agreement.adjudicated_images import Decisions
+from curate.agreement.annotator_pairs import Pairs, Size, compare
 from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.bad_rows import BadRow, Known
 from curate.agreement.by_annotator import sort_out
 from curate.agreement.clusters import cluster
 from curate.agreement.consensus import Rules, consensus
 from curate.agreement.image_scores import of_images
-from curate.agreement.pairs import Pairs, Size, compare
 from curate.errors import TableError
 from curate.intervals import Figure
 from curate.labeling import taxonomy
@@ -30,8 +30,8 @@ from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
 from curate.stages import plan_lookup, settled_images
-from curate.stages.decisions import as_answers
-from curate.stages.decisions import load as load_decisions
+from curate.stages.adjudication_decisions import as_answers
+from curate.stages.adjudication_decisions import load as load_decisions
 
 _SEED = 0  # of the resamples: two runs give the same intervals
 
@@ -100,7 +100,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     sizes, paths, every_size = _images(inputs.images, tasks, inputs.plan)
     categories = {category.name for category in taxonomy.load(inputs.taxonomy)}
     annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
-    decisions = adjudicated.read(
+    decisions = adjudicated_images.read(
         *load_decisions(inputs.decisions, inputs.decision_answers),
         planned=tasks.keys(),
         categories=categories,
@@ -129,10 +129,10 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         planned=tasks.keys(),
         min_votes_share=params.min_votes_share,
     )
-    decisions = adjudicated.decided(decisions, agreed)
-    decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated.LEFT_IN)
-    agreed = adjudicated.apply(agreed, decisions, tasks)
-    adjudicated.answer(said, decisions)
+    decisions = adjudicated_images.decided(decisions, agreed)
+    decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
+    agreed = adjudicated_images.apply(agreed, decisions, tasks)
+    adjudicated_images.answer(said, decisions)
     settled = settled_images.settle(
         params,
         plan=plan,

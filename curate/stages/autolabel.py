@@ -14,10 +14,10 @@ from curate import schema, tables
 from curate.errors import InputError
 from curate.labeling import taxonomy
 from curate.labeling.run import labeler, shard_assignment, shard_files
-from curate.labeling.run.collecting import Collected
 from curate.labeling.run.failures import Failures
 from curate.labeling.run.models import Models
-from curate.labeling.run.scores import Scores
+from curate.labeling.run.score_histograms import Scores
+from curate.labeling.run.shard_dispatch import Collected
 from curate.params import AutolabelParams
 from curate.ports import Engine
 from curate.records import StageReport

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from curate.dedupe import image_columns, index
+from curate.dedupe import feature_index, image_columns
+from curate.dedupe.feature_index import Index
 from curate.dedupe.features import Recipe
-from curate.dedupe.index import Index
 from curate.errors import InputError
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
@@ -47,7 +47,7 @@ def run(params: DedupeParams, *, source: Path, out: Path, ports: Ports) -> Stage
     """
     recipe = Recipe.of(params)
     filling = update_index.hashing(recipe, ports.engine, ports.batch_size, lenient=source.is_dir())
-    with index.writing(out, update_index.contents(recipe)) as (features, wrong):
+    with feature_index.writing(out, update_index.contents(recipe)) as (features, wrong):
         if wrong:
             ports.say(f"the index is made anew: {wrong}")
         before = len(features)

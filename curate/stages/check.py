@@ -13,11 +13,11 @@ from pathlib import Path
 
 import yaml
 
-from curate.check import class_findings, image_findings, label_findings, seen_image
+from curate.check import class_findings, image_findings, ingested_image, label_findings
 from curate.check.dataset import IMAGES, DataSet, open_dataset
 from curate.check.finding import KINDS, Checked, Findings, Row
-from curate.check.seen_image import SOURCE, SeenImage
-from curate.dedupe.index import MANIFEST
+from curate.check.ingested_image import SOURCE, SeenImage
+from curate.dedupe.feature_index import MANIFEST
 from curate.errors import InputError
 from curate.params import DedupeParams, IngestParams
 from curate.ports import Engine
@@ -64,7 +64,7 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
     place = _Place(scratch / "own", engine, batch_size)
     place.ingest(dataset)
     place.dedupe()
-    seen = seen_image.read(place.table, dataset)
+    seen = ingested_image.read(place.table, dataset)
     findings = Findings()
     findings.extend(image_findings.find(seen, dataset))
     splits = {split for one in seen for split in one.splits}

@@ -22,17 +22,17 @@ from curate.dedupe import (
     candidates,
     decisions,
     dedupe_columns,
+    feature_index,
     groups,
     hamming_search,
     image_columns,
-    index,
     pair_cache,
     plots,
     verify,
 )
-from curate.dedupe.comparison import Found, Side
 from curate.dedupe.decisions import Resolved
 from curate.dedupe.dedupe_columns import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
+from curate.dedupe.duplicate_pairs import Found, Side
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS, Matches
 from curate.dedupe.hamming_search import Pairs
@@ -61,7 +61,7 @@ class Outputs:
     Attributes:
         table: The images table.
         plot: CSV `hamming,pairs,verified`: candidates of that distance or one bit more.
-        index: Folder that is kept between runs; see `curate.dedupe.index`.
+        index: Folder that is kept between runs; see `curate.dedupe.feature_index`.
         embeddings: Another such, for the step by meaning.
     """
 
@@ -208,7 +208,7 @@ class _Hashed:
 def _hash(job: _Job, recipe: Recipe) -> _Hashed:
     """Bring the index up to date and take the features from it."""
     hashing = update_index.hashing(recipe, job.ports.engine, job.ports.batch_size)
-    with index.writing(job.outputs.index, update_index.contents(recipe)) as (features, wrong):
+    with feature_index.writing(job.outputs.index, update_index.contents(recipe)) as (features, wrong):
         if wrong:
             job.ports.say(f"the index is made anew: {wrong}")
         before = len(features)

@@ -12,15 +12,13 @@ from typing import Any
 from curate import formats, tables
 from curate.errors import InputError, ReleaseError
 from curate.formats import huggingface
-from curate.formats.about import About
+from curate.formats.dataset_info import REPORT, About
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
 from curate.progress import track
 from curate.records import StageReport
 from curate.release import manifest
 from curate.release.manifest import Manifest
-
-REPORT = "export.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from curate.errors import InputError
 from curate.formats.frames import Frame
 from curate.formats.image_match import COLUMNS, ImageMatch, Match
 from curate.formats.imported_rows import How
-from curate.formats.joined import NOTES, Joined
+from curate.formats.label_join import NOTES, Joined
 from curate.formats.record import Problem
 from curate.labeling import taxonomy
 from curate.labeling.run import external_sort

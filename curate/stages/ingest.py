@@ -31,12 +31,12 @@ from curate.ingest import (
     url_source,
     worker,
 )
-from curate.ingest.access import Access, DownloadError, Network
 from curate.ingest.listing import Context
 from curate.ingest.place_names import is_url
 from curate.ingest.read_plan import Plan, Rules
 from curate.ingest.reader import Reader, Work
 from curate.ingest.sources import Source, Sources
+from curate.ingest.url_access import Access, DownloadError, Network
 from curate.params import IngestParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport

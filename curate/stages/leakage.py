@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from curate import tables
 from curate.dedupe import candidates as search
-from curate.dedupe import comparison, image_columns, index
+from curate.dedupe import duplicate_pairs, feature_index, image_columns
+from curate.dedupe.feature_index import Index
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS, Matches
-from curate.dedupe.index import Index
 from curate.errors import TableError
 from curate.params import DedupeParams
 from curate.ports import Engine
@@ -70,18 +70,18 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         StorageError: The disk is full or refuses.
     """
     recipe = Recipe.of(params)
-    base = index.reading(inputs.base)
+    base = feature_index.reading(inputs.base)
     _refuse_another_recipe(base, recipe, inputs.base)
     listed = image_columns.read(inputs.images)
     usable = listed.usable.copy()
     filling = update_index.hashing(recipe, ports.engine, ports.batch_size)
-    with index.writing(outputs.index, update_index.contents(recipe)) as (features, _):
+    with feature_index.writing(outputs.index, update_index.contents(recipe)) as (features, _):
         usable[list(filling.update(features, inputs.images, usable, listed.ids))] = False
         rows = np.flatnonzero(usable)
-        mine = comparison.Side(update_index.features(features), features.find(listed.ids[rows]))
-    theirs = comparison.Side(update_index.features(base), index.sorted_rows(base.ids))
+        mine = duplicate_pairs.Side(update_index.features(features), features.find(listed.ids[rows]))
+    theirs = duplicate_pairs.Side(update_index.features(base), feature_index.sorted_rows(base.ids))
     bits = search.radius(len(rows) + len(base), recipe) if params.max_hamming is None else params.max_hamming
-    found = comparison.compare(
+    found = duplicate_pairs.compare(
         mine, recipe, max_hamming=bits, min_correlation=params.min_correlation, base=theirs
     )
     leaks = _with_identical(found.matches, base.find(listed.ids[rows]), theirs.rows)
@@ -130,7 +130,7 @@ def _with_identical(matches: Matches, same_bytes: NDArray[np.int64], base_rows: 
 
 
 def _write(
-    leaks: Matches, base: Index, files: Iterator[tuple[index.Ids, list[str], list[str]]], path: Path
+    leaks: Matches, base: Index, files: Iterator[tuple[feature_index.Ids, list[str], list[str]]], path: Path
 ) -> None:
     """The images of `files` are those with a leak, in order; `leaks` has theirs in the same order."""
     order, starts = np.unique(leaks.first, return_index=True)

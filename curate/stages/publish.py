@@ -11,7 +11,7 @@ from curate import tables
 from curate.params import PublishParams
 from curate.ports import DatasetHub
 from curate.records import StageReport
-from curate.release import manifest, snapshot, versions
+from curate.release import diff_columns, manifest, versions
 from curate.release.folder import replacing_folder
 from curate.release.manifest import Manifest
 
@@ -89,7 +89,7 @@ def _keep(folder: Path, release: Manifest, last: Path) -> None:
         return
     if kept is None or versions.parts(kept.version) <= versions.parts(release.version):
         with replacing_folder(last) as partial:
-            snapshot.keep(folder, partial)
+            diff_columns.keep(folder, partial)
 
 
 def _write(path: Path, params: PublishParams, release: Manifest, state: Mapping[str, object]) -> None:

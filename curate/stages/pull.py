@@ -22,7 +22,7 @@ from curate.qa import plan
 from curate.records import StageReport
 from curate.schema import TableSchema
 from curate.shown import record
-from curate.stages import decisions
+from curate.stages import adjudication_decisions
 from curate.stages.answer_join import AnswerJoin
 
 
@@ -62,7 +62,7 @@ class Outputs:
     table: Path
     answers: Path
     people: Path | None = None
-    decisions: decisions.DecisionTables | None = None
+    decisions: adjudication_decisions.DecisionTables | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +151,9 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         report = _report(snapshot, tally, join, pseudonyms.remember(outputs.people, seen))
     if inputs.adjudication is None or outputs.decisions is None:
         return report
-    done, asked = decisions.pull(
+    done, asked = adjudication_decisions.pull(
         ports.adjudication,
-        decisions.title(params.labelstudio.project),
+        adjudication_decisions.title(params.labelstudio.project),
         shown=inputs.adjudication,
         images=inputs.images,
         outputs=outputs.decisions,

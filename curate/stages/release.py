@@ -24,19 +24,19 @@ from curate.release import (
     columns,
     croissant,
     manifest,
+    object_support,
     parquet,
     split_groups,
     split_record,
     splits,
-    support,
     versions,
 )
 from curate.release.card_front_matter import Licensed
-from curate.release.content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content, collect
 from curate.release.digest import content_digest
 from curate.release.folder import replacing_folder
 from curate.release.manifest import Manifest
-from curate.release.support import Support
+from curate.release.object_support import Support
+from curate.release.release_content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content, collect
 from curate.stages import release_card, release_gates, release_history, release_splits
 from curate.stages.release_history import Version
 from curate.stages.split_leaks import Search
@@ -162,10 +162,12 @@ def _support(inputs: Inputs) -> Support:
         tables.read(
             inputs.consensus_objects,
             schema.CONSENSUS_OBJECTS,
-            columns=["annotation_id", *support.OBJECT_COLUMNS],
+            columns=["annotation_id", *object_support.OBJECT_COLUMNS],
         ),
         tables.read(
-            inputs.consensus_images, schema.CONSENSUS_IMAGES, columns=["image_id", *support.IMAGE_COLUMNS]
+            inputs.consensus_images,
+            schema.CONSENSUS_IMAGES,
+            columns=["image_id", *object_support.IMAGE_COLUMNS],
         ),
     )
 

@@ -15,7 +15,7 @@ from curate.agreement.gates import read_figures
 from curate.errors import ReleaseError
 from curate.release import object_rows
 from curate.release.card import CardFacts
-from curate.release.content import Content
+from curate.release.release_content import Content
 
 
 def summary(facts: CardFacts) -> str:

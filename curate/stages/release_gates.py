@@ -18,7 +18,7 @@ from curate.agreement.gates import Gate
 from curate.errors import ReleaseError
 from curate.params import GatesParams
 from curate.params.requirement import parse
-from curate.release.content import Content
+from curate.release.release_content import Content
 
 _UNSETTLED = ("unreadable", "not_joined", "skipped", *DISPUTES)
 

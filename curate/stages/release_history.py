@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curate.errors import ReleaseError
-from curate.release import changelog, diff, manifest, snapshot, versions
+from curate.release import changelog, diff, diff_columns, manifest, versions
 from curate.release.manifest import Manifest
 
 
@@ -62,12 +62,12 @@ def next_version(wanted: str, folder: Path, described: Manifest, published: Path
         ReleaseError: The version goes backwards, names another content, or what was kept is damaged.
     """
     manifest.write(folder, described)  # for the comparison; the final one replaces it
-    new = snapshot.load(folder)
+    new = diff_columns.load(folder)
     (folder / manifest.NAME).unlink()
     if published is None or not (published / manifest.NAME).exists():
         number = versions.chosen(wanted, None, versions.FIRST)
         return Version(number, changelog.add("", number, changelog.first(new)))
-    old = snapshot.load(published)
+    old = diff_columns.load(published)
     text = _text(published / changelog.NAME)
     last = old.manifest
     if last.name != described.name:

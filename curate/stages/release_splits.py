@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from curate.params import ReleaseParams
 from curate.release import split_groups, splits
-from curate.release.content import Content
+from curate.release.release_content import Content
 from curate.release.split_groups import Settled, Ties
 
 

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.dedupe import index
-from curate.dedupe.index import Contents, Ids
+from curate.dedupe import feature_index
+from curate.dedupe.feature_index import Contents, Ids
 from curate.dedupe.semantic import CosinePairs, cosine_pairs
 from curate.errors import ModelError
 from curate.images.load_upright import load_upright
@@ -62,7 +62,7 @@ def pairs(
     contents = _contents(encoder)
     load = functools.partial(_setup, encoder.load)
     filling = Filling(load, contents.layout, encoder.engine, encoder.batch_size, "dedupe, by meaning")
-    with index.writing(folder, contents) as (vectors, _):
+    with feature_index.writing(folder, contents) as (vectors, _):
         lost = filling.update(vectors, table, wanted, ids)
         compared = np.flatnonzero(wanted)
         compared = compared[~np.isin(compared, list(lost))]

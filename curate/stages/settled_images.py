@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from curate import schema
 from curate.agreement import disagreement_queue
-from curate.agreement.accepted import accepted
+from curate.agreement.accepted_suggestions import accepted
 from curate.agreement.by_annotator import Answers
 from curate.agreement.consensus import DISPUTES, Consensus, disputed
 from curate.agreement.disagreement_queue import Entry

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curate.dedupe import candidates, comparison, decisions, image_columns, index
+from curate.dedupe import candidates, decisions, duplicate_pairs, feature_index, image_columns
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS
 from curate.errors import ReleaseError
@@ -78,14 +78,14 @@ class Search:
         texts = list(image_columns.id_texts(table.ids))
         wanted = np.array([text in chosen for text in texts], np.bool_)
         filling = update_index.hashing(recipe, self.engine, self.batch_size)
-        with index.writing(self.index, update_index.contents(recipe)) as (features, _):
+        with feature_index.writing(self.index, update_index.contents(recipe)) as (features, _):
             wanted[list(filling.update(features, images, wanted, table.ids))] = False
             rows = np.flatnonzero(wanted)
-            side = comparison.Side(update_index.features(features), features.find(table.ids[rows]))
+            side = duplicate_pairs.Side(update_index.features(features), features.find(table.ids[rows]))
         bits = self.params.max_hamming
         if bits is None:
             bits = candidates.radius(len(rows), recipe)
-        found = comparison.compare(
+        found = duplicate_pairs.compare(
             side, recipe, max_hamming=bits, min_correlation=self.params.min_correlation
         ).matches
         different = {frozenset(pair) for pair in decided.different.tolist()}

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.dedupe import image_columns
+from curate.dedupe.feature_index import Contents, Ids, Index, Layout
 from curate.dedupe.features import Features, Recipe, extract
-from curate.dedupe.index import Contents, Ids, Index, Layout
 from curate.errors import InputError
 from curate.ports import Casualty, Engine
 

@@ -81,7 +81,7 @@ def pipeline_is_current(path: Path = Path("dvc.yaml")) -> str:
 
 def digest(stage: str) -> str:
     """Hex SHA-256 over the code of a stage, with its wiring and all that both import."""
-    return fingerprint.digest(f"curate_pipelines.{stage}", "curate_pipelines.entry", without=_WITHOUT)
+    return fingerprint.digest(f"curate_pipelines.{stage}", "curate_pipelines.stage_entry", without=_WITHOUT)
 
 
 def describe(stage: str, params: Params) -> str:

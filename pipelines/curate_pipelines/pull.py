@@ -6,7 +6,7 @@ from pathlib import Path
 
 from curate.params import Params
 from curate.records import StageReport
-from curate.stages import decisions, pull
+from curate.stages import adjudication_decisions, pull
 from curate_pipelines.labelstudio import adjudication_reader, annotation_reader
 
 
@@ -25,7 +25,7 @@ def main(params: Params) -> StageReport:
             table=Path("data/pull/annotations.parquet"),
             answers=Path("data/pull/answers.parquet"),
             people=Path("data/people.csv"),
-            decisions=decisions.DecisionTables(
+            decisions=adjudication_decisions.DecisionTables(
                 annotations=Path("data/adjudication/annotations.parquet"),
                 answers=Path("data/adjudication/answers.parquet"),
             ),

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.agreement import clusters
+from curate.agreement.annotator_pairs import Pairs, compare
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import cluster
-from curate.agreement.pairs import Pairs, compare
 from tests.agreement.drawings import Drawn, answers
 from tests.builders import HEIGHT, WIDTH, image_id
 

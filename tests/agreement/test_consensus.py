@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.agreement.annotator_pairs import compare
 from curate.agreement.by_annotator import sort_out
 from curate.agreement.clusters import cluster
 from curate.agreement.consensus import Consensus, Rules, consensus, disputed
-from curate.agreement.pairs import compare
 from curate.geometry import boxes, masks
 from curate.records import Annotation, derived_id
 from tests.agreement.drawings import Drawn, answers, rows, table

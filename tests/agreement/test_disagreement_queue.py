@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from curate.agreement.annotator_pairs import compare
 from curate.agreement.disagreement_queue import ordered, rarity
 from curate.agreement.image_scores import ImageScore, of_images
-from curate.agreement.pairs import compare
 from tests.agreement.drawings import answers
 from tests.builders import HEIGHT, WIDTH, image_id
 

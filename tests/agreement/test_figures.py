@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from curate.agreement import chance, figures
+from curate.agreement.annotator_pairs import compare
 from curate.agreement.clusters import category_votes, cluster
 from curate.agreement.figures import Key, Settings
-from curate.agreement.pairs import compare
 from curate.intervals import Figure
 from tests.agreement.drawings import Drawn, answers
 from tests.builders import HEIGHT, WIDTH, image_id

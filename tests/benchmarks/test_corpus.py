@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import corpus, graphics, photo_collages
+from benchmarks import corpus, photo_collages, synthetic_graphics
 from benchmarks.corpus import Row, read_truth, score
 
 TRUTH = [
@@ -83,6 +83,6 @@ def test_graphics_differ_where_enough_pixels_do() -> None:
     page = np.full((64, 64, 3), 255, dtype=np.uint8)
     other = page.copy()
     other[:2, :60] = 0  # 120 of 4096 pixels: 2.9%
-    assert not graphics.differ(page, other[None])[0]
+    assert not synthetic_graphics.differ(page, other[None])[0]
     other[2, :10] = 0
-    assert graphics.differ(page, other[None])[0]
+    assert synthetic_graphics.differ(page, other[None])[0]

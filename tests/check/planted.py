@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from curate import formats
-from curate.formats.about import About
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
 from curate.formats.record import LabeledImage, LabeledObject
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curate import fingerprint
-from curate.dedupe import candidates, comparison, pair_cache
+from curate.dedupe import candidates, duplicate_pairs, pair_cache
 from curate.dedupe.candidates import radius
-from curate.dedupe.comparison import Found, Side
+from curate.dedupe.duplicate_pairs import Found, Side
 from curate.dedupe.features import PLAIN, Features, Recipe
 
 RECIPE = Recipe("phash", "fast", "mirrored", False)
@@ -50,7 +50,7 @@ def compare(
     features: Features, rows: np.ndarray, kept: Path, *, max_hamming: int = 6, recipe: Recipe = RECIPE
 ) -> tuple[Found, int]:
     chosen = pair_cache.Settings(recipe, max_hamming, 0.5)
-    return pair_cache.compare(comparison.Side(features, rows), ids_of(len(features)), chosen, kept)
+    return pair_cache.compare(duplicate_pairs.Side(features, rows), ids_of(len(features)), chosen, kept)
 
 
 def listed(found: Found) -> list[tuple[Any, ...]]:
@@ -73,7 +73,7 @@ def test_whatever_came_first_the_pairs_are_those_of_the_whole(tmp_path: Path, se
         assert listed(found) == listed(fresh)
         anew.append(new)
     assert anew[0] > anew[1] > 0
-    direct = comparison.compare(Side(features, order), RECIPE, max_hamming=6, min_correlation=0.5)
+    direct = duplicate_pairs.compare(Side(features, order), RECIPE, max_hamming=6, min_correlation=0.5)
     found, _ = compare(features, order, tmp_path / "kept")
     assert listed(found) == listed(direct)
     assert found.candidates >= len(found.matches.first) > 0
@@ -106,7 +106,7 @@ def test_the_code_that_finds_and_compares_is_part_of_the_key(module: str) -> Non
 def test_rows_that_hold_other_images_compare_all_anew(tmp_path: Path) -> None:
     """The index was damaged and made again in another order."""
     images, kept = stored(50, 2), tmp_path / "kept"
-    side, chosen = comparison.Side(images, np.arange(50)), pair_cache.Settings(RECIPE, 6, 0.5)
+    side, chosen = duplicate_pairs.Side(images, np.arange(50)), pair_cache.Settings(RECIPE, 6, 0.5)
     assert pair_cache.compare(side, ids_of(50), chosen, kept)[1] == 50
     assert pair_cache.compare(side, ids_of(50)[::-1], chosen, kept)[1] == 50
 

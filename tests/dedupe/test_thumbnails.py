@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 from curate.dedupe import crop_hashes
-from curate.dedupe.structure import structure
+from curate.dedupe.thumbnail_texture import structure
 
 
 def thumbnails(count: int) -> NDArray[np.uint8]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from curate import formats
-from curate.formats.about import About
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject

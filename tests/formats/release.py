@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from curate import schema
-from curate.formats.record import LabeledImage
+from curate.formats.record import LabeledImage, polygon_json
 from curate.release import manifest, parquet
-from curate.release.content import collect
+from curate.release.release_content import collect
 
 DIGEST = "c" * 64
 
@@ -38,7 +38,7 @@ def write_release(
         rows.append({"image_id": ids[one.name], **known, **said})
         drawn = [
             {"annotation_id": f"{ids[one.name][:20]}{number:04d}", "image_id": ids[one.name],
-             "rle": drawn.rle,
+             "rle": drawn.rle, "polygon": polygon_json(drawn.polygons),
              "category": drawn.category, "bbox_xyxy": drawn.box(), "origin": "consensus", "outcome": "object"}
             for number, drawn in enumerate(one.objects)
         ]  # fmt: skip

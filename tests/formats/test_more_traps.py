@@ -274,6 +274,10 @@ def test_what_was_written_is_recognized(format: str, tmp_path: Path) -> None:
     }.get(format, tmp_path)
     assert formats.detect(place) == {"yolo-seg": "yolo"}.get(format, format)
     assert set(formats.read_categories(place)) <= {*datasets.CATEGORIES, "stop_sign"}
+    (tmp_path / "export.json").write_text("{}")  # our own report is no label file
+    labels = formats.read(place, formats.detect(place))
+    assert len(list(labels.images)) >= 3
+    assert labels.problems == []
 
 
 def test_imagefolder_json_with_short_lists_and_rows_without_objects(tmp_path: Path) -> None:

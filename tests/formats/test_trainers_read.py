@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from curate import formats
-from curate.formats.about import About
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
 from curate.geometry import masks
 from tests.formats import datasets

@@ -15,12 +15,12 @@ from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioReader, LabelStudioTool
 from curate.params import AgreementParams, LabelStudioParams
-from curate.stages import adjudicate, agreement, decisions
+from curate.stages import adjudicate, adjudication_decisions, agreement
 from tests import builders
 from tests.builders import image_id
 from tests.integration.test_labelstudio_browser import ARTIFACTS, CHROMIUM, FLAGS, is_submission
+from tests.stages.test_adjudication_decisions import DECIDED, OUT
 from tests.stages.test_agreement import INPUTS, OUTPUTS, read_csv
-from tests.stages.test_decisions import DECIDED, OUT
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 SENIOR, PASSWORD = "senior@demo.invalid", "a-long-password"
@@ -81,7 +81,7 @@ def test_a_round_in_the_page(labelstudio: Connection, page: Page) -> None:
     reader = LabelStudioReader(labelstudio, pipeline_file=PIPELINE)
 
     def pull() -> bytes:
-        done = decisions.pull(
+        done = adjudication_decisions.pull(
             reader, "a set in dispute adjudication", shown=adjudicate.SHOWN, images=INPUTS.images, outputs=OUT
         )
         assert done == (2, 2)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from curate.errors import InputError
-from curate.ingest import access, download, url_source
+from curate.ingest import download, url_access, url_source
 from tests.stages.ingest_project import (  # noqa: F401 - the fixture
     OUTPUTS,
     by_source,
@@ -379,7 +379,7 @@ class TestWhoIsAsked:
     ) -> None:
         """As by a name server that answers first with a public address and then with a private one."""
         site.files["/1.jpg"] = jpeg(1)
-        monkeypatch.setattr(access, "private_address", lambda _: None)
+        monkeypatch.setattr(url_access, "private_address", lambda _: None)
         write("list.txt", site.url.replace("127.0.0.1", "localhost") + "/1.jpg\n")
         (detail,) = details(listed("- {name: web, list: list.txt}\n", private_addresses=False, retries=0))
         assert "localhost is the private address" in detail

@@ -92,7 +92,7 @@ def project(machine: Machine) -> Path:
     """A new project on pictures beside it, its categories and weights named."""
     work = machine.work
     places = ["--out", f"{work}/photos", "--meta", f"{work}/meta", "--truth", f"{work}/truth.json"]
-    ours("-m", "demo.raw", *places, "--seed", "7", "--scenes", "64")
+    ours("-m", "demo.raw_folder", *places, "--seed", "7", "--scenes", "64")
     shutil.rmtree(work / "photos/camera_b")  # 64 is the least that the demo draws
     machine.run("curate init signs --images photos", folder=".")
     folder = work / "signs"

@@ -98,7 +98,7 @@ def test_the_paths_in_the_entry_point_are_those_of_dvc_yaml(stage: str) -> None:
     named = {text for text in literals if text.startswith(("data/", "metrics/", "plots/"))}
     entry = STAGES[stage]
     outputs = set(paths(entry["outs"])) | set(paths(entry.get("plots", [])))
-    outputs.remove(f"metrics/{stage}.json")  # pipelines/entry.py writes it
+    outputs.remove(f"metrics/{stage}.json")  # curate_pipelines/stage_entry.py writes it
     needed = set(paths(entry["deps"])) - {f"data/fingerprint/{stage}.txt"}
     declared = outputs | needed
     for path in named - {*KEPT, EARLIER.get(stage)}:

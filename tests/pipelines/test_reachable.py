@@ -12,7 +12,7 @@ from curate import params_doc
 
 ROOT = Path(__file__).parents[2]
 DOORS = ("curate_pipelines", "curate.cli", "curate.__main__")
-PUBLIC = {"curate", "curate.notebook"}  # what a notebook imports: no door, for nothing may live for it alone
+PUBLIC = {"curate", "curate.api"}  # what a notebook imports: no door, for nothing may live for it alone
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from curate import schema
 from curate.records import Annotation, Box, ImageRecord
-from curate.release.content import Content, collect
+from curate.release.release_content import Content, collect
 from tests.builders import annotation, image
 
 NAMES = ("stop_sign", "parking_sign")

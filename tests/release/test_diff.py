@@ -12,11 +12,11 @@ import pytest
 from curate.errors import ReleaseError
 from curate.geometry.boxes import box_iou
 from curate.records import Box
-from curate.release import changelog, diff, manifest, parquet, snapshot, versions
-from curate.release.content import Content
+from curate.release import changelog, diff, diff_columns, manifest, parquet, versions
 from curate.release.diff import Diff
+from curate.release.diff_columns import Snapshot
 from curate.release.digest import content_digest
-from curate.release.snapshot import Snapshot
+from curate.release.release_content import Content
 from tests.builders import image, image_id, scene, write_jpeg
 from tests.release.contents import NAMES, content
 
@@ -47,7 +47,7 @@ def written(
         name="unit", version="1.2.3", digest=digest, images={}, objects={}, license=license, columns=2
     )
     manifest.write(Path(folder), facts)
-    return snapshot.load(Path(folder))
+    return diff_columns.load(Path(folder))
 
 
 def changed(
@@ -157,8 +157,8 @@ def test_categories_and_columns_are_major_and_a_licence_is_minor() -> None:
 def test_what_is_kept_of_a_release_is_compared_as_the_release_itself(tmp_path: Path) -> None:
     whole = written("before", content(WORK))
     (tmp_path / "kept").mkdir()
-    snapshot.keep(Path("before"), tmp_path / "kept")
-    found = diff.compare(snapshot.load(tmp_path / "kept"), whole)
+    diff_columns.keep(Path("before"), tmp_path / "kept")
+    found = diff.compare(diff_columns.load(tmp_path / "kept"), whole)
     assert (found.images.num_rows, found.objects.num_rows, any(found.columns.values())) == (0, 0, False)
     pictures = sum(path.stat().st_size for path in Path("before/data").iterdir())
     assert sum(path.stat().st_size for path in (tmp_path / "kept/data").iterdir()) < pictures
@@ -169,9 +169,9 @@ def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
     (path,) = Path("before/data").iterdir()
     path.write_bytes(b"PAR1")
     with pytest.raises(ReleaseError, match="before is damaged, or no release"):
-        snapshot.load(Path("before"))
+        diff_columns.load(Path("before"))
     with pytest.raises(ReleaseError, match=r"release\.json does not exist"):
-        snapshot.load(tmp_path)
+        diff_columns.load(tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(3))

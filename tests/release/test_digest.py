@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from curate.release import digest
-from curate.release.content import Content
+from curate.release.release_content import Content
 from tests.release.contents import content
 
 BOX, FAR = (10.0, 10.0, 50.0, 50.0), (60.0, 10.0, 90.0, 50.0)

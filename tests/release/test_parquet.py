@@ -15,9 +15,9 @@ from curate import schema
 from curate.errors import InputError, ReleaseError
 from curate.geometry import masks
 from curate.release import parquet
-from curate.release.content import Content, collect
 from curate.release.digest import content_digest
-from curate.release.support import Support
+from curate.release.object_support import Support
+from curate.release.release_content import Content, collect
 from tests.builders import HEIGHT, WIDTH, annotation, image, image_id, scene, write_jpeg
 from tests.release.contents import NAMES, annotations_table, content, images_table
 

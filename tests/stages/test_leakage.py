@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
 from curate.cli import app
-from curate.dedupe import index
+from curate.dedupe import feature_index
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, TableError
 from curate.params import DedupeParams
@@ -113,9 +113,9 @@ def test_the_order_in_which_an_index_grew_does_not_matter() -> None:
 def test_a_table_can_be_indexed_and_all_of_it_leaks_into_itself() -> None:
     assert indexed(INGESTED)[0] == "index: 4 images, 4 new, 0 files refused"
     assert [row["relation"] for row in leaks()] == ["identical"] * 4
-    assert index.reading(BENCHMARK).places(index.sorted_rows(index.reading(BENCHMARK).ids)) == [
-        row["place"] for row in leaks()
-    ]
+    assert feature_index.reading(BENCHMARK).places(
+        feature_index.sorted_rows(feature_index.reading(BENCHMARK).ids)
+    ) == [row["place"] for row in leaks()]
 
 
 def test_an_index_of_other_settings_is_refused() -> None:

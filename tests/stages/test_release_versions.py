@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from curate.cli import app
 from curate.errors import ReleaseError
 from curate.records import StageReport
-from curate.release import snapshot
+from curate.release import diff_columns
 from curate.stages import release
 from tests import builders
 from tests.builders import annotation, image_id
@@ -43,7 +43,7 @@ def run(**params: Any) -> StageReport:
 def publish() -> None:
     """What the stage publish keeps."""
     LAST.mkdir(parents=True, exist_ok=True)
-    snapshot.keep(FOLDER, LAST)
+    diff_columns.keep(FOLDER, LAST)
 
 
 def version(**params: Any) -> str:

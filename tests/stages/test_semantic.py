@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from curate import schema, tables
-from curate.dedupe import index
+from curate.dedupe import feature_index
 from curate.engines.local import LocalEngine
 from curate.params import DedupeParams, SemanticParams
 from curate.records import FloatArray, StageReport, UInt8Image
@@ -97,7 +97,7 @@ def test_embeddings_are_kept_until_the_model_changes(monkeypatch: pytest.MonkeyP
     assert TABLE.read_bytes() == before
     run("mean-2")
     assert sum(seen) == 1 + 1 + 4
-    assert index.reading(EMBEDDINGS).settings == {"model": "mean-2"}
+    assert feature_index.reading(EMBEDDINGS).settings == {"model": "mean-2"}
 
 
 def test_workers_give_the_same_table() -> None:

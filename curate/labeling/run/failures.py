@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curate import schema, tables
 from curate.errors import InputError
-from curate.labeling.run import rows
+from curate.labeling.run import suggestion_rows
 from curate.labeling.run.decoding import ImageFile
 from curate.labeling.run.labeler import Failed
 
@@ -60,7 +60,9 @@ class Failures:
     def table(self, version: str | None, taxonomy_digest: str) -> pa.Table:
         """Their rows of the `annotations` table."""
         made = [
-            rows.failed(image_id, why.reason, version=version, taxonomy_digest=taxonomy_digest).row()
+            suggestion_rows.failed(
+                image_id, why.reason, version=version, taxonomy_digest=taxonomy_digest
+            ).row()
             for image_id, (_, why) in self._found.items()
         ]
         return pa.Table.from_pylist(made, schema=schema.ANNOTATIONS.arrow)

@@ -13,7 +13,7 @@ from pathlib import Path
 from curate import tables
 from curate.errors import DeviceMemoryError, InputError
 from curate.labeling import taxonomy
-from curate.labeling.run import cache_keys, decoding, rows
+from curate.labeling.run import cache_keys, decoding, suggestion_rows
 from curate.labeling.run.batching import BatchSize
 from curate.labeling.run.decoding import ImageFile
 from curate.labeling.run.models import Models
@@ -79,7 +79,7 @@ class Labeler:
             keys=self._keys,
             params=params,
             names=cache_keys.prompt_names(categories),
-            rules=rows.rules(params, categories),
+            rules=suggestion_rows.rules(params, categories),
         )
 
     def label(self, images: Sequence[ImageFile]) -> list[Labeled | Failed]:

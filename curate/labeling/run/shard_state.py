@@ -9,7 +9,7 @@ import numpy as np
 
 from curate.geometry import masks
 from curate.labeling import nms
-from curate.labeling.run import rows
+from curate.labeling.run import suggestion_rows
 from curate.labeling.run.cache_keys import Keys, Text
 from curate.labeling.run.decoding import ImageFile
 from curate.labeling.run.shard_files import Masks, ShardFiles, box_key
@@ -44,7 +44,7 @@ class ShardWork:
         self._new_boxes: dict[str, dict[str, Detections]] = {text.key: {} for text in keys.texts}
         self._new_masks: dict[str, Masks] = {}
         self._kept_masks: dict[tuple[str, bytes], str | None] = {}  # cleaned, of this run
-        self._sifted: dict[str, rows.Sifted] = {}
+        self._sifted: dict[str, suggestion_rows.Sifted] = {}
 
     def missing_texts(self, image: ImageFile) -> tuple[Text, ...]:
         """What the detector has not been asked for about this image."""
@@ -74,7 +74,7 @@ class ShardWork:
         for box, plane in zip(boxes, planes, strict=True):
             key, raw = box_key(box), masks.encode(plane)
             known[key] = new[key] = raw
-            kept = rows.kept_mask(plane, raw, box, self._params.masks)
+            kept = suggestion_rows.kept_mask(plane, raw, box, self._params.masks)
             self._kept_masks[image.image_id, key] = kept
 
     def save(self) -> None:
@@ -94,17 +94,17 @@ class ShardWork:
         for image in images:
             sifted = self._of(image)
             rles = [self._mask(image, box) for box in sifted.suggested.boxes]
-            made += rows.of_image(
+            made += suggestion_rows.of_image(
                 image.image_id, sifted, rles, version=self._keys.version, taxonomy_digest=taxonomy_digest
             )
         return made
 
-    def _of(self, image: ImageFile) -> rows.Sifted:
+    def _of(self, image: ImageFile) -> suggestion_rows.Sifted:
         sifted = self._sifted.get(image.image_id)
         if sifted is None:
             raw = [self._boxes[text.key][image.image_id] for text in self._keys.texts]
             keep_rejects = self._params.keep_rejects
-            sifted = rows.sift(raw, self._names, self._rules, keep_rejects=keep_rejects)
+            sifted = suggestion_rows.sift(raw, self._names, self._rules, keep_rejects=keep_rejects)
             self._sifted[image.image_id] = sifted
         return sifted
 
@@ -116,4 +116,4 @@ class ShardWork:
             return self._kept_masks[image.image_id, key]
         raw = self._masks[image.image_id][key]
         plane = masks.decode(raw, width=image.width, height=image.height)
-        return rows.kept_mask(plane, raw, box, self._params.masks)
+        return suggestion_rows.kept_mask(plane, raw, box, self._params.masks)

@@ -15,7 +15,7 @@ from curate import schema
 from curate.formats import frames
 from curate.formats.image_match import ImageMatch, Match
 from curate.formats.imported_rows import How
-from curate.formats.joined import Joined
+from curate.formats.label_join import Joined
 from curate.formats.record import LabeledImage, LabeledObject, Labels
 from curate.geometry import masks
 from curate.records import Annotation, Box

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from demo.distinct import Frame
+from demo.distinct_scenes import Frame
 from demo.photographs import PHOTOGRAPHS
 from demo.scenes import mask_bbox_xyxy
 

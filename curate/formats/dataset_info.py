@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+REPORT: Final = "export.json"  # beside an exported data set: what its format could not hold
+
+
+def json_files(path: Path) -> Iterator[Path]:
+    """JSON files in a folder and below, sorted, without our own report."""
+    return (file for file in sorted(path.rglob("*.json")) if file.name != REPORT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from curate.errors import InputError
 from curate.params import Params
 from curate.records import StageReport
-from curate_pipelines import entry
+from curate_pipelines import stage_entry
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def test_a_report_becomes_a_line_and_two_files(capsys: pytest.CaptureFixture[str
         counts = (("kept", params.dedupe.max_hamming), ("near-duplicates dropped", 2))
         return StageReport("dedupe", counts, {"largest_group": 4})
 
-    entry.run("dedupe", stage)
+    stage_entry.run("dedupe", stage)
     assert capsys.readouterr().out == "dedupe: 3 kept, 2 near-duplicates dropped\n"
     whole = json.loads(Path("metrics/dedupe.json").read_text())
     assert whole == {"counts": {"kept": 3, "near-duplicates_dropped": 2}, "largest_group": 4}
@@ -34,7 +34,7 @@ def test_a_user_error_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str])
         raise InputError("data/raw holds no files: put images there")
 
     with pytest.raises(SystemExit) as caught:
-        entry.run("ingest", stage)
+        stage_entry.run("ingest", stage)
     assert caught.value.code == 1
     assert capsys.readouterr().err == "ingest: data/raw holds no files: put images there\n"
     assert not Path("metrics").exists()
@@ -43,10 +43,10 @@ def test_a_user_error_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str])
 def test_a_wrong_parameter_is_told_before_the_stage_begins(capsys: pytest.CaptureFixture[str]) -> None:
     Path("params.yaml").write_text("dedupe:\n  max_haming: 3\n")
     with pytest.raises(SystemExit):
-        entry.run("dedupe", lambda _: pytest.fail("the stage must not run"))
+        stage_entry.run("dedupe", lambda _: pytest.fail("the stage must not run"))
     assert "params.yaml:2: dedupe.max_haming = 3 is unknown" in capsys.readouterr().err
 
 
 def test_a_defect_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
-        entry.run("dedupe", lambda _: 1 // 0)  # type: ignore[arg-type,return-value]
+        stage_entry.run("dedupe", lambda _: 1 // 0)  # type: ignore[arg-type,return-value]

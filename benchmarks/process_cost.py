@@ -114,7 +114,7 @@ def call(function: Callable[..., Any], /, *, memory: bool = True, **arguments: A
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
         name = f"{_module(function)}:{function.__qualname__}"
-        command = [sys.executable, "-m", "benchmarks.process", name, json.dumps(arguments, default=str)]
+        command = [sys.executable, "-m", "benchmarks.process_cost", name, json.dumps(arguments, default=str)]
         cost = run([*command, str(answer)], memory=memory)
         return cost, json.loads(answer.read_text(encoding="utf-8"))
 
@@ -196,7 +196,7 @@ def _kill_tree(process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> None:
-    """`python -m benchmarks.process MODULE:FUNCTION ARGUMENTS_JSON ANSWER_FILE`."""
+    """`python -m benchmarks.process_cost MODULE:FUNCTION ARGUMENTS_JSON ANSWER_FILE`."""
     name, arguments, answer = sys.argv[1:]
     module, _, function = name.partition(":")
     result = getattr(importlib.import_module(module), function)(**json.loads(arguments))

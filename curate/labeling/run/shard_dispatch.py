@@ -18,7 +18,7 @@ from curate.labeling.run import external_sort
 from curate.labeling.run.decoding import ImageFile
 from curate.labeling.run.failures import Failures
 from curate.labeling.run.labeler import Failed, Labeled
-from curate.labeling.run.scores import Scores
+from curate.labeling.run.score_histograms import Scores
 from curate.ports import Casualty
 
 

@@ -1,6 +1,6 @@
 """Makes the demo's folder of raw images, with the faults that real folders have, and its ground truth.
 
-`python -m demo.raw --out data/raw --meta data/raw --truth data/demo/truth.json --seed 7`
+`python -m demo.raw_folder --out data/raw --meta data/raw --truth data/demo/truth.json --seed 7`
 
 The folder tree holds clean pictures, exact copies, near-duplicates, broken files and odd encodings. Beside it
 stand what the ingest stage reads (sources.yaml, attributes.csv) and what no stage may read (truth.json).
@@ -23,8 +23,8 @@ import numpy as np
 import yaml
 
 from demo import corruptions
-from demo.distinct import TRIES, Frame, SceneSpec, draw_distinct
-from demo.raw_files import SOURCES, RawFile
+from demo.distinct_scenes import TRIES, Frame, SceneSpec, draw_distinct
+from demo.raw_sources import SOURCES, RawFile
 from demo.scenes import DEMO_SEEDS
 
 SIZES = ((640, 480), (640, 480), (640, 480), (640, 426), (560, 420), (480, 360), (480, 640))

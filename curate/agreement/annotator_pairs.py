@@ -14,7 +14,7 @@ from curate import schema
 from curate.agreement.by_annotator import Answers
 from curate.errors import RecordError
 from curate.geometry import masks
-from curate.geometry.groups import paired_iou
+from curate.geometry.grouped_matching import paired_iou
 from curate.geometry.matching import Indices, assign_by_category
 
 Size = tuple[int, int]  # width, height in upright pixels

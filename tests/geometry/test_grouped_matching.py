@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate.geometry import groups
+from curate.geometry import grouped_matching
 from curate.geometry.boxes import box_iou
-from curate.geometry.groups import Grouped, best_iou, match_groups, paired_iou
+from curate.geometry.grouped_matching import Grouped, best_iou, match_groups, paired_iou
 from curate.geometry.matching import match
 
 NAMES = ("car", "sign", "tree")
@@ -57,7 +57,7 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [tuple(int(v) for v in rng.integers((0, 0, 0, 1, 1, 0), (40, 4, 4, 4, 4, 3))) for _ in range(300)]
     first, second = grouped(rows[:150]), grouped(rows[150:])
     whole = match_groups(first, second, NAMES, iou_threshold=0.3)
-    monkeypatch.setattr(groups, "_CHUNK_PAIRS", 5)
+    monkeypatch.setattr(grouped_matching, "_CHUNK_PAIRS", 5)
     parts = match_groups(first, second, NAMES, iou_threshold=0.3)
     assert len(whole.a) > 20
     for one, other in ((whole.a, parts.a), (whole.b, parts.b), (whole.iou, parts.iou)):

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from curate import schema, tables
-from curate.agreement.adjudicated import Decisions
+from curate.agreement.adjudicated_images import Decisions
 from curate.ports.pulled import AnnotationReader, Pieces, WantedTask
 from curate.shown import record
 from curate.shown.join import CHANGED_MEANWHILE

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image, ImageOps
 
-from demo.distinct import (
+from demo.distinct_scenes import (
     MIN_DISTANCE,
     SceneSpec,
     decode_rle,
@@ -22,8 +22,8 @@ from demo.distinct import (
     hamming,
     perceptual_hash,
 )
-from demo.raw import make_files, write_files
-from demo.raw_files import SOURCES, RawFile
+from demo.raw_folder import make_files, write_files
+from demo.raw_sources import SOURCES, RawFile
 from demo.scenes import mask_bbox_xyxy
 
 

@@ -12,7 +12,7 @@ from curate import tables
 from curate.errors import CurateError
 from curate.params import Params
 from curate.records import StageReport
-from curate_pipelines import headline, parent
+from curate_pipelines import headline_metrics, watch_parent
 
 _INTERRUPTED = (
     "interrupted: run `dvc repro` again (should DVC say that a file is corrupted, "
@@ -34,13 +34,13 @@ def run(
         stage: Wires the adapters and calls the stage; a text that it returns is printed, and is all.
         params_path: The user's parameters.
     """
-    parent.end_with_dvc(name)
+    watch_parent.end_with_dvc(name)
     try:
         report = stage(params_file.load(params_path))
         if isinstance(report, StageReport):
             metrics = _metrics(report)
             _write(Path("metrics") / f"{name}.json", metrics)
-            _write(Path("metrics/headline") / f"{name}.json", headline.of(name, metrics))
+            _write(Path("metrics/headline") / f"{name}.json", headline_metrics.of(name, metrics))
     except CurateError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)

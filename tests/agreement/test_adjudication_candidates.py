@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from curate.agreement.candidates import WHY, collect
+from curate.agreement.adjudication_candidates import WHY, collect
+from curate.agreement.annotator_pairs import compare
 from curate.agreement.clusters import cluster
 from curate.agreement.consensus import DISPUTES, Rules, consensus
 from curate.agreement.disagreement_queue import FIRST
-from curate.agreement.pairs import compare
 from tests.agreement.drawings import answers, rows
 from tests.builders import HEIGHT, WIDTH, image_id
 from tests.pulled import answer_row

@@ -14,8 +14,8 @@ import pytest
 STAGE = """
 import sys, time
 from pathlib import Path
-from curate_pipelines import parent
-parent.end_with_dvc("ingest")
+from curate_pipelines import watch_parent
+watch_parent.end_with_dvc("ingest")
 Path(sys.argv[1]).write_text("began")
 time.sleep(60)
 """

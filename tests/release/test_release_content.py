@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from curate.errors import ReleaseError
-from curate.release.content import collect
+from curate.release.release_content import collect
 from tests.builders import annotation, image, image_id
 from tests.release.contents import NAMES, annotations_table, content, images_table
 

@@ -12,7 +12,7 @@ import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from curate.check import documents
+from curate.check import json_and_junit
 from curate.check.finding import KINDS, Checked, Findings, Row
 from curate.cli import app
 from curate.errors import InputError
@@ -40,12 +40,12 @@ def checked(*names: str) -> Checked:
 )
 def test_what_fails_a_check(fail_on: list[str], failed: list[str]) -> None:
     found = checked("license_unknown", "dark", "split_leak")
-    assert [one.name for one in documents.failing(found, fail_on)] == failed
+    assert [one.name for one in json_and_junit.failing(found, fail_on)] == failed
 
 
 def test_junit_has_a_case_for_each_kind() -> None:
     found = checked("dark", "split_leak")
-    suite = ET.fromstring(documents.as_junit(found, documents.failing(found, ["error"])))  # noqa: S314
+    suite = ET.fromstring(json_and_junit.as_junit(found, json_and_junit.failing(found, ["error"])))  # noqa: S314
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == (str(len(KINDS)), "1", "0")
     cases = {case.get("name"): case for case in suite.iter("testcase")}
     assert set(cases) == set(KINDS)
@@ -60,7 +60,7 @@ def test_junit_has_a_case_for_each_kind() -> None:
 
 def test_kinds_that_the_set_cannot_have_are_skipped() -> None:
     found = Checked(Path("set"), "images", 3, 0, {}, ("dark",), ())
-    suite = ET.fromstring(documents.as_junit(found, []))  # noqa: S314
+    suite = ET.fromstring(json_and_junit.as_junit(found, []))  # noqa: S314
     skipped = [case.get("name") for case in suite.iter("testcase") if case.find("skipped") is not None]
     assert skipped == [name for name in KINDS if name != "dark"]
 
@@ -98,7 +98,7 @@ def test_the_command_tells_writes_and_fails(tmp_path: Path, monkeypatch: pytest.
 
 def test_wrong_words_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--fail-on 'eror' is not known"):
-        documents.refuse_unknown(["eror"])
+        json_and_junit.refuse_unknown(["eror"])
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/a.jpg").write_bytes(planted.encoded(planted.picture(0))[:3000])
     for path, words in (

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.dedupe import index
-from curate.dedupe.index import Contents, Index
+from curate.dedupe import feature_index
+from curate.dedupe.feature_index import Contents, Index
 from curate.dedupe.stored_column import StoredColumn
 from curate.errors import StorageError, TableError
 
@@ -51,7 +51,7 @@ def add(stored: Index, *numbers: int) -> None:
 
 
 def interrupted(folder: Path, contents: Contents, committed: tuple[int, ...], lost: tuple[int, ...]) -> None:
-    with index.writing(folder, contents) as (stored, _):
+    with feature_index.writing(folder, contents) as (stored, _):
         add(stored, *committed)
         stored.commit()
         add(stored, *lost)
@@ -59,10 +59,10 @@ def interrupted(folder: Path, contents: Contents, committed: tuple[int, ...], lo
 
 
 def on_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with index.writing(folder, CONTENTS) as (stored, _):
+    with feature_index.writing(folder, CONTENTS) as (stored, _):
         add(stored, 2)
         os_file = pa.OSFile
-        monkeypatch.setattr(index.pa, "OSFile", lambda *_: os_file("/dev/full", "wb"))
+        monkeypatch.setattr(feature_index.pa, "OSFile", lambda *_: os_file("/dev/full", "wb"))
         stored.commit()
 
 
@@ -79,14 +79,14 @@ def check(stored: Index, *numbers: int) -> None:
 
 
 def test_rows_are_found_again_by_their_id(tmp_path: Path) -> None:
-    with index.writing(tmp_path / "index", CONTENTS) as (stored, wrong):
+    with feature_index.writing(tmp_path / "index", CONTENTS) as (stored, wrong):
         assert wrong is None
         add(stored, 5, 3)
         assert len(stored) == 0
         stored.commit()
         check(stored, 5, 3)
         add(stored, 9)
-    stored = index.reading(tmp_path / "index")
+    stored = feature_index.reading(tmp_path / "index")
     check(stored, 5, 3, 9)
     assert (stored.digest, stored.settings) == ("a" * 64, {"hash": "phash"})
     assert stored.find(ids(9, 4, 5, 3, 9)).tolist() == [2, -1, 0, 1, 2]
@@ -95,13 +95,13 @@ def test_rows_are_found_again_by_their_id(tmp_path: Path) -> None:
 def test_many_small_deliveries_do_not_make_many_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "_PART_ROWS", 5)
+    monkeypatch.setattr(feature_index, "_PART_ROWS", 5)
     for number in range(17):
-        with index.writing(tmp_path, CONTENTS) as (stored, _):
+        with feature_index.writing(tmp_path, CONTENTS) as (stored, _):
             add(stored, number)
         assert len(list(tmp_path.glob("*/part-*.arrow"))) <= number // 5 + 2
-    check(index.reading(tmp_path), *range(17))
-    stored = index.reading(tmp_path)
+    check(feature_index.reading(tmp_path), *range(17))
+    stored = feature_index.reading(tmp_path)
     assert len(stored._batches) > 3, "columns of several parts were read"
     assert stored.columns()["hashes"][:, 1].tolist() == [3 * number for number in range(17)]
 
@@ -110,13 +110,13 @@ def test_an_unfinished_index_is_not_read_as_if_it_were_whole(tmp_path: Path) -> 
     with pytest.raises(ZeroDivisionError):
         interrupted(tmp_path, CONTENTS, (1,), (2,))
     with pytest.raises(TableError, match=r"is not finished: run curate dedupe index again$"):
-        index.reading(tmp_path)
+        feature_index.reading(tmp_path)
 
 
 def test_an_empty_index_can_be_read(tmp_path: Path) -> None:
-    with index.writing(tmp_path / "index", CONTENTS):
+    with feature_index.writing(tmp_path / "index", CONTENTS):
         pass
-    stored = index.reading(tmp_path / "index")
+    stored = feature_index.reading(tmp_path / "index")
     check(stored)
     assert stored.find(ids(1)).tolist() == [-1]
 
@@ -124,18 +124,18 @@ def test_an_empty_index_can_be_read(tmp_path: Path) -> None:
 def test_an_error_keeps_what_was_committed_and_the_tail_is_cut_off(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         interrupted(tmp_path / "index", CONTENTS, (1, 2), (3,))
-    with index.writing(tmp_path / "index", CONTENTS) as (stored, wrong):
+    with feature_index.writing(tmp_path / "index", CONTENTS) as (stored, wrong):
         assert wrong is None
         check(stored, 1, 2)
         add(stored, 4)
-    check(index.reading(tmp_path / "index"), 1, 2, 4)
+    check(feature_index.reading(tmp_path / "index"), 1, 2, 4)
 
 
 WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from tests.dedupe import test_index as t
+from tests.dedupe import test_feature_index as t
 with t.index.writing(Path(sys.argv[1]), t.CONTENTS) as (stored, _):
     number = len(stored)
     print("ready", flush=True)
@@ -162,7 +162,7 @@ def test_a_kill_at_any_time_leaves_whole_rows(tmp_path: Path) -> None:
         time.sleep(0.05 + 0.07 * turn)
         os.kill(writer.pid, signal.SIGKILL)
         told = [int(line) for line in writer.communicate()[0].split()]
-        with index.writing(folder, CONTENTS) as (stored, wrong):
+        with feature_index.writing(folder, CONTENTS) as (stored, wrong):
             assert wrong is None
             assert len(stored) >= max([before, *told])
             check(stored, *range(len(stored)))
@@ -171,16 +171,16 @@ def test_a_kill_at_any_time_leaves_whole_rows(tmp_path: Path) -> None:
 
 
 def test_another_recipe_takes_over_only_when_it_is_whole(tmp_path: Path) -> None:
-    with index.writing(tmp_path, CONTENTS) as (stored, _):
+    with feature_index.writing(tmp_path, CONTENTS) as (stored, _):
         add(stored, 1)
     other = Contents("b" * 64, {"hash": "dhash"}, LAYOUT)
     with pytest.raises(ZeroDivisionError):
         interrupted(tmp_path, other, (2,), ())
-    check(index.reading(tmp_path), 1)
-    with index.writing(tmp_path, other) as (stored, wrong):
+    check(feature_index.reading(tmp_path), 1)
+    with feature_index.writing(tmp_path, other) as (stored, wrong):
         assert wrong is None
         check(stored, 2)  # an interrupted one continues
-    stored = index.reading(tmp_path)
+    stored = feature_index.reading(tmp_path)
     check(stored, 2)
     assert stored.settings == {"hash": "dhash"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b" * 16, "lock"]
@@ -212,40 +212,40 @@ def _newer(folder: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_shorten, _flip, _lose, _scribble, _newer])
 def test_damage_is_told_and_a_writer_begins_again(tmp_path: Path, damage: Any) -> None:
-    with index.writing(tmp_path, CONTENTS) as (stored, _):
+    with feature_index.writing(tmp_path, CONTENTS) as (stored, _):
         add(stored, 1, 2)
     damage(tmp_path)
     with pytest.raises(TableError, match=r"^index .* is damaged \(.*\): make it again$"):
-        index.reading(tmp_path)
-    with index.writing(tmp_path, CONTENTS) as (stored, wrong):
+        feature_index.reading(tmp_path)
+    with feature_index.writing(tmp_path, CONTENTS) as (stored, wrong):
         assert wrong is not None
         assert "\n" not in wrong
         add(stored, 3)
-    check(index.reading(tmp_path), 3)
+    check(feature_index.reading(tmp_path), 3)
 
 
 def test_no_index_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"holds no index: make one with curate dedupe index$"):
-        index.reading(tmp_path)
+        feature_index.reading(tmp_path)
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
-    with index.writing(tmp_path, CONTENTS) as (stored, _):
+    with feature_index.writing(tmp_path, CONTENTS) as (stored, _):
         add(stored, 1)
         with (
             pytest.raises(StorageError, match="another process writes to"),
-            index.writing(tmp_path, CONTENTS),
+            feature_index.writing(tmp_path, CONTENTS),
         ):
             pass
-    check(index.reading(tmp_path), 1)
+    check(feature_index.reading(tmp_path), 1)
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with index.writing(tmp_path, CONTENTS) as (stored, _):
+    with feature_index.writing(tmp_path, CONTENTS) as (stored, _):
         add(stored, 1)
     with pytest.raises(StorageError, match="no space left while writing"):
         on_a_full_disk(tmp_path, monkeypatch)
-    check(index.reading(tmp_path), 1)
+    check(feature_index.reading(tmp_path), 1)
 
 
 @given(sizes=st.lists(st.integers(0, 5), max_size=6), seed=st.integers(0, 99))

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.corpus_cache import CELLS as COARSE
-from curate.dedupe import index
-from curate.dedupe.detail import COLUMNS
+from curate.dedupe import feature_index
+from curate.dedupe.difference_thumbnails import COLUMNS
 from curate.dedupe.features import CELLS, SIDE, Recipe, from_thumbnails
 from curate.stages import update_index
 
@@ -29,7 +29,7 @@ def fill(folder: Path, recipe: Recipe, ids: NDArray[np.uint8], *, side: int, pro
     work = functools.partial(_features, recipe, side)
     firsts = range(0, len(ids), _PIECE)
     with (
-        index.writing(folder, update_index.contents(recipe)) as (features, _),
+        feature_index.writing(folder, update_index.contents(recipe)) as (features, _),
         ProcessPoolExecutor(processes) as pool,
     ):
         for first, columns in zip(firsts, pool.map(work, firsts), strict=True):

@@ -1,6 +1,7 @@
 """Hugging Face's ImageFolder for object detection: <split>/<image> with <split>/metadata.parquet.
 
-`objects` holds `bbox` (COCO's `[x, y, width, height]` in pixels), `categories` (names) and `segmentation`.
+`objects` holds `bbox` (COCO's `[x, y, width, height]` in pixels), `categories` (names), `segmentation` and
+`polygon`, as a release has them.
 Read are metadata.jsonl and metadata.parquet; written is Parquet, whose types are told: of JSON `datasets`
 guesses them file by file, and refuses splits of which one has no object.
 
@@ -22,11 +23,11 @@ import pyarrow.parquet as pq
 
 from curate.errors import InputError
 from curate.formats import huggingface
-from curate.formats.about import About
-from curate.formats.entries import EntryError, taken
+from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
+from curate.formats.label_entries import EntryError, taken
 from curate.formats.losses import Losses
-from curate.formats.record import LabeledImage, Labels, Problem
+from curate.formats.record import LabeledImage, Labels, Problem, polygon_rings
 
 _NAMES = ("metadata.jsonl", "metadata.parquet")
 _ROWS = 1_000  # that are written at a time
@@ -49,6 +50,7 @@ _SCHEMA = pa.schema(
                     ("categories", _TEXTS),
                     ("iscrowd", pa.list_(pa.int8())),
                     ("segmentation", pa.list_(_SEGMENTATION)),
+                    ("polygon", pa.list_(pa.list_(pa.list_(pa.float64())))),
                 ]
             ),
         ),
@@ -107,7 +109,7 @@ def _row(line: str) -> Mapping[str, Any]:
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
     """Write a folder a split."""
     del about  # names of categories stand at each object
-    losses = Losses("mask", "crowd", "object_id", "split", "empty", "license", "attribution")
+    losses = Losses("mask", "polygon", "crowd", "object_id", "split", "empty", "license", "attribution")
     opened: dict[str, tuple[pq.ParquetWriter, list[dict[str, Any]]]] = {}
     try:
         for image in images:
@@ -117,7 +119,7 @@ def write(folder: Path, images: Iterable[LabeledImage], about: About, files: Ima
             if split not in opened:
                 opened[split] = (pq.ParquetWriter(folder / split / "metadata.parquet", _SCHEMA), [])
             writer, rows = opened[split]
-            rows.append(_written(image, name))
+            rows.append(_written(image, name, losses))
             if len(rows) == _ROWS:
                 _flush(writer, rows)
         for writer, rows in opened.values():
@@ -133,11 +135,14 @@ def _flush(writer: pq.ParquetWriter, rows: list[dict[str, Any]]) -> None:
     rows.clear()
 
 
-def _written(image: LabeledImage, name: str) -> dict[str, Any]:
+def _written(image: LabeledImage, name: str, losses: Losses) -> dict[str, Any]:
     assert image.size is not None  # noqa: S101 - writers get images of known size
     width, height = image.size
     boxes = [one.box() or (0.0, 0.0, 0.0, 0.0) for one in image.objects]
     rles: Sequence[str | None] = [one.mask(image.size) for one in image.objects]
+    polygons = [polygon_rings(one.polygons) for one in image.objects]
+    for one, rings in zip(image.objects, polygons, strict=True):
+        losses.outline(one, written=bool(rings))
     return {
         "file_name": name,
         "image_id": image.image_id,
@@ -153,5 +158,6 @@ def _written(image: LabeledImage, name: str) -> dict[str, Any]:
             "segmentation": [
                 None if rle is None else {"size": [height, width], "counts": rle} for rle in rles
             ],
+            "polygon": polygons,
         },
     }

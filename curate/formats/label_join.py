@@ -9,10 +9,10 @@ from functools import partial
 from typing import Final, TypeVar
 
 from curate.formats import frames
-from curate.formats.entries import EntryError, taken
 from curate.formats.frames import Frame
 from curate.formats.image_match import ImageMatch, KnownImage
 from curate.formats.imported_rows import How, nearest, row
+from curate.formats.label_entries import EntryError, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.records import Annotation, derived_id
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.agreement import votes
+from curate.agreement import vote_rules
 from curate.errors import RecordError
 
 PAGE = Path(__file__).parents[2] / "docs/agreement.md"
@@ -32,21 +32,21 @@ def test_the_table_of_the_page_is_whole() -> None:
 
 @pytest.mark.parametrize(("drew", "looked", "share", "verdict"), table_of_the_page())
 def test_presence_is_as_the_page_says(drew: int, looked: int, share: float, verdict: str) -> None:
-    assert votes.presence(drew, looked, min_votes_share=share) == verdict
+    assert vote_rules.presence(drew, looked, min_votes_share=share) == verdict
 
 
 @given(st.integers(1, 9).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 1.0))
 def test_there_and_not_there_mirror_each_other(counted: tuple[int, int], share: float) -> None:
     drew, looked = counted
     mirror = {"object": "absent", "absent": "object", "disputed": "disputed"}
-    verdict = votes.presence(drew, looked, min_votes_share=share)
-    assert votes.presence(looked - drew, looked, min_votes_share=share) == mirror[verdict]
+    verdict = vote_rules.presence(drew, looked, min_votes_share=share)
+    assert vote_rules.presence(looked - drew, looked, min_votes_share=share) == mirror[verdict]
 
 
 @pytest.mark.parametrize(("drew", "looked", "share"), [(3, 2, 0.5), (0, 0, 0.5), (1, 2, 0.4), (1, 2, 1.1)])
 def test_impossible_votes_are_refused(drew: int, looked: int, share: float) -> None:
     with pytest.raises(RecordError, match="expected"):
-        votes.presence(drew, looked, min_votes_share=share)
+        vote_rules.presence(drew, looked, min_votes_share=share)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_impossible_votes_are_refused(drew: int, looked: int, share: float) -> N
 def test_a_name_needs_two_people_and_its_share(
     chosen: int, members: int, share: float, settled: bool
 ) -> None:
-    assert votes.name_is_settled(chosen, members, min_votes_share=share) is settled
+    assert vote_rules.name_is_settled(chosen, members, min_votes_share=share) is settled
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_a_name_needs_two_people_and_its_share(
      ([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.0]], True)],
 )  # fmt: skip
 def test_masks_show_one_thing_where_more_than_half_overlap(alike: list[list[float]], settled: bool) -> None:
-    assert votes.mask_is_settled(alike, iou_threshold=0.5) is settled
+    assert vote_rules.mask_is_settled(alike, iou_threshold=0.5) is settled

@@ -8,20 +8,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import pictures
+from demo import readme_pictures
 from tests import builders
 
 
 def test_the_mosaic_shows_labelled_images(tmp_path: Path) -> None:
     builders.small_project(tmp_path)
-    with Image.open(pictures.labelled(tmp_path, tmp_path / "labelled.jpg")) as picture:
-        assert picture.width == pictures.WIDTH
-        assert picture.height > pictures.WIDTH // pictures.COLUMNS, "five labelled images: two rows"
+    with Image.open(readme_pictures.labelled(tmp_path, tmp_path / "labelled.jpg")) as picture:
+        assert picture.width == readme_pictures.WIDTH
+        assert picture.height > readme_pictures.WIDTH // readme_pictures.COLUMNS, (
+            "five labelled images: two rows"
+        )
 
 
 @pytest.mark.integration
 def test_the_page_is_photographed(tmp_path: Path) -> None:
     builders.small_project(tmp_path)
-    with Image.open(pictures.report(tmp_path, tmp_path / "report.png")) as picture:
-        assert picture.size == pictures.WINDOW
+    with Image.open(readme_pictures.report(tmp_path, tmp_path / "report.png")) as picture:
+        assert picture.size == readme_pictures.WINDOW
         assert len(np.unique(np.asarray(picture.convert("L")))) > 20, "not a blank page"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from curate import schema, tables
-from curate.agreement import by_annotator, clusters, pairs
+from curate.agreement import annotator_pairs, by_annotator, clusters
 from curate.agreement import consensus as settling
 from curate.dedupe import hashes
 from curate.engines.local import LocalEngine
@@ -193,7 +193,7 @@ def consensus(
         [[11.0, 10.0, 50.0, 40.0]]
     """
     answers = by_annotator.sort_out(annotations, planned=set(sizes))
-    compared = pairs.compare(answers, answers.overlapped(), sizes, iou_threshold=iou_threshold)
+    compared = annotator_pairs.compare(answers, answers.overlapped(), sizes, iou_threshold=iou_threshold)
     rules = settling.Rules(min_votes_share, mask_iou_threshold)
     groups = clusters.cluster(answers, compared)
     tasks = dict.fromkeys(sizes, "")

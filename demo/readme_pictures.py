@@ -1,6 +1,6 @@
 """The two pictures of the README, from a finished demo: docs/images/labelled.jpg and docs/images/report.png.
 
-Run it in the project's folder: `python -m demo.pictures`. It needs Chromium and the extra dev.
+Run it in the project's folder: `python -m demo.readme_pictures`. It needs Chromium and the extra dev.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from curate.ingest import access
-from curate.ingest.access import Access, DownloadError, Network, origin
+from curate.ingest import url_access
 from curate.ingest.sources import Source
+from curate.ingest.url_access import Access, DownloadError, Network, origin
 
 SECRET = {"headers": {"X-Key": "secret"}}
 
@@ -48,16 +48,18 @@ PRIVATE += ["::1", "fe80::1%eth0", "fc00::1", "::ffff:10.0.0.1", "224.0.0.1", "2
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_addresses_that_are_not_of_the_internet(address: str) -> None:
-    assert access.is_private(address)
+    assert url_access.is_private(address)
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:1.1.1.1"])
 def test_addresses_that_are(address: str) -> None:
-    assert not access.is_private(address)
+    assert not url_access.is_private(address)
 
 
 def test_private_hosts_are_refused_unless_they_were_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "private_address", lambda host: "10.0.0.1" if host.endswith(".lan") else None)
+    monkeypatch.setattr(
+        url_access, "private_address", lambda host: "10.0.0.1" if host.endswith(".lan") else None
+    )
     of().refuse("https://a.org/1.jpg")
     with pytest.raises(DownloadError, match=r"nas\.lan is the private address 10\.0\.0\.1: name it"):
         of().refuse("https://nas.lan/1.jpg")

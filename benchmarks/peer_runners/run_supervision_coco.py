@@ -1,4 +1,4 @@
-"""Supervision's reader of COCO, with which its converters begin: `run_supervision.py COCO ANSWER_FILE`."""
+"""Supervision's reader of COCO, its converters' first step: `run_supervision_coco.py COCO ANSWER_FILE`."""
 
 from __future__ import annotations
 

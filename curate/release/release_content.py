@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from curate.errors import ReleaseError
 from curate.release.columns import Column, of_images, typed_attributes
-from curate.release.support import Support
+from curate.release.object_support import Support
 
 IMAGE_COLUMNS = (
     "image_id", "path", "sources", "width", "height", "captured_at", "license", "attribution", "attributes",

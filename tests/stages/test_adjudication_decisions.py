@@ -14,14 +14,14 @@ from curate.params import AgreementParams, LabelStudioParams
 from curate.qa import gold_pool
 from curate.records import Annotation, StageReport, derived_id
 from curate.shown import record
-from curate.stages import adjudicate, agreement, decisions
+from curate.stages import adjudicate, adjudication_decisions, agreement
 from tests import builders
 from tests.builders import annotation, image_id
 from tests.fakes import FakeAnnotationTool
 from tests.pulled import FakeAnnotationReader, answer_row
 from tests.stages.test_agreement import INPUTS, OUTPUTS, only, planned, read_csv
 
-OUT = decisions.DecisionTables(adjudicate.ANNOTATIONS, adjudicate.ANSWERS)
+OUT = adjudication_decisions.DecisionTables(adjudicate.ANNOTATIONS, adjudicate.ANSWERS)
 DECIDED = replace(INPUTS, decisions=OUT.annotations, decision_answers=OUT.answers)
 ADJUDICATE = adjudicate.Inputs(taxonomy=Path("taxonomy.yaml"))
 SENIOR, TITLE = "senior@demo.invalid", "unit adjudication"
@@ -43,7 +43,9 @@ def push(tool: FakeAnnotationTool, project: str = "unit") -> StageReport:
 
 
 def pull(reader: FakeAnnotationReader | None) -> tuple[int, int]:
-    return decisions.pull(reader, TITLE, shown=adjudicate.SHOWN, images=INPUTS.images, outputs=OUT)
+    return adjudication_decisions.pull(
+        reader, TITLE, shown=adjudicate.SHOWN, images=INPUTS.images, outputs=OUT
+    )
 
 
 def decision(name: str, category: str | None, **changes: Any) -> Annotation:
@@ -285,7 +287,7 @@ def test_a_queue_that_cannot_be_read_or_is_old_is_said_so() -> None:
 
 
 def test_the_title_fits_the_server() -> None:
-    assert decisions.title("x" * 50) == "x" * 37 + " adjudication"
+    assert adjudication_decisions.title("x" * 50) == "x" * 37 + " adjudication"
 
 
 @pytest.mark.usefixtures("project")
