@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -89,7 +89,7 @@ class Pairs:
             columns[f"category_{side}"] = names.take(pa.array(codes, mask=objects < 0))
         for name, values in (("box_iou", self.box_iou), ("mask_iou", self.mask_iou)):
             columns[name] = pa.array(values, pa.float32(), mask=np.isnan(values))
-        return pa.table(columns).cast(schema.PAIRS.arrow)
+        return pa.table(columns).select(schema.PAIRS.arrow.names).cast(schema.PAIRS.arrow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,9 @@ def compare(
     with ThreadPoolExecutor(_THREADS) as threads:
         parts = list(threads.map(part, borders))
     parts = parts or [_compared(answers, looks, shapes, iou_threshold)]
-    comparison, a, b, box, mask, gain = (np.concatenate(column) for column in zip(*(one.rows for one in parts), strict=True))
+    comparison, a, b, box, mask, gain = (
+        np.concatenate(column) for column in zip(*(one.rows for one in parts), strict=True)
+    )
     offsets = np.cumsum([0, *(stop - start for start, stop in borders)])
     comparison += np.repeat(offsets[: len(parts)], [len(one.rows[0]) for one in parts])
     return Pairs(
@@ -208,7 +210,10 @@ def _compared(answers: Answers, looks: _Looks, shapes: NDArray[np.int64], iou_th
         np.concatenate([number, *(comparison for comparison, _ in left)]),
         np.concatenate([a, left[0][1], np.full(len(left[1][1]), -1)]),
         np.concatenate([b, np.full(len(left[0][1]), -1), left[1][1]]),
-        *(np.concatenate([column, np.full(sum(len(one) for _, one in left), np.nan)]) for column in (box, mask, gain)),
+        *(
+            np.concatenate([column, np.full(sum(len(one) for _, one in left), np.nan)])
+            for column in (box, mask, gain)
+        ),
     )
     kind = np.repeat([0, 1, 2], [len(number), *(len(one) for _, one in left)])
     order = np.lexsort((np.maximum(rows[1], rows[2] * (rows[1] < 0)), kind, rows[0]))

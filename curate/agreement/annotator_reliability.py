@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from curate.agreement import dawid_skene, presence_model
+from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Clusters
-from curate.agreement.annotator_pairs import Pairs
 
 Values = NDArray[np.float64]
 _CHI2_MEDIAN = 0.454936  # of one degree of freedom: the median of squares of a normal spread of 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,12 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from curate.agreement.by_annotator import Answers
 from curate.agreement.annotator_pairs import Pairs
+from curate.agreement.by_annotator import Answers
 from curate.geometry.matching import Indices
 
 _PAIR = 2
+_FEW_GROUPS = 40  # candidates whose every combination is tried
 _MOST_GROUPS = 5_000  # candidates for one tangle of objects; beyond, the best edges are joined greedily
 _Value = dict[tuple[int, int], float]
 
@@ -94,7 +96,9 @@ def cluster(answers: Answers, pairs: Pairs) -> Clusters:
     b = np.concatenate([pairs.b[matched], pairs.edges.b[able]])
     gain = np.concatenate([pairs.gain[matched], pairs.edges.gain[able]])
     n = len(answers.boxes)
-    _, part = connected_components(coo_array((np.ones(len(a), np.int8), (a, b)), shape=(n, n)), directed=False)
+    _, part = connected_components(
+        coo_array((np.ones(len(a), np.int8), (a, b)), shape=(n, n)), directed=False
+    )
     nodes, edges = np.bincount(part, minlength=1), np.bincount(part[a], minlength=part.max(initial=0) + 1)
     tangled = np.flatnonzero(2 * edges != nodes * (nodes - 1))  # not everything can be one
     group = part.astype(np.intp)
@@ -143,9 +147,7 @@ def _grouped(edges: Sequence[tuple[int, int, float]], answers: Answers) -> list[
     return _best(groups, nodes, value)
 
 
-def _cliques(
-    nodes: Sequence[int], value: _Value, owner: dict[int, int]
-) -> Iterator[tuple[int, ...]]:
+def _cliques(nodes: Sequence[int], value: _Value, owner: dict[int, int]) -> Iterator[tuple[int, ...]]:
     """Every set of objects that can be one."""
 
     def grow(group: tuple[int, ...], rest: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -158,9 +160,10 @@ def _cliques(
         yield from grow((node,), [o for o in nodes[place + 1 :] if (node, o) in value])
 
 
-def _best(
-    groups: Sequence[tuple[int, ...]], nodes: Sequence[int], value: _Value
-) -> list[tuple[int, ...]]:
+def _best(groups: Sequence[tuple[int, ...]], nodes: Sequence[int], value: _Value) -> list[tuple[int, ...]]:
+    """The partition of the nodes into groups whose pairs are worth most."""
+    if len(groups) <= _FEW_GROUPS:
+        return _enumerated(groups, nodes, value)
     row = {node: index for index, node in enumerate(nodes)}
     covers = np.zeros((len(nodes), len(groups)))
     worth = np.zeros(len(groups))
@@ -175,6 +178,28 @@ def _best(
         options={"mip_rel_gap": 0.0},
     )
     return [group for group, taken in zip(groups, found.x, strict=True) if taken > 0.5]
+
+
+def _enumerated(
+    groups: Sequence[tuple[int, ...]], nodes: Sequence[int], value: _Value
+) -> list[tuple[int, ...]]:
+    """The same by trying every partition."""
+    starting = {node: [group for group in groups if group[0] == node] for node in nodes}
+    worth = {group: sum(value[pair] for pair in itertools.combinations(group, 2)) for group in groups}
+    best: tuple[float, list[tuple[int, ...]]] = (-1.0, [])
+
+    def go_on(left: Sequence[int], total: float, taken: list[tuple[int, ...]]) -> None:
+        nonlocal best
+        if not left:
+            best = max(best, (total, taken), key=lambda one: one[0])
+            return
+        for group in starting[left[0]]:
+            if set(group) <= set(left):
+                rest = [node for node in left if node not in group]
+                go_on(rest, total + worth[group], [*taken, group])
+
+    go_on(nodes, 0.0, [])
+    return best[1]
 
 
 def _greedy(value: _Value, owner: dict[int, int]) -> list[tuple[int, ...]]:

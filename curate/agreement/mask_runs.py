@@ -23,6 +23,8 @@ class Runs:
     """The masks of N objects.
 
     Attributes:
+        text: The counts themselves, of all masks.
+        ends: (N + 1,) where those of each begin in `text`.
         places: Start, end, start, end, ... of all masks.
         starts: (N + 1,) where each mask begins in `places`.
         pixels: (N,) that the counts cover: of the image; -1 = damaged.
@@ -30,6 +32,8 @@ class Runs:
         boxes: (N, 4) smallest xyxy around the pixels; zeros for an empty mask.
     """
 
+    text: Bytes
+    ends: Places
     places: Places
     starts: Places
     pixels: Places
@@ -48,13 +52,11 @@ def read(rles: pa.Array, heights: Places) -> Runs:
     _, offsets, data = wide.buffers()
     ends = np.frombuffer(offsets, dtype=np.int64)[wide.offset : wide.offset + len(wide) + 1]
     text = np.zeros(0, dtype=np.uint8) if data is None else np.frombuffer(data, dtype=np.uint8)
-    return Runs(*_read(text, ends, heights))
+    return Runs(text, ends, *_read(text, ends, heights))
 
 
 @compiled
-def _read(
-    text: Bytes, ends: Places, heights: Places
-) -> tuple[Places, Places, Places, Places, Places]:
+def _read(text: Bytes, ends: Places, heights: Places) -> tuple[Places, Places, Places, Places, Places]:
     count = ends.size - 1
     places = np.empty(ends[-1] - ends[0] + 2 * count + 2, dtype=np.int64)
     starts = np.zeros(count + 1, dtype=np.int64)
@@ -122,22 +124,28 @@ def _around(places: Places, height: int, box: Places) -> None:
 
 
 @compiled
+def common(places: Places, starts: Places, first: int, second: int) -> int:
+    """Pixels that two masks share."""
+    i, end_i = starts[first], starts[first + 1]
+    j, end_j = starts[second], starts[second + 1]
+    total = 0
+    while i < end_i and j < end_j:
+        start, end = max(places[i], places[j]), min(places[i + 1], places[j + 1])
+        if start < end:
+            total += end - start
+        if places[i + 1] < places[j + 1]:
+            i += 2
+        else:
+            j += 2
+    return total
+
+
+@compiled
 def shared(places: Places, starts: Places, first: Places, second: Places) -> Places:
     """Pixels (P,) that the masks of each pair of objects share."""
     found = np.zeros(first.size, dtype=np.int64)
     for pair in range(first.size):
-        i, end_i = starts[first[pair]], starts[first[pair] + 1]
-        j, end_j = starts[second[pair]], starts[second[pair] + 1]
-        total = 0
-        while i < end_i and j < end_j:
-            start, end = max(places[i], places[j]), min(places[i + 1], places[j + 1])
-            if start < end:
-                total += end - start
-            if places[i + 1] < places[j + 1]:
-                i += 2
-            else:
-                j += 2
-        found[pair] = total
+        found[pair] = common(places, starts, first[pair], second[pair])
     return found
 
 
@@ -148,7 +156,7 @@ def iou(runs: Runs, first: Places, second: Places) -> NDArray[np.float64]:
         (np.minimum(a[:, 2], b[:, 2]) > np.maximum(a[:, 0], b[:, 0]))
         & (np.minimum(a[:, 3], b[:, 3]) > np.maximum(a[:, 1], b[:, 1]))
     )
-    common = np.zeros(len(first), dtype=np.int64)
-    common[near] = shared(runs.places, runs.starts, first[near], second[near])
-    union = runs.area[first] + runs.area[second] - common
-    return np.asarray(np.divide(common, union, out=np.zeros(len(first)), where=union > 0))
+    both = np.zeros(len(first), dtype=np.int64)
+    both[near] = shared(runs.places, runs.starts, first[near], second[near])
+    union = runs.area[first] + runs.area[second] - both
+    return np.asarray(np.divide(both, union, out=np.zeros(len(first)), where=union > 0))

@@ -74,7 +74,9 @@ def estimate(drew: Flags, looked: Flags, images: Flags) -> Presence:
     model = Presence(np.full(n, _FIRST_SENSITIVITY), np.zeros(n), 0.0)
     there = np.where(drew.sum(axis=1) == 1, 0.5, 1.0)
     for _ in range(_ROUNDS):
-        model = _from(there * times, (1 - there) * times, model.unseen(images) * seen, drew, looked, images, seen)
+        model = _from(
+            there * times, (1 - there) * times, model.unseen(images) * seen, drew, looked, images, seen
+        )
         before, there = there, model.probability(drew, looked)
         if np.abs(before - there).max(initial=0.0) < _TOLERANCE:
             break
