@@ -200,25 +200,23 @@ def _compared(answers: Answers, looks: _Looks, shapes: NDArray[np.int64], iou_th
     box = paired_iou(answers.boxes[a], answers.boxes[b])
     mask = _mask_iou(answers, a, b, shapes)
     able = np.fmax(box, mask) >= iou_threshold
-    number, a, b, box, mask = (column[able] for column in (number, a, b, box, mask))
+    number, a, b, box, mask = number[able], a[able], b[able], box[able], mask[able]
     gain = np.where(np.isnan(mask), box, (box + np.nan_to_num(mask)) / 2)
     kept = _assigned(answers, number, a, b, gain)
     edges = (a, b, gain)
-    number, a, b, box, mask, gain = (column[kept] for column in (number, a, b, box, mask, gain))
-    left = [_unmatched(answers, looks.first, number, a), _unmatched(answers, looks.second, number, b)]
-    rows = (
-        np.concatenate([number, *(comparison for comparison, _ in left)]),
-        np.concatenate([a, left[0][1], np.full(len(left[1][1]), -1)]),
-        np.concatenate([b, np.full(len(left[0][1]), -1), left[1][1]]),
-        *(
-            np.concatenate([column, np.full(sum(len(one) for _, one in left), np.nan)])
-            for column in (box, mask, gain)
-        ),
+    number, a, b, box, mask, gain = number[kept], a[kept], b[kept], box[kept], mask[kept], gain[kept]
+    alone_a, alone_b = (
+        _unmatched(answers, looks.first, number, a),
+        _unmatched(answers, looks.second, number, b),
     )
-    kind = np.repeat([0, 1, 2], [len(number), *(len(one) for _, one in left)])
-    order = np.lexsort((np.maximum(rows[1], rows[2] * (rows[1] < 0)), kind, rows[0]))
-    comparison, a, b, box, mask, gain = (column[order] for column in rows)
-    return _Part((comparison, a, b, box, mask, gain), edges)
+    none_a, none_b = (np.full(len(objects), -1) for _, objects in (alone_a, alone_b))
+    rows_of = np.concatenate([number, alone_a[0], alone_b[0]])
+    rows_a, rows_b = np.concatenate([a, alone_a[1], none_b]), np.concatenate([b, none_a, alone_b[1]])
+    kind = np.repeat([0, 1, 2], [len(number), len(none_a), len(none_b)])
+    order = np.lexsort((np.where(rows_a < 0, rows_b, rows_a), kind, rows_of))
+    nothing = np.full(len(none_a) + len(none_b), np.nan)
+    box, mask, gain = (np.concatenate([column, nothing])[order] for column in (box, mask, gain))
+    return _Part((rows_of[order], rows_a[order], rows_b[order], box, mask, gain), edges)
 
 
 def _every_two(answers: Answers, looks: _Looks) -> tuple[Indices, Indices, Indices]:

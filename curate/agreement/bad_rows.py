@@ -95,7 +95,7 @@ def sort_out(annotations: pa.Table, known: Known, *, policy: Policy) -> tuple[pa
             found.append(BadRow(row["annotation_id"], row["image_id"], who, problem, action))
             if action in {"left_out", "refused"}:
                 continue
-            row |= _changed(row, action, known.sizes[row["image_id"]])
+            row.update(_changed(row, action, known.sizes[row["image_id"]]))
         kept.append(row)
         places.append(place)
     if policy == "refuse" and found:
@@ -195,20 +195,16 @@ def _action(problem: str, policy: Policy) -> str:
 
 def _answered_twice(annotations: pa.Table, known: Known) -> Indices:
     """Rows of answers that another one of the same person to the same image replaces."""
-    keys = ["image_id", "annotator_id", "task_id"]
-    several = annotations.select(keys).group_by(keys).aggregate([])
-    several = several.group_by(keys[:2]).aggregate([("task_id", "count", pc.CountOptions(mode="all"))])
-    several = several.filter(pc.greater(several["task_id_count"], 1))
-    twice = set(zip(*(several[name].to_pylist() for name in keys[:2]), strict=True))
-    if not twice:
-        return np.zeros(0, dtype=np.intp)
-    rows = np.flatnonzero(pc.is_in(annotations["image_id"], value_set=several["image_id"].combine_chunks()))
+    image, person, task = (_codes(annotations[name]) for name in ("image_id", "annotator_id", "task_id"))
+    looks = image * (person.max(initial=0) + 1) + person
+    answered = np.unique(looks * (task.max(initial=0) + 1) + task) // (task.max(initial=0) + 1)
+    twice = np.unique(answered[1:][answered[1:] == answered[:-1]])
+    rows = np.flatnonzero(np.isin(looks, twice)) if len(twice) else np.zeros(0, dtype=np.intp)
     answers: dict[tuple[str, str | None], dict[str, list[tuple[int, Mapping[str, Any]]]]] = defaultdict(
         lambda: defaultdict(list)
     )
     for place, row in zip(rows.tolist(), annotations.take(pa.array(rows)).to_pylist(), strict=True):
-        if (row["image_id"], row["annotator_id"]) in twice:
-            answers[row["image_id"], row["annotator_id"]][row["task_id"] or ""].append((place, row))
+        answers[row["image_id"], row["annotator_id"]][row["task_id"] or ""].append((place, row))
     late: list[int] = []
     for (image_id, _), tasks in answers.items():
         planned = known.tasks.get(image_id)
@@ -217,6 +213,14 @@ def _answered_twice(annotations: pa.Table, known: Known) -> Indices:
         )
         late += [place for task, drawn in tasks.items() if task != counts[2] for place, _ in drawn]
     return np.array(sorted(late), dtype=np.intp)
+
+
+def _codes(column: pa.ChunkedArray) -> Indices:
+    """A number for each distinct text; 0 for none."""
+    codes = pc.fill_null(column.combine_chunks().dictionary_encode().indices, -1).to_numpy(
+        zero_copy_only=False
+    )
+    return np.asarray(codes + 1, dtype=np.int64)
 
 
 def _time(row: Mapping[str, Any]) -> str:

@@ -49,7 +49,8 @@ class Clusters(Sequence[Cluster]):
     def __len__(self) -> int:
         return len(self.image)
 
-    def __getitem__(self, index: int) -> Cluster:  # type: ignore[override] - no slices
+    def __getitem__(self, index: int) -> Cluster:  # type: ignore[override]
+        # A row at a time, for iteration; work on the columns instead.
         if not 0 <= index < len(self):
             raise IndexError(index)
         members = self.members[self.starts[index] : self.starts[index + 1]]

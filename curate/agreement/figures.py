@@ -63,7 +63,7 @@ class Settings:
         return sorted({self.iou_threshold, *(one for one in THRESHOLDS if one > self.iou_threshold)})
 
 
-def measure(
+def measure(  # noqa: PLR0917 - what each stage before gave
     answers: Answers,
     pairs: Pairs,
     clusters: Clusters,

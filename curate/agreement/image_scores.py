@@ -75,7 +75,8 @@ def of_pairs(answers: Answers, pairs: Pairs) -> PairScores:
     def counted(flags: NDArray[np.bool_]) -> Indices:
         return np.bincount(pairs.comparison[flags], minlength=len(pairs.image))
 
-    iou = np.bincount(pairs.comparison, np.nan_to_num(pairs.box_iou), minlength=len(pairs.image))
+    sums = np.bincount(pairs.comparison, np.nan_to_num(pairs.box_iou), minlength=len(pairs.image))
+    iou = sums.astype(np.float64)
     return PairScores(counted(pairs.a >= 0), counted(pairs.b >= 0), counted(matched), counted(same), iou)
 
 

@@ -73,7 +73,7 @@ class ImageSums:
         for name in names:
             self._column[name] = len(self._column)
         table = np.bincount(self._group[images] * wide + which, cells, minlength=self._n_groups * wide)
-        self._tables.append(table.reshape(self._n_groups, wide))
+        self._tables.append(table.astype(np.float64).reshape(self._n_groups, wide))
         self._images.append(self._distinct(images, which, wide))
 
     def _distinct(self, images: Indices, which: Indices, wide: int) -> Indices:

@@ -123,10 +123,9 @@ def _fused(  # noqa: PLR0917 - one call
     runs = mask_runs.read(texts, np.ascontiguousarray(height))
     these, first, count = np.unique(number, return_index=True, return_counts=True)
     few = count <= mask_fusion.MOST_MASKS
-    text, ends, settled = mask_fusion.fuse(
-        runs.text, runs.ends, runs.places, runs.starts, runs.area, runs.boxes,
-        weights[answers.owner[members]], first, np.where(few, count, 1), width[first], height[first], threshold,
-    )  # fmt: skip
+    of_masks = (runs.text, runs.ends, runs.places, runs.starts, runs.area, runs.boxes)
+    of_objects = (first, np.where(few, count, 1), width[first], height[first])
+    text, ends, settled = mask_fusion.fuse(*of_masks, weights[answers.owner[members]], *of_objects, threshold)
     rles: list[str | None] = [
         bytes(text[begin:end]).decode("ascii") or None for begin, end in itertools.pairwise(ends.tolist())
     ]

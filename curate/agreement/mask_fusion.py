@@ -19,7 +19,7 @@ _ROUNDS, _TOLERANCE = 100, 1e-6
 
 
 @compiled
-def _patterns(  # noqa: PLR0917 - compiled functions take no keywords
+def _patterns(  # noqa: C901, PLR0917 - a kernel
     places: Places, starts: Places, masks: Places, chosen: NDArray[np.bool_], pixels: Values, out: Places
 ) -> int:
     """Walk over all pixels that anybody marked, in stretches that the same people marked.
@@ -41,10 +41,10 @@ def _patterns(  # noqa: PLR0917 - compiled functions take no keywords
         at[m] = starts[masks[m]]
     way, before, used = 0, 0, 0
     while True:
-        place = np.int64(-1)
+        place = -1
         for m in range(count):
             if at[m] < starts[masks[m] + 1] and (place < 0 or places[at[m]] < place):
-                place = places[at[m]]
+                place = int(places[at[m]])
         if place < 0:
             return used
         if way and place > before:
@@ -64,7 +64,7 @@ def _patterns(  # noqa: PLR0917 - compiled functions take no keywords
 
 
 @compiled
-def _probability(pixels: Values, count: int) -> Values:
+def _probability(pixels: Values, count: int) -> Values:  # noqa: C901, PLR0912 - a kernel
     """How probably pixels of each way to mark them are of the object; see `fused_geometry.staple`."""
     ways = pixels.size
     total, marked = 0.0, 0.0
@@ -157,9 +157,9 @@ def _drawn(places: Places, height: int, window: Places) -> Bytes:
 
 @compiled
 def _distance(mask: Bytes, x: int, y: int, wanted: int) -> float:
-    """Pixels from one to the nearest that is on, or off; the greater side of the window where there is none."""
+    """Pixels from one to the nearest that is on, or off; -1 where there is none."""
     columns, rows = mask.shape
-    best = np.int64(columns + rows) ** 2
+    best = (columns + rows) ** 2
     found = False
     for dx in range(columns):
         if dx * dx >= best:
@@ -251,7 +251,7 @@ def _same(places: Places, starts: Places, first: int, count: int) -> bool:
 
 
 @compiled
-def _show_one_thing(
+def _show_one_thing(  # noqa: PLR0917 - a kernel
     places: Places, starts: Places, area: Places, first: int, count: int, least: float
 ) -> bool:
     """Whether more than half of some masks overlap with one among them; see `vote_rules.mask_is_settled`."""
@@ -263,7 +263,7 @@ def _show_one_thing(
             if union > 0 and shared >= least * union:
                 alike[i] += 1
                 alike[j] += 1
-    return 2 * alike.max() > count
+    return bool(2 * alike.max() > count)
 
 
 @compiled

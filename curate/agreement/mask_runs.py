@@ -1,7 +1,7 @@
 """Masks of many objects at once: their run lengths, boxes and overlaps, compiled. Imports numba.
 
-A mask is told by the places [start, end) of its pixels down the columns, as COCO counts them; the objects of a
-chunk stand one after the other. No step makes an array of an image's size.
+A mask is told by the places [start, end) of its pixels down the columns, as COCO counts them; the objects of
+a chunk stand one after the other. No step makes an array of an image's size.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def read(rles: pa.Array, heights: Places) -> Runs:
 
 
 @compiled
-def _read(text: Bytes, ends: Places, heights: Places) -> tuple[Places, Places, Places, Places, Places]:
+def _read(text: Bytes, ends: Places, heights: Places) -> tuple[Places, Places, Places, Places, Places]:  # noqa: C901, PLR0912 - a kernel
     count = ends.size - 1
     places = np.empty(ends[-1] - ends[0] + 2 * count + 2, dtype=np.int64)
     starts = np.zeros(count + 1, dtype=np.int64)
@@ -71,7 +71,7 @@ def _read(text: Bytes, ends: Places, heights: Places) -> tuple[Places, Places, P
         while at < ends[i + 1]:
             value, shift, more = 0, 0, True
             while more and at < ends[i + 1]:
-                code = np.int64(text[at]) - 48
+                code = int(text[at]) - 48
                 at += 1
                 if code < 0 or code > 63 or shift > 50:
                     place = -1

@@ -103,7 +103,7 @@ def between_people(answers: Answers, pairs: Pairs, sizes: Mapping[str, Size], *,
 def _contours(answers: Answers, pairs: Pairs, sizes: Mapping[str, Size], contours: bool) -> dict[str, Values]:
     """Measures of outlines, a value a row of the pairs."""
     names = ("dice", "boundary_iou", "hausdorff_95")
-    found = {name: np.full(len(pairs.a), np.nan) for name in names}
+    found: dict[str, Values] = {name: np.full(len(pairs.a), np.nan) for name in names}
     for row in np.flatnonzero(~np.isnan(pairs.mask_iou)).tolist() if contours else ():
         width, height = sizes[answers.images[pairs.image[pairs.comparison[row]]]]
         rle_a, rle_b = answers.rles[pairs.a[row]] or "", answers.rles[pairs.b[row]] or ""

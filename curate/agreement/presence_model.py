@@ -74,9 +74,7 @@ def estimate(drew: Flags, looked: Flags, images: Flags) -> Presence:
     model = Presence(np.full(n, _FIRST_SENSITIVITY), np.zeros(n), 0.0)
     there = np.where(drew.sum(axis=1) == 1, 0.5, 1.0)
     for _ in range(_ROUNDS):
-        model = _from(
-            there * times, (1 - there) * times, model.unseen(images) * seen, drew, looked, images, seen
-        )
+        model = _from(there, times, drew, looked, _Images(images, seen, model.unseen(images) * seen))
         before, there = there, model.probability(drew, looked)
         if np.abs(before - there).max(initial=0.0) < _TOLERANCE:
             break
@@ -91,18 +89,25 @@ def _alike(*flags: Flags) -> tuple[list[Flags], Values]:
     return [table[first] for table in flags], counts.astype(np.float64)
 
 
-def _from(
-    there: Values, absent: Values, unseen: Values, drew: Flags, looked: Flags, images: Flags, seen: Values
-) -> Presence:
-    """The parameters that fit those numbers of objects best."""
-    known = there @ looked + unseen @ images  # objects of the images of each person
-    found = there @ drew
-    made_up = absent @ drew
-    looks = seen @ images
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """Who looked at images (I, A) that are alike, how many there are (I,), and objects nobody drew there."""
+
+    looked: Flags
+    times: Values
+    unseen: Values
+
+
+def _from(there: Values, times: Values, drew: Flags, looked: Flags, images: _Images) -> Presence:
+    """The parameters that fit those probabilities best, of objects that occur so many times."""
+    known = (there * times) @ looked + images.unseen @ images.looked  # objects of the images of each person
+    found = (there * times) @ drew
+    made_up = ((1 - there) * times) @ drew
+    looks = images.times @ images.looked
     usual = (found.sum() + _FIRST_SENSITIVITY) / (known.sum() + 1.0)
     usual_made_up = made_up.sum() / max(1, looks.sum())
     return Presence(
         sensitivity=(found + _PRIOR_OBJECTS * usual) / (known + _PRIOR_OBJECTS),
         spurious=(made_up + _PRIOR_IMAGES * usual_made_up) / (looks + _PRIOR_IMAGES),
-        objects=float((there.sum() + unseen.sum()) / max(1.0, seen.sum())),
+        objects=float((there @ times + images.unseen.sum()) / max(1.0, images.times.sum())),
     )
