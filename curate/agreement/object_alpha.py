@@ -34,8 +34,8 @@ def add(sums: ImageSums, answers: Answers, clusters: Clusters, sizes: Mapping[st
     Source:
         Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), for any distance; IoU as the distance
         of boxes: Nassar, Pavon-Harr, Bosch and McCulloh, Assessing data quality of annotations with
-        Krippendorff alpha for applications in computer vision (arXiv:1912.10107, 2019). Nothing as a value of its own is
-        ours: leaving missing objects out would call people who miss different halves perfect.
+        Krippendorff alpha for applications in computer vision (arXiv:1912.10107, 2019). Nothing as a value of
+        its own is ours: leaving missing objects out would call people who miss different halves perfect.
     """
     looked = answers.looks[clusters.image]
     several = looked > 1
