@@ -28,6 +28,7 @@ COMPARISONS = (
     "plan",
     "quality",
     "consensus",
+    "label_errors",
     "labelstudio_push",
     "labelstudio_pull",
     "models",

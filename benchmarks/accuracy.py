@@ -48,7 +48,7 @@ Counted are all pairs within a family, those of two copies of one original too.
 CHANCE = """
 ### What chance brings
 
-{scenes:,} scenes, each drawn once, and all {pairs:,} pairs of them. Pairs that share {most_shared:.0%} or
+{scenes:,} scenes, each drawn once, and all {pairs:,} pairs of them. Pairs that share {max_shared:.0%} or
 more of their cells, by the map that every scene carries of where its pixels come from, show overlapping parts
 of one photograph and are left out; all others are different pictures. Pairs grow with the square of the
 number of images, so a million of them have {factor:,.0f} times as many.
@@ -166,7 +166,7 @@ def _chance(recipe: Recipe) -> dict[str, Any]:
         "scenes": SCENES,
         "seed": SCENES_SEED,
         "pairs": SCENES * (SCENES - 1) // 2,
-        "most_shared": photo_collages.MOST_SHARED,
+        "max_shared": photo_collages.MAX_SHARED,
         "factor": 1e12 / SCENES**2,
         "by_radius": rows,
     }
@@ -176,7 +176,7 @@ def _distinct(cells: NDArray[np.float32], pairs: Pairs) -> NDArray[np.bool_]:
     """(P,) whether the scenes of each pair are different pictures."""
     both = zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)
     shares = [float(photo_collages.shared(cells[a], cells[b][None])[0]) for a, b in both]
-    return np.array(shares, dtype=np.float32) < photo_collages.MOST_SHARED
+    return np.array(shares, dtype=np.float32) < photo_collages.MAX_SHARED
 
 
 def section() -> str:

@@ -51,7 +51,7 @@ def settings(weights: str, threshold: float, device: str) -> AutolabelParams:
         "device": device,
         "nms_iou": 1.0,
         "across": "keep_both",
-        "least_score": threshold,
+        "min_score": threshold,
         "shard_size": 2,
         "max_boxes": 10_000,
     }

@@ -43,9 +43,24 @@ NAMES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "nearly white": {OURS: ("bright",), "cleanvision": ("light",)},
     "no contrast": {OURS: ("flat",), "cleanvision": ("low_information",)},
     "blurred": {OURS: ("blurred",), "cleanvision": ("blurry",)},
+    "gray": {OURS: ("gray",), "cleanvision": ("grayscale",)},
     "long strip": {OURS: ("odd_size",), "cleanvision": ("odd_aspect_ratio",)},
     "tiny image": {OURS: ("odd_size",), "cleanvision": ("odd_size",)},
 }
+# cleanvision's nine issues: the planted faults that are such, and what each tool calls them.
+ISSUES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "dark": (("nearly black",), "dark"),
+    "light": (("nearly white",), "bright"),
+    "low_information": (("no contrast",), "flat"),
+    "blurry": (("blurred",), "blurred"),
+    "grayscale": (("gray",), "gray"),
+    "odd_aspect_ratio": (("long strip",), "odd_size"),
+    "odd_size": (("tiny image",), "odd_size"),
+    "exact_duplicates": (("exact copy",), "exact_duplicate"),
+    "near_duplicates": (
+        ("recompressed copy", "half size copy", "cropped copy", "mirrored copy"), "near_duplicate",
+    ),
+}  # fmt: skip
 COPIES: Final = tuple(name for name in NAMES if "copy" in name)
 INTRO = """## Checking a data set
 
@@ -154,6 +169,7 @@ _CHANGES: Final[dict[str, Callable[[Image.Image], Image.Image]]] = {
     "nearly white": lambda image: image.point(lambda value: 245 + value // 26),
     "no contrast": lambda image: image.point(lambda value: 125 + value // 60),
     "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(10)),
+    "gray": lambda image: image.convert("L").convert("RGB"),
     "long strip": lambda image: image.resize((1500, 100)),
     "tiny image": lambda image: image.resize((40, 30)),
 }
@@ -169,10 +185,10 @@ def _ours(folder: Path, scratch: Path) -> dict[str, Any]:
     answer = scratch / "ours.json"
     program = f'exec "{sys.executable}" -m curate check "$0" --json --no-page --fail-on never > "$1"'
     cost = process_cost.run(["bash", "-c", program, str(folder), str(answer)], memory=False)
-    said = json.loads(answer.read_text(encoding="utf-8"))
+    answers = json.loads(answer.read_text(encoding="utf-8"))
     found = {
         one["kind"]: sorted({place for row in one["rows"] for place in row.get("images", ())})
-        for one in said["findings"]
+        for one in answers["findings"]
     }
     return {"seconds": cost.wall_s, "found": found, "version": "curate"}
 
@@ -182,8 +198,8 @@ def _cleanvision(folder: Path, scratch: Path) -> dict[str, Any]:
     python = environments.interpreter("cleanvision")
     script = environments.RUNNERS / "run_cleanvision_issues.py"
     cost = process_cost.run([str(python), str(script), str(folder), str(answer)], memory=False)
-    said = json.loads(answer.read_text(encoding="utf-8"))
-    return {**said, "seconds": cost.wall_s, "version": f"cleanvision {said['version']}"}
+    answers = json.loads(answer.read_text(encoding="utf-8"))
+    return {**answers, "seconds": cost.wall_s, "version": f"cleanvision {answers['version']}"}
 
 
 def _fastdup(folder: Path, scratch: Path) -> dict[str, Any]:  # noqa: ARG001 - all are called alike
@@ -207,8 +223,31 @@ def _summary(name: str, runs: list[dict[str, Any]], truth: dict[str, list[str]])
         "seconds": result.median(run["seconds"] for run in runs),
         "start_s": result.median(run["start_s"] for run in runs),
         "found": shares,
+        "issues": {issue: _precision_recall(name, issue, found, truth) for issue in ISSUES}
+        if name != "fastdup"
+        else {},
         "false_alarms": len(_flagged(found, outliers) - faulty),
     }
+
+
+def _precision_recall(
+    tool: str, issue: str, found: dict[str, list[str]], truth: dict[str, list[str]]
+) -> tuple[float | None, float]:
+    """Of one issue: the share of what is flagged that was planted so, and of the planted that is flagged.
+
+    A copy's original is flagged beside it, and a strip by the same name as a stamp: neither is a mistake.
+    """
+    faults, ours = ISSUES[issue]
+    planted = {file for fault in faults for file in truth[fault]}
+    same = {
+        file for other, kind in ISSUES.values() if kind == ours for fault in other for file in truth[fault]
+    }
+    flagged = _flagged(found, (issue if tool == "cleanvision" else ours,))
+    if "duplicates" in issue:
+        flagged = {file for file in flagged if "planted" in file}
+        same |= {file for fault in COPIES for file in truth[fault]}
+    precision = len(flagged & same) / len(flagged) if flagged else None
+    return precision, len(flagged & planted) / len(planted)
 
 
 def _kinds(tool: str, fault: str) -> tuple[str, ...]:
@@ -227,8 +266,23 @@ def _targets(tools: dict[str, dict[str, Any]]) -> list[Target]:
         return []
     faster = None if theirs is None else ours["images_per_s"] / theirs["images_per_s"]
     kinds = sum(bool(share) for share in ours["found"].values())
+    behind = [
+        issue
+        for issue in ISSUES
+        if theirs is not None
+        and any(
+            (mine or 0.0) < (other or 0.0)
+            for mine, other in zip(ours["issues"][issue], theirs["issues"][issue], strict=True)
+        )
+    ]
     return [
         Target("check: images a second against cleanvision", 3.0, faster, "x"),
+        Target(
+            "check: cleanvision's issues in which neither precision nor recall is behind it",
+            float(len(ISSUES)),
+            None if theirs is None else float(len(ISSUES) - len(behind)),
+            "issues",
+        ),
         Target("check: planted kinds that are found", float(len(NAMES)), float(kinds), "kinds"),
     ]
 
@@ -248,9 +302,18 @@ def section() -> str:
     names = [tool["version"] for tool in tools.values()]
     text += "\nShare of the planted files that is found; - = not looked for:\n\n"
     text += result.table(["planted", *names], rows, numbers=len(names))
+    text += _issues_table(tools)
     for name, reason in content["failed"].items():
         text += f"\n{name} is missing: {reason}\n"
     return f"{text}\n{result.target_table(result.targets(content))}\n{result.footer(content)}"
+
+
+def _issues_table(tools: dict[str, dict[str, Any]]) -> str:
+    both = [(tool["version"], tool["issues"]) for tool in tools.values() if tool["issues"]]
+    heads = [f"{name}, {what}" for name, _ in both for what in ("precision", "recall")]
+    rows = [[issue, *(_share(one) for _, found in both for one in found[issue])] for issue in ISSUES]
+    title = "\nThe nine issues that cleanvision looks for; - = nothing was flagged:\n\n"
+    return title + str(result.table(["issue", *heads], rows, numbers=len(heads)))
 
 
 def _share(share: float | None) -> str:

@@ -232,7 +232,7 @@ def _distinct(plans: list[_Plan], processes: int) -> list[int]:
 
 def _is_new(sketch: npt.NDArray[Any], earlier: npt.NDArray[Any], *, photographic: bool) -> bool:
     if photographic:
-        return bool((photo_collages.shared(sketch, earlier) < photo_collages.MOST_SHARED).all())
+        return bool((photo_collages.shared(sketch, earlier) < photo_collages.MAX_SHARED).all())
     return bool(synthetic_graphics.differ(sketch, earlier).all())
 
 

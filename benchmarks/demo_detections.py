@@ -58,11 +58,11 @@ def judged(truths: Sequence[Truth], found: Sequence[Detections]) -> Verdicts:
         gold += [_row(index, "gold", category, box, None) for category, box in truth]
         if not truth:
             gold.append(Annotation(f"{index}", f"{index:064d}", "gold", outcome="empty"))
-    made, said = (
+    made, answers = (
         pa.Table.from_pylist([row.row() for row in rows], schema=schema.ANNOTATIONS.arrow)
         for rows in (model, gold)
     )
-    return suggestion_outcomes.judge(made, said, iou_threshold=IOU)
+    return suggestion_outcomes.judge(made, answers, iou_threshold=IOU)
 
 
 def _row(index: int, origin: Origin, category: str, box: Sequence[float], score: float | None) -> Annotation:

@@ -75,6 +75,6 @@ def ask(peer: str, folder: Path, distance: float, *, timeout_s: float = 600) -> 
         script = RUNNERS / f"run_{peer}.py"
         command = [str(python), str(script), str(folder), str(distance), str(target)]
         cost = process_cost.run(command, timeout_s=timeout_s)
-        said = json.loads(target.read_text(encoding="utf-8"))
-    pairs = [(first, second, apart) for first, second, apart in said["pairs"]]
-    return Answer(f"{said['package']} {said['version']}", pairs, cost)
+        content = json.loads(target.read_text(encoding="utf-8"))
+    pairs = [(first, second, apart) for first, second, apart in content["pairs"]]
+    return Answer(f"{content['package']} {content['version']}", pairs, cost)

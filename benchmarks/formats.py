@@ -59,8 +59,8 @@ def measure() -> None:
         ("pycocotools load", load),
     ):
         shutil.rmtree(folder / "out", ignore_errors=True)
-        cost, said = process_cost.call(function, folder=str(folder))
-        rows.append(_row(name, cost, said))
+        cost, answer = process_cost.call(function, folder=str(folder))
+        rows.append(_row(name, cost, answer))
     shutil.rmtree(folder / "out", ignore_errors=True)
     rows.append(_peer(folder))
     ours = {row["what"]: row for row in rows}
@@ -75,13 +75,13 @@ def measure() -> None:
     result.save(NAME, content, command=COMMAND, targets=targets)
 
 
-def _row(name: str, cost: process_cost.Cost, said: Any) -> dict[str, Any]:
+def _row(name: str, cost: process_cost.Cost, answer: Any) -> dict[str, Any]:
     return {
         "what": name,
         "wall_s": cost.wall_s,
         "cpu_s": cost.cpu_s,
         "peak_gib": cost.peak_own_bytes / (1 << 30),
-        "said": said,
+        "answer": answer,
     }
 
 

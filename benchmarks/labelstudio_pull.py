@@ -178,8 +178,8 @@ def _simulated() -> Iterator[str]:
             f'{{"id":{number},"result":{contents[number % 100]},"completed_by":1,"was_cancelled":false,'
             f'"created_at":"{TIME}","updated_at":"{TIME}","lead_time":9.0}}'
         )
-        said = json.dumps({**data, "height": project.HEIGHT})
-        return f'{{"id":{number},"updated_at":"{TIME}","data":{said},"annotations":[{answer}]}}'
+        content = json.dumps({**data, "height": project.HEIGHT})
+        return f'{{"id":{number},"updated_at":"{TIME}","data":{content},"annotations":[{answer}]}}'
 
     def listed(asked: Mapping[str, list[str]]) -> str:
         query = json.loads(asked["query"][0])

@@ -4,7 +4,7 @@ A photographic scene is a collage of one to four layers. Each layer is a part of
 bent by a smooth warp and toned; a soft shape blends it over those below; light falls unevenly over all. Every
 scene carries a map of 8 x 8 cells that says which spot of which photograph each cell shows. Two scenes share
 a cell if they show nearly the same spot there (within `NEAR` of the part that the layer shows), as they are
-or with one of them mirrored; scenes are distinct if they share less than `MOST_SHARED` of their cells. So two
+or with one of them mirrored; scenes are distinct if they share less than `MAX_SHARED` of their cells. So two
 scenes may use the same photograph, even overlapping parts of it, but most of what they show at the same place
 differs.
 """
@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float32]
 
 CELLS: Final = 8
 NEAR: Final = 0.12  # of the side of what a layer shows of its photograph
-MOST_SHARED: Final = 0.4  # share of cells
+MAX_SHARED: Final = 0.4  # share of cells
 _PHOTOGRAPH_SIDE: Final = 900  # pixels, at most
 _SKIMAGE: Final = (
     *(

@@ -47,7 +47,7 @@ class Person:
         """What the person draws of one image."""
         there, names = truth
         kept = np.flatnonzero(rng.random(len(there)) >= self.missed)
-        made_up = [_any_box(rng) for _ in range(rng.poisson(self.spurious))]
+        made_up = [any_box(rng) for _ in range(rng.poisson(self.spurious))]
         drawn: Boxes = np.array([*there[kept], *made_up]).reshape(-1, 4)
         sides = np.tile(drawn[:, 2:] - drawn[:, :2], 2)
         drawn = drawn + sides * rng.normal(0, self.jitter, drawn.shape) + sides * self.bias * [-1, -1, 1, 1]
@@ -59,17 +59,18 @@ class Person:
         return boxes.clip(drawn, width=SIZE[0], height=SIZE[1]), called
 
 
-def _any_box(rng: np.random.Generator) -> NDArray[np.float64]:
+def any_box(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A box of 40 to 160 pixels a side, anywhere."""
     side = rng.uniform(40, 160, 2)
     corner = rng.uniform(0, np.array(SIZE) - side)
     return np.concatenate([corner, corner + side])
 
 
-def _truth(rng: np.random.Generator) -> Drawn:
+def truth_of_image(rng: np.random.Generator) -> Drawn:
     """Objects that overlap little."""
     found: list[NDArray[np.float64]] = []
     for _ in range(rng.poisson(3)):
-        box = _any_box(rng)
+        box = any_box(rng)
         if not found or boxes.box_iou([box], found).max() < 0.2:
             found.append(box)
     return np.array(found).reshape(-1, 4), [str(rng.choice(CATEGORIES)) for _ in found]
@@ -100,7 +101,7 @@ class World:
         truth, work = {}, {}
         for number in range(images):
             image = f"{number:064x}"
-            truth[image] = _truth(rng)
+            truth[image] = truth_of_image(rng)
             several = number < overlap * images
             count = (lookers or people) if several else 1
             for index in rng.permutation(people)[:count]:

@@ -286,6 +286,7 @@ class SimulatedProject:
                 Path("data/pairs.parquet"),
                 Path("data/figures.csv"),
                 QUEUE,
+                Path("data/label_errors.csv"),
                 Path("data/bad_rows.csv"),
                 Path("plots"),
             ),

@@ -25,7 +25,7 @@ _WORDS: Final = (
     "figure",
 )
 _FONTS: Final = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_TRIPLEX)
-LEAST_DIFFERENT: Final = 0.03  # share of pixels of a 64 x 64 copy
+MIN_DIFFERENT: Final = 0.03  # share of pixels of a 64 x 64 copy
 LEVELS: Final = 24  # that a pixel must differ by
 
 
@@ -53,7 +53,7 @@ def draw_plain(rng: np.random.Generator, width: int, height: int) -> UInt8Array:
 def differ(one: UInt8Array, others: UInt8Array) -> npt.NDArray[np.bool_]:
     """(N,) whether a 64 x 64 copy (64, 64, 3) shows something else than each of others (N, 64, 64, 3)."""
     apart = np.abs(others.astype(np.int16) - one).max(axis=3) > LEVELS
-    found: npt.NDArray[np.bool_] = apart.mean(axis=(1, 2)) >= LEAST_DIFFERENT
+    found: npt.NDArray[np.bool_] = apart.mean(axis=(1, 2)) >= MIN_DIFFERENT
     return found
 
 

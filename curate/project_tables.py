@@ -125,6 +125,8 @@ def _image(row: Mapping[str, Any]) -> ImageRecord:
     values = {name: row[name] for name in ImageRecord.__slots__}
     values["sources"] = tuple(row["sources"])
     values["attributes"] = tuple((name, value) for name, value in row["attributes"])
+    figures = (row["quality"] or {}).items()
+    values["quality"] = tuple((name, value) for name, value in figures if value is not None)
     return ImageRecord(**values)
 
 

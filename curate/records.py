@@ -44,6 +44,7 @@ class ImageRecord:
     brightness: float | None = None
     contrast: float | None = None
     sharpness: float | None = None
+    quality: tuple[tuple[str, float], ...] = ()
     phash: int | None = None
     dup_group: str | None = None
     duplicate_of: str | None = None
@@ -67,7 +68,8 @@ class ImageRecord:
 
     def row(self) -> dict[str, Any]:
         """The record as a row of the `images` table."""
-        return {name: _cell(getattr(self, name)) for name in self.__slots__}
+        cells = {name: _cell(getattr(self, name)) for name in self.__slots__}
+        return {**cells, "quality": dict(self.quality) or None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,16 @@ def _columns(*fields: tuple[str, pa.DataType, bool]) -> pa.Schema:
 _TEXT, _INT, _FLOAT = pa.string(), pa.int32(), pa.float32()
 _CHOSEN = pa.map_(pa.string(), pa.list_(pa.string()))  # what was chosen, by question
 BOX = pa.list_(pa.float32(), 4)
+# Of `curate.images.quality_figures`; the last two are of `curate.dedupe.color_figures`.
+QUALITY = pa.struct(
+    [
+        (name, pa.float32())
+        for name in (
+            "noise", "blur", "log_laplacian", "jpeg_quality", "blockiness", "shadows", "highlights",
+            "entropy", "letterbox", "pillarbox", "bandwidth", "color_cast", "colorfulness",
+        )
+    ]
+)  # fmt: skip
 
 IMAGES = TableSchema(
     name="images",
@@ -58,6 +68,7 @@ IMAGES = TableSchema(
         ("brightness", _FLOAT, True),  # mean luma, 0..255
         ("contrast", _FLOAT, True),  # standard deviation of luma
         ("sharpness", _FLOAT, True),  # variance of the Laplacian of luma
+        ("quality", QUALITY, True),  # figures by name; null where nothing was decoded
         ("phash", pa.uint64(), True),  # 64-bit pHash, whatever hash finds candidates; null before dedupe
         ("dup_group", _TEXT, True),  # image_id of the group's keeper; null outside any group
         ("duplicate_of", _TEXT, True),  # image_id of the keeper this row was dropped for
@@ -267,5 +278,27 @@ CONSENSUS_IMAGES = TableSchema(
         ("decided", pa.bool_(), False),  # true = by adjudication: its objects are one person's decision
         ("answers", _CHOSEN, False),  # image-level answers by control
         ("answers_confidence", pa.map_(_TEXT, _FLOAT), False),  # of each, 0..1
+    ),
+)
+
+# One row an image and model: what upscaling made, or why it made nothing.
+UPSCALED = TableSchema(
+    name="upscaled",
+    key=("model", "image_id"),
+    written_by="upscale",
+    arrow=_columns(
+        ("model", _TEXT, False),  # as params.yaml calls it
+        ("image_id", _TEXT, False),
+        ("source", _TEXT, False),  # the file that was upscaled
+        ("source_sha256", _TEXT, True),  # of its bytes; null = it could not be read
+        ("path", _TEXT, True),  # PNG; null = failed
+        ("width", _INT, True),  # pixels of the result
+        ("height", _INT, True),
+        ("scale", _INT, True),  # of the model
+        ("model_version", _TEXT, True),
+        ("model_license", _TEXT, False),  # of the weights; none = there are no weights
+        ("outcome", _TEXT, False),  # upscaled | failed
+        ("reason", _TEXT, True),  # unreadable | disappeared | too_large | out_of_memory | killed_worker
+        ("detail", _TEXT, True),
     ),
 )

@@ -21,6 +21,7 @@ PROJECT = "curate-vision"
 # What a wheel carries beside its own code, or says of itself in words that no pattern can read.
 NOTES: Mapping[str, str] = {
     "pillow-heif": "BSD-3-Clause, and in the wheel libx265 (GPL-2.0)",
+    "imageio-ffmpeg": "BSD-2-Clause, and in the wheel a program ffmpeg (GPL-3.0)",
     "pygit2": "GPL-2.0-only with an exception for linking",
     "dulwich": "Apache-2.0 OR GPL-2.0-or-later",
     "asyncssh": "EPL-2.0 OR GPL-2.0-or-later",

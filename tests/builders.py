@@ -95,6 +95,7 @@ def image(name: str, **changes: Any) -> ImageRecord:
         brightness=120.0,
         contrast=40.0,
         sharpness=300.0,
+        quality=(("blur", 0.25), ("noise", 1.5)),
     )
     return replace(record, **changes)
 

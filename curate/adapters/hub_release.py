@@ -1,8 +1,9 @@
-"""A release that stands on the Hugging Face Hub, fetched to be compared or checked."""
+"""A release or another data set that stands on the Hugging Face Hub, fetched to be read here."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from curate.errors import HubError
@@ -24,6 +25,15 @@ def fetch(place: str) -> Path:
         HubError: No such place, or it cannot be read.
         MissingExtraError: `huggingface_hub` is not installed.
     """
+    return _snapshot(place, ["*.json", "*.md", "data/*.parquet"])
+
+
+def fetch_all(place: str) -> Path:
+    """Bring every file of a revision into the Hub's cache; as `fetch`."""
+    return _snapshot(place, None)
+
+
+def _snapshot(place: str, patterns: Sequence[str] | None) -> Path:
     match = _PLACE.fullmatch(place)
     if match is None:
         raise HubError(f"{place} is no place on the Hub: expected hf://owner/name@v1.0.0")
@@ -35,7 +45,7 @@ def fetch(place: str) -> Path:
                 match[1],
                 repo_type="dataset",
                 revision=match[2],
-                allow_patterns=["*.json", "*.md", "data/*.parquet"],
+                allow_patterns=patterns,
             )
         )
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError, ValueError) as error:

@@ -22,6 +22,8 @@ WHY = {
     "attribute": "People answered a question about an object differently.",
     "partly_skipped": "Somebody skipped this image.",
     "low_f1": "People drew different objects; most votes settled which are there.",
+    "duplicate": "A copy of this picture, which was dropped, is labelled otherwise.",
+    "label_error": "A model sees something else here than what people agreed on.",
 }
 _TASK = "Keep, correct or delete the drawings until they are right, then submit: this is the answer."
 

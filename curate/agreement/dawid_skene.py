@@ -126,10 +126,10 @@ def _people(
         prior: Answers a label.
         shape: People, labels, labels.
     """
-    said: Values = np.zeros((shape[0], shape[2], shape[1]))
+    given: Values = np.zeros((shape[0], shape[2], shape[1]))
     weighed = probability * counted[:, None]
-    np.add.at(said, (votes.annotators, votes.labels), weighed[votes.items])
-    counts: Values = said.transpose(0, 2, 1)
+    np.add.at(given, (votes.annotators, votes.labels), weighed[votes.items])
+    counts: Values = given.transpose(0, 2, 1)
     if prior > 0:
         wrong = (1 - _RIGHT) / max(1, votes.n_labels - 1)
         start = np.where(np.eye(votes.n_labels, dtype=bool), _RIGHT, wrong)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from curate.agreement.image_scores import ImageScore
 
-HEADER = ("image_id", "path", "reason", "f1", "mean_iou", "cost", "held_back", "decision")
+HEADER = ("image_id", "path", "reason", "f1", "mean_iou", "cost", "held_back", "decision", "detail")
 # Of images whose answers say nothing, whatever was drawn; of equal cost they stand first.
 FIRST = ("unreadable", "planted_error", "not_joined", "skipped")
 _DIGITS = 6
@@ -23,9 +23,9 @@ class Entry:
         reason: The first that applies: "unreadable" (what somebody drew is not known), "planted_error"
             (somebody left one in), "not_joined" (nobody knows what was shown), "skipped" (by all),
             "presence", "category" or "mask" (a disputed object), "answer" (a disputed image-level answer),
-            "attribute" (a disputed attribute of an object),
-            "partly_skipped" (by some) or "low_f1" (people drew different objects, and the votes settled which
-            are there).
+            "attribute" (a disputed attribute of an object), "partly_skipped" (by some), "low_f1" (people drew
+            different objects, and the votes settled which are there), "duplicate" (a copy, which was dropped,
+            is labelled otherwise) or "label_error" (a model contradicts what they settled on).
         f1: Of its annotators; None where nobody drew anything, or only one looked.
         mean_iou: Of matched boxes; None without any.
         cost: Objects that the data set is expected to lack, or to have wrong, because of this image, those of
@@ -40,16 +40,17 @@ class Entry:
     cost: float
     held_back: bool
 
-    def cells(self, path: str, decision: str = "") -> tuple[str | float, ...]:
+    def cells(self, path: str, decision: str = "", detail: str = "") -> tuple[str | float, ...]:
         """Values of `HEADER`; a figure that is not defined is the word.
 
         Args:
             path: Of the image.
             decision: Why a decision of the adjudication does not count; empty = there is none.
+            detail: What else is to be known, in words.
         """
         values = (self.f1, self.mean_iou, self.cost)
         numbers = ("undefined" if value is None else round(value, _DIGITS) for value in values)
-        return (self.image_id, path, self.reason, *numbers, str(self.held_back).lower(), decision)
+        return (self.image_id, path, self.reason, *numbers, str(self.held_back).lower(), decision, detail)
 
 
 def rarity(categories: Iterable[str]) -> dict[str, float]:

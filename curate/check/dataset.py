@@ -90,6 +90,9 @@ def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch
     _join(found, opened, scratch)
     if path.is_file():
         _leave_out_other_splits(found)
+    if name == "huggingface":  # other pictures in the folder are those of its card
+        named = {place for places in found._places for place in places}
+        found.files = {place: file for place, file in found.files.items() if place in named}
     if not found.files:
         raise InputError(f"{root} holds no image: name the folder of the images with --images")
     for place in found.files:

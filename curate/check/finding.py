@@ -99,6 +99,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "bright": Kind("warning", "Nearly white images", "look whether anything can be seen"),
         "flat": Kind("warning", "Images with next to no contrast", "look whether anything is shown"),
         "blurred": Kind("warning", "Blurred images", "look whether a person could label it"),
+        "gray": Kind("warning", "Gray images among colored ones", "look whether their color was lost"),
         "odd_size": Kind("warning", "Images of unusual size or shape", "look whether it belongs here"),
         "license_unknown": Kind("note", "Nothing says the licence", "put a file LICENSE into the folder"),
         "not_read": Kind("note", "What was not looked at", "look at it by other means", "labels"),
@@ -175,7 +176,7 @@ class Checked:
     """What a check looked at and found.
 
     Attributes:
-        path: The data set.
+        path: The data set, as the user calls it.
         format: Name of the codec; "images" for files without labels.
         images: Files that were looked at.
         objects: Labels that could be held against an image.
@@ -185,7 +186,7 @@ class Checked:
         pictures: Upright file by place of an image.
     """
 
-    path: Path
+    path: str
     format: str
     images: int
     objects: int

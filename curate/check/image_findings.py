@@ -25,6 +25,7 @@ class Limits:
             under `median_share` of the set's median: a set of smooth pictures is not blurred for that.
         median_share: In [0, 1].
         always_blurred: Sharpness under which an image is `blurred` whatever the others are.
+        gray_below: Colorfulness, levels; an image with less is `gray`, if most of the set is not.
         min_side: Pixels, as ingest's default; less is `odd_size`.
         max_aspect: Longer over shorter side, likewise.
     """
@@ -35,6 +36,7 @@ class Limits:
     blurred_below: float = 20.0
     median_share: float = 0.125
     always_blurred: float = 5.0
+    gray_below: float = 0.5
     min_side: int = IngestParams.model_fields["min_side"].default
     max_aspect: float = IngestParams.model_fields["max_aspect"].default
 
@@ -107,10 +109,14 @@ def leaks(splits: Iterable[str], others: Iterable[str]) -> bool:
 
 def _outliers(seen: Sequence[SeenImage], dataset: DataSet, limits: Limits) -> Iterator[tuple[str, Row]]:
     usual = float(np.median([one.row["sharpness"] for one in seen])) if seen else 0.0
+    gray = {one.image_id for one in seen if _colorfulness(one) < limits.gray_below}
+    tells_gray = 2 * len(gray) < len(seen)
     for one in seen:
         name, detail = _outlier(one, usual, limits)
         if name:
             yield name, _row(dataset, one.places, detail)
+        if tells_gray and one.image_id in gray and name in {"", "blurred"}:
+            yield "gray", _row(dataset, one.places, f"colorfulness {_colorfulness(one):.1f} levels")
         width, height = one.size
         if min(width, height) < limits.min_side:
             detail = f"{width} x {height}: a side under {limits.min_side} pixels"
@@ -133,6 +139,11 @@ def _outlier(one: SeenImage, usual: float, limits: Limits) -> tuple[str, str]:
     if sharpness < max(limits.always_blurred, min(limits.blurred_below, limits.median_share * usual)):
         return "blurred", f"sharpness {sharpness:.1f}, where the median is {usual:.0f}"
     return "", ""
+
+
+def _colorfulness(one: SeenImage) -> float:
+    value = (one.row["quality"] or {}).get("colorfulness")
+    return np.inf if value is None else float(value)
 
 
 def _licenses(seen: Sequence[SeenImage], dataset: DataSet) -> Iterator[tuple[str, Row]]:

@@ -15,7 +15,7 @@ SOURCE: Final = "files"  # name of the source that lists the files, before each 
 _DROPPED_LATER: Final = "near_duplicate"  # by dedupe: the file itself is fine
 _COLUMNS: Final = (
     "image_id", "path", "sources", "width", "height", "exif_orientation", "license", "brightness", "contrast",
-    "sharpness", "duplicate_of", "dup_relation", "dup_correlation", "drop_reason", "drop_detail",
+    "sharpness", "quality", "duplicate_of", "dup_relation", "dup_correlation", "drop_reason", "drop_detail",
 )  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def summary(checked: Checked, failed: Sequence[Finding]) -> Iterator[str]:
 def as_json(checked: Checked, failed: Sequence[Finding]) -> dict[str, Any]:
     """A document of plain values."""
     return {
-        "path": str(checked.path),
+        "path": checked.path,
         "format": checked.format,
         "images": checked.images,
         "objects": checked.objects,

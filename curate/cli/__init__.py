@@ -29,6 +29,8 @@ from curate.cli import (
     run,
     taxonomy,
     thresholds,
+    upscale,
+    versions,
 )
 from curate.cli.options import HERE, Root, enter_project, user_path
 from curate.errors import CurateError
@@ -47,11 +49,14 @@ for name, group in (
     ("taxonomy", taxonomy.app),
     ("thresholds", thresholds.app),
     ("params", params.app),
+    ("upscale", upscale.app),
 ):
     app.add_typer(group, name=name)
 app.command("export")(export.export)
 app.command("diff")(diff.diff)
 app.command("publish")(publish.publish)
+app.command("tag")(versions.tag)
+app.command("checkout")(versions.checkout)
 app.command("import")(import_labels.import_labels)
 
 

@@ -22,12 +22,13 @@ def _fail_on() -> list[str]:
 
 def check(
     path: Annotated[
-        Path, typer.Argument(parser=user_path, help="A folder of images, or a file or folder of labels.")
+        str,
+        typer.Argument(help="A folder of images, a file or folder of labels, or hf://owner/name[@revision]."),
     ],
     *,
     against: Annotated[
-        Path | None,
-        typer.Option(parser=user_path, help="Another data set, or its index: no picture may be in both."),
+        str | None,
+        typer.Option(help="Another data set, or its index: no picture may be in both."),
     ] = None,
     images: Annotated[
         Path | None,
@@ -61,7 +62,8 @@ def check(
 ) -> None:
     """Say what is wrong with the data set PATH; no project is needed. Exit code 1 if it should not be used.
 
-    Reads PATH and AGAINST; writes PAGE, and JUNIT and CACHE if they are named. The data set is not changed.
+    Reads PATH and AGAINST, of the Hub through its cache; writes PAGE, and JUNIT and CACHE if they are named.
+    The data set is not changed.
     """
     from curate import tables
     from curate.check import json_and_junit
@@ -73,9 +75,10 @@ def check(
     json_and_junit.refuse_unknown(fail_on)
     with contextlib.ExitStack() as stack:
         scratch = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="curate-check-")))
-        found = stage.run(
-            stage.Inputs(path, format, images, against), scratch=scratch, engine=LocalEngine(workers)
+        inputs = stage.Inputs(
+            _place(path), format, images, None if against is None else _place(against), name=path
         )
+        found = stage.run(inputs, scratch=scratch, engine=LocalEngine(workers))
         failed = json_and_junit.failing(found, fail_on)
         if not no_page:
             check_page.write(found, page)
@@ -91,3 +94,10 @@ def check(
             typer.echo(f"page: {page}")
     if failed:
         raise typer.Exit(1)
+
+
+def _place(where: str) -> Path:
+    """A path of this machine; a data set of the Hub is brought here."""
+    from curate.adapters import hub_release, release_place
+
+    return hub_release.fetch_all(where) if where.startswith(release_place.HUB) else user_path(where)

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def diff(
-    before: Annotated[str, typer.Argument(metavar="A", help="Release folder, or hf://owner/name@v1.0.0.")],
+    before: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="Release folder, git tag such as v1.0.0, or hf://owner/name@v1.0.0."
+        ),
+    ],
     after: Annotated[str, typer.Argument(metavar="B", help="The same of the later one.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
@@ -29,28 +34,41 @@ def diff(
 ) -> None:
     """Compare two releases: images, objects, categories, columns; and the version that follows.
 
-    Reads both releases, those of the Hub into its cache; writes what --parquet and --html name.
+    Reads both releases, those of the Hub into its cache, those of git tags from DVC's cache or remote; writes
+    what --parquet and --html name.
     """
+    import tempfile
+
     from curate.release import diff as releases
     from curate.release import diff_columns
 
-    folders = [_folder(where) for where in (before, after)]
-    found = releases.compare(*(diff_columns.load(folder) for folder in folders))
-    if parquet is not None:
-        _write(found, parquet)
-    if html is not None:
-        from curate.report import release_diff
+    with tempfile.TemporaryDirectory(prefix="curate-diff-") as scratch:
+        folders = [
+            _folder(where, Path(scratch, side), pictures=html is not None)
+            for side, where in (("before", before), ("after", after))
+        ]
+        found = releases.compare(*(diff_columns.load(folder) for folder in folders))
+        if parquet is not None:
+            _write(found, parquet)
+        if html is not None:
+            from curate.report import release_diff
 
-        release_diff.write(found, html, before=folders[0], after=folders[1])
+            release_diff.write(found, html, before=folders[0], after=folders[1])
     typer.echo(json.dumps(_document(found), indent=2) if as_json else _table(found))
 
 
-def _folder(where: str) -> Path:
+def _folder(where: str, scratch: Path, *, pictures: bool) -> Path:
     if where.startswith("hf://"):
         from curate.adapters import hub_release
 
         return hub_release.fetch(where)
-    return user_path(where)
+    from curate.adapters import git_versions
+
+    folder = user_path(where)
+    if folder.is_dir() or not git_versions.is_tag(where):
+        return folder
+    git_versions.fetch(Path(), where, scratch, pictures=pictures)
+    return scratch
 
 
 def _document(found: Diff) -> dict[str, object]:
@@ -64,6 +82,7 @@ def _document(found: Diff) -> dict[str, object]:
         "categories": found.categories,
         "columns": found.columns,
         "license": found.license,
+        "augmented": [side.manifest.augmented for side in (found.before, found.after)],
         "by_category": found.by_category(),
         "step": step,
         "next_version": versions.raised(found.before.manifest.version, step),

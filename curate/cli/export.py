@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -9,17 +10,27 @@ import typer
 
 from curate.cli.options import user_path
 
+_PARAMS = Path("params.yaml")
+
 
 def export(
     release: Annotated[
-        Path, typer.Argument(metavar="RELEASE_FOLDER", parser=user_path, help="Such as data/release.")
-    ],
+        str,
+        typer.Argument(
+            metavar="RELEASE",
+            help="A release folder, a folder of published ones, or hf://owner/name[@revision].",
+        ),
+    ] = "",
     *,
     format: Annotated[str, typer.Option("--format", "-f", help="Such as coco or yolo; docs/formats.md.")],
     out: Annotated[
         Path,
         typer.Option("--out", "-o", parser=user_path, help="The new folder; must be empty if it is there."),
     ],
+    version: Annotated[
+        str | None,
+        typer.Option(help="This one: as it was published, or as a tag of the project's git has it."),
+    ] = None,
     split: Annotated[list[str] | None, typer.Option(help="Only this one; may be given again.")] = None,
     images: Annotated[
         Path | None,
@@ -30,13 +41,26 @@ def export(
     ] = None,
     url: Annotated[
         str,
-        typer.Option(help="Where the files will lie, such as s3://bucket/signs (sagemaker, label-studio)."),
+        typer.Option(
+            help="Where the files will lie, such as s3://bucket/signs (sagemaker, label-studio); the data "
+            "set's owner/name (kaggle)."
+        ),
     ] = "",
 ) -> None:
-    """Write RELEASE_FOLDER as another format into OUT, with export.json: what the format cannot hold.
+    """Write RELEASE (data/release if left out) as another format into OUT, with what that cannot hold.
 
-    Reads the release only, which is held against its release.json; writes OUT, whole or not at all.
+    Reads the release only, which is held against its release.json, and params.yaml for where `--version` was
+    published; writes OUT, whole or not at all; OUT/export.json counts what the format cannot hold.
     """
+    from curate import params
+    from curate.adapters import release_place
     from curate.stages import export as stage
 
-    typer.echo(stage.run(format, release, out, splits=split or (), images=images, url=url).line())
+    place = release if release.startswith(release_place.HUB) else user_path(release or Path("data/release"))
+    published = (params.load(_PARAMS) if _PARAMS.exists() else params.Params()).publish
+    with tempfile.TemporaryDirectory(prefix="curate-export-") as scratch:
+        found = release_place.find(place, version, published, Path(scratch))
+        done = stage.run(
+            format, found.folder, out, splits=split or (), images=images, url=url, whole=found.whole
+        )
+    typer.echo(done.line())

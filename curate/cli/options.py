@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
+from pydantic import BaseModel, ValidationError
 
 from curate import project
+from curate.errors import ParamsError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _stood: list[Path] = []  # where the user stood, if that was below the project's folder
 
@@ -28,6 +33,22 @@ def user_path(given: str | Path) -> Path:
     if isinstance(given, Path) or not _stood:
         return Path(given)
     return Path(os.path.relpath(_stood[0] / given))
+
+
+def checked(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """Settings from options of the same names.
+
+    Raises:
+        ParamsError: One is out of range; named as the user typed it.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = (
+            f"--{first['loc'][0]} = {first['input']!r} is refused: ".replace("_", "-") if first["loc"] else ""
+        )
+        raise ParamsError(f"{name}{first['msg'].removeprefix('Value error, ')}") from error
 
 
 Root = Annotated[

@@ -20,7 +20,8 @@ def publish(
 ) -> None:
     """Bring data/release to the target that params.yaml names, after a look at what that changes.
 
-    Reads params.yaml and data/release; writes data/publish/ and metrics/publish.json.
+    Reads params.yaml and data/release; writes data/publish/, metrics/publish.json, and in dvc.lock what was
+    published. The git tag is made by `curate tag`, once that is committed.
     """
     from curate import params
     from curate_pipelines import publish as stage
@@ -34,3 +35,9 @@ def publish(
     if not plan.there and not yes:
         typer.confirm("Publish?", abort=True)
     stage_entry.run("publish", functools.partial(stage.main, confirmed=True))
+    if Path(".dvc").is_dir() and Path("dvc.lock").exists():
+        from curate.adapters import git_versions
+
+        known = git_versions.record_publication(Path())
+        first = "" if known else "`dvc repro`, "
+        typer.echo(f"to name this version in git: {first}commit dvc.lock and metrics, then `curate tag`")

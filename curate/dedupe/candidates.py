@@ -19,7 +19,7 @@ from curate.dedupe.hashes import UInt64Array
 
 # Largest number of images that each radius is used for; why: docs/dedupe.md.
 _UP_TO: Final = ((60_000, 12), (500_000, 10), (3_000_000, 8), (20_000_000, 6))
-_LEAST: Final = 4  # bits, for more
+_MIN_BITS: Final = 4  # bits, for more
 _COLOR_BITS: Final = 2
 _FEWER: Final = 2  # for equal parts of two pictures: collages share them
 _TONE_BITS: Final = 3  # one step in each channel
@@ -32,7 +32,7 @@ def radius(count: int, recipe: Recipe) -> int:
 
 
 def _radius(count: int) -> int:
-    return next((bits for most, bits in _UP_TO if count <= most), _LEAST)
+    return next((bits for most, bits in _UP_TO if count <= most), _MIN_BITS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
@@ -86,6 +87,8 @@ class Verdicts:
         prefer: Names of sources.
         dropped: Decision by row of the table.
         lost: Images that killed their worker, by row of the table.
+        poor: Reason and detail of images of too low quality, by row of the table.
+        colors: (N,) float32, further figures of the column `quality` by name; NaN = not known.
     """
 
     ids: Ids
@@ -100,17 +103,20 @@ class Verdicts:
     prefer: tuple[str, ...]
     dropped: Mapping[int, Decision]
     lost: Mapping[int, Casualty]
+    poor: Mapping[int, tuple[str, str]]
+    colors: Mapping[str, NDArray[np.float32]]
 
     def complete(self, piece: pa.Table, start: int) -> pa.Table:
         """Rows of the table with their verdicts; `piece` begins at row `start`."""
         place = self.place[start : start + piece.num_rows]
         rows = np.flatnonzero(place >= 0)
         columns = self._columns(rows, place[rows], piece.num_rows)
-        said = self._said(start, piece.num_rows)
+        verdicts = self._verdicts(start, piece.num_rows)
         for row in rows[self.ties.gone[place[rows]]].tolist():
-            said[row] = NEAR_DUPLICATE, self._why(int(place[row]))
+            verdicts[row] = NEAR_DUPLICATE, self._why(int(place[row]))
         for number, name in enumerate(("drop_reason", "drop_detail")):
-            columns[name] = _replaced(piece[name], {row: texts[number] for row, texts in said.items()})
+            columns[name] = _replaced(piece[name], {row: texts[number] for row, texts in verdicts.items()})
+        columns["quality"] = self._quality(piece["quality"], start)
         for name, values in columns.items():
             field = schema.IMAGES.arrow.field(name)
             piece = piece.set_column(piece.column_names.index(name), field, values.cast(field.type))
@@ -138,18 +144,33 @@ class Verdicts:
             "dup_relation": _spread(told, relations, count),
         }
 
-    def _said(self, start: int, count: int) -> dict[int, tuple[str, str]]:
+    def _verdicts(self, start: int, count: int) -> dict[int, tuple[str, str]]:
         """Reason and detail of rows of a piece that people or a crash dropped."""
-        said = {
-            row - start: (HUMAN, _said(decision))
+        verdicts = {
+            row - start: (HUMAN, _words(decision))
             for row, decision in self.dropped.items()
             if start <= row < start + count
         }
         for row, lost in self.lost.items():
             if start <= row < start + count:
                 detail = f"its worker process died each of {lost.tries} times ({lost.how})"
-                said[row - start] = CRASHES, detail
-        return said
+                verdicts[row - start] = CRASHES, detail
+        if self.poor:
+            verdicts.update({at: self.poor[start + at] for at in range(count) if start + at in self.poor})
+        return verdicts
+
+    def _quality(self, column: pa.ChunkedArray, start: int) -> pa.StructArray:
+        """The figures of ingest and those of colour; null where an image has none of them."""
+        told = column.combine_chunks()
+        here = slice(start, start + len(told))
+        ours = {
+            name: pa.array(values[here], mask=np.isnan(values[here])) for name, values in self.colors.items()
+        }
+        fields = list(schema.QUALITY)
+        values = [
+            ours[field.name] if field.name in ours else pc.struct_field(told, field.name) for field in fields
+        ]
+        return pa.StructArray.from_arrays(values, fields=fields, mask=told.is_null())
 
     def _why(self, at: int) -> str:
         keeper = int(self.grouping.keeper[at])
@@ -174,6 +195,6 @@ def _replaced(column: pa.ChunkedArray, texts: Mapping[int, str]) -> pa.Array:
     return pa.concat_arrays([old, pa.array(list(texts.values()), old.type)]).take(pa.array(at))
 
 
-def _said(decision: Decision) -> str:
+def _words(decision: Decision) -> str:
     who = f"dropped by {decision.by}" if decision.by else "dropped by a person"
     return f"{who}: {decision.note}" if decision.note else who

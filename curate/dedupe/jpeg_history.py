@@ -52,8 +52,9 @@ def quantizer_steps(values: Floats) -> Floats:
     counts = np.stack([np.bincount(column, minlength=_BINS) for column in places.T], axis=1).astype(
         np.float32
     )
+    counts = counts[: max(int(places.max(initial=0)), int(_ZEROS[-1])) + 1]  # the other bins are empty
     near = counts.sum(axis=0) - np.cumsum(counts, axis=0)[_ZEROS]  # (steps, 10) of them that are not zero
-    scores = np.where(near >= _MIN_COUNT, _COSINES @ counts / np.maximum(near, 1), -1)
+    scores = np.where(near >= _MIN_COUNT, _COSINES[:, : len(counts)] @ counts / np.maximum(near, 1), -1)
     told = (scores > _MIN_COMB) & (scores > 0.8 * scores.max(axis=0))
     last = len(_STEPS) - 1 - np.argmax(told[::-1], axis=0)
     found: Floats = np.where(told.any(axis=0), _STEPS[last], 1).astype(np.float32)

@@ -17,6 +17,7 @@ Nothing decides about hue or brightness: a tie.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -29,7 +30,7 @@ from curate.dedupe.detail_damage import adds_noise, adds_overlay, is_sharpened, 
 from curate.dedupe.jpeg_history import coefficients, compressed_harder, quantizer_steps
 from curate.dedupe.power_spectra import spectra
 from curate.dedupe.resampling import was_enlarged
-from curate.dedupe.tone_damage import has_few_levels, is_clipped, is_gray
+from curate.dedupe.tone_damage import colorfulness, comb, cut_off, has_few_levels, is_clipped, is_gray
 from curate.records import UInt8Image
 
 Floats = NDArray[np.float32]
@@ -93,10 +94,12 @@ def compare(first: Picture, second: Picture, placement: NDArray[np.float64]) -> 
     a, b, placement = first.pixels, _turned(second.pixels, placement), np.abs(placement)
     if first.pixels.shape == b.shape and (first.pixels == b).all():
         return _decided("file", second.format == "JPEG", first.format == "JPEG")
-    for reason, damaged in (("color", is_gray), ("border", _bordered)):
-        found = _decided(reason, damaged(a, b), damaged(b, a))
-        if found.reason:
-            return found
+    colors, margins = (colorfulness(a), colorfulness(b)), (_margins(a), _margins(b))
+    found = _decided("color", is_gray(*colors), is_gray(*colors[::-1]))
+    if not found.reason:
+        found = _decided("border", _bordered(*margins), _bordered(*margins[::-1]))
+    if found.reason:
+        return found
     area = placement[1] * placement[5] + placement[2] * placement[4]  # of the first, in the second
     sure = _MORE_VIEW if a.shape != b.shape else 2 * _MORE_VIEW - 1  # crops seldom keep the size
     shown = _decided("view", area > sure, area < 1 / sure)
@@ -115,9 +118,9 @@ def _turned(pixels: UInt8Image, placement: NDArray[np.float64]) -> UInt8Image:
     return pixels[:: 1 if yv >= 0 else -1, :: 1 if xu >= 0 else -1]
 
 
-def _bordered(one: UInt8Image, other: UInt8Image) -> bool:
+def _bordered(one: list[float], other: list[float]) -> bool:
     """Whether the one has margins of one color, at least a hundredth of a side, that the other has not."""
-    return any(mine > theirs + 0.01 for mine, theirs in zip(_margins(one), _margins(other), strict=True))
+    return any(mine > theirs + 0.01 for mine, theirs in zip(one, other, strict=True))
 
 
 def _margins(pixels: UInt8Image) -> list[float]:
@@ -157,11 +160,13 @@ def _same_view(a: UInt8Image, b: UInt8Image) -> Evidence:
     blocks = [coefficients(part) for part in luma]
     steps = [quantizer_steps(part) for part in blocks]
     made = found.swapped(), found  # how a may have been made of b, and b of a
+    combs = functools.cache(lambda k: comb(both[k]))
+    cuts = functools.cache(lambda k: cut_off(both[k], both[1 - k]))
     tests: dict[str, Callable[[int], bool]] = {  # whether a, then b, is the damaged one
         "noise": lambda k: adds_noise(made[k]),
         "jpeg": lambda k: compressed_harder(blocks[k], blocks[1 - k], (steps[k], steps[1 - k])),
-        "levels": lambda k: has_few_levels(both[k], both[1 - k]) and keeps_detail(made[k]),
-        "clipping": lambda k: is_clipped(both[k], both[1 - k]) and keeps_detail(made[k]),
+        "levels": lambda k: has_few_levels(combs(k), combs(1 - k)) and keeps_detail(made[k]),
+        "clipping": lambda k: is_clipped(cuts(k), cuts(1 - k)) and keeps_detail(made[k]),
         "sharpening": lambda k: is_sharpened(made[k], coded=bool((steps[k] > 1).any())),
         "overlay": lambda k: adds_overlay(made[k]),
         "detail": lambda k: loses_detail(made[k]),

@@ -12,7 +12,7 @@ from curate.dedupe.hamming_search import TooManyPairsError
 from curate.extras import require
 from curate.records import FloatArray
 
-MOST_PAIRS = 100_000_000
+MAX_PAIRS = 100_000_000
 _QUERIES = 512  # vectors searched for at a time; what they find is what memory holds at most
 _BLOCK = 65_536  # vectors searched at a time
 _SLACK = 1e-4  # a product of float32 vectors is less exact than this, whatever the processor
@@ -38,7 +38,7 @@ class CosinePairs:
 
 
 def cosine_pairs(
-    vectors: FloatArray, min_cosine: float, *, base: FloatArray | None = None, most_pairs: int = MOST_PAIRS
+    vectors: FloatArray, min_cosine: float, *, base: FloatArray | None = None, max_pairs: int = MAX_PAIRS
 ) -> CosinePairs:
     """Every pair of vectors with a cosine of at least `min_cosine`.
 
@@ -51,11 +51,11 @@ def cosine_pairs(
         min_cosine: In [-1, 1].
         base: (M, D) vectors to compare with; None = among themselves, first < second. With a base, first
             counts in `vectors` and second in `base`.
-        most_pairs: Refuse more.
+        max_pairs: Refuse more.
 
     Raises:
         MissingExtraError: faiss is not installed.
-        TooManyPairsError: More than `most_pairs`.
+        TooManyPairsError: More than `max_pairs`.
         ValueError: Vectors that are not of unit length, or of two widths.
     """
     other = vectors if base is None else base
@@ -67,9 +67,9 @@ def cosine_pairs(
     total = 0
     for pairs in _by_block(vectors, other, min_cosine, ordered=base is None):
         total += len(pairs)
-        if total > most_pairs:
+        if total > max_pairs:
             raise TooManyPairsError(
-                f"more than {most_pairs:,} pairs of images have a cosine of at least {min_cosine}: "
+                f"more than {max_pairs:,} pairs of images have a cosine of at least {min_cosine}: "
                 "set dedupe.semantic.min_cosine higher"
             )
         found.append(pairs)

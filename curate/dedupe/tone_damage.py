@@ -17,24 +17,33 @@ _MIN_CLIPPED: Final = 0.04  # of all values
 _MORE_CLIPPED: Final = 3.0  # times the other's
 
 
-def is_gray(one: UInt8Image, other: UInt8Image) -> bool:
-    """Whether the one is gray and the other has colors."""
-    small = (
-        np.asarray(Image.fromarray(part).resize((32, 32), Image.Resampling.BOX)) for part in (one, other)
-    )
-    spread, others = (np.ptp(part.astype(np.int16), axis=2) for part in small)
-    return bool(np.percentile(spread, 98) < 6 and (others > 8).mean() > 0.3)
+def colorfulness(picture: UInt8Image) -> NDArray[np.int16]:
+    """(32, 32) what the largest and the smallest of red, green and blue differ by, in levels."""
+    small = np.asarray(Image.fromarray(picture).resize((32, 32), Image.Resampling.BOX))
+    spread: NDArray[np.int16] = np.ptp(small.astype(np.int16), axis=2)
+    return spread
 
 
-def has_few_levels(one: UInt8Image, other: UInt8Image) -> bool:
-    """Whether the histogram of the one has peaks and gaps that the other's has not."""
-    combs = [max(comb(part[..., band]) for band in range(3)) for part in (one, other)]
-    return combs[0] > 1.5 * combs[1] + 0.1
+def is_gray(one: NDArray[np.int16], other: NDArray[np.int16]) -> bool:
+    """Whether the one is gray and the other has colors, by their `colorfulness`."""
+    return bool(np.percentile(one, 98) < 6 and (other > 8).mean() > 0.3)
 
 
-def comb(band: NDArray[np.uint8]) -> float:
-    """How much of the histogram stands out in peaks and gaps, 0..2: few colors, or stretched light."""
-    counts = np.bincount(band.reshape(-1), minlength=256).astype(float)
+def has_few_levels(one: float, other: float) -> bool:
+    """Whether the histogram of the one has peaks and gaps that the other's has not, by their `comb`."""
+    return one > 1.5 * other + 0.1
+
+
+def comb(picture: UInt8Image) -> float:
+    """How much a histogram stands out in peaks and gaps, 0..2: few colors, or stretched light.
+
+    Of red, green and blue the one that does most.
+    """
+    counts = np.array(Image.fromarray(picture).histogram(), float).reshape(3, 256)
+    return max(map(_comb, counts))
+
+
+def _comb(counts: NDArray[np.float64]) -> float:
     found = 0.0
     for wide in (1, 2, 4):
         bins = counts.reshape(-1, wide).sum(axis=1)[4 // wide : -(4 // wide)]
@@ -45,13 +54,13 @@ def comb(band: NDArray[np.uint8]) -> float:
     return found
 
 
-def is_clipped(one: UInt8Image, other: UInt8Image) -> bool:
-    """Whether a part of the one is black or white in some color, and of the other is not."""
-    share, of_extremes = _cut_off(one, other)
-    return share > _MIN_CLIPPED and of_extremes > 0.25 and share > _MORE_CLIPPED * _cut_off(other, one)[0]
+def is_clipped(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether a part of the one is black or white in some color, and of the other is not, by `cut_off`."""
+    share, of_extremes = one
+    return share > _MIN_CLIPPED and of_extremes > 0.25 and share > _MORE_CLIPPED * other[0]
 
 
-def _cut_off(one: UInt8Image, other: UInt8Image) -> tuple[float, float]:
+def cut_off(one: UInt8Image, other: UInt8Image) -> tuple[float, float]:
     """Share of the values that are at an end where the other's are not, and their share of all at an end.
 
     Of a picture with hardly any at an end the first is an upper bound.

@@ -19,7 +19,7 @@ from curate.doctor.finding import Finding, State, tried
 DISTRIBUTION: Final = "curate-vision"
 _NOT_FOR_USERS: Final = {"all", "dev", "docs"}
 _GIB: Final = 1 << 30
-_DISK_LEAST, _DISK_ENOUGH, _MEMORY_ENOUGH = _GIB, 10 * _GIB, 4 * _GIB  # bytes
+_DISK_MIN, _DISK_ENOUGH, _MEMORY_ENOUGH = _GIB, 10 * _GIB, 4 * _GIB  # bytes
 
 
 def program() -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def resources(*, device: str) -> Iterator[Finding]:
         device: `autolabel.device`.
     """
     free = shutil.disk_usage(Path()).free
-    state: State = "broken" if free < _DISK_LEAST else "note" if free < _DISK_ENOUGH else "ok"
+    state: State = "broken" if free < _DISK_MIN else "note" if free < _DISK_ENOUGH else "ok"
     remedy = "" if state == "ok" else "free some, or move the project"
     yield Finding("disk", state, f"{free / _GIB:,.1f} GiB free", remedy)
     memory = system.memory_bytes()

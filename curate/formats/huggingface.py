@@ -164,8 +164,8 @@ def _human(objects: Sequence[LabeledObject]) -> bool | None:
 
 def _attributes(row: Mapping[str, Any]) -> dict[str, str]:
     """What a release says of an image besides."""
-    said = {name: row.get(name) for name in _FACTS} | (row.get("attributes") or {})
-    return {name: str(value) for name, value in said.items() if value is not None}
+    facts = {name: row.get(name) for name in _FACTS} | (row.get("attributes") or {})
+    return {name: str(value) for name, value in facts.items() if value is not None}
 
 
 def _entries(objects: Any) -> list[Mapping[str, Any]]:

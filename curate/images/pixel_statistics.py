@@ -44,8 +44,13 @@ def measure(picture: Image.Image) -> PixelStatistics:
         >>> measure(Image.new('RGB', (64, 64), (128, 128, 128)))
         PixelStatistics(brightness=128.0, contrast=0.0, sharpness=0.0)
     """
+    return measure_luma(plane(picture))
+
+
+def plane(picture: Image.Image) -> NDArray[np.uint8]:
+    """The luma plane (H, W) of an RGB picture that is measured, means of 2x2 pixels if halved."""
     luma = picture.convert("L")
-    return measure_luma(np.asarray(luma.reduce(2) if is_halved(*luma.size) else luma))
+    return np.asarray(luma.reduce(2) if is_halved(*luma.size) else luma)
 
 
 def measure_luma(luma: NDArray[np.uint8]) -> PixelStatistics:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from curate.images import color, exif, formats, jpeg, pixel_statistics
+from curate.images import color, exif, formats, jpeg, pixel_statistics, quality_figures, quantization_tables
 from curate.images.frames import Frames, pictures, turned_upright
 from curate.images.image_errors import DECODER_ERRORS, Header, Limits, UnfitImageError, check, damaged
 from curate.images.pixel_statistics import PixelStatistics
+from curate.images.quality_figures import QualityFigures
 
 __all__ = ["Frames", "Header", "Limits", "PixelStatistics", "UnfitImageError", "Upright", "upright"]
 
@@ -25,6 +28,7 @@ class Upright:
         content: What the upright file must hold; None = the source bytes as they are, which show upright
             sRGB to every reader.
         statistics: Of the luma of the upright picture.
+        quality: Of the same plane, and of the file.
         frame: 0-based.
         frames: How many the file holds, at least 1.
     """
@@ -33,6 +37,7 @@ class Upright:
     extension: str
     content: bytes | None
     statistics: PixelStatistics
+    quality: QualityFigures
     frame: int
     frames: int
 
@@ -69,8 +74,8 @@ def upright(
     found = []
     for one in pictures(data, kind, limits, frames):
         content = None if one.untouched else _encoded(one.picture, "PNG")
-        measured = pixel_statistics.measure(one.picture)
-        found.append(Upright(one.header, one.extension, content, measured, one.frame, one.frames))
+        measured = _measured(pixel_statistics.plane(one.picture), one.picture.size, None)
+        found.append(Upright(one.header, one.extension, content, *measured, one.frame, one.frames))
     return found
 
 
@@ -82,21 +87,32 @@ def _jpeg(data: bytes, limits: Limits, quality: int | None) -> Upright:
     header = Header("JPEG", *size, told.orientation, told.captured_at)
     check(header, limits)
     luma, lacks_end = jpeg.luma(data, head, header, half=pixel_statistics.is_halved(*size))
+    saved_with = quantization_tables.quality(data, head)
     if lacks_end:
         data += b"\xff\xd9"
     if turn == 1 and head.is_common and jpeg.has_common_sampling(head) and color.is_srgb(head.icc):
         content = data if lacks_end else None
-        return Upright(header, ".jpg", content, pixel_statistics.measure_luma(luma), 0, 1)
+        return Upright(header, ".jpg", content, *_measured(luma, size, saved_with), 0, 1)
     try:
         stored = jpeg.picture(data, header)
         picture = turned_upright(color.to_srgb(stored, head.icc), turn)
     except DECODER_ERRORS as error:
         raise damaged(error, header) from error
-    measured = pixel_statistics.measure(picture)
+    measured = _measured(pixel_statistics.plane(picture), picture.size, saved_with)
     if quality is None:
-        return Upright(header, ".png", _encoded(picture, "PNG"), measured, 0, 1)
+        return Upright(header, ".png", _encoded(picture, "PNG"), *measured, 0, 1)
     content = _encoded(picture, "JPEG", quality=quality, subsampling=0)
-    return Upright(header, ".jpg", content, measured, 0, 1)
+    return Upright(header, ".jpg", content, *measured, 0, 1)
+
+
+def _measured(
+    luma: NDArray[np.uint8], size: tuple[int, int], saved_with: int | None
+) -> tuple[PixelStatistics, QualityFigures]:
+    statistics = pixel_statistics.measure_luma(luma)
+    halved = pixel_statistics.is_halved(*size)
+    return statistics, quality_figures.measure(
+        luma, statistics.sharpness, halved=halved, jpeg_quality=saved_with
+    )
 
 
 def _encoded(picture: Image.Image, kind: str, **options: int) -> bytes:

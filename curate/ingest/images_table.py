@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import fingerprint, schema, tables
+from curate.images import quality_figures
 from curate.ingest import image_store, ledger, table_counts
 from curate.ingest.place_names import printable
 from curate.ingest.sources import Source
@@ -23,8 +24,8 @@ from curate.ingest.sources import Source
 _PIECE = 16_384  # rows
 _COLUMNS = (
     "image_id", "digest", "frame", "extension", "format", "width", "height", "bytes", "exif_orientation",
-    "captured_at", "brightness", "contrast", "sharpness", "drop_reason", "drop_detail", "failed", "stale",
-    "live",
+    "captured_at", "brightness", "contrast", "sharpness", "quality", "drop_reason", "drop_detail", "failed",
+    "stale", "live",
 )  # fmt: skip
 _PLAIN = (
     "format", "width", "height", "bytes", "exif_orientation", "captured_at", "brightness", "contrast",
@@ -188,6 +189,7 @@ def _live(
     kept = image["drop_reason"] is None
     return {
         **{name: image[name] for name in _PLAIN},
+        "quality": quality_figures.unpacked(image["quality"]),
         "image_id": image_id,
         "path": image_store.path_in(images, image_id, image["extension"] or "") if kept else None,
         "sources": sorted(
@@ -215,6 +217,7 @@ def _tombstone(
         )
     return {
         **{name: image[name] for name in _PLAIN},
+        "quality": quality_figures.unpacked(image["quality"]),
         "image_id": image["image_id"].hex(),
         "path": None,
         "sources": [],

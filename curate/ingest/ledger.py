@@ -19,8 +19,9 @@ from pathlib import Path
 
 from curate.errors import CurateError, StorageError
 
-VERSION = "3"
-_BEFORE = ("1", "2")  # the same, version 2 with one table more; their curate must not write to this one
+VERSION = "4"
+# Without the column `quality`, version 2 with one table more; their curate must not write to this one.
+_BEFORE = ("1", "2", "3")
 _CACHE_KIB = 32_768  # of pages, for each of the two files
 _GATHERED_S = 1.0
 _SCHEMA = """
@@ -50,6 +51,7 @@ CREATE TABLE images (
   digest BLOB,                -- of the file it is a frame of; null = the file is the image
   frame INT NOT NULL, extension TEXT, format TEXT, width INT, height INT, bytes INT NOT NULL,
   exif_orientation INT, captured_at TEXT, brightness REAL, contrast REAL, sharpness REAL,
+  quality BLOB,               -- curate.images.quality_figures, packed; null = not measured
   drop_reason TEXT, drop_detail TEXT,
   failed INT NOT NULL,        -- 1 = no bytes were read: the row lives only as long as its place
   stale INT NOT NULL,         -- 1 = its file is there, but is no longer read into this image
@@ -222,6 +224,8 @@ def _open(path: Path) -> sqlite3.Connection:
         with transaction(db):  # the write lock, now rather than after an hour
             put(db, "version", VERSION)
             db.execute("DROP TABLE IF EXISTS stretches")
+            if "quality" not in {row[1] for row in db.execute("PRAGMA table_info(images)")}:
+                db.execute("ALTER TABLE images ADD COLUMN quality BLOB")
     except sqlite3.Error as error:
         db.close()
         raise _translated(error, path) from error

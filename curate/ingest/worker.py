@@ -32,6 +32,7 @@ class ImageRow(NamedTuple):
     format: str | None
     width: int | None
     height: int | None
+    quality: bytes | None  # before the next name hides the type
     bytes: int
     exif_orientation: int | None
     captured_at: str | None
@@ -230,6 +231,7 @@ def _kept(content: Content, picture: Upright, count: int) -> ImageRow:
         brightness=measured.brightness,
         contrast=measured.contrast,
         sharpness=measured.sharpness,
+        quality=picture.quality.packed(),
         drop_reason=None,
         drop_detail=None,
         failed=False,
@@ -249,6 +251,6 @@ def _with_header(row: ImageRow, header: Header | None) -> ImageRow:
 
 
 def _dropped(digest: bytes, size: int, reason: str, detail: str, *, failed: bool = False) -> ImageRow:
-    return ImageRow(
-        digest, None, 0, None, None, None, None, size, None, None, None, None, None, reason, detail, failed
-    )
+    fields: dict[str, None] = dict.fromkeys(ImageRow._fields)
+    known = {"image_id": digest, "frame": 0, "bytes": size, "drop_reason": reason, "drop_detail": detail}
+    return ImageRow(**{**fields, **known, "failed": failed})  # type: ignore[arg-type]

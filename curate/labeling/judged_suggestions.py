@@ -34,13 +34,13 @@ class Judged:
 
     Attributes:
         model: Rows of suggestions: annotation_id, image_id, category, bbox_xyxy, score, outcome and so on.
-        said: Rows of `annotations` of the answers that count.
+        answers: Rows of `annotations` of the answers that count.
         lowest: By category the score from which suggestions were made.
         left_out: Number of answers that do not count, by reason.
     """
 
     model: pa.Table
-    said: pa.Table
+    answers: pa.Table
     lowest: Mapping[str, float]
     left_out: Mapping[str, int]
 
@@ -90,7 +90,7 @@ def begun_under(
             telling=telling[counts],
             lowest=lowest,
         ),
-        said=_said(annotations, used, categories, telling[counts]),
+        answers=_answers(annotations, used, categories, telling[counts]),
         lowest=lowest,
         left_out={reason: number for reason, number in left_out.items() if number},
     )
@@ -140,13 +140,13 @@ def _suggestions(
     """What was proposed for each image, each suggestion once, from the lowest score of its category on."""
     column = {category.name: at for at, category in enumerate(categories)}
     by_digest: dict[str, str] = {}
-    said: dict[str, NDArray[np.bool_]] = {}
+    agreed: dict[str, NDArray[np.bool_]] = {}
     for digest, image_id, tells in zip(
         shown["proposed_digest"].to_pylist(), used["image_id"].to_pylist(), telling, strict=True
     ):
         if digest is not None:
             by_digest[digest] = image_id
-            said[image_id] = said.get(image_id, tells) & tells
+            agreed[image_id] = agreed.get(image_id, tells) & tells
     there = pc.is_in(
         record.suggestions["suggestions_digest"], value_set=pa.array(list(by_digest), pa.string())
     )
@@ -154,7 +154,7 @@ def _suggestions(
     for row in record.suggestions.filter(there).to_pylist():
         image_id, at = by_digest[row["suggestions_digest"]], column.get(row["category"])
         score = row["score"]
-        if at is None or score is None or not said[image_id][at]:
+        if at is None or score is None or not agreed[image_id][at]:
             continue
         if score >= np.float32(lowest[row["category"]]) - _ROUNDING:
             rows[image_id, row["annotation_id"]] = {**row, "image_id": image_id, "outcome": "object"}
@@ -170,7 +170,7 @@ _MODEL = pa.schema(
 )  # fmt: skip
 
 
-def _said(
+def _answers(
     annotations: pa.Table, used: pa.Table, categories: Sequence[Category], telling: NDArray[np.bool_]
 ) -> pa.Table:
     """Rows of the answers that count; objects of categories of which the answer says nothing left out."""

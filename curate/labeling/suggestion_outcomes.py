@@ -82,15 +82,18 @@ def judge(model: pa.Table, answers: pa.Table, *, iou_threshold: float) -> Verdic
     Raises:
         TableError: Nobody judged an image.
     """
-    said = answers.filter(pc.not_equal(answers["outcome"], "skipped"))
-    if not said.num_rows:
+    judged_answers = answers.filter(pc.not_equal(answers["outcome"], "skipped"))
+    if not judged_answers.num_rows:
         raise TableError("nobody has judged an image yet: label some, then run dvc repro pull")
-    image_ids, people = pc.unique(said["image_id"]), pc.unique(_annotators(said))
+    image_ids, people = pc.unique(judged_answers["image_id"]), pc.unique(_annotators(judged_answers))
     made = _objects(model.filter(pc.is_in(model["image_id"], value_set=image_ids)), image_ids, people)
-    drawn = _objects(said, image_ids, people)
+    drawn = _objects(judged_answers, image_ids, people)
     parents = pc.fill_null(pc.index_in(drawn.parents, value_set=made.ids), -1).to_numpy()
     looks = np.unique(
-        np.stack([_codes(said["image_id"], image_ids), _codes(_annotators(said), people)]), axis=1
+        np.stack(
+            [_codes(judged_answers["image_id"], image_ids), _codes(_annotators(judged_answers), people)]
+        ),
+        axis=1,
     )
     pairing = _Pairing(made, drawn, parents, iou_threshold)
     votes, lookers = np.zeros(len(made.images)), np.zeros(len(made.images))

@@ -17,8 +17,8 @@ from curate.labeling import (
     judged_suggestions,
     suggestion_outcomes,
     taxonomy,
-    taxonomy_edit,
     thresholds,
+    write_thresholds,
 )
 from curate.labeling.fitted_precision import Promise
 from curate.labeling.thresholds import Fit, Target
@@ -73,7 +73,7 @@ class Fitting:
             f"{whom}, as people judged the suggestions that were made"
         )
         if self.before != self.after:
-            yield taxonomy_edit.unified_diff(self.before, self.after, self.taxonomy).rstrip("\n")
+            yield write_thresholds.unified_diff(self.before, self.after, self.taxonomy).rstrip("\n")
 
 
 def run(
@@ -112,24 +112,24 @@ def run(
     )
     if not suggestions.num_rows:
         raise TableError(f"{model} holds no suggestion with a score: there is nothing to fit")
-    said = tables.read(answers, schema.ANNOTATIONS, columns=_COLUMNS)
+    answer_rows = tables.read(answers, schema.ANNOTATIONS, columns=_COLUMNS)
     versions = fitted_precision.models_of(suggestions["model_version"].unique().to_pylist())
     lowest: Mapping[str, float] = _lowest(suggestions, categories)
     left_out: Mapping[str, int] = {}
-    if "human" in said["origin"].unique().to_pylist():
+    if "human" in answer_rows["origin"].unique().to_pylist():
         given = tables.read(pulled, schema.ANSWERS, columns=judged_suggestions.ANSWER_COLUMNS)
         of_then = judged_suggestions.begun_under(
-            record.load(shown), shown, given, said, categories=categories, versions=versions
+            record.load(shown), shown, given, answer_rows, categories=categories, versions=versions
         )
-        suggestions, said = of_then.model, of_then.said
+        suggestions, answer_rows = of_then.model, of_then.answers
         lowest, left_out = of_then.lowest, of_then.left_out
-        if not said.num_rows:
+        if not answer_rows.num_rows:
             reasons = "; ".join(f"{number:,} {reason}" for reason, number in left_out.items())
             raise TableError(
                 f"no answer judges a suggestion of today's model ({reasons or 'nobody has answered'}): "
                 "label some, then run dvc repro pull"
             )
-    judged = suggestion_outcomes.judge(suggestions, said, iou_threshold=iou_threshold)
+    judged = suggestion_outcomes.judge(suggestions, answer_rows, iou_threshold=iou_threshold)
     fits = thresholds.fit(categories, judged, lowest, target)
     before = file.read_text(encoding="utf-8")
     fitted = {
@@ -137,7 +137,7 @@ def run(
         for found in fits
         if found.threshold is not None and found.threshold != found.before
     }
-    after = taxonomy_edit.with_thresholds(before, fitted, file)
+    after = write_thresholds.with_thresholds(before, fitted, file)
     kept = _promise(target, fits, versions)
     return Fitting(target, tuple(fits), file, before, fitted_precision.written(after, kept, file), left_out)
 

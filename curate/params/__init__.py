@@ -11,7 +11,7 @@ from pydantic import Field
 
 from curate.params.agreement import AgreementParams
 from curate.params.autolabel import AutolabelParams, DetectorParams, MaskParams, SegmenterParams
-from curate.params.dedupe import DedupeParams, SemanticParams
+from curate.params.dedupe import DedupeParams, QualityLimits, SemanticParams
 from curate.params.engine import EngineParams
 from curate.params.gates import GatesParams
 from curate.params.ingest import IngestParams
@@ -21,6 +21,7 @@ from curate.params.quality import QualityParams
 from curate.params.release import PublishParams, ReleaseParams
 from curate.params.renamed import read_old_names
 from curate.params.section import Section
+from curate.params.upscale import UpscaleParams
 from curate.yamlfile import load_model
 
 __all__ = [
@@ -36,10 +37,12 @@ __all__ = [
     "Params",
     "PublishParams",
     "QaParams",
+    "QualityLimits",
     "QualityParams",
     "ReleaseParams",
     "SegmenterParams",
     "SemanticParams",
+    "UpscaleParams",
     "load",
 ]
 
@@ -55,6 +58,7 @@ class Params(Section):
     labelstudio: LabelStudioParams = Field(default_factory=LabelStudioParams)
     quality: QualityParams = Field(default_factory=QualityParams)
     agreement: AgreementParams = Field(default_factory=AgreementParams)
+    upscale: UpscaleParams = Field(default_factory=UpscaleParams)
     gates: GatesParams = Field(default_factory=GatesParams)
     release: ReleaseParams = Field(default_factory=ReleaseParams)
     publish: PublishParams = Field(default_factory=PublishParams)

@@ -26,6 +26,12 @@ class AgreementParams(Section):
     disagreement_f1: float = Field(
         0.8, ge=0, le=1, description="F1; images below are listed for another look"
     )
+    label_error_probability: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="images with a label more probably wrong, by what a model sees, are listed; 1 = none",
+    )
     without_record: Literal["hold_back", "release"] = Field(
         "hold_back", description="images of which nobody knows what was shown (docs/plan.md)"
     )

@@ -91,7 +91,7 @@ class AutolabelParams(Section):
     max_boxes: int = Field(100, ge=1, le=10_000, description="boxes an image, best scores first")
     keep_rejects: bool = Field(False, description="true = dropped boxes keep a row, with the reason")
     masks: MaskParams = Field(default_factory=MaskParams)
-    least_score: float = Field(
+    min_score: float = Field(
         0.05, ge=0, le=1, description="boxes from here on are kept aside; thresholds above need no model"
     )
     workers: int = Field(

@@ -24,6 +24,38 @@ class SemanticParams(Section):
     )
 
 
+def _share(description: str) -> float | None:
+    limit: float | None = Field(None, ge=0, le=1, description=f"share of {description}")
+    return limit
+
+
+def _figure(description: str) -> float | None:
+    limit: float | None = Field(None, ge=0, description=description)
+    return limit
+
+
+class QualityLimits(Section):
+    """Images dropped for their technical quality; null = the figure is reported only."""
+
+    max_noise: float | None = _figure("levels of standard deviation")
+    max_blur: float | None = _share("change between neighbors that a further blur leaves; 1 = all blurred")
+    min_log_laplacian: float | None = _figure("logarithm of 1 + the variance of the Laplacian")
+    min_jpeg_quality: float | None = Field(
+        None, ge=1, le=100, description="of the quantization table, 1..100"
+    )
+    max_blockiness: float | None = _figure("excess of differences at borders of 8x8 blocks; 0 = no blocks")
+    max_shadows: float | None = _share("black pixels")
+    max_highlights: float | None = _share("white pixels")
+    min_contrast: float | None = _figure("levels of standard deviation of luma")
+    max_color_cast: float | None = _figure(
+        "levels by which the mean color is further from gray than the colors differ"
+    )
+    min_entropy: float | None = Field(None, ge=0, le=8, description="bits of the histogram of luma")
+    max_letterbox: float | None = _share("the height in plain bars above and below")
+    max_pillarbox: float | None = _share("the width in plain bars at the sides")
+    min_bandwidth: float | None = _share("the resolution that holds detail; about 0.5 = enlarged twice")
+
+
 class DedupeParams(Section):
     """Which images are the same picture."""
 
@@ -53,4 +85,5 @@ class DedupeParams(Section):
         (), description="names of sources, best first, whose images are kept where nothing tells the original"
     )
     decisions: Path | None = Field(None, description="CSV of what people decided about images and pairs")
+    quality: QualityLimits = Field(default_factory=QualityLimits)
     semantic: SemanticParams = Field(default_factory=SemanticParams)

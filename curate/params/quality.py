@@ -14,7 +14,7 @@ class QualityParams(Section):
     gold_alert_f1: float = Field(
         0.8, ge=0, le=1, description="F1 on gold; a labeler whose whole interval lies below is named"
     )
-    gold_least: int = Field(
+    gold_min_images: int = Field(
         10, ge=2, le=10_000, description="gold answers of a labeler, below which nothing is concluded"
     )
     gold_window: int = Field(

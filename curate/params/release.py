@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from curate.params.augment import AugmentParams
 from curate.params.licenses import HUB_LICENSES
 from curate.params.section import Section
 
@@ -70,6 +71,7 @@ class ReleaseParams(Section):
         default_factory=dict, description="gates that may fail, each with the reason that the card states"
     )
     row_group_size: int = Field(100, ge=1, le=10_000, description="images a Parquet row group")
+    augment: AugmentParams = Field(default_factory=AugmentParams)
 
     @field_validator("license")
     @classmethod
@@ -92,28 +94,29 @@ class ReleaseParams(Section):
 class PublishParams(Section):
     """Where it goes."""
 
-    target: Literal["folder", "archive", "hub", "s3"] = Field(
+    target: Literal["folder", "archive", "hub", "s3", "kaggle"] = Field(
         "folder",
-        description="folder = a copy on disk; archive = one .tar.zst; hub = Hugging Face Hub; s3 = a bucket",
+        description="folder = a copy on disk; archive = one .tar.zst; hub = Hugging Face Hub; s3 = a bucket; "
+        "kaggle",
     )
     folder: Path = Field(Path("data/published"), description="targets folder and archive: where")
-    repo: str | None = Field(None, validate_default=True, description="target hub: owner/name")
+    repo: str | None = Field(None, validate_default=True, description="targets hub and kaggle: owner/name")
     url: str | None = Field(
         None, validate_default=True, description="target s3: s3://bucket/prefix, or another that fsspec knows"
     )
     confirm: bool | None = Field(
-        None, description="true = `curate publish` must be called; null = for targets hub and s3 only"
+        None, description="true = `curate publish` must be called; null = for targets hub, s3 and kaggle only"
     )
     edited_readme: Literal["refuse", "keep", "replace"] = Field(
         "refuse", description="target hub: what becomes of a README that somebody edited there"
     )
-    private: bool = Field(True, description="target hub: visibility of a new repository")
+    private: bool = Field(True, description="targets hub and kaggle: visibility of a new repository")
 
     @field_validator("repo")
     @classmethod
     def _owner_and_name(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None and info.data.get("target") == "hub":
-            raise ValueError("target hub needs the repository: owner/name")
+        if value is None and (target := info.data.get("target")) in ("hub", "kaggle"):
+            raise ValueError(f"target {target} needs the repository: owner/name")
         if value is not None and not _REPO.fullmatch(value):
             raise ValueError("no repository: expected owner/name, of letters, digits, '-', '_' and '.'")
         return value
@@ -130,4 +133,4 @@ class PublishParams(Section):
     @property
     def waits(self) -> bool:
         """Whether a person must say the word before anything is published."""
-        return self.target in ("hub", "s3") if self.confirm is None else self.confirm
+        return self.target in ("hub", "s3", "kaggle") if self.confirm is None else self.confirm

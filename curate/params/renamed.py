@@ -14,7 +14,11 @@ from curate.errors import ParamsError
 
 # Parameters that are gone -> the value at which nothing is lost by leaving them out.
 REMOVED: Final[Mapping[str, Any]] = {"dedupe.bits": 64}
-RENAMED: Final[Mapping[str, str]] = {}  # old dotted name -> new dotted name
+# Old dotted name -> new dotted name.
+RENAMED: Final[Mapping[str, str]] = {
+    "autolabel.least_score": "autolabel.min_score",
+    "quality.gold_least": "quality.gold_min_images",
+}
 
 
 class RenamedParameterWarning(FutureWarning):

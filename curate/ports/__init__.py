@@ -16,7 +16,7 @@ from curate.ports.annotation import (
 )
 from curate.ports.engine import Casualty, Engine
 from curate.ports.hub import DatasetHub, PublishPlan, PublishReceipt
-from curate.ports.models import Detector, Embedder, Segmenter
+from curate.ports.models import Detector, Embedder, Segmenter, Upscaler
 
 __all__ = [
     "AnnotationTool",
@@ -37,4 +37,5 @@ __all__ = [
     "RemovedTasks",
     "Segmenter",
     "TaskDraft",
+    "Upscaler",
 ]

@@ -1,4 +1,4 @@
-"""What proposes: detectors, segmenters, embedders."""
+"""Models: detectors, segmenters, embedders, upscalers."""
 
 from __future__ import annotations
 
@@ -50,3 +50,22 @@ class Embedder(Protocol):
 
     def embed(self, images: Sequence[UInt8Image]) -> FloatArray:
         """Unit vectors (N, D)."""
+
+
+class Upscaler(Protocol):
+    """Makes images larger by a whole factor."""
+
+    @property
+    def model_version(self) -> str:
+        """Names the weights: changes whenever the pixels could."""
+
+    @property
+    def scale(self) -> int:
+        """Pixels of the result for each of the image, a side; at least 1."""
+
+    def upscale(self, tile: FloatArray) -> FloatArray:
+        """A tile (H, W, 3) of RGB in [0, 1], as (H * scale, W * scale, 3); values may leave [0, 1] a little.
+
+        Raises:
+            DeviceMemoryError: It does not fit the device; a smaller tile may. Nothing of it is left there.
+        """

@@ -12,8 +12,8 @@ from scipy.sparse import coo_array, csr_array
 from curate.intervals import Figure, Scale, Sums, resampled_sums, t_interval
 
 Values = NDArray[np.float64]
-LEAST_IMAGES = 10  # below, an interval by resampling is too narrow
-TOO_FEW = f"fewer than {LEAST_IMAGES} images"
+MIN_IMAGES = 10  # below, an interval by resampling is too narrow
+TOO_FEW = f"fewer than {MIN_IMAGES} images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Resampled:
         value = float(compute(self.total)) if self.images else float("nan")
         if np.isnan(value):
             return Figure(None, None, None, self.images, "nothing to measure")
-        if self.images < LEAST_IMAGES:
+        if self.images < MIN_IMAGES:
             return Figure(None, None, None, self.images, TOO_FEW)
         if not len(self.drawn):
             return Figure(value, None, None, self.images, "no resamples were asked for")
@@ -114,7 +114,7 @@ def resampled(
     answer, column = cells.coords
     shape = (len(names), cells.shape[1])
     per_image = csr_array(coo_array((cells.data, (unit[answer], column)), shape=shape))
-    few = len(names) < LEAST_IMAGES  # no interval will be shown
+    few = len(names) < MIN_IMAGES  # no interval will be shown
     drawn = resampled_sums(
         per_image,
         resamples=0 if few else how.resamples,

@@ -82,8 +82,8 @@ def saved(
     both = np.intersect1d(person[control], person[~control])
     rows = np.isin(person, both)
     few = min(len(np.unique(image[rows & control])), len(np.unique(image[rows & ~control])))
-    if few < bootstrap_figures.LEAST_IMAGES:
-        why = f"an arm has {few} images by labelers of both arms: {bootstrap_figures.LEAST_IMAGES} are needed"
+    if few < bootstrap_figures.MIN_IMAGES:
+        why = f"an arm has {few} images by labelers of both arms: {bootstrap_figures.MIN_IMAGES} are needed"
         none = Figure(None, None, None, few, why)
         return Saved(none, none, (none, none), len(both))
     arm = control[rows].astype(np.int64)

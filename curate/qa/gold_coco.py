@@ -152,9 +152,9 @@ class _Finder:
         image_id, width, height = (
             self._images[name][row].as_py() for name in ("image_id", "width", "height")
         )
-        said = (entry.width, entry.height)
-        if width is not None and None not in said and said != (width, height):
-            self._stop(entry, f"is {said[0]} x {said[1]} there, and upright {width} x {height} pixels")
+        stated = (entry.width, entry.height)
+        if width is not None and None not in stated and stated != (width, height):
+            self._stop(entry, f"is {stated[0]} x {stated[1]} there, and upright {width} x {height} pixels")
         return image_id, (width or entry.width or 0, height or entry.height or 0)
 
     def _refuse(self, entry: _Image, rows: set[int]) -> NoReturn:

@@ -47,8 +47,8 @@ def make(pool: Pool, members: Membership, earlier: pa.Table | None) -> pa.Table:
     tasks = pa.array([task_key(pool.ids[i]) for i in planned.tolist()], pa.string())
     kinds, seeded = _seeded(pool, main, slots, planned)
     arm = np.where(reason == CONTROL, "control", np.where(reason == ACCEPTED, "accepted", "suggested"))
-    said = np.array(REASONS, dtype=object)[reason][image]
-    said[(slot > 0) & (reason[image] != GOLD)] = "overlap"
+    reasons = np.array(REASONS, dtype=object)[reason][image]
+    reasons[(slot > 0) & (reason[image] != GOLD)] = "overlap"
     names = assignment.labelers(params, tasks, np.where(reason == ACCEPTED, 0, slots), earlier)
     places = task_order.places(pool, planned, reason, tasks, earlier)
     details = plan_reasons.of(pool, members, planned, reason)
@@ -56,7 +56,7 @@ def make(pool: Pool, members: Membership, earlier: pa.Table | None) -> pa.Table:
         "task_id": tasks.take(pa.array(image)),
         "slot": pa.array(slot, pa.int32()),
         "image_id": pa.array(pool.ids, pa.string()).take(pa.array(planned[image])),
-        "reason": pa.array(said, pa.string()),
+        "reason": pa.array(reasons, pa.string()),
         "detail": pa.array(details, pa.string()).take(pa.array(image)),
         "arm": pa.array(arm[image], pa.string()),
         "priority": pa.array(places[image], pa.int32()),

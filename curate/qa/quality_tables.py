@@ -54,8 +54,8 @@ def metrics(measured: Measured, names: Mapping[str, str]) -> dict[str, Any]:
 
 def figure(one: Figure) -> dict[str, Any]:
     """A figure of a metrics file."""
-    said = {"value": _rounded(one.value), "low": _rounded(one.low), "high": _rounded(one.high), "n": one.n}
-    return said if one.reason is None else {**said, "reason": one.reason}
+    figure = {"value": _rounded(one.value), "low": _rounded(one.low), "high": _rounded(one.high), "n": one.n}
+    return figure if one.reason is None else {**figure, "reason": one.reason}
 
 
 def gold_answers(measured: Measured) -> pa.Table:

@@ -131,7 +131,7 @@ def _figures(
     sums = bootstrap_figures.resampled(columns, image, how)
 
     def share(column: int) -> Figure:
-        if sums.images >= bootstrap_figures.LEAST_IMAGES:
+        if sums.images >= bootstrap_figures.MIN_IMAGES:
             return sums.figure(lambda drawn: drawn[..., column] / drawn[..., -1], scale="share")
         return wilson(int(columns[:, column].sum()), len(columns))
 

@@ -66,7 +66,7 @@ def read(
     sizes: Ints,
     names: Sequence[str],
     *,
-    least: Floats,
+    min_scores: Floats,
     rows: int = 65_536,
 ) -> Suggestions:
     """Read the table of the stage autolabel piece by piece; masks are let go at once.
@@ -76,7 +76,7 @@ def read(
         image_ids: The N kept images.
         sizes: (N, 2) their width and height.
         names: C categories of the taxonomy.
-        least: (C,) rejected boxes of a lower score are left out: there may be hundreds an image.
+        min_scores: (C,) rejected boxes of a lower score are left out: there may be hundreds an image.
         rows: Of a piece.
 
     Raises:
@@ -84,7 +84,7 @@ def read(
     """
     known = pa.array(names, pa.string())
     parts = [
-        _part(piece, image_ids, sizes, known, least)
+        _part(piece, image_ids, sizes, known, min_scores)
         for piece in tables.pieces(path, schema.ANNOTATIONS, columns=_COLUMNS, rows=rows)
     ]
     whole = Suggestions(
@@ -99,13 +99,15 @@ def read(
     return whole.take(np.argsort(whole.images, kind="stable"))
 
 
-def _part(piece: pa.Table, image_ids: pa.Array, sizes: Ints, known: pa.Array, least: Floats) -> Suggestions:
+def _part(
+    piece: pa.Table, image_ids: pa.Array, sizes: Ints, known: pa.Array, min_scores: Floats
+) -> Suggestions:
     rejected = pc.is_in(piece["reject_reason"], value_set=pa.array(_TELLING))
     shown = pc.equal(piece["outcome"], "object")
     here = pc.is_in(piece["image_id"], value_set=image_ids)
     piece = piece.filter(pc.and_(here, pc.or_(shown, rejected)))
     scores = piece["score"].to_numpy().astype(np.float64)
-    lowest = np.append(least, np.inf)[_places(piece["category"], known)]  # of -1, unknown, the last
+    lowest = np.append(min_scores, np.inf)[_places(piece["category"], known)]  # of -1, unknown, the last
     telling = pc.or_(pc.equal(piece["outcome"], "object"), pa.array(scores >= lowest))
     piece = piece.filter(telling)
     images = _places(piece["image_id"], image_ids)

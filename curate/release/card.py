@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from curate.records import Category
-from curate.release import card_columns, card_front_matter, card_labeling, card_pictures, changelog
+from curate.release import (
+    card_augmented,
+    card_columns,
+    card_front_matter,
+    card_labeling,
+    card_pictures,
+    changelog,
+)
+from curate.release.card_augmented import AugmentedFacts
 from curate.release.card_front_matter import Licensed, SplitSize
 from curate.release.card_labeling import GateFacts
 from curate.release.columns import Column
@@ -65,6 +73,7 @@ class CardFacts:
         contact: Whom to write to; empty = not said.
         decided: Released images that were decided by adjudication.
         object_attributes: What people say of objects: by question, how many objects have each answer.
+        augmented: Of augmented copies; None = there are none.
     """
 
     name: str
@@ -104,6 +113,7 @@ class CardFacts:
     contact: str = ""
     decided: int = 0
     object_attributes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    augmented: AugmentedFacts | None = None
 
 
 def render(facts: CardFacts) -> str:
@@ -114,6 +124,7 @@ def render(facts: CardFacts) -> str:
         _pictures(facts),
         _contents(facts),
         _columns(facts),
+        "" if facts.augmented is None else card_augmented.section(facts.augmented, version=facts.version),
         _making(facts),
         _agreement(facts),
         card_labeling.section(facts.quality, simulated=facts.labelers == "simulated"),
@@ -137,6 +148,7 @@ def _front_matter(facts: CardFacts) -> str:
         masks=facts.masks,
         annotators=[*people, *machines],
         language=facts.language,
+        augmented=None if facts.augmented is None else facts.augmented.size,
     )
 
 
@@ -146,14 +158,15 @@ def _pictures(facts: CardFacts) -> str:
     return (
         f"![Pictures with their objects]({card_pictures.EXAMPLES})\n\n"
         f"![Objects by category; parts: train, validation, test]({card_pictures.CATEGORIES})\n\n"
-        f"![Objects by size: the root of the area of their box]({card_pictures.SIZES})\n"
+        f"![Objects by size: the root of the area of their box]({card_pictures.SIZES})\n\n"
+        f"![Percent of images and objects in train / validation / test]({card_pictures.SPLITS})\n"
     )
 
 
 def _columns(facts: CardFacts) -> str:
     if not facts.columns:
         return ""
-    split = next(split for split, count in facts.images.items() if count)
+    split = facts.example.get("split") or next(split for split, count in facts.images.items() if count)
     return card_columns.section(facts.columns, dict(facts.example), split=split, version=facts.version)
 
 

@@ -19,7 +19,7 @@ from datasets import load_dataset
 from pycocotools import mask
 
 dataset = load_dataset("path/to/this/folder")  # or the name of the repository, with revision="v{version}"
-example = dataset["{split}"][0]
+example = next(row for row in dataset["{split}"] if row["objects"]["id"])  # the first with an object
 names = dataset["{split}"].features["objects"]["category"].feature.names
 print([names[i] for i in example["objects"]["category"]], example["objects"]["bbox"])
 pixels = [  # (height, width) arrays of 0 and 1; None where an object has a box only

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 
-from curate.release import parquet
+from curate.release import augmented_copies, parquet
+from curate.release.augmented_copies import CONFIG, TRAIN
 
 _SIZES = (
     (1_000, "n<1K"),
@@ -45,10 +46,10 @@ class Licensed:
     link: str | None = None
 
 
-def split_sizes(folder: Path) -> dict[str, SplitSize]:
-    """Measure the Parquet files of a release folder by split, in the order of their names."""
+def split_sizes(folder: Path, part: str = "data") -> dict[str, SplitSize]:
+    """Measure the Parquet files of a part of a release folder by split, in the order of their names."""
     sizes: dict[str, SplitSize] = {}
-    for path in sorted((folder / "data").glob("*.parquet")):
+    for path in sorted((folder / part).glob("*.parquet")):
         known = pq.read_metadata(path)
         values = sum(known.row_group(group).total_byte_size for group in range(known.num_row_groups))
         before = sizes.get(path.name.partition("-")[0], SplitSize(0, 0, 0))
@@ -67,6 +68,7 @@ def render(
     masks: bool,
     annotators: Sequence[str],
     language: Sequence[str],
+    augmented: SplitSize | None = None,
 ) -> str:
     """The YAML, with its lines of dashes.
 
@@ -78,7 +80,11 @@ def render(
         masks: Whether an object has a mask.
         annotators: Who made the annotations, in the Hub's words.
         language: Codes of the languages of texts in the data; may be empty.
+        augmented: Size of the augmented copies; None = there are none.
     """
+    configs = [_config("default", {split: parquet.pattern(split, digest) for split in sizes}, sizes)]
+    if augmented is not None:
+        configs.append(_config(CONFIG, {TRAIN: augmented_copies.pattern(digest)}, {TRAIN: augmented}))
     total = sum(size.rows for size in sizes.values())
     data: dict[str, Any] = {
         "pretty_name": name,
@@ -94,20 +100,24 @@ def render(
         **({"language": list(language)} if language else {}),
         "size_categories": [next((name for least, name in _SIZES if total < least), "10M<n<100M")],
         "tags": ["curate"],
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [{"split": split, "path": parquet.pattern(split, digest)} for split in sizes],
-            }
-        ],
-        "dataset_info": {
-            "config_name": "default",
-            "splits": [
-                {"name": split, "num_bytes": size.values, "num_examples": size.rows}
-                for split, size in sizes.items()
-            ],
-            "download_size": sum(size.files for size in sizes.values()),
-            "dataset_size": sum(size.values for size in sizes.values()),
-        },
+        "configs": [files for files, _ in configs],
+        "dataset_info": [info for _, info in configs] if len(configs) > 1 else configs[0][1],
     }
     return f"---\n{yaml.safe_dump(data, sort_keys=False, allow_unicode=True)}---\n"
+
+
+def _config(
+    name: str, patterns: Mapping[str, str], sizes: Mapping[str, SplitSize]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The entries of a configuration in `configs` and in `dataset_info`."""
+    files = [{"split": split, "path": pattern} for split, pattern in patterns.items()]
+    info = {
+        "config_name": name,
+        "splits": [
+            {"name": split, "num_bytes": size.values, "num_examples": size.rows}
+            for split, size in sizes.items()
+        ],
+        "download_size": sum(size.files for size in sizes.values()),
+        "dataset_size": sum(size.values for size in sizes.values()),
+    }
+    return {"config_name": name, "data_files": files}, info

@@ -7,6 +7,7 @@ from typing import Final
 
 from curate.release.diff import Diff
 from curate.release.diff_columns import Snapshot
+from curate.release.manifest import Manifest
 
 NAME: Final = "CHANGELOG.md"
 _HEAD: Final = "# Changelog\n"
@@ -53,6 +54,7 @@ def _lines(diff: Diff) -> Iterator[str]:
     if diff.license[0] != diff.license[1]:
         yield f"Licence of the annotations: `{diff.license[1]}`, before `{diff.license[0] or 'not stated'}`."
     yield from _of_images(images, objects, diff)
+    yield from _of_copies(diff.before.manifest, diff.after.manifest)
     for kind, words in _OBJECTS.items():
         if objects[kind]:
             yield f"{_n(objects[kind], 'object')} {words}, on images of both versions."
@@ -73,5 +75,16 @@ def _of_images(images: Mapping[str, int], objects: Mapping[str, int], diff: Diff
         yield f"{_n(images['described'], 'image')} described differently (licence, attribution, attributes)."
 
 
+def _of_copies(before: Manifest, after: Manifest) -> Iterator[str]:
+    if before.augmentation != after.augmentation and not after.augmentation:
+        yield f"The {_n(before.augmented, 'augmented copy')} left."
+    elif before.augmentation != after.augmentation:
+        how = "made another way" if before.augmentation else "new"
+        yield f"{_n(after.augmented, 'augmented copy')} of training images, {how}."
+    elif before.augmented != after.augmented:
+        yield f"{_n(after.augmented, 'augmented copy')} of training images, before {before.augmented:,}."
+
+
 def _n(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what if count == 1 else many}"

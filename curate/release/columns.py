@@ -46,6 +46,10 @@ _RIGHTS: Final = (
     Column("attribution", _TEXT, "whom to name for the picture; null = not stated"),
 )
 CAPTURED_AT: Final = Column("captured_at", _TEXT, "when it was taken, camera's local time; null = not known")
+AUGMENTED: Final = (
+    Column("parent_id", _TEXT, "image_id of the training image that it is a copy of"),
+    Column("replay_seed", pa.int64(), "with the pipeline it makes the same copy again"),
+)
 OBJECTS: Final = (
     Column("id", _TEXT, "stable key of the object"),
     Column("bbox", pa.list_(_FLOAT, 4), "COCO: x, y of the upper left corner, width, height, in pixels"),
@@ -99,6 +103,16 @@ def of_images(
         kind = pa.struct(sorted(attributes.items()))
         more.append(Column("attributes", kind, "what the source says of the picture; null = it says nothing"))
     return (*_IMAGE, *more, *_SETTLED, *_RIGHTS, *([CAPTURED_AT] if captured_at else []))
+
+
+def of_augmented(attributes: Mapping[str, pa.DataType], *, captured_at: bool) -> tuple[Column, ...]:
+    """The columns of augmented copies: those of images, and where each copy comes from.
+
+    Args:
+        attributes: Type by name of what the sources' sidecars say of an image.
+        captured_at: Whether the time of the picture is released.
+    """
+    return (*of_images(attributes, captured_at=captured_at), *AUGMENTED)
 
 
 def schema(columns: Iterable[Column], categories: Sequence[str]) -> pa.Schema:

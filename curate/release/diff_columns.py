@@ -57,7 +57,8 @@ def load(folder: Path) -> Snapshot:
         ReleaseError: It is no release, or a file is damaged.
     """
     known = manifest.read(folder)
-    files = sorted((folder / "data").glob("*.parquet"))
+    listed = (name for name in known.files if name.startswith("data/") and name.endswith(".parquet"))
+    files = [folder / name for name in sorted(listed)]
     if not files:
         raise ReleaseError(f"{folder} holds no data/*.parquet: it is no release folder")
     try:

@@ -14,22 +14,26 @@ from curate.release.columns import VERSION
 from curate.release.release_content import Content
 
 
-def content_digest(content: Content, splits: Sequence[str], *, license: str) -> str:
+def content_digest(
+    content: Content, splits: Sequence[str], *, license: str, augmentation: str | None = None
+) -> str:
     """The sha256, in hex, of everything in a release but the files' form.
 
     Covers the version of the release's columns, the category names in their order, the licence of the
     annotations, and for each image, in the order of its id: id (the sha256 of the source bytes), split,
     size, licence, attribution, attributes and objects (category, box to 1/1000 pixel, mask, outline,
-    attributes, and whether it is an area to ignore). No server ids, no times, no annotators and no figures
-    about them.
+    attributes, and whether it is an area to ignore); and how augmented copies are made. No server ids, no
+    times, no annotators and no figures about them.
 
     Args:
         content: Images and objects.
         splits: Split of each image.
         license: Of the annotations.
+        augmentation: Digest of how augmented copies are made; None = there are none.
     """
     state = hashlib.sha256()
-    state.update(_line({"version": VERSION, "categories": list(content.categories), "license": license}))
+    head = {"version": VERSION, "categories": list(content.categories), "license": license}
+    state.update(_line(head if augmentation is None else {**head, "augmentation": augmentation}))
     objects = _object_texts(content)
     bounds = content.offsets.tolist()
     columns = ["image_id", "width", "height", "license", "attribution", "attributes"]

@@ -26,6 +26,8 @@ class Manifest:
         files: For each file but release.json itself: bytes and sha256.
         license: Of the annotations; empty in releases that did not say so here.
         columns: Version of the columns (`curate.release.columns`).
+        augmented: Number of augmented copies.
+        augmentation: Digest of how they are made; empty = there are none.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Manifest:
     files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     license: str = ""
     columns: int = 1
+    augmented: int = 0
+    augmentation: str = ""
 
 
 def write(folder: Path, facts: Manifest) -> Manifest:
@@ -56,6 +60,11 @@ def write(folder: Path, facts: Manifest) -> Manifest:
         "license": manifest.license,
         "images": dict(manifest.images),
         "objects": dict(manifest.objects),
+        **(
+            {"augmented": {"images": manifest.augmented, "recipe": manifest.augmentation}}
+            if manifest.augmentation
+            else {}
+        ),
         "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in files.items()},
     }
     (folder / NAME).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -84,6 +93,7 @@ def parse(text: bytes) -> Manifest:
         ValueError: It is no JSON; KeyError, TypeError, AttributeError: it holds something else.
     """
     document = json.loads(text)
+    augmented = document.get("augmented", {})
     return Manifest(
         name=str(document["name"]),
         version=str(document["version"]),
@@ -95,6 +105,8 @@ def parse(text: bytes) -> Manifest:
         },
         license=str(document.get("license", "")),
         columns=int(document.get("columns", 1)),
+        augmented=int(augmented.get("images", 0)),
+        augmentation=str(augmented.get("recipe", "")),
     )
 
 

@@ -28,7 +28,7 @@ from curate.release.release_content import Content
 DIGITS = 12  # of the content's digest in a file's name
 _SHARD_BYTES = 500_000_000  # the Hub's own limit for the shards it writes
 _GROUP_BYTES = 128_000_000  # of images in a row group, whatever `row_group_size` says
-_THREADS = 4  # that read, strip and check images; decoding leaves the interpreter free
+THREADS = 4  # that read, strip and check images; decoding leaves the interpreter free
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,10 @@ def write_shard(path: Path, shard: Shard, content: Content, *, row_group_size: i
         pq.ParquetWriter(
             path, layout, compression="snappy", use_dictionary=texts, write_page_index=True
         ) as writer,
-        ThreadPoolExecutor(_THREADS, thread_name_prefix="release") as threads,
+        ThreadPoolExecutor(THREADS, thread_name_prefix="release") as threads,
     ):
         for group in _groups(content, shard, row_group_size):
-            images = list(threads.map(partial(_read, content), group))
+            images = list(threads.map(partial(read_image, content), group))
             rows = _table(content, group, images, path.name.partition("-")[0], layout)
             writer.write_table(rows, row_group_size=len(group))
             yield len(group)
@@ -161,7 +161,12 @@ def _size(image_id: str, path: str) -> int:
         raise _vanished(image_id, path) from error
 
 
-def _read(content: Content, index: int) -> bytes:
+def read_image(content: Content, index: int) -> bytes:
+    """The file of an image without its metadata, decoded once.
+
+    Raises:
+        InputError: It has disappeared, does not decode, or is of another size than its table says.
+    """
     image_id, path, width, height = (
         content.images.column(name)[index].as_py() for name in ("image_id", "path", "width", "height")
     )

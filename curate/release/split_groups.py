@@ -147,18 +147,18 @@ def settle(
     Raises:
         ReleaseError: There is such a group, and `conflicts` is `refuse`.
     """
-    said: tuple[dict[str, Counter[str]], ...] = ({}, {}, {})  # by precedence: group, then split
+    claims: tuple[dict[str, Counter[str]], ...] = ({}, {}, {})  # by precedence: group, then split
     for image_id, group, out, own_split in zip(ids, ties, released, own, strict=True):
         if image_id in former:
-            said[0 if out else 1].setdefault(group, Counter())[former[image_id]] += 1
+            claims[0 if out else 1].setdefault(group, Counter())[former[image_id]] += 1
         elif out and own_split is not None:
-            said[2].setdefault(group, Counter())[own_split] += 1
+            claims[2].setdefault(group, Counter())[own_split] += 1
     if conflicts == "refuse":
         for level in (0, 2):
-            _refuse_torn(said[level], ids, ties, released, own if level else [former.get(i) for i in ids])
-    home = {group: _most(count) for group, count in said[2].items()}
-    home |= {group: min(count, key=_CAREFUL.index) for group, count in said[1].items()}
-    home |= {group: _most(count) for group, count in said[0].items()}
+            _refuse_torn(claims[level], ids, ties, released, own if level else [former.get(i) for i in ids])
+    home = {group: _most(count) for group, count in claims[2].items()}
+    home |= {group: min(count, key=_CAREFUL.index) for group, count in claims[1].items()}
+    home |= {group: _most(count) for group, count in claims[0].items()}
     split = [home.get(group) for group in ties]
     out_now = [index for index, out in enumerate(released) if out]
     stayed = Counter(former[ids[i]] == split[i] for i in out_now if ids[i] in former)
@@ -171,13 +171,13 @@ def _most(count: Counter[str]) -> str:
 
 
 def _refuse_torn(
-    said: Mapping[str, Counter[str]],
+    claims: Mapping[str, Counter[str]],
     ids: Sequence[str],
     ties: Sequence[str],
     released: Sequence[bool],
     splits: Sequence[str | None],
 ) -> None:
-    torn = [group for group, count in said.items() if len(count) > 1]
+    torn = [group for group, count in claims.items() if len(count) > 1]
     if not torn:
         return
     example: dict[str, str] = {}

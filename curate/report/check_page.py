@@ -63,7 +63,7 @@ def write(checked: Checked, out: Path) -> Path:
     )
     content = environment.get_template("check.html.j2").render(
         checked=checked,
-        name=checked.path.resolve().name,
+        name=Path(checked.path).resolve().name,
         counts=checked.counts(),
         sections=[_section(finding, checked, album) for finding in checked.findings],
     )

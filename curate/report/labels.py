@@ -26,6 +26,7 @@ _REASONS = {
     "category": "two names for one object",
     "mask": "masks that do not overlap",
     "low_f1": "different objects",
+    "duplicate": "a dropped copy is labelled otherwise",
 }
 SPLITS = ("train", "validation", "test")
 

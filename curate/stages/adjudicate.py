@@ -33,6 +33,7 @@ ANNOTATIONS, ANSWERS = (
     Path("data/adjudication/answers.parquet"),
 )
 GOLD_FILE = "adjudicated.parquet"
+_CELLS = ("reason", "decision")  # of the queue
 _IMAGE_COLUMNS = ("image_id", "path", "width", "height", "drop_reason", "sources")
 
 
@@ -153,7 +154,8 @@ def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[PlannedTask
 
 
 def _planned(inputs: Inputs) -> list[PlannedTask]:
-    reasons, undecided = _queue(inputs.queue)
+    queue = _queue(inputs.queue)
+    reasons = {image_id: row["reason"] for image_id, row in queue.items()}
     images = _of(tables.read(inputs.images, schema.IMAGES, columns=_IMAGE_COLUMNS), reasons)
     drawn, _ = bad_rows.sort_out(
         tables.read(inputs.annotations, schema.ANNOTATIONS),
@@ -190,7 +192,7 @@ def _planned(inputs: Inputs) -> list[PlannedTask]:
             pre_annotations=tuple(_with_known(row, known) for row in found.rows),
             priority=priority,
             name=Path(next(iter(image["sources"]), "")).name,
-            note=_again(undecided[image_id]) + found.note,
+            note=_again(queue[image_id]["decision"]) + _more(queue[image_id]["detail"]) + found.note,
             captions=found.captions,
         )
         planned.append(PlannedTask(draft, reason, "suggested", draft.pre_annotations))
@@ -209,15 +211,19 @@ def _again(why: str) -> str:
     return f"The decision so far does not count: {why}.\n" if why else ""
 
 
-def _queue(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Reasons by image, in the order of the queue; and why an earlier decision does not count."""
+def _more(detail: str) -> str:
+    return f"As a dropped copy it is labelled otherwise: {detail}.\n" if detail else ""
+
+
+def _queue(path: Path) -> dict[str, dict[str, str]]:
+    """Cells by image, in the order of the queue."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        return (
-            {row["image_id"]: row["reason"] for row in rows},
-            {row["image_id"]: row["decision"] for row in rows},
-        )
+        return {
+            row["image_id"]: {**{name: row[name] for name in _CELLS}, "detail": row.get("detail") or ""}
+            for row in rows
+        }
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise TableError(f"{path} is missing or damaged ({error!r}): run `dvc repro agreement`") from error
 

@@ -11,7 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import pseudonyms, schema, tables
-from curate.agreement import adjudicated_images, bad_rows, disagreement_queue, figures, image_answers, plots
+from curate.agreement import (
+    adjudicated_images,
+    bad_rows,
+    consensus_plots,
+    disagreement_queue,
+    figures,
+    image_answers,
+    label_error_table,
+    plots,
+)
 from curate.agreement.adjudicated_images import Decisions
 from curate.agreement.annotator_pairs import Pairs, Size, compare
 from curate.agreement.annotator_reliability import Reliability
@@ -29,7 +38,7 @@ from curate.qa import injected_error_hold
 from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
-from curate.stages import plan_lookup, settled_images
+from curate.stages import dropped_labels, plan_lookup, settled_images
 from curate.stages.adjudication_decisions import as_answers
 from curate.stages.adjudication_decisions import load as load_decisions
 
@@ -50,6 +59,7 @@ class Inputs:
         taxonomy: The user's file.
         decisions: Annotations of the adjudication, of pull; None = there is none.
         decision_answers: Its answers.
+        imported: Folder of imported answers; those to dropped copies are held against the kept image's.
     """
 
     images: Path
@@ -61,11 +71,12 @@ class Inputs:
     taxonomy: Path
     decisions: Path | None = None
     decision_answers: Path | None = None
+    imported: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """`consensus` (annotations), `pairs`, `figures`, `queue` and `bad_rows` (CSV), `plots` (folder of CSV).
+    """`consensus` (annotations), `pairs`, `figures`, `queue`, `label_errors`, `bad_rows`, `plots` (a folder).
 
     `objects` and `images` say what the consensus rests on: tables consensus_objects and consensus_images.
     `people` says who is called what in the plots; None = numbered anew each time.
@@ -77,6 +88,7 @@ class Outputs:
     pairs: Path
     figures: Path
     queue: Path
+    label_errors: Path
     bad_rows: Path
     plots: Path
     people: Path | None = None
@@ -133,6 +145,18 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
     agreed = adjudicated_images.apply(agreed, decisions, tasks)
     adjudicated_images.answer(said, decisions)
+    dropped = dropped_labels.find(
+        inputs.images,
+        inputs.imported,
+        annotations,
+        planned=tasks.keys(),
+        iou_threshold=params.iou_threshold,
+    )
+    contradicted = label_error_table.compare(
+        agreed.annotations,
+        tables.read(inputs.suggestions, schema.ANNOTATIONS),
+        iou_threshold=params.iou_threshold,
+    )
     settled = settled_images.settle(
         params,
         plan=plan,
@@ -142,6 +166,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         said=said,
         held=held,
         decided=decisions.rows.keys(),
+        contradicted=dropped.conflicts.keys(),
+        doubted=contradicted.doubted(params.label_error_probability),
         suggestions=inputs.suggestions,
         annotations=annotations,
     )
@@ -150,8 +176,25 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     tables.write(agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
     tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
     undecided = {key: why for why, found in sorted(decisions.left_out.items()) for key in found}
-    queue = (entry.cells(paths[entry.image_id], undecided.get(entry.image_id, "")) for entry in settled.queue)
+    queue = (
+        entry.cells(
+            paths[entry.image_id],
+            undecided.get(entry.image_id, ""),
+            dropped.conflicts.get(entry.image_id, ""),
+        )
+        for entry in settled.queue
+    )
     plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
+    plots.write_csv(outputs.label_errors, label_error_table.HEADER, contradicted.rows(paths))
+    plots.write_csv(outputs.plots / "label_errors.csv", label_error_table.BY_KIND, contradicted.by_kind())
+    consensus_plots.write(
+        outputs.plots,
+        answers,
+        pairs,
+        settled=settled.consensus,
+        objects=agreed.objects,
+        images=settled.images,
+    )
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
     plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
     plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
@@ -168,6 +211,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
             ("rows outside the plan", answers.outside_plan),
             *((("bad rows", len(bad)),) if bad else ()),
             *settled.counts(),
+            *dropped.counts(),
             *((("decided by adjudication", len(decisions.rows)),) if decisions.rows else ()),
             *(
                 (f"decisions that do not count, {why}", len(found))
@@ -176,7 +220,9 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         ),
         metrics={
             **_metrics(measured),
+            "dropped_copies": dropped.metrics(),
             "labelers": _labelers(agreed.reliability, names),
+            "label_errors": contradicted.metrics(),
             "adjudication": {"images": len(decisions.rows), "people": len(decisions.people())},
         },
     )

@@ -36,12 +36,14 @@ class Inputs:
         format: Of the labels; None = what stands there tells.
         images: Folder of the image files, where it is not the one of the labels.
         against: Another data set, or an index of one (`curate dedupe index`), that must share no picture.
+        name: What the user calls the data set; empty = its path.
     """
 
     path: Path
     format: str | None = None
     images: Path | None = None
     against: Path | None = None
+    name: str = ""
 
 
 def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) -> Checked:
@@ -79,7 +81,7 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
     has = {"images": True, "splits": len(splits) > 1, "labels": dataset.format != IMAGES}
     has["other set"] = inputs.against is not None
     return Checked(
-        path=inputs.path,
+        path=inputs.name or str(inputs.path),
         format=dataset.format,
         images=len(dataset.files),
         objects=labels.objects,

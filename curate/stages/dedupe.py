@@ -28,16 +28,20 @@ from curate.dedupe import (
     image_columns,
     pair_cache,
     plots,
+    quality_limits,
     verify,
 )
+from curate.dedupe.color_figures import NAMES as COLOR_FIGURES
+from curate.dedupe.color_figures import color_figures
 from curate.dedupe.decisions import Resolved
 from curate.dedupe.dedupe_columns import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
 from curate.dedupe.duplicate_pairs import Found, Side
-from curate.dedupe.features import Recipe
+from curate.dedupe.features import Features, Recipe
 from curate.dedupe.groups import RELATIONS, Matches
 from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.image_columns import ImageColumns
 from curate.dedupe.keepers import Comparisons, Merits
+from curate.dedupe.quality_limits import Poor
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
@@ -45,6 +49,7 @@ from curate.stages import keeper_evidence, semantic, update_index
 from curate.stages.semantic import Encoder
 
 Rows = NDArray[np.int64]
+_PIECE = 65_536  # images whose colours are in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,8 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         prefer=params.prefer,
         dropped=job.decided.drop,
         lost=hashed.lost,
+        poor=hashed.poor,
+        colors=hashed.colors,
     )
     reasons = _write_table(result, inputs.images, outputs.table)
     plots.write_distances(found.by_hamming, found.matches.hamming, outputs.plot)
@@ -193,6 +200,8 @@ class _Hashed:
         side: Their features, in that order.
         ids: (N, 32) uint8, of all rows of the index.
         lost: Images that killed their worker, by row of the table.
+        poor: Reason and detail of images of too low quality, by row of the table.
+        colors: (N,) figures of the table's rows by name; NaN = not known.
         n_new: Images that the index lacked.
         folder: Of the index; it goes when its rows no longer count.
     """
@@ -201,6 +210,8 @@ class _Hashed:
     side: Side
     ids: NDArray[np.uint8]
     lost: Mapping[int, Casualty]
+    poor: Mapping[int, Poor]
+    colors: Mapping[str, NDArray[np.float32]]
     n_new: int
     folder: Path
 
@@ -215,9 +226,31 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
         lost = hashing.update(features, job.inputs.images, job.wanted, job.table.ids)
     usable = job.wanted.copy()
     usable[list(lost)] = False
-    rows = np.flatnonzero(usable)
-    side = Side(update_index.features(features), features.find(job.table.ids[rows]))
-    return _Hashed(rows, side, np.asarray(features.ids), lost, len(features) - before, features.folder)
+    stored = update_index.features(features)
+    decoded = np.flatnonzero(usable)
+    at = features.find(job.table.ids[decoded])
+    colors = _colors(stored, decoded, at, len(usable))
+    judged = usable.copy()
+    judged[job.decided.keep] = False  # a person saw it
+    poor = quality_limits.find(job.params.quality, job.inputs.images, judged, colors)
+    usable[list(poor)] = False
+    side = Side(stored, at[usable[decoded]])
+    count = len(features) - before
+    return _Hashed(
+        np.flatnonzero(usable), side, np.asarray(features.ids), lost, poor, colors, count, features.folder
+    )
+
+
+def _colors(stored: Features, rows: Rows, at: Rows, count: int) -> dict[str, NDArray[np.float32]]:
+    """Figures of colour of all `count` rows of the table, of which `rows` stand `at` places of the index."""
+    colors: dict[str, NDArray[np.float32]] = {
+        name: np.full(count, np.nan, dtype=np.float32) for name in COLOR_FIGURES
+    }
+    for start in range(0, len(rows), _PIECE):
+        some = slice(start, start + _PIECE)
+        for name, values in zip(COLOR_FIGURES, color_figures(stored.colour[at[some]]), strict=True):
+            colors[name][rows[some]] = values
+    return colors
 
 
 def _find_originals(job: _Job, recipe: Recipe, hashed: _Hashed, matches: Matches) -> tuple[Comparisons, int]:
@@ -325,6 +358,8 @@ def _report(result: Verdicts, reasons: Counter[str], found: Found, further: Mapp
     ]
     variants = int((result.ties.variant_of >= 0).sum())
     counts += [("variants kept", variants)] * bool(variants)
+    poor = sum(reasons[reason] for reason in quality_limits.REASONS)
+    counts += [("dropped for their quality", poor)] * bool(poor)
     people, crashed, unknown = reasons[HUMAN], reasons[CRASHES], further["originals_unknown"]
     counts += [("pairs whose original is unknown as a worker died", unknown)] * bool(unknown)
     counts += [("dropped by people", people)] * bool(people) + [("crashed a decoder", crashed)] * bool(

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from curate import formats, tables
 from curate.errors import InputError, ReleaseError
@@ -17,8 +17,10 @@ from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
 from curate.progress import track
 from curate.records import StageReport
-from curate.release import manifest
+from curate.release import kaggle, manifest
 from curate.release.manifest import Manifest
+
+KAGGLE: Final = "kaggle"  # no codec: the release itself, and what Kaggle wants to know of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +43,36 @@ def run(
     splits: Sequence[str] = (),
     images: Path | None = None,
     url: str = "",
+    whole: bool = True,
 ) -> Exported:
     """Write a release folder as another format, with export.json, which counts what was lost.
 
     Args:
-        format: One of `formats.WRITERS`.
+        format: One of `formats.WRITERS`, or `KAGGLE`.
         release: The folder.
         out: Must not exist, or be empty; appears whole or not at all.
         splits: Only these; all by default.
         images: A folder with image files; of the same name and bytes they are linked, not written again.
-        url: What stands before the places of image files in formats that name them by address.
+        url: What stands before the places of image files in formats that name them by address; of Kaggle the
+            data set, owner/name.
+        whole: False = only the data came here; other files are not held against release.json.
 
     Raises:
         InputError: An unknown format or split, or `out` holds something.
         ReleaseError: The folder is no release, or was changed since it was made.
         StorageError: The disk is full or refuses.
     """
-    if format not in formats.WRITERS:
-        raise InputError(f"format {format!r} is not known: choose {', '.join(sorted(formats.WRITERS))}")
+    known = {*formats.WRITERS, KAGGLE}
+    if format not in known:
+        raise InputError(f"format {format!r} is not known: choose {', '.join(sorted(known))}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty: choose another folder with -o, or empty it")
     facts = manifest.read(release)
-    damaged = manifest.damaged_files(release, facts)
+    damaged = [name for name in manifest.damaged_files(release, facts) if whole or name.startswith("data/")]
     if damaged:
         raise ReleaseError(f"{release / damaged[0]} is not what release.json says: make the release again")
+    if format == KAGGLE:
+        return _for_kaggle(release, facts, out, splits=splits, repo=url, whole=whole)
     labels = huggingface.read(release, splits=splits, verified=True)
     about = About(labels.categories, facts.name, facts.version, digest=facts.digest, url=url)
     total = sum(number for split, number in facts.images.items() if not splits or split in splits)
@@ -90,6 +98,20 @@ def run(
     counts = (("images", losses.images), ("objects", losses.objects))
     linked = (("linked", files.linked),) if files.linked else ()
     return Exported(StageReport(f"export to {format}", counts, this_run=linked), losses.sentence())
+
+
+def _for_kaggle(
+    release: Path, facts: Manifest, out: Path, *, splits: Sequence[str], repo: str, whole: bool
+) -> Exported:
+    if splits or not whole:
+        raise InputError("format kaggle is a whole release: leave --split out, and name a folder")
+    files = kaggle.write_folder(release, out, repo)
+    counts = (
+        ("images", sum(facts.images.values())),
+        ("objects", sum(facts.objects.values())),
+        ("files", files),
+    )
+    return Exported(StageReport("export to kaggle", counts), Losses().sentence())
 
 
 def _document(

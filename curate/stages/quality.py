@@ -15,7 +15,7 @@ from curate import pseudonyms, schema, tables
 from curate.errors import TableError
 from curate.labeling import taxonomy
 from curate.params.quality import QualityParams
-from curate.qa import gold_pool, quality_figures, quality_tables
+from curate.qa import answer_times, gold_pool, quality_figures, quality_tables
 from curate.qa.quality_figures import Measured
 from curate.records import StageReport
 from curate.shown import record
@@ -90,6 +90,7 @@ def run(params: QualityParams, *, inputs: Inputs, outputs: Outputs) -> StageRepo
         ("quality_gold", running.select(["annotator_id", "number", "f1", "low", "high", "recent_f1"])),
         ("quality_suggestions", quality_tables.fates(measured)),
         ("quality_arms", quality_tables.arms(measured)),
+        ("answer_times", answer_times.by_period(measured, names)),
     ):
         _write_csv(table, outputs.plots / f"{name}.csv")
     return _report(measured, names)

@@ -31,13 +31,14 @@ from curate.release import (
     splits,
     versions,
 )
+from curate.release.augmentation import Recipe
 from curate.release.card_front_matter import Licensed
 from curate.release.digest import content_digest
 from curate.release.folder import replacing_folder
 from curate.release.manifest import Manifest
 from curate.release.object_support import Support
 from curate.release.release_content import IMAGE_COLUMNS, OBJECT_COLUMNS, Content, collect
-from curate.stages import release_card, release_gates, release_history, release_splits
+from curate.stages import release_augmented, release_card, release_gates, release_history, release_splits
 from curate.stages.release_history import Version
 from curate.stages.split_leaks import Search
 
@@ -71,7 +72,7 @@ class Outputs:
     """What the stage writes.
 
     Attributes:
-        folder: README.md, release.json, .gitattributes and data/*.parquet.
+        folder: README.md, release.json, .gitattributes, data/*.parquet, and augmented/*.parquet if wanted.
         record: The split of every image that was ever released; read too.
         gates: What had to hold and whether it did, JSON; written also where nothing is released.
     """
@@ -109,12 +110,13 @@ def run(
 
     Raises:
         ReleaseError: Nothing to release, a category or image that does not fit, shares that leave no train,
-            one group in two splits, a gate that fails.
+            one group in two splits, a gate that fails, an augmentation pipeline that is not allowed.
         InputError: An image file or the description has disappeared.
         TableError: A table is missing or damaged.
         StorageError: The folder cannot be written.
     """
     categories = taxonomy.load(inputs.taxonomy)
+    recipe = release_augmented.recipe(params.augment)
     images = tables.read(inputs.images, schema.IMAGES, columns=list(_IMAGE_COLUMNS))
     content = collect(
         images,
@@ -136,18 +138,24 @@ def run(
         params.allow_failed_gates,
         outputs.gates,
     )
-    digest = content_digest(content, split.of_image, license=params.license)
-    release = _Release(params, content, split, digest, held)
+    digest = content_digest(
+        content, split.of_image, license=params.license, augmentation=recipe.digest if recipe else None
+    )
+    release = _Release(params, content, split, digest, held, recipe)
     with replacing_folder(outputs.folder) as folder:
         _write_data(folder, release, params.row_group_size)
         colors = {category.name: category.color for category in categories}
-        card_pictures.write(folder, content, release.objects, colors)
+        card_pictures.write(folder, content, release.objects, release.images, colors)
+        copies = release_augmented.write(
+            folder, content, split.of_image, recipe, digest=digest, params=params, colors=colors
+        )
         version = release_history.next_version(params.version, folder, release.manifest(), inputs.published)
         facts = _facts(release, inputs, categories, labelers)
         sizes = card_front_matter.split_sizes(folder)
         facts = replace(
             facts,
             sizes={split: sizes[split] for split in splits.SPLITS if split in sizes},
+            augmented=copies,
             found=images.num_rows,
         )
         made = _finish(folder, release, facts, version)
@@ -181,6 +189,7 @@ class _Release:
     split: release_splits.Split
     digest: str
     gates: list[Gate]
+    recipe: Recipe | None = None
 
     @property
     def split_of(self) -> list[str]:
@@ -197,7 +206,14 @@ class _Release:
             objects={name: sum(by_split.values()) for name, by_split in self.objects.items()},
             license=self.params.license,
             columns=columns.VERSION,
+            augmented=self.copies,
+            augmentation=self.recipe.digest if self.recipe else "",
         )
+
+    @property
+    def copies(self) -> int:
+        """Number of augmented copies."""
+        return self.images["train"] * self.recipe.copies if self.recipe else 0
 
     @property
     def images(self) -> dict[str, int]:
@@ -277,6 +293,7 @@ def _only_where_any(release: _Release) -> Iterator[tuple[str, int]]:
     yield "in their source's split", settled.own
     yield "moved to another split", settled.moved
     yield "groups of several images", release.split.several
+    yield "augmented copies", release.copies
     for name, count in release.split.ties.missing.items():
         yield f"without {name}", count
 

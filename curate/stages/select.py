@@ -87,8 +87,8 @@ def _pool(
     ids = kept["image_id"].combine_chunks()
     thresholds = np.array([category.threshold for category in categories])
     sizes = np.stack([kept[name].to_numpy() for name in ("width", "height")], axis=1).astype(np.int64)
-    least_telling = thresholds - params.near_score
-    found = suggestions.read(inputs.annotations, ids, sizes, names, least=least_telling)
+    telling_from = thresholds - params.near_score
+    found = suggestions.read(inputs.annotations, ids, sizes, names, min_scores=telling_from)
     return Pool(
         ids=ids.to_pylist(),
         names=names,
@@ -141,18 +141,18 @@ def _least(params: QaParams, categories: tuple[Category, ...], inputs: Inputs) -
     Raises:
         ParamsError: No promise, a weaker one, or one about other thresholds or another model.
     """
-    said = taxonomy.promise(inputs.taxonomy)
+    promised = taxonomy.promise(inputs.taxonomy)
     fit = f"run `curate thresholds fit --precision {params.accept_precision:g} --write`, then dvc repro"
-    if said is None:
+    if promised is None:
         raise ParamsError(f"qa.auto_accept needs thresholds that were fitted with a bound: {fit}")
-    if said.precision < params.accept_precision:
+    if promised.precision < params.accept_precision:
         raise ParamsError(
             f"qa.auto_accept: the thresholds of {inputs.taxonomy} were fitted for a precision of "
-            f"{said.precision:g}, and qa.accept_precision is {params.accept_precision:g}: {fit}"
+            f"{promised.precision:g}, and qa.accept_precision is {params.accept_precision:g}: {fit}"
         )
     versions = tables.read(inputs.annotations, schema.ANNOTATIONS, columns=["model_version"])
     strange = set(fitted_precision.models_of(versions["model_version"].unique().to_pylist())) - set(
-        said.model_versions
+        promised.model_versions
     )
     if strange:
         raise ParamsError(
@@ -160,7 +160,7 @@ def _least(params: QaParams, categories: tuple[Category, ...], inputs: Inputs) -
             f"{min(strange)}: label a sample of its suggestions, then {fit}"
         )
     return np.array(
-        [c.threshold + params.accept_margin if said.holds(c) else math.inf for c in categories],
+        [c.threshold + params.accept_margin if promised.holds(c) else math.inf for c in categories],
         dtype=np.float64,
     )
 

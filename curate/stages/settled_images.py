@@ -17,6 +17,7 @@ from curate.agreement.by_annotator import Answers
 from curate.agreement.consensus import DISPUTES, Consensus, disputed
 from curate.agreement.disagreement_queue import Entry
 from curate.agreement.image_scores import ImageScore
+from curate.agreement.label_errors import LabelError
 from curate.agreement.settled_choices import SettledChoices
 from curate.params import AgreementParams
 from curate.qa.injected_error_hold import HeldBack
@@ -69,6 +70,8 @@ def settle(
     said: SettledChoices,
     held: HeldBack,
     decided: Collection[str] = (),
+    contradicted: Collection[str] = (),
+    doubted: Mapping[str, Sequence[LabelError]] | None = None,
     suggestions: Path,
     annotations: pa.Table,
 ) -> SettledImages:
@@ -83,15 +86,23 @@ def settle(
         said: Settled image-level answers.
         held: Planted errors that were left in, and images of which nobody knows what was shown.
         decided: Images that were decided by adjudication; `agreed` and `said` hold the decisions.
+        contradicted: Images of which a copy, which was dropped, is labelled otherwise.
+        doubted: Labels that a model contradicts, and that are listed for it.
         suggestions: Table of the stage autolabel.
         annotations: What people drew, for the taxonomy that they labelled by.
     """
     unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable - set(decided))
     doubts = disputed(agreed.annotations)
     held_back = _except(_held_back(params, plan, answers, held, doubts), decided)
+    doubted = doubted or {}
     unsettled = dict.fromkeys(agreed.with_disputed_attributes(), "attribute")
     unsettled |= dict.fromkeys(sorted(said.disputed), "answer")
-    reasons = {**_except(_to_review(params, answers, scores, doubts, unsettled), decided), **held_back}
+    review = {
+        **dict.fromkeys(sorted(doubted), "label_error"),
+        **dict.fromkeys(sorted(contradicted), "duplicate"),
+        **_to_review(params, answers, scores, doubts, unsettled),
+    }
+    reasons = {**_except(review, decided), **held_back}
     made = accepted(plan_lookup.suggestions(suggestions, unseen), plan.tasks)
     kept = _without(_under_taxonomy(agreed.annotations, annotations), list(held_back))
     weights = disagreement_queue.rarity(agreed.objects["category"].drop_null().to_pylist())
@@ -102,7 +113,7 @@ def settle(
         held_back=held_back,
         objects=objects,
         usual=sum(objects.values()) / max(len(objects), 1),
-        expected_wrong=_expected_wrong(agreed, weights),
+        expected_wrong=_expected_wrong(agreed, weights, doubted),
     )
     looked = sorted(
         {*answers.by_image, *answers.skipped, *answers.unreadable, *said.answers, *unseen, *decided}
@@ -157,13 +168,20 @@ def _objects(agreed: Consensus, weights: Mapping[str, float]) -> dict[str, float
     return found
 
 
-def _expected_wrong(agreed: Consensus, weights: Mapping[str, float]) -> dict[str, float]:
+def _expected_wrong(
+    agreed: Consensus, weights: Mapping[str, float], doubted: Mapping[str, Sequence[LabelError]]
+) -> dict[str, float]:
     """What the objects count that are expected to be wrong or missing; all, where nothing is known."""
     found: dict[str, float] = defaultdict(float, agreed.reliability.unseen)
     columns = (agreed.objects[name].to_pylist() for name in ("image_id", "category", "confidence"))
     for image_id, category, confidence in zip(*columns, strict=True):
         if category is not None:
             found[image_id] += weights[category] * (1.0 if confidence is None else 1.0 - confidence)
+    for image_id, errors in doubted.items():
+        for one in errors:
+            found[image_id] += weights.get(one.category or one.suggested or "", 1.0) * (
+                one.probability or 0.0
+            )
     return found
 
 

@@ -23,6 +23,7 @@ def main(params: Params) -> StageReport:
             taxonomy=params.autolabel.taxonomy,
             decisions=Path("data/adjudication/annotations.parquet"),
             decision_answers=Path("data/adjudication/answers.parquet"),
+            imported=Path("labels/answers"),
         ),
         outputs=agreement.Outputs(
             consensus=Path("data/agreement/consensus.parquet"),
@@ -31,6 +32,7 @@ def main(params: Params) -> StageReport:
             pairs=Path("data/agreement/pairs.parquet"),
             figures=Path("data/agreement/figures.csv"),
             queue=Path("data/agreement/queue.csv"),
+            label_errors=Path("data/agreement/label_errors.csv"),
             bad_rows=Path("data/agreement/bad_rows.csv"),
             plots=Path("plots"),
             people=Path("data/people.csv"),

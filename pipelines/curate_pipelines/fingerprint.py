@@ -22,7 +22,8 @@ from curate.params import Params
 from curate_pipelines import STAGES
 
 _TAXONOMY: Final = "autolabel.taxonomy"
-_IMPORTED: Final = Path("labels/suggestions")  # of `curate import --as suggestions`
+# Folders of `curate import`, by the stages that read them and are not asked each time.
+_IMPORTED: Final = {"autolabel": Path("labels/suggestions"), "agreement": Path("labels/answers")}
 # What of params.yaml decides about a stage's outputs. `engine` does not: results are the same on each.
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "ingest": ("ingest",),
@@ -45,7 +46,13 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "pull": (_TAXONOMY,),
     "quality": (_TAXONOMY, "qa.gold"),
     "agreement": (_TAXONOMY,),
-    "release": (_TAXONOMY, "release.description", "release.citation", "dedupe.decisions"),
+    "release": (
+        _TAXONOMY,
+        "release.description",
+        "release.citation",
+        "release.augment.pipeline",
+        "dedupe.decisions",
+    ),
 }
 # It knows the sections of all stages. Those of a stage are reached from that stage itself.
 _WITHOUT: Final = ("curate.params.__init__",)
@@ -96,8 +103,8 @@ def describe(stage: str, params: Params) -> str:
     named = [(name, _value(params, name)) for name in FILES.get(stage, ())]
     found = [(name, Path(value)) for name, value in named if value is not None]
     found += _weights(stage, params)
-    if stage == "autolabel" and _IMPORTED.is_dir():
-        found.append(("imported suggestions", _IMPORTED))
+    if stage in _IMPORTED and _IMPORTED[stage].is_dir():
+        found.append((f"imported {_IMPORTED[stage].name}", _IMPORTED[stage]))
     return "".join(
         f"{line}\n" for line in [*lines, *(f"{name} {_content(name, path)}" for name, path in found)]
     )

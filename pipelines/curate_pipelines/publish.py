@@ -8,6 +8,7 @@ from curate.adapters.archive_hub import ArchiveHub
 from curate.adapters.bucket_hub import BucketHub
 from curate.adapters.folder_hub import FolderHub
 from curate.adapters.huggingface_hub import HuggingFaceHub
+from curate.adapters.kaggle_hub import KaggleHub
 from curate.params import Params, PublishParams
 from curate.ports import DatasetHub
 from curate.records import StageReport
@@ -38,6 +39,8 @@ def hub(settings: PublishParams) -> DatasetHub:
             return ArchiveHub(settings.folder)
         case "s3":
             return BucketHub(settings.url or "")
+        case "kaggle":
+            return KaggleHub(settings.repo or "", private=settings.private)
         case "hub":
             return HuggingFaceHub(
                 settings.repo or "", private=settings.private, edited_readme=settings.edited_readme

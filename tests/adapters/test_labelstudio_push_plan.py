@@ -58,7 +58,7 @@ def test_the_images_address_is_below_the_folder_that_is_served() -> None:
     assert item.data["image"] == f"/data/local-files/?d=images/{key[:2]}/{key}.jpg"
 
 
-def test_one_model_version_for_all_and_the_least_score() -> None:
+def test_one_model_version_for_all_and_the_min_score() -> None:
     first, second = wanted(task("one", boxes=2, model="a"), task("two", model="b"))
     assert first.prediction is not None
     assert second.prediction is not None

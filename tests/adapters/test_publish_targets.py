@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -15,12 +16,16 @@ import pytest
 from curate.adapters.archive_hub import ArchiveHub
 from curate.adapters.bucket_hub import BucketHub
 from curate.adapters.folder_hub import FolderHub
+from curate.adapters.kaggle_hub import KaggleHub
 from curate.errors import HubError, ReleaseError
 from curate.ports import DatasetHub
 from curate.release import manifest
+from tests.adapters import fake_kaggle
+from tests.adapters.fake_kaggle import KaggleState
 from tests.adapters.releases import write_release
 
 pytest.importorskip("moto.server")
+pytest.importorskip("kagglesdk")
 s3fs = pytest.importorskip("s3fs")
 
 
@@ -38,6 +43,7 @@ class Target:
     remove: Callable[[str], object]
     damage: Callable[[str], object]
     served: Callable[[str], dict[str, bytes]]
+    leaves_out: frozenset[str] = frozenset()  # files that mean nothing there
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +57,15 @@ def s3() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(params=["folder", "archive", "s3"])
+@pytest.fixture(params=["folder", "archive", "s3", "kaggle"])
 def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     root = tmp_path / "hub"
     if request.param == "s3":
         return in_bucket(
             request.getfixturevalue("s3"), tmp_path.name.replace("_", "-").lower()[:40], monkeypatch
         )
+    if request.param == "kaggle":
+        return at_kaggle(request.getfixturevalue("kaggle"))
     if request.param == "archive":
         return Target(
             ArchiveHub(root),
@@ -75,7 +83,37 @@ def target(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         FolderHub(root),
         remove=lambda version: shutil.rmtree(folder(version)),
         damage=lambda version: next((folder(version) / "data").iterdir()).write_bytes(b"rotten"),
-        served=lambda version: content(folder(version)),
+        served=lambda version: files_in(folder(version)),
+    )
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleState]:
+    with fake_kaggle.serving() as state:
+        for name, value in state.environment(tmp_path).items():
+            monkeypatch.setenv(name, value)
+        yield state
+
+
+def at_kaggle(state: KaggleState) -> Target:
+    def newest(version: str) -> dict[str, bytes]:
+        """Kaggle's last version with such a release.json."""
+        found = [
+            one.files for one in state.versions.values()
+            if json.loads(one.files[manifest.NAME])["version"] == version
+        ]  # fmt: skip
+        return found[-1]
+
+    def damage(version: str) -> None:
+        files = newest(version)
+        files[next(name for name in files if name.startswith("data/"))] = b"rotten"
+
+    return Target(
+        KaggleHub("owner/unit-signs", sleep=lambda _: None),
+        remove=lambda _: state.versions.clear(),
+        damage=damage,
+        served=newest,
+        leaves_out=frozenset({".gitattributes"}),
     )
 
 
@@ -129,10 +167,15 @@ def in_bucket(endpoint: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Ta
     return Target(BucketHub(f"s3://{bucket}/sets"), remove, damage, served)
 
 
-def content(folder: Path) -> dict[str, bytes]:
+def files_in(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
     }
+
+
+def content(folder: Path, target: Target) -> dict[str, bytes]:
+    """What stands in a release folder and goes there."""
+    return {name: data for name, data in files_in(folder).items() if name not in target.leaves_out}
 
 
 @pytest.fixture
@@ -143,8 +186,9 @@ def release(tmp_path: Path) -> Path:
 
 def test_a_plan_changes_nothing_and_says_what_will_happen(target: Target, release: Path) -> None:
     plan = target.hub.plan(release)
-    assert [name for name, _ in plan.adds] == [*sorted(manifest.read(release).files), manifest.NAME]
-    assert plan.bytes == sum(len(data) for data in content(release).values())
+    names = sorted(manifest.read(release).files.keys() - target.leaves_out)
+    assert [name for name, _ in plan.adds] == [*names, manifest.NAME]
+    assert plan.bytes == sum(len(data) for data in content(release, target).values())
     assert not plan.there
     assert target.hub.plan(release) == plan
     target.hub.publish(release)
@@ -153,8 +197,9 @@ def test_a_plan_changes_nothing_and_says_what_will_happen(target: Target, releas
 
 def test_what_is_served_is_the_release(target: Target, release: Path) -> None:
     receipt = target.hub.publish(release)
-    assert target.served("1.0.0") == content(release)
-    assert (receipt.files, receipt.unchanged, receipt.revision) == (5, False, "a" * 64)
+    assert target.served("1.0.0") == content(release, target)
+    count = 5 - len(target.leaves_out)
+    assert (receipt.files, receipt.unchanged, receipt.revision) == (count, False, "a" * 64)
     assert target.hub.publish(release).unchanged
 
 
@@ -164,7 +209,7 @@ def test_the_target_is_asked_and_not_believed(target: Target, release: Path, har
     getattr(target, harm)("1.0.0")
     assert not target.hub.plan(release).there
     assert not target.hub.publish(release).unchanged
-    assert target.served("1.0.0") == content(release)
+    assert target.served("1.0.0") == content(release, target)
 
 
 def test_a_version_does_not_change_its_content(target: Target, release: Path, tmp_path: Path) -> None:
@@ -187,8 +232,8 @@ def test_versions_stand_beside_each_other_and_none_goes_backwards(
     target.hub.publish(release)
     write_release(tmp_path / "next", version="1.10.0", digest="b" * 64)
     target.hub.publish(tmp_path / "next")
-    assert target.served("1.0.0") == content(release)
-    assert target.served("1.10.0") == content(tmp_path / "next")
+    assert target.served("1.0.0") == content(release, target)
+    assert target.served("1.10.0") == content(tmp_path / "next", target)
     write_release(tmp_path / "late", version="1.9.0", digest="c" * 64)
     with pytest.raises(HubError, match=r"holds v1\.10\.0 already, and v1\.9\.0 would go backwards"):
         target.hub.publish(tmp_path / "late")

@@ -28,7 +28,7 @@ def test_what_costs_most_stands_first() -> None:
     assert [(entry.image_id, entry.cost, entry.held_back) for entry in queue] == [
         ("big", 5, True), ("gone", 2.5, True), ("bad", 1, True), ("empty", 1, True), ("low", 0.3, False)
     ]  # fmt: skip
-    assert queue[0].cells("big.jpg") == ("big", "big.jpg", "presence", 0.5, 0.75, 5, "true", "")
+    assert queue[0].cells("big.jpg") == ("big", "big.jpg", "presence", 0.5, 0.75, 5, "true", "", "")
 
 
 def test_rare_categories_cost_more_and_frequent_ones_not_less() -> None:

@@ -166,6 +166,7 @@ def _outliers(made: Planted) -> None:
         "bright": lambda image: image.point(lambda value: 242 + value // 24),
         "flat": lambda image: image.point(lambda value: 120 + value // 32),
         "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(9)),
+        "gray": lambda image: image.convert("L").convert("RGB"),
     }
     for at, (kind, change) in enumerate(changes.items()):
         made.expected[kind] = {(made.image(f"{kind}.jpg", encoded(change(picture(300 + at)))),)}

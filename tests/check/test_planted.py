@@ -83,6 +83,8 @@ def test_a_clean_set_has_no_finding(tmp_path: Path, format: str) -> None:
 
 def test_a_clean_release_has_no_finding(tmp_path: Path) -> None:
     write_release(tmp_path / "set", planted.clean(), planted.CATEGORIES, raw=tmp_path / "raw")
+    (tmp_path / "set/images").mkdir()
+    (tmp_path / "set/images/example.jpg").write_bytes(planted.encoded(planted.picture(7)))  # of the card
     found = checked(tmp_path / "set", tmp_path / "scratch")
     assert found.findings == ()
     assert (found.format, found.images, found.objects) == ("huggingface", 20, 40)

@@ -70,4 +70,4 @@ def test_what_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match=r"in \[-1, 1\], got 2"):
         cosine_pairs(unit(3, 0), 2)
     with pytest.raises(TooManyPairsError, match=r"set dedupe\.semantic\.min_cosine higher"):
-        cosine_pairs(unit(30, 0), -1, most_pairs=100)
+        cosine_pairs(unit(30, 0), -1, max_pairs=100)

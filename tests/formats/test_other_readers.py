@@ -88,7 +88,7 @@ def test_opencv_fills_a_yolo_outline_to_the_mask_but_for_the_cuts(tmp_path: Path
 
     one_ring = np.zeros((datasets.SIZE[1], datasets.SIZE[0]), dtype=bool)
     one_ring[2:9, 2:9] = one_ring[5:16, 8:20] = True
-    for name, mask, most_wrong in (
+    for name, mask, max_wrong in (
         ("one.png", one_ring, 0),
         ("many.png", datasets.with_holes_and_parts(), 14),
     ):
@@ -99,7 +99,7 @@ def test_opencv_fills_a_yolo_outline_to_the_mask_but_for_the_cuts(tmp_path: Path
         large = np.zeros((datasets.SIZE[1] * 16, datasets.SIZE[0] * 16), np.uint8)
         cv2.fillPoly(large, [np.round(corners * 16 - 0.5).astype(np.int32)], 1)
         middles = large[8::16, 8::16].astype(bool)  # of the pixels: 16 times larger, lines are thin
-        assert (middles != mask).sum() <= most_wrong
+        assert (middles != mask).sum() <= max_wrong
 
 
 def test_labelformat_reads_coco_yolo_and_voc(tmp_path: Path) -> None:

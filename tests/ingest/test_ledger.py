@@ -59,16 +59,18 @@ def test_a_kill_loses_what_was_gathered_since(
     assert sources(path) == left
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("version", ["1", "2", "3"])
 def test_of_an_older_ledger_nothing_is_read_again(tmp_path: Path, version: str) -> None:
-    """Version 2 had one table more; both are brought up to date."""
+    """Version 2 had one table more, all lacked a column; they are brought up to date."""
     path = tmp_path / "ledger.sqlite"
     with ledger.opened(path) as db:
         add(db, "a")
         if version == "2":
             db.execute("CREATE TABLE stretches (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+        db.execute("ALTER TABLE images DROP COLUMN quality")
         ledger.put(db, "version", version)
     assert sources(path) == ["a"]
     with ledger.opened(path) as db:
-        assert ledger.get(db, "version") == "3"  # which an older curate sets aside
+        assert ledger.get(db, "version") == "4"  # which an older curate sets aside
+        assert db.execute("SELECT quality FROM images").fetchall() == []
         assert not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'stretches'").fetchall()

@@ -15,12 +15,14 @@ import pytest
 
 from curate.stages import release
 from tests import builders
-from tests.adapters.fake_hub import TOKEN, HubState, serving
+from tests.adapters.fake_hub import TOKEN, HubState, regular, serving
 from tests.builders import annotation
+from tests.check import planted
 from tests.stages.test_release import INPUTS, OUTPUTS, PORTS
 from tests.stages.test_release_splits import photographs
 
 pytest.importorskip("datasets")
+CURATE = "from curate.cli import main; import sys; main()"
 PROGRAM = """\
 import json, sys
 from datasets import load_dataset
@@ -119,9 +121,67 @@ def test_two_versions_load_at_their_tags_and_no_old_image_changed_its_split(hub:
     text = Path("data/release/CHANGELOG.md").read_text()
     assert "## 0.2.0\n\n- 10 images added, with 10 objects.\n- 3 objects given another category" in text
     compared = program(
-        hub, "from curate.cli import main; import sys; main()", "diff", "hf://owner/name@v0.1.0",
+        hub, CURATE, "diff", "hf://owner/name@v0.1.0",
         "hf://owner/name@v0.2.0", "--json",
     )  # fmt: skip
     document = json.loads(compared)
     assert (document["images"]["added"], document["objects"]["relabelled"]) == (10, 3)
     assert document["next_version"] == "0.2.0"
+    is_exported_and_checked(hub)
+
+
+def is_exported_and_checked(hub: HubState) -> None:
+    """By the commands, at a tag, from a Hub that others write to too."""
+    tree = dict(hub.commits[hub.tags["v0.1.0"]])
+    hub.tags["v0.1.0"] = hub.commit({**tree, "theirs.md": regular("theirs.md", b"of somebody else")})
+    Path("params.yaml").write_text("publish: {target: hub, repo: owner/name}\n")
+    by_place = program(hub, CURATE, "export", "hf://owner/name@v0.1.0", "-f", "coco", "-o", "by_place")
+    by_version = program(hub, CURATE, "export", "--version", "0.1.0", "-f", "coco", "-o", "by_version")
+    assert by_place == by_version
+    assert by_place.startswith("export to coco: 30 images, 30 objects")
+    report = json.loads(Path("by_version/export.json").read_text())
+    assert (report["version"], report["digest"]) == ("0.1.0", json.loads(
+        Path("by_place/export.json").read_text())["digest"])  # fmt: skip
+    found = json.loads(
+        program(hub, CURATE, "check", "hf://owner/name@v0.2.0", "--json", "--no-page", "--fail-on", "never")
+    )
+    assert (found["path"], found["format"]) == ("hf://owner/name@v0.2.0", "huggingface")
+    assert (found["images"], found["objects"], set(found["splits"])) == (
+        40,
+        40,
+        {"train", "validation", "test"},
+    )
+    assert not {"split_leak", "damaged", "missing_image"} & {one["kind"] for one in found["findings"]}
+
+
+@pytest.mark.integration
+def test_a_data_set_of_the_hub_that_is_no_release_is_checked(hub: HubState, tmp_path: Path) -> None:
+    """As `push_to_hub` of somebody else's program left it; every planted fault is found."""
+    import datasets as hf
+
+    picture = planted.encoded(planted.picture(1))
+    other = planted.encoded(planted.picture(2))
+    boxes = [[[0.0, 0.0, 40.0, 40.0]], [[200.0, 100.0, 90.0, 40.0]], [[0.0, 0.0, 40.0, 40.0]]]
+    features = hf.Features({
+        "image": hf.Image(),
+        "objects": {"bbox": hf.Sequence(hf.Sequence(hf.Value("float32"))),
+                    "category": hf.Sequence(hf.ClassLabel(names=["car", "bus"]))},
+    })  # fmt: skip
+    hub.private = False
+    tree = {}
+    for split, wanted in (("train", [0, 1]), ("test", [2])):
+        rows = {
+            "image": [[picture, other, picture][row] for row in wanted],
+            "objects": [{"bbox": boxes[row], "category": [0]} for row in wanted],
+        }
+        file = tmp_path / "made.parquet"
+        hf.Dataset.from_dict(rows, features=features).to_parquet(file)
+        name = f"data/{split}-00000-of-00001.parquet"
+        tree[name] = regular(name, file.read_bytes())
+    hub.commit(tree)
+    found = json.loads(
+        program(hub, CURATE, "check", "hf://owner/name", "--json", "--no-page", "--fail-on", "never")
+    )
+    kinds = {one["kind"]: one["count"] for one in found["findings"]}
+    assert (found["images"], found["objects"]) == (3, 3)
+    assert (kinds["split_leak"], kinds["box_outside"], kinds["class_missing"]) == (1, 1, 1)

@@ -152,3 +152,53 @@ def test_a_release_streams_and_columns_can_be_chosen(tmp_path: Path, monkeypatch
     assert seen == {
         "mode": "RGB", "ids": expected, "projected": ["image_id", "objects"], "projected_ids": expected,
     }  # fmt: skip
+
+
+CARD_READER = """\
+import json, os, re, sys
+from pathlib import Path
+import numpy as np
+
+blocks = re.findall(r"```python\\n(.*?)```", Path(sys.argv[1], "README.md").read_text(), re.DOTALL)
+os.chdir(sys.argv[1])
+spaces = []
+for block in blocks:
+    space = {}
+    exec(block.replace("path/to/this/folder", os.getcwd()), space)
+    spaces.append(space)
+load, augment = spaces
+copy, again = augment["copy"], augment["again"]
+boxes = sorted(np.round(again["bboxes"], 1).tolist())
+print(json.dumps({
+    "id": load["example"]["image_id"],
+    "masks": [None if mask is None else int(mask.sum()) for mask in load["pixels"]],
+    "areas": load["example"]["objects"]["area"],
+    "off": float(np.abs(np.asarray(copy["image"], float) - again["image"]).mean()),
+    "boxes": [boxes, sorted(np.round(copy["objects"]["bbox"], 1).tolist())],
+    "parent": [augment["parent"]["image_id"], copy["parent_id"]],
+}))
+"""
+
+
+@pytest.mark.integration
+def test_what_the_card_tells_to_run_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both of its programs: masks decode to the areas that the rows name, and a copy comes out again."""
+    pytest.importorskip("albumentations")
+    monkeypatch.chdir(tmp_path)
+    builders.small_project(tmp_path)
+    nodes = [
+        {"__class_fullname__": name, "p": 1.0} for name in ("HorizontalFlip", "RandomRotate90", "GaussNoise")
+    ]
+    document = {"transform": {"__class_fullname__": "Compose", "p": 1.0, "transforms": nodes}}
+    Path("augment.yaml").write_text(json.dumps(document))
+    released(augment={"pipeline": "augment.yaml"})
+    seen = read("data/release", tmp_path, program=CARD_READER)
+    assert seen["masks"] == seen["areas"]
+    assert seen["masks"]
+    assert seen["parent"][0] == seen["parent"][1]
+    assert seen["off"] < 5  # of 255: the copy is a JPEG; noise of another seed is off by 60
+    again, stored = seen["boxes"]
+    assert len(again) == len(stored)
+    assert all(
+        abs(a - b) <= 1 for pair in zip(again, stored, strict=True) for a, b in zip(*pair, strict=True)
+    )

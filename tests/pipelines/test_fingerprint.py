@@ -81,6 +81,16 @@ def test_an_edited_file_reruns_the_stages_that_read_it(params: Params, file: str
     assert changed(params) == stages
 
 
+@pytest.mark.parametrize(("what", "stage"), [("suggestions", "autolabel"), ("answers", "agreement")])
+def test_imported_labels_rerun_the_stage_that_reads_them(params: Params, what: str, stage: str) -> None:
+    changed(params)
+    folder = Path("labels") / what
+    folder.mkdir(parents=True)
+    assert changed(params) == [stage]
+    (folder / "anna.parquet").write_text("labels")
+    assert changed(params) == [stage]
+
+
 def test_a_renamed_file_of_gold_is_another_folder(params: Params) -> None:
     changed(params)
     Path("gold/a.json").rename("gold/z.json")

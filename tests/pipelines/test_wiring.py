@@ -82,6 +82,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "taxonomy": TAXONOMY,
         "decisions": DECISIONS["annotations"],
         "decision_answers": DECISIONS["answers"],
+        "imported": "labels/answers",
     },
     "release": {
         "images": IMAGES,
@@ -132,6 +133,7 @@ OUTPUTS: dict[str, dict[str, Any]] = {
         "pairs": "data/agreement/pairs.parquet",
         "figures": "data/agreement/figures.csv",
         "queue": "data/agreement/queue.csv",
+        "label_errors": "data/agreement/label_errors.csv",
         "bad_rows": "data/agreement/bad_rows.csv",
         "plots": "plots",
         "people": "data/people.csv",
@@ -295,15 +297,16 @@ def test_a_repository_is_private_unless_somebody_asked_otherwise(
     [
         ({"target": "archive", "folder": "own/published"}, "ArchiveHub", (Path("own/published"),)),
         ({"target": "s3", "url": "s3://own/sets"}, "BucketHub", ("s3://own/sets",)),
+        ({"target": "kaggle", "repo": "owner/signs-2"}, "KaggleHub", ("owner/signs-2",)),
     ],
 )
 def test_each_target_gets_its_place(
     wired: Any, monkeypatch: pytest.MonkeyPatch, target: dict[str, Any], adapter: str, args: tuple[Any, ...]
 ) -> None:
     record(monkeypatch, publish, adapter)
-    assert wired("publish", Params.model_validate({"publish": target}))["ports"].hub == Made(
-        adapter, args, {}
-    )
+    more = {"private": True} if adapter == "KaggleHub" else {}
+    found = wired("publish", Params.model_validate({"publish": target}))["ports"].hub
+    assert found == Made(adapter, args, more)
     assert wired("publish", confirmed=True)["confirmed"] is True
 
 

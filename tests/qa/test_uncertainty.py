@@ -31,7 +31,7 @@ def read(root: Path, *given: Annotation, images: tuple[str, ...] = IMAGES, rows:
     path = builders.write_annotations(root / "a.parquet", given)
     ids = pa.array(sorted(builders.image_id(name) for name in images))
     sizes = np.tile([builders.WIDTH, builders.HEIGHT], (len(ids), 1)).astype(np.int64)
-    return suggestions.read(path, ids, sizes, NAMES, least=THRESHOLDS - 0.1, rows=rows)
+    return suggestions.read(path, ids, sizes, NAMES, min_scores=THRESHOLDS - 0.1, rows=rows)
 
 
 def judge(found: Suggestions) -> Doubt:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from curate import schema, tables
+from curate.agreement.disagreement_queue import HEADER
 from curate.errors import AnnotationToolError, InputError, TableError
 from curate.params import AgreementParams, LabelStudioParams
 from curate.qa import gold_pool
@@ -191,6 +192,21 @@ def test_what_decides_nothing_leaves_the_image_in_the_queue(project: builders.Sm
         assert task.note.splitlines()[0] == f"The decision so far does not count: {why}."
 
 
+@pytest.mark.usefixtures("project")
+def test_the_page_says_how_a_dropped_copy_is_labelled_otherwise() -> None:
+    cells = (image_id("one"), "p", "duplicate", "1", "1", "1", "false", "", "b.jpg: a car")
+    assert len(cells) == len(HEADER)
+    OUTPUTS.queue.parent.mkdir(parents=True, exist_ok=True)
+    OUTPUTS.queue.write_text(f"{','.join(HEADER)}\n{','.join(cells)}\n", encoding="utf-8")
+    tool = FakeAnnotationTool()
+    push(tool)
+    (task,) = tool.tasks.values()
+    assert task.note.splitlines()[:2] == [
+        "As a dropped copy it is labelled otherwise: b.jpg: a car.",
+        "A copy of this picture, which was dropped, is labelled otherwise.",
+    ]
+
+
 def test_a_decision_may_not_take_over_a_planted_error(project: builders.SmallProject) -> None:
     (model,) = [row for row in project.annotations["autolabel"] if row.image_id == image_id("one")]
     planned(one={"seeded_kind": "category", "seeded_id": model.annotation_id})
@@ -270,7 +286,7 @@ def test_a_project_that_is_gone_is_an_error_and_loses_nothing() -> None:
 def test_without_a_hand_over_there_are_empty_tables_and_no_question() -> None:
     assert pull(FakeAnnotationReader(title="never asked")) == (0, 0)
     assert tables.read(OUT.annotations, schema.ANNOTATIONS).num_rows == 0
-    OUTPUTS.queue.write_text("image_id,path,reason,f1,mean_iou,cost,held_back,decision\n", encoding="utf-8")
+    OUTPUTS.queue.write_text(f"{','.join(HEADER)}\n", encoding="utf-8")
     tool = FakeAnnotationTool()
     assert push(tool).line() == "adjudicate: 0 tasks"
     assert tool.specs == {}

@@ -26,6 +26,7 @@ OUTPUTS = agreement.Outputs(
     pairs=Path("data/agreement/pairs.parquet"),
     figures=Path("data/agreement/figures.csv"),
     queue=Path("data/agreement/queue.csv"),
+    label_errors=Path("data/agreement/label_errors.csv"),
     bad_rows=Path("data/agreement/bad_rows.csv"),
     plots=Path("plots"),
 )
@@ -197,7 +198,7 @@ def test_without_overlap_files_have_headers_and_figures_are_null(project: builde
         assert reason.startswith("no ")
     assert set(report.metrics["f1_by_category"].values()) <= {None}
     assert read_csv(OUTPUTS.queue) == []
-    assert OUTPUTS.queue.read_text() == "image_id,path,reason,f1,mean_iou,cost,held_back,decision\n"
+    assert OUTPUTS.queue.read_text() == "image_id,path,reason,f1,mean_iou,cost,held_back,decision,detail\n"
     assert (OUTPUTS.plots / "iou_histogram.csv").read_text() == "bin,count\n"
     assert (OUTPUTS.plots / "annotator_pairs.csv").read_text().count("\n") == 1
     assert tables.read(OUTPUTS.pairs, schema.PAIRS).num_rows == 0
@@ -452,3 +453,47 @@ def test_an_image_with_an_unreadable_answer_is_held_back_and_first_in_the_queue(
     released = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).column("image_id").to_pylist()
     assert image_id("four") not in released
     assert image_id("three") in released
+
+
+@pytest.mark.usefixtures("project")
+def test_a_label_that_a_sure_model_contradicts_is_listed_and_stands_in_the_queue() -> None:
+    """Of 110 labelled boxes the model sees all where they are, but for one that it calls otherwise."""
+    names = [f"extra {number}" for number in range(110)]
+    images = [builders.image(name) for name in names]
+    builders.write_images(INPUTS.images, images)
+    boxes = [(20.0 + number % 7, 20.0, 80.0, 80.0 + number % 5) for number in range(110)]
+    seen = [
+        annotation(name, "parking_sign" if name == "extra 7" else "stop_sign", box, origin="model",
+                   score=0.9 if name == "extra 7" else 0.6 + number / 400, model_version="unit-1")
+        for number, (name, box) in enumerate(zip(names, boxes, strict=True))
+    ]  # fmt: skip
+    builders.write_annotations(INPUTS.suggestions, seen)
+    tables.write_rows([builders.plan_row(name) for name in names], INPUTS.plan, schema.PLAN)
+    builders.show(Path())
+    only(
+        [
+            annotation(name, "stop_sign", box, annotator_id=builders.ANNOTATORS[0])
+            for name, box in zip(names, boxes, strict=True)
+        ]
+    )
+    report = run()
+    (row,) = read_csv(OUTPUTS.label_errors)
+    assert (row["image_id"], row["kind"], row["suggested"]) == (
+        image_id("extra 7"),
+        "category",
+        "parking_sign",
+    )
+    assert float(row["probability"]) > 0.5
+    assert float(row["objectlab"]) == 1.0, "its bound is a score of 0.95"
+    assert report.metrics["label_errors"]["category"]["found"] == 1
+    (entry,) = read_csv(OUTPUTS.queue)
+    assert (entry["reason"], entry["held_back"]) == ("label_error", "false")
+    assert float(entry["cost"]) >= float(row["probability"])
+    marked = {
+        row["image_id"]: row["review"]
+        for row in tables.read(OUTPUTS.images, schema.CONSENSUS_IMAGES).to_pylist()
+    }
+    assert marked[image_id("extra 7")] == "label_error"
+    assert marked[image_id("extra 8")] is None
+    run(label_error_probability=1.0)
+    assert read_csv(OUTPUTS.queue) == []

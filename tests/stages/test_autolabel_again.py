@@ -79,7 +79,7 @@ def test_finished_shards_are_not_computed_again() -> None:
     [
         {"detector": FakeDetector(version="other")},
         {"precision": "bfloat16"},
-        {"least_score": 0.01},
+        {"min_score": 0.01},
         {"taxonomy_text": builders.TAXONOMY.replace("threshold: 0.4", "threshold: 0.04")},
         {"taxonomy_text": builders.TAXONOMY.replace("[stop sign]", "[red octagon]")},
     ],

@@ -28,7 +28,7 @@ INGESTED, TABLE, PLOT = Path("ingest.parquet"), Path("dedupe/images.parquet"), P
 INDEX = Path("dedupe/index")
 VERDICTS = {
     "phash", "dup_group", "duplicate_of", "dup_hamming", "dup_correlation", "dup_relation", "drop_reason",
-    "drop_detail",
+    "drop_detail", "quality",
 }  # fmt: skip
 
 

@@ -101,6 +101,18 @@ def test_the_command(release: Path, tmp_path: Path) -> None:
     assert (out / "annotations/instances_test.json").exists()
 
 
+def test_the_folder_for_kaggle_is_the_release_with_what_kaggle_asks(release: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = export.run("kaggle", release, out, url="owner/unit-signs")
+    assert done.line() == "export to kaggle: 6 images, 5 objects, 6 files; nothing is lost"
+    assert json.loads((out / "dataset-metadata.json").read_text())["id"] == "owner/unit-signs"
+    assert (out / "release.json").read_bytes() == (release / "release.json").read_bytes()
+    with pytest.raises(InputError, match="'' is no data set of Kaggle: expected owner/name"):
+        export.run("kaggle", release, tmp_path / "other")
+    with pytest.raises(InputError, match="format kaggle is a whole release"):
+        export.run("kaggle", release, tmp_path / "other", splits=["test"], url="owner/unit-signs")
+
+
 def test_a_human_looked_where_every_object_is_of_people(release: Path, tmp_path: Path) -> None:
     export.run("sagemaker", release, tmp_path / "out", url="s3://signs/one")
     rows = [

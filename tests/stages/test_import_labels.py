@@ -112,6 +112,42 @@ def test_answers_of_two_people_become_a_release_without_any_server() -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_labels_of_a_dropped_copy_that_say_otherwise_are_looked_at_again() -> None:
+    """Of "one" there is a copy, which dedupe dropped: anna names it otherwise, ben does not."""
+    wrong: Drawn = {**TRUTH, "copy": [("parking_sign", TRUTH["one"][0][1])]}
+    right: Drawn = {**TRUTH, "copy": TRUTH["one"]}
+    for person, drawn in (("anna", wrong), ("ben", right)):
+        file = coco(Path(f"{person}.json"), drawn)
+        out = invoke(str(file), "--as", "answers", "--annotator", person)
+        assert "1 image dropped" in out
+    for name in ("autolabel", "select", "push", "pull", "quality", "agreement"):
+        report = stage(name)
+    assert dict(report.counts)["labelled otherwise as a dropped copy"] == 1
+    assert report.metrics["dropped_copies"] == {
+        "compared": 1, "labelled_otherwise": 1, "kept_image_without_labels": 0, "not_placed": 0,
+    }  # fmt: skip
+    with Path("data/agreement/queue.csv").open() as file:
+        rows = {row["image_id"]: row for row in csv.DictReader(file)}
+    row = rows[image_id("one")]
+    x1, y1, x2, y2 = (f"{edge:g}" for edge in TRUTH["one"][0][1])
+    assert (row["reason"], row["held_back"]) == ("duplicate", "false")
+    assert row["detail"] == f"copy.jpg: stop_sign at {x1}, {y1}, {x2}, {y2} is parking_sign on the copy"
+    assert dict(stage("release").counts)["images"] == 6
+
+
+@pytest.mark.usefixtures("project")
+def test_labels_of_a_dropped_copy_whose_kept_image_has_none_are_counted() -> None:
+    others: Drawn = {name: drawn for name, drawn in TRUTH.items() if name != "one"}
+    file = coco(Path("anna.json"), {**others, "copy": TRUTH["one"]})
+    invoke(str(file), "--as", "answers", "--annotator", "anna")
+    for name in ("autolabel", "select", "push", "pull", "quality", "agreement"):
+        report = stage(name)
+    counts = dict(report.counts)
+    assert counts["dropped copies with labels, where the kept image has none"] == 1
+    assert "labelled otherwise as a dropped copy" not in counts
+
+
+@pytest.mark.usefixtures("project")
 def test_an_answer_that_cannot_be_read_whole_is_held_back_from_the_release() -> None:
     far: Drawn = {**TRUTH, "one": [("stop_sign", (20.0, 20.0, 500.0, 80.0))]}
     out = invoke(str(coco(Path("anna.json"), far)), "--as", "answers", "--annotator", "anna")

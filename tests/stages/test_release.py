@@ -62,7 +62,7 @@ def test_the_folder_is_complete() -> None:
     digest = report.metrics["digest"][:12]
     assert sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()) == [
         ".gitattributes", "CHANGELOG.md", "README.md",
-        "card/categories.png", "card/examples.jpg", "card/sizes.png", "croissant.json",
+        "card/categories.png", "card/examples.jpg", "card/sizes.png", "card/splits.png", "croissant.json",
         f"data/test-{digest}-00000-of-00001.parquet",
         f"data/train-{digest}-00000-of-00001.parquet",
         f"data/validation-{digest}-00000-of-00001.parquet",

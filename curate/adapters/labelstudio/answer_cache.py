@@ -180,8 +180,8 @@ class Cache:
         self.remove(project, [task.number for task in tasks])
         for task in tasks:
             place = (project, task.number)
-            said = (task.task_key, task.updated_at, task.there, task.read_as, task.edited)
-            self._base.execute("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?)", (*place, *said))
+            state = (task.task_key, task.updated_at, task.there, task.read_as, task.edited)
+            self._base.execute("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?)", (*place, *state))
             for one in task.answers:
                 whose = (one.number, task.task_key, one.user, one.person, one.updated_at, one.look)
                 values = (*place, *whose, one.answer_id, _packed(one.content))

@@ -61,8 +61,8 @@ def task_key(task: Task) -> str:
 
 def _as_pushed(data: Mapping[str, Any], ours: WantedTask) -> bool:
     """Whether the task's data says what our tables say."""
-    said = data.get("image_id"), data.get("width"), data.get("height")
-    return said == (ours.image_id, ours.width, ours.height) and _shows(data, ours)
+    shown = data.get("image_id"), data.get("width"), data.get("height")
+    return shown == (ours.image_id, ours.width, ours.height) and _shows(data, ours)
 
 
 def _shows(data: Mapping[str, Any], ours: WantedTask) -> bool:

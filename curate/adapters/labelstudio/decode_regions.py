@@ -253,9 +253,9 @@ def _paired(
     """The strokes of each outline, by rules 1 and 2."""
     owner: dict[str, str] = {}
     for stroke in strokes:
-        said = [parents.get(stroke, ""), *(key for key in outlines if parents.get(key) == stroke)]
-        said += [key for key in outlines if encode_regions.mask_region_id(key) == stroke]
-        linked = next((key for key in said if key in outlines), None)
+        parent_keys = [parents.get(stroke, ""), *(key for key in outlines if parents.get(key) == stroke)]
+        parent_keys += [key for key in outlines if encode_regions.mask_region_id(key) == stroke]
+        linked = next((key for key in parent_keys if key in outlines), None)
         if linked is not None:
             owner[stroke] = linked
     alone = [key for key in outlines if key not in owner.values()]

@@ -63,8 +63,10 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
                 own.append(mask_region_id(rectangle["id"]))
         regions += [_said(rectangle["id"], name, values, task) for name, values in row.attributes]
         if row.annotation_id in captions:
-            said = {"value": {"text": [captions[row.annotation_id]]}}
-            regions += [{**_region(one, CAPTION, "textarea", task.width, task.height), **said} for one in own]
+            caption = {"value": {"text": [captions[row.annotation_id]]}}
+            regions += [
+                {**_region(one, CAPTION, "textarea", task.width, task.height), **caption} for one in own
+            ]
     return regions
 
 

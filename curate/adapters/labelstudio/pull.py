@@ -223,7 +223,7 @@ class _Pull:
         gone = known.keys() - there.keys()
         self._cache.remove(self._number, gone)
         self.gone += len(gone)
-        self._read([number for number, said in there.items() if known.get(number) != said])
+        self._read([number for number, updated in there.items() if known.get(number) != updated])
 
     def _read(self, numbers: Sequence[int]) -> None:
         for page in task_pages.chosen(self._client, self._project, numbers, include=answers.FIELDS):

@@ -87,7 +87,7 @@ def of_run(params: AutolabelParams, categories: tuple[Category, ...], models: Mo
 def _groups(params: AutolabelParams, categories: tuple[Category, ...]) -> list[tuple[Category, ...]]:
     """The categories of each text, with one least score for all of them."""
     groups = [categories] if params.detector.texts == "joint" else [(category,) for category in categories]
-    lowest = [min(params.least_score, *(category.threshold for category in group)) for group in groups]
+    lowest = [min(params.min_score, *(category.threshold for category in group)) for group in groups]
     return [
         tuple(replace(category, threshold=least) for category in group)
         for group, least in zip(groups, lowest, strict=True)

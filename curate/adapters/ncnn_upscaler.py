@@ -1,0 +1,72 @@
+"""Upscalers of ncnn: a .param file with its .bin beside it; on the CPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from curate import system
+from curate.adapters import weights
+from curate.errors import ModelError
+from curate.extras import require
+from curate.records import FloatArray
+
+_PROBE = 32  # pixels of the tile that tells the scale
+
+
+class NcnnUpscaler:
+    """An `Upscaler` from ncnn's files. What goes in and out is RGB in [0, 1], planes first."""
+
+    def __init__(self, path: Path) -> None:
+        """Load.
+
+        Raises:
+            ModelError: A file is missing or damaged, or it is no upscaler of RGB images.
+            MissingExtraError: ncnn is not installed.
+        """
+        ncnn = require("ncnn", extra="restoration")
+        binary = path.with_suffix(".bin")
+        if not binary.is_file():
+            raise ModelError(f"{binary} is missing: ncnn's weights lie beside {path.name}")
+        self._ncnn, self._net = ncnn, ncnn.Net()
+        self._net.opt.num_threads = int(os.environ.get("OMP_NUM_THREADS") or system.cores())
+        if self._net.load_param(str(path)) != 0 or self._net.load_model(str(binary)) != 0:
+            raise ModelError(f"{path} or {binary.name} is damaged, or of another version of ncnn")
+        if len(self._net.input_names()) != 1 or len(self._net.output_names()) != 1:
+            raise ModelError(f"{path} has not one input and one output: no upscaler")
+        self._path = path
+        self.model_version = f"{path.stem}@{weights.digest([path, binary])}"
+        self.scale = probed_scale(self.upscale, path)
+
+    def upscale(self, tile: FloatArray) -> FloatArray:
+        """See `curate.ports.Upscaler`."""
+        planes = np.ascontiguousarray(tile.transpose(2, 0, 1))
+        extractor = self._net.create_extractor()
+        extractor.input(self._net.input_names()[0], self._ncnn.Mat(planes).clone())
+        failed, made = extractor.extract(self._net.output_names()[0])
+        if failed:
+            raise ModelError(
+                f"{self._path} cannot be run on a tile of {tile.shape[1]}x{tile.shape[0]} pixels"
+            )
+        return np.ascontiguousarray(np.array(made).transpose(1, 2, 0))
+
+
+def probed_scale(upscale: Callable[[FloatArray], FloatArray], path: Path, side: int = _PROBE) -> int:
+    """The whole factor by which a model enlarges a gray tile.
+
+    Args:
+        upscale: Of an `Upscaler`.
+        path: Names the model in the message.
+        side: Pixels of the tile.
+
+    Raises:
+        ModelError: It is none.
+    """
+    made = upscale(np.full((side, side, 3), 0.5, dtype=np.float32))
+    factor = made.shape[0] // side
+    if made.shape != (side * factor, side * factor, 3) or factor < 1:
+        raise ModelError(f"{path} makes {made.shape} of {(side, side, 3)}: no upscaler of RGB images")
+    return factor

@@ -1,0 +1,67 @@
+"""Upscalers of PyTorch: whatever spandrel recognizes by its weights (ESRGAN, SwinIR, HAT, DAT, ...)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from curate.adapters import torch_device, weights
+from curate.errors import ModelError
+from curate.extras import require
+from curate.records import FloatArray
+
+
+class SpandrelUpscaler:
+    """An `Upscaler` from a .pth or .safetensors file."""
+
+    def __init__(self, path: Path, *, device: str, precision: torch_device.Precision) -> None:
+        """Load.
+
+        Raises:
+            ModelError: Damaged, of an architecture that spandrel does not know, or no upscaler of RGB images.
+            MissingExtraError: spandrel is not installed.
+        """
+        self._torch = require("torch", extra="restoration")
+        self._place = torch_device.place(device, precision)
+        self._model = descriptor(path)
+        self._model.to(self._place.device)
+        self.scale: int = self._model.scale
+        self.model_version = f"{path.stem}@{weights.digest([path])}"
+
+    def upscale(self, tile: FloatArray) -> FloatArray:
+        """See `curate.ports.Upscaler`."""
+        with torch_device.enough_memory(1, setting="upscale.tile"), self._place.computing():
+            planes = self._torch.from_numpy(np.ascontiguousarray(tile.transpose(2, 0, 1)))[None]
+            made = self._model(self._place.put(planes)).float().cpu().numpy()[0]
+        return np.ascontiguousarray(made.transpose(1, 2, 0))
+
+
+def descriptor(path: Path) -> Any:
+    """The `ImageModelDescriptor` of spandrel for a file of weights, for RGB in and out.
+
+    Raises:
+        ModelError: As `SpandrelUpscaler`.
+    """
+    spandrel = require("spandrel", extra="restoration")
+    what = f"weights {path}"
+    if path.suffix == ".safetensors":
+        try:
+            state = require("safetensors.torch", extra="restoration").load_file(path)
+        except Exception as error:  # safetensors has an error of its own for each kind of damage
+            raise ModelError(f"{what} are damaged: {torch_device.first_line(error)}") from error
+    else:
+        state = weights.read_checkpoint(path, what=what)
+    try:
+        model = spandrel.ModelLoader().load_from_state_dict(spandrel.canonicalize_state_dict(state))
+    except (spandrel.UnsupportedModelError, *torch_device.DAMAGED) as error:
+        raise ModelError(
+            f"{what}: spandrel knows no such architecture ({torch_device.first_line(error)})"
+        ) from error
+    if not isinstance(model, spandrel.ImageModelDescriptor) or (
+        model.input_channels,
+        model.output_channels,
+    ) != (3, 3):
+        raise ModelError(f"{what} are of {model.architecture.name}, which makes no RGB image of one")
+    return model.eval()

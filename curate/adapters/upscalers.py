@@ -1,0 +1,62 @@
+"""The upscaler that a setting names, by the ending of its file."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from curate.adapters import torch_device, weights
+from curate.adapters.ncnn_upscaler import NcnnUpscaler
+from curate.adapters.onnx_upscaler import OnnxUpscaler
+from curate.adapters.spandrel_upscaler import SpandrelUpscaler
+from curate.errors import ModelError
+from curate.params.upscale import BICUBIC
+from curate.ports import Upscaler
+from curate.records import FloatArray
+
+_TORCH = (".pth", ".pt", ".ckpt", ".safetensors")
+
+
+class BicubicUpscaler:
+    """No model: Pillow's bicubic kernel, with which every model is compared."""
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+        self.model_version = f"{BICUBIC}-x{scale}"
+
+    def upscale(self, tile: FloatArray) -> FloatArray:
+        """See `curate.ports.Upscaler`."""
+        size = (tile.shape[1] * self.scale, tile.shape[0] * self.scale)
+        planes = [Image.fromarray(np.ascontiguousarray(tile[..., c])) for c in range(3)]
+        return np.stack([np.asarray(one.resize(size, Image.Resampling.BICUBIC)) for one in planes], axis=-1)
+
+
+def load(
+    model: str, *, scale: int | None, device: str = "auto", precision: torch_device.Precision = "float32"
+) -> Upscaler:
+    """Load one.
+
+    Args:
+        model: A file of weights, or bicubic.
+        scale: What it must make of a pixel, a side; None = whatever it does. Bicubic makes this, or 4.
+        device: auto, cpu, cuda or mps; ncnn runs on the CPU.
+        precision: Of PyTorch's models.
+
+    Raises:
+        ModelError: Missing, damaged, of an unknown kind, or of another scale.
+        MissingExtraError: Its packages are not installed.
+    """
+    if model == BICUBIC:
+        return BicubicUpscaler(scale or 4)
+    path = weights.find(model, noun="upscaler", setting="upscale.models")
+    if path.suffix in _TORCH:
+        found: Upscaler = SpandrelUpscaler(path, device=device, precision=precision)
+    elif path.suffix == ".param":
+        found = NcnnUpscaler(path)
+    elif path.suffix == ".onnx":
+        found = OnnxUpscaler(path, device=device)
+    else:
+        raise ModelError(f"upscaler {path}: expected {', '.join(_TORCH)}, .param (ncnn) or .onnx")
+    if scale is not None and found.scale != scale:
+        raise ModelError(f"upscaler {path} enlarges {found.scale} times, upscale.scale is {scale}")
+    return found

@@ -1,0 +1,137 @@
+"""Labels that a model contradicts, from the tables of the pipeline and as the rows that are written."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from curate.agreement import label_errors, objectlab
+from curate.agreement.label_errors import ImageView, LabelError
+from curate.agreement.objectlab import Boxes
+from curate.agreement.plots import Cell, cell, rounded
+
+HEADER = (
+    "image_id", "path", "kind", "probability", "category", "suggested", "score", "iou", "objectlab",
+    "x1", "y1", "x2", "y2", "label_id", "suggestion_id",
+)  # fmt: skip
+BY_KIND = ("kind", "found", "expected")
+_Rows = Mapping[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelErrors:
+    """What a model contradicts.
+
+    Attributes:
+        found: Every disagreement, the surest label errors first.
+        objectlab: ObjectLab's score of each compared image: how likely its labels are right.
+        why_not: Why nothing was compared; None where something was.
+    """
+
+    found: Sequence[LabelError]
+    objectlab: Mapping[str, float]
+    why_not: str | None = None
+
+    def doubted(self, least: float) -> dict[str, list[LabelError]]:
+        """Those whose probability is above `least`, by image."""
+        images: dict[str, list[LabelError]] = defaultdict(list)
+        for one in self.found:
+            if one.probability is not None and one.probability > least:
+                images[one.image_id].append(one)
+        return dict(images)
+
+    def rows(self, paths: Mapping[str, str]) -> Iterator[tuple[Cell, ...]]:
+        """Rows of `HEADER`."""
+        for one in self.found:
+            facts = (one.kind, cell(one.probability), one.category, one.suggested, rounded(one.score))
+            corners = (rounded(edge) for edge in one.box)
+            score = rounded(self.objectlab[one.image_id])
+            place = (one.image_id, paths.get(one.image_id))
+            yield (*place, *facts, rounded(one.iou), score, *corners, one.label_id, one.found_id)
+
+    def by_kind(self) -> list[tuple[Cell, ...]]:
+        """Rows of `BY_KIND`: disagreements, and how many of them are expected to be errors of labels."""
+        return [(kind, entry["found"], cell(entry["expected"])) for kind, entry in self.metrics().items()]
+
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """By kind: disagreements, and the sum of their probabilities; null with a reason where not known."""
+        if self.why_not is not None:
+            return {
+                kind: {"found": 0, "expected": None, "reason": self.why_not} for kind in label_errors.KINDS
+            }
+        found: dict[str, dict[str, Any]] = {}
+        for kind in label_errors.KINDS:
+            of_kind = [one.probability for one in self.found if one.kind == kind]
+            known = [one for one in of_kind if one is not None]
+            entry: dict[str, Any] = {"found": len(of_kind), "expected": rounded(sum(known))}
+            if len(known) < len(of_kind):
+                few = f"fewer than {label_errors.LEAST_CASES} objects to compare"
+                entry |= {"expected": None, "reason": few}
+            found[kind] = entry
+        return found
+
+
+def compare(labels: pa.Table, model: pa.Table, *, iou_threshold: float) -> LabelErrors:
+    """Hold what people agree on against what the model found, image by image.
+
+    Images with a disputed object are left out, since their labels are not known, and so are images that the
+    model did not look at, or of which its objects have no score.
+
+    Args:
+        labels: The `annotations` table of a consensus.
+        model: That of the stage autolabel.
+        iou_threshold: Least IoU of one object.
+    """
+    said = _by_image(labels, ("object", "empty", "disputed"))
+    made = _by_image(model, ("object", "empty", "rejected"))
+    views = [
+        _view(image_id, rows, made[image_id])
+        for image_id, rows in sorted(said.items())
+        if image_id in made
+        and all(row["outcome"] != "disputed" for row in rows)
+        and all(row["score"] is not None for row in made[image_id] if row["outcome"] == "object")
+    ]
+    if not views:
+        return LabelErrors([], {}, "no image has both labels and a model's objects with scores")
+    scores = objectlab.image_scores([view.labels for view in views], [view.found for view in views])
+    return LabelErrors(
+        label_errors.find(views, iou_threshold=iou_threshold),
+        dict(zip((view.image_id for view in views), scores.tolist(), strict=True)),
+    )
+
+
+def _by_image(table: pa.Table, outcomes: Iterable[str]) -> _Rows:
+    columns = ["annotation_id", "image_id", "outcome", "category", "bbox_xyxy", "score"]
+    images: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    wanted = set(outcomes)
+    for row in table.select(columns).to_pylist():
+        if row["outcome"] in wanted:
+            images[row["image_id"]].append(row)
+    return images
+
+
+def _view(image_id: str, said: Sequence[dict[str, Any]], made: Sequence[dict[str, Any]]) -> ImageView:
+    labels = [row for row in said if row["outcome"] == "object"]
+    found = [row for row in made if row["outcome"] == "object"]
+    doubtful = [row["bbox_xyxy"] for row in made if row["outcome"] == "rejected"]
+    return ImageView(
+        image_id=image_id,
+        labels=_boxes(labels),
+        label_ids=[row["annotation_id"] for row in labels],
+        found=_boxes(found),
+        found_ids=[row["annotation_id"] for row in found],
+        doubtful=np.array(doubtful, dtype=np.float64).reshape(-1, 4),
+    )
+
+
+def _boxes(rows: Sequence[dict[str, Any]]) -> Boxes:
+    return Boxes(
+        np.array([row["bbox_xyxy"] for row in rows], dtype=np.float64).reshape(-1, 4),
+        np.array([row["category"] for row in rows], dtype=object),
+        np.array([row["score"] or 0.0 for row in rows], dtype=np.float64),
+    )

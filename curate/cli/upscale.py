@@ -1,0 +1,83 @@
+"""`curate upscale`: images made larger by a model, without a project."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from curate.cli.options import checked, user_path
+
+
+class _ImagesFirst(TyperGroup):
+    """`curate upscale FOLDER` is `curate upscale images FOLDER`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the command where it was left out."""
+        if args and args[0] not in {*self.commands, "--help"}:
+            args = ["images", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(help="Make images larger by a model.", no_args_is_help=True, cls=_ImagesFirst)
+
+
+@app.command("images")
+def images(
+    places: Annotated[
+        list[Path],
+        typer.Argument(parser=user_path, metavar="IMAGES...", help="Folders of images, or images."),
+    ],
+    *,
+    model: Annotated[
+        str, typer.Option(help="Weights: .pth, .safetensors, .param (ncnn), .onnx; bicubic = no model.")
+    ],
+    out: Annotated[Path, typer.Option(parser=user_path, help="Folder of the results, PNG.")],
+    license: Annotated[
+        str | None,
+        typer.Option(help="Licence of the weights, such as bsd-3-clause, if their name does not tell."),
+    ] = None,
+    use: Annotated[
+        str | None,
+        typer.Option(help="Licence under which you pass results on; weights that forbid it are refused."),
+    ] = None,
+    fit: Annotated[str | None, typer.Option(help="Pixels to fit into, such as 2000x2000.")] = None,
+    tile: Annotated[int, typer.Option(help="Pixels of a side that the model sees at once.")] = 256,
+    overlap: Annotated[int, typer.Option(help="Pixels that neighboring tiles share.")] = 32,
+    png_level: Annotated[int, typer.Option(help="0 = fast and large, 9 = slow and small.")] = 4,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    workers: Annotated[
+        int, typer.Option(help="Processes with a model each; 0 = as cores and memory go.")
+    ] = 0,
+    no_page: Annotated[bool, typer.Option("--no-page", help="Write no contact sheet.")] = False,
+) -> None:
+    """Upscale IMAGES into OUT; what is there already is not made again.
+
+    Alpha, ICC profile and 16 bits are kept. Writes OUT: a PNG an image, upscaled.csv with a row an image and
+    the licence of the weights, and contact-sheet.html. Exit code 1 if an image failed.
+    """
+    from curate.adapters import upscalers
+    from curate.engines import factory
+    from curate.params import EngineParams, UpscaleParams
+    from curate.report import upscale_page
+    from curate.stages import upscale, upscale_folder
+
+    name = Path(model).stem
+    values = {"models": {name: str(user_path(model)) if Path(model).suffix else model}, "workers": workers}
+    values |= {"licenses": {name: license} if license else {}, "fit": fit, "tile": tile, "overlap": overlap}
+    settings = checked(UpscaleParams, {**values, "png_level": png_level, "device": device})
+    load = functools.partial(upscalers.load, scale=None, device=settings.device, precision=settings.precision)
+    engine = factory.model_engine(EngineParams(), device, workers=workers)
+    done = upscale_folder.run(
+        settings, places=places, out=out, ports=upscale.Ports(load, engine), release_license=use
+    )
+    if not no_page:
+        typer.echo(f"page: {upscale_page.write(done.rows, out / 'contact-sheet.html')}")
+    typer.echo(done.line)
+    for row in done.failed:
+        typer.echo(f"failed: {row['detail']}", err=True)
+    if done.failed:
+        raise typer.Exit(1)

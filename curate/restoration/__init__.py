@@ -1,0 +1,1 @@
+"""Super-resolution and restoration: upscaling in tiles, paired sets, metrics, votes of people."""

@@ -1,0 +1,93 @@
+"""Under which licence weights stand, and whether what they make may go into a release."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from curate.errors import ParamsError
+from curate.params.licenses import HUB_LICENSES
+from curate.params.upscale import BICUBIC
+
+NO_WEIGHTS: Final = "none"  # bicubic: there are none
+_WHERE: Final = "upscale.licenses, or --license"
+_NON_COMMERCIAL: Final = re.compile(r"-nc(-|$)|^deepfloyd-if-license$")
+# Weights that are published under one name everywhere, by the beginning of the file's name in lower case
+# without signs. Sources: the licence files of xinntao/Real-ESRGAN and JingyunLiang/SwinIR, and the model page
+# of 4x-UltraSharp.
+_PUBLISHED: Final[Mapping[str, str]] = {
+    "realesrgan": "bsd-3-clause",
+    "realesranimevideo": "bsd-3-clause",
+    "realesrgeneral": "bsd-3-clause",
+    "001classicalsr": "apache-2.0",
+    "003realsrbsrgan": "apache-2.0",
+    "4xultrasharp": "cc-by-nc-sa-4.0",
+}
+
+
+def is_non_commercial(license: str) -> bool:
+    """Whether a licence forbids commercial use.
+
+    Examples:
+        >>> is_non_commercial("cc-by-nc-sa-4.0"), is_non_commercial("bsd-3-clause"), is_non_commercial("ncsa")
+        (True, False, False)
+    """
+    return bool(_NON_COMMERCIAL.search(license))
+
+
+def published_license(weights: str) -> str | None:
+    """The licence of weights that everybody knows by the name of their file; None = not known."""
+    plain = re.sub(r"[^a-z0-9]", "", Path(weights).stem.lower())
+    return next((text for begin, text in _PUBLISHED.items() if plain.startswith(begin)), None)
+
+
+def license_of(name: str, weights: str, stated: str | None) -> str:
+    """The licence of one model's weights.
+
+    Args:
+        name: What the user calls the model.
+        weights: Its file, or bicubic.
+        stated: What the user says; None = nothing.
+
+    Raises:
+        ParamsError: Nobody knows it, the Hub does not know the identifier, or weights that are published
+            under a licence that forbids commercial use are said to stand under another.
+    """
+    if weights == BICUBIC:
+        return NO_WEIGHTS
+    published = published_license(weights)
+    if stated is None:
+        if published is None:
+            raise ParamsError(f"the licence of {name} ({weights}) is not known: name it ({_WHERE})")
+        return published
+    if stated not in HUB_LICENSES:
+        raise ParamsError(
+            f"licence {stated!r} of {name} is none that the Hub knows ({_WHERE}): other = none of them"
+        )
+    if published is not None and is_non_commercial(published) and not is_non_commercial(stated):
+        raise ParamsError(
+            f"licence {stated!r} of {name}: {Path(weights).name} is published under {published} ({_WHERE})"
+        )
+    return stated
+
+
+def refuse_for_release(licenses: Mapping[str, str], release_license: str) -> None:
+    """Refuse weights that forbid commercial use where the release does not forbid it.
+
+    Args:
+        licenses: Of the weights, by model.
+        release_license: Of the release.
+
+    Raises:
+        ParamsError: Names the model, its licence and what to do.
+    """
+    if is_non_commercial(release_license):
+        return
+    for name, license in licenses.items():
+        if is_non_commercial(license):
+            raise ParamsError(
+                f"model {name} stands under {license}, which forbids commercial use, and what you release "
+                f"under {release_license} does not: leave the model out, or release under a -nc- licence"
+            )

@@ -1,0 +1,140 @@
+"""Stage upscale: every model of params.yaml enlarges every image."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate.errors import InputError
+from curate.params import UpscaleParams
+from curate.ports import Casualty, Engine, Upscaler
+from curate.restoration import upscale_files, weights_license
+from curate.restoration.upscale_files import NotUpscaled, Outcome, Upscaled, UpscaleTask
+
+_BATCH = 4  # images that a worker takes at a time: the next one is read while the model works
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside.
+
+    Attributes:
+        load: A model by its setting; called once in each worker, so it must be picklable.
+        engine: Where the models run.
+    """
+
+    load: Callable[[str], Upscaler]
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class SourceImage:
+    """An image to be upscaled: its id, its file, and the name of each result without an ending."""
+
+    image_id: str
+    path: Path
+    name: str
+
+
+def upscale_all(
+    params: UpscaleParams,
+    images: Sequence[SourceImage],
+    *,
+    folder: Callable[[str], Path],
+    ports: Ports,
+    release_license: str | None,
+) -> list[dict[str, Any]]:
+    """Every model on every image; what is done already is not done again.
+
+    Args:
+        params: Which models, and how.
+        images: No name twice.
+        folder: Of the results, by the model's name.
+        ports: The outside.
+        release_license: Of the release that the results go into; None = of none.
+
+    Returns:
+        Rows of `curate.schema.UPSCALED`, by model and image.
+
+    Raises:
+        ParamsError: The licence of weights is not known, or does not go with that of the release.
+        InputError: More than `params.max_failures` images of one model fail.
+        ModelError: A model cannot be loaded.
+        StorageError: The disk is full or refuses.
+    """
+    licenses = {
+        name: weights_license.license_of(name, model, params.licenses.get(name))
+        for name, model in params.models.items()
+    }
+    if release_license is not None:
+        weights_license.refuse_for_release(licenses, release_license)
+    rows = []
+    for name, model in sorted(params.models.items()):
+        tasks = [UpscaleTask(one.image_id, one.path, folder(name) / f"{one.name}.png") for one in images]
+        made = _by_model(params, tasks, functools.partial(ports.load, model), ports.engine, name)
+        rows += [_row(name, licenses[name], outcome) for outcome in made]
+    return rows
+
+
+def _by_model(
+    params: UpscaleParams,
+    tasks: Sequence[UpscaleTask],
+    load: Callable[[], Upscaler],
+    engine: Engine,
+    name: str,
+) -> Iterator[Outcome]:
+    batches = [tasks[start : start + _BATCH] for start in range(0, len(tasks), _BATCH)]
+    results = engine.map_batches(
+        functools.partial(upscale_files.upscaling, load, params),
+        batches,
+        label=f"upscale by {name}, images",
+        total=len(tasks),
+    )
+    failed: list[NotUpscaled] = []
+    for batch, outcomes in zip(batches, results, strict=True):
+        for task, result in zip(batch, outcomes, strict=True):
+            outcome = _survived(task, result)
+            if isinstance(outcome, NotUpscaled):
+                failed.append(outcome)
+                _refuse_many(failed, params.max_failures, name)
+            yield outcome
+
+
+def _survived(task: UpscaleTask, result: Outcome | Casualty) -> Outcome:
+    if not isinstance(result, Casualty):
+        return result
+    detail = f"image {task.source} ended its worker {result.tries} times ({result.how})"
+    return NotUpscaled(task, "killed_worker", detail)
+
+
+def _refuse_many(failed: Sequence[NotUpscaled], most: int, model: str) -> None:
+    if len(failed) <= most:
+        return
+    counts = ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(one.reason for one in failed).items()))
+    raise InputError(
+        f"more than upscale.max_failures = {most} images failed by {model} ({counts}); the first: "
+        f"{failed[0].detail}. What is done is kept"
+    )
+
+
+def _row(model: str, license: str, outcome: Outcome) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(
+        ("path", "width", "height", "scale", "model_version", "source_sha256")
+    )
+    row |= {"reason": None, "detail": None, "model": model, "model_license": license}
+    row |= {"image_id": outcome.task.image_id, "source": outcome.task.source.as_posix()}
+    if isinstance(outcome, Upscaled):
+        return row | {
+            "outcome": "upscaled",
+            "path": outcome.task.target.as_posix(),
+            "width": outcome.width,
+            "height": outcome.height,
+            "scale": outcome.scale,
+            "model_version": outcome.model_version,
+            "source_sha256": outcome.source_sha256,
+        }
+    return row | {"outcome": "failed", "reason": outcome.reason, "detail": outcome.detail}

@@ -1,0 +1,83 @@
+"""What is kept of a file: alpha, profile, 16 bits, upright."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+
+from curate.errors import InputError
+from curate.restoration import image_pixels
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+RNG = np.random.default_rng(1)
+DEEP = RNG.integers(0, 65536, (6, 9, 4)).astype(np.uint16)
+
+
+def read(path: Path) -> image_pixels.ImagePixels:
+    return image_pixels.read(path, max_pixels=10_000)
+
+
+def test_a_png_of_16_bits_keeps_them_with_alpha(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), DEEP[..., [2, 1, 0, 3]])
+    found = read(tmp_path / "a.png")
+    np.testing.assert_array_equal(found.color, DEEP[..., :3])
+    np.testing.assert_array_equal(found.alpha, DEEP[..., 3])
+    assert (found.bits, found.white, found.gray) == (16, 65535, False)
+    part = image_pixels.Unit(found.color)[1:3]
+    np.testing.assert_allclose(part, DEEP[1:3, :, :3] / 65535, rtol=1e-6)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_a_tiff_of_16_bits_keeps_them_upright(tmp_path: Path, planar: str) -> None:
+    stored = DEEP[..., :3] if planar == "contig" else np.moveaxis(DEEP[..., :3], -1, 0)
+    tag = [(274, "H", 1, 6, True)]  # turned by a quarter, clockwise
+    tifffile.imwrite(
+        tmp_path / "a.tif", stored, photometric="rgb", planarconfig=planar, iccprofile=PROFILE, extratags=tag
+    )
+    found = read(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.color, np.rot90(DEEP[..., :3], -1))
+    assert found.profile == PROFILE
+    assert found.alpha is None
+
+
+def test_gray_of_16_bits_stays_gray(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "g.png"), DEEP[..., 0])
+    found = read(tmp_path / "g.png")
+    assert (found.gray, found.bits) == (True, 16)
+    np.testing.assert_array_equal(found.color[..., 1], DEEP[..., 0])
+
+
+def test_a_palette_with_a_clear_color_has_alpha_and_an_opaque_one_none(tmp_path: Path) -> None:
+    image = Image.fromarray((DEEP[..., :3] // 256).astype(np.uint8)).quantize(8)
+    image.save(tmp_path / "clear.png", transparency=0)
+    image.save(tmp_path / "opaque.png")
+    assert read(tmp_path / "opaque.png").alpha is None
+    clear = read(tmp_path / "clear.png").alpha
+    assert clear is not None
+    np.testing.assert_array_equal(clear == 0, np.asarray(image) == 0)
+
+
+def test_a_turned_jpeg_is_upright_and_cmyk_becomes_srgb(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20), "red").save(tmp_path / "t.jpg", exif=exif, icc_profile=PROFILE)
+    found = read(tmp_path / "t.jpg")
+    assert (found.color.shape, found.profile) == ((40, 20, 3), PROFILE)
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "c.jpg")
+    assert read(tmp_path / "c.jpg").color[4, 4].argmax() == 0
+
+
+def test_bad_files_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nrest")
+    Image.new("RGB", (200, 100)).save(tmp_path / "large.png")
+    with pytest.raises(InputError, match=r"bad\.png cannot be read"):
+        read(tmp_path / "bad.png")
+    with pytest.raises(InputError, match=r"none\.png does not exist"):
+        read(tmp_path / "none.png")
+    with pytest.raises(image_pixels.TooLargeError, match=r"200x100 pixels, more than upscale\.max_pixels"):
+        read(tmp_path / "large.png")

@@ -1,0 +1,117 @@
+"""Files in, PNG out: nothing is lost on the way, and nothing is made twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms
+
+from curate.adapters.upscalers import BicubicUpscaler
+from curate.errors import DeviceMemoryError
+from curate.params import UpscaleParams
+from curate.records import FloatArray
+from curate.restoration.upscale_files import FileUpscaler, NotUpscaled, Upscaled, UpscaleTask
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+RNG = np.random.default_rng(1)
+
+
+class Counting(BicubicUpscaler):
+    """Bicubic that says how often it was asked."""
+
+    def __init__(self, scale: int = 2, *, broken: bool = False) -> None:
+        super().__init__(scale)
+        self.broken, self.calls = broken, 0
+
+    def upscale(self, tile: FloatArray) -> FloatArray:
+        self.calls += 1
+        if self.broken:
+            raise DeviceMemoryError("the device has no memory")
+        return super().upscale(tile)
+
+
+def task(path: Path) -> UpscaleTask:
+    return UpscaleTask(path.name, path, path.parent / "out" / f"{path.stem}.png")
+
+
+def upscale(path: Path, upscaler: BicubicUpscaler | None = None, **settings: Any) -> Upscaled | NotUpscaled:
+    params = UpscaleParams.model_validate({"tile": 64, "overlap": 8, **settings})
+    (outcome,) = FileUpscaler(upscaler or Counting(), params).upscale([task(path)])
+    return outcome
+
+
+def test_alpha_profile_and_gray_are_kept(tmp_path: Path) -> None:
+    plane = np.tile(np.arange(120, dtype=np.uint8), (90, 1))
+    alpha = np.where(np.arange(90)[:, None] > 45, 255, 0).repeat(120, axis=1).astype(np.uint8)
+    Image.fromarray(np.dstack([plane, alpha]), "LA").save(tmp_path / "a.png", icc_profile=PROFILE)
+    done = upscale(tmp_path / "a.png")
+    assert isinstance(done, Upscaled)
+    assert (done.width, done.height, done.scale, done.again) == (240, 180, 2, False)
+    with Image.open(done.task.target) as made:
+        assert (made.mode, made.info["icc_profile"]) == ("LA", PROFILE)
+        values = np.asarray(made)
+        expected = Image.fromarray(alpha.astype(np.float32)).resize((240, 180), Image.Resampling.BICUBIC)
+        assert np.abs(values[..., 1] - np.clip(np.asarray(expected), 0, 255)).max() < 1
+        small = Image.fromarray(plane.astype(np.float32)).resize((240, 180), Image.Resampling.BICUBIC)
+        assert np.abs(values[..., 0] - np.clip(np.asarray(small), 0, 255)).max() < 1
+
+
+def test_16_bits_stay_16_bits(tmp_path: Path) -> None:
+    values = RNG.integers(0, 65536, (20, 30, 3)).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "d.png"), values)
+    done = upscale(tmp_path / "d.png")
+    assert isinstance(done, Upscaled)
+    made = cv2.imread(str(done.task.target), cv2.IMREAD_UNCHANGED)
+    assert (made.dtype, made.shape) == (np.uint16, (40, 60, 3))
+    assert len(np.unique(made % 256)) > 200  # the low byte is no filling
+
+
+def test_what_is_done_is_not_made_again_and_what_changed_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (30, 30), "red").save(path)
+    upscaler = Counting()
+    first, again = upscale(path, upscaler), upscale(path, upscaler)
+    assert isinstance(first, Upscaled)
+    assert isinstance(again, Upscaled)
+    assert (upscaler.calls, first.again, again.again) == (1, False, True)
+    assert (again.width, again.source_sha256) == (60, first.source_sha256)
+    upscale(path, upscaler, png_level=9)
+    assert upscaler.calls == 2
+    Image.new("RGB", (30, 30), "blue").save(path)
+    upscale(path, upscaler, png_level=9)
+    first.task.target.write_bytes(first.task.target.read_bytes()[:40])  # damaged: no key in it
+    upscale(path, upscaler, png_level=9)
+    assert upscaler.calls == 4
+
+
+def test_fit_enlarges_to_a_box_and_shrinks_without_a_model(tmp_path: Path) -> None:
+    Image.fromarray(RNG.integers(0, 256, (100, 80, 4)).astype(np.uint8)).save(tmp_path / "a.png")
+    upscaler = Counting(4)
+    done = upscale(tmp_path / "a.png", upscaler, fit="200x300")
+    assert isinstance(done, Upscaled)
+    assert ((done.width, done.height), upscaler.calls > 0) == ((200, 250), True)
+    upscaler.calls = 0
+    small = upscale(tmp_path / "a.png", upscaler, fit="50x50")
+    assert isinstance(small, Upscaled)
+    assert ((small.width, small.height), upscaler.calls) == ((40, 50), 0)
+    with Image.open(small.task.target) as made:
+        assert made.mode == "RGBA"
+
+
+def test_failures_have_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    Image.new("RGB", (50, 50)).save(tmp_path / "a.png")
+    cases = [
+        (upscale(tmp_path / "bad.png"), "unreadable"),
+        (upscale(tmp_path / "gone.png"), "disappeared"),
+        (upscale(tmp_path / "a.png", max_pixels=100), "too_large"),
+        (upscale(tmp_path / "a.png", Counting(broken=True)), "out_of_memory"),
+    ]
+    for outcome, reason in cases:
+        assert isinstance(outcome, NotUpscaled)
+        assert outcome.reason == reason
+        assert outcome.task.source.name in outcome.detail
+    assert not list((tmp_path / "out").glob("*"))

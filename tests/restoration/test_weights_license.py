@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from curate.errors import ParamsError
+from curate.restoration import weights_license as license
+
+
+def test_published_names_are_known_however_they_are_spelled() -> None:
+    assert license.license_of("a", "w/RealESRGAN_x4plus_anime_6B.pth", None) == "bsd-3-clause"
+    assert license.license_of("a", "realesr-animevideov3-x4.param", None) == "bsd-3-clause"
+    assert license.license_of("a", "4x-UltraSharp.pth", None) == "cc-by-nc-sa-4.0"
+    assert license.license_of("b", "bicubic", None) == "none"
+
+
+def test_unknown_and_contradicting_licenses_are_refused() -> None:
+    with pytest.raises(ParamsError, match=r"licence of own \(own\.pth\) is not known: name it"):
+        license.license_of("own", "own.pth", None)
+    with pytest.raises(ParamsError, match="'free' of own is none that the Hub knows"):
+        license.license_of("own", "own.pth", "free")
+    with pytest.raises(ParamsError, match=r"4x_ultrasharp\.pth is published under cc-by-nc-sa-4\.0"):
+        license.license_of("u", "4x_ultrasharp.pth", "mit")
+
+
+def test_a_release_that_allows_commerce_refuses_weights_that_do_not() -> None:
+    weights = {"fine": "bsd-3-clause", "ultra": "cc-by-nc-sa-4.0"}
+    with pytest.raises(ParamsError, match=r"model ultra stands under cc-by-nc-sa-4\.0.*under cc-by-4\.0"):
+        license.refuse_for_release(weights, "cc-by-4.0")
+    license.refuse_for_release(weights, "cc-by-nc-4.0")
+    license.refuse_for_release({"fine": "bsd-3-clause"}, "cc-by-4.0")
