@@ -24,6 +24,7 @@ from curate.extras import require
 from curate.labeling import taxonomy
 
 FOLDER = Path(".fiftyone")
+PORT = 5151
 
 
 def open_app(root: Path, *, stage: str, port: int) -> None:
@@ -42,12 +43,12 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
         MissingExtraError: FiftyOne is not installed.
     """
     port = _usable(port)
-    dataset = _built(root, stage)
+    _built(root, stage)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
     try:
         server = _serve(port)
-        print(f"FiftyOne: http://{HOST}:{port}/datasets/{dataset.name} (Ctrl-C ends it)", flush=True)  # noqa: T201
+        print(f"FiftyOne: {address(root, port)} (Ctrl-C ends it)", flush=True)  # noqa: T201
         try:
             status = server.wait()
         finally:
@@ -71,6 +72,11 @@ def build_dataset(root: Path, *, stage: str) -> str:
         MissingExtraError: FiftyOne is not installed.
     """
     return str(_built(root, stage).name)
+
+
+def address(root: Path, port: int = PORT) -> str:
+    """Where the app serves the project's dataset."""
+    return f"http://{HOST}:{port}/datasets/{dataset_name(root)}"
 
 
 def dataset_name(root: Path) -> str:

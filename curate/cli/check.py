@@ -36,7 +36,7 @@ def check(
     ] = None,
     format: Annotated[
         str | None,
-        typer.Option("--format", "-f", help="Such as coco, or images; found by itself if left out."),
+        typer.Option("--format", "-f", help="Such as coco, classes or images; found by itself if left out."),
     ] = None,
     page: Annotated[
         Path, typer.Option(parser=user_path, help="The HTML page with pictures.", show_default=False)

@@ -13,8 +13,14 @@ from pathlib import Path
 
 import yaml
 
-from curate.check import class_findings, image_findings, ingested_image, label_findings
-from curate.check.dataset import IMAGES, DataSet, open_dataset
+from curate.check import (
+    class_findings,
+    image_class_findings,
+    image_findings,
+    ingested_image,
+    label_findings,
+)
+from curate.check.dataset import CLASSES, IMAGES, DataSet, open_dataset
 from curate.check.finding import KINDS, Checked, Findings, Row
 from curate.check.ingested_image import SOURCE, SeenImage
 from curate.dedupe.feature_index import MANIFEST
@@ -74,17 +80,15 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
         findings.extend(image_findings.split_leaks(seen, place.pairs(seen), dataset))
     if inputs.against is not None:
         findings.extend(_against(inputs.against, place, scratch, dataset))
-    labels = label_findings.LabelCheck(dataset, label_findings.by_place(seen), findings)
-    if dataset.format != IMAGES:
-        labels.run()
-        findings.extend(class_findings.find(labels.categories, labels.counts, labels.labeled))
+    labeled = _labels(dataset, seen, findings)
     has = {"images": True, "splits": len(splits) > 1, "labels": dataset.format != IMAGES}
+    has |= {"classes": dataset.format == CLASSES, "objects": dataset.format not in (IMAGES, CLASSES)}
     has["other set"] = inputs.against is not None
     return Checked(
         path=inputs.name or str(inputs.path),
         format=dataset.format,
         images=len(dataset.files),
-        objects=labels.objects,
+        objects=labeled,
         splits={
             split: sum(split in dataset.splits[one] for one in dataset.files) for split in sorted(splits)
         },
@@ -94,6 +98,19 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
             one: Path(image.row["path"]) for image in seen if image.row["path"] for one in image.places
         },
     )
+
+
+def _labels(dataset: DataSet, seen: list[SeenImage], findings: Findings) -> int:
+    """Look at the labels; the number of objects, or of images that have a class."""
+    if dataset.format == CLASSES:
+        classes = image_class_findings.read(dataset)
+        findings.extend(image_class_findings.find(classes, seen, dataset))
+        return len(classes.by_place)
+    labels = label_findings.LabelCheck(dataset, label_findings.by_place(seen), findings)
+    if dataset.format != IMAGES:
+        labels.run()
+        findings.extend(class_findings.find(labels.categories, labels.counts, labels.labeled))
+    return labels.objects
 
 
 @dataclass(frozen=True, slots=True)
