@@ -52,6 +52,21 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """What an object of the consensus rests on.
+
+    Attributes:
+        confidence: That it is right, in [0, 1]; None = not known.
+        votes: People who drew it.
+        annotators: People who looked.
+    """
+
+    confidence: float | None
+    votes: int
+    annotators: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectTables:
     """Tables of the stages that have run, in memory.
 
@@ -82,6 +97,14 @@ class ProjectTables:
     objects: tuple[Mapping[str, Any], ...] = ()
     settled: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     label_errors: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def support(self) -> dict[str, Support]:
+        """What objects of the consensus rest on, by annotation_id."""
+        return {
+            row["annotation_id"]: Support(row["confidence"], row["votes"], row["annotators"])
+            for row in self.objects
+        }
 
 
 def load(root: Path, *, stage: str = STAGES[-1]) -> ProjectTables:

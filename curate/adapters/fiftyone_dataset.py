@@ -194,7 +194,7 @@ class _Writer:
         for name in self.content.label_fields:
             rows = draft.labels.get(name)
             shapes = [
-                shape(row, width=width, height=height, support=draft.support.get(row.annotation_id))
+                shape(row, draft.support.get(row.annotation_id), width=width, height=height)
                 for row in rows or ()
             ]
             made = [self._detection(one, label_tags.get(one.annotation_id, [])) for one in shapes]

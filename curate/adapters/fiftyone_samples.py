@@ -14,7 +14,7 @@ from typing import Any, Final
 from curate.adapters import fiftyone_values
 from curate.adapters.fiftyone_values import Kind, Value, field_name
 from curate.geometry import masks
-from curate.project_tables import Disagreement, ProjectTables
+from curate.project_tables import Disagreement, ProjectTables, Support
 from curate.records import Annotation, BoolArray, Box, ImageRecord
 
 MODEL, CONSENSUS, ANNOTATOR = "model", "consensus", "annotator_"
@@ -62,7 +62,7 @@ class SampleDraft:
         values: By field (`fiftyone_values`).
         labels: Rows by label field; an empty tuple: somebody looked, nothing there. `shape` decodes the
             masks later, one image at a time.
-        support: What the consensus says of its objects, by annotation_id.
+        support: What its objects of the consensus rest on, by annotation_id.
     """
 
     image: ImageRecord
@@ -70,14 +70,12 @@ class SampleDraft:
     tags: tuple[str, ...]
     values: Mapping[str, Value]
     labels: Mapping[str, tuple[Annotation, ...]] = field(default_factory=dict)
-    support: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    support: Mapping[str, Support] = field(default_factory=dict)
 
     def digest(self) -> str:
         """Changes with everything that a sample shows of the tables."""
         rows = {name: [_told(row) for row in found] for name, found in self.labels.items()}
-        support = {
-            key: [row["confidence"], row["votes"], row["annotators"]] for key, row in self.support.items()
-        }
+        support = {key: [one.confidence, one.votes, one.annotators] for key, one in self.support.items()}
         size = self.image.width, self.image.height
         whole = [_FORMAT, str(self.path), size, self.tags, self.values, rows, support]
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
@@ -95,6 +93,7 @@ class Drafts:
         unreadable: Dropped images that never got an upright file.
         removed: Images whose raw file is gone, and their upright file with it.
         missing: Images whose upright file has vanished.
+        support: What objects of the consensus rest on, by annotation_id.
     """
 
     samples: tuple[SampleDraft, ...]
@@ -104,6 +103,7 @@ class Drafts:
     unreadable: int
     removed: int
     missing: int
+    support: Mapping[str, Support] = field(default_factory=dict)
 
 
 def drafts(snapshot: ProjectTables) -> Drafts:
@@ -111,9 +111,10 @@ def drafts(snapshot: ProjectTables) -> Drafts:
     names = annotator_fields(row.annotator_id or _UNKNOWN for row in snapshot.human or ())
     labels = _labels(snapshot, names)
     queue = {entry.image_id: entry for entry in snapshot.queue or ()}
-    support: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    support = snapshot.support
+    own: dict[str, dict[str, Support]] = defaultdict(dict)
     for row in snapshot.objects:
-        support[row["image_id"]][row["annotation_id"]] = row
+        own[row["image_id"]][row["annotation_id"]] = support[row["annotation_id"]]
     kinds = fiftyone_values.fields(snapshot)
     samples, unreadable, removed, missing = [], 0, 0, 0
     for image in snapshot.images:
@@ -126,7 +127,7 @@ def drafts(snapshot: ProjectTables) -> Drafts:
         else:
             values = fiftyone_values.of_image(image, snapshot, kinds)
             key = image.image_id
-            samples.append(_draft(image, path, labels[key], queue.get(key), values, support[key]))
+            samples.append(_draft(image, path, labels[key], queue.get(key), values, own[key]))
     fields = [MODEL] * (snapshot.model is not None) + sorted(set(names.values()))
     fields += [CONSENSUS, DISPUTED] if snapshot.consensus is not None else []
     fields += [REJECTED] if any(row.outcome == "rejected" for row in snapshot.model or ()) else []
@@ -144,6 +145,7 @@ def drafts(snapshot: ProjectTables) -> Drafts:
         unreadable,
         removed,
         missing,
+        support,
     )
 
 
@@ -164,14 +166,15 @@ def annotator_fields(annotators: Iterable[str]) -> dict[str, str]:
     return fields
 
 
-def shape(row: Annotation, *, width: int, height: int, support: Mapping[str, Any] | None = None) -> Shape:
+def shape(row: Annotation, support: Support | None = None, *, width: int, height: int) -> Shape:
     """An annotation relative to its image, with the part of the mask that lies in the box.
 
     Args:
         row: An annotation that has a box.
+        support: What it rests on, where it is of the consensus: its confidence stands where a model's score
+            does.
         width: Upright pixels of the image.
         height: Upright pixels of the image.
-        support: Its row of consensus_objects, if it is of the consensus.
     """
     x1, y1, x2, y2 = _clipped(row.bbox_xyxy or (0.0, 0.0, 0.0, 0.0), width, height)
     mask = None
@@ -183,10 +186,11 @@ def shape(row: Annotation, *, width: int, height: int, support: Mapping[str, Any
         for name in ("prompt", "model_version", "parent_id", "lead_time_s", "reject_reason")
         if getattr(row, name) is not None
     }
+    facts |= {field_name("attribute_", name): ", ".join(chosen) for name, chosen in row.attributes}
     score = row.score
     if support is not None:
-        score = support["confidence"]
-        facts |= {"votes": int(support["votes"]), "annotators": int(support["annotators"])}
+        score = support.confidence if score is None else score
+        facts |= {"votes": support.votes, "annotators": support.annotators}
     return Shape(
         label=row.category or "",
         annotation_id=row.annotation_id,
@@ -233,7 +237,7 @@ def _draft(  # noqa: PLR0917 - what is known of one image
     labels: Mapping[str, list[Annotation]],
     doubt: Disagreement | None,
     values: dict[str, Value],
-    support: Mapping[str, Mapping[str, Any]],
+    support: Mapping[str, Support],
 ) -> SampleDraft:
     values["disagreement"] = doubt.reason if doubt else None
     values["disagreement_f1"] = doubt.f1 if doubt else None

@@ -25,6 +25,8 @@ from curate.extras import require
 from curate.labeling import taxonomy
 
 FOLDER = Path(".fiftyone")
+PORT = 5151
+_START_S = 300
 _EVALUATED = 20_000  # images; of more, the evaluation is run by hand in the app
 
 
@@ -44,12 +46,12 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
         MissingExtraError: FiftyOne is not installed.
     """
     port = _usable(port)
-    dataset = _synced(root, stage)
+    _synced(root, stage)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
     try:
         server = _serve(port)
-        print(f"FiftyOne: http://{HOST}:{port}/datasets/{dataset.name} (Ctrl-C ends it)", flush=True)  # noqa: T201
+        print(f"FiftyOne: {address(root, port)} (Ctrl-C ends it)", flush=True)  # noqa: T201
         try:
             status = server.wait()
         finally:
@@ -73,6 +75,11 @@ def sync_dataset(root: Path, *, stage: str) -> str:
         MissingExtraError: FiftyOne is not installed.
     """
     return str(_synced(root, stage).name)
+
+
+def address(root: Path, port: int = PORT) -> str:
+    """Where the app serves the project's dataset."""
+    return f"http://{HOST}:{port}/datasets/{dataset_name(root)}"
 
 
 def dataset_name(root: Path) -> str:
@@ -157,9 +164,19 @@ def _serve(port: int) -> Any:
     """The app's server. A `Session` starts the same one, and prints over our line while it looks for it."""
     service = require("fiftyone.core.service", extra="fiftyone")
     try:
-        return service.ServerService(port, address=HOST, do_not_track=_truthy("FIFTYONE_DO_NOT_TRACK"))
+        return _patient(service)(port, address=HOST, do_not_track=_truthy("FIFTYONE_DO_NOT_TRACK"))
     except (OSError, service.ServiceException) as error:
         raise ViewError(f"the FiftyOne app did not start on port {port}: {error}") from error
+
+
+def _patient(service: Any) -> Any:
+    """The app's server, waited for longer than a minute: a busy machine takes that long to import it."""
+
+    class PatientServer(service.ServerService):  # type: ignore[misc]
+        def _wait_for_child_port(self, port: int | None = None, timeout: int = _START_S) -> Any:
+            return super()._wait_for_child_port(port=port, timeout=timeout)
+
+    return PatientServer
 
 
 def _truthy(name: str) -> bool:

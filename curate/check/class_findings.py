@@ -16,6 +16,7 @@ def find(
     splits: Iterable[str],
     *,
     min_objects: int = MIN_OBJECTS,
+    unit: str = "object",
 ) -> Iterator[tuple[str, Row]]:
     """Classes with fewer than `min_objects` in a split.
 
@@ -24,6 +25,7 @@ def find(
         counts: Objects by split and category; the split is "" where there is none.
         splits: Those in which images are labelled.
         min_objects: Of a class in a split, at least 1.
+        unit: What is counted.
 
     Examples:
         >>> [name for name, _ in find(["car", "bus"], Counter({("", "car"): 7, ("", "bus"): 1}), [""])]
@@ -35,7 +37,7 @@ def find(
         if not total:
             yield (
                 "class_missing",
-                Row(category=category, detail=f"{category}: declared, and no object has it"),
+                Row(category=category, detail=f"{category}: declared, and no {unit} has it"),
             )
             continue
         for split in known:
@@ -45,5 +47,5 @@ def find(
             where = f" in {split}, {total:,} in all" if split else ""
             splitted = (split,) if split else ()
             name = "class_rare" if number else "class_missing"
-            text = f"{category}: {number} object{'' if number == 1 else 's'}{where}"
+            text = f"{category}: {number} {unit}{'' if number == 1 else 's'}{where}"
             yield name, Row(category=category, splits=splitted, detail=text)

@@ -14,14 +14,12 @@ from typing import Final
 from curate import formats
 from curate.check import split_from_path
 from curate.errors import InputError
-from curate.formats import huggingface
+from curate.formats import huggingface, image_classes
+from curate.formats.image_files import SUFFIXES
 from curate.formats.record import LabeledImage, Labels
 
-SUFFIXES: Final = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif",
-     ".jxl", ".gif", ".jp2"}
-)  # fmt: skip
 IMAGES: Final = "images"  # the format of a folder without labels
+CLASSES: Final = image_classes.FORMAT
 _LABELS_FOLDERS: Final = ("annotations", "labels", "Annotations")  # their images lie beside them
 _LICENSE = re.compile(r"^(licen[sc]e|copying)\b", re.IGNORECASE)
 
@@ -54,6 +52,8 @@ class DataSet:
         for source in self._sources:
             if self.format == "huggingface":
                 yield huggingface.read(source, content=False)
+            elif self.format == CLASSES:
+                yield image_classes.read(source, content=False)
             else:
                 yield formats.read(source, self.format)
 
@@ -73,7 +73,7 @@ def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch
 
     Args:
         path: A folder of images, or a file or folder of labels.
-        format: One of `formats.READERS`, or `IMAGES`; None = what stands there tells.
+        format: One of `formats.READERS`, `CLASSES` or `IMAGES`; None = what stands there tells.
         images: Folder of the image files, where it is not the one of the labels.
         scratch: Where image files are written that stand inside of other files (Parquet).
 
@@ -90,7 +90,7 @@ def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch
     _join(found, opened, scratch)
     if path.is_file():
         _leave_out_other_splits(found)
-    if name == "huggingface":  # other pictures in the folder are those of its card
+    if name == "huggingface" or image_classes.in_parquet(path):  # other pictures there are those of its card
         named = {place for places in found._places for place in places}
         found.files = {place: file for place, file in found.files.items() if place in named}
     if not found.files:
@@ -109,6 +109,8 @@ def _format(path: Path, format: str | None) -> tuple[str, list[Labels]]:
         raise InputError(f"{path} does not exist: name a folder of images, or a file or folder of labels")
     if format == IMAGES:
         return IMAGES, []
+    if format == CLASSES or (format is None and image_classes.in_parquet(path)):
+        return CLASSES, [image_classes.read(path)]
     if path.is_dir() and format in (None, "coco"):
         listed = list(_coco_files(path))
         if listed or format == "coco":
@@ -117,7 +119,8 @@ def _format(path: Path, format: str | None) -> tuple[str, list[Labels]]:
         name = format or formats.detect(path)
     except InputError:
         if path.is_dir():
-            return IMAGES, []
+            found = [image_classes.read(path)] if image_classes.in_folders(path) else []
+            return (CLASSES, found) if found else (IMAGES, [])
         raise
     if name == "coco" and path.is_dir():
         raise InputError(f"{path} holds COCO files below its first folders: name the file itself")

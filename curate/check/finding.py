@@ -23,13 +23,13 @@ class Kind:
         severity: error = a model is trained or measured wrongly; warning = likely so; note = good to know.
         title: A few words.
         remedy: What to do.
-        needs: What the data set must have for it to be looked for.
+        needs: What the data set must have for it to be looked for; labels are objects, or classes of images.
     """
 
     severity: Severity
     title: str
     remedy: str
-    needs: Literal["images", "splits", "labels", "other set"] = "images"
+    needs: Literal["images", "splits", "labels", "objects", "classes", "other set", "predictions"] = "images"
 
 
 _MEND = "mend or remove the entry in the label file"
@@ -46,31 +46,34 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "error", "Pictures that the other set holds too", "remove them from one of the two", "other set"
         ),
         "missing_image": Kind(
-            "error", "Labels of images that are not there", "add the file, or name its folder", "labels"
+            "error", "Labels of images that are not there", "add the file, or name its folder", "objects"
         ),
-        "ambiguous_image": Kind("error", "Labels that several files fit", "name the folder too", "labels"),
-        "image_twice": Kind("error", "Images that have two entries", "join the two entries", "labels"),
+        "ambiguous_image": Kind("error", "Labels that several files fit", "name the folder too", "objects"),
+        "image_twice": Kind("error", "Images that have two entries", "join the two entries", "objects"),
         "image_size": Kind(
             "error",
             "Stated size is not the file's",
             "label the file that is there, or put back the one that was labelled",
-            "labels",
+            "objects",
         ),
         "exif_frame": Kind(
             "error",
             "Labels drawn before EXIF turned the image",
             "turn the pixels and remove the EXIF tag, or import with --frame stored",
-            "labels",
+            "objects",
         ),
-        "box_outside": Kind("error", "Labels outside their image", "cut or redraw the label", "labels"),
-        "unknown_category": Kind("error", "Categories that are not declared", _MEND, "labels"),
+        "box_outside": Kind("error", "Labels outside their image", "cut or redraw the label", "objects"),
+        "unknown_category": Kind("error", "Categories that are not declared", _MEND, "objects"),
         "duplicate_id": Kind(
-            "error", "Ids that are used twice", "give each entry an id of its own", "labels"
+            "error", "Ids that are used twice", "give each entry an id of its own", "objects"
         ),
-        "empty_box": Kind("error", "Boxes without area or inside out", _MEND, "labels"),
-        "short_polygon": Kind("error", "Polygons of less than three points", _MEND, "labels"),
-        "mask_size": Kind("error", "Masks of another size than their image", _MEND, "labels"),
-        "damaged": Kind("error", "Entries that cannot be read", _MEND, "labels"),
+        "empty_box": Kind("error", "Boxes without area or inside out", _MEND, "objects"),
+        "short_polygon": Kind("error", "Polygons of less than three points", _MEND, "objects"),
+        "mask_size": Kind("error", "Masks of another size than their image", _MEND, "objects"),
+        "damaged": Kind("error", "Entries that cannot be read", _MEND, "objects"),
+        "class_conflict": Kind(
+            "error", "Copies of one picture with different classes", "look which class is right", "classes"
+        ),
         "exact_duplicate": Kind("warning", "Files with the same bytes", "keep one"),
         "near_duplicate": Kind("warning", "Copies of one picture", "keep the one that is named second"),
         "exif_turned": Kind(
@@ -78,12 +81,20 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "Images that EXIF turns",
             "turn the pixels and remove the tag: half of all readers ignore it",
         ),
-        "duplicate_box": Kind("warning", "Two labels of one object", "remove one", "labels"),
+        "duplicate_box": Kind("warning", "Two labels of one object", "remove one", "objects"),
         "crossing_box": Kind(
-            "warning", "Labels that cover nearly the same area", "look whether both are meant", "labels"
+            "warning", "Labels that cover nearly the same area", "look whether both are meant", "objects"
         ),
-        "tiny_box": Kind("warning", "Tiny boxes", "look whether it is a slip of the hand", "labels"),
-        "giant_box": Kind("warning", "Boxes of the whole image", "look whether an object is meant", "labels"),
+        "tiny_box": Kind("warning", "Tiny boxes", "look whether it is a slip of the hand", "objects"),
+        "giant_box": Kind(
+            "warning", "Boxes of the whole image", "look whether an object is meant", "objects"
+        ),
+        "label_error": Kind(
+            "warning",
+            "Labels that a model contradicts",
+            "look who is right, the label or the model",
+            "predictions",
+        ),
         "class_missing": Kind(
             "warning", "Classes without an object", "split by class, or remove the class", "labels"
         ),
@@ -102,7 +113,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "gray": Kind("warning", "Gray images among colored ones", "look whether their color was lost"),
         "odd_size": Kind("warning", "Images of unusual size or shape", "look whether it belongs here"),
         "license_unknown": Kind("note", "Nothing says the licence", "put a file LICENSE into the folder"),
-        "not_read": Kind("note", "What was not looked at", "look at it by other means", "labels"),
+        "not_read": Kind("note", "What was not looked at", "look at it by other means", "objects"),
     }
 )
 
@@ -179,7 +190,7 @@ class Checked:
         path: The data set, as the user calls it.
         format: Name of the codec; "images" for files without labels.
         images: Files that were looked at.
-        objects: Labels that could be held against an image.
+        objects: Labels that could be held against an image; of a data set of classes, images that have one.
         splits: Images by split; empty where there is none.
         looked_for: Names of kinds that this data set can have.
         findings: The worst first.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from curate.check.dataset import IMAGES
+from curate.check.dataset import CLASSES, IMAGES
 from curate.check.finding import KINDS, SEVERITIES, Checked, Finding, Row
 from curate.errors import InputError
 
@@ -42,7 +42,8 @@ def failing(checked: Checked, fail_on: Sequence[str]) -> list[Finding]:
 def summary(checked: Checked, failed: Sequence[Finding]) -> Iterator[str]:
     """What a person reads in a terminal: a line for each kind that was found."""
     splits = ", ".join(f"{split} {number:,}" for split, number in checked.splits.items())
-    held = f", {checked.objects:,} objects" if checked.format != IMAGES else ""
+    what = "with a class" if checked.format == CLASSES else "objects"
+    held = f", {checked.objects:,} {what}" if checked.format != IMAGES else ""
     yield f"check: {checked.images:,} images{held} ({checked.format}{f'; {splits}' if splits else ''})"
     for finding in checked.findings:
         kind = finding.kind

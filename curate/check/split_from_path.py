@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Final
 
-_OURS: Final = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
-_WORD = re.compile(rf"(?:^|[_\-. ])({'|'.join(_OURS)})(?:\d{{4}})?(?=$|[_\-. ])", re.IGNORECASE)
-_FOLDER = re.compile(rf"({'|'.join(_OURS)})(?:\d{{4}})?", re.IGNORECASE)
+from curate.formats import split_names
+from curate.formats.split_names import SPELLINGS
+
+_WORD = re.compile(rf"(?:^|[_\-. ])({'|'.join(SPELLINGS)})(?:\d{{4}})?(?=$|[_\-. ])", re.IGNORECASE)
 
 
 def of_folders(place: str) -> str | None:
@@ -27,8 +19,8 @@ def of_folders(place: str) -> str | None:
         ('train', None, 'validation')
     """
     for part in PurePosixPath(place).parts[:-1]:
-        if found := _FOLDER.fullmatch(part):
-            return _OURS[found.group(1).lower()]
+        if found := split_names.of_folder(part):
+            return found
     return None
 
 
@@ -40,4 +32,4 @@ def of_label_file(place: str) -> str | None:
         ('validation', 'test')
     """
     found = _WORD.search(PurePosixPath(place).stem)
-    return _OURS[found.group(1).lower()] if found else of_folders(place)
+    return SPELLINGS[found.group(1).lower()] if found else of_folders(place)

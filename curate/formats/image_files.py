@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from curate.errors import InputError
 from curate.formats.record import LabeledImage
+
+SUFFIXES: Final = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif",
+     ".jxl", ".gif", ".jp2"}
+)  # fmt: skip
 
 
 class ImageFiles:

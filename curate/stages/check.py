@@ -13,8 +13,15 @@ from pathlib import Path
 
 import yaml
 
-from curate.check import class_findings, image_findings, ingested_image, label_findings
-from curate.check.dataset import IMAGES, DataSet, open_dataset
+from curate.check import (
+    class_findings,
+    contradicted_labels,
+    image_class_findings,
+    image_findings,
+    ingested_image,
+    label_findings,
+)
+from curate.check.dataset import CLASSES, IMAGES, DataSet, open_dataset
 from curate.check.finding import KINDS, Checked, Findings, Row
 from curate.check.ingested_image import SOURCE, SeenImage
 from curate.dedupe.feature_index import MANIFEST
@@ -37,6 +44,7 @@ class Inputs:
         images: Folder of the image files, where it is not the one of the labels.
         against: Another data set, or an index of one (`curate dedupe index`), that must share no picture.
         name: What the user calls the data set; empty = its path.
+        predictions: A model's objects on the same images, with scores, in any format that is read.
     """
 
     path: Path
@@ -44,6 +52,7 @@ class Inputs:
     images: Path | None = None
     against: Path | None = None
     name: str = ""
+    predictions: Path | None = None
 
 
 def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) -> Checked:
@@ -74,17 +83,17 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
         findings.extend(image_findings.split_leaks(seen, place.pairs(seen), dataset))
     if inputs.against is not None:
         findings.extend(_against(inputs.against, place, scratch, dataset))
-    labels = label_findings.LabelCheck(dataset, label_findings.by_place(seen), findings)
-    if dataset.format != IMAGES:
-        labels.run()
-        findings.extend(class_findings.find(labels.categories, labels.counts, labels.labeled))
+    labeled = _labels(dataset, seen, findings)
+    if inputs.predictions is not None:
+        findings.extend(_contradicted(inputs.predictions, dataset, seen, scratch))
     has = {"images": True, "splits": len(splits) > 1, "labels": dataset.format != IMAGES}
-    has["other set"] = inputs.against is not None
+    has |= {"classes": dataset.format == CLASSES, "objects": dataset.format not in (IMAGES, CLASSES)}
+    has |= {"other set": inputs.against is not None, "predictions": inputs.predictions is not None}
     return Checked(
         path=inputs.name or str(inputs.path),
         format=dataset.format,
         images=len(dataset.files),
-        objects=labels.objects,
+        objects=labeled,
         splits={
             split: sum(split in dataset.splits[one] for one in dataset.files) for split in sorted(splits)
         },
@@ -94,6 +103,30 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
             one: Path(image.row["path"]) for image in seen if image.row["path"] for one in image.places
         },
     )
+
+
+def _labels(dataset: DataSet, seen: list[SeenImage], findings: Findings) -> int:
+    """Look at the labels; the number of objects, or of images that have a class."""
+    if dataset.format == CLASSES:
+        classes = image_class_findings.read(dataset)
+        findings.extend(image_class_findings.find(classes, seen, dataset))
+        return len(classes.by_place)
+    labels = label_findings.LabelCheck(dataset, label_findings.by_place(seen), findings)
+    if dataset.format != IMAGES:
+        labels.run()
+        findings.extend(class_findings.find(labels.categories, labels.counts, labels.labeled))
+    return labels.objects
+
+
+def _contradicted(
+    path: Path, dataset: DataSet, seen: list[SeenImage], scratch: Path
+) -> Iterator[tuple[str, Row]]:
+    """Labels that a model's predictions contradict."""
+    predictions = open_dataset(path, format=None, images=dataset.root, scratch=scratch / "predicted")
+    for made in (dataset, predictions):
+        if made.format in (IMAGES, CLASSES):
+            raise InputError(f"{made.path} holds no objects: predictions are held against labels")
+    return contradicted_labels.find(dataset, predictions, label_findings.by_place(seen))
 
 
 @dataclass(frozen=True, slots=True)

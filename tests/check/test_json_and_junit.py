@@ -23,7 +23,7 @@ def checked(*names: str) -> Checked:
     findings = Findings()
     for name in names:
         findings.add(name, Row(images=("a.jpg",), detail=f"<{name}> \x00&"))
-    return Checked(Path("set"), "coco", 3, 4, {"train": 3}, tuple(KINDS), tuple(findings.all()))
+    return Checked("set", "coco", 3, 4, {"train": 3}, tuple(KINDS), tuple(findings.all()))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_junit_has_a_case_for_each_kind() -> None:
 
 
 def test_kinds_that_the_set_cannot_have_are_skipped() -> None:
-    found = Checked(Path("set"), "images", 3, 0, {}, ("dark",), ())
+    found = Checked("set", "images", 3, 0, {}, ("dark",), ())
     suite = ET.fromstring(json_and_junit.as_junit(found, []))  # noqa: S314
     skipped = [case.get("name") for case in suite.iter("testcase") if case.find("skipped") is not None]
     assert skipped == [name for name in KINDS if name != "dark"]

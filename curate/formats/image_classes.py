@@ -1,0 +1,138 @@
+"""Classes of whole images: folders that are named after them, or a column of Parquet; read only.
+
+None of `formats.READERS`: whoever wants objects would take such an image for one in which nothing is.
+`<split>/<class>/<image>` or `<class>/<image>`; of Parquet the column `label` or `labels` beside `image`.
+
+Source:
+    torchvision's ImageFolder, and https://huggingface.co/docs/datasets/image_dataset#imagefolder
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from curate.errors import InputError
+from curate.formats import huggingface_files, split_names
+from curate.formats.image_files import SUFFIXES
+from curate.formats.record import LabeledImage, Labels
+
+FORMAT: Final = "classes"
+_COLUMNS: Final = ("label", "labels")
+_LEAST = 2  # classes that folders must have to be taken for such by themselves
+
+
+def in_folders(path: Path) -> bool:
+    """Whether a folder holds folders of classes, by their names: they need folders of splits above them.
+
+    Without these, folders may stand for cameras or days: whoever knows better says so.
+    """
+    classes = set()
+    for file in _files(path):
+        parts = file.relative_to(path).parts
+        if len(parts) < 3 or split_names.of_folder(parts[0]) is None:
+            return False
+        classes.add(parts[1])
+    return len(classes) >= _LEAST
+
+
+def read(path: Path, *, content: bool = True) -> Labels:
+    """Open a folder of classes, or Parquet with a column of them.
+
+    Args:
+        path: The folder or file.
+        content: Read the bytes of images that stand in Parquet too.
+
+    Raises:
+        InputError: There is none.
+    """
+    if in_parquet(path):
+        return _of_parquet(path, content=content)
+    if not path.is_dir():
+        raise InputError(f"{path} is no folder of classes, and no Parquet with a column `label`")
+    labels = Labels(FORMAT, path, tuple(_folders(path)))
+    labels.images = (_of_file(path, file) for file in _files(path))
+    return labels
+
+
+def _folders(root: Path) -> Iterator[str]:
+    """Every class that has a folder, also without any image."""
+    found: dict[str, None] = {}
+    for folder in sorted(one for one in root.iterdir() if one.is_dir()):
+        split = split_names.of_folder(folder.name)
+        inner = sorted(one.name for one in folder.iterdir() if one.is_dir()) if split else [folder.name]
+        found |= dict.fromkeys(name for name in inner if not name.startswith("."))
+    yield from sorted(found)
+
+
+def _of_file(root: Path, file: Path) -> LabeledImage:
+    *folders, _ = file.relative_to(root).parts
+    split = split_names.of_folder(folders[0]) if folders else None
+    named = folders[1:] if split else folders
+    return LabeledImage(
+        name=file.relative_to(root).as_posix(),
+        split=split,
+        tags=tuple(named[:1]),
+        labeled=bool(named),
+        file=root,
+        path=file,
+    )
+
+
+def _files(root: Path) -> Iterator[Path]:
+    for folder, inner, names in os.walk(root):
+        inner[:] = sorted(one for one in inner if not one.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Path(folder, name)
+
+
+def in_parquet(path: Path) -> bool:
+    """Whether this is Parquet (or Arrow) with images and a column of classes, and none of objects."""
+    if path.is_file() and path.suffix not in (".parquet", ".arrow"):
+        return False
+    try:
+        columns = huggingface_files.schema(huggingface_files.files(path)[0]).names
+    except InputError:
+        return False
+    return "image" in columns and "objects" not in columns and any(name in columns for name in _COLUMNS)
+
+
+def _of_parquet(path: Path, *, content: bool) -> Labels:
+    files = huggingface_files.files(path)
+    schema = huggingface_files.schema(files[0])
+    column = next(name for name in _COLUMNS if name in schema.names)
+    names = _names(schema.metadata or {}, column)
+    labels = Labels(FORMAT, path, tuple(names))
+    labels.images = (
+        _of_row(row, row[column], names, file, number)
+        for file in files
+        for number, row in enumerate(huggingface_files.rows(file, content=content), 1)
+    )
+    return labels
+
+
+def _names(metadata: Any, column: str) -> list[str]:
+    """Of the class labels, as `datasets` writes them; empty where the column holds the names."""
+    try:
+        return [str(one) for one in json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
+def _of_row(row: Any, label: Any, names: Sequence[str], file: Path, number: int) -> LabeledImage:
+    picture = row.get("image") or {}
+    known_number = isinstance(label, int) and 0 <= label < len(names)
+    name = names[label] if known_number else "" if label in (None, -1) else str(label)  # -1 = not known
+    return LabeledImage(
+        name=picture.get("path") or f"{file.stem}-{number}",
+        split=huggingface_files.split(file),
+        tags=(name,) if name else (),
+        labeled=bool(name),
+        file=file,
+        line=number,
+        content=picture.get("bytes"),
+    )
