@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from curate import tables
 from curate.errors import TableError
 from curate.records import Annotation, ImageRecord
-from curate.schema import ANNOTATIONS, IMAGES, PAIRS
+from curate.schema import ANNOTATIONS, CONSENSUS_OBJECTS, IMAGES, PAIRS
 
 STAGES = ("ingest", "dedupe", "autolabel", "pull", "agreement", "release")
 INGESTED = Path("data/ingest/images.parquet")
@@ -26,6 +26,7 @@ MODEL = Path("data/autolabel/annotations.parquet")
 PULLED = Path("data/pull/annotations.parquet")
 CONSENSUS = Path("data/agreement/consensus.parquet")
 PAIRED = Path("data/agreement/pairs.parquet")
+OBJECTS = Path("data/agreement/objects.parquet")
 QUEUE = Path("data/agreement/queue.csv")
 RELEASE = Path("data/release")
 
@@ -48,6 +49,21 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """What an object of the consensus rests on.
+
+    Attributes:
+        confidence: That it is right, in [0, 1]; None = not known.
+        votes: People who drew it.
+        annotators: People who looked.
+    """
+
+    confidence: float | None
+    votes: int
+    annotators: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectTables:
     """Tables of the stages that have run, in memory.
 
@@ -60,6 +76,7 @@ class ProjectTables:
         pairs: Rows of the pairs table.
         queue: Images on which people disagree, worst first.
         splits: Split by image_id, as released.
+        support: What the consensus rests on, by annotation_id.
     """
 
     root: Path
@@ -70,6 +87,7 @@ class ProjectTables:
     pairs: tuple[Mapping[str, Any], ...] | None = None
     queue: tuple[Disagreement, ...] | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
+    support: Mapping[str, Support] = field(default_factory=dict)
 
 
 def load(root: Path, *, stage: str = STAGES[-1]) -> ProjectTables:
@@ -94,6 +112,7 @@ def load(root: Path, *, stage: str = STAGES[-1]) -> ProjectTables:
         pairs=_pairs(root / PAIRED) if agreed else None,
         queue=_queue(root / QUEUE) if agreed else None,
         splits=_splits(root / RELEASE) if "release" in reached else {},
+        support=_support(root / OBJECTS) if agreed else {},
     )
 
 
@@ -119,6 +138,14 @@ def _annotations(path: Path) -> tuple[Annotation, ...] | None:
 
 def _pairs(path: Path) -> tuple[Mapping[str, Any], ...] | None:
     return tuple(tables.read(path, PAIRS).to_pylist()) if path.exists() else None
+
+
+def _support(path: Path) -> dict[str, Support]:
+    if not path.exists():
+        return {}
+    columns = ["annotation_id", "confidence", "votes", "annotators"]
+    rows = tables.read(path, CONSENSUS_OBJECTS, columns=columns).to_pylist()
+    return {row.pop("annotation_id"): Support(**row) for row in rows}
 
 
 def _queue(path: Path) -> tuple[Disagreement, ...] | None:

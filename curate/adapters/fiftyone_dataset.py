@@ -77,7 +77,7 @@ def build(fo: Any, name: str, content: Drafts, colours: Mapping[str, str]) -> An
     _declare(fo, dataset, content)
     batch: list[Any] = []
     for draft in track(content.samples, total=len(content.samples), label="view"):
-        batch.append(_sample(fo, draft, content.label_fields, added))
+        batch.append(_sample(fo, draft, content, added))
         if len(batch) == _BATCH:
             dataset.add_samples(batch, progress=False)
             batch = []
@@ -142,7 +142,7 @@ def _declare(fo: Any, dataset: Any, content: Drafts) -> None:
         dataset.add_sample_field(name, fo.FloatField)
 
 
-def _sample(fo: Any, draft: SampleDraft, label_fields: tuple[str, ...], added: _Added) -> Any:
+def _sample(fo: Any, draft: SampleDraft, content: Drafts, added: _Added) -> Any:
     image = draft.image
     key, width, height = image.image_id, image.width or 1, image.height or 1
     sample = fo.Sample(
@@ -161,9 +161,11 @@ def _sample(fo: Any, draft: SampleDraft, label_fields: tuple[str, ...], added: _
         sample[name] = value
     for name, values in added.values.items():
         sample[name] = values.get(key)
-    for name in label_fields:
+    for name in content.label_fields:
         if (rows := draft.labels.get(name)) is not None:
-            shapes = [shape(row, width=width, height=height) for row in rows]
+            shapes = [
+                shape(row, content.support.get(row.annotation_id), width=width, height=height) for row in rows
+            ]
             detections = [
                 fo.Detection(
                     label=one.label,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from curate.geometry import masks
-from curate.project_tables import Disagreement, ProjectTables
+from curate.project_tables import Disagreement, ProjectTables, Support
 from curate.records import Annotation, BoolArray, Box, ImageRecord
 
 MODEL, CONSENSUS, ANNOTATOR = "model", "consensus", "annotator_"
@@ -37,7 +37,7 @@ class Shape:
         annotation_id: Key of its row.
         box: x, y, width, height as shares of the image, each in [0, 1].
         mask: (h, w) pixels inside the box; None = box only.
-        score: A model's, in [0, 1].
+        score: A model's, or the confidence of the consensus, in [0, 1].
         facts: Further columns by name, where they have a value.
     """
 
@@ -79,6 +79,7 @@ class Drafts:
         unreadable: Dropped images that never got an upright file.
         removed: Images whose raw file is gone, and their upright file with it.
         missing: Images whose upright file has vanished.
+        support: What objects of the consensus rest on, by annotation_id.
     """
 
     samples: tuple[SampleDraft, ...]
@@ -86,6 +87,7 @@ class Drafts:
     unreadable: int
     removed: int
     missing: int
+    support: Mapping[str, Support] = field(default_factory=dict)
 
 
 def drafts(snapshot: ProjectTables) -> Drafts:
@@ -112,7 +114,7 @@ def drafts(snapshot: ProjectTables) -> Drafts:
             samples.append(_draft(image, path, labels[image.image_id], queue.get(image.image_id), split))
     fields = [MODEL] * (snapshot.model is not None) + sorted(set(names.values()))
     fields += [CONSENSUS] * (snapshot.consensus is not None)
-    return Drafts(tuple(samples), tuple(fields), unreadable, removed, missing)
+    return Drafts(tuple(samples), tuple(fields), unreadable, removed, missing, snapshot.support)
 
 
 def annotator_fields(annotators: Iterable[str]) -> dict[str, str]:
@@ -132,11 +134,13 @@ def annotator_fields(annotators: Iterable[str]) -> dict[str, str]:
     return fields
 
 
-def shape(row: Annotation, *, width: int, height: int) -> Shape:
+def shape(row: Annotation, support: Support | None = None, *, width: int, height: int) -> Shape:
     """An annotation relative to its image, with the part of the mask that lies in the box.
 
     Args:
         row: An annotation of outcome "object".
+        support: What it rests on, where it is of the consensus: its confidence stands where a model's score
+            does.
         width: Upright pixels of the image.
         height: Upright pixels of the image.
     """
@@ -145,17 +149,21 @@ def shape(row: Annotation, *, width: int, height: int) -> Shape:
     if row.rle is not None:
         whole = masks.decode(row.rle, width=width, height=height)
         mask = whole[math.floor(y1) : math.ceil(y2), math.floor(x1) : math.ceil(x2)]
-    facts = {
+    facts: dict[str, Value] = {
         name: getattr(row, name)
         for name in ("prompt", "model_version", "parent_id", "lead_time_s")
         if getattr(row, name) is not None
     }
+    facts |= {f"attribute_{_slug(question)}": ", ".join(chosen) for question, chosen in row.attributes}
+    if support is not None:
+        facts |= {"votes": support.votes, "annotators": support.annotators}
+    known = row.score if support is None or row.score is not None else support.confidence
     return Shape(
         label=row.category or "",
         annotation_id=row.annotation_id,
         box=(x1 / width, y1 / height, max(0.0, x2 - x1) / width, max(0.0, y2 - y1) / height),
         mask=mask if mask is not None and mask.any() else None,
-        score=row.score,
+        score=known,
         facts=facts,
     )
 

@@ -7,7 +7,7 @@ Decisions are taken back by the stage pull (`curate.stages.adjudication_decision
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from curate.labeling import taxonomy
 from curate.params import LabelStudioParams
 from curate.ports import AnnotationTool, ProjectSpec, PushPlan, TaskDraft
 from curate.qa import gold_pool
-from curate.records import StageReport, derived_id
+from curate.records import Annotation, StageReport, derived_id
 from curate.shown.rows import PlannedTask
 from curate.stages import adjudication_decisions, push, shown_record
 
@@ -173,6 +173,7 @@ def _planned(inputs: Inputs) -> list[PlannedTask]:
         objects=_of(tables.read(inputs.objects, schema.CONSENSUS_OBJECTS), reasons),
         names=names,
     )
+    known = {one.name: set(one.options) for one in taxonomy.load_attributes(inputs.taxonomy)}
     kept = {row["image_id"]: row for row in images if row["drop_reason"] is None}
     planned = []
     for priority, (image_id, reason) in enumerate(reasons.items()):
@@ -188,14 +189,22 @@ def _planned(inputs: Inputs) -> list[PlannedTask]:
             width=image["width"],
             height=image["height"],
             overlap=1,
-            pre_annotations=found.rows,
+            pre_annotations=tuple(_with_known(row, known) for row in found.rows),
             priority=priority,
             name=Path(next(iter(image["sources"]), "")).name,
             note=_again(queue[image_id]["decision"]) + _more(queue[image_id]["detail"]) + found.note,
             captions=found.captions,
         )
-        planned.append(PlannedTask(draft, reason, "suggested", found.rows))
+        planned.append(PlannedTask(draft, reason, "suggested", draft.pre_annotations))
     return planned
+
+
+def _with_known(row: Annotation, known: Mapping[str, Collection[str]]) -> Annotation:
+    """A candidate with those of its attributes that the page can show."""
+    shown = (
+        (name, tuple(one for one in chosen if one in known.get(name, ()))) for name, chosen in row.attributes
+    )
+    return replace(row, attributes=tuple((name, chosen) for name, chosen in shown if chosen))
 
 
 def _again(why: str) -> str:

@@ -204,7 +204,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         counts=(
             ("images", len(answers.by_image)),
             ("seen by several", len(overlapped)),
-            ("pairs of objects", sum(iou is not None for iou in pairs.box_iou)),
+            ("pairs of objects", int(pairs.matched.sum())),
             ("consensus objects", pc.sum(pc.equal(settled.consensus["outcome"], "object")).as_py() or 0),
             ("to look at again", len(settled.queue)),
             ("without answer", len(tasks) - len(answers.by_image) - len(settled.unseen)),
@@ -223,6 +223,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
             "dropped_copies": dropped.metrics(),
             "labelers": _labelers(agreed.reliability, names),
             "label_errors": contradicted.metrics(),
+            "adjudication": {"images": len(decisions.rows), "people": len(decisions.people())},
         },
     )
 

@@ -16,9 +16,9 @@ from curate.agreement.accepted_suggestions import accepted
 from curate.agreement.by_annotator import Answers
 from curate.agreement.consensus import DISPUTES, Consensus, disputed
 from curate.agreement.disagreement_queue import Entry
-from curate.agreement.image_answers import ImageAnswers
 from curate.agreement.image_scores import ImageScore
 from curate.agreement.label_errors import LabelError
+from curate.agreement.settled_choices import SettledChoices
 from curate.params import AgreementParams
 from curate.qa.injected_error_hold import HeldBack
 from curate.stages import plan_lookup
@@ -67,7 +67,7 @@ def settle(
     answers: Answers,
     agreed: Consensus,
     scores: Mapping[str, ImageScore],
-    said: ImageAnswers,
+    said: SettledChoices,
     held: HeldBack,
     decided: Collection[str] = (),
     contradicted: Collection[str] = (),
@@ -95,10 +95,12 @@ def settle(
     doubts = disputed(agreed.annotations)
     held_back = _except(_held_back(params, plan, answers, held, doubts), decided)
     doubted = doubted or {}
+    unsettled = dict.fromkeys(agreed.with_disputed_attributes(), "attribute")
+    unsettled |= dict.fromkeys(sorted(said.disputed), "answer")
     review = {
         **dict.fromkeys(sorted(doubted), "label_error"),
         **dict.fromkeys(sorted(contradicted), "duplicate"),
-        **_to_review(params, answers, scores, said, doubts),
+        **_to_review(params, answers, scores, doubts, unsettled),
     }
     reasons = {**_except(review, decided), **held_back}
     made = accepted(plan_lookup.suggestions(suggestions, unseen), plan.tasks)
@@ -144,8 +146,8 @@ def _to_review(
     params: AgreementParams,
     answers: Answers,
     scores: Mapping[str, ImageScore],
-    said: ImageAnswers,
     doubts: Mapping[str, str],
+    unsettled: Mapping[str, str],
 ) -> dict[str, str]:
     """Why somebody must look again, the weightiest reason of each image."""
     apart = {
@@ -154,7 +156,7 @@ def _to_review(
         if score.f1 is not None and score.f1 < params.disagreement_f1
     }
     skipped = {key: "partly_skipped" if key in answers.by_image else _SKIPPED for key in answers.skipped}
-    return {**apart, **skipped, **dict.fromkeys(sorted(said.disputed), "answer"), **doubts}
+    return {**apart, **skipped, **unsettled, **doubts}
 
 
 def _objects(agreed: Consensus, weights: Mapping[str, float]) -> dict[str, float]:
@@ -187,7 +189,7 @@ def _images(
     image_ids: Sequence[str],
     answers: Answers,
     agreed: Consensus,
-    said: ImageAnswers,
+    said: SettledChoices,
     *,
     reasons: Mapping[str, str],
     held_back: Mapping[str, str],
@@ -200,6 +202,7 @@ def _images(
             "confidence": agreed.image_confidence.get(key) if key in answers.by_image else None,
             "review": reasons.get(key),
             "held_back": key in held_back,
+            "decided": key in decided,
             "answers": sorted(said.answers.get(key, {}).items()),
             "answers_confidence": sorted(said.confidence.get(key, {}).items()),
         }

@@ -18,6 +18,7 @@ from curate import project_tables
 from curate.adapters import fiftyone_view, mongod
 from curate.adapters.fiftyone_samples import SampleDraft, annotator_fields, drafts, shape
 from curate.errors import MissingExtraError, TableError, ViewError
+from curate.project_tables import Support
 from tests import builders
 
 FIRST, SECOND = "annotator_simulated_1", "annotator_simulated_2"
@@ -40,6 +41,8 @@ def test_one_sample_an_image_that_has_a_file(project: builders.SmallProject) -> 
     assert (len(content.samples), content.unreadable, content.missing) == (7, 1, 0)
     assert content.label_fields == ("model", FIRST, SECOND, "consensus")
     assert all(draft.path.is_file() and draft.path.is_absolute() for draft in content.samples)
+    agreed = [row.annotation_id for draft in content.samples for row in draft.labels.get("consensus", ())]
+    assert [content.support[key].confidence for key in agreed] == [pytest.approx(0.9)] * len(agreed)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +135,15 @@ def test_a_shape_is_relative_and_its_mask_is_what_lies_in_the_box() -> None:
     assert one.mask.shape == (60, 80)
     assert np.array_equal(one.mask, builders.ellipse(box)[30:90, 20:100])
     assert (one.score, one.facts["prompt"]) == (0.5, "stop sign")
+
+
+def test_a_shape_of_the_consensus_says_how_sure_it_is_and_what_was_said_of_it() -> None:
+    row = builders.annotation(
+        "x", "stop_sign", (20.0, 30.0, 100.0, 90.0), origin="consensus", attributes=(("worn", ("a", "b")),)
+    )
+    one = shape(row, Support(0.75, 2, 3), width=160, height=120)
+    assert (one.score, one.facts["votes"], one.facts["annotators"]) == (0.75, 2, 3)
+    assert one.facts["attribute_worn"] == "a, b"
 
 
 @given(
