@@ -51,7 +51,8 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
         signal.signal(number, _interrupt)
     try:
         server = _serve(port)
-        print(f"FiftyOne: {address(root, port)} (Ctrl-C ends it)", flush=True)  # noqa: T201
+        place = f"{address(root, port)}?view={fiftyone_views.FIRST_VIEW}"
+        print(f"FiftyOne: {place} (Ctrl-C ends it)", flush=True)  # noqa: T201
         try:
             status = server.wait()
         finally:
