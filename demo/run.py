@@ -13,9 +13,12 @@ import sys
 import time
 from pathlib import Path
 
+from curate.adapters import fiftyone_view
 from curate.adapters.labelstudio import server
+from curate.adapters.labelstudio.task_links import task_links
 from curate.errors import CurateError, InputError
 from curate.report import page
+from curate.report.inputs import Links
 from demo import score_against_truth
 from demo.raw_folder import SCENES
 
@@ -46,7 +49,8 @@ def main() -> None:
         _program("dvc", "repro")
         _step("the figures against the truth, and the report")
         print(score_against_truth.write(Path()))
-        report = page.write(Path(), Path("data/report/index.html"))
+        links = Links(task_links(Path()), fiftyone_view.address(Path()))
+        report = page.write(Path(), Path("data/report/index.html"), links=links)
     except CurateError as error:
         print(f"demo: {error}", file=sys.stderr)
         sys.exit(1)

@@ -15,6 +15,7 @@ import typer
 from curate import __version__
 from curate.cli import (
     check,
+    decisions,
     dedupe,
     diff,
     doctor,
@@ -45,6 +46,7 @@ for name, group in (
     ("labelstudio", labelstudio.app),
     ("qa", qa.app),
     ("dedupe", dedupe.app),
+    ("decisions", decisions.app),
     ("models", models.app),
     ("taxonomy", taxonomy.app),
     ("thresholds", thresholds.app),
@@ -127,8 +129,12 @@ def report(
 ) -> None:
     """Write one HTML page on everything there is so far.
 
-    Reads the tables below data/ and metrics/; writes OUT and nothing else.
+    Reads the tables below data/ and metrics/; writes OUT, and the same figures as JSON beside it.
     """
+    from curate.adapters import fiftyone_view
+    from curate.adapters.labelstudio.task_links import task_links
     from curate.report import page
+    from curate.report.inputs import Links
 
-    typer.echo(f"report: {page.write(root, out or root / 'data/report/index.html')}")
+    links = Links(task_links(root), fiftyone_view.address(root))
+    typer.echo(f"report: {page.write(root, out or root / 'data/report/index.html', links=links)}")

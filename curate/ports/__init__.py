@@ -5,6 +5,7 @@ from __future__ import annotations
 from curate.ports.annotation import (
     AnnotationTool,
     ImageChoice,
+    ObjectAttribute,
     Progress,
     ProjectRef,
     ProjectSpec,
@@ -25,6 +26,7 @@ __all__ = [
     "Embedder",
     "Engine",
     "ImageChoice",
+    "ObjectAttribute",
     "Progress",
     "ProjectRef",
     "ProjectSpec",

@@ -131,9 +131,10 @@ def annotate(picture: Image.Image, marks: Sequence[Mark], *, size: tuple[int, in
     for mark, box in zip(marks, boxes, strict=True):
         pen.rectangle(box, outline=mark.color, width=_OUTLINE * _SMOOTH)
     font = ImageFont.load_default(size=_TEXT * _SMOOTH)
+    written: list[Box] = []
     for mark, box in zip(marks, boxes, strict=True):
         if mark.label:
-            _name(pen, mark, box, font, large)
+            _name(pen, mark, box, font=font, room=large, written=written)
     return canvas.resize(target, Image.Resampling.LANCZOS)
 
 
@@ -193,20 +194,33 @@ def _name(
     pen: ImageDraw.ImageDraw,
     mark: Mark,
     box: Box,
+    *,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
     room: tuple[int, int],
+    written: list[Box],
 ) -> None:
-    """The label on a plate above or below the box, or inside where there is no room."""
+    """The label on a plate above or below the box, or inside, where it covers no other label.
+
+    Where all places are taken nothing is written: the colour says what it is.
+    """
     pad = 2 * _SMOOTH
     left, top, right, bottom = pen.textbbox((0, 0), mark.label, font=font)
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
     x = min(max(0.0, box[0]), max(0.0, room[0] - width))
-    above, below = box[1] - height, box[3]
-    y = below if mark.below else above
-    if not 0 <= y <= room[1] - height:  # no room there: inside, at the same edge
-        y = min(max(0.0, box[3] - height if mark.below else box[1]), room[1] - height)
-    pen.rectangle((x, y, x + width, y + height), fill=mark.color)
+    outside, inside = (box[1] - height, box[3]), (box[1], box[3] - height)
+    places = [*outside, *inside] if not mark.below else [*outside[::-1], *inside[::-1]]
+    fits = [y for y in places if 0 <= y <= room[1] - height] or [min(max(0.0, box[1]), room[1] - height)]
+    free = [y for y in fits if not any(_meet((x, y, x + width, y + height), one) for one in written)]
+    if not free:
+        return
+    y = free[0]
+    written.append((x, y, x + width, y + height))
+    pen.rectangle(written[-1], fill=mark.color)
     pen.text((x + pad - left, y + pad - top), mark.label, font=font, fill=_ink(mark.color))
+
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _ink(color: str) -> str:

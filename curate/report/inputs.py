@@ -9,13 +9,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curate import params, project_tables, pseudonyms
+from curate import params, project_tables, pseudonyms, schema, tables
 from curate.errors import TableError
 from curate.labeling import taxonomy
 from curate.params import Params
 from curate.project_tables import ProjectTables
 
 _INVALID = ".invalid"  # the top-level domain that no person's address has (RFC 2606)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where people look at an image.
+
+    Attributes:
+        tasks: Address of the image's task in Label Studio, by image_id.
+        app: Address that `curate view` serves; empty = none.
+    """
+
+    tasks: Mapping[str, str] = field(default_factory=dict)
+    app: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,13 @@ class Facts:
         metrics: Content of metrics/<stage>.json by stage; an absent stage is absent.
         plots: Rows of plots/<name>.csv by name.
         names: What each labeler is called outside `data/`; the page shows nothing else of them.
+        figures: Of the stage agreement, by figure, by what, and which.
+        gates: Of the last release or try.
+        label_errors: Rows of data/agreement/label_errors.csv, the surest first.
+        seeded: Rows of data/quality/seeded_errors.csv.
+        links: Where an image can be opened.
+        settled: Category that people settled on, by the id of each annotation that it was made from, of
+            objects of images that three or more looked at.
     """
 
     tables: ProjectTables
@@ -37,6 +57,16 @@ class Facts:
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     plots: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[tuple[str, str, str], Measure] = field(default_factory=dict)
+    gates: Sequence[Mapping[str, Any]] = ()
+    label_errors: Sequence[Mapping[str, str]] = ()
+    seeded: Sequence[Mapping[str, str]] = ()
+    links: Links = field(default_factory=Links)
+    settled: Mapping[str, str] = field(default_factory=dict)
+
+    def figure(self, name: str, by: str, which: str) -> Measure:
+        """A figure of the stage agreement; undefined where it was not measured."""
+        return self.figures.get((name, by, which), Measure(None))
 
     @property
     def simulated(self) -> bool:
@@ -55,33 +85,71 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure with its interval; None where it is undefined. `n` is what it rests on."""
+    """A figure with its interval; None where it is undefined, for the reason. `n` is what it rests on."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    reason: str | None = None
 
 
-def load(root: Path) -> Facts:
+def load(root: Path, links: Links | None = None) -> Facts:
     """Read whatever there is.
+
+    Args:
+        root: The project's folder.
+        links: Where an image can be opened; None = nowhere.
 
     Raises:
         TableError: No stage has run, or a file is damaged.
         ParamsError: params.yaml or taxonomy.yaml is wrong.
     """
-    tables = project_tables.load(root)
+    loaded = project_tables.load(root)
     settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else Params()
     path = root / settings.autolabel.taxonomy
     colors = {entry.name: entry.color for entry in taxonomy.load(path)} if path.exists() else {}
     return Facts(
-        tables=tables,
+        tables=loaded,
         params=settings,
         colors=colors,
         metrics={path.stem: _json(path) for path in sorted((root / "metrics").glob("*.json"))},
         plots={path.stem: _rows(path) for path in sorted((root / "plots").glob("*.csv"))},
-        names=pseudonyms.names(root / "data/people.csv", (row.annotator_id for row in tables.human or ())),
+        names=pseudonyms.names(root / "data/people.csv", (row.annotator_id for row in loaded.human or ())),
+        figures=_figures(_table(root / "data/agreement/figures.csv")),
+        gates=_gates(root / "metrics/gates.json"),
+        label_errors=_table(root / "data/agreement/label_errors.csv"),
+        seeded=_table(root / "data/quality/seeded_errors.csv"),
+        links=links or Links(),
+        settled=_settled(root / "data/agreement/objects.parquet"),
     )
+
+
+def _settled(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    columns = ["outcome", "category", "annotators", "made_from"]
+    rows = tables.read(path, schema.CONSENSUS_OBJECTS, columns=columns).to_pylist()
+    clear = (row for row in rows if row["outcome"] == "object" and row["annotators"] > 2)
+    return {key: row["category"] for row in clear for key in row["made_from"]}
+
+
+def _table(path: Path) -> list[Mapping[str, str]]:
+    return _rows(path) if path.exists() else []
+
+
+def _gates(path: Path) -> list[Mapping[str, Any]]:
+    content = _content(path) if path.exists() else []
+    return [row for row in content if isinstance(row, Mapping)] if isinstance(content, list) else []
+
+
+def _figures(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, str], Measure]:
+    return {
+        (row["figure"], row["by"], row["name"]): Measure(
+            cell(row, "value"), cell(row, "low"), cell(row, "high"), int(cell(row, "n") or 0), row["reason"]
+        )
+        for row in rows
+    }
 
 
 def measure(metrics: Mapping[str, Any], name: str) -> Measure:
@@ -89,7 +157,11 @@ def measure(metrics: Mapping[str, Any], name: str) -> Measure:
     found = metrics.get(name)
     if isinstance(found, Mapping):
         return Measure(
-            _number(found.get("value")), _number(found.get("low")), _number(found.get("high")), found.get("n")
+            _number(found.get("value")),
+            _number(found.get("low")),
+            _number(found.get("high")),
+            found.get("n"),
+            found.get("reason"),
         )
     return Measure(_number(found))
 
@@ -107,11 +179,15 @@ def _number(value: Any) -> float | None:
 
 
 def _json(path: Path) -> Mapping[str, Any]:
+    content = _content(path)
+    return content if isinstance(content, dict) else {}
+
+
+def _content(path: Path) -> Any:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise TableError(f"{path} is damaged ({error}): run dvc repro --force {path.stem}") from error
-    return content if isinstance(content, dict) else {}
 
 
 def _rows(path: Path) -> list[Mapping[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from curate.report.inputs import Facts, Measure, cell, measure
+from curate.report.inputs import Facts, Measure, measure
 
 _ARMS = ("suggested", "control")
 _FIGURES = (
@@ -16,26 +16,6 @@ _FIGURES = (
     ("iou_between", "box IoU between two labelers of an image"),
     ("f1_model", "F1 against the model's proposals, shown or not"),
 )
-_STATES = {
-    "alert": "below the level",
-    "ok": "at or above the level",
-    "undecided": "undecided: more gold is needed",
-    "too few": "too few gold answers",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Labeler:
-    """One labeler on gold; `points` are (F1 so far, low, high) by answer, None where undefined."""
-
-    name: str
-    state: str
-    meaning: str
-    answers: int
-    f1: Measure
-    iou: Measure
-    category: Measure
-    points: tuple[tuple[float | None, float | None, float | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +46,6 @@ class Quality:
 
     Attributes:
         tiles: Name, what it means, the figure, why there is none, and whether it is a percentage.
-        level: F1 of the alert.
-        labelers: By name.
         seconds: Seconds an image and an object, by arm.
         arms: Quality by arm.
         kinds: Planted errors caught by kind.
@@ -77,8 +55,6 @@ class Quality:
     """
 
     tiles: tuple[tuple[str, str, Measure, str | None], ...]
-    level: float
-    labelers: tuple[Labeler, ...]
     seconds: tuple[Row, ...]
     arms: tuple[Row, ...]
     kinds: tuple[tuple[str, Measure], ...]
@@ -94,7 +70,6 @@ def section(facts: Facts) -> Quality | None:
         return None
     time, arms = _part(metrics, "time"), _part(metrics, "arms")
     seeded, suggestions = _part(metrics, "seeded_errors"), _part(metrics, "suggestions")
-    labelers = _part(_part(metrics, "gold"), "labelers")
     everything = _part(suggestions, "all")
     told = (
         ("Time saved", "by suggestions, against images without", time, "saved"),
@@ -104,8 +79,6 @@ def section(facts: Facts) -> Quality | None:
     )
     return Quality(
         tiles=tuple((name, what, measure(part, key), _why(part, key)) for name, what, part, key in told),
-        level=facts.params.quality.gold_alert_f1,
-        labelers=tuple(_labeler(name, labelers[name], facts) for name in sorted(labelers)),
         seconds=tuple(
             Row(name, *(measure(_part(time, arm), key) for arm in _ARMS))
             for key, name in (("image_s", "seconds an image"), ("object_s", "seconds an object"))
@@ -115,22 +88,6 @@ def section(facts: Facts) -> Quality | None:
         fates=tuple(_fate(name, part) for name, part in suggestions.items()),
         outdated=int(_part(metrics, "outdated").get("answers", 0)),
         not_joined=int(_part(metrics, "not_joined").get("all", 0)),
-    )
-
-
-def _labeler(name: str, part: Mapping[str, Any], facts: Facts) -> Labeler:
-    rows = [row for row in facts.plots.get("quality_gold", ()) if row.get("annotator_id") == name]
-    rows.sort(key=lambda row: cell(row, "number") or 0)
-    state = str(part.get("state"))
-    return Labeler(
-        name=name,
-        state=state,
-        meaning=_STATES.get(state, state),
-        answers=int(part.get("answers", 0)),
-        f1=measure(part, "f1"),
-        iou=measure(part, "mean_iou"),
-        category=measure(part, "category_accuracy"),
-        points=tuple((cell(row, "f1"), cell(row, "low"), cell(row, "high")) for row in rows),
     )
 
 

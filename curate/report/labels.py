@@ -10,24 +10,13 @@ import numpy as np
 
 from curate.records import Annotation, ImageRecord
 from curate.report.curation import name_of
-from curate.report.drawing import Album, Mark, Picture, marks_of, words
-from curate.report.inputs import Facts, Measure, cell, measure
+from curate.report.drawing import Album, Picture, marks_of, words
+from curate.report.inputs import Facts, Measure, cell
 
-_QUEUE, _GALLERY = 12, 18  # pictures
+_GALLERY = 18  # pictures
 _SIDE = 320  # pixels
 _FULL = 3  # objects that make an image as good as any fuller one
 _BINS = 20  # of the histogram of scores
-PEOPLE = ("#ff7f0e", "#00a6d6", "#d62fa0", "#2ca02c", "#8b5cf6")  # one a person, in pictures of disagreement
-_REASONS = {
-    "unreadable": "an answer could not be read",
-    "skipped": "everybody skipped it",
-    "partly_skipped": "some skipped it",
-    "presence": "half of them drew an object",
-    "category": "two names for one object",
-    "mask": "masks that do not overlap",
-    "low_f1": "different objects",
-    "duplicate": "a dropped copy is labelled otherwise",
-}
 SPLITS = ("train", "validation", "test")
 
 
@@ -98,68 +87,10 @@ def proposed(facts: Facts) -> tuple[list[Proposed], list[int]]:
     return result, [int(count) for count in counts]
 
 
-def headline(facts: Facts) -> list[tuple[str, str, Measure]]:
-    """The agreement figures: name, what it means, and the figure."""
-    metrics = facts.metrics.get("agreement", {})
-    return [
-        (
-            "F1",
-            f"objects found by both, at IoU {facts.params.agreement.iou_threshold:g}",
-            measure(metrics, "f1"),
-        ),
-        ("Box IoU", "mean overlap of matched boxes", measure(metrics, "mean_box_iou")),
-        ("Mask IoU", "mean overlap of matched masks", measure(metrics, "mean_mask_iou")),
-        ("Kappa", "same category, beyond chance", measure(metrics, "kappa")),
-    ]
-
-
-def by_category(facts: Facts) -> list[Agreement]:
-    """Agreement in each category, in the order of the taxonomy."""
-    rows = {row.get("category", ""): row for row in facts.plots.get("agreement_by_category", ())}
-    return [_agreement(name, facts.colors.get(name), rows[name]) for name in ordered(rows, facts)]
-
-
 def by_people(facts: Facts) -> list[Agreement]:
     """Agreement of each pair of annotators."""
     rows = facts.plots.get("annotator_pairs", ())
     return [_agreement(f"{row.get('annotator_a')} · {row.get('annotator_b')}", None, row) for row in rows]
-
-
-def iou_histogram(facts: Facts) -> list[tuple[str, int]]:
-    """Matched pairs by box IoU: lower edge of the bin, and number."""
-    rows = facts.plots.get("iou_histogram", ())
-    return [(row.get("bin", ""), int(cell(row, "count") or 0)) for row in rows]
-
-
-def disagreements(facts: Facts, album: Album) -> tuple[list[Shown], dict[str, str]]:
-    """The worst images of the queue with everybody's boxes, and the colour of each annotator."""
-    people = sorted({_name(row, facts) for row in facts.tables.human or ()})
-    colors = {person: PEOPLE[index % len(PEOPLE)] for index, person in enumerate(people)}
-    drawn = _by_image(facts.tables.human or ())
-    images = {image.image_id: image for image in facts.tables.images}
-    shown: list[Shown] = []
-    for entry in (facts.tables.queue or ())[:_QUEUE]:
-        image = images.get(entry.image_id)
-        marks = [
-            Mark(
-                row.bbox_xyxy,
-                colors[_name(row, facts)],
-                words(row.category or ""),
-                below=people.index(_name(row, facts)) % 2 == 1,  # names of both stay readable
-            )
-            for row in drawn.get(entry.image_id, ())
-            if row.bbox_xyxy is not None
-        ]
-        picture = album.thumbnail(image.path, side=_SIDE, marks=marks) if image is not None else None
-        if image is not None and picture is not None:
-            told = [_REASONS.get(entry.reason, entry.reason)]
-            told += [f"F1 {entry.f1:.2f}"] if entry.f1 is not None else []
-            shown.append(Shown(picture, name_of(image), tuple(told)))
-    return shown, colors
-
-
-def _name(row: Annotation, facts: Facts) -> str:
-    return facts.names.get(row.annotator_id or "", "unknown")
 
 
 def gallery(facts: Facts, album: Album) -> list[Shown]:
@@ -171,10 +102,18 @@ def gallery(facts: Facts, album: Album) -> list[Shown]:
         image = images.get(key)
         if len(shown) == _GALLERY or image is None:
             continue
-        picture = album.thumbnail(image.path, side=_SIDE, marks=marks_of(drawn[key], facts.colors))
+        picture = album.thumbnail(
+            image.path, side=_SIDE, marks=marks_of(drawn[key], facts.colors, named=False)
+        )
         if picture is not None:
-            shown.append(Shown(picture, name_of(image), _split_of(image, facts)))
+            shown.append(Shown(picture, name_of(image), (_counted(drawn[key]), *_split_of(image, facts))))
     return shown
+
+
+def _counted(rows: Iterable[Annotation]) -> str:
+    """Such as "2 stop sign, 1 parking sign"."""
+    counts = Counter(words(row.category or "") for row in rows)
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def gallery_order(facts: Facts) -> list[str]:

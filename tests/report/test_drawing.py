@@ -83,3 +83,16 @@ def test_a_mosaic_has_the_width_asked_for() -> None:
 
 def test_words() -> None:
     assert words("stop_sign") == "stop sign"
+
+
+def test_labels_cover_no_other_label() -> None:
+    """Five boxes on one place: as many labels as there is room for, each to be read, and no more."""
+    marks = [Mark(BOX, color, "a sign") for color in ("#ff0000", "#00ff00", "#0000ff", "#ffff00", "#00ffff")]
+    drawn = np.asarray(annotate(GRAY, marks, size=SIZE, side=160)).astype(int)
+    plates = [
+        int((np.abs(drawn - color).max(axis=2) < 60).sum())
+        for color in ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))
+    ]
+    assert min(plates) > 150, "above, below and twice inside"
+    alone = np.asarray(annotate(GRAY, marks[-1:], size=SIZE, side=160)).astype(int)
+    assert (np.abs(alone - (0, 255, 255)).max(axis=2) < 60).sum() > 150
