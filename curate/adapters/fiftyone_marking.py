@@ -11,7 +11,7 @@ from typing import Any, Final
 from curate.adapters import fiftyone_edits
 from curate.adapters.fiftyone_samples import CONSENSUS
 
-_TEMPLATE: Final = Path(__file__).parents[1] / "templates/fiftyone_plugin"
+_FILES: Final = Path(__file__).parent / "fiftyone_plugin"
 _UNDO: Final = "curate_undo"  # of the dataset's info
 _REMEMBERED: Final = 20  # marks that can be taken back
 REASONS: Final = ("blurred", "dark", "wrong subject", "private", "not usable")
@@ -67,7 +67,8 @@ def install(folder: Path) -> None:
     """Put the plugin where FiftyOne looks for plugins, as it is in this version of curate."""
     target = folder / "curate-decisions"
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(_TEMPLATE, target, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(_FILES, target, ignore=shutil.ignore_patterns("__pycache__"))
+    (target / "operators.py").rename(target / "__init__.py")  # as FiftyOne wants it
 
 
 def choices(dataset: Any, mark: Mark) -> Sequence[str]:
