@@ -16,6 +16,7 @@ from curate.params.engine import EngineParams
 from curate.params.gates import GatesParams
 from curate.params.ingest import IngestParams
 from curate.params.labelstudio import LabelStudioParams
+from curate.params.measure import MeasureParams
 from curate.params.qa import QaParams
 from curate.params.quality import QualityParams
 from curate.params.release import PublishParams, ReleaseParams
@@ -34,6 +35,7 @@ __all__ = [
     "IngestParams",
     "LabelStudioParams",
     "MaskParams",
+    "MeasureParams",
     "Params",
     "PublishParams",
     "QaParams",
@@ -59,6 +61,7 @@ class Params(Section):
     quality: QualityParams = Field(default_factory=QualityParams)
     agreement: AgreementParams = Field(default_factory=AgreementParams)
     upscale: UpscaleParams = Field(default_factory=UpscaleParams)
+    measure: MeasureParams = Field(default_factory=MeasureParams)
     gates: GatesParams = Field(default_factory=GatesParams)
     release: ReleaseParams = Field(default_factory=ReleaseParams)
     publish: PublishParams = Field(default_factory=PublishParams)
