@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import json
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,8 +18,8 @@ from curate.errors import MetricError, MissingExtraError
 from curate.extras import require
 from curate.ports import ImageMetric
 from curate.records import UInt8Image
+from curate.restoration import ffmpeg
 
-_TIME_S = 600.0
 # The backbone of each learned metric, as torchvision names its file. Its user fetches it.
 _BACKBONES: Final = {"lpips": "alexnet-owt-7be5be79.pth", "dists": "vgg16-397923af.pth"}
 
@@ -64,7 +63,7 @@ class Vmaf:
     name, higher_is_better = "vmaf", True
 
     def __init__(self) -> None:
-        self._program = ffmpeg()
+        ffmpeg.program()
 
     def measure(self, reference: UInt8Image, image: UInt8Image) -> float:
         """See `curate.ports.ImageMetric`."""
@@ -76,13 +75,8 @@ class Vmaf:
             raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
             luma = "format=yuv444p"
             graph = f"[0:v]{luma}[a];[1:v]{luma}[b];[a][b]libvmaf=log_fmt=json:log_path=log.json:n_threads=1"
-            command = [self._program, "-nostdin", "-loglevel", "error", *raw, "-i", "result.raw", *raw]
-            command += ["-i", "clean.raw", "-lavfi", graph, "-f", "null", "-"]
-            done = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, check=False, timeout=_TIME_S
-            )
-            if done.returncode:
-                raise MetricError(f"ffmpeg cannot measure VMAF: {done.stderr.strip()[:200]}")
+            given = ["-nostdin", *raw, "-i", "result.raw", *raw, "-i", "clean.raw"]
+            ffmpeg.run([*given, "-lavfi", graph, "-f", "null", "-"], folder=folder)
             log = json.loads(Path(folder, "log.json").read_text(encoding="utf-8"))
         return float(log["pooled_metrics"]["vmaf"]["mean"])
 
@@ -146,15 +140,6 @@ def load(names: Sequence[str]) -> tuple[list[ImageMetric], dict[str, str]]:
         except torch_device.DAMAGED as error:
             missing[name] = torch_device.first_line(error)
     return found, missing
-
-
-def ffmpeg() -> str:
-    """The path of the ffmpeg that imageio-ffmpeg carries.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    return str(require("imageio_ffmpeg", extra="ffmpeg").get_ffmpeg_exe())
 
 
 def _check(reference: UInt8Image, image: UInt8Image, *, least: int = 1) -> None:

@@ -17,6 +17,7 @@ from curate.params.gates import GatesParams
 from curate.params.ingest import IngestParams
 from curate.params.labelstudio import LabelStudioParams
 from curate.params.measure import MeasureParams
+from curate.params.pairs import PairsParams
 from curate.params.qa import QaParams
 from curate.params.quality import QualityParams
 from curate.params.release import PublishParams, ReleaseParams
@@ -36,6 +37,7 @@ __all__ = [
     "LabelStudioParams",
     "MaskParams",
     "MeasureParams",
+    "PairsParams",
     "Params",
     "PublishParams",
     "QaParams",
@@ -60,6 +62,7 @@ class Params(Section):
     labelstudio: LabelStudioParams = Field(default_factory=LabelStudioParams)
     quality: QualityParams = Field(default_factory=QualityParams)
     agreement: AgreementParams = Field(default_factory=AgreementParams)
+    pairs: PairsParams = Field(default_factory=PairsParams)
     upscale: UpscaleParams = Field(default_factory=UpscaleParams)
     measure: MeasureParams = Field(default_factory=MeasureParams)
     gates: GatesParams = Field(default_factory=GatesParams)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from curate.adapters import image_metrics
 from curate.errors import MetricError
+from curate.restoration import ffmpeg
 
 torch = pytest.importorskip("torch")
 RNG = np.random.default_rng(0)
@@ -48,7 +49,7 @@ def test_ssimulacra2_and_flip_read_files_the_same(tmp_path: Path) -> None:
 def test_vmaf_is_what_ffmpeg_says_of_the_files(tmp_path: Path) -> None:
     for pixels, name in ((CLEAN, "clean.png"), (NOISY, "noisy.png")):
         Image.fromarray(pixels).save(tmp_path / name)
-    command = [image_metrics.ffmpeg(), "-loglevel", "error", "-i", "noisy.png", "-i", "clean.png", "-lavfi"]
+    command = [ffmpeg.program(), "-loglevel", "error", "-i", "noisy.png", "-i", "clean.png", "-lavfi"]
     graph = "[0:v]format=yuv444p[a];[1:v]format=yuv444p[b];[a][b]libvmaf=log_fmt=json:log_path=l.json"
     subprocess.run([*command, graph, "-f", "null", "-"], cwd=tmp_path, check=True, timeout=120)
     expected = json.loads((tmp_path / "l.json").read_text())["pooled_metrics"]["vmaf"]["mean"]
