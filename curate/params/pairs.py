@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -28,7 +27,7 @@ class PairsParams(Section):
         le=16_384,
         description="pixels; a rest at the far edge that is longer has a sub-image of its own",
     )
-    sizes: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(
+    sizes: tuple[float, ...] = Field(
         (1.0,), min_length=1, description="factors by which images are resized before they are cut"
     )
     per_place: int = Field(1, ge=1, le=1000, description="partners of a sub-image, each drawn anew")
@@ -40,6 +39,8 @@ class PairsParams(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> PairsParams:
+        if not all(0 < size <= 1 for size in self.sizes):
+            raise ValueError(f"sizes {self.sizes}: factors are above 0 and at most 1")
         if self.crop % self.scale:
             raise ValueError(f"crop {self.crop} is no multiple of scale {self.scale}")
         return self
