@@ -33,6 +33,7 @@ COMPARISONS = (
     "labelstudio_pull",
     "models",
     "formats",
+    "release",
 )
 HEAD = """# Benchmarks
 

@@ -108,7 +108,7 @@ class World:
                 work[image, f"p{index}"] = team[index].work(truth[image], rng)
         return cls(truth, work)
 
-    def settled(self) -> tuple[by_annotator.Answers, list[clusters.Cluster], Consensus]:
+    def settled(self) -> tuple[by_annotator.Answers, clusters.Clusters, Consensus]:
         """What the library makes of it."""
         rows = []
         for (image, person), (drawn, names) in self.work.items():

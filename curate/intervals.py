@@ -42,7 +42,7 @@ class Figure:
 
 
 def resampled_sums(
-    per_image: csr_array, *, resamples: int, seed: int, strata: NDArray[np.int64] | None = None
+    per_image: csr_array | Sums, *, resamples: int, seed: int, strata: NDArray[np.int64] | None = None
 ) -> Sums:
     """Sums over images, for resamples of the images with replacement.
 
@@ -68,7 +68,7 @@ def resampled_sums(
     seeds = np.random.SeedSequence(seed).spawn(int(strata.max()) + 1)
     sums = np.zeros((resamples, features))
     for group in np.unique(strata):
-        members = csr_array(per_image[np.flatnonzero(strata == group)])
+        members = per_image[np.flatnonzero(strata == group)]
         parts = _weights(members.shape[0], resamples, seeds[group])
         sums += np.concatenate([weights @ members for weights in parts])
     return sums

@@ -80,7 +80,7 @@ class Annotation:
     cannot be read has one of outcome "unreadable", which says nothing about the image. A model's box that
     is no suggestion has a row with outcome "rejected" where rejects are kept. An image that a model could not
     look at has one row with outcome "failed" and no box. An object of the consensus on which people do not
-    agree is "disputed".
+    agree is "disputed". `attributes` are what was chosen of the object, by question.
     """
 
     annotation_id: str
@@ -103,6 +103,7 @@ class Annotation:
     polygon: str | None = None
     updated_at: str | None = None
     guideline_digest: str | None = None
+    attributes: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         if (self.reject_reason is None) == (self.outcome in ("rejected", "failed", "disputed")):
@@ -131,7 +132,8 @@ class Annotation:
         """The record of a row that `tables.read(...).to_pylist()` gave."""
         box = row["bbox_xyxy"]
         values = {name: row[name] for name in cls.__slots__}
-        return cls(**{**values, "bbox_xyxy": tuple(box) if box is not None else None})
+        said = tuple((name, tuple(chosen)) for name, chosen in row["attributes"] or ())
+        return cls(**{**values, "bbox_xyxy": tuple(box) if box is not None else None, "attributes": said})
 
 
 def derived_id(*parts: str | int | float) -> str:

@@ -35,6 +35,7 @@ def _columns(*fields: tuple[str, pa.DataType, bool]) -> pa.Schema:
 
 
 _TEXT, _INT, _FLOAT = pa.string(), pa.int32(), pa.float32()
+_CHOSEN = pa.map_(pa.string(), pa.list_(pa.string()))  # what was chosen, by question
 BOX = pa.list_(pa.float32(), 4)
 # Of `curate.images.quality_figures`; the last two are of `curate.dedupe.color_figures`.
 QUALITY = pa.struct(
@@ -114,6 +115,7 @@ ANNOTATIONS = TableSchema(
         ("reject_reason", _TEXT, True),  # why no suggestion, why not looked at, what is disputed
         ("taxonomy_digest", _TEXT, True),  # of the taxonomy that the row was made with; null = not known
         ("guideline_digest", _TEXT, True),  # of the guideline that the labeler was shown; null = not known
+        ("attributes", _CHOSEN, True),  # what was chosen of the object, by question; null or empty = nothing
     ),
 )
 
@@ -125,7 +127,11 @@ PLAN = TableSchema(
         ("task_id", _TEXT, False),  # idempotency key of the task
         ("slot", _INT, False),  # 0 .. overlap-1: one row a labeler who must look
         ("image_id", _TEXT, False),
-        ("reason", _TEXT, False),  # gold | control | audit | uncertain | rare | review | overlap | accepted
+        (
+            "reason",
+            _TEXT,
+            False,
+        ),  # gold | control | audit | asked | uncertain | rare | review | overlap | accepted
         ("detail", _TEXT, True),  # why, in words: such as "score 0.31, threshold 0.30"
         ("arm", _TEXT, False),  # suggested | control (no pre-annotations) | accepted (nobody looks)
         ("priority", _INT, False),  # place in the queue, 0 first; the same for all slots of a task
@@ -151,7 +157,7 @@ ANSWERS = TableSchema(
         ("updated_at", _TEXT, True),
         ("lead_time_s", _FLOAT, True),  # as the server has it; qa/timing.py corrects it
         ("model_version", _TEXT, True),  # of the pre-annotation that the answer began from
-        ("choices", pa.map_(_TEXT, pa.list_(_TEXT)), False),  # image-level answers by control
+        ("choices", _CHOSEN, False),  # image-level answers by control
         ("comment", _TEXT, True),  # comments and the reason of a skip, where the server has them
         (
             "raw",
@@ -257,6 +263,9 @@ CONSENSUS_OBJECTS = TableSchema(
         ("votes", _INT, False),  # people who drew it, or saw nothing
         ("annotators", _INT, False),  # people who looked
         ("made_from", pa.list_(_TEXT), False),  # annotation_ids of what people drew
+        ("attributes", _CHOSEN, True),  # what people agree on of the object, by question
+        ("attributes_confidence", pa.map_(_TEXT, _FLOAT), True),  # of each, 0..1
+        ("disputed_attributes", pa.list_(_TEXT), True),  # questions on which they do not agree
     ),
 )
 
@@ -270,7 +279,8 @@ CONSENSUS_IMAGES = TableSchema(
         ("confidence", _FLOAT, True),  # that its objects are right and none is missing, 0..1
         ("review", _TEXT, True),  # why somebody must look again; null = nobody must
         ("held_back", pa.bool_(), False),  # true = not in the consensus
-        ("answers", pa.map_(_TEXT, pa.list_(_TEXT)), False),  # image-level answers by control
+        ("decided", pa.bool_(), False),  # true = by adjudication: its objects are one person's decision
+        ("answers", _CHOSEN, False),  # image-level answers by control
         ("answers_confidence", pa.map_(_TEXT, _FLOAT), False),  # of each, 0..1
     ),
 )

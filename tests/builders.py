@@ -368,7 +368,7 @@ def write_support(root: Path, consensus: Sequence[Annotation], **of_images: Any)
     tables.write_rows(rows, folder / "objects.parquet", schema.CONSENSUS_OBJECTS)
     images = [
         {"image_id": key, "annotators": 1, "confidence": 0.8, "review": None, "held_back": False,
-         "answers": [], "answers_confidence": [], **of_images}
+         "decided": False, "answers": [], "answers_confidence": [], **of_images}
         for key in sorted({row.image_id for row in consensus})
     ]  # fmt: skip
     tables.write_rows(images, folder / "images.parquet", schema.CONSENSUS_IMAGES)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from curate import schema
 from curate.agreement.consensus import Consensus
-from curate.agreement.image_answers import ImageAnswers
+from curate.agreement.settled_choices import SettledChoices
 from curate.records import derived_id
 
 _Row = Mapping[str, Any]
@@ -36,6 +36,10 @@ class Decisions:
     rows: Mapping[str, Sequence[_Row]]
     answers: Mapping[str, _Row]
     left_out: Mapping[str, Sequence[str]]
+
+    def people(self) -> set[str]:
+        """Who decided."""
+        return {row["annotator_id"] for row in self.answers.values()}
 
     def only(self, image_ids: Collection[str], reason: str) -> Decisions:
         """Those on some images; the others are left out for the reason."""
@@ -123,12 +127,12 @@ def apply(agreed: Consensus, decisions: Decisions, tasks: Mapping[str, str]) -> 
     )
 
 
-def answer(said: ImageAnswers, decisions: Decisions) -> None:
+def answer(said: SettledChoices, decisions: Decisions) -> None:
     """Let the decisions' answers about whole images take the place of what people said; in place."""
     for image_id, row in decisions.answers.items():
         said.answers[image_id] = {control: list(chosen) for control, chosen in row["choices"] if chosen}
         said.confidence.pop(image_id, None)
-        said.disputed.discard(image_id)
+        said.disputed.pop(image_id, None)
 
 
 def _with(table: pa.Table, rows: Sequence[_Row], columns: pa.Schema, image_ids: Iterable[str]) -> pa.Table:
@@ -149,6 +153,7 @@ def _row(row: _Row, tasks: Mapping[str, str]) -> dict[str, Any]:
         "bbox_xyxy": row["bbox_xyxy"],
         "rle": row["rle"],
         "polygon": row["polygon"],
+        "attributes": row["attributes"],
         "task_id": tasks[row["image_id"]],
         "votes": 1,
         "annotators": 1,

@@ -19,6 +19,7 @@ WHY = {
     "category": "People do not agree what an object is.",
     "mask": "People do not agree on the outline of an object.",
     "answer": "People answered a question about the image differently.",
+    "attribute": "People answered a question about an object differently.",
     "partly_skipped": "Somebody skipped this image.",
     "low_f1": "People drew different objects; most votes settled which are there.",
     "duplicate": "A copy of this picture, which was dropped, is labelled otherwise.",
@@ -109,6 +110,7 @@ def _row(row: _Cells) -> Annotation:
         category=row["category"],
         bbox_xyxy=(x1, y1, x2, y2),
         rle=row["rle"],
+        attributes=tuple((name, tuple(chosen)) for name, chosen in row["attributes"] or ()),
     )
 
 

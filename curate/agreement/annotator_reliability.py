@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from scipy.optimize import nnls
 from curate.agreement import dawid_skene, presence_model
 from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.by_annotator import Answers
-from curate.agreement.clusters import Cluster
+from curate.agreement.clusters import Clusters
 
 Values = NDArray[np.float64]
 _CHI2_MEDIAN = 0.454936  # of one degree of freedom: the median of squares of a normal spread of 1
@@ -49,47 +48,40 @@ class Reliability:
     names: Values
     unseen: dict[str, float]
 
-    def weights(self, people: Sequence[str]) -> Values:
-        """How much the edges of each of some people count: the inverse of their variance."""
-        rows = np.searchsorted(self.annotators, people)
-        return np.asarray(1.0 / self.spread[rows] ** 2)
 
-
-def estimate(
-    answers: Answers, pairs: Pairs, clusters: Sequence[Cluster], owner: Sequence[str]
-) -> Reliability:
+def estimate(answers: Answers, pairs: Pairs, clusters: Clusters) -> Reliability:
     """Estimate everything from images that several people looked at, and apply it to all.
 
     Args:
         answers: What people drew.
         pairs: Their comparison.
         clusters: Of all objects.
-        owner: Who drew each object, by its index in `answers`.
     """
-    people = sorted({person for looked in answers.by_image.values() for person in looked})
-    categories = sorted(set(answers.categories))
-    code = {name: index for index, name in enumerate(people)}
-    images = list(answers.by_image)
-    row_of = {image_id: row for row, image_id in enumerate(images)}
-    looked = np.zeros((len(images), len(people)), dtype=bool)
-    for row, image_id in enumerate(images):
-        looked[row, [code[person] for person in answers.by_image[image_id]]] = True
-    at = np.array([row_of[group.image_id] for group in clusters], dtype=np.intp)
-    drew = np.zeros((len(clusters), len(people)), dtype=bool)
-    votes = _votes(answers, clusters, [code[person] for person in owner], categories)
+    people = answers.people
+    votes = dawid_skene.Votes(
+        items=clusters.number,
+        annotators=answers.owner[clusters.members],
+        labels=answers.category[clusters.members],
+        n_items=len(clusters),
+        n_annotators=len(people),
+        n_labels=max(1, len(answers.names)),
+    )
+    drew = np.zeros((len(clusters), len(people)), dtype=np.bool_)
     drew[votes.items, votes.annotators] = True
     weighed = dawid_skene.weigh(votes)
-    several = looked.sum(axis=1) > 1
+    several = answers.looks > 1
     right = weighed.probability[votes.items, votes.labels]
     present: Values = np.full(len(clusters), np.nan)
     sensitivity: Values = np.full(len(people), np.nan)
-    unseen: dict[str, float] = {}
+    unseen: Values = np.zeros(0)
     if several.any():
-        model = presence_model.estimate(drew[several[at]], looked[at][several[at]], looked[several])
-        present = model.probability(drew, looked[at])
-        known = looked[several].any(axis=0)
+        looked = answers.looked[clusters.image]
+        of_several = several[clusters.image]
+        model = presence_model.estimate(drew[of_several], looked[of_several], answers.looked[several])
+        present = model.probability(drew, looked)
+        known = answers.looked[several].any(axis=0)
         sensitivity = np.where(known, model.sensitivity, np.nan)
-        unseen = dict(zip(images, model.unseen(looked).tolist(), strict=True))
+        unseen = model.unseen(answers.looked)
     drawn = np.bincount(votes.annotators, minlength=len(people))
     good = np.bincount(votes.annotators, weights=present[votes.items] * right, minlength=len(people))
     precision = np.where(drawn > 0, good / np.maximum(drawn, 1), np.nan)
@@ -97,33 +89,18 @@ def estimate(
     recall = sensitivity * np.where(drawn > 0, named, 1.0)
     return Reliability(
         tuple(people),
-        tuple(categories),
+        tuple(answers.names),
         sensitivity,
         precision,
         2 * precision * recall / (precision + recall),
-        edge_spread(answers, pairs, people),
+        edge_spread(answers, pairs),
         present,
         weighed.probability,
-        unseen,
+        dict(zip(answers.images, unseen.tolist(), strict=True)) if len(unseen) else {},
     )
 
 
-def _votes(
-    answers: Answers, clusters: Sequence[Cluster], owner: Sequence[int], categories: Sequence[str]
-) -> dawid_skene.Votes:
-    column = {name: index for index, name in enumerate(categories)}
-    members = [(item, i) for item, group in enumerate(clusters) for i in group.members]
-    return dawid_skene.Votes(
-        items=np.array([item for item, _ in members], dtype=np.intp),
-        annotators=np.array([owner[i] for _, i in members], dtype=np.intp),
-        labels=np.array([column[answers.categories[i]] for _, i in members], dtype=np.intp),
-        n_items=len(clusters),
-        n_annotators=max(owner, default=-1) + 1,
-        n_labels=max(1, len(categories)),
-    )
-
-
-def edge_spread(answers: Answers, pairs: Pairs, people: Sequence[str]) -> Values:
+def edge_spread(answers: Answers, pairs: Pairs) -> Values:
     """How far each person's edges lie from the true ones: a standard deviation, as a share of the box's side.
 
     The difference between two people has the sum of both variances; each pair of people gives one such sum,
@@ -133,31 +110,29 @@ def edge_spread(answers: Answers, pairs: Pairs, people: Sequence[str]) -> Values
     Args:
         answers: What people drew.
         pairs: Their comparison.
-        people: A names, sorted.
 
     Returns:
         (A,) positive.
     """
-    code = {name: index for index, name in enumerate(people)}
-    matched = np.array([row for row, iou in enumerate(pairs.box_iou) if iou is not None], dtype=np.intp)
+    n_people = len(answers.people)
+    matched = np.flatnonzero(pairs.matched)
     if not len(matched):
-        return np.full(len(people), 1.0)
-    a, b = (answers.boxes[np.array(indices, dtype=np.intp)[matched]] for indices in (pairs.a, pairs.b))
+        return np.full(n_people, 1.0)
+    a, b = answers.boxes[pairs.a[matched]], answers.boxes[pairs.b[matched]]
     sides = (a[:, 2:] - a[:, :2] + b[:, 2:] - b[:, :2]) / 2
     squares = ((a - b) / np.maximum(np.tile(sides, 2), 1e-9)) ** 2
-    first, second = (
-        np.array([code[names[row]] for row in matched]) for names in (pairs.annotators_a, pairs.annotators_b)
-    )
+    of = pairs.comparison[matched]
+    couple = pairs.first[of] * n_people + pairs.second[of]
     usual = float(np.median(squares)) / _CHI2_MEDIAN / 2
+    order = np.argsort(couple, kind="stable")
+    couples, starts = np.unique(couple[order], return_index=True)
     rows, targets = [], []
-    for pair in np.unique(first * len(people) + second):
-        i, j = divmod(int(pair), len(people))
-        these = squares[(first == i) & (second == j)]
-        row = np.zeros(len(people))
-        row[[i, j]] = np.sqrt(these.size)
+    for pair, these in zip(couples.tolist(), np.split(squares[order], starts[1:]), strict=True):
+        row = np.zeros(n_people)
+        row[list(divmod(pair, n_people))] = np.sqrt(these.size)
         rows.append(row)
         targets.append(np.sqrt(these.size) * float(np.median(these)) / _CHI2_MEDIAN)
     prior = np.sqrt(_PRIOR_EDGES)
-    system = np.concatenate([np.array(rows), prior * np.eye(len(people))])
-    variances, _ = nnls(system, np.concatenate([targets, np.full(len(people), prior * usual)]))
+    system = np.concatenate([np.array(rows), prior * np.eye(n_people)])
+    variances, _ = nnls(system, np.concatenate([targets, np.full(n_people, prior * usual)]))
     return np.asarray(np.sqrt(np.maximum(variances, max(_LEAST_SPREAD**2, _LEAST_SHARE * usual))))

@@ -7,15 +7,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.agreement.annotator_pairs import Size
+from curate.agreement.by_annotator import box_column
 from curate.errors import RecordError, TableError
 from curate.geometry import boxes, masks
+from curate.geometry.matching import Indices
 
 Policy = Literal["clip", "skip", "refuse"]
 HEADER = ("annotation_id", "image_id", "annotator", "problem", "action")
 _SHOWN = 5  # rows that a refusal names
+_CHUNK_MASKS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +82,69 @@ def sort_out(annotations: pa.Table, known: Known, *, policy: Policy) -> tuple[pa
     Raises:
         TableError: Under `refuse`, with how many rows of which kind and the first of them.
     """
-    rows = annotations.to_pylist()
+    late = _answered_twice(annotations, known)
+    doubtful = np.union1d(_doubtful(annotations, known), late)
     found: list[BadRow] = []
-    late = _answered_twice(rows, known)
     kept: list[dict[str, Any]] = []
-    for row in rows:
-        problem = "annotator_twice" if row["annotation_id"] in late else _problem(row, known)
-        if problem is None:
-            kept.append(row)
-            continue
-        action = _action(problem, policy)
-        found.append(
-            BadRow(row["annotation_id"], row["image_id"], row["annotator_id"] or "", problem, action)
-        )
-        if action not in {"left_out", "refused"}:
-            kept.append({**row, **_changed(row, action, known.sizes[row["image_id"]])})
+    places: list[int] = []
+    for place, row in zip(doubtful.tolist(), annotations.take(pa.array(doubtful)).to_pylist(), strict=True):
+        problem = "annotator_twice" if place in late else _problem(row, known)
+        if problem is not None:
+            action = _action(problem, policy)
+            who = row["annotator_id"] or ""
+            found.append(BadRow(row["annotation_id"], row["image_id"], who, problem, action))
+            if action in {"left_out", "refused"}:
+                continue
+            row.update(_changed(row, action, known.sizes[row["image_id"]]))
+        kept.append(row)
+        places.append(place)
     if policy == "refuse" and found:
         raise TableError(_told(found))
     found.sort(key=lambda bad: bad.annotation_id)
     if not found:
         return annotations, found
-    return pa.Table.from_pylist(kept, schema=annotations.schema), found
+    sound = np.setdiff1d(np.arange(annotations.num_rows), doubtful)
+    changed = pa.Table.from_pylist(kept, schema=annotations.schema)
+    order = np.argsort(np.concatenate([sound, np.array(places, dtype=np.intp)]))
+    return pa.concat_tables([annotations.take(pa.array(sound)), changed]).take(pa.array(order)), found
+
+
+def _doubtful(annotations: pa.Table, known: Known) -> Indices:
+    """Rows that are to be looked at one by one; all others are as they should be."""
+    encoded = annotations["image_id"].combine_chunks().dictionary_encode()
+    ids = encoded.dictionary.to_pylist()
+    unknown = np.array([key not in known.sizes for key in ids], dtype=np.bool_)
+    size = np.array([known.sizes.get(key) or (0, 0) for key in ids], dtype=np.int64).reshape(-1, 2)
+    image = encoded.indices.to_numpy(zero_copy_only=False)
+    wrong = unknown[image]
+    corners = box_column(annotations)
+    drawn = np.asarray(
+        pc.equal(annotations["outcome"], "object").to_numpy(zero_copy_only=False), dtype=np.bool_
+    )
+    drawn &= ~np.isnan(corners).all(axis=1) & (size[image, 0] > 0)
+    inside = (corners[:, :2] >= 0).all(axis=1) & (corners[:, 2:] <= size[image]).all(axis=1)
+    wrong |= drawn & ~(inside & (corners[:, :2] < corners[:, 2:]).all(axis=1))
+    if known.categories is not None:
+        names = pa.array(list(known.categories), pa.string())
+        wrong |= drawn & ~pc.is_in(annotations["category"], value_set=names).to_numpy(zero_copy_only=False)
+    masked = drawn & annotations["rle"].is_valid().to_numpy(zero_copy_only=False)
+    if masked.any():
+        wrong[_wrong_masks(annotations["rle"], np.flatnonzero(masked), size[image])] = True
+    return np.flatnonzero(wrong)
+
+
+def _wrong_masks(column: pa.ChunkedArray, rows: Indices, size: Indices) -> Indices:
+    """Those of some rows whose mask is damaged, of another size, or empty."""
+    from curate.agreement import mask_runs  # noqa: PLC0415 - loads numba
+
+    found = [np.zeros(0, dtype=np.intp)]
+    for start in range(0, len(rows), _CHUNK_MASKS):
+        part = rows[start : start + _CHUNK_MASKS]
+        width, height = size[part].T
+        rles = column.take(pa.array(part)).combine_chunks()
+        runs = mask_runs.read(rles, np.ascontiguousarray(height))
+        found.append(part[(runs.pixels != width * height) | (runs.area == 0)])
+    return np.concatenate(found)
 
 
 def _changed(row: Mapping[str, Any], action: str, size: Size | None) -> dict[str, Any]:
@@ -146,21 +193,34 @@ def _action(problem: str, policy: Policy) -> str:
     return "kept" if problem == "unknown_category" else "unreadable"
 
 
-def _answered_twice(rows: Iterable[Mapping[str, Any]], known: Known) -> set[str]:
+def _answered_twice(annotations: pa.Table, known: Known) -> Indices:
     """Rows of answers that another one of the same person to the same image replaces."""
-    answers: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = defaultdict(
+    image, person, task = (_codes(annotations[name]) for name in ("image_id", "annotator_id", "task_id"))
+    looks = image * (person.max(initial=0) + 1) + person
+    answered = np.unique(looks * (task.max(initial=0) + 1) + task) // (task.max(initial=0) + 1)
+    twice = np.unique(answered[1:][answered[1:] == answered[:-1]])
+    rows = np.flatnonzero(np.isin(looks, twice)) if len(twice) else np.zeros(0, dtype=np.intp)
+    answers: dict[tuple[str, str | None], dict[str, list[tuple[int, Mapping[str, Any]]]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for row in rows:
-        answers[row["image_id"], row["annotator_id"] or ""][row["task_id"] or ""].append(row)
-    late: set[str] = set()
+    for place, row in zip(rows.tolist(), annotations.take(pa.array(rows)).to_pylist(), strict=True):
+        answers[row["image_id"], row["annotator_id"]][row["task_id"] or ""].append((place, row))
+    late: list[int] = []
     for (image_id, _), tasks in answers.items():
-        if len(tasks) == 1:
-            continue
         planned = known.tasks.get(image_id)
-        *_, counts = sorted((task == planned, max(map(_time, drawn)), task) for task, drawn in tasks.items())
-        late |= {row["annotation_id"] for task, drawn in tasks.items() if task != counts[2] for row in drawn}
-    return late
+        *_, counts = sorted(
+            (task == planned, max(_time(row) for _, row in drawn), task) for task, drawn in tasks.items()
+        )
+        late += [place for task, drawn in tasks.items() if task != counts[2] for place, _ in drawn]
+    return np.array(sorted(late), dtype=np.intp)
+
+
+def _codes(column: pa.ChunkedArray) -> Indices:
+    """A number for each distinct text; 0 for none."""
+    codes = pc.fill_null(column.combine_chunks().dictionary_encode().indices, -1).to_numpy(
+        zero_copy_only=False
+    )
+    return np.asarray(codes + 1, dtype=np.int64)
 
 
 def _time(row: Mapping[str, Any]) -> str:

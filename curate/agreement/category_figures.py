@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from curate.agreement import chance, object_alpha
+from curate.agreement import chance, figure_slices, object_alpha
 from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
-from curate.agreement.clusters import Cluster, category_votes
+from curate.agreement.clusters import Clusters
 from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
 from curate.intervals import Figure
 
@@ -21,51 +21,79 @@ _NO_FIXED = "no object was drawn by as many people as most are"
 
 
 def add(
-    sums: ImageSums, answers: Answers, pairs: Pairs, clusters: Sequence[Cluster], sizes: Mapping[str, Size]
+    sums: ImageSums, answers: Answers, pairs: Pairs, clusters: Clusters, sizes: Mapping[str, Size]
 ) -> float:
     """Add what `compute` needs; returns the distance of two boxes by chance (`object_alpha`)."""
     _add_pairs(sums, answers, pairs)
-    several = [group for group in clusters if len(group.members) > 1]
-    categories = sorted(set(answers.categories))
-    votes = category_votes(answers, several, categories)
-    images = [group.image_id for group in several]
-    raters = votes.sum(axis=1)
-    if several:
-        most = Counter(raters.tolist()).most_common(1)[0][0]
-        agreed = ((votes**2).sum(axis=1) - raters) / (raters * (raters - 1))
-        fixed = (raters == most).astype(float)
-        sums.add(("units", "unlike"), images, chance.unit_disagreement(votes))
-        sums.add(("units", "n"), images, np.ones(len(images)))
-        sums.add(("units", "agreed"), images, agreed)
-        sums.add(("fixed", "n"), images, fixed)
-        sums.add(("fixed", "agreed"), images, agreed * fixed)
-        for column, name in enumerate(categories):
-            sums.add(("units", "values", name), images, votes[:, column])
-            sums.add(("units", "shares", name), images, votes[:, column] / raters)
-            sums.add(("fixed", "values", name), images, votes[:, column] * fixed)
+    _add_units(sums, answers, clusters)
     return object_alpha.add(sums, answers, clusters, sizes)
 
 
 def _add_pairs(sums: ImageSums, answers: Answers, pairs: Pairs) -> None:
     """Names that each two people gave matched objects, by slice; and all objects, with `MISSED`."""
-    for row, image in enumerate(pairs.images):
-        a, b = pairs.a[row], pairs.b[row]
-        people = (pairs.annotators_a[row], pairs.annotators_b[row])
-        names = tuple(answers.categories[i] if i >= 0 else MISSED for i in (a, b))
-        slices = [("with missed", "")]
-        if MISSED not in names:
-            slices += [("all", ""), ("pair", " / ".join(people)), *(("annotator", one) for one in people)]
-        for by, name in slices:
-            sums.add_one(("names", "n", by, name), image, 1.0)
-            sums.add_one(("names", "same", by, name), image, float(names[0] == names[1]))
-            for side, category in zip(("first", "second"), names, strict=True):
-                sums.add_one(("names", side, by, name, category), image, 1.0)
-        if MISSED not in names:
-            for category in set(names):
-                both = names[0] == names[1]
-                sums.add_one(("one", "both" if both else "either", category), image, 1.0)
-                sums.add_one(("one", "first", category), image, float(names[0] == category))
-                sums.add_one(("one", "second", category), image, float(names[1] == category))
+    names = [*answers.names, MISSED]
+    code = np.append(answers.category, len(answers.names))  # the last one is what a missing object points at
+    first, second = code[pairs.a], code[pairs.b]
+    image = pairs.image[pairs.comparison]
+    rows = np.arange(len(image))
+    nobody = np.zeros(len(image), dtype=np.intp)
+    couples, of_pair = figure_slices.coded_couples(answers, pairs.first, pairs.second)
+    matched = np.flatnonzero(pairs.matched)
+    people = [side[pairs.comparison[matched]] for side in (pairs.first, pairs.second)]
+    parts = [
+        ("with missed", [""], rows, nobody),
+        ("all", [""], matched, nobody[matched]),
+        ("pair", couples, matched, of_pair[pairs.comparison[matched]]),
+        ("annotator", answers.people, np.concatenate([matched, matched]), np.concatenate(people)),
+    ]
+    for by, slices, these, which in parts:
+        same = first[these] == second[these]
+        sums.add_each([("names", "n", by, name) for name in slices], image[these], which, np.ones(len(these)))
+        sums.add_each([("names", "same", by, name) for name in slices], image[these], which, same)
+        every = [(by, name, category) for name in slices for category in names]
+        for side, codes in (("first", first), ("second", second)):
+            cells = which * len(names) + codes[these]
+            sums.add_each([("names", side, *one) for one in every], image[these], cells, np.ones(len(these)))
+    a, b, at = first[matched], second[matched], image[matched]
+    same = a == b
+    both = [("one", "both", name) for name in answers.names]
+    sums.add_each(both, at[same], a[same], np.ones(int(same.sum())))
+    either = np.concatenate([at[~same], at[~same]]), np.concatenate([a[~same], b[~same]])
+    sums.add_each([("one", "either", name) for name in answers.names], *either, np.ones(len(either[0])))
+    whole = np.concatenate([at[same], either[0]]), np.concatenate([a[same], either[1]])
+    sums.add_each([("one", "any", name) for name in answers.names], *whole, np.ones(len(whole[0])))
+
+
+def _add_units(sums: ImageSums, answers: Answers, clusters: Clusters) -> None:
+    """Names that those who drew an object gave it, where several did."""
+    raters = clusters.sizes
+    several = raters > 1
+    alike: Values = np.zeros(len(clusters))  # ordered pairs of members, each with itself too, of one name
+    for size in np.unique(raters[several]).tolist():
+        these, members = clusters.of_size(size)
+        codes = answers.category[members]
+        alike[these] = (codes[:, :, None] == codes[:, None, :]).sum(axis=(1, 2))
+    m = raters[several].astype(np.float64)
+    image, alike = clusters.image[several], alike[several]
+    agreed = (alike - m) / (m * (m - 1))
+    fixed = m == Counter(m.tolist()).most_common(1)[0][0] if len(m) else m > 0
+    sums.add(("units", "unlike"), image, (m**2 - alike) / (m - 1))
+    sums.add(("units", "n"), image, np.ones(len(m)))
+    sums.add(("units", "agreed"), image, agreed)
+    sums.add(("fixed", "n"), image, fixed)
+    sums.add(("fixed", "agreed"), image, agreed * fixed)
+    of_member = several[clusters.number]
+    codes, number = answers.category[clusters.members[of_member]], clusters.number[of_member]
+    at = clusters.image[number]
+    in_fixed = np.zeros(len(clusters), dtype=np.bool_)
+    in_fixed[np.flatnonzero(several)[fixed]] = True
+    columns = {
+        ("units", "values"): np.ones(len(codes)),
+        ("units", "shares"): 1.0 / raters[number],
+        ("fixed", "values"): in_fixed[number].astype(np.float64),
+    }
+    for name, values in columns.items():
+        sums.add_each([(*name, category) for category in answers.names], at, codes, values)
 
 
 def compute(
@@ -81,11 +109,12 @@ def compute(
     - `alpha` (Krippendorff, nominal) and `ac1` (Gwet), of objects that two or more drew;
       `percent_agreement_units` beside them. `alpha_objects`: see `object_alpha`.
     """
-    categories = sorted(set(answers.categories))
-    people = sorted({*pairs.annotators_a, *pairs.annotators_b})
-    couples = sorted(set(zip(pairs.annotators_a, pairs.annotators_b, strict=True)))
-    slices = [("all", ""), *(("annotator", one) for one in people)]
-    slices += [("pair", " / ".join(couple)) for couple in couples]
+    categories = list(answers.names)
+    used = np.unique(pairs.comparison)
+    first, second = pairs.first[used], pairs.second[used]
+    couples, _ = figure_slices.coded_couples(answers, first, second)
+    people = [answers.people[code] for code in np.unique(np.concatenate([first, second])).tolist()]
+    slices = [("all", ""), *(("annotator", one) for one in people), *(("pair", one) for one in couples)]
     figures: dict[tuple[str, str, str], Figure] = {}
     for part in slices:
         n = ("names", "n", *part)
@@ -98,7 +127,7 @@ def compute(
         figures["percent_agreement", "category", category] = found.figure(
             divided(both, either + both),
             n=round(float((either + both)[0])),
-            over=("one", "first", category),
+            over=("one", "any", category),
             nothing=f"no matched object was called {category}",
         )
     figures |= {(name, "all", ""): figure for name, figure in _units(found, categories).items()}
@@ -120,7 +149,7 @@ def _kappa(found: Resampled, part: tuple[str, str], categories: Sequence[str]) -
 def _kappa_of_one(found: Resampled, category: str) -> Figure:
     """Whether an object is of that category: itself against all others."""
     total = found.of(("names", "n", "all", ""))
-    first, second = (found.of(("one", side, category)) for side in ("first", "second"))
+    first, second = (found.of(("names", side, "all", "", category)) for side in ("first", "second"))
     both = found.of(("one", "both", category))
     neither = total - first - second + both
     marginals = (np.stack([side, total - side], axis=1) for side in (first, second))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from curate.agreement.annotator_pairs import Edge, Pairs
+from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.by_annotator import Answers
+from curate.geometry.matching import Indices
 
 _PAIR = 2
+_FEW_GROUPS = 40  # candidates whose every combination is tried
 _MOST_GROUPS = 5_000  # candidates for one tangle of objects; beyond, the best edges are joined greedily
+_Value = dict[tuple[int, int], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +30,52 @@ class Cluster:
     members: tuple[int, ...]
 
 
-def cluster(answers: Answers, pairs: Pairs) -> list[Cluster]:
+@dataclass(frozen=True, slots=True)
+class Clusters(Sequence[Cluster]):
+    """Every object in exactly one cluster, in columns; ordered by image and content.
+
+    Attributes:
+        images: Ids of images.
+        image: (C,) index into `images`.
+        starts: (C + 1,) where the members of each begin.
+        members: (N,) indices into `Answers`, rising within a cluster.
+    """
+
+    images: Sequence[str]
+    image: Indices
+    starts: Indices
+    members: Indices
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def __getitem__(self, index: int) -> Cluster:  # type: ignore[override]
+        # A row at a time, for iteration; work on the columns instead.
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        members = self.members[self.starts[index] : self.starts[index + 1]]
+        return Cluster(self.images[self.image[index]], tuple(members.tolist()))
+
+    @property
+    def sizes(self) -> Indices:
+        """(C,) number of members."""
+        return np.diff(self.starts)
+
+    @property
+    def number(self) -> Indices:
+        """(N,) of each entry of `members`: the cluster that it is in."""
+        return np.repeat(np.arange(len(self)), self.sizes)
+
+    def of_size(self, size: int) -> tuple[Indices, Indices]:
+        """Clusters (G,) of that many members, and the members (G, size)."""
+        these = np.flatnonzero(self.sizes == size)
+        return these, self.members[self.starts[these][:, None] + np.arange(size)]
+
+
+def cluster(answers: Answers, pairs: Pairs) -> Clusters:
     """Group what different annotators drew of the same object.
 
-    Two objects can be one where `pairs.similarity` says so. A group has at most one object of each annotator,
+    Two objects can be one where `pairs.compare` says so. A group has at most one object of each annotator,
     and each two of its objects can be one: no chains. Of all ways to group an image's objects the one is
     taken whose pairs have the greatest sum of similarity, where a pair of one category counts 1 more. That is
     also the rule where one person drew one object and another drew two over it: the better pair is joined,
@@ -39,80 +86,69 @@ def cluster(answers: Answers, pairs: Pairs) -> list[Cluster]:
         answers: What people drew.
         pairs: Their comparison by `compare`.
 
-    Returns:
-        Every object in exactly one cluster, ordered by image and content.
-
     Source:
         Set partitioning (Balas and Padberg, SIAM Review 18, 1976), solved by HiGHS (Huangfu and Hall 2018)
         wherever there is more than one way.
     """
-    matched: dict[str, list[Edge]] = defaultdict(list)
-    for image_id, a, b, gain in zip(pairs.images, pairs.a, pairs.b, pairs.gain, strict=True):
-        if gain is not None:
-            matched[image_id].append((a, b, gain))
-    clusters = []
-    for image_id, annotators in answers.by_image.items():
-        owner = {index: person for person, drawn in annotators.items() for index in drawn.tolist()}
-        edges = matched if len(annotators) <= _PAIR else pairs.edges
-        joined: dict[int, tuple[int, ...]] = {}
-        for tangle in _components(edges.get(image_id, ())):
-            for members in _grouped(tangle, owner, answers.categories):
-                joined |= dict.fromkeys(members, members)
-        distinct = dict.fromkeys(joined.get(index, (index,)) for index in sorted(owner))
-        clusters += [Cluster(image_id, members) for members in distinct]
-    return clusters
+    of_two = answers.looks <= _PAIR
+    matched = np.flatnonzero(pairs.matched & of_two[pairs.image[pairs.comparison]])
+    able = np.flatnonzero(~of_two[answers.image[pairs.edges.a]])
+    a = np.concatenate([pairs.a[matched], pairs.edges.a[able]])
+    b = np.concatenate([pairs.b[matched], pairs.edges.b[able]])
+    gain = np.concatenate([pairs.gain[matched], pairs.edges.gain[able]])
+    n = len(answers.boxes)
+    _, part = connected_components(
+        coo_array((np.ones(len(a), np.int8), (a, b)), shape=(n, n)), directed=False
+    )
+    nodes, edges = np.bincount(part, minlength=1), np.bincount(part[a], minlength=part.max(initial=0) + 1)
+    tangled = np.flatnonzero(2 * edges != nodes * (nodes - 1))  # not everything can be one
+    group = part.astype(np.intp)
+    rows = np.flatnonzero(np.isin(part[a], tangled))
+    rows = rows[np.argsort(part[a[rows]], kind="stable")]
+    number = len(nodes)
+    for one in np.split(rows, np.flatnonzero(np.diff(part[a[rows]])) + 1) if len(rows) else []:
+        triples = zip(a[one].tolist(), b[one].tolist(), gain[one].tolist(), strict=True)
+        for members in _grouped(list(triples), answers):
+            group[list(members)] = number
+            number += 1
+    return _in_order(answers, group)
 
 
-def category_votes(
-    answers: Answers, clusters: Sequence[Cluster], categories: Sequence[str]
-) -> NDArray[np.float64]:
+def _in_order(answers: Answers, group: Indices) -> Clusters:
+    """Clusters by their first member."""
+    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.intp)
+    rank[np.argsort(first)] = np.arange(len(first))
+    number = rank[inverse]
+    members = np.argsort(number, kind="stable")
+    starts = np.searchsorted(number[members], np.arange(len(first) + 1))
+    return Clusters(answers.images, answers.image[members[starts[:-1]]], starts, members)
+
+
+def category_votes(answers: Answers, clusters: Clusters, categories: Sequence[str]) -> NDArray[np.float64]:
     """How many members of each cluster chose each category: (clusters, categories)."""
     column = {name: index for index, name in enumerate(categories)}
-    counts = np.zeros((len(clusters), len(categories)))
-    for row, group in enumerate(clusters):
-        for member in group.members:
-            counts[row, column[answers.categories[member]]] += 1
-    return counts
+    codes = np.array([column.get(name, -1) for name in answers.names], dtype=np.intp)
+    cells = clusters.number * len(categories) + codes[answers.category[clusters.members]]
+    counts = np.bincount(cells, minlength=len(clusters) * len(categories))
+    return counts.reshape(len(clusters), len(categories)).astype(np.float64)
 
 
-def _components(edges: Sequence[Edge]) -> list[list[Edge]]:
-    """The edges of each set of objects that hang together."""
-    root: dict[int, int] = {}
-
-    def find(node: int) -> int:
-        while root.setdefault(node, node) != node:
-            node = root[node]
-        return node
-
-    for a, b, _ in edges:
-        first, second = sorted((find(a), find(b)))
-        root[second] = first
-    parts: dict[int, list[Edge]] = defaultdict(list)
-    for edge in edges:
-        parts[find(edge[0])].append(edge)
-    return [parts[key] for key in sorted(parts)]
-
-
-def _grouped(
-    edges: Sequence[Edge], owner: dict[int, str], categories: Sequence[str]
-) -> list[tuple[int, ...]]:
+def _grouped(edges: Sequence[tuple[int, int, float]], answers: Answers) -> list[tuple[int, ...]]:
     """The best partition of one component."""
+    categories, owner = answers.categories, answers.owner
     value = {(min(a, b), max(a, b)): gain + (categories[a] == categories[b]) for a, b, gain in edges}
     nodes = sorted({node for pair in value for node in pair})
-    whole = len(value) == len(nodes) * (len(nodes) - 1) // 2 and len({owner[i] for i in nodes}) == len(nodes)
-    if whole:
-        return [tuple(nodes)]
+    of_whom = {node: int(owner[node]) for node in nodes}
     groups = []
-    for group in _cliques(nodes, value, owner):
+    for group in _cliques(nodes, value, of_whom):
         groups.append(group)
         if len(groups) > _MOST_GROUPS:
-            return _greedy(value, owner)
+            return _greedy(value, of_whom)
     return _best(groups, nodes, value)
 
 
-def _cliques(
-    nodes: Sequence[int], value: dict[tuple[int, int], float], owner: dict[int, str]
-) -> Iterator[tuple[int, ...]]:
+def _cliques(nodes: Sequence[int], value: _Value, owner: dict[int, int]) -> Iterator[tuple[int, ...]]:
     """Every set of objects that can be one."""
 
     def grow(group: tuple[int, ...], rest: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -125,9 +161,10 @@ def _cliques(
         yield from grow((node,), [o for o in nodes[place + 1 :] if (node, o) in value])
 
 
-def _best(
-    groups: Sequence[tuple[int, ...]], nodes: Sequence[int], value: dict[tuple[int, int], float]
-) -> list[tuple[int, ...]]:
+def _best(groups: Sequence[tuple[int, ...]], nodes: Sequence[int], value: _Value) -> list[tuple[int, ...]]:
+    """The partition of the nodes into groups whose pairs are worth most."""
+    if len(groups) <= _FEW_GROUPS:
+        return _enumerated(groups, nodes, value)
     row = {node: index for index, node in enumerate(nodes)}
     covers = np.zeros((len(nodes), len(groups)))
     worth = np.zeros(len(groups))
@@ -144,7 +181,29 @@ def _best(
     return [group for group, taken in zip(groups, found.x, strict=True) if taken > 0.5]
 
 
-def _greedy(value: dict[tuple[int, int], float], owner: dict[int, str]) -> list[tuple[int, ...]]:
+def _enumerated(
+    groups: Sequence[tuple[int, ...]], nodes: Sequence[int], value: _Value
+) -> list[tuple[int, ...]]:
+    """The same by trying every partition."""
+    starting = {node: [group for group in groups if group[0] == node] for node in nodes}
+    worth = {group: sum(value[pair] for pair in itertools.combinations(group, 2)) for group in groups}
+    best: tuple[float, list[tuple[int, ...]]] = (-1.0, [])
+
+    def go_on(left: Sequence[int], total: float, taken: list[tuple[int, ...]]) -> None:
+        nonlocal best
+        if not left:
+            best = max(best, (total, taken), key=lambda one: one[0])
+            return
+        for group in starting[left[0]]:
+            if set(group) <= set(left):
+                rest = [node for node in left if node not in group]
+                go_on(rest, total + worth[group], [*taken, group])
+
+    go_on(nodes, 0.0, [])
+    return best[1]
+
+
+def _greedy(value: _Value, owner: dict[int, int]) -> list[tuple[int, ...]]:
     """The best pairs first, joined where each two of the joined group can be one."""
     groups: dict[int, tuple[int, ...]] = {node: (node,) for pair in value for node in pair}
     for a, b in sorted(value, key=lambda pair: (-value[pair], pair)):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,16 +13,21 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
-from curate.agreement import annotator_reliability, vote_rules
+from curate.agreement import annotator_reliability, joint_shapes, object_attributes, vote_rules
 from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.by_annotator import Answers
-from curate.agreement.clusters import Cluster
-from curate.agreement.fused_geometry import fuse_masks, weighted_median
-from curate.geometry import masks
+from curate.agreement.clusters import Clusters
+from curate.agreement.joint_shapes import JointShapes
+from curate.geometry.matching import Indices
 from curate.records import derived_id
 
+Values = NDArray[np.float64]
 DISPUTES = ("presence", "category", "mask")
+_VERDICTS = {"object": 0, "disputed": 1, "absent": 2}
+ABSENT = _VERDICTS["absent"]
+_OUTCOMES = pa.array(list(_VERDICTS), pa.string())
+_REASONS = pa.array([None, *DISPUTES], pa.string())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,17 @@ class Consensus:
     image_confidence: Mapping[str, float]
     reliability: Reliability
 
+    def with_disputed_attributes(self) -> list[str]:
+        """Images with a settled object of which people answered a question differently, sorted."""
+        open_questions = pc.greater(pc.list_value_length(self.objects["disputed_attributes"]), 0)
+        there = pc.equal(self.objects["outcome"], "object")
+        return sorted(set(self.objects.filter(pc.and_(open_questions, there))["image_id"].to_pylist()))
+
 
 def consensus(
     answers: Answers,
     pairs: Pairs,
-    clusters: Sequence[Cluster],
+    clusters: Clusters,
     *,
     sizes: Mapping[str, Size],
     tasks: Mapping[str, str],
@@ -70,9 +82,11 @@ def consensus(
     Where one annotator drew an object it stays as drawn, its polygon too. Where several did, `votes` says
     which objects are there, which are not, and which are disputed: those have the outcome "disputed", and as
     `reject_reason` what is: "presence" (neither side has the votes), "category" or "mask". The category is
-    the most probable one by who said what (`dawid_skene`). The mask is the shape between two masks, or
-    STAPLE's of more; the box is the mask's, or without masks the median of boxes weighed by how well each
-    person's edges lie. `parent_id` stays where all were edited from one pre-annotation.
+    the most probable one by who said what (`dawid_skene`); so are the attributes, of those who drew the
+    object (`object_attributes`): one that they dispute has no value, and the object is settled all the same.
+    The mask is the shape between two masks, or STAPLE's of more; the box is the mask's, or without masks the
+    median of boxes weighed by how well each person's edges lie. `parent_id` stays where all were edited from
+    one pre-annotation.
 
     Args:
         answers: What people drew.
@@ -85,26 +99,48 @@ def consensus(
     Raises:
         RecordError: A mask is damaged or of another size than its image.
     """
-    owner = answers.owners()
-    reliability = annotator_reliability.estimate(answers, pairs, clusters, owner)
-    rows: list[dict[str, object]] = []
-    remaining, seen = set(answers.by_image), Counter[str]()
-    settle = _Settle(answers, owner, reliability, sizes, rules)
-    for number, group in enumerate(clusters):
-        row = settle.row(number, group)
-        identity = str(row["annotation_id"])
-        seen[identity] += 1  # the same object drawn twice by one person stays two rows
-        if seen[identity] > 1:
-            row["annotation_id"] = derived_id(identity, seen[identity])
-        if row["outcome"] != "absent":
-            remaining.discard(group.image_id)
-        rows.append(row)
-    empty = [_empty(image_id, answers.by_image[image_id]) for image_id in sorted(remaining)]
-    there = [row for row in rows if row["outcome"] != "absent"]
+    reliability = annotator_reliability.estimate(answers, pairs, clusters)
+    share = rules.min_votes_share
+    shapes = joint_shapes.fuse(
+        answers, clusters, 1.0 / reliability.spread**2, sizes, mask_iou_threshold=rules.mask_iou_threshold
+    )
+    best = _most_probable(reliability.names, clusters, answers.names)
+    sure = reliability.names[np.arange(len(clusters)), best]
+    state, reason = _states(answers, clusters, best, sure, shapes.settled, share)
+    probable = reliability.present * sure
+    confidence = np.where(state == ABSENT, 1.0 - reliability.present, probable)
+    images = pa.array(answers.images, pa.string())
+    categories = pa.array(answers.names, pa.string()).take(pa.array(best))
+    chosen = object_attributes.settle(answers, clusters, min_votes_share=share)
+    objects: dict[str, Any] = {
+        "annotation_id": _identities(answers, clusters, categories, shapes),
+        "image_id": images.take(pa.array(clusters.image)),
+        "outcome": _OUTCOMES.take(pa.array(state)),
+        "reject_reason": _REASONS.take(pa.array(reason)),
+        "category": categories,
+        "bbox_xyxy": pa.FixedSizeListArray.from_arrays(pa.array(shapes.boxes.ravel()), 4),
+        "rle": shapes.rles,
+        "confidence": pa.array(confidence, pa.float32(), mask=np.isnan(confidence)),
+        "votes": pa.array(clusters.sizes, pa.int32()),
+        "annotators": pa.array(answers.looks[clusters.image], pa.int32()),
+        "made_from": _made_from(answers, clusters),
+        **object_attributes.columns(chosen, len(clusters)),
+    }
+    alone = clusters.sizes == 1
+    first = clusters.members[clusters.starts[:-1]]
+    of_people = {
+        "polygon": answers.polygons.column.take(pa.array(first, mask=~alone)),
+        "parent_id": _parents(answers, clusters),
+    }
+    settled = np.zeros(len(answers.images), dtype=np.bool_)
+    settled[clusters.image[state != ABSENT]] = True
+    empty = _empty(answers, np.flatnonzero(~settled))
+    rows = pa.table(objects).cast(schema.CONSENSUS_OBJECTS.arrow)
+    drawn = pa.table({**objects, **of_people}).filter(pa.array(state != ABSENT))
     return Consensus(
-        annotations=_annotations([*there, *empty], tasks),
-        objects=pa.Table.from_pylist([*rows, *empty], schema=schema.CONSENSUS_OBJECTS.arrow),
-        image_confidence=_image_confidence(rows, reliability),
+        annotations=pa.concat_tables([_annotations(drawn, tasks), _annotations(empty, tasks)]),
+        objects=pa.concat_tables([rows, _filled(empty, schema.CONSENSUS_OBJECTS.arrow)]),
+        image_confidence=_image_confidence(answers, clusters, state, confidence, reliability),
         reliability=reliability,
     )
 
@@ -122,105 +158,134 @@ def disputed(agreed: pa.Table) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Settle:
-    answers: Answers
-    owner: Sequence[str]
-    reliability: Reliability
-    sizes: Mapping[str, Size]
-    rules: Rules
-
-    def row(self, number: int, group: Cluster) -> dict[str, object]:
-        """Everything about one cluster."""
-        answers, members = self.answers, group.members
-        names = self.reliability.names[number]
-        best = _most_probable(names, group, self.reliability.categories)
-        category = self.reliability.categories[best]
-        box, rle, polygon = self._shape(group)
-        state, reason = self._state(group, category, float(names[best]))
-        parents = {answers.parents[i] for i in members}
-        corners = (f"{value:.3f}" for value in box)
-        present = float(self.reliability.present[number])
-        probable = present * float(names[best])
-        confidence = 1.0 - present if state == "absent" else probable
-        return {
-            "annotation_id": derived_id("consensus", group.image_id, category, *corners, rle or ""),
-            "image_id": group.image_id,
-            "outcome": state,
-            "reject_reason": reason,
-            "category": category,
-            "bbox_xyxy": box.tolist(),
-            "rle": rle,
-            "polygon": polygon,
-            "parent_id": parents.pop() if len(parents) == 1 else None,
-            "confidence": None if np.isnan(confidence) else confidence,
-            "votes": len(members),
-            "annotators": len(answers.by_image[group.image_id]),
-            "made_from": sorted(answers.annotation_ids[i] for i in members),
-        }
-
-    def _shape(self, group: Cluster) -> tuple[NDArray[np.float32], str | None, str | None]:
-        """Box, mask and polygon."""
-        answers, members = self.answers, group.members
-        if len(members) == 1:
-            (one,) = members
-            return answers.boxes[one].astype(np.float32), answers.rles[one], answers.polygons[one]
-        weights = self.reliability.weights([self.owner[i] for i in members])
-        width, height = self.sizes[group.image_id]
-        masked = [place for place, i in enumerate(members) if answers.rles[i] is not None]
-        rles = [str(answers.rles[members[place]]) for place in masked]
-        rle = fuse_masks(rles, weights[masked], width=width, height=height)
-        around = None if rle is None else masks.bbox(rle, width=width, height=height)
-        if around is not None:
-            return np.array(around, dtype=np.float32), rle, None
-        return weighted_median(answers.boxes[list(members)], weights).astype(np.float32), None, None
-
-    def _state(self, group: Cluster, category: str, probability: float) -> tuple[str, str | None]:
-        """Object, absent or disputed; and what is disputed."""
-        answers, members, share = self.answers, group.members, self.rules.min_votes_share
-        state = vote_rules.presence(
-            len(members), len(answers.by_image[group.image_id]), min_votes_share=share
-        )
-        if state != "object":
-            return state, "presence" if state == "disputed" else None
-        chosen = sum(answers.categories[i] == category for i in members)
-        named = vote_rules.name_is_settled(chosen, len(members), min_votes_share=share)
-        if not named or (probability <= 0.5 and len(members) > 1):
-            return "disputed", "category"
-        rles = [rle for i in members if (rle := answers.rles[i]) is not None]
-        width, height = self.sizes[group.image_id]
-        overlap = masks.rle_iou(rles, rles, width=width, height=height).tolist()
-        if not vote_rules.mask_is_settled(overlap, iou_threshold=self.rules.mask_iou_threshold):
-            return "disputed", "mask"
-        return "object", None
+def _states(  # noqa: PLR0917 - one call
+    answers: Answers,
+    clusters: Clusters,
+    best: Indices,
+    sure: Values,
+    mask_settled: NDArray[np.bool_],
+    share: float,
+) -> tuple[Indices, Indices]:
+    """Of each cluster its place in `_OUTCOMES`, and in `_REASONS` what is disputed."""
+    looked = answers.looks[clusters.image]
+    verdict = _looked_up(
+        clusters.sizes,
+        looked,
+        lambda votes, people: _VERDICTS[vote_rules.presence(votes, people, min_votes_share=share)],
+    )
+    right = answers.category[clusters.members] == best[clusters.number]
+    chosen = np.bincount(clusters.number, weights=right, minlength=len(clusters)).astype(np.intp)
+    named = _looked_up(
+        chosen,
+        clusters.sizes,
+        lambda votes, people: vote_rules.name_is_settled(votes, people, min_votes_share=share),
+    )
+    unsure = (named == 0) | ((sure <= 0.5) & (clusters.sizes > 1))
+    there = verdict == _VERDICTS["object"]
+    reason = np.where(there & unsure, 2, np.where(there & ~mask_settled, 3, 0))
+    reason = np.where(verdict == _VERDICTS["disputed"], 1, reason)
+    return np.where(reason > 0, _VERDICTS["disputed"], verdict), reason
 
 
-def _most_probable(names: NDArray[np.float64], group: Cluster, categories: Sequence[str]) -> int:
-    """The best name; of equally good ones a hash of image and name decides, in favour of none."""
-    best: list[int] = np.flatnonzero(names >= names.max() - 1e-9).tolist()
-    return min(best, key=lambda index: derived_id(group.image_id, categories[index]))
+def _looked_up(first: Indices, second: Indices, rule: Callable[[int, int], int]) -> Indices:
+    """A rule of two small numbers, worked out once for each pair of them."""
+    wide = int(second.max(initial=0)) + 1
+    pairs, inverse = np.unique(first * wide + second, return_inverse=True)
+    values = np.array([rule(*divmod(pair, wide)) for pair in pairs.tolist()], dtype=np.intp)
+    return values[inverse] if len(pairs) else np.zeros(0, dtype=np.intp)
 
 
-def _image_confidence(rows: Sequence[Mapping[str, object]], reliability: Reliability) -> dict[str, float]:
-    found = {image_id: float(np.exp(-reliability.unseen[image_id])) for image_id in reliability.unseen}
-    for row in rows:
-        image_id, confidence = str(row["image_id"]), row["confidence"]
-        if row["outcome"] != "disputed" and isinstance(confidence, float) and image_id in found:
-            found[image_id] *= confidence
+def _most_probable(names: Values, clusters: Clusters, categories: Sequence[str]) -> Indices:
+    """The best name of each; of equally good ones a hash of image and name decides, in favour of none."""
+    best = names.argmax(axis=1)
+    good = names >= names.max(axis=1, keepdims=True) - 1e-9
+    for row in np.flatnonzero(good.sum(axis=1) > 1).tolist():
+        image_id = clusters.images[clusters.image[row]]
+        places: list[int] = np.flatnonzero(good[row]).tolist()
+        best[row] = min(places, key=lambda place: derived_id(image_id, categories[place]))
+    return np.asarray(best, dtype=np.intp)
+
+
+def _identities(answers: Answers, clusters: Clusters, categories: pa.Array, shapes: JointShapes) -> list[str]:
+    rows = zip(
+        clusters.image.tolist(),
+        categories.to_pylist(),
+        shapes.boxes.tolist(),
+        shapes.rles.to_pylist(),
+        strict=True,
+    )
+    seen: dict[str, int] = {}
+    found = []
+    for image, category, (x1, y1, x2, y2), rle in rows:
+        corners = (f"{x1:.3f}", f"{y1:.3f}", f"{x2:.3f}", f"{y2:.3f}")
+        key = derived_id("consensus", answers.images[image], category, *corners, rle or "")
+        seen[key] = times = seen.get(key, 0) + 1  # the same object drawn twice by one person stays two rows
+        found.append(key if times == 1 else derived_id(key, times))
     return found
 
 
-def _empty(image_id: str, looked: Mapping[str, object]) -> dict[str, object]:
-    return {
-        "annotation_id": derived_id("consensus", image_id, "empty"),
-        "image_id": image_id,
-        "outcome": "empty",
-        "votes": len(looked),
-        "annotators": len(looked),
-        "made_from": [],
+def _made_from(answers: Answers, clusters: Clusters) -> pa.Array:
+    ids = answers.annotation_ids.column.take(pa.array(clusters.members)).to_pylist()
+    starts = clusters.starts.tolist()
+    ordered = [key for start, stop in itertools.pairwise(starts) for key in sorted(ids[start:stop])]
+    return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(ordered, pa.string()))
+
+
+def _parents(answers: Answers, clusters: Clusters) -> pa.Array:
+    """The pre-annotation that all members were edited from; null where they were not."""
+    if not len(clusters):
+        return pa.nulls(0, pa.string())
+    encoded = answers.parents.column.dictionary_encode()
+    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)[clusters.members]
+    least = np.minimum.reduceat(codes, clusters.starts[:-1])
+    same = (least >= 0) & (least == np.maximum.reduceat(codes, clusters.starts[:-1]))
+    return encoded.dictionary.take(pa.array(least, mask=~same)).cast(pa.string())
+
+
+def _image_confidence(
+    answers: Answers, clusters: Clusters, state: Indices, confidence: Values, reliability: Reliability
+) -> dict[str, float]:
+    if not reliability.unseen:
+        return {}
+    found = np.exp(-np.array([reliability.unseen[image_id] for image_id in answers.images]))
+    known = (state != _VERDICTS["disputed"]) & ~np.isnan(confidence)
+    np.multiply.at(found, clusters.image[known], confidence[known])
+    return dict(zip(answers.images, found.tolist(), strict=True))
+
+
+def _empty(answers: Answers, images: Indices) -> pa.Table:
+    """A row for each of some images on which nothing is."""
+    ids = [answers.images[image] for image in images.tolist()]
+    return pa.table(
+        {
+            "annotation_id": pa.array([derived_id("consensus", key, "empty") for key in ids], pa.string()),
+            "image_id": pa.array(ids, pa.string()),
+            "outcome": pa.array(["empty"] * len(ids), pa.string()),
+            "votes": pa.array(answers.looks[images], pa.int32()),
+            "annotators": pa.array(answers.looks[images], pa.int32()),
+            "made_from": pa.array([[]] * len(ids), pa.list_(pa.string())),
+        }
+    )
+
+
+def _annotations(rows: pa.Table, tasks: Mapping[str, str]) -> pa.Table:
+    of_images = rows["image_id"].to_pylist()
+    columns = {
+        "origin": pa.array(["consensus"] * len(of_images), pa.string()),
+        "task_id": pa.array([tasks[image_id] for image_id in of_images], pa.string()),
     }
+    return _filled(
+        pa.table({**dict(zip(rows.column_names, rows.columns, strict=True)), **columns}),
+        schema.ANNOTATIONS.arrow,
+    )
 
 
-def _annotations(rows: Sequence[Mapping[str, object]], tasks: Mapping[str, str]) -> pa.Table:
-    whole = [{**row, "origin": "consensus", "task_id": tasks[str(row["image_id"])]} for row in rows]
-    return pa.Table.from_pylist(whole, schema=schema.ANNOTATIONS.arrow)
+def _filled(rows: pa.Table, columns: pa.Schema) -> pa.Table:
+    """The rows with these columns; null where they have none."""
+    given = {
+        field.name: rows[field.name].cast(field.type)
+        if field.name in rows.column_names
+        else pa.nulls(rows.num_rows, field.type)
+        for field in columns
+    }
+    return pa.table(given, schema=columns)

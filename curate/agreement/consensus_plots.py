@@ -57,12 +57,13 @@ def confusion(answers: Answers, pairs: Pairs) -> list[tuple[str, str, int]]:
 
     Each comparison counts in both directions, since neither of the two is the truth: the table is symmetric.
     """
-    found: Counter[tuple[str, str]] = Counter()
-    for a, b in zip(pairs.a, pairs.b, strict=True):
-        said = [answers.categories[index] if index >= 0 else MISSED for index in (a, b)]
-        found[said[0], said[1]] += 1
-        found[said[1], said[0]] += 1
-    return [(one, other, count) for (one, other), count in sorted(found.items())]
+    names = [*answers.names, MISSED]
+    code = np.append(answers.category, len(answers.names))  # the last one is what a missing object points at
+    first, second = code[pairs.a], code[pairs.b]
+    cells = np.bincount(first * len(names) + second, minlength=len(names) ** 2).reshape(len(names), -1)
+    table = cells + cells.T
+    rows = [(names[one], names[other], int(table[one, other])) for one, other in np.argwhere(table).tolist()]
+    return sorted(rows)
 
 
 def objects_per_image(settled: pa.Table) -> list[tuple[int, int]]:

@@ -72,36 +72,70 @@ def weigh(votes: Votes, *, prior: float = 2.0) -> Weighed:
         >>> found.probability.argmax(axis=1).tolist()
         [0, 1, 1]
     """
+    same, number = _alike(votes)
     shape = (votes.n_annotators, votes.n_labels, votes.n_labels)
-    probability: Values = np.zeros((votes.n_items, votes.n_labels))
-    np.add.at(probability, (votes.items, votes.labels), 1.0)
-    answered = probability.sum(axis=1) > 0
+    probability: Values = np.zeros((same.n_items, votes.n_labels))
+    np.add.at(probability, (same.items, same.labels), 1.0)
+    answered = np.where(probability.sum(axis=1) > 0, np.bincount(number, minlength=same.n_items), 0.0)
     probability = _rows_to_one(probability)
     confusion: Values = np.zeros(shape)
     shares: Values = np.zeros(votes.n_labels)
     for _ in range(_ROUNDS):
-        confusion, shares = _people(votes, probability, answered, prior, shape)
-        log = np.tile(np.log(np.maximum(shares, 1e-300)), (votes.n_items, 1))
-        np.add.at(log, votes.items, np.log(np.maximum(confusion, 1e-300))[votes.annotators, :, votes.labels])
+        confusion, shares = _people(same, probability, answered, prior, shape)
+        log = np.tile(np.log(np.maximum(shares, 1e-300)), (same.n_items, 1))
+        np.add.at(log, same.items, np.log(np.maximum(confusion, 1e-300))[same.annotators, :, same.labels])
         before, probability = probability, _rows_to_one(np.exp(log - log.max(axis=1, keepdims=True)))
         if np.abs(before - probability).max(initial=0.0) < _TOLERANCE:
             break
-    return Weighed(probability, confusion, shares)
+    return Weighed(probability[number], confusion, shares)
+
+
+def _alike(votes: Votes) -> tuple[Votes, Codes]:
+    """One item for all of which the same people said the same; and which of them each item is.
+
+    There are few ways to answer, however many items there are.
+    """
+    said = votes.annotators * votes.n_labels + votes.labels
+    order = np.lexsort((said, votes.items))
+    items, said = votes.items[order], said[order]
+    counts = np.bincount(items, minlength=votes.n_items)
+    starts = np.cumsum(counts) - counts
+    number = np.zeros(votes.n_items, dtype=np.intp)
+    parts: list[tuple[Codes, Codes]] = []
+    n_items = 0
+    for size in np.unique(counts).tolist():
+        these = np.flatnonzero(counts == size)
+        ways, inverse = np.unique(said[starts[these][:, None] + np.arange(size)], axis=0, return_inverse=True)
+        number[these] = n_items + inverse.ravel()
+        parts.append((np.repeat(n_items + np.arange(len(ways)), size), ways.ravel()))
+        n_items += len(ways)
+    items, said = (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else (items, said)
+    people, labels = np.divmod(said, votes.n_labels)
+    return Votes(items, people, labels, n_items, votes.n_annotators, votes.n_labels), number
 
 
 def _people(
-    votes: Votes, probability: Values, answered: NDArray[np.bool_], prior: float, shape: tuple[int, int, int]
+    votes: Votes, probability: Values, counted: Values, prior: float, shape: tuple[int, int, int]
 ) -> tuple[Values, Values]:
-    """Confusions of each person, and shares of the labels, from what is probably right."""
+    """Confusions of each person, and shares of the labels, from what is probably right.
+
+    Args:
+        votes: One item for all that are alike.
+        probability: Of each label, for each.
+        counted: How many items each stands for; 0 for those without an answer.
+        prior: Answers a label.
+        shape: People, labels, labels.
+    """
     given: Values = np.zeros((shape[0], shape[2], shape[1]))
-    np.add.at(given, (votes.annotators, votes.labels), probability[votes.items])
+    weighed = probability * counted[:, None]
+    np.add.at(given, (votes.annotators, votes.labels), weighed[votes.items])
     counts: Values = given.transpose(0, 2, 1)
     if prior > 0:
         wrong = (1 - _RIGHT) / max(1, votes.n_labels - 1)
         start = np.where(np.eye(votes.n_labels, dtype=bool), _RIGHT, wrong)
         everybody = _rows_to_one(counts.sum(axis=0) + prior * start)
         counts = counts + prior * everybody
-    shares = probability[answered].sum(axis=0) + (prior / votes.n_labels if prior > 0 else 0.0)
+    shares = weighed.sum(axis=0) + (prior / votes.n_labels if prior > 0 else 0.0)
     return _rows_to_one(counts), shares / max(shares.sum(), 1e-300)
 
 

@@ -1,4 +1,6 @@
-"""The figures of agreement: of everything, by category, annotator, pair and object size, with intervals.
+"""The figures of agreement: of everything and by slice, with intervals.
+
+Slices are categories, annotators, pairs of them, sizes of objects, and attributes.
 
 A figure is computed from sums over images (`image_sums`), so that the same code gives its value and what it
 would have been on other images. It is undefined with a reason in words, never 0 and never NaN.
@@ -11,16 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curate.agreement import category_figures, object_outcomes
+from curate.agreement import category_figures, figure_slices, image_scores, object_outcomes
 from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
-from curate.agreement.clusters import Cluster
-from curate.agreement.image_scores import of_pairs
+from curate.agreement.clusters import Clusters
+from curate.agreement.figure_slices import FigureSlices
 from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
-from curate.agreement.object_outcomes import Outcomes, taken
+from curate.agreement.object_outcomes import Outcomes
 from curate.intervals import Figure, Scale
 
-Slice = tuple[str, str]  # by what: all, category, annotator, pair or size; and which
+Slice = tuple[str, str]  # by what: all, category, annotator, pair, size or attribute; and which
 Key = tuple[str, str, str]  # name of the figure, and the slice
 ALL: Slice = ("all", "")
 THRESHOLDS = (0.5, 0.75, 0.9)  # IoU of boxes
@@ -61,12 +63,13 @@ class Settings:
         return sorted({self.iou_threshold, *(one for one in THRESHOLDS if one > self.iou_threshold)})
 
 
-def measure(
+def measure(  # noqa: PLR0917 - what each stage before gave
     answers: Answers,
     pairs: Pairs,
-    clusters: Sequence[Cluster],
+    clusters: Clusters,
     sizes: Mapping[str, Size],
     settings: Settings,
+    image_slices: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[Key, Figure]:
     """Every figure of every slice, by name and slice.
 
@@ -88,17 +91,20 @@ def measure(
         clusters: Of all objects.
         sizes: Width and height of every image, upright pixels.
         settings: How.
+        image_slices: Slices "attribute" that an image belongs to as a whole, by image, such as "light=night".
+            Those of objects come from `Answers.attributes`.
 
     Source:
         F1: van Rijsbergen, Information Retrieval (1979), 2 TP / (2 TP + FP + FN).
     """
-    images = answers.overlapped()
-    sums = ImageSums(images)
+    sums = ImageSums(len(answers.images))
     between = object_outcomes.between_people(answers, pairs, sizes, contours=settings.contours)
     drawn, known = object_outcomes.against_others(answers, clusters, min_votes_share=settings.min_votes_share)
-    slices = {ALL: None, **_add_outcomes(sums, "between", between, settings)}
-    slices |= _add_outcomes(sums, "drawn", drawn, settings) | _add_outcomes(sums, "known", known, settings)
-    _add_sides(sums, between)
+    part_of = figure_slices.of(answers, image_slices or {})
+    slices: dict[Slice, None] = {ALL: None}
+    for kind, outcomes in (("between", between), ("drawn", drawn), ("known", known)):
+        slices |= _add_outcomes(sums, kind, outcomes, part_of, settings)
+    _add_sides(sums, answers, between)
     _add_scores(sums, answers, pairs)
     by_chance = category_figures.add(sums, answers, pairs, clusters, sizes)
     found = sums.resampled(settings.resamples, seed=settings.seed)
@@ -109,62 +115,54 @@ def measure(
     return figures | category_figures.compute(found, answers, pairs, by_chance)
 
 
-def _slices_of(outcomes: Outcomes) -> list[tuple[str, list[str]]]:
-    """Kinds of slices, each with the slice of every row; pairs are written "a / b".
-
-    What two people drew belongs to both of them, whoever drew it.
-    """
-    kinds = [
-        ("all", [""] * len(outcomes.image)),
-        ("category", outcomes.category),
-        ("size", outcomes.size),
-    ]
-    pairs = [pair for pair in outcomes.pair if pair is not None]
-    if not pairs:
-        return [*kinds, ("annotator", outcomes.annotator)]
-    both = [("annotator", [pair[side] for pair in pairs]) for side in (0, 1)]
-    return [*kinds, *both, ("pair", [" / ".join(pair) for pair in pairs])]
-
-
-def _add_outcomes(sums: ImageSums, kind: str, outcomes: Outcomes, settings: Settings) -> dict[Slice, None]:
+def _add_outcomes(
+    sums: ImageSums, kind: str, outcomes: Outcomes, part_of: FigureSlices, settings: Settings
+) -> dict[Slice, None]:
     """The sums of objects of each slice; returns the slices."""
-    images = np.array(outcomes.image, dtype=object)
-    same, matched = np.array(outcomes.same, dtype=bool), np.array(outcomes.matched, dtype=bool)
-    measured = {name: taken([one.get(name) for one in outcomes.measures]) for name in MEASURES}
-    columns: dict[str, Values] = {"objects": np.ones(len(images)), "matched": matched.astype(float)}
+    columns: dict[str, Values] = {
+        "objects": np.ones(len(outcomes.image)),
+        "matched": outcomes.matched.astype(float),
+    }
     for threshold in settings.thresholds():
-        columns[f"same@{threshold:g}"] = (same & (measured["box_iou"] >= threshold)).astype(float)
-    for name, values in measured.items():
+        near = outcomes.same & (outcomes.measures["box_iou"] >= threshold)
+        columns[f"same@{threshold:g}"] = near.astype(float)
+    for name, values in outcomes.measures.items():
         columns[name] = values / 2  # a pair has two objects
         columns[f"with {name}"] = (~np.isnan(values)).astype(float) / 2
     slices: dict[Slice, None] = {}
-    for by, names in _slices_of(outcomes):
-        which = np.array(names, dtype=object)
-        for name in sorted(set(names)):
-            here = np.flatnonzero(which == name)
-            slices[by, name] = None
-            for column, values in columns.items():
-                sums.add((kind, column, by, name), images[here].tolist(), values[here])
+    for part in part_of.parts(outcomes):
+        for column, values in columns.items():
+            names = [(kind, column, part.by, name) for name in part.names]
+            sums.add_each(names, outcomes.image[part.rows], part.which, values[part.rows])
+        slices |= dict.fromkeys((part.by, part.names[place]) for place in np.unique(part.which).tolist())
     return slices
 
 
-def _add_sides(sums: ImageSums, between: Outcomes) -> None:
+def _add_sides(sums: ImageSums, answers: Answers, between: Outcomes) -> None:
     """Objects of the first and of the second person of each pair, and those that the other has too."""
-    for image, person, pair, same in zip(
-        between.image, between.annotator, between.pair, between.same, strict=True
-    ):
-        if pair is not None:
-            side = "first" if person == pair[0] else "second"
-            sums.add_one((side, "objects", " / ".join(pair)), image, 1.0)
-            sums.add_one((side, "same", " / ".join(pair)), image, float(same))
+    couples, which = figure_slices.couples(answers, between)
+    for side, rows in (("first", between.first), ("second", ~between.first)):
+        image, of = between.image[rows], which[rows]
+        sums.add_each([(side, "objects", name) for name in couples], image, of, np.ones(len(of)))
+        sums.add_each([(side, "same", name) for name in couples], image, of, between.same[rows])
 
 
 def _add_scores(sums: ImageSums, answers: Answers, pairs: Pairs) -> None:
-    for (image, a, b), score in of_pairs(answers, pairs).items():
-        for by, name in (ALL, ("annotator", a), ("annotator", b), ("pair", f"{a} / {b}")):
-            sums.add_one(("comparisons", by, name), image, 1.0)
-            sums.add_one(("score", by, name), image, score.score)
-            sums.add_one(("equal counts", by, name), image, float(score.counts[0] == score.counts[1]))
+    scores = image_scores.of_pairs(answers, pairs)
+    columns = {
+        "comparisons": np.ones(len(scores.score)),
+        "score": scores.score,
+        "equal counts": (scores.n_first == scores.n_second).astype(float),
+    }
+    couples, which = figure_slices.coded_couples(answers, pairs.first, pairs.second)
+    nobody = np.zeros(len(pairs.image), dtype=np.intp)
+    for column, values in columns.items():
+        for by, names, of in (("all", [""], nobody), ("pair", couples, which)):
+            sums.add_each([(column, by, name) for name in names], pairs.image, of, values)
+        both = (np.concatenate([one, one]) for one in (pairs.image, values))
+        image, twice = both
+        people = np.concatenate([pairs.first, pairs.second])
+        sums.add_each([(column, "annotator", name) for name in answers.people], image, people, twice)
 
 
 def _detection(found: Resampled, part: Slice, settings: Settings) -> dict[str, Figure]:
@@ -175,7 +173,7 @@ def _detection(found: Resampled, part: Slice, settings: Settings) -> dict[str, F
         at = "" if threshold == base else f"@{threshold:g}"
         same = ("between", f"same@{threshold:g}", *part)
         figures[f"f1{at}"] = found.ratio(same, ("between", "objects", *part), nothing=_NOBODY)
-        if part[0] != "pair":
+        if part[0] not in {"pair", "attribute"}:
             figures |= _to_others(found, part, threshold, at)
     for name, scale in MEASURES.items():
         why = _NO_MATCH if name == "box_iou" else _NO_MASKS if name == "mask_iou" else _NO_CONTOURS

@@ -1,4 +1,4 @@
-"""One box and one mask from those of several people."""
+"""One box and one mask from those of several people: the plain form of what `mask_fusion` has compiled."""
 
 from __future__ import annotations
 
@@ -6,74 +6,49 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from curate.geometry import masks
 from curate.records import BoolArray
 
 Values = NDArray[np.float64]
-_PAIR = 2
 _SURE = 0.99999  # first sensitivity and specificity, as Warfield et al. begin
 _ROUNDS, _TOLERANCE = 100, 1e-6
 
 
-def weighted_median(values: Values, weights: Values) -> Values:
-    """The coordinate-wise median of people's numbers, each weighed.
+def weighted_medians(values: Values, weights: Values) -> Values:
+    """The coordinate-wise medians of people's numbers, each weighed.
 
     A value stands at the middle of its weight on a line of length 1; the median is read at 1/2, between two
     values by interpolation. With equal weights it is the usual median; of two it is their weighted mean.
 
     Args:
-        values: (M, D) of M people.
-        weights: (M,) positive.
+        values: (G, M, D) of M people, for each of G objects.
+        weights: (G, M) positive.
 
     Returns:
-        (D,).
+        (G, D).
 
     Examples:
         >>> import numpy as np
-        >>> weighted_median(np.array([[0.0], [10.0]]), np.array([3.0, 1.0])).tolist()
-        [2.5]
-        >>> weighted_median(np.array([[0.0], [1.0], [10.0]]), np.ones(3)).tolist()
-        [1.0]
+        >>> weighted_medians(np.array([[[0.0], [10.0]]]), np.array([[3.0, 1.0]])).tolist()
+        [[2.5]]
+        >>> weighted_medians(np.array([[[0.0], [1.0], [10.0]]]), np.ones((1, 3))).tolist()
+        [[1.0]]
     """
-    order = np.argsort(values, axis=0, kind="stable")
-    ordered = np.take_along_axis(values, order, axis=0)
-    shares = (weights / weights.sum())[order]
-    middles = np.cumsum(shares, axis=0) - shares / 2
-    columns = range(values.shape[1])
-    return np.array([np.interp(0.5, middles[:, d], ordered[:, d]) for d in columns])
-
-
-def fuse_masks(rles: Sequence[str], weights: Values, *, width: int, height: int) -> str | None:
-    """One mask from several people's of one object.
-
-    One stays as it is. Of two it is the shape between: the pixels whose signed distances to both outlines
-    have a mean, weighed, of at least 0. Of three or more it is STAPLE's.
-
-    Args:
-        rles: M COCO compressed counts.
-        weights: (M,) positive, of the people; only two masks use them.
-        width: Upright pixels of the image.
-        height: Upright pixels of the image.
-
-    Returns:
-        None if there is no mask, or nothing of them remains.
-
-    Source:
-        Two: Raya and Udupa, Shape-based interpolation of multidimensional objects (IEEE TMI 9, 1990).
-    """
-    if len(rles) <= 1 or len(set(rles)) == 1:
-        return rles[0] if rles else None
-    if len(rles) > _PAIR:
-        return staple(rles, width=width, height=height)
-    first, second = (masks.decode(rle, width=width, height=height) for rle in rles)
-    window = _window(first | second)
-    share = weights / weights.sum()
-    middle = np.zeros_like(first)
-    between = share[0] * _signed_distance(first[window]) + share[1] * _signed_distance(second[window])
-    middle[window] = between >= 0
-    return masks.encode(middle) if middle.any() else None
+    order = np.argsort(values, axis=1, kind="stable")
+    ordered = np.take_along_axis(values, order, axis=1)
+    shares = np.take_along_axis(
+        np.broadcast_to((weights / weights.sum(axis=1, keepdims=True))[..., None], values.shape),
+        order,
+        axis=1,
+    )
+    middles = np.cumsum(shares, axis=1) - shares / 2
+    after = np.minimum((middles < 0.5).sum(axis=1, keepdims=True), values.shape[1] - 1)
+    before = np.maximum(after - 1, 0)
+    low, high = (np.take_along_axis(middles, place, axis=1) for place in (before, after))
+    way = np.divide(0.5 - low, high - low, out=np.ones_like(low), where=high > low)
+    first, last = (np.take_along_axis(ordered, place, axis=1) for place in (before, after))
+    return np.asarray((first + np.clip(way, 0.0, 1.0) * (last - first))[:, 0])
 
 
 def staple(rles: Sequence[str], *, width: int, height: int) -> str | None:
@@ -136,20 +111,3 @@ def staple_probability(patterns: BoolArray, pixels: Values) -> Values:
         sensitivity = np.clip(sure @ marked / max(sure.sum(), 1e-300), 1e-9, _SURE)
         specificity = np.clip(unsure @ (1 - marked) / max(unsure.sum(), 1e-300), 1e-9, _SURE)
     return there
-
-
-def _window(mask: BoolArray) -> tuple[slice, slice]:
-    """The smallest window around a mask, a pixel wider on each side where the image allows."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return (
-        slice(max(0, rows[0] - 1), int(rows[-1]) + 2),
-        slice(max(0, columns[0] - 1), int(columns[-1]) + 2),
-    )
-
-
-def _signed_distance(mask: BoolArray) -> Values:
-    """Pixels to the outline, positive inside; the border of the image is no outline."""
-    if mask.all() or not mask.any():
-        return np.full(mask.shape, float(max(mask.shape)) * (1 if mask.any() else -1))
-    inside, outside = distance_transform_edt(mask), distance_transform_edt(~mask)
-    return np.asarray(np.where(mask, inside - 0.5, 0.5 - outside))

@@ -4,13 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
 
 from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.by_annotator import Answers
+from curate.geometry.matching import Indices
+
+Values = NDArray[np.float64]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class PairScores:
+    """Of each comparison of two people (Q,), in the order of `Pairs.image`.
+
+    Attributes:
+        n_first: Objects of the first.
+        n_second: Objects of the second.
+        matched: Matched pairs.
+        same: Matched pairs of one category.
+        iou: Sum of the box IoU of matched pairs.
+    """
+
+    n_first: Indices
+    n_second: Indices
+    matched: Indices
+    same: Indices
+    iou: Values
+
+    @property
+    def score(self) -> Values:
+        """F1, where nothing drawn by both is full agreement: 1."""
+        objects = self.n_first + self.n_second
+        return np.where(objects > 0, 2 * self.same / np.maximum(objects, 1), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
 class ImageScore:
     """Sums of the comparisons of each two annotators of an image.
 
@@ -19,14 +49,12 @@ class ImageScore:
         same: Matched pairs of one category.
         matched: Matched pairs.
         iou: Sum of the box IoU of matched pairs.
-        counts: Objects of the first and of the second, where two are compared.
     """
 
     objects: int = 0
     same: int = 0
     matched: int = 0
     iou: float = 0.0
-    counts: tuple[int, int] = (0, 0)
 
     @property
     def f1(self) -> float | None:
@@ -34,44 +62,34 @@ class ImageScore:
         return 2 * self.same / self.objects if self.objects else None
 
     @property
-    def score(self) -> float:
-        """F1, where nothing drawn by all is full agreement: 1."""
-        return 1.0 if self.f1 is None else self.f1
-
-    @property
     def mean_iou(self) -> float | None:
         """Mean box IoU of matched pairs; None without any."""
         return self.iou / self.matched if self.matched else None
 
 
-def of_pairs(answers: Answers, pairs: Pairs) -> Mapping[tuple[str, str, str], ImageScore]:
-    """The scores of each two annotators of an image, by image and both; also where neither drew anything."""
-    scores = {
-        (image_id, *both): ImageScore()
-        for image_id in answers.overlapped()
-        for both in combinations(answers.by_image[image_id], 2)
-    }
-    rows = zip(
-        pairs.images, pairs.annotators_a, pairs.annotators_b, pairs.a, pairs.b, pairs.box_iou, strict=True
-    )
-    for image_id, first, second, a, b, iou in rows:
-        score = scores[image_id, first, second]
-        score.counts = (score.counts[0] + (a >= 0), score.counts[1] + (b >= 0))
-        score.objects += (a >= 0) + (b >= 0)
-        if iou is not None:
-            score.matched += 1
-            score.iou += iou
-            score.same += answers.categories[a] == answers.categories[b]
-    return scores
+def of_pairs(answers: Answers, pairs: Pairs) -> PairScores:
+    """The scores of each two annotators of an image; also where neither drew anything."""
+    matched = pairs.matched
+    same = matched & (answers.category[pairs.a] == answers.category[pairs.b]) if len(pairs.a) else matched
+
+    def counted(flags: NDArray[np.bool_]) -> Indices:
+        return np.bincount(pairs.comparison[flags], minlength=len(pairs.image))
+
+    sums = np.bincount(pairs.comparison, np.nan_to_num(pairs.box_iou), minlength=len(pairs.image))
+    iou = sums.astype(np.float64)
+    return PairScores(counted(pairs.a >= 0), counted(pairs.b >= 0), counted(matched), counted(same), iou)
 
 
 def of_images(answers: Answers, pairs: Pairs) -> Mapping[str, ImageScore]:
     """The scores of all images that at least two annotators looked at."""
-    images: dict[str, ImageScore] = {}
-    for (image_id, _, _), score in of_pairs(answers, pairs).items():
-        whole = images.setdefault(image_id, ImageScore())
-        whole.objects += score.objects
-        whole.same += score.same
-        whole.matched += score.matched
-        whole.iou += score.iou
-    return images
+    scores = of_pairs(answers, pairs)
+    images, place = np.unique(pairs.image, return_inverse=True)
+    columns = (scores.n_first + scores.n_second, scores.same, scores.matched, scores.iou)
+    objects, same, matched, iou = (np.bincount(place, column, minlength=len(images)) for column in columns)
+    rows = zip(
+        images.tolist(),
+        *(column.astype(int).tolist() for column in (objects, same, matched)),
+        iou.tolist(),
+        strict=True,
+    )
+    return {answers.images[image]: ImageScore(*values) for image, *values in rows}

@@ -2,75 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array, csr_array
 
+from curate.geometry.matching import Indices
 from curate.intervals import Figure, Scale, resampled_sums, t_interval
 
 Values = NDArray[np.float64]
 Name = Hashable
-Get = Callable[[Name], Values]
+_MOST_GROUPS = 2048  # of images that are drawn together
+_MOST_CELLS = 1 << 26  # of a table that is made whole
 
 
 class ImageSums:
     """Collects what each image contributes to each named sum.
 
+    Of many images, some thousands of groups of them are drawn instead of single ones, each image in one of
+    them by lot: the spread of a sum is the same, and time and memory no longer go with the images.
+
+    Source:
+        Wolter, Introduction to Variance Estimation (2007), chapter 2: the method of random groups.
+
     Examples:
-        >>> sums = ImageSums(["a", "b", "c"])
-        >>> sums.add("hits", ["a", "b", "c"], [1, 0, 1])
-        >>> sums.add("all", ["a", "b", "c"], [1, 1, 1])
+        >>> sums = ImageSums(3)
+        >>> sums.add("hits", [0, 1, 2], [1, 0, 1])
+        >>> sums.add("all", [0, 1, 2], [1, 1, 1])
         >>> figure = sums.resampled(200, seed=0).ratio("hits", "all", nothing="nobody looked")
         >>> round(figure.value, 3), figure.n, figure.low < figure.value < figure.high
         (0.667, 3, True)
     """
 
-    def __init__(self, images: Sequence[str]) -> None:
-        self._row = {image_id: row for row, image_id in enumerate(images)}
+    def __init__(self, images: int) -> None:
+        self._n_images = images
+        self._n_groups = min(images, _MOST_GROUPS)
+        order = np.arange(images) if images <= _MOST_GROUPS else np.random.default_rng(0).permutation(images)
+        self._group = np.asarray(order % max(1, self._n_groups), dtype=np.intp)
         self._column: dict[Name, int] = {}
-        self._cells: list[tuple[NDArray[np.intp], NDArray[np.intp], Values]] = []
-        self._single: dict[Name, tuple[list[str], list[float]]] = {}
+        self._tables: list[Values] = []
+        self._images: list[Indices] = []
 
-    def add(self, name: Name, images: Sequence[str], values: ArrayLike) -> None:
-        """Add values, one an entry of `images`, to a sum; NaN counts as nothing.
+    def add(self, name: Name, images: ArrayLike, values: ArrayLike) -> None:
+        """Add values, one an entry of `images`, to a sum of that name; NaN counts as nothing.
 
         Args:
-            name: Of the sum.
-            images: N ids; an image may occur several times.
-            values: (N,).
+            name: Of the sum, which has none yet.
+            images: (N,) numbers of images; one may occur several times.
+            values: (N,) at least 0.
         """
-        column = self._column.setdefault(name, len(self._column))
-        rows = np.array([self._row[image_id] for image_id in images], dtype=np.intp)
-        cells = np.nan_to_num(np.asarray(values, dtype=np.float64))
-        self._cells.append((rows, np.full(len(rows), column, dtype=np.intp), cells))
+        numbers = np.asarray(images, dtype=np.intp)
+        self.add_each([name], numbers, np.zeros(len(numbers), dtype=np.intp), values)
 
-    def add_one(self, name: Name, image_id: str, value: float) -> None:
-        """Add one value to a sum."""
-        images, values = self._single.setdefault(name, ([], []))
-        images.append(image_id)
-        values.append(value)
+    def add_each(self, names: Sequence[Name], images: Indices, which: Indices, values: ArrayLike) -> None:
+        """Add values to several sums at once; NaN counts as nothing.
+
+        Args:
+            names: Of the sums, which have none yet.
+            images: (N,) numbers of images.
+            which: (N,) index into `names` of each value.
+            values: (N,) at least 0.
+        """
+        cells = np.nan_to_num(np.asarray(values, dtype=np.float64))
+        used = np.flatnonzero(cells)
+        images, which, cells = images[used], which[used], cells[used]
+        if len(names) * self._n_images > _MOST_CELLS:  # most of them have nothing
+            there, which = np.unique(which, return_inverse=True)
+            names = [names[place] for place in there.tolist()]
+        wide = len(names)
+        for name in names:
+            self._column[name] = len(self._column)
+        table = np.bincount(self._group[images] * wide + which, cells, minlength=self._n_groups * wide)
+        self._tables.append(table.astype(np.float64).reshape(self._n_groups, wide))
+        self._images.append(self._distinct(images, which, wide))
+
+    def _distinct(self, images: Indices, which: Indices, wide: int) -> Indices:
+        """(wide,) how many images there are of each."""
+        keys = images * wide + which
+        if wide * self._n_images > _MOST_CELLS:
+            return np.bincount(np.unique(keys) % wide, minlength=wide)
+        seen = np.zeros(self._n_images * wide, dtype=np.bool_)
+        seen[keys] = True
+        return np.asarray(seen.reshape(self._n_images, wide).sum(axis=0), dtype=np.intp)
 
     def resampled(self, resamples: int, *, seed: int) -> Resampled:
         """The sums of all images and of resamples of them."""
-        for name, (images, single) in self._single.items():
-            self.add(name, images, single)
-        self._single.clear()
-        shape = (len(self._row), max(1, len(self._column)))
-        parts = list(zip(*self._cells, strict=True)) or [(np.zeros(0, np.intp),)] * 2 + [(np.zeros(0),)]
-        rows, columns, values = (np.concatenate(part) for part in parts)
-        table = csr_array(coo_array((values, (rows, columns)), shape=shape))
-        table.sum_duplicates()
-        total = np.asarray(table.sum(axis=0)).reshape(1, -1)
-        sums = np.concatenate([total, resampled_sums(table, resamples=resamples, seed=seed)])
-        return Resampled(self._column, sums, np.bincount(table.nonzero()[1], minlength=shape[1]))
+        table = np.concatenate([np.zeros((self._n_groups, 0)), *self._tables], axis=1)
+        sums = [table.sum(axis=0, keepdims=True), resampled_sums(table, resamples=resamples, seed=seed)]
+        images = np.concatenate([np.zeros(0, dtype=np.intp), *self._images])
+        return Resampled(self._column, np.concatenate(sums), images)
 
 
 class Resampled:
     """Sums by name; the first value is that of all images, the others are those of the resamples."""
 
-    def __init__(self, column: dict[Name, int], sums: Values, images: NDArray[np.intp]) -> None:
+    def __init__(self, column: dict[Name, int], sums: Values, images: Indices) -> None:
         self._column = column
         self._sums = sums
         self._images = images

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Mapping
 
 import numpy as np
 
 from curate.agreement.annotator_pairs import Size
 from curate.agreement.by_annotator import Answers
-from curate.agreement.clusters import Cluster
-from curate.agreement.image_sums import ImageSums, Resampled, divided
+from curate.agreement.clusters import Clusters
+from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
 from curate.geometry.boxes import Boxes, box_iou
+from curate.geometry.grouped_matching import paired_iou
+from curate.geometry.matching import Indices
 from curate.intervals import Figure
 
 _MOST_BOXES = 2_000  # of which every two are compared to know what chance gives; drawn evenly beyond
 
 
-def add(sums: ImageSums, answers: Answers, clusters: Sequence[Cluster], sizes: Mapping[str, Size]) -> float:
+def add(sums: ImageSums, answers: Answers, clusters: Clusters, sizes: Mapping[str, Size]) -> float:
     """Add what `figure` needs.
 
     A unit is a joint object; its values are what each person who looked at the image drew of it: a box, or
@@ -30,38 +33,37 @@ def add(sums: ImageSums, answers: Answers, clusters: Sequence[Cluster], sizes: M
 
     Source:
         Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), for any distance; IoU as the distance
-        of
-        boxes: Nassar, Pavon-Harr, Bosch and McCulloh, Assessing data quality of annotations with Krippendorff
-        alpha for applications in computer vision (arXiv:1912.10107, 2019). Nothing as a value of its own is
-        ours: leaving missing objects out would call people who miss different halves perfect.
+        of boxes: Nassar, Pavon-Harr, Bosch and McCulloh, Assessing data quality of annotations with
+        Krippendorff alpha for applications in computer vision (arXiv:1912.10107, 2019). Nothing as a value of
+        its own is ours: leaving missing objects out would call people who miss different halves perfect.
     """
-    boxes, categories = [], []
-    for group in clusters:
-        looked = len(answers.by_image[group.image_id])
-        if looked < 2:
-            continue
-        drawn = list(group.members)
-        missing = looked - len(drawn)
-        names = np.array([answers.categories[i] for i in drawn], dtype=object)
-        apart = 1 - box_iou(answers.boxes[drawn], answers.boxes[drawn])
-        apart = np.where(names[:, None] == names[None, :], apart, 1.0)
-        np.fill_diagonal(apart, 0.0)
-        unlike = (apart.sum() + 2 * len(drawn) * missing) / (looked - 1)
-        sums.add_one(("alpha", "unlike"), group.image_id, unlike)
-        sums.add_one(("alpha", "boxes"), group.image_id, len(drawn))
-        sums.add_one(("alpha", "values"), group.image_id, looked)
-        width, height = sizes[group.image_id]
-        boxes.append(answers.boxes[drawn] / [width, height, width, height])
-        categories += names.tolist()
-    return _chance(np.concatenate(boxes), categories) if boxes else 1.0
+    looked = answers.looks[clusters.image]
+    several = looked > 1
+    unlike: Values = np.zeros(len(clusters))
+    for size in np.unique(clusters.sizes[several]).tolist():
+        these, members = clusters.of_size(size)
+        names, corners = answers.category[members], answers.boxes[members]
+        for i, j in itertools.combinations(range(size), 2):
+            apart = 1 - paired_iou(corners[:, i], corners[:, j])
+            unlike[these] += 2 * np.where(names[:, i] == names[:, j], apart, 1.0)
+    missing = looked - clusters.sizes
+    unlike = (unlike + 2 * clusters.sizes * missing) / np.maximum(looked - 1, 1)
+    image = clusters.image[several]
+    sums.add(("alpha", "unlike"), image, unlike[several])
+    sums.add(("alpha", "boxes"), image, clusters.sizes[several])
+    sums.add(("alpha", "values"), image, looked[several])
+    members = clusters.members[several[clusters.number]]
+    some = members[
+        np.unique(np.linspace(0, len(members) - 1, min(len(members), _MOST_BOXES)).astype(np.intp))
+    ]
+    wide = np.array([sizes[answers.images[image]] for image in answers.image[some].tolist()]).reshape(-1, 2)
+    return _chance(answers.boxes[some] / np.tile(wide, 2), answers.category[some]) if len(some) else 1.0
 
 
-def _chance(boxes: Boxes, categories: Sequence[str]) -> float:
+def _chance(boxes: Boxes, names: Indices) -> float:
     """Mean distance of two boxes of the whole."""
-    rows = np.unique(np.linspace(0, len(boxes) - 1, min(len(boxes), _MOST_BOXES)).astype(np.intp))
-    names = np.array(categories, dtype=object)[rows]
-    apart = np.where(names[:, None] == names[None, :], 1 - box_iou(boxes[rows], boxes[rows]), 1.0)
-    others = len(rows) * (len(rows) - 1)
+    apart = np.where(names[:, None] == names[None, :], 1 - box_iou(boxes, boxes), 1.0)
+    others = len(boxes) * (len(boxes) - 1)
     return float((apart.sum() - np.trace(apart)) / others) if others else 1.0
 
 

@@ -71,8 +71,8 @@ def cell(value: float | None) -> Cell:
 
 def histogram(pairs: Pairs) -> list[tuple[Cell, ...]]:
     """Rows of `HISTOGRAM`: matched pairs by box IoU; a bin of 0.05 is named by its lower edge."""
-    values = [iou for iou in pairs.box_iou if iou is not None]
-    if not values:
+    values = pairs.box_iou[~np.isnan(pairs.box_iou)]
+    if not len(values):
         return []
     edges = np.round(np.arange(0.0, 1.0 + _BIN, _BIN), 2)
     counts, _ = np.histogram(np.clip(values, 0.0, 1.0), bins=edges)

@@ -69,27 +69,45 @@ def estimate(drew: Flags, looked: Flags, images: Flags) -> Presence:
         capture data on closed animal populations, 1978, model Mt), with captures that are none.
     """
     n = images.shape[1]
+    (drew, looked), times = _alike(drew, looked)
+    (images,), seen = _alike(images)
     model = Presence(np.full(n, _FIRST_SENSITIVITY), np.zeros(n), 0.0)
     there = np.where(drew.sum(axis=1) == 1, 0.5, 1.0)
     for _ in range(_ROUNDS):
-        model = _from(there, model, drew, looked, images)
+        model = _from(there, times, drew, looked, _Images(images, seen, model.unseen(images) * seen))
         before, there = there, model.probability(drew, looked)
         if np.abs(before - there).max(initial=0.0) < _TOLERANCE:
             break
     return model
 
 
-def _from(there: Values, before: Presence, drew: Flags, looked: Flags, images: Flags) -> Presence:
-    """The parameters that fit those probabilities best."""
-    unseen = before.unseen(images)
-    known = there @ looked + unseen @ images  # objects of the images of each person
-    found = there @ drew
-    made_up = (1 - there) @ drew
-    seen = images.sum(axis=0)
+def _alike(*flags: Flags) -> tuple[list[Flags], Values]:
+    """The distinct rows of some tables side by side, and how often each occurs: there are few."""
+    whole = np.concatenate(flags, axis=1)
+    packed = np.packbits(whole, axis=1)
+    _, first, counts = np.unique(packed, axis=0, return_index=True, return_counts=True)
+    return [table[first] for table in flags], counts.astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """Who looked at images (I, A) that are alike, how many there are (I,), and objects nobody drew there."""
+
+    looked: Flags
+    times: Values
+    unseen: Values
+
+
+def _from(there: Values, times: Values, drew: Flags, looked: Flags, images: _Images) -> Presence:
+    """The parameters that fit those probabilities best, of objects that occur so many times."""
+    known = (there * times) @ looked + images.unseen @ images.looked  # objects of the images of each person
+    found = (there * times) @ drew
+    made_up = ((1 - there) * times) @ drew
+    looks = images.times @ images.looked
     usual = (found.sum() + _FIRST_SENSITIVITY) / (known.sum() + 1.0)
-    usual_made_up = made_up.sum() / max(1, seen.sum())
+    usual_made_up = made_up.sum() / max(1, looks.sum())
     return Presence(
         sensitivity=(found + _PRIOR_OBJECTS * usual) / (known + _PRIOR_OBJECTS),
-        spurious=(made_up + _PRIOR_IMAGES * usual_made_up) / (seen + _PRIOR_IMAGES),
-        objects=float((there.sum() + unseen.sum()) / max(1, len(images))),
+        spurious=(made_up + _PRIOR_IMAGES * usual_made_up) / (looks + _PRIOR_IMAGES),
+        objects=float((there @ times + images.unseen.sum()) / max(1.0, images.times.sum())),
     )

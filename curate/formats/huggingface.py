@@ -199,7 +199,10 @@ def _object(
         rle=rle,
         rle_size=rle_size,
         is_crowd=bool(entry.get("iscrowd")),
-        attributes={name: str(entry[name]) for name in _SUPPORT if entry.get(name) is not None},
+        attributes={
+            **{name: str(entry[name]) for name in _SUPPORT if entry.get(name) is not None},
+            **{said["question"]: ", ".join(said["answers"]) for said in entry.get("attributes") or ()},
+        },
         confidence=entry.get("confidence"),
         made_from=tuple(entry.get("made_from") or ()),
         object_id=str(entry["id"]) if entry.get("id") is not None else None,

@@ -13,10 +13,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from curate.errors import ParamsError
-from curate.labeling import image_questions
+from curate.labeling import image_questions, object_questions
 from curate.labeling.fitted_precision import Promise
 from curate.labeling.image_questions import ChoiceEntry
-from curate.ports import ImageChoice
+from curate.labeling.object_questions import AttributeEntry
+from curate.ports import ImageChoice, ObjectAttribute
 from curate.records import Category
 from curate.yamlfile import Location, load_model, load_yaml
 
@@ -56,6 +57,7 @@ class _TaxonomyFile(BaseModel):
 
     categories: tuple[_CategoryEntry, ...]
     choices: tuple[ChoiceEntry, ...] = ()
+    attributes: tuple[AttributeEntry, ...] = ()
     fitted: Promise | None = None
 
 
@@ -109,6 +111,18 @@ def load_choices(path: Path) -> tuple[ImageChoice, ...]:
         ParamsError: With the line: as `image_questions.checked` says.
     """
     return image_questions.checked(path, load_model(path, _TaxonomyFile).choices, load_yaml(path)[1])
+
+
+def load_attributes(path: Path) -> tuple[ObjectAttribute, ...]:
+    """The questions about each object that taxonomy.yaml asks; most ask none.
+
+    Raises:
+        ParamsError: With the line: as `object_questions.checked` says.
+    """
+    file = load_model(path, _TaxonomyFile)
+    taken = [choice.name for choice in file.choices]
+    known = [category.name for category in file.categories]
+    return object_questions.checked(path, file.attributes, load_yaml(path)[1], taken=taken, categories=known)
 
 
 def promise(path: Path) -> Promise | None:

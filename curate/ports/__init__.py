@@ -5,6 +5,7 @@ from __future__ import annotations
 from curate.ports.annotation import (
     AnnotationTool,
     ImageChoice,
+    ObjectAttribute,
     Progress,
     ProjectRef,
     ProjectSpec,
@@ -26,6 +27,7 @@ __all__ = [
     "Engine",
     "ImageChoice",
     "ImageMetric",
+    "ObjectAttribute",
     "Progress",
     "ProjectRef",
     "ProjectSpec",

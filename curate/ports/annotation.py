@@ -27,6 +27,23 @@ class ImageChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectAttribute:
+    """One question about each object, such as "occluded".
+
+    Attributes:
+        name: Of the control; of no question about the image.
+        options: What can be chosen, in the order shown; at least two.
+        multiple: Whether several may be chosen.
+        categories: Names of those whose objects are asked; empty = all.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    multiple: bool = False
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectSpec:
     """What a labelling project must look like.
 
@@ -43,6 +60,7 @@ class ProjectSpec:
         instructions_folder: Where images with relative addresses in the instructions are.
         task_ids: Keys of the tasks that the plan names, by which a project without our mark is recognized.
         notes: The page shows the note of each task, and the caption of each of its objects.
+        attributes: Questions about each object.
     """
 
     title: str
@@ -57,6 +75,7 @@ class ProjectSpec:
     instructions_folder: Path | None = None
     task_ids: frozenset[str] = frozenset()
     notes: bool = False
+    attributes: tuple[ObjectAttribute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ class CardFacts:
         language: Codes of the languages of texts in the data.
         citation: How to cite the data set, as it stands; empty = not said.
         contact: Whom to write to; empty = not said.
+        decided: Released images that were decided by adjudication.
+        object_attributes: What people say of objects: by question, how many objects have each answer.
         augmented: Of augmented copies; None = there are none.
     """
 
@@ -109,6 +111,8 @@ class CardFacts:
     language: tuple[str, ...] = ()
     citation: str = ""
     contact: str = ""
+    decided: int = 0
+    object_attributes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     augmented: AugmentedFacts | None = None
 
 
@@ -234,6 +238,8 @@ def _making(facts: CardFacts) -> str:
         "## How it was made\n\nModels proposed boxes and masks from text prompts:\n\n"
         f"{models}\n\n{prompts}\n{who}\n\n"
         f"{card_labeling.consensus(facts.ignored, facts.to_review, *facts.confidence)}\n"
+        f"{card_labeling.adjudication(facts.decided, facts.agreement, facts.labelers)}"
+        f"{card_labeling.attributes(facts.object_attributes)}"
     )
 
 

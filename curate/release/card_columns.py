@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from curate.release.columns import OBJECTS, Column
+from curate.release.columns import Column, of_objects
 from curate.release.markdown import code, escaped, table
 
 _SHORT = 48  # characters of a text in the example
@@ -43,7 +43,8 @@ def section(columns: Sequence[Column], example: dict[str, Any], *, split: str, v
     for column in columns:
         rows.append([code(column.name), code(_kind(column)), column.meaning])
         if column.name == "objects":
-            rows += [[code(f"objects.{field.name}"), code(_kind(field)), field.meaning] for field in OBJECTS]
+            fields = of_objects(attributes="attributes" in {field.name for field in column.kind})
+            rows += [[code(f"objects.{field.name}"), code(_kind(field)), field.meaning] for field in fields]
         if column.name == "attributes":
             rows += [
                 [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from curate.release.markdown import code, escaped, table
+
 
 class GateFacts(Protocol):
     """What the card says of a gate: `curate.agreement.gates.Gate`."""
@@ -126,6 +128,43 @@ def consensus(
             "it and the annotations behind it."
         )
     return " ".join(parts)
+
+
+def adjudication(decided: int, agreement: Mapping[str, Any], labelers: str) -> str:
+    """A paragraph on images that a senior labeler decided; empty where there are none.
+
+    Args:
+        decided: Released images that were decided so.
+        agreement: The metrics file of the stage agreement.
+        labelers: Who annotated: "people" or "simulated".
+    """
+    if not decided:
+        return ""
+    people = _part(agreement, "adjudication").get("people")
+    kind = "simulated senior labeler" if labelers == "simulated" else "senior labeler"
+    who = f"{people or 'a'} {kind}{'s' if (people or 1) > 1 else ''}"
+    return (
+        f"\nOn {decided:,} released image{'s' if decided > 1 else ''} people did not agree, and {who} "
+        "decided, seeing everybody's drawings and the reason (adjudication). The column `decided` marks "
+        "them; their objects have no confidence, since nobody else's work says how probable they are.\n"
+    )
+
+
+def attributes(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """A table of what people said of objects; empty where they said nothing."""
+    if not counts:
+        return ""
+    rows = [
+        [
+            code(question),
+            ", ".join(f"{escaped(answer)} {number:,}" for answer, number in sorted(said.items())),
+        ]
+        for question, said in counts.items()
+    ]
+    return (
+        "\nWhat people said of objects (`objects.attributes`), settled as categories are:\n\n"
+        f"{table(['question', 'objects by answer'], rows)}"
+    )
 
 
 def _gold(f1: Mapping[str, Any]) -> str:

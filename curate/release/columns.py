@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-VERSION: Final = 2  # of the release's form; part of the digest: raise it where a column changes
+VERSION: Final = 3  # of the release's form; part of the digest: raise it where a column changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +70,34 @@ OBJECTS: Final = (
     ),
 )
 _ANSWER: Final = pa.struct([("question", _TEXT), ("answers", pa.list_(_TEXT)), ("confidence", _FLOAT)])
+_OBJECT_ATTRIBUTES: Final = Column(
+    "attributes", pa.list_(_ANSWER), "what people say of the object, by question; empty = nothing"
+)
 _SETTLED: Final = (
     Column("answers", pa.list_(_ANSWER), "what people answered about the whole picture"),
     Column("confidence", _FLOAT, "that its objects are right and none is missing, 0 to 1; null = not known"),
     Column("review", _TEXT, "why somebody should look again; null = nobody needs to"),
+    Column("decided", pa.bool_(), "true = a senior labeler decided it, seeing all answers; null = not known"),
 )
 
 
-def of_images(attributes: Mapping[str, pa.DataType], *, captured_at: bool) -> tuple[Column, ...]:
+def of_objects(*, attributes: bool) -> tuple[Column, ...]:
+    """The fields of `objects`; `attributes` says whether any object has some."""
+    return (*OBJECTS, _OBJECT_ATTRIBUTES) if attributes else OBJECTS
+
+
+def of_images(
+    attributes: Mapping[str, pa.DataType], *, captured_at: bool, object_attributes: bool = False
+) -> tuple[Column, ...]:
     """The columns in their order.
 
     Args:
         attributes: Type by name of what the sources' sidecars say of an image.
         captured_at: Whether the time of the picture is released.
+        object_attributes: Whether any object has attributes.
     """
-    objects = pa.struct([(field.name, pa.list_(field.kind)) for field in OBJECTS])
+    fields = of_objects(attributes=object_attributes)
+    objects = pa.struct([(field.name, pa.list_(field.kind)) for field in fields])
     more = [Column("objects", objects, "what is to be seen; one list for each field below")]
     if attributes:
         kind = pa.struct(sorted(attributes.items()))

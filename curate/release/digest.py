@@ -21,9 +21,9 @@ def content_digest(
 
     Covers the version of the release's columns, the category names in their order, the licence of the
     annotations, and for each image, in the order of its id: id (the sha256 of the source bytes), split,
-    size, licence, attribution, attributes and objects (category, box to 1/1000 pixel, mask, outline, and
-    whether it is an area to ignore); and how augmented copies are made. No server ids, no times, no
-    annotators and no figures about them.
+    size, licence, attribution, attributes and objects (category, box to 1/1000 pixel, mask, outline,
+    attributes, and whether it is an area to ignore); and how augmented copies are made. No server ids, no
+    times, no annotators and no figures about them.
 
     Args:
         content: Images and objects.
@@ -46,7 +46,7 @@ def content_digest(
 
 def _object_texts(content: Content) -> list[dict[str, Any]]:
     """Each object as it is digested, those of an image in their order."""
-    names = ("category", "bbox_xyxy", "rle", "polygon", "outcome")
+    names = ("category", "bbox_xyxy", "rle", "polygon", "outcome", "attributes")
     columns = (content.objects.column(name).to_pylist() for name in names)
     return [
         {
@@ -55,8 +55,9 @@ def _object_texts(content: Content) -> list[dict[str, Any]]:
             "rle": rle,
             **({} if polygon is None else {"polygon": polygon}),
             **({"ignore": True} if outcome == "disputed" else {}),
+            **({"attributes": attributes} if attributes else {}),
         }
-        for category, box, rle, polygon, outcome in zip(*columns, strict=True)
+        for category, box, rle, polygon, outcome, attributes in zip(*columns, strict=True)
     ]
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 from curate.errors import RecordError, ReleaseError
 from curate.geometry import boxes, masks
+from curate.release import object_support
 from curate.release.release_content import Content
 
 _AS_THEY_ARE = ("model_version", "votes", "confidence")
 
 
 def of_image(content: Content, index: int) -> dict[str, list[Any]]:
-    """One list a field of `columns.OBJECTS`, in the order of the content.
+    """One list a field of `columns.of_objects`, in the order of the content.
 
     Raises:
         ReleaseError: A mask or an outline is damaged.
@@ -47,6 +48,10 @@ def of_image(content: Content, index: int) -> dict[str, list[Any]]:
             for votes, people in zip(rows["votes"], rows["annotators"], strict=True)
         ],
         "made_from": [made or [] for made in rows["made_from"]],
+        "attributes": [
+            object_support.records(*pair)
+            for pair in zip(rows["attributes"], rows["attributes_confidence"], strict=True)
+        ],
         **{name: rows[name] for name in _AS_THEY_ARE},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,8 +11,8 @@ import pyarrow.compute as pc
 from curate import schema
 
 _OBJECTS, _IMAGES = schema.CONSENSUS_OBJECTS.arrow, schema.CONSENSUS_IMAGES.arrow
-OBJECT_COLUMNS = ("confidence", "made_from", "votes", "annotators")
-IMAGE_COLUMNS = ("confidence", "review", "answers", "answers_confidence", "annotators")
+OBJECT_COLUMNS = ("confidence", "made_from", "votes", "annotators", "attributes_confidence")
+IMAGE_COLUMNS = ("confidence", "review", "answers", "answers_confidence", "annotators", "decided")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,20 @@ class Support:
 
 def answers(row: dict[str, object]) -> list[dict[str, object]]:
     """The image-level answers of a row with `IMAGE_COLUMNS`, one record a question."""
-    confidence = dict(row["answers_confidence"] or ())  # type: ignore[call-overload]
+    return records(row["answers"], row["answers_confidence"])
+
+
+def records(answers: Any, confidence: Any) -> list[dict[str, object]]:
+    """One record a question, as a release holds them.
+
+    Args:
+        answers: Of a map column: question and what was chosen.
+        confidence: Of a map column: question and probability; None = nothing is known.
+    """
+    known = dict(confidence or ())
     return [
-        {"question": question, "answers": chosen, "confidence": confidence.get(question)}
-        for question, chosen in row["answers"] or ()  # type: ignore[attr-defined]
+        {"question": question, "answers": chosen, "confidence": known.get(question)}
+        for question, chosen in answers or ()
     ]
 
 

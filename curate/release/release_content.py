@@ -23,7 +23,7 @@ IMAGE_COLUMNS = (
 )  # fmt: skip
 OBJECT_COLUMNS = (
     "annotation_id", "image_id", "origin", "category", "bbox_xyxy", "rle", "polygon", "score", "outcome",
-    "model_version",
+    "model_version", "attributes",
 )  # fmt: skip
 _RELEASED = ("object", "disputed")  # a disputed one is marked as an area to ignore
 
@@ -57,7 +57,17 @@ class Content:
 
     def columns(self) -> tuple[Column, ...]:
         """The columns of the release."""
-        return of_images(self.attributes, captured_at=self.captured_at)
+        return of_images(
+            self.attributes, captured_at=self.captured_at, object_attributes=bool(self.object_attributes())
+        )
+
+    def object_attributes(self) -> dict[str, Counter[str]]:
+        """What people say of objects: by question, how many objects have each answer."""
+        found: dict[str, Counter[str]] = {}
+        for said in self.objects["attributes"].drop_null().to_pylist():
+            for question, chosen in said:
+                found.setdefault(question, Counter()).update(chosen)
+        return dict(sorted(found.items()))
 
     @property
     def ids(self) -> list[str]:
@@ -88,6 +98,10 @@ class Content:
         """Mean confidence of the objects of which it is known, None without any; and how many those are."""
         known = self.objects["confidence"].drop_null()
         return pc.mean(known).as_py(), len(known)
+
+    def decided(self) -> int:
+        """How many released images were decided by adjudication."""
+        return int(pc.sum(self.images["decided"]).as_py() or 0)
 
     def looked(self) -> Counter[int | None]:
         """Number of released images by the number of people who looked at them; None = not known."""

@@ -7,7 +7,7 @@ Decisions are taken back by the stage pull (`curate.stages.adjudication_decision
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from curate.labeling import taxonomy
 from curate.params import LabelStudioParams
 from curate.ports import AnnotationTool, ProjectSpec, PushPlan, TaskDraft
 from curate.qa import gold_pool
-from curate.records import StageReport, derived_id
+from curate.records import Annotation, StageReport, derived_id
 from curate.shown.rows import PlannedTask
 from curate.stages import adjudication_decisions, push, shown_record
 
@@ -131,15 +131,15 @@ def write_gold(gold: Path | None, *, inputs: Inputs, names: Sequence[str]) -> tu
     known = set(gold_pool.load(gold, images, names)["image_id"].to_pylist())
     known -= set(earlier["image_id"].to_pylist())
     decided = set(rows["image_id"].to_pylist())
-    fresh = [_gold(row) for row in rows.to_pylist() if row["image_id"] not in known]
+    fresh = [gold_row(row) for row in rows.to_pylist() if row["image_id"] not in known]
     kept = [row for row in earlier.to_pylist() if row["image_id"] not in decided | known]
     whole = sorted([*kept, *fresh], key=lambda row: str(row["annotation_id"]))
     tables.write_rows(whole, path, schema.ANNOTATIONS)
     return path, len({row["image_id"] for row in whole}), len(decided & known)
 
 
-def _gold(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the person and the server's times: a file of gold is shared."""
+def gold_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A known answer of a row, without the person and the server's times: a file of gold is shared."""
     nothing = dict.fromkeys(
         ("annotator_id", "parent_id", "task_id", "lead_time_s", "created_at", "updated_at")
     )
@@ -173,6 +173,7 @@ def _planned(inputs: Inputs) -> list[PlannedTask]:
         objects=_of(tables.read(inputs.objects, schema.CONSENSUS_OBJECTS), reasons),
         names=names,
     )
+    known = {one.name: set(one.options) for one in taxonomy.load_attributes(inputs.taxonomy)}
     kept = {row["image_id"]: row for row in images if row["drop_reason"] is None}
     planned = []
     for priority, (image_id, reason) in enumerate(reasons.items()):
@@ -188,14 +189,22 @@ def _planned(inputs: Inputs) -> list[PlannedTask]:
             width=image["width"],
             height=image["height"],
             overlap=1,
-            pre_annotations=found.rows,
+            pre_annotations=tuple(_with_known(row, known) for row in found.rows),
             priority=priority,
             name=Path(next(iter(image["sources"]), "")).name,
             note=_again(queue[image_id]["decision"]) + _more(queue[image_id]["detail"]) + found.note,
             captions=found.captions,
         )
-        planned.append(PlannedTask(draft, reason, "suggested", found.rows))
+        planned.append(PlannedTask(draft, reason, "suggested", draft.pre_annotations))
     return planned
+
+
+def _with_known(row: Annotation, known: Mapping[str, Collection[str]]) -> Annotation:
+    """A candidate with those of its attributes that the page can show."""
+    shown = (
+        (name, tuple(one for one in chosen if one in known.get(name, ()))) for name, chosen in row.attributes
+    )
+    return replace(row, attributes=tuple((name, chosen) for name, chosen in shown if chosen))
 
 
 def _again(why: str) -> str:

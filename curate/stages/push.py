@@ -175,6 +175,7 @@ def project_spec(
         overlap=max((draft.overlap for draft in drafts), default=1),
         images_root=images_root,
         choices=taxonomy.load_choices(taxonomy_file),
+        attributes=taxonomy.load_attributes(taxonomy_file),
         guideline_digest=None
         if params.instructions is None
         else _digest(guideline or "", params.instructions),

@@ -319,6 +319,8 @@ def _facts(
         columns=content.columns(),
         example=release_card.example(content, release.split_of),
         masks=content.objects.column("rle").null_count < content.objects.num_rows,
+        decided=content.decided(),
+        object_attributes=content.object_attributes(),
         looked=content.looked(),
         f1_by_category=release_card.f1_by_category(inputs.figures),
         taxonomy=categories,

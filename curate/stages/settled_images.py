@@ -16,15 +16,15 @@ from curate.agreement.accepted_suggestions import accepted
 from curate.agreement.by_annotator import Answers
 from curate.agreement.consensus import DISPUTES, Consensus, disputed
 from curate.agreement.disagreement_queue import Entry
-from curate.agreement.image_answers import ImageAnswers
 from curate.agreement.image_scores import ImageScore
 from curate.agreement.label_errors import LabelError
+from curate.agreement.settled_choices import SettledChoices
 from curate.params import AgreementParams
 from curate.qa.injected_error_hold import HeldBack
 from curate.stages import plan_lookup
 from curate.stages.plan_lookup import Planned
 
-_UNREADABLE, _PLANTED, _NOT_JOINED, _SKIPPED = disagreement_queue.FIRST
+_UNREADABLE, _PLANTED, _NOT_JOINED, _SKIPPED, _ASKED = disagreement_queue.FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class SettledImages:
         reasons = list(self.held_back.values())
         counts = (
             ("accepted without a human", len(self.unseen)),
+            ("held back because somebody asked for a look", reasons.count(_ASKED)),
             ("with an unreadable answer, held back", reasons.count(_UNREADABLE)),
             ("with a planted error left in", reasons.count(_PLANTED)),
             ("held back because nobody knows what was shown", reasons.count(_NOT_JOINED)),
@@ -67,9 +68,10 @@ def settle(
     answers: Answers,
     agreed: Consensus,
     scores: Mapping[str, ImageScore],
-    said: ImageAnswers,
+    said: SettledChoices,
     held: HeldBack,
     decided: Collection[str] = (),
+    asked: Collection[str] = (),
     contradicted: Collection[str] = (),
     doubted: Mapping[str, Sequence[LabelError]] | None = None,
     suggestions: Path,
@@ -86,6 +88,7 @@ def settle(
         said: Settled image-level answers.
         held: Planted errors that were left in, and images of which nobody knows what was shown.
         decided: Images that were decided by adjudication; `agreed` and `said` hold the decisions.
+        asked: Images that somebody wants looked at before they are released.
         contradicted: Images of which a copy, which was dropped, is labelled otherwise.
         doubted: Labels that a model contradicts, and that are listed for it.
         suggestions: Table of the stage autolabel.
@@ -93,12 +96,14 @@ def settle(
     """
     unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable - set(decided))
     doubts = disputed(agreed.annotations)
-    held_back = _except(_held_back(params, plan, answers, held, doubts), decided)
+    held_back = _except(_held_back(params, plan, answers, held=held, doubts=doubts, asked=asked), decided)
     doubted = doubted or {}
+    unsettled = dict.fromkeys(agreed.with_disputed_attributes(), "attribute")
+    unsettled |= dict.fromkeys(sorted(said.disputed), "answer")
     review = {
         **dict.fromkeys(sorted(doubted), "label_error"),
         **dict.fromkeys(sorted(contradicted), "duplicate"),
-        **_to_review(params, answers, scores, said, doubts),
+        **_to_review(params, answers, scores, doubts, unsettled),
     }
     reasons = {**_except(review, decided), **held_back}
     made = accepted(plan_lookup.suggestions(suggestions, unseen), plan.tasks)
@@ -125,7 +130,13 @@ def _except(reasons: Mapping[str, str], decided: Collection[str]) -> dict[str, s
 
 
 def _held_back(
-    params: AgreementParams, plan: Planned, answers: Answers, held: HeldBack, doubts: Mapping[str, str]
+    params: AgreementParams,
+    plan: Planned,
+    answers: Answers,
+    *,
+    held: HeldBack,
+    doubts: Mapping[str, str],
+    asked: Collection[str],
 ) -> dict[str, str]:
     unknown = held.unknown if params.without_record == "hold_back" else []
     found: dict[str, str] = {}
@@ -133,6 +144,7 @@ def _held_back(
         (_UNREADABLE, sorted(answers.unreadable)),
         (_PLANTED, held.left_in),
         (_NOT_JOINED, unknown),
+        (_ASKED, sorted(asked)),
     ):
         found |= {key: reason for key in image_ids if key in plan.tasks and key not in found}
     if params.disputed == "hold_back":
@@ -144,8 +156,8 @@ def _to_review(
     params: AgreementParams,
     answers: Answers,
     scores: Mapping[str, ImageScore],
-    said: ImageAnswers,
     doubts: Mapping[str, str],
+    unsettled: Mapping[str, str],
 ) -> dict[str, str]:
     """Why somebody must look again, the weightiest reason of each image."""
     apart = {
@@ -154,7 +166,7 @@ def _to_review(
         if score.f1 is not None and score.f1 < params.disagreement_f1
     }
     skipped = {key: "partly_skipped" if key in answers.by_image else _SKIPPED for key in answers.skipped}
-    return {**apart, **skipped, **dict.fromkeys(sorted(said.disputed), "answer"), **doubts}
+    return {**apart, **skipped, **unsettled, **doubts}
 
 
 def _objects(agreed: Consensus, weights: Mapping[str, float]) -> dict[str, float]:
@@ -187,7 +199,7 @@ def _images(
     image_ids: Sequence[str],
     answers: Answers,
     agreed: Consensus,
-    said: ImageAnswers,
+    said: SettledChoices,
     *,
     reasons: Mapping[str, str],
     held_back: Mapping[str, str],
@@ -200,6 +212,7 @@ def _images(
             "confidence": agreed.image_confidence.get(key) if key in answers.by_image else None,
             "review": reasons.get(key),
             "held_back": key in held_back,
+            "decided": key in decided,
             "answers": sorted(said.answers.get(key, {}).items()),
             "answers_confidence": sorted(said.confidence.get(key, {}).items()),
         }

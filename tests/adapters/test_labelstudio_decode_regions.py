@@ -78,6 +78,44 @@ def drafts(draw: st.DrawFn) -> TaskDraft:
     return draft(*rows, width=width, height=height)
 
 
+def said(identity: str, name: str, *chosen: str) -> dict[str, Any]:
+    """As the page writes it: with the place of the object that it is said of."""
+    place = {"x": 1.0, "y": 1.0, "width": 9.0, "height": 9.0, "rotation": 0}
+    return about_the_image("choices", name, identity, **place, choices=list(chosen))
+
+
+def test_choices_about_an_object_are_its_attributes() -> None:
+    found = decode_regions.read(
+        work(
+            [
+                rectangle("first", (20, 20, 60, 60)), said("first", "worn", "dirty", "bent"),
+                said("first", "occluded", "no"), rectangle("second", (80, 20, 99, 60)),
+                about_the_image("choices", "weather", choices=["rain"]),
+            ]
+        ),
+        NAMES,
+    )  # fmt: skip
+    assert {row.bbox_xyxy[0]: row.attributes for row in found.rows if row.bbox_xyxy} == {
+        20: (("occluded", ("no",)), ("worn", ("dirty", "bent"))), 80: (),
+    }  # fmt: skip
+    assert found.choices == {"weather": ("rain",)}
+    assert not found.kept_raw
+
+
+def test_an_attribute_of_the_mask_counts_where_the_outline_has_none() -> None:
+    box, mask = encode_regions.encode_task(draft(suggestion((20, 20, 80, 80))), NAMES)
+    of_both = [said(box["id"], "worn", "no"), said(mask["id"], "worn", "yes"), said(mask["id"], "lit", "yes")]
+    found = decode_regions.read(work([box, mask, *of_both]), NAMES)
+    assert found.rows[0].attributes == (("lit", ("yes",)), ("worn", ("no",)))
+    assert found.corrected == {"attribute of a mask that its outline has otherwise": 1}
+
+
+def test_attributes_that_are_shown_come_back() -> None:
+    row = replace(suggestion((20, 20, 80, 80)), attributes=(("worn", ("dirty", "bent")),))
+    (back,) = decode(work(encode_regions.encode_task(draft(row), NAMES)))
+    assert back.attributes == row.attributes
+
+
 @given(drafts())
 @settings(deadline=None)
 def test_what_a_person_accepts_comes_back_bit_for_bit(task: TaskDraft) -> None:
@@ -473,7 +511,7 @@ def test_a_region_drawn_before_a_label_was_chosen_is_unreadable() -> None:
 @pytest.mark.parametrize(
     ("region", "reason"),
     [
-        (about_the_image("choices", "sure", "first", choices=["no"]), "choices of a region"),
+        (about_the_image("rating", "sure", "first", rating=2, x=20), "rating of a region"),
         (about_the_image("rating", "stars", rating=4), "control of type rating"),
     ],
 )

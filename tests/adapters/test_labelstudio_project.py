@@ -12,7 +12,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from curate.adapters.labelstudio import encode_regions, guideline, label_config, project, project_mark
 from curate.adapters.labelstudio.project_mark import Listed, Mark
 from curate.errors import AnnotationToolError
-from curate.ports import ImageChoice, TaskDraft
+from curate.ports import ImageChoice, ObjectAttribute, TaskDraft
 from curate.records import Category
 from tests import builders
 
@@ -47,6 +47,15 @@ def test_questions_about_the_image_are_choices() -> None:
     assert list(controls.get_control("weather").labels) == ["sun", "rain & <snow>"]
     assert controls.get_control("weather").attr["choice"] == "single"
     assert controls.get_control("flaws").attr["choice"] == "multiple"
+
+
+def test_questions_about_an_object_are_choices_of_the_selected_region() -> None:
+    worn = ObjectAttribute("worn", ("yes", "no"), categories=("stop_sign",))
+    config = label_config.label_config(CATEGORIES, (), (worn,))
+    control = LabelInterface(config).get_control("worn")
+    assert (list(control.labels), control.attr["perRegion"]) == (["yes", "no"], "true")
+    assert 'visibleWhen="region-selected" whenLabelValue="stop_sign"' in config
+    assert label_config.labels_by_control(CATEGORIES, (), (worn,))["worn"] == {"yes", "no"}
 
 
 def test_the_title_of_a_labelers_own_project() -> None:

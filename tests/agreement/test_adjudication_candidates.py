@@ -60,5 +60,5 @@ def test_what_people_agree_on_is_shown_once_and_everything_else_as_each_drew_it(
 
 def test_every_reason_of_the_queue_has_its_words() -> None:
     assert set(WHY) == {
-        *FIRST, *DISPUTES, "answer", "partly_skipped", "low_f1", "duplicate", "label_error",
+        *FIRST, *DISPUTES, "answer", "attribute", "partly_skipped", "low_f1", "duplicate", "label_error",
     }  # fmt: skip

@@ -40,7 +40,10 @@ def partitions(items: list[int]) -> Iterator[list[list[int]]]:
 
 def worth(groups: list[list[int]], found: Answers, pairs: Pairs) -> float | None:
     """Of a way to group; None where it joins what cannot be one."""
-    edge = {(min(a, b), max(a, b)): gain for a, b, gain in pairs.edges.get(image_id("one"), [])}
+    edges = zip(
+        *(column.tolist() for column in (pairs.edges.a, pairs.edges.b, pairs.edges.gain)), strict=True
+    )
+    edge = {(min(a, b), max(a, b)): gain for a, b, gain in edges}
     total = 0.0
     for group in groups:
         for i, a in enumerate(sorted(group)):

@@ -255,3 +255,27 @@ def test_clusters_are_complete_disjoint_and_tight(people: list[Drawn]) -> None:
 def test_the_order_of_the_rows_changes_nothing(people: list[Drawn]) -> None:
     work: dict[tuple[str, str], Drawn | None] = {("one", f"p{i}"): drawn for i, drawn in enumerate(people)}
     assert agreed(work) == agreed(work, order=-1)
+
+
+def told(*chosen: tuple[str, list[str]]) -> Consensus:
+    """Three people, or fewer, drew one object and said this of it."""
+    drawn = {("one", person): [("stop", BOX)] for person, _ in chosen}
+    said = {person: (("worn", tuple(values)),) if values else () for person, values in chosen}
+    return whole([replace(row, attributes=said[row.annotator_id or ""]) for row in rows(drawn)])
+
+
+def test_attributes_are_settled_by_those_who_drew_the_object() -> None:
+    found = told((A, ["yes"]), (B, ["yes"]), (C, ["no"]))
+    (row,) = found.objects.to_pylist()
+    assert row["attributes"] == [("worn", ["yes"])]
+    assert 0.5 < dict(row["attributes_confidence"])["worn"] <= 1
+    assert found.annotations["attributes"].to_pylist() == [[("worn", ["yes"])]]
+    assert told((A, ["yes"]), (B, [])).objects["attributes"].to_pylist() == [[("worn", ["yes"])]]
+    assert found.with_disputed_attributes() == []
+
+
+def test_a_disputed_attribute_has_no_value_and_its_image_is_listed() -> None:
+    found = told((A, ["yes"]), (B, ["no"]))
+    (row,) = found.objects.to_pylist()
+    assert (row["outcome"], row["attributes"], row["disputed_attributes"]) == ("object", [], ["worn"])
+    assert found.with_disputed_attributes() == [image_id("one")]

@@ -4,7 +4,7 @@ import pytest
 
 from curate.agreement.annotator_pairs import compare
 from curate.agreement.disagreement_queue import ordered, rarity
-from curate.agreement.image_scores import ImageScore, of_images
+from curate.agreement.image_scores import ImageScore, of_images, of_pairs
 from tests.agreement.drawings import answers
 from tests.builders import HEIGHT, WIDTH, image_id
 
@@ -47,8 +47,8 @@ def test_nothing_drawn_by_all_is_full_agreement() -> None:
     }  # fmt: skip
     found = answers(work)
     sizes = dict.fromkeys(found.by_image, (WIDTH, HEIGHT))
-    scores = of_images(found, compare(found, found.overlapped(), sizes, iou_threshold=0.5))
-    got = {
-        name: (scores[image_id(name)].f1, scores[image_id(name)].score) for name in ("none", "half", "same")
-    }
+    pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
+    scores = of_images(found, pairs)
+    of_two = dict(zip(found.images, of_pairs(found, pairs).score.tolist(), strict=True))
+    got = {name: (scores[image_id(name)].f1, of_two[image_id(name)]) for name in ("none", "half", "same")}
     assert got == {"none": (None, 1.0), "half": (0.0, 0.0), "same": (1.0, 1.0)}

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import SimpleITK
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt
 
-from curate.agreement.fused_geometry import fuse_masks, staple, staple_probability, weighted_median
+from curate.agreement import mask_fusion, mask_runs
+from curate.agreement.fused_geometry import staple, staple_probability, weighted_medians
 from curate.geometry import masks
 
 W, H = 60, 50
@@ -15,6 +18,20 @@ W, H = 60, 50
 def disk(x: float, y: float, radius: float) -> np.ndarray:  # type: ignore[type-arg]
     yy, xx = np.mgrid[:H, :W]
     return np.asarray((xx - x) ** 2 + (yy - y) ** 2 <= radius**2)
+
+
+def fuse_masks(rles: list[str], weights: np.ndarray) -> str:  # type: ignore[type-arg]
+    """The joint mask of one object."""
+    runs = mask_runs.read(pa.array(rles, pa.string()), np.full(len(rles), H))
+    one = np.array([0]), np.array([len(rles)]), np.array([W]), np.array([H])
+    text, _, _ = mask_fusion.fuse(
+        runs.text, runs.ends, runs.places, runs.starts, runs.area, runs.boxes, weights, *one, 0.5
+    )
+    return bytes(text).decode()
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    return weighted_medians(values[None], weights[None])[0]
 
 
 def test_staple_is_that_of_simpleitk() -> None:
@@ -40,17 +57,17 @@ def test_staple_is_that_of_simpleitk() -> None:
 
 def test_one_careless_mask_of_three_does_not_count() -> None:
     good, bad = disk(30, 25, 12), disk(36, 25, 12)
-    found = fuse_masks([masks.encode(m) for m in (good, good, bad)], np.ones(3), width=W, height=H)
+    found = fuse_masks([masks.encode(m) for m in (good, good, bad)], np.ones(3))
     assert found == masks.encode(good)
 
 
 def test_of_two_disks_it_is_the_disk_between() -> None:
     small, large = disk(30, 25, 8), disk(30, 25, 14)
     rles = [masks.encode(small), masks.encode(large)]
-    found = fuse_masks(rles, np.ones(2), width=W, height=H)
+    found = fuse_masks(rles, np.ones(2))
     between, expected = masks.decode(found or "", width=W, height=H), disk(30, 25, 11)
     assert (between & expected).sum() / (between | expected).sum() > 0.95
-    weighed = masks.decode(fuse_masks(rles, np.array([1.0, 2.0]), width=W, height=H) or "", width=W, height=H)
+    weighed = masks.decode(fuse_masks(rles, np.array([1.0, 2.0])) or "", width=W, height=H)
     assert between.sum() < weighed.sum() < large.sum()
 
 
@@ -59,16 +76,56 @@ def test_masks_at_the_border_end_there() -> None:
     left[:, :10] = True
     wide = np.zeros((H, W), dtype=bool)
     wide[:, :14] = True
-    found = fuse_masks([masks.encode(left), masks.encode(wide)], np.ones(2), width=W, height=H)
+    found = fuse_masks([masks.encode(left), masks.encode(wide)], np.ones(2))
     expected = np.zeros((H, W), dtype=bool)
     expected[:, :12] = True
     np.testing.assert_array_equal(masks.decode(found or "", width=W, height=H), expected)
 
 
-def test_no_mask_is_none_and_one_stays() -> None:
-    assert fuse_masks([], np.ones(0), width=W, height=H) is None
+def test_one_mask_stays_and_so_do_equal_ones() -> None:
     rle = masks.encode(disk(10, 10, 5))
-    assert fuse_masks([rle], np.ones(1), width=W, height=H) == rle
+    assert fuse_masks([rle], np.ones(1)) == rle
+    assert fuse_masks([rle, rle, rle], np.ones(3)) == rle
+
+
+blots = st.lists(
+    st.tuples(st.integers(0, W), st.integers(0, H), st.integers(1, 14)), min_size=1, max_size=3
+).map(lambda circles: np.any([disk(*circle) for circle in circles], axis=0))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(blots, min_size=3, max_size=6))
+def test_compiled_staple_is_the_plain_one(drawn: list[np.ndarray]) -> None:  # type: ignore[type-arg]
+    rles = [masks.encode(one) for one in drawn]
+    assert fuse_masks(rles, np.ones(len(rles))) == (staple(rles, width=W, height=H) or "")
+
+
+@settings(deadline=None, max_examples=60)
+@given(blots, blots, st.floats(0.1, 10))
+def test_the_shape_between_is_that_of_scipys_distances(
+    first: np.ndarray,
+    second: np.ndarray,
+    weight: float,  # type: ignore[type-arg]
+) -> None:
+    """The mean of the signed distances, weighed, in the window around both, a pixel wider."""
+    union = first | second
+    rows, columns = np.flatnonzero(union.any(axis=1)), np.flatnonzero(union.any(axis=0))
+    if not len(rows):
+        return
+    window = np.s_[max(0, rows[0] - 1) : rows[-1] + 2, max(0, columns[0] - 1) : columns[-1] + 2]
+
+    def signed(mask: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        if mask.all() or not mask.any():
+            return np.full(mask.shape, float(max(mask.shape)) * (1 if mask.any() else -1))
+        inside, outside = distance_transform_edt(mask), distance_transform_edt(~mask)
+        return np.where(mask, inside - 0.5, 0.5 - outside)
+
+    share = weight / (weight + 1.0)
+    expected = np.zeros((H, W), dtype=bool)
+    expected[window] = share * signed(first[window]) + (1 - share) * signed(second[window]) >= 0
+    found = fuse_masks([masks.encode(first), masks.encode(second)], np.array([weight, 1.0]))
+    pixels = masks.decode(found, width=W, height=H) if found else np.zeros((H, W), dtype=bool)
+    assert (pixels != expected).sum() == 0
 
 
 @settings(deadline=None, max_examples=40)

@@ -7,12 +7,12 @@ import pytest
 
 from curate import schema
 from curate.agreement import image_answers
-from curate.agreement.image_answers import ImageAnswers
+from curate.agreement.settled_choices import SettledChoices
 
 CHOICES = schema.ANSWERS.arrow.field("choices").type
 
 
-def settled(work: Mapping[tuple[str, str], Mapping[str, Sequence[str]]], **changes: object) -> ImageAnswers:
+def settled(work: Mapping[tuple[str, str], Mapping[str, Sequence[str]]], **changes: object) -> SettledChoices:
     rows = [
         {"image_id": image, "annotator_id": person, "outcome": "submitted", "superseded": False,
          "choices": list(chosen.items()), **changes}
@@ -33,7 +33,7 @@ def test_one_choice_is_settled_by_two_and_disputed_between_two() -> None:
         }
     )  # fmt: skip
     assert dict(found.answers) == {"one": {"light": ["night"]}, "alone": {"light": ["day"]}}
-    assert found.disputed == {"two"}
+    assert dict(found.disputed) == {"two": ["light"]}
     assert 0.5 < found.confidence["one"]["light"] <= 1
 
 
@@ -46,7 +46,7 @@ def test_several_choices_are_settled_one_by_one() -> None:
         }
     )  # fmt: skip
     assert dict(found.answers) == {"one": {"seen": ["rain"]}}
-    assert found.disputed == {"two"}
+    assert dict(found.disputed) == {"two": ["seen"]}
 
 
 def test_where_no_two_answered_one_question_its_confidence_is_not_known() -> None:

@@ -186,6 +186,18 @@ def test_the_card_says_how_many_people_looked_and_claims_nothing_that_was_not_co
     assert "number of people who looked" not in render(FACTS)
 
 
+def test_the_card_says_what_was_decided_by_whom_in_numbers_and_what_was_said_of_objects() -> None:
+    facts = replace(
+        FACTS, decided=3, agreement={**FACTS.agreement, "adjudication": {"images": 5, "people": 2}},
+        object_attributes={"occluded": {"partly": 12, "no": 1030}}, labelers="people",
+    )  # fmt: skip
+    text = " ".join(render(facts).split())
+    assert "On 3 released images people did not agree, and 2 senior labelers decided" in text
+    assert "| `occluded` | no 1,030, partly 12 |" in text
+    assert "simulated senior labeler" in render(replace(facts, labelers="simulated"))
+    assert "adjudication" not in render(FACTS)
+
+
 def test_agreement_by_category_the_funnel_citation_and_contact() -> None:
     facts = replace(
         FACTS, f1_by_category={"stop_sign": (0.9, 0.8, 0.95), "parking_sign": (None, None, None)}, found=2000,

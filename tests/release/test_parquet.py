@@ -15,6 +15,7 @@ from curate import schema
 from curate.errors import InputError, ReleaseError
 from curate.geometry import masks
 from curate.release import parquet
+from curate.release.digest import content_digest
 from curate.release.object_support import Support
 from curate.release.release_content import Content, collect
 from tests.builders import HEIGHT, WIDTH, annotation, image, image_id, scene, write_jpeg
@@ -99,6 +100,39 @@ def test_each_object_says_how_it_came_about() -> None:
     assert (objects["votes"], objects["n_annotators"]) == ([3, 0], [4, 0])
     assert objects["agreement"] == [0.75, None]  # nobody looked: a model's score is no agreement of people
     assert objects["made_from"] == [["a", "b"]] * 2
+
+
+@pytest.mark.usefixtures("project")
+def test_what_people_said_of_objects_and_who_decided_stand_in_the_rows() -> None:
+    said = (("worn", ("dirty", "bent")),)
+    rows = [
+        annotation("one", "stop_sign", BOX, origin="consensus", attributes=said),
+        annotation("one", "parking_sign", FAR, origin="consensus"),
+    ]
+    support = Support(
+        pa.Table.from_pylist(
+            [{"annotation_id": rows[0].annotation_id, "image_id": rows[0].image_id, "outcome": "object",
+              "votes": 2, "annotators": 2, "made_from": [], "attributes_confidence": [("worn", 0.75)]}],
+            schema=schema.CONSENSUS_OBJECTS.arrow,
+        ),
+        pa.Table.from_pylist(
+            [{"image_id": rows[0].image_id, "annotators": 1, "decided": True}],
+            schema=schema.CONSENSUS_IMAGES.arrow,
+        ),
+    )  # fmt: skip
+    made = collect(images_table([image("one")]), annotations_table(rows), NAMES, support)
+    (file,) = written(made, ["train"]).values()
+    (row,) = file.read().to_pylist()
+    assert row["objects"]["attributes"] == [
+        [{"question": "worn", "answers": ["dirty", "bent"], "confidence": 0.75}], [],
+    ]  # fmt: skip
+    assert row["decided"] is True
+    assert (made.decided(), made.object_attributes()) == (1, {"worn": {"dirty": 1, "bent": 1}})
+    plain = collect(
+        images_table([image("one")]), annotations_table([replace(one, attributes=()) for one in rows]), NAMES
+    )
+    assert content_digest(made, ["train"], license="x") != content_digest(plain, ["train"], license="x")
+    assert "attributes" not in plain.columns()[8].kind.names  # a release without any has no such column
 
 
 @pytest.mark.usefixtures("project")

@@ -129,7 +129,34 @@ def test_the_decision_is_the_answer() -> None:
     images = tables.read(OUTPUTS.images, schema.CONSENSUS_IMAGES).to_pylist()
     (image,) = [row for row in images if row["image_id"] == image_id("six")]
     assert (image["annotators"], image["review"], image["held_back"]) == (3, None, False)
-    assert report.metrics == people  # who decides is not blind: no figure of people counts it
+    assert {row["image_id"] for row in images if row["decided"]} == {image_id("five"), image_id("six")}
+    assert report.metrics["adjudication"] == {"images": 2, "people": 1}
+    of_decisions = ("adjudication", "label_errors")
+    figures = {name: found for name, found in report.metrics.items() if name not in of_decisions}
+    # Who decides is not blind: no figure of people counts it.
+    assert figures == {name: found for name, found in people.items() if name not in of_decisions}
+    assert people["adjudication"] == {"images": 0, "people": 0}
+
+
+@pytest.mark.usefixtures("project")
+def test_the_decision_on_an_attribute_is_the_answer() -> None:
+    decided(decision("six", "parking_sign", attributes=(("worn", ("yes",)),)))
+    assert [row["attributes"] for row in consensus("six")] == [[("worn", ["yes"])]]
+
+
+def test_candidates_show_the_attributes_that_the_page_knows(project: builders.SmallProject) -> None:
+    known = DECIDED.taxonomy.read_text(encoding="utf-8")
+    asked = "attributes: [{name: worn, options: ['yes', 'no']}]\n"
+    DECIDED.taxonomy.write_text(f"{known}\n{asked}", encoding="utf-8")
+    said = (("lit", ("yes",)), ("worn", ("no", "perhaps")))
+    pulled = [replace(row, attributes=said if row.category else ()) for row in project.annotations["pull"]]
+    builders.write_pulled(Path(), pulled)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    tool = FakeAnnotationTool()
+    push(tool)
+    shown = {row.attributes for task in tool.tasks.values() for row in task.pre_annotations}
+    assert shown == {(("worn", ("no",)),)}
+    assert [one.name for one in tool.specs[TITLE].attributes] == ["worn"]
 
 
 @pytest.mark.usefixtures("project")

@@ -287,6 +287,27 @@ def bad(project: builders.SmallProject, **changes: Any) -> Annotation:
     return rows[at]
 
 
+def test_what_people_say_of_objects_is_settled_and_what_they_dispute_is_listed(
+    project: builders.SmallProject,
+) -> None:
+    def said(row: Annotation) -> Annotation:
+        first = row.annotator_id == builders.ANNOTATORS[0]
+        of_both, of_one = ("lit", ("yes",)), ("worn", ("yes",) if first else ("no",))
+        return replace(row, attributes=(of_both, *([of_one] if row.image_id == image_id("one") else [])))
+
+    pulled = project.annotations["pull"]
+    only([said(row) if row.outcome == "object" else row for row in pulled])
+    run()
+    rows = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).to_pylist()
+    settled = [row["attributes"] for row in rows if row["outcome"] == "object"]
+    assert settled
+    assert all(attributes == [("lit", ["yes"])] for attributes in settled)
+    objects = tables.read(OUTPUTS.objects, schema.CONSENSUS_OBJECTS).to_pylist()
+    disputed = {row["image_id"] for row in objects if row["disputed_attributes"] == ["worn"]}
+    assert disputed == {image_id("one")}
+    assert {row["image_id"] for row in read_csv(OUTPUTS.queue) if row["reason"] == "attribute"} == disputed
+
+
 def test_a_damaged_mask_holds_its_image_back_and_is_listed(project: builders.SmallProject) -> None:
     row = bad(project, rle="1")
     counts = dict(run().counts)

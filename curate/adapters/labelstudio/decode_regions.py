@@ -16,8 +16,9 @@ An object is a rectangle or a polygon with at most one mask, by these rules:
 6. A rotated rectangle is the upright box around it, with its corners as polygon and no mask.
 7. `parent_id` is the annotation_id in the region's id; a region drawn by hand has none.
 8. Identical objects of an answer (category, box, mask, corners) are one, and counted.
-9. Choices about the whole image, and texts and notes, are the answer's, not an object's. Other controls
-   without a place on the image are kept raw and counted.
+9. Choices about an object are its attributes; those of a stroke that is its mask count where the outline
+   has none of that name. Choices about the whole image, texts and notes are the answer's. Other controls are
+   kept raw and counted.
 10. If any region that is drawn on the image cannot be read, the answer is unreadable: one row that says so,
     no object and no "nothing there", all regions kept raw, and the reasons counted.
 
@@ -41,6 +42,7 @@ PAIR_IOU: Final = 0.5
 MOVED_BOX: Final = "box moved, its mask not"
 IDENTICAL, MASK_DROPPED = "identical object", "mask of a box that was moved"
 _TWICE, _DRAWN_THEN_SKIPPED = "region id twice", "drawn, then skipped"
+_SAID_TWICE = "attribute of a mask that its outline has otherwise"
 _CHOICES, _TEXT = "choices", "textarea"
 _UNTOUCHED = "prediction"  # the `origin` of a suggestion that nobody changed
 _CHANGED = frozenset({"prediction-changed", "manual"})
@@ -112,6 +114,7 @@ class _Found:
 
     shapes: dict[str, Shape] = field(default_factory=dict)
     choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    attributes: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     raw: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     unreadable: Counter[str] = field(default_factory=Counter)
@@ -166,6 +169,9 @@ def _sorted_out(work: Work, categories: Sequence[str]) -> _Found:
                 found.shapes[identity] = read_shape(region, categories, width=work.width, height=work.height)
             elif kind in {_CHOICES, _TEXT} and identity not in drawn:
                 _about_the_image(region, found)
+            elif kind == _CHOICES:
+                said = tuple(str(choice) for choice in region["value"]["choices"])
+                found.attributes.setdefault(identity, {})[str(region["from_name"])] = said
             elif kind != encode_regions.RELATION:
                 of_region = identity in drawn
                 found.raw.append((f"{kind} of a region" if of_region else f"control of type {kind}", region))
@@ -192,7 +198,7 @@ def _notes(region: Mapping[str, Any]) -> list[str]:
 
 
 def _objects(work: Work, found: _Found, moved_box: MovedBox) -> list[Annotation]:
-    links = _links(work.regions)
+    links = {str(one["id"]): str(one["parentID"]) for one in work.regions if one.get("parentID")}
     outlines = {key: shape for key, shape in found.shapes.items() if not shape.stroke}
     strokes = {key: shape for key, shape in found.shapes.items() if shape.stroke}
     outlines = _with_holes(outlines, links, work)
@@ -208,12 +214,19 @@ def _objects(work: Work, found: _Found, moved_box: MovedBox) -> list[Annotation]
         drawn[key] = replace(outline, rle=_united(painted, work)) if painted else outline
     taken = {stroke for painted in masks_of.values() for stroke in painted}
     drawn.update((key, stroke) for key, stroke in strokes.items() if key not in taken)
-    return [_object(work, key, shape) for key, shape in _distinct(drawn, found)]
+    return [
+        _object(work, key, shape, _attributes(key, masks_of.get(key, ()), found))
+        for key, shape in _distinct(drawn, found)
+    ]
 
 
-def _links(regions: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The parent of each region that has one."""
-    return {str(region["id"]): str(region["parentID"]) for region in regions if region.get("parentID")}
+def _attributes(key: str, strokes: Sequence[str], found: _Found) -> dict[str, tuple[str, ...]]:
+    """What is said of an object, of its outline or of its strokes."""
+    said = dict(found.attributes.get(key, {}))
+    for stroke in strokes:
+        for name, values in found.attributes.get(stroke, {}).items():
+            found.corrected[_SAID_TWICE] += said.setdefault(name, values) != values
+    return said
 
 
 def _with_holes(outlines: Mapping[str, Shape], parents: Mapping[str, str], work: Work) -> dict[str, Shape]:
@@ -302,7 +315,7 @@ def _distinct(drawn: Mapping[str, Shape], found: _Found) -> Iterator[tuple[str, 
         yield key, shape
 
 
-def _object(work: Work, identity: str, shape: Shape) -> Annotation:
+def _object(work: Work, identity: str, shape: Shape, attributes: Mapping[str, tuple[str, ...]]) -> Annotation:
     return _row(
         work,
         "object",
@@ -312,6 +325,7 @@ def _object(work: Work, identity: str, shape: Shape) -> Annotation:
         rle=shape.rle,
         polygon=polygons.rings_json(shape.rings) if shape.rings else None,
         parent_id=encode_regions.suggestion_of(identity),
+        attributes=tuple(sorted((name, values) for name, values in attributes.items() if values)),
     )
 
 

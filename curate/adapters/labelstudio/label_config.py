@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from curate.adapters.labelstudio import encode_regions
 from curate.errors import AnnotationToolError
-from curate.ports import ImageChoice
+from curate.ports import ImageChoice, ObjectAttribute
 from curate.records import Category
 
 # One set of categories three times: a box, a mask painted or a mask drawn point by point.
@@ -35,11 +35,16 @@ NOT_LABELS = frozenset({SKIP_REASON, encode_regions.CAPTION})  # controls that s
 
 
 def label_config(
-    categories: Sequence[Category], choices: Sequence[ImageChoice] = (), *, notes: bool = False
+    categories: Sequence[Category],
+    choices: Sequence[ImageChoice] = (),
+    attributes: Sequence[ObjectAttribute] = (),
+    *,
+    notes: bool = False,
 ) -> str:
     """One image; beside it boxes, brushes and polygons with the same labels and colours, and questions.
 
-    With `notes` a task's note stands above the image, and each object's caption in the list of regions.
+    Questions about an object are there while it is selected. With `notes` a task's note stands above the
+    image, and each object's caption in the list of regions.
     """
     view = ET.Element("View", style=_ROW)
     picture = ET.SubElement(view, "View", style=_PICTURE)
@@ -58,14 +63,10 @@ def label_config(
             label = ET.SubElement(control, "Label", {"value": category.name, "background": category.color})
             if category.meaning:
                 label.set("hint", category.meaning)
+    for attribute in attributes:
+        _ask(ET.SubElement(panel, "View", _asked_of(attribute)), attribute, perRegion="true")
     for choice in choices:
-        ET.SubElement(panel, "Header", value=choice.name, size="6")
-        settings = {"choice": "multiple" if choice.multiple else "single", "showInline": "true"}
-        asked = ET.SubElement(
-            panel, "Choices", {"name": choice.name, "toName": encode_regions.IMAGE, **settings}
-        )
-        for option in choice.options:
-            ET.SubElement(asked, "Choice", value=option)
+        _ask(panel, choice)
     if notes:
         ET.SubElement(panel, "TextArea", _CAPTION)
     ET.SubElement(panel, "Header", value="If you skip: why?", size="6")
@@ -75,6 +76,21 @@ def label_config(
     )
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
+
+
+def _ask(panel: ET.Element, question: ImageChoice | ObjectAttribute, **settings: str) -> None:
+    ET.SubElement(panel, "Header", value=question.name, size="6")
+    settings |= {"choice": "multiple" if question.multiple else "single", "showInline": "true"}
+    named = {"name": question.name, "toName": encode_regions.IMAGE}
+    asked = ET.SubElement(panel, "Choices", {**named, **settings})
+    for option in question.options:
+        ET.SubElement(asked, "Choice", value=option)
+
+
+def _asked_of(attribute: ObjectAttribute) -> dict[str, str]:
+    """When a question about an object is on the page."""
+    only = {"whenLabelValue": ",".join(attribute.categories)} if attribute.categories else {}
+    return {"visibleWhen": "region-selected", **only}
 
 
 def category_names(config: str) -> tuple[str, ...]:
@@ -113,12 +129,15 @@ def labels(config: str) -> dict[str, tuple[str, ...]]:
 
 
 def labels_by_control(
-    categories: Sequence[Category], choices: Sequence[ImageChoice]
+    categories: Sequence[Category],
+    choices: Sequence[ImageChoice],
+    attributes: Sequence[ObjectAttribute] = (),
 ) -> dict[str, frozenset[str]]:
     """What can be chosen in each control."""
     names = frozenset(category.name for category in categories)
     controls = {name: names for _, _, name, _ in _CONTROLS}
-    return {**controls, **{choice.name: frozenset(choice.options) for choice in choices}}
+    asked: tuple[ImageChoice | ObjectAttribute, ...] = (*choices, *attributes)
+    return {**controls, **{one.name: frozenset(one.options) for one in asked}}
 
 
 def same(there: object, wanted: object) -> bool:

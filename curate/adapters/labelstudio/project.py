@@ -96,7 +96,7 @@ def plan(client: Client, spec: ProjectSpec, pipeline: str | None = None) -> tupl
     existing = None if mine is None else get(client, mine.number)
     shown = {} if existing is None else guideline.addresses(existing[_GUIDELINE] or "")
     wanted = {
-        _CONFIG: label_config.label_config(spec.categories, spec.choices, notes=spec.notes),
+        _CONFIG: label_config.label_config(spec.categories, spec.choices, spec.attributes, notes=spec.notes),
         _GUIDELINE: _guideline(spec, shown),
         **_SETTINGS,
     }
@@ -240,7 +240,7 @@ def _only_one(client: Client, made: int, begun: Mark, pipeline_file: Path | None
 def _refuse_losses(client: Client, existing: Mapping[str, Any], spec: ProjectSpec) -> None:
     """An update must not orphan what people have drawn, submitted or not."""
     there = reference(client, int(existing["id"]))
-    known = label_config.labels_by_control(spec.categories, spec.choices)
+    known = label_config.labels_by_control(spec.categories, spec.choices, spec.attributes)
     for control, names in labels_in_use.lost(client, there, str(existing[_CONFIG]), known).items():
         what = f"categories {', '.join(names)}" if names else f"the control {control}"
         raise AnnotationToolError(

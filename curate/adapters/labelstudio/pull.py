@@ -313,7 +313,7 @@ class _Snapshot:
     def _annotations(self) -> Iterator[dict[str, Any]]:
         for _, row in self.cache.rows():
             if row["task_id"] in self.wanted:
-                yield row
+                yield {**row, "attributes": [(name, values) for name, values in row["attributes"]]}
 
 
 def _pieces(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -22,6 +22,7 @@ _KINDS: Final = {
     for kind in (encode_regions.RECTANGLES, encode_regions.BRUSHES, encode_regions.POLYGONS)
     for suffix in ("", "labels")
 }
+_SAID: Final = frozenset({"choices", "textarea", "rating", "number", "datetime", "taxonomy"})
 _GEOMETRY: Final = frozenset({"x", "y", "points", "rle", "vertices", "radiusX", "imageDataURL", "keypoints"})
 
 
@@ -54,8 +55,13 @@ class Shape:
 
 
 def is_shape(region: Mapping[str, Any]) -> bool:
-    """Whether a region of the `result` list is drawn on the image, whatever drew it."""
+    """Whether a region of the `result` list is drawn on the image, whatever drew it.
+
+    What is said of an object is not, although the page repeats the object's place in it.
+    """
     kind, value = str(region.get("type")), region.get("value")
+    if kind in _SAID:
+        return False
     drawn = isinstance(value, Mapping) and not _GEOMETRY.isdisjoint(value)
     return kind in _KINDS or kind.endswith("labels") or drawn
 
