@@ -39,7 +39,8 @@ def nearest(path: Path) -> tuple[str, tuple[str, ...]]:
         path: The project's dvc.yaml.
 
     Returns:
-        The template with most of whose stages it has, and what it lacks: such as "stage release: data/pull/answers.parquet".
+        The template with most of whose stages it has, and what it lacks: such as
+        "stage release: data/pull/answers.parquet".
 
     Raises:
         ParamsError: The file is missing or not YAML.
