@@ -1,4 +1,4 @@
-"""A project of the template restoration, from crops of photographs to a published set of pairs, by `dvc repro`."""
+"""A project of the template restoration, from crops of photographs to a published set of pairs."""
 
 from __future__ import annotations
 
