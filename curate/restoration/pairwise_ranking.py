@@ -131,7 +131,7 @@ def agreement(votes: Sequence[Vote]) -> tuple[float | None, int]:
 
 
 def consistency(votes: Sequence[Vote]) -> Mapping[str, tuple[int, int]]:
-    """Of each rater who was asked again: how often the answer was the same, and how many repeats there were."""
+    """Of each rater who was asked again: how often the answer was the same, of how many repeats."""
     first: dict[tuple[str, ...], str] = {}
     found: dict[str, tuple[int, int]] = {}
     for vote in votes:
@@ -147,8 +147,8 @@ def consistency(votes: Sequence[Vote]) -> Mapping[str, tuple[int, int]]:
 def is_settled(found: Sequence[Strength]) -> bool:
     """Whether more votes would hardly change the order: no interval reaches the next model's strength.
 
-    Looked at after each round, it stops early where models differ much, and never where two are equal: a budget
-    of votes ends that.
+    Looked at after each round, it stops early where models differ much, and never where two are equal: a
+    budget of votes ends that.
     """
     ordered = sorted(found, key=lambda one: -one.strength)
     return all(
