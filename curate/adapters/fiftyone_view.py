@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from curate import decision_file, params, project_tables, tables
-from curate.adapters import fiftyone_dataset, fiftyone_edits, fiftyone_marking, fiftyone_views
+from curate.adapters import app_screenshot, fiftyone_dataset, fiftyone_edits, fiftyone_marking, fiftyone_views
 from curate.adapters.fiftyone_samples import CONSENSUS, MODEL, drafts
 from curate.adapters.mongod import HOST, Mongod, free_port
 from curate.decision_file import Decision
@@ -60,6 +60,33 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
     except KeyboardInterrupt:
         return
     raise ViewError(f"the FiftyOne app on port {port} ended by itself (exit code {status}): start it again")
+
+
+def screenshot(root: Path, target: Path, *, stage: str, view: str) -> None:
+    """Bring the dataset up to date, and write a picture of a saved view as the app shows it.
+
+    Args:
+        root: The project's folder.
+        target: The PNG.
+        stage: Last stage to show, one of `project_tables.STAGES`.
+        view: Name of a saved view.
+
+    Raises:
+        ViewError: There is no such view or no browser, or the database or the app could not be started.
+        TableError: No stage has run, or a table is damaged.
+        MissingExtraError: FiftyOne or Playwright is not installed.
+    """
+    dataset = _synced(root, stage)
+    names = dataset.list_saved_views()
+    if view not in names:
+        raise ViewError(f"no saved view is called {view!r}: there are {', '.join(names)}")
+    slug = require("fiftyone.core.utils", extra="fiftyone").to_slug(view)
+    port = free_port()
+    server = _serve(port)
+    try:
+        app_screenshot.take(f"{address(root, port)}?view={slug}", target)
+    finally:
+        server.stop()
 
 
 def sync_dataset(root: Path, *, stage: str) -> str:
