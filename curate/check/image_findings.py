@@ -24,8 +24,8 @@ class Limits:
         blurred_below: Sharpness (variance of the Laplacian) under which an image is `blurred`, if it is also
             under `median_share` of the set's median: a set of smooth pictures is not blurred for that.
         median_share: In [0, 1].
-        min_blur: Share of the change between neighbors that a further blur leaves; with less, an image has
-            sharp edges, and is `blurred` in neither way.
+        max_bandwidth: Share of the resolution that holds detail; with more, an image has sharp edges somewhere
+            and is `blurred` in neither way.
         always_blurred: Sharpness under which an image is `blurred` whatever the others are.
         gray_below: Colorfulness, levels; an image with less is `gray`, if most of the set is not.
         min_side: Pixels, as ingest's default; less is `odd_size`.
@@ -38,7 +38,7 @@ class Limits:
     blurred_below: float = 20.0
     median_share: float = 0.125
     always_blurred: float = 5.0
-    min_blur: float = 0.55
+    max_bandwidth: float = 0.25
     gray_below: float = 0.5
     min_side: int = IngestParams.model_fields["min_side"].default
     max_aspect: float = IngestParams.model_fields["max_aspect"].default
@@ -140,8 +140,9 @@ def _outlier(one: SeenImage, usual: float, limits: Limits) -> tuple[str, str]:
         return "flat", f"standard deviation of brightness {contrast:.1f}"
     sharpness = one.row["sharpness"]
     soft = sharpness < max(limits.always_blurred, min(limits.blurred_below, limits.median_share * usual))
-    if soft and (blur := _figure(one, "blur")) >= limits.min_blur:
-        return "blurred", f"sharpness {sharpness:.1f}, where the median is {usual:.0f}; blur {blur:.2f}"
+    if soft and (detail := _figure(one, "bandwidth")) <= limits.max_bandwidth:
+        shown = f"sharpness {sharpness:.1f}, where the median is {usual:.0f}"
+        return "blurred", f"{shown}; detail up to {detail:.0%} of the resolution"
     return "", ""
 
 
