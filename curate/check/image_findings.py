@@ -24,8 +24,8 @@ class Limits:
         blurred_below: Sharpness (variance of the Laplacian) under which an image is `blurred`, if it is also
             under `median_share` of the set's median: a set of smooth pictures is not blurred for that.
         median_share: In [0, 1].
-        max_bandwidth: Share of the resolution that holds detail; with more, an image has sharp edges somewhere
-            and is `blurred` in neither way.
+        max_bandwidth: Share of the resolution that holds detail; with more, an image has sharp edges and is
+            `blurred` in neither way.
         always_blurred: Sharpness under which an image is `blurred` whatever the others are.
         gray_below: Colorfulness, levels; an image with less is `gray`, if most of the set is not.
         min_side: Pixels, as ingest's default; less is `odd_size`.
