@@ -76,7 +76,7 @@ def screenshot(root: Path, target: Path, *, stage: str, view: str) -> None:
         TableError: No stage has run, or a table is damaged.
         MissingExtraError: FiftyOne or Playwright is not installed.
     """
-    dataset = _synced(root, stage)
+    dataset = _synced(root, stage, join=True)  # also while the app is open
     names = dataset.list_saved_views()
     if view not in names:
         raise ViewError(f"no saved view is called {view!r}: there are {', '.join(names)}")
@@ -117,9 +117,9 @@ def dataset_name(root: Path) -> str:
     return "curate-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project")
 
 
-def _synced(root: Path, stage: str) -> Any:
+def _synced(root: Path, stage: str, *, join: bool = False) -> Any:
     content = drafts(project_tables.load(root, stage=stage))
-    fo = connect(root)
+    fo = connect(root, join=join)
     done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=_identity(root))
     if done.added + done.changed + done.removed or not done.dataset.list_saved_views():
         fiftyone_views.dress(fo, done.dataset, content, _colours(root))
