@@ -81,6 +81,8 @@ class Calls:
         return tuple(importlib.import_module(name).HTTPError for name in clients)
 
     def _is_broken(self, error: BaseException) -> bool:
+        if isinstance(error, self._errors.OfflineModeIsEnabled):  # which asking again does not change
+            return False
         missed = self._errors.LocalEntryNotFoundError  # a download that could not begin
         return isinstance(error, (ConnectionError, TimeoutError, missed, *self._client_errors()))
 
@@ -88,6 +90,8 @@ class Calls:
         status = _status(error)
         if isinstance(error, self._errors.LocalTokenNotFoundError):
             return _LOGIN
+        if isinstance(error, self._errors.GatedRepoError):
+            return "it is gated: ask for access on its page, with the account that the token belongs to"
         if isinstance(error, self._errors.HFValidationError):
             return f"publish.repo = {self._repo!r} is not owner/name"
         if isinstance(error, ValueError) and status is None:

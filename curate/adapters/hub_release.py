@@ -15,6 +15,8 @@ _PLACE = re.compile(r"hf://(?:datasets/)?([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 def fetch(place: str) -> Path:
     """Bring release.json, the pages and the Parquet files of a revision into the Hub's cache.
 
+    The Hub is asked each time what the revision names: the library alone would pass off what its cache holds.
+
     Args:
         place: hf://owner/name@revision; without a revision the branch main.
 
@@ -40,11 +42,12 @@ def _snapshot(place: str, patterns: Sequence[str] | None) -> Path:
     hub = require("huggingface_hub", extra="hub")
     errors = require("huggingface_hub.errors", extra="hub")
     try:
+        named = hub.HfApi().dataset_info(match[1], revision=match[2])
         return Path(
             hub.snapshot_download(
                 match[1],
                 repo_type="dataset",
-                revision=match[2],
+                revision=named.sha,
                 allow_patterns=patterns,
             )
         )

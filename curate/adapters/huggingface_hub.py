@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from curate.adapters.folder_hub import refuse_backwards, taken
 from curate.adapters.hub_calls import Calls, StaleError
 from curate.adapters.hub_ownership import ATTRIBUTES, Changes, Edited, Local, changes
+from curate.adapters.upload_progress import SAY_EVERY_S, UploadProgress
 from curate.errors import HubError
 from curate.extras import require
 from curate.ports import PublishPlan, PublishReceipt
@@ -22,8 +23,8 @@ from curate.release.manifest import Manifest
 _KIND = "dataset"
 _BRANCH = "main"
 _BATCH = 50  # files uploaded before the commit that names them, at a time
-_BATCH_BYTES = 2_000_000_000
-_SAY_EVERY_S = 60.0  # where there is no terminal
+_BATCH_BYTES = 500_000_000
+Gated = Literal["auto", "manual"]
 
 
 def _say(line: str) -> None:
@@ -53,32 +54,38 @@ class HuggingFaceHub:
         repo: str,
         *,
         private: bool = True,
+        gated: Gated | None = None,
         edited_readme: Edited = "refuse",
         api: Any = None,
         sleep: Callable[[float], None] = time.sleep,
         say: Callable[[str], None] = _say,
+        say_every_s: float = SAY_EVERY_S,
     ) -> None:
         """Connect nothing yet.
 
         Args:
             repo: "owner/name".
-            private: Visibility of a repository that does not exist yet.
+            private: Visibility of a repository that does not exist yet; True = one that is public is refused.
+            gated: Who may read a repository that does not exist yet; None = whoever may see it.
             edited_readme: What becomes of a README that somebody edited on the Hub.
             api: A `huggingface_hub.HfApi`; by default one that reads HF_ENDPOINT and the token.
             sleep: Waits so many seconds before a call is made again.
             say: Takes a line for the user.
+            say_every_s: Seconds between two lines on how far an upload is, where there is no terminal.
 
         Raises:
             MissingExtraError: `huggingface_hub` is not installed.
         """
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
         self._hub = require("huggingface_hub", extra="hub")
-        if not sys.stderr.isatty():
+        self._errors = require("huggingface_hub.errors", extra="hub")
+        self._bars = sys.stderr.isatty()
+        if not self._bars:
             require("huggingface_hub.utils", extra="hub").disable_progress_bars()
         self._api = self._hub.HfApi() if api is None else api
         self._calls = Calls(repo, sleep=sleep)
-        self._repo, self._private, self._edited_readme = repo, private, edited_readme
-        self._say = say
+        self._repo, self._private, self._gated, self._edited_readme = repo, private, gated, edited_readme
+        self._say, self._say_every_s = say, say_every_s
 
     def plan(self, folder: Path) -> PublishPlan:
         """What would be committed; a repository that is not there would be made.
@@ -87,14 +94,14 @@ class HuggingFaceHub:
             ReleaseError: `folder` is not what its release.json says.
             HubError: Unreachable, refused, or the version is there with another content.
         """
+        manifest.read(folder)
+        visibility = self._may_write()
         release = manifest.trusted(folder)
-        exists = self._calls.make(
-            "find the repository", lambda: self._api.repo_exists(self._repo, repo_type=_KIND)
-        )
-        state = self._look() if exists else _State(None, {}, {})
+        state = _State(None, {}, {}) if visibility is None else self._look()
         local = _read(folder, release)
         if self._tagged(release, local, state):
             return PublishPlan("hub", self._repo, release.version, there=True)
+        new = f"a new repository, {'private' if self._private else 'public'}"
         found = self._changes(local, state)
         return PublishPlan(
             "hub",
@@ -105,6 +112,7 @@ class HuggingFaceHub:
             deletes=found.deletes,
             left=found.left,
             edited=found.edited,
+            visibility=visibility or (f"{new}, gated" if self._gated else new),
         )
 
     def publish(self, folder: Path) -> PublishReceipt:
@@ -122,8 +130,9 @@ class HuggingFaceHub:
             HubError: Unreachable, refused, the version is taken by another content, a higher one is there,
                 somebody edited the README, or what arrived differs.
         """
-        release = manifest.read(folder)
-        self._may_write()
+        manifest.read(folder)
+        if self._may_write() is None:
+            self._create()
         release = manifest.trusted(folder)
         local = _read(folder, release)
         try:
@@ -140,13 +149,54 @@ class HuggingFaceHub:
         """
         return self._calls.make("read whose the token is", lambda: str(self._api.whoami()["name"]))
 
-    def _may_write(self) -> None:
-        """Before anything is hashed: the name is right, the repository is there, and the token may write."""
+    def _may_write(self) -> str | None:
+        """Before anything is hashed: the name is right, and the token may write there, or make it.
+
+        Returns:
+            Who can see the repository, in words; None = there is none yet.
+        """
+        try:
+            info = self._calls.make(
+                "find the repository", lambda: self._api.repo_info(self._repo, repo_type=_KIND)
+            )
+        except HubError as error:
+            cause = error.__cause__
+            if isinstance(cause, self._errors.GatedRepoError):
+                raise
+            if not isinstance(cause, self._errors.RepositoryNotFoundError):
+                raise
+            self._may_create()
+            return None
+        if self._private and not info.private:
+            raise HubError(
+                f"{self._repo} is public, and publish.private is true: set it to false, or make the "
+                "repository private there"
+            )
+        self._authorized()
+        return f"{'private' if info.private else 'public'}{', gated' if info.gated else ''}"
+
+    def _authorized(self) -> None:
+        self._calls.make("write there", lambda: self._api.auth_check(self._repo, repo_type=_KIND, write=True))
+
+    def _may_create(self) -> None:
+        who = self._calls.make("read whose the token is", self._api.whoami)
+        owner = self._repo.partition("/")[0]
+        roles = {one["name"]: one.get("roleInOrg") for one in who.get("orgs", ())}
+        if owner != who["name"] and roles.get(owner, "read") == "read":
+            why = "may only read there" if owner in roles else "is not of that organisation"
+            raise HubError(f"{self._repo}: cannot create it: the token is {who['name']}'s, who {why}")
+
+    def _create(self) -> None:
         self._calls.make(
-            "create or find the repository",
+            "create the repository",
             lambda: self._api.create_repo(self._repo, repo_type=_KIND, private=self._private, exist_ok=True),
         )
-        self._calls.make("write there", lambda: self._api.auth_check(self._repo, repo_type=_KIND, write=True))
+        if self._gated:  # before anything is there to be read
+            self._calls.make(
+                "make it gated",
+                lambda: self._api.update_repo_settings(self._repo, repo_type=_KIND, gated=self._gated),
+            )
+        self._authorized()
 
     def _publish(self, folder: Path, release: Manifest, local: Mapping[str, Local]) -> PublishReceipt:
         state = self._look()
@@ -245,11 +295,7 @@ class HuggingFaceHub:
         names = (*found.adds, *found.replaces)
         if head is not None and not names and not found.deletes:
             return head
-        additions = {
-            name: self._hub.CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(local[name].path))
-            for name in names
-        }
-        self._upload(local, additions)
+        additions = self._upload(local, names)
         made = self._calls.make(
             "upload",
             lambda: self._api.create_commit(
@@ -265,21 +311,23 @@ class HuggingFaceHub:
         )
         return str(made.oid)
 
-    def _upload(self, local: Mapping[str, Local], additions: Mapping[str, Any]) -> None:
+    def _upload(self, local: Mapping[str, Local], names: Sequence[str]) -> dict[str, Any]:
         """Bring the large files there; what arrived in an earlier try is not sent again."""
-        total, done, said = sum(local[name].size for name in additions), 0, time.monotonic()
-        for batch in _batches(local, list(additions)):
-            operations = [additions[name] for name in batch]
-            self._calls.make(
-                "upload",
-                lambda operations=operations: self._api.preupload_lfs_files(  # type: ignore[misc]
-                    self._repo, additions=operations, repo_type=_KIND, free_memory=False
-                ),
-            )
-            done += sum(local[name].size for name in batch)
-            if done < total and time.monotonic() - said >= _SAY_EVERY_S:
-                self._say(f"{self._repo}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
-                said = time.monotonic()
+        total = sum(local[name].size for name in names)
+        say: Callable[[str], None] = (lambda _: None) if self._bars else self._say
+        with UploadProgress(self._repo, total, say=say, every_s=self._say_every_s) as progress:
+            operation = self._hub.CommitOperationAdd
+            additions = {name: progress.addition(operation, name, str(local[name].path)) for name in names}
+            for batch in _batches(local, list(additions)):
+                operations = [additions[name] for name in batch]
+                self._calls.make(
+                    "upload",
+                    lambda operations=operations: self._api.preupload_lfs_files(  # type: ignore[misc]
+                        self._repo, additions=operations, repo_type=_KIND, free_memory=False
+                    ),
+                )
+                progress.arrived(sum(local[name].size for name in batch))
+        return additions
 
 
 def _read(folder: Path, release: Manifest) -> dict[str, Local]:

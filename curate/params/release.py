@@ -110,7 +110,14 @@ class PublishParams(Section):
     edited_readme: Literal["refuse", "keep", "replace"] = Field(
         "refuse", description="target hub: what becomes of a README that somebody edited there"
     )
-    private: bool = Field(True, description="targets hub and kaggle: visibility of a new repository")
+    private: bool = Field(
+        True,
+        description="targets hub and kaggle: true = a new repository is private, one that is public refused",
+    )
+    gated: Literal["auto", "manual"] | None = Field(
+        None,
+        description="target hub: who may read a new repository; auto = whoever asks, manual = who is let in",
+    )
 
     @field_validator("repo")
     @classmethod

@@ -22,6 +22,7 @@ class PublishPlan:
         deletes: Files of an earlier release that go.
         left: Files of others, which are left alone.
         edited: Differences of a README that somebody edited at the target, line by line; empty = none did.
+        visibility: Who can see it there, in words, where that is a question.
     """
 
     target: str
@@ -33,6 +34,7 @@ class PublishPlan:
     deletes: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     edited: tuple[str, ...] = ()
+    visibility: str = ""
 
     @property
     def bytes(self) -> int:
@@ -44,7 +46,8 @@ class PublishPlan:
         if self.there:
             yield f"{self.location} holds version {self.version} already: nothing to do"
             return
-        yield f"{self.location}: version {self.version}, {self.bytes / 1e6:,.1f} MB"
+        seen = f" ({self.visibility})" if self.visibility else ""
+        yield f"{self.location}{seen}: version {self.version}, {self.bytes / 1e6:,.1f} MB"
         for word, files in (("add", self.adds), ("replace", self.replaces)):
             yield from (f"  {word} {name} ({size:,} bytes)" for name, size in files)
         yield from (f"  delete {name}" for name in self.deletes)

@@ -43,5 +43,8 @@ def hub(settings: PublishParams) -> DatasetHub:
             return KaggleHub(settings.repo or "", private=settings.private)
         case "hub":
             return HuggingFaceHub(
-                settings.repo or "", private=settings.private, edited_readme=settings.edited_readme
+                settings.repo or "",
+                private=settings.private,
+                gated=settings.gated,
+                edited_readme=settings.edited_readme,
             )

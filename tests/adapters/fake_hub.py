@@ -1,8 +1,8 @@
 """A Hugging Face Hub on loopback: what publishing to it and loading from it need of its HTTP interface.
 
-Create, auth-check, refs, tree in pages, preupload, LFS batch, commit with its parent, tags, info, paths-info;
-HEAD, GET and Range of files at any revision; refusals, busy answers and dropped connections where a test
-asks.
+Create, settings, auth-check, refs, tree in pages, preupload, LFS batch, commit with its parent, tags, info,
+paths-info; HEAD, GET and Range of files at any revision; tokens of a local Xet store; refusals, busy answers
+and dropped connections where a test asks.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
@@ -32,11 +35,18 @@ class HubState:
         tags: Commit by tag.
         blobs: Uploaded large files by sha256.
         private: Visibility, once the repository exists.
+        gated: Who may read it: False, "auto" or "manual"; `admitted` = whether our token is let in.
+        organisations: Role by organisation of whoever the token belongs to.
         requests: "METHOD path" of every request.
         faults: HTTP status to answer where the key is part of "METHOD path".
         once: The same, each status for one request; 0 = the connection is dropped before, -1 = after it was
-        done. page: Entries of a tree that one answer holds.
+            done, and in the middle of a file.
+        page: Entries of a tree that one answer holds.
         damage: Store large files with one byte more.
+        slow_s: Seconds that an upload of a large file takes.
+        ranges: Range of every GET that asked for one.
+        xet: Folder of a local Xet store; None = there is none.
+        xet_hashes: Xet's hash of a file by its sha256, which the store's shards know on the Hub.
         card_errors: What is wrong with the card.
         race: So many other commits happen, each before one of ours.
     """
@@ -45,6 +55,9 @@ class HubState:
     tags: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     private: bool | None = None
+    gated: bool | str = False
+    admitted: bool = True
+    organisations: dict[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
     once: dict[str, list[int]] = field(default_factory=dict)
@@ -52,11 +65,31 @@ class HubState:
     damage: bool = False
     card_errors: list[str] = field(default_factory=list)
     race: int = 0
+    slow_s: float = 0.0
+    ranges: list[str] = field(default_factory=list)
+    xet: Path | None = None
+    xet_hashes: dict[str, str] = field(default_factory=dict)
     url: str = ""
 
     @property
     def head(self) -> str:
         return list(self.commits)[-1]
+
+    def blob(self, sha256: str) -> bytes:
+        """A large file; one that came by Xet is put together from its store."""
+        if sha256 not in self.blobs and self.xet is not None:
+            import hf_xet
+
+            until = int(time.time()) + 3600
+            group = hf_xet.XetSession().new_file_download_group(
+                endpoint=f"local://{self.xet}", token="unit", token_expiry_unix_secs=until
+            )
+            with tempfile.TemporaryDirectory() as folder, group:
+                path = f"{folder}/file"
+                group.start_download_file(hf_xet.XetFileInfo(self.xet_hashes[sha256], None), path)
+                group.wait_to_finish()
+                self.blobs[sha256] = Path(path).read_bytes()
+        return self.blobs[sha256]
 
     def commit(self, tree: Tree) -> str:
         oid = hashlib.sha1(f"{len(self.commits)}{sorted(tree)}".encode()).hexdigest()  # noqa: S324
@@ -110,23 +143,36 @@ class _Handler(BaseHTTPRequestHandler):
             return
         tail = path.split("/owner/name", 1)[-1]
         if path == "/api/whoami-v2":
-            self._answer(200, {"name": "owner", "type": "user", "auth": {"accessToken": {"role": "write"}}})
+            self._whoami()
         elif self.hub.private is None:
             self._answer(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
+        elif tail.startswith("/resolve/"):
+            self._resolve(tail, with_body=method == "GET")
         elif tail == "/refs":
             self._answer(200, {"branches": self._refs("heads", {"main": self.hub.head}), "converts": [],
                                "tags": self._refs("tags", self.hub.tags)})  # fmt: skip
         elif tail.startswith("/auth-check"):
             self._answer(200, {})
+        elif tail.startswith("/xet-"):
+            self._xet_token()
         elif tail.startswith("/tree/"):
             self._tree(tail.split("/")[2], "/".join(tail.split("/")[3:]))
         elif tail == "" or tail.startswith("/revision/"):
             self._info(tail.rpartition("/")[2])
-        elif tail.startswith("/resolve/"):
-            revision, _, name = tail.removeprefix("/resolve/").partition("/")
-            self._file(revision, unquote(name), with_body=method == "GET")
         else:
             self._answer(404, {})
+
+    def _whoami(self) -> None:
+        orgs = [{"name": name, "roleInOrg": role} for name, role in self.hub.organisations.items()]
+        about = {"name": "owner", "type": "user", "orgs": orgs}
+        self._answer(200, {**about, "auth": {"accessToken": {"role": "write"}}})
+
+    def _resolve(self, tail: str, *, with_body: bool) -> None:
+        if self.hub.gated and not self.hub.admitted:
+            self._answer(403, {"error": "Access is restricted"}, {"X-Error-Code": "GatedRepo"})
+            return
+        revision, _, name = tail.removeprefix("/resolve/").partition("/")
+        self._file(revision, unquote(name), with_body=with_body)
 
     def _commit_of(self, revision: str) -> str | None:
         named = {"": self.hub.head, "main": self.hub.head, **self.hub.tags}
@@ -157,6 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         if commit is not None:
             names = [{"rfilename": path} for path in self.hub.commits[commit]]
             about = {"id": "owner/name", "private": self.hub.private, "tags": [], "downloads": 0, "likes": 0}
+            about |= {"gated": self.hub.gated}
             self._answer(200, {**about, "_id": "1", "sha": commit, "siblings": names, "disabled": False})
 
     def _paths_info(self, body: bytes, revision: str) -> None:
@@ -175,10 +222,11 @@ class _Handler(BaseHTTPRequestHandler):
         if entry is None:
             self._answer(404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound"})
             return
-        content = entry["_content"] if "_content" in entry else self.hub.blobs[entry["lfs"]["oid"]]
+        content = entry["_content"] if "_content" in entry else self.hub.blob(entry["lfs"]["oid"])
         tag = entry["lfs"]["oid"] if "lfs" in entry else entry["oid"]
         status, wanted, more = 200, self.headers.get("range"), {}
         if wanted is not None:
+            self.hub.ranges.append(wanted)
             first, _, last = wanted.removeprefix("bytes=").partition("-")
             stop = min(int(last) + 1 if last else len(content), len(content))
             more["Content-Range"] = f"bytes {first}-{stop - 1}/{len(content)}"
@@ -186,17 +234,32 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         headers = {"ETag": f'"{tag}"', "X-Repo-Commit": commit, "Content-Length": str(len(content)),
                    "Accept-Ranges": "bytes"}  # fmt: skip
+        if "lfs" in entry and self.hub.xet is not None:
+            route = f"{self.hub.url}/api/datasets/owner/name/xet-read-token/{commit}"
+            more |= {"X-Xet-Hash": self.hub.xet_hashes[tag], "X-Xet-Refresh-Route": route}
         for key, value in {**headers, **more}.items():
             self.send_header(key, value)
         self.end_headers()
         if with_body:
-            self.wfile.write(content)
+            self.wfile.write(content[: len(content) // 2] if self._silent else content)
+            self.close_connection |= self._silent
+            self._silent = False
+
+    def _xet_token(self) -> None:
+        place, until = f"local://{self.hub.xet}", int(time.time()) + 3600
+        headers = {"X-Xet-Cas-Url": place, "X-Xet-Access-Token": "unit", "X-Xet-Token-Expiration": str(until)}
+        self._answer(200, {"casUrl": place, "accessToken": "unit", "exp": until}, headers)
 
     def do_PUT(self) -> None:
         path = self._accepted("PUT", authorized=False)
         if path is None:
             return
         content = self._body()
+        if path.endswith("/settings"):
+            self.hub.gated = json.loads(content)["gated"]
+            self._answer(200, {})
+            return
+        time.sleep(self.hub.slow_s)
         self.hub.blobs[path.rsplit("/", 1)[1]] = content + (b"!" if self.hub.damage else b"")
         self._answer(200, {})
 
@@ -264,7 +327,7 @@ class _Handler(BaseHTTPRequestHandler):
             if line["key"] == "file":
                 tree[path] = regular(path, base64.b64decode(value["content"]))
             elif line["key"] == "lfsFile":
-                stored = self.hub.blobs[value["oid"]]
+                stored = self.hub.blob(value["oid"])
                 tree[path] = large(path, hashlib.sha256(stored).hexdigest(), len(stored))
             else:
                 del tree[path]

@@ -5,10 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,23 +20,6 @@ huggingface_hub = pytest.importorskip("huggingface_hub")
 constants = pytest.importorskip("huggingface_hub.constants")
 utils = pytest.importorskip("huggingface_hub.utils")
 http = pytest.importorskip("huggingface_hub.utils._http")
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubState]:
-    # the test session keeps the library off the network; this server is not on the network
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # it does not speak that protocol
-    utils.close_session()
-    with serving() as state:
-        monkeypatch.setattr(constants, "ENDPOINT", state.url)
-        template = state.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)  # made at import
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub cache"))
-        # the library's own pauses between tries
-        monkeypatch.setattr(http, "time", SimpleNamespace(sleep=lambda _: None, time=time.time))
-        yield state
-    utils.close_session()
 
 
 @pytest.fixture
@@ -58,7 +38,7 @@ def adapter(
     api = huggingface_hub.HfApi(endpoint=hub.url, token=token)
     WAITED.clear()
     SAID.clear()
-    return HuggingFaceHub(repo, private=True, api=api, sleep=WAITED.append, say=SAID.append, **more)
+    return HuggingFaceHub(repo, api=api, sleep=WAITED.append, say=SAID.append, **more)
 
 
 def test_a_release_is_one_commit_with_a_tag(hub: HubState, release: Path) -> None:
@@ -292,7 +272,7 @@ def test_who_may_not_write_learns_it_before_anything_is_hashed(hub: HubState, re
         (
             "POST /api/repos/create",
             401,
-            "cannot create or find the repository: the Hub does not accept the token",
+            "cannot create the repository: the Hub does not accept the token",
         ),
         ("POST /api/datasets/owner/name/commit", 403, "cannot upload: the token may not write there"),
         ("GET /api/datasets/owner/name/refs", 404, "cannot read the repository: it is not there"),

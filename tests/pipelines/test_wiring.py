@@ -280,7 +280,7 @@ def test_a_repository_is_as_private_as_it_was_asked_for(
     target = {"target": "hub", "repo": "owner/name", "private": private}
     params = Params.model_validate({"publish": target})
     assert wired("publish", params)["ports"].hub == Made(
-        "HuggingFaceHub", ("owner/name",), {"private": private, "edited_readme": "refuse"}
+        "HuggingFaceHub", ("owner/name",), {"private": private, "gated": None, "edited_readme": "refuse"}
     )
 
 
@@ -289,7 +289,11 @@ def test_a_repository_is_private_unless_somebody_asked_otherwise(
 ) -> None:
     record(monkeypatch, publish, "HuggingFaceHub")
     params = Params.model_validate({"publish": {"target": "hub", "repo": "owner/name"}})
-    assert wired("publish", params)["ports"].hub.settings == {"private": True, "edited_readme": "refuse"}
+    assert wired("publish", params)["ports"].hub.settings == {
+        "private": True,
+        "gated": None,
+        "edited_readme": "refuse",
+    }
 
 
 @pytest.mark.parametrize(
