@@ -189,15 +189,21 @@ def krippendorff_alpha_of(votes: ArrayLike, values: ArrayLike, *, level: Level) 
     totals = counts.sum(axis=0)
     coincidences = np.einsum("uc,uk,u->ck", counts, counts, 1 / np.maximum(raters - 1, 1))
     coincidences -= np.diag((counts / np.maximum(raters - 1, 1)[:, None]).sum(axis=0))
-    distance = _metric(totals, np.asarray(values, dtype=np.float64), level)
+    distance = metric(totals, np.asarray(values, dtype=np.float64), level)
     expected = float((distance * np.outer(totals, totals)).sum())
     if expected < _TINY:
         return None
     return float(1 - (totals.sum() - 1) * (distance * coincidences).sum() / expected)
 
 
-def _metric(totals: NDArray[np.float64], values: NDArray[np.float64], level: Level) -> NDArray[np.float64]:
-    """(K, K) squared differences."""
+def metric(totals: NDArray[np.float64], values: NDArray[np.float64], level: Level) -> NDArray[np.float64]:
+    """The squared differences (K, K) of Krippendorff's alpha.
+
+    Args:
+        totals: (K,) how often each value was given; ordinal data use nothing else.
+        values: (K,) rising.
+        level: What a difference means.
+    """
     if level == "nominal":
         return 1.0 - np.eye(len(values))
     if level == "ordinal":
@@ -273,6 +279,27 @@ def kappa_from_sums(
     chance = (marginal_a * marginal_b).sum(axis=-1)
     possible = total**2 - chance
     return _ratio(agreed - chance, possible)
+
+
+def weighted_kappa_from_sums(
+    badness: NDArray[np.float64],
+    marginal_a: NDArray[np.float64],
+    marginal_b: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Cohen's weighted kappa of many tables at once, from sums that add up over images.
+
+    Args:
+        badness: (...) sum of the weights of all pairs.
+        marginal_a: (..., K) the first's categories.
+        marginal_b: (..., K) the second's categories, with the same total.
+        weights: (K, K) how bad each disagreement is.
+
+    Returns:
+        (...) with NaN where undefined.
+    """
+    expected = ((marginal_a @ weights) * marginal_b).sum(axis=-1)
+    return 1.0 - _ratio(marginal_a.sum(axis=-1) * badness, expected)
 
 
 def alpha_from_sums(

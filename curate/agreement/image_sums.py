@@ -131,7 +131,9 @@ class Resampled:
         images = 0 if column is None else int(self._images[column])
         ends = t_interval(value, values[1:], images, scale=scale)
         if ends is not None:
-            return Figure(value, *ends, n)
+            defined = values[1:][~np.isnan(values[1:])]
+            se = float(np.sqrt(defined.var(ddof=1) * images / (images - 1)))  # a bootstrap's is too small
+            return Figure(value, *ends, n, se=se)
         why = "no resamples" if len(values) == 1 else "fewer than two images"
         if images > 1 and len(values) > 1:
             why = "undefined in too many resamples of the images"

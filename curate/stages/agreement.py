@@ -19,6 +19,7 @@ from curate.agreement import (
     figures,
     image_answers,
     label_error_table,
+    object_attributes,
     plots,
 )
 from curate.agreement.adjudicated_images import Decisions
@@ -110,18 +111,19 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     plan = plan_lookup.read(inputs.plan)
     tasks = plan.tasks
     sizes, paths, every_size = _images(inputs.images, tasks, inputs.plan)
-    categories = {category.name for category in taxonomy.load(inputs.taxonomy)}
+    categories = taxonomy.load(inputs.taxonomy)
+    names_known = {category.name for category in categories}
     annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
     decisions = adjudicated_images.read(
         *load_decisions(inputs.decisions, inputs.decision_answers),
         planned=tasks.keys(),
-        categories=categories,
+        categories=names_known,
         people=params.adjudicators,
     )
     held = _held(params, inputs, annotations, decisions, tasks)
     annotations, bad = bad_rows.sort_out(
         _without_answers(annotations, held.replaced),
-        Known(every_size, categories, tasks),
+        Known(every_size, names_known, tasks),
         policy=params.bad_rows,
     )
     answers = sort_out(annotations, planned=tasks.keys())
@@ -135,12 +137,14 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     clusters = cluster(answers, pairs)
     rules = Rules(params.min_votes_share, params.mask_iou_threshold)
     agreed = consensus(answers, pairs, clusters, sizes=sizes, tasks=tasks, rules=rules)
-    measured = figures.measure(answers, pairs, clusters, sizes, _settings(params))
     said = image_answers.settle(
         tables.read(inputs.answers, schema.ANSWERS, columns=list(image_answers.COLUMNS)),
         planned=tasks.keys(),
         min_votes_share=params.min_votes_share,
     )
+    settings = _settings(params, {category.name: category.parent for category in categories})
+    whole = {key: object_attributes.slices(list(found.items())) for key, found in said.answers.items()}
+    measured = figures.measure(answers, pairs, clusters, sizes, settings, agreed.settled, whole)
     decisions = adjudicated_images.decided(decisions, agreed)
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
     agreed = adjudicated_images.apply(agreed, decisions, tasks)
@@ -293,13 +297,14 @@ def _listed(bad: Sequence[BadRow], names: Mapping[str, str]) -> list[tuple[str, 
     ]
 
 
-def _settings(params: AgreementParams) -> figures.Settings:
+def _settings(params: AgreementParams, parents: Mapping[str, str | None]) -> figures.Settings:
     return figures.Settings(
         iou_threshold=params.iou_threshold,
         min_votes_share=params.min_votes_share,
         contours=params.contours,
         resamples=params.bootstrap,
         seed=_SEED,
+        parents=parents,
     )
 
 
@@ -321,7 +326,7 @@ def _metrics(measured: plots.Figures) -> dict[str, object]:
 
 
 def _figure(figure: Figure) -> dict[str, float | int | str | None]:
-    numbers = {name: plots.rounded(getattr(figure, name)) for name in ("value", "low", "high")}
+    numbers = {name: plots.rounded(getattr(figure, name)) for name in ("value", "low", "high", "se")}
     return {**numbers, "n": figure.n, **({} if figure.reason is None else {"reason": figure.reason})}
 
 
