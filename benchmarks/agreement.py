@@ -5,14 +5,21 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pycocotools import mask as coco
 
-from benchmarks import result
-from curate import schema
+from benchmarks import process_cost, result
+from benchmarks.result import Target
+from curate import agreement, schema, tables
+from curate.agreement import bad_rows, mask_runs, plots
 from curate.compiled import compiled
 from curate.geometry.brush_rle_kernels import coco_counts
 from curate.schema import TableSchema
@@ -20,130 +27,14 @@ from curate.schema import TableSchema
 NAME = "agreement"
 COMMAND = "python -m benchmarks agreement"
 SIZES = (100, 200) if result.quick() else (1_000, 10_000, 100_000)  # images
+RUNS = 1 if result.quick() else 3
 PEOPLE, OBJECTS, WIDTH, HEIGHT = 3, 8, 640, 480
 CATEGORIES = ("stop_sign", "parking_sign", "warning_sign")
 MASK_PAIRS = 2_000 if result.quick() else 100_000
-TAXONOMY = "categories:\n" + "".join(
-    f'  - {{id: {number}, name: {name}, prompts: [{name}], threshold: 0.4, color: "#e6194b"}}\n'
-    for number, name in enumerate(CATEGORIES)
-)
 INTRO = """## Agreement
 
-The stage agreement on what {people} people drew: {objects} objects with masks an image of {width} x {height}
-pixels, sides of 20 to 120, edges 2% off, 5% missed, 3% named otherwise. Everything in it: bad rows, matching,
-joint objects, masks by STAPLE, every figure of every slice with 1,000 resamples, all tables read and written;
-outlines (`agreement.contours`) are left out. A process of its own, its start and imports included, on {cores}
-cores. Medians of {runs} runs; the peak is that of the process without mapped files.
-
-"""
-
-
-def drawn(images: int, seed: int = 0) -> pa.Table:
-    """The `annotations` table of people's work."""
-    rng = np.random.default_rng(seed)
-    truth = images * OBJECTS
-    sides = rng.uniform(20, 120, (truth, 2))
-    corner = rng.uniform(0, 1, (truth, 2)) * ([WIDTH, HEIGHT] - sides)
-    of = np.repeat(np.arange(truth), PEOPLE)
-    person = np.tile(np.arange(PEOPLE), truth)
-    seen = rng.random(len(of)) >= 0.05
-    of, person = of[seen], person[seen]
-    off = rng.normal(0, 0.02, (len(of), 4)) * np.tile(sides[of], 2)
-    edges = np.concatenate([corner[of], corner[of] + sides[of]], axis=1) + off
-    edges = np.clip(edges, 0, [WIDTH, HEIGHT, WIDTH, HEIGHT])
-    text, ends, boxes = _ellipses(edges, HEIGHT, WIDTH * HEIGHT)
-    category = (np.arange(truth) % len(CATEGORIES))[of]
-    other = rng.random(len(of)) < 0.03
-    category = np.where(other, (category + 1) % len(CATEGORIES), category)
-    image_ids = pa.array([f"{number:064x}" for number in range(images)])
-    rles = pa.StringArray.from_buffers(len(of), pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(text))
-    image = of // OBJECTS
-    columns = {
-        "annotation_id": pa.array([f"a{number:023d}" for number in range(len(of))]),
-        "image_id": image_ids.take(pa.array(image)),
-        "origin": pa.array(["human"] * len(of)),
-        "annotator_id": pa.array([f"labeler-{n}@example.org" for n in range(PEOPLE)]).take(pa.array(person)),
-        "category": pa.array(CATEGORIES).take(pa.array(category)),
-        "bbox_xyxy": pa.FixedSizeListArray.from_arrays(pa.array(boxes.astype(np.float32).ravel()), 4),
-        "rle": rles,
-        "task_id": pa.array([f"t{number:023d}" for number in range(images)]).take(pa.array(image)),
-        "outcome": pa.array(["object"] * len(of)),
-    }
-    return _table(schema.ANNOTATIONS, columns, len(of))
-
-
-@compiled
-def _ellipses(
-    edges: NDArray[np.float64], height: int, pixels: int
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
-    """COCO's counts of the ellipses in some boxes, where each begins, and the boxes around their pixels."""
-    text = np.empty(edges.shape[0] * 400, dtype=np.uint8)
-    ends = np.zeros(edges.shape[0] + 1, dtype=np.int64)
-    boxes = np.zeros((edges.shape[0], 4), dtype=np.int64)
-    places = np.empty(2000, dtype=np.int64)
-    used = 0
-    for i in range(edges.shape[0]):
-        x1, y1, x2, y2 = edges[i]
-        top, bottom, left, right, count = height, 0, 1 << 30, 0, 0
-        for x in range(int(x1), int(x2) + 1):
-            across = (x + 0.5 - (x1 + x2) / 2) / ((x2 - x1) / 2)
-            if abs(across) >= 1:
-                continue
-            half = (y2 - y1) / 2 * np.sqrt(1 - across * across)
-            first = int(np.ceil((y1 + y2) / 2 - half - 0.5))
-            last = int(np.floor((y1 + y2) / 2 + half - 0.5))
-            first, last = max(first, 0), min(last, height - 1)
-            if last >= first:
-                places[count], places[count + 1] = x * height + first, x * height + last + 1
-                top, bottom = min(top, first), max(bottom, last + 1)
-                left, right = min(left, x), max(right, x + 1)
-                count += 2
-        found = coco_counts(places[:count], pixels)
-        text[used : used + found.size] = found
-        used += found.size
-        ends[i + 1] = used
-        boxes[i] = left, top, right, bottom
-    return text[:used].copy(), ends, boxes
-
-
-def _table(of: TableSchema, columns: dict[str, Any], rows: int) -> pa.Table:
-    given = {field.name: columns.get(field.name, pa.nulls(rows, field.type)) for field in of.arrow}
-    return pa.table(given).cast(of.arrow)
-
-
-"""What agreement costs: everything that three people drew on up to 100,000 images, compared and settled.
-
-`python -m benchmarks agreement`
-"""
-
-from __future__ import annotations
-
-from typing import Any
-
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-
-from benchmarks import result
-from curate import schema
-from curate.compiled import compiled
-from curate.geometry.brush_rle_kernels import coco_counts
-from curate.schema import TableSchema
-
-NAME = "agreement"
-COMMAND = "python -m benchmarks agreement"
-SIZES = (100, 200) if result.quick() else (1_000, 10_000, 100_000)  # images
-PEOPLE, OBJECTS, WIDTH, HEIGHT = 3, 8, 640, 480
-CATEGORIES = ("stop_sign", "parking_sign", "warning_sign")
-MASK_PAIRS = 2_000 if result.quick() else 100_000
-TAXONOMY = "categories:\n" + "".join(
-    f'  - {{id: {number}, name: {name}, prompts: [{name}], threshold: 0.4, color: "#e6194b"}}\n'
-    for number, name in enumerate(CATEGORIES)
-)
-INTRO = """## Agreement
-
-The stage agreement on what {people} people drew: {objects} objects with masks an image of {width} x {height}
-pixels, sides of 20 to 120, edges 2% off, 5% missed, 3% named otherwise. Everything in it: bad rows, matching,
+All of `curate.agreement` on what {people} people drew: {objects} objects with masks an image of {width} x {height}
+pixels, sides of 20 to 120, edges 2% off, 5% missed, 3% named otherwise. Bad rows, matching,
 joint objects, masks by STAPLE, every figure of every slice with 1,000 resamples, all tables read and written;
 outlines (`agreement.contours`) are left out. A process of its own, its start and imports included, on {cores}
 cores. Medians of {runs} runs; the peak is that of the process without mapped files.
