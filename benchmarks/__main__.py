@@ -34,6 +34,7 @@ COMPARISONS = (
     "labelstudio_pull",
     "models",
     "formats",
+    "release",
 )
 HEAD = """# Benchmarks
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from curate import tables
 from curate.errors import TableError
 from curate.records import Annotation, ImageRecord
-from curate.schema import ANNOTATIONS, CONSENSUS_OBJECTS, IMAGES, PAIRS
+from curate.schema import ANNOTATIONS, CONSENSUS_IMAGES, CONSENSUS_OBJECTS, IMAGES, PAIRS, PLAN, TableSchema
 
 STAGES = ("ingest", "dedupe", "autolabel", "pull", "agreement", "release")
 INGESTED = Path("data/ingest/images.parquet")
@@ -26,9 +26,12 @@ MODEL = Path("data/autolabel/annotations.parquet")
 PULLED = Path("data/pull/annotations.parquet")
 CONSENSUS = Path("data/agreement/consensus.parquet")
 PAIRED = Path("data/agreement/pairs.parquet")
-OBJECTS = Path("data/agreement/objects.parquet")
 QUEUE = Path("data/agreement/queue.csv")
 RELEASE = Path("data/release")
+PLANNED = Path("data/select/plan.parquet")
+OBJECTS = Path("data/agreement/objects.parquet")
+SETTLED = Path("data/agreement/images.parquet")
+LABEL_ERRORS = Path("data/agreement/label_errors.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,10 @@ class ProjectTables:
         pairs: Rows of the pairs table.
         queue: Images on which people disagree, worst first.
         splits: Split by image_id, as released.
-        support: What the consensus rests on, by annotation_id.
+        plan: First slot of the plan by image_id.
+        objects: Rows of consensus_objects.
+        settled: Rows of consensus_images by image_id.
+        label_errors: The highest probability that a label is wrong, by image_id.
     """
 
     root: Path
@@ -87,7 +93,18 @@ class ProjectTables:
     pairs: tuple[Mapping[str, Any], ...] | None = None
     queue: tuple[Disagreement, ...] | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
-    support: Mapping[str, Support] = field(default_factory=dict)
+    plan: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    objects: tuple[Mapping[str, Any], ...] = ()
+    settled: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    label_errors: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def support(self) -> dict[str, Support]:
+        """What objects of the consensus rest on, by annotation_id."""
+        return {
+            row["annotation_id"]: Support(row["confidence"], row["votes"], row["annotators"])
+            for row in self.objects
+        }
 
 
 def load(root: Path, *, stage: str = STAGES[-1]) -> ProjectTables:
@@ -112,7 +129,12 @@ def load(root: Path, *, stage: str = STAGES[-1]) -> ProjectTables:
         pairs=_pairs(root / PAIRED) if agreed else None,
         queue=_queue(root / QUEUE) if agreed else None,
         splits=_splits(root / RELEASE) if "release" in reached else {},
-        support=_support(root / OBJECTS) if agreed else {},
+        plan={row["image_id"]: row for row in _rows(root / PLANNED, PLAN) if row["slot"] == 0}
+        if "pull" in reached
+        else {},
+        objects=_rows(root / OBJECTS, CONSENSUS_OBJECTS) if agreed else (),
+        settled={row["image_id"]: row for row in _rows(root / SETTLED, CONSENSUS_IMAGES)} if agreed else {},
+        label_errors=_label_errors(root / LABEL_ERRORS) if agreed else {},
     )
 
 
@@ -137,15 +159,28 @@ def _annotations(path: Path) -> tuple[Annotation, ...] | None:
 
 
 def _pairs(path: Path) -> tuple[Mapping[str, Any], ...] | None:
-    return tuple(tables.read(path, PAIRS).to_pylist()) if path.exists() else None
+    return _rows(path, PAIRS) if path.exists() else None
 
 
-def _support(path: Path) -> dict[str, Support]:
-    if not path.exists():
-        return {}
-    columns = ["annotation_id", "confidence", "votes", "annotators"]
-    rows = tables.read(path, CONSENSUS_OBJECTS, columns=columns).to_pylist()
-    return {row.pop("annotation_id"): Support(**row) for row in rows}
+def _rows(path: Path, schema: TableSchema) -> tuple[Mapping[str, Any], ...]:
+    return tuple(tables.read(path, schema).to_pylist()) if path.exists() else ()
+
+
+def _label_errors(path: Path) -> dict[str, float]:
+    """The worst label of each image."""
+    found: dict[str, float] = {}
+    if path.exists():
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    try:
+                        probability = float(row["probability"])
+                    except ValueError:
+                        continue  # too few cases of its kind to say
+                    found[row["image_id"]] = max(found.get(row["image_id"], 0.0), probability)
+        except (KeyError, csv.Error) as error:
+            raise TableError(f"{path} is damaged ({error}): run the stage agreement again") from error
+    return found
 
 
 def _queue(path: Path) -> tuple[Disagreement, ...] | None:

@@ -127,7 +127,11 @@ PLAN = TableSchema(
         ("task_id", _TEXT, False),  # idempotency key of the task
         ("slot", _INT, False),  # 0 .. overlap-1: one row a labeler who must look
         ("image_id", _TEXT, False),
-        ("reason", _TEXT, False),  # gold | control | audit | uncertain | rare | review | overlap | accepted
+        (
+            "reason",
+            _TEXT,
+            False,
+        ),  # gold | control | audit | asked | uncertain | rare | review | overlap | accepted
         ("detail", _TEXT, True),  # why, in words: such as "score 0.31, threshold 0.30"
         ("arm", _TEXT, False),  # suggested | control (no pre-annotations) | accepted (nobody looks)
         ("priority", _INT, False),  # place in the queue, 0 first; the same for all slots of a task

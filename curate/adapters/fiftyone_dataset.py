@@ -1,222 +1,229 @@
-"""The FiftyOne dataset of a project: built aside, then put in place of the earlier one.
+"""The FiftyOne dataset of a project, brought up to date with the tables: only what changed is written.
 
-What people added in the app stays: sample tags, label tags, saved views, and fields of their own.
+Each sample remembers the digest of what it shows, in the same write: a run that is killed leaves samples that
+are whole and old or whole and new, and the next one goes on. What people did in the app stays: sample tags,
+label tags, saved views, fields of their own, and labels that they changed (`fiftyone_edits`) until they are
+pulled.
 """
 
 from __future__ import annotations
 
 import mimetypes
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from curate.adapters.fiftyone_samples import (
-    ANNOTATOR,
-    CONSENSUS,
-    DISAGREEMENT,
-    DROPPED,
-    KEPT,
-    MODEL,
-    NUMBER_FIELDS,
-    OUR_TAGS,
-    TEXT_FIELDS,
-    Drafts,
-    SampleDraft,
-    shape,
-)
+from curate.adapters import fiftyone_edits
+from curate.adapters.fiftyone_samples import OUR_TAGS, OUTLINES, Drafts, SampleDraft, Shape, shape
+from curate.errors import ViewError
 from curate.progress import track
 
-_OUR_FIELD = re.compile(
-    rf"^({MODEL}|{CONSENSUS}|{ANNOTATOR}.*|sources|{'|'.join(TEXT_FIELDS + NUMBER_FIELDS)})$"
-)
-_FIFTYONES_FIELDS = frozenset({"id", "filepath", "tags", "metadata", "created_at", "last_modified_at"})
-_GROUPS = {
-    "curation": (
-        "drop_reason",
-        "drop_detail",
-        "dup_group",
-        "variant_of",
-        "dup_relation",
-        "dup_correlation",
-        "dup_hamming",
-        "disagreement_f1",
-        "disagreement",
-        "split",
-    ),
-    "source": ("sources", "license", "attribution", "attributes", "captured_at", "format"),
-    "quality": ("brightness", "contrast", "sharpness"),
-}  # of the sidebar
+DIGEST, SYNCED = "curate_digest", "curate_labels"  # fields of each sample
+_PROJECT: Final = "curate_project"  # of the dataset's info
 _BATCH = 200  # samples an insert
 
 
-def build(fo: Any, name: str, content: Drafts, colours: Mapping[str, str]) -> Any:
-    """Fill a dataset aside, then let it take the name: a killed run loses nothing that people added.
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What was written.
+
+    Attributes:
+        dataset: The persistent dataset.
+        added: Samples; the next ones likewise.
+        changed: Written again.
+        removed: Of images that are no longer there.
+        unchanged: Not touched.
+        waiting: Not touched though the tables changed, because people edited labels that nobody pulled yet.
+    """
+
+    dataset: Any
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    waiting: int
+
+    def line(self) -> str:
+        """The counts in words."""
+        return (
+            f"{self.added:,} new, {self.changed:,} changed, {self.removed:,} removed, "
+            f"{self.unchanged:,} as before"
+        )
+
+
+def sync(fo: Any, name: str, content: Drafts, *, project: str) -> Synced:
+    """Bring the dataset up to date.
 
     Args:
         fo: The `fiftyone` module, connected to the database.
-        name: Name of the dataset; an earlier one of that name is replaced.
+        name: Name of the dataset.
         content: The samples.
-        colours: "#rrggbb" by category.
+        project: Identity of the project; another project's dataset of that name is left alone.
 
-    Returns:
-        The persistent dataset.
+    Raises:
+        ViewError: The dataset is another project's.
     """
-    aside = f"{name}-being-built"
-    if fo.dataset_exists(aside):
-        fo.delete_dataset(aside)
-    earlier = fo.load_dataset(name) if fo.dataset_exists(name) else None
-    added = _added_by_people(earlier) if earlier is not None else _Added()
-    dataset = (
-        earlier.clone(aside, persistent=True) if earlier is not None else fo.Dataset(aside, persistent=True)
-    )
-    dataset.clear()
-    ours = [path for path in dataset.get_field_schema() if _OUR_FIELD.match(path)]
-    if ours:
-        dataset.delete_sample_fields(ours)
+    dataset = fo.load_dataset(name) if fo.dataset_exists(name) else fo.Dataset(name, persistent=True)
+    if dataset.info.setdefault(_PROJECT, project) != project:
+        raise ViewError(
+            f"the database holds a dataset {name!r} of another project: give this one another release.name"
+        )
+    dataset.persistent = True
+    dataset.save()
     _declare(fo, dataset, content)
-    batch: list[Any] = []
-    for draft in track(content.samples, total=len(content.samples), label="view"):
-        batch.append(_sample(fo, draft, content, added))
-        if len(batch) == _BATCH:
-            dataset.add_samples(batch, progress=False)
-            batch = []
-    if batch:
-        dataset.add_samples(batch, progress=False)
-    _dress(fo, dataset, content, colours)
-    if earlier is not None:
-        earlier.delete()
-    dataset.name = name
-    return dataset
+    known = _known(dataset)
+    wanted = {draft.image.image_id: draft for draft in content.samples}
+    digests = {key: draft.digest() for key, draft in wanted.items()}
+    gone = [sample_id for key, (sample_id, _) in known.items() if key not in wanted]
+    if gone:
+        dataset.delete_samples(gone)
+    fresh = [draft for key, draft in wanted.items() if key not in known]
+    stale = [key for key, (_, digest) in known.items() if key in wanted and digest != digests[key]]
+    writer = _Writer(fo, dataset, content, digests, dataset.info.get(fiftyone_edits.PULLED, []))
+    for some in _batches(list(track(fresh, total=len(fresh), label="view"))):
+        dataset.add_samples([writer.new(draft) for draft in some], progress=False, dynamic=False)
+    waiting = writer.update([known[key][0] for key in stale], wanted) if stale else 0
+    counts = len(fresh), len(stale) - waiting, len(gone), len(wanted) - len(fresh) - len(stale), waiting
+    return Synced(dataset, *counts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Added:
-    """What people added to an earlier dataset.
-
-    Attributes:
-        tags: Sample tags that are not ours, by image_id.
-        label_tags: By annotation_id.
-        values: Fields that are not ours: by name, then by image_id.
-    """
-
-    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    label_tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-def _added_by_people(dataset: Any) -> _Added:
-    schema = dataset.get_field_schema()
-    if "image_id" not in schema:
-        return _Added()
-    keys = dataset.values("image_id")
-    foreign = [name for name in schema if name not in _FIFTYONES_FIELDS and not _OUR_FIELD.match(name)]
-    label_tags: dict[str, tuple[str, ...]] = {}
-    for name in filter(_is_label_field, schema):
-        paths = [f"{name}.detections.annotation_id", f"{name}.detections.tags"]
-        for ids, tags in zip(*dataset.values(paths), strict=True):  # a list a sample, or None
-            for key, given in zip(ids or (), tags or (), strict=True):
-                label_tags.update({key: tuple(given)} if given else {})
-    return _Added(
-        tags={
-            key: tuple(tag for tag in tags or () if tag not in OUR_TAGS)
-            for key, tags in zip(keys, dataset.values("tags"), strict=True)
-        },
-        label_tags=label_tags,
-        values={name: dict(zip(keys, dataset.values(name), strict=True)) for name in foreign},
-    )
-
-
-def _is_label_field(name: str) -> bool:
-    return name in {MODEL, CONSENSUS} or name.startswith(ANNOTATOR)
+def _known(dataset: Any) -> dict[str, tuple[str, str | None]]:
+    """Id and digest of each sample by image_id."""
+    ids, keys, digests = dataset.values(["id", "image_id", DIGEST])
+    return {
+        key: (sample, digest)
+        for sample, key, digest in zip(ids, keys, digests, strict=True)
+        if key is not None
+    }
 
 
 def _declare(fo: Any, dataset: Any, content: Drafts) -> None:
     """All fields, also those that no sample fills: a saved view may ask for them."""
+    types = {"text": fo.StringField, "number": fo.FloatField, "flag": fo.BooleanField}
+    schema = dataset.get_field_schema()
+    wanted: dict[str, dict[str, Any]] = {
+        **{
+            name: {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": fo.Detections}
+            for name in content.label_fields
+        },
+        **{
+            name + OUTLINES: {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": fo.Polylines}
+            for name in content.outlined
+        },
+        **{
+            name: {"ftype": types[kind]}
+            if kind in types
+            else {"ftype": fo.ListField, "subfield": fo.StringField}
+            for name, kind in content.value_fields.items()
+        },
+        DIGEST: {"ftype": fo.StringField},
+        SYNCED: {"ftype": fo.ListField, "subfield": fo.StringField},
+    }
+    changed = [
+        name for name, how in wanted.items() if name in schema and not isinstance(schema[name], how["ftype"])
+    ]
+    if changed:  # an attribute that was a number and is a text now: every sample is written again
+        dataset.delete_sample_fields(changed)
+        dataset.set_field(DIGEST, None).save()
+    for name, how in wanted.items():
+        if name not in schema or name in changed:
+            dataset.add_sample_field(name, **how)
+    facts = {"annotation_id": fo.StringField, "synced": fo.StringField, "reject_reason": fo.StringField}
+    numbers = dict.fromkeys(("votes", "annotators"), fo.IntField)
+    flat = dataset.get_field_schema(flat=True)
     for name in content.label_fields:
-        dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
-    for name in TEXT_FIELDS:
-        dataset.add_sample_field(name, fo.StringField)
-    dataset.add_sample_field("sources", fo.ListField, subfield=fo.StringField)
-    for name in NUMBER_FIELDS:
-        dataset.add_sample_field(name, fo.FloatField)
+        for fact, kind in {**facts, **numbers}.items():
+            if f"{name}.detections.{fact}" not in flat:
+                dataset.add_sample_field(f"{name}.detections.{fact}", kind)
+    if "image_id_1" not in dataset.get_index_information():
+        dataset.create_index("image_id", unique=True, sparse=True)
 
 
-def _sample(fo: Any, draft: SampleDraft, content: Drafts, added: _Added) -> Any:
-    image = draft.image
-    key, width, height = image.image_id, image.width or 1, image.height or 1
-    sample = fo.Sample(
-        filepath=str(draft.path),
-        tags=list(dict.fromkeys((*draft.tags, *added.tags.get(key, ())))),
-        metadata=fo.ImageMetadata(
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Makes and changes samples."""
+
+    fo: Any
+    dataset: Any
+    content: Drafts
+    digests: Mapping[str, str]
+    pulled: Sequence[list[str]]
+
+    def new(self, draft: SampleDraft) -> Any:
+        """A sample that is not in the dataset yet."""
+        sample = self.fo.Sample(filepath=str(draft.path), tags=list(draft.tags))
+        self._fill(sample, draft, {})
+        return sample
+
+    def update(self, ids: Sequence[str], drafts: Mapping[str, SampleDraft]) -> int:
+        """Change samples in place; how many had to be left alone."""
+        waiting = 0
+        for sample in self.dataset.select(list(ids)).iter_samples(autosave=True, batch_size=_BATCH):
+            if any(list(one.key) not in self.pulled for one in fiftyone_edits.of_labels(sample)):
+                waiting += 1
+                continue
+            draft = drafts[sample["image_id"]]
+            people_s = [tag for tag in sample.tags if tag not in OUR_TAGS]
+            sample.filepath = str(draft.path)
+            sample.tags = list(dict.fromkeys((*draft.tags, *people_s)))
+            self._fill(sample, draft, self._label_tags(sample))
+        return waiting
+
+    def _label_tags(self, sample: Any) -> dict[str, list[str]]:
+        """Tags of labels by annotation_id."""
+        return {
+            one.annotation_id: list(one.tags)
+            for name in self.content.label_fields
+            if sample.has_field(name) and sample[name] is not None
+            for one in sample[name].detections
+            if one.tags and one.has_field("annotation_id")
+        }
+
+    def _fill(self, sample: Any, draft: SampleDraft, label_tags: Mapping[str, list[str]]) -> None:
+        image = draft.image
+        width, height = image.width or 1, image.height or 1
+        sample.metadata = self.fo.ImageMetadata(
             size_bytes=draft.path.stat().st_size,
             mime_type=mimetypes.guess_type(draft.path)[0],
             width=width,
             height=height,
             num_channels=3,
-        ),
-    )
-    sample["sources"] = list(image.sources)
-    for name, value in draft.values.items():
-        sample[name] = value
-    for name, values in added.values.items():
-        sample[name] = values.get(key)
-    for name in content.label_fields:
-        if (rows := draft.labels.get(name)) is not None:
+        )
+        for name in self.content.value_fields:
+            sample[name] = draft.values.get(name)
+        for name in self.content.label_fields:
+            rows = draft.labels.get(name)
             shapes = [
-                shape(row, content.support.get(row.annotation_id), width=width, height=height) for row in rows
+                shape(row, draft.support.get(row.annotation_id), width=width, height=height)
+                for row in rows or ()
             ]
-            detections = [
-                fo.Detection(
-                    label=one.label,
-                    bounding_box=list(one.box),
-                    mask=one.mask,
-                    confidence=one.score,
-                    tags=list(added.label_tags.get(one.annotation_id, ())),
-                    annotation_id=one.annotation_id,
-                    **one.facts,
-                )
-                for one in shapes
-            ]
-            sample[name] = fo.Detections(detections=detections)
-    return sample
+            made = [self._detection(one, label_tags.get(one.annotation_id, [])) for one in shapes]
+            sample[name] = None if rows is None else self.fo.Detections(detections=made)
+            if name in self.content.outlined:
+                lines = [self._polyline(one) for one in shapes if one.rings]
+                sample[name + OUTLINES] = self.fo.Polylines(polylines=lines) if lines else None
+        sample[SYNCED] = fiftyone_edits.synced_ids(draft)
+        sample[DIGEST] = self.digests[image.image_id]
+
+    def _detection(self, one: Shape, tags: list[str]) -> Any:
+        return self.fo.Detection(
+            label=one.label,
+            bounding_box=list(one.box),
+            mask=one.mask,
+            confidence=one.score,
+            tags=tags,
+            annotation_id=one.annotation_id,
+            synced=fiftyone_edits.fingerprint(one.label, one.box),
+            **one.facts,
+        )
+
+    def _polyline(self, one: Shape) -> Any:
+        rings = [list(map(list, ring)) for ring in one.rings]
+        return self.fo.Polyline(
+            label=one.label, points=rings, closed=True, filled=True, annotation_id=one.annotation_id
+        )
 
 
-def _dress(fo: Any, dataset: Any, content: Drafts, colours: Mapping[str, str]) -> None:
-    """Colours of the taxonomy, and views under their names."""
-    values = [{"value": name, "color": color} for name, color in colours.items()]
-    fields = [
-        {"path": name, "colorByAttribute": "label", "valueColors": values} for name in content.label_fields
-    ]
-    app = dataset.app_config
-    app.color_scheme = fo.ColorScheme(color_by="value", fields=fields, opacity=0.5)
-    app.active_fields = fo.ActiveFields(
-        paths=list(content.label_fields[-1:])
-    )  # others: one click in the sidebar
-    app.sidebar_groups = _sidebar(fo, dataset, content.label_fields)
-    dataset.save()
-    views = {
-        KEPT: dataset.match_tags(KEPT),
-        DROPPED: dataset.match_tags(DROPPED).sort_by("drop_reason"),
-        # Inside a group the keeper goes first: null sorts before every reason.
-        "duplicate groups": dataset.exists("dup_group").sort_by([("dup_group", 1), ("drop_reason", 1)]),
-        "doubtful duplicates": dataset.exists("dup_correlation").sort_by("dup_correlation"),
-        "disagreements": dataset.match_tags(DISAGREEMENT).sort_by("disagreement_f1"),
-    }
-    for name, view in views.items():
-        dataset.save_view(name, view, overwrite=True)
-
-
-def _sidebar(fo: Any, dataset: Any, label_fields: tuple[str, ...]) -> list[Any]:
-    """What a curator filters by first; technical fields are there, but folded."""
-    placed = {path for paths in _GROUPS.values() for path in paths} | set(label_fields)
-    schema = dataset.get_field_schema(flat=True)
-    others = [path for path in dataset.get_field_schema() if path not in placed | {"tags", "metadata"}]
-    metadata = [path for path in schema if path.startswith("metadata.")]
-    return [
-        fo.SidebarGroupDocument(name="tags", paths=["tags", "_label_tags"], expanded=True),
-        fo.SidebarGroupDocument(name="labels", paths=list(label_fields), expanded=True),
-        *(fo.SidebarGroupDocument(name=name, paths=list(paths)) for name, paths in _GROUPS.items()),
-        fo.SidebarGroupDocument(name="other", paths=others, expanded=False),
-        fo.SidebarGroupDocument(name="metadata", paths=metadata, expanded=False),
-    ]
+def _batches(drafts: Sequence[SampleDraft]) -> Iterator[Sequence[SampleDraft]]:
+    for start in range(0, len(drafts), _BATCH):
+        yield drafts[start : start + _BATCH]

@@ -1,7 +1,6 @@
 """`curate view`: the project's tables in the FiftyOne app, on this machine only.
 
-The dataset is built anew each time under one name, first aside and then in place of the earlier one. What
-people added in the app stays: sample tags, label tags, saved views, and fields of their own.
+The dataset is brought up to date each time (`fiftyone_dataset`); what people did in the app stays.
 """
 
 from __future__ import annotations
@@ -12,25 +11,29 @@ import re
 import signal
 import socket
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
-from curate import params, project_tables
-from curate.adapters import fiftyone_dataset
-from curate.adapters.fiftyone_samples import drafts
+from curate import decision_file, params, project_tables, tables
+from curate.adapters import fiftyone_dataset, fiftyone_edits, fiftyone_views
+from curate.adapters.fiftyone_samples import CONSENSUS, MODEL, drafts
 from curate.adapters.mongod import HOST, Mongod, free_port
+from curate.decision_file import Decision
 from curate.errors import ViewError
 from curate.extras import require
 from curate.labeling import taxonomy
 
 FOLDER = Path(".fiftyone")
 PORT = 5151
+_START_S = 300
+_EVALUATED = 20_000  # images; of more, the evaluation is run by hand in the app
 
 
 def open_app(root: Path, *, stage: str, port: int) -> None:
-    """Build the dataset, serve the app on loopback and print its address; returns after Ctrl-C or SIGTERM.
+    """Bring the dataset up to date, serve the app on loopback and print its address.
 
-    The database and the app's server end with this process.
+    It returns after Ctrl-C or SIGTERM; the database and the app's server end with this process.
 
     Args:
         root: The project's folder.
@@ -43,7 +46,7 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
         MissingExtraError: FiftyOne is not installed.
     """
     port = _usable(port)
-    _built(root, stage)
+    _synced(root, stage)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
     try:
@@ -58,8 +61,8 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
     raise ViewError(f"the FiftyOne app on port {port} ended by itself (exit code {status}): start it again")
 
 
-def build_dataset(root: Path, *, stage: str) -> str:
-    """Build the dataset without opening the app.
+def sync_dataset(root: Path, *, stage: str) -> str:
+    """Bring the dataset up to date without opening the app.
 
     The database runs until this process ends; `fiftyone.load_dataset(name)` finds the dataset meanwhile.
 
@@ -71,7 +74,7 @@ def build_dataset(root: Path, *, stage: str) -> str:
         TableError: No stage has run, or a table is damaged.
         MissingExtraError: FiftyOne is not installed.
     """
-    return str(_built(root, stage).name)
+    return str(_synced(root, stage).name)
 
 
 def address(root: Path, port: int = PORT) -> str:
@@ -86,23 +89,60 @@ def dataset_name(root: Path) -> str:
     return "curate-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project")
 
 
-def _built(root: Path, stage: str) -> Any:
+def _synced(root: Path, stage: str) -> Any:
     content = drafts(project_tables.load(root, stage=stage))
-    fo = _fiftyone(root)
-    name = dataset_name(root)
-    dataset = fiftyone_dataset.build(fo, name, content, _colours(root))
-    for number, what in (
+    fo = connect(root)
+    done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=_identity(root))
+    if done.added + done.changed + done.removed or not done.dataset.list_saved_views():
+        fiftyone_views.dress(fo, done.dataset, content, _colours(root))
+        if {MODEL, CONSENSUS} <= set(content.label_fields) and len(content.samples) <= _EVALUATED:
+            fiftyone_views.evaluate(done.dataset)
+    made = _decisions(root)
+    fiftyone_edits.show(done.dataset, made)
+    told = [
+        (
+            done.waiting,
+            "images were changed in the app: run `curate decisions pull`, they are shown as they were",
+        ),
         (content.unreadable, "dropped files could not be decoded and have no picture to show"),
         (content.removed, "raw files were removed, and their pictures with them"),
         (content.missing, "upright files have vanished: run dvc repro"),
-    ):
+    ]
+    for number, what in told:
         if number:
             print(f"FiftyOne: {number:,} {what}", file=sys.stderr)  # noqa: T201
-    return dataset
+    print(f"FiftyOne: {done.line()}", file=sys.stderr)  # noqa: T201
+    return done.dataset
 
 
-def _fiftyone(root: Path) -> Any:
-    """FiftyOne, connected to the project's own database (or to the user's, by FIFTYONE_DATABASE_URI)."""
+def _decisions(root: Path) -> list[Decision]:
+    """Those of the project's file; none where it has no such file."""
+    path = root / "params.yaml"
+    name = params.load(path).dedupe.decisions if path.exists() else None
+    return [] if name is None or not (root / name).exists() else decision_file.load(root / name)
+
+
+def _identity(root: Path) -> str:
+    """A name of the project that no other has, kept beside its database."""
+    path = (root / FOLDER).resolve() / "project"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tables.replacing(path) as partial:
+            partial.write_text(uuid.uuid4().hex, encoding="ascii")
+    return path.read_text(encoding="ascii")
+
+
+def connect(root: Path, *, join: bool = False) -> Any:
+    """FiftyOne, connected to the project's own database (or to the user's, by FIFTYONE_DATABASE_URI).
+
+    Args:
+        root: The project's folder.
+        join: Use the database of a `curate view` that is open, if there is one.
+
+    Raises:
+        ViewError: The database could not be started, or this process already uses another one.
+        MissingExtraError: FiftyOne is not installed.
+    """
     folder = (root / FOLDER).resolve()
     if "fiftyone" in sys.modules and os.environ.get("CURATE_FIFTYONE_FOLDER") != str(folder):
         raise ViewError("FiftyOne is already loaded in this process with another database: start another")
@@ -112,9 +152,11 @@ def _fiftyone(root: Path) -> Any:
             os.environ.setdefault(name, value)
         if "FIFTYONE_DATABASE_URI" not in os.environ:
             database = Mongod(folder / "db", log=folder / "mongod.log")
-            # Registered before FiftyOne's own handlers, so called after them: they still need it.
-            atexit.register(database.stop)
-            os.environ["FIFTYONE_DATABASE_URI"] = database.start()
+            running = database.running() if join else None
+            if running is None:
+                # Registered before FiftyOne's own handlers, so called after them: they still need it.
+                atexit.register(database.stop)
+            os.environ["FIFTYONE_DATABASE_URI"] = running or database.start()
     return require("fiftyone", extra="fiftyone")
 
 
@@ -122,9 +164,19 @@ def _serve(port: int) -> Any:
     """The app's server. A `Session` starts the same one, and prints over our line while it looks for it."""
     service = require("fiftyone.core.service", extra="fiftyone")
     try:
-        return service.ServerService(port, address=HOST, do_not_track=_truthy("FIFTYONE_DO_NOT_TRACK"))
+        return _patient(service)(port, address=HOST, do_not_track=_truthy("FIFTYONE_DO_NOT_TRACK"))
     except (OSError, service.ServiceException) as error:
         raise ViewError(f"the FiftyOne app did not start on port {port}: {error}") from error
+
+
+def _patient(service: Any) -> Any:
+    """The app's server, waited for longer than a minute: a busy machine takes that long to import it."""
+
+    class PatientServer(service.ServerService):  # type: ignore[misc]
+        def _wait_for_child_port(self, port: int | None = None, timeout: int = _START_S) -> Any:
+            return super()._wait_for_child_port(port=port, timeout=timeout)
+
+    return PatientServer
 
 
 def _truthy(name: str) -> bool:

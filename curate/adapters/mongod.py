@@ -32,6 +32,7 @@ class Mongod:
     def __init__(self, folder: Path, *, log: Path) -> None:
         self._folder = folder.resolve()
         self._log = log.resolve()
+        self._address = self._log.with_suffix(".address")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,7 +77,19 @@ class Mongod:
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
         )
         self._wait(port)
+        self._address.write_text(f"{self._process.pid} {port}", encoding="ascii")
         return f"mongodb://{HOST}:{port}"
+
+    def running(self) -> str | None:
+        """Address of a server that another process of ours started on the folder; None = there is none."""
+        try:
+            pid, port = self._address.read_text(encoding="ascii").split()
+            if pid != _holder(self._folder):
+                return None
+            with socket.create_connection((HOST, int(port)), timeout=1):
+                return f"mongodb://{HOST}:{port}"
+        except (OSError, ValueError):
+            return None
 
     def stop(self) -> None:
         """End the server and wait for it; nothing if it does not run."""

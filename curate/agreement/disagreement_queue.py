@@ -10,7 +10,7 @@ from curate.agreement.image_scores import ImageScore
 
 HEADER = ("image_id", "path", "reason", "f1", "mean_iou", "cost", "held_back", "decision", "detail")
 # Of images whose answers say nothing, whatever was drawn; of equal cost they stand first.
-FIRST = ("unreadable", "planted_error", "not_joined", "skipped")
+FIRST = ("unreadable", "planted_error", "not_joined", "skipped", "asked")
 _DIGITS = 6
 
 
@@ -21,7 +21,8 @@ class Entry:
     Attributes:
         image_id: The image.
         reason: The first that applies: "unreadable" (what somebody drew is not known), "planted_error"
-            (somebody left one in), "not_joined" (nobody knows what was shown), "skipped" (by all),
+            (somebody left one in), "not_joined" (nobody knows what was shown), "skipped" (by all), "asked"
+            (for a look, in decisions.csv),
             "presence", "category" or "mask" (a disputed object), "answer" (a disputed image-level answer),
             "attribute" (a disputed attribute of an object), "partly_skipped" (by some), "low_f1" (people drew
             different objects, and the votes settled which are there), "duplicate" (a copy, which was dropped,

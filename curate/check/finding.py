@@ -29,7 +29,7 @@ class Kind:
     severity: Severity
     title: str
     remedy: str
-    needs: Literal["images", "splits", "labels", "objects", "classes", "other set"] = "images"
+    needs: Literal["images", "splits", "labels", "objects", "classes", "other set", "predictions"] = "images"
 
 
 _MEND = "mend or remove the entry in the label file"
@@ -88,6 +88,12 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "tiny_box": Kind("warning", "Tiny boxes", "look whether it is a slip of the hand", "objects"),
         "giant_box": Kind(
             "warning", "Boxes of the whole image", "look whether an object is meant", "objects"
+        ),
+        "label_error": Kind(
+            "warning",
+            "Labels that a model contradicts",
+            "look who is right, the label or the model",
+            "predictions",
         ),
         "class_missing": Kind(
             "warning", "Classes without an object", "split by class, or remove the class", "labels"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from curate.check.dataset import DataSet
 from curate.check.finding import KINDS, Findings, Mark, Row
 from curate.check.ingested_image import SeenImage
+from curate.errors import RecordError
 from curate.formats import frames
 from curate.formats.label_entries import taken
 from curate.formats.record import LabeledImage, LabeledObject, Problem, Size
@@ -117,7 +119,7 @@ class LabelCheck:
     def _objects(self, image: LabeledImage, place: str, seen: SeenImage, problems: list[Problem]) -> None:
         """Everything about the objects of an image whose pixels are known."""
         row = partial(Row, images=(place,), splits=self._splits(place), file=image.file)
-        drawn_on = self._drawn_on(image, seen)
+        drawn_on = self.drawn_on(image, seen)
         if drawn_on != seen.size:
             detail = f"they fit the stored {drawn_on[0]} x {drawn_on[1]} pixels, not what EXIF makes of them"
             self.findings.add("exif_frame", row(line=image.line, detail=detail))
@@ -141,7 +143,7 @@ class LabelCheck:
             )
 
     @staticmethod
-    def _drawn_on(image: LabeledImage, seen: SeenImage) -> Size:
+    def drawn_on(image: LabeledImage, seen: SeenImage) -> Size:
         """The pixels that the labels were drawn on: the upright ones, unless only the stored ones fit."""
         fits = {
             size: image.size in (None, size)
@@ -201,6 +203,41 @@ class LabelCheck:
 
     def _splits(self, place: str) -> tuple[str, ...]:
         return tuple(sorted(self.dataset.splits[place]))
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLabels:
+    """Objects of one image with their boxes in its upright pixels, and the file that says so."""
+
+    objects: tuple[tuple[LabeledObject, Box], ...]
+    file: Path
+
+
+def upright_boxes(dataset: DataSet, by_place: Mapping[str, SeenImage]) -> dict[str, PlacedLabels]:
+    """The objects of each image that decodes and has one entry, by place.
+
+    Crowds, and boxes that cannot be, are left out: they are findings of their own (`LabelCheck`).
+    """
+    found: dict[str, PlacedLabels] = {}
+    first = 0
+    for labels in dataset.labels():
+        for image, places in dataset.placed(labels, first):
+            first += 1
+            seen = by_place.get(places[0]) if len(places) == 1 else None
+            if seen is not None and seen.decoded and image.labeled:
+                found.setdefault(places[0], PlacedLabels(tuple(_sound(image, seen)), image.file))
+    return found
+
+
+def _sound(image: LabeledImage, seen: SeenImage) -> Iterator[tuple[LabeledObject, Box]]:
+    drawn_on = LabelCheck.drawn_on(image, seen)
+    for one in image.in_pixels(drawn_on).objects:
+        try:
+            box = _box(one, seen, drawn_on)
+        except RecordError:
+            continue
+        if box is not None and not one.is_crowd and box[0] < box[2] and box[1] < box[3]:
+            yield one, box
 
 
 def _box(one: LabeledObject, seen: SeenImage, drawn_on: Size) -> Box | None:

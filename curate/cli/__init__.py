@@ -15,6 +15,7 @@ import typer
 from curate import __version__
 from curate.cli import (
     check,
+    decisions,
     dedupe,
     diff,
     doctor,
@@ -45,6 +46,7 @@ for name, group in (
     ("labelstudio", labelstudio.app),
     ("qa", qa.app),
     ("dedupe", dedupe.app),
+    ("decisions", decisions.app),
     ("models", models.app),
     ("taxonomy", taxonomy.app),
     ("thresholds", thresholds.app),

@@ -38,6 +38,10 @@ def check(
         str | None,
         typer.Option("--format", "-f", help="Such as coco, classes or images; found by itself if left out."),
     ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(parser=user_path, help="A model's objects with scores: labels it contradicts are told."),
+    ] = None,
     page: Annotated[
         Path, typer.Option(parser=user_path, help="The HTML page with pictures.", show_default=False)
     ] = Path("curate-check.html"),
@@ -62,8 +66,8 @@ def check(
 ) -> None:
     """Say what is wrong with the data set PATH; no project is needed. Exit code 1 if it should not be used.
 
-    Reads PATH and AGAINST, of the Hub through its cache; writes PAGE, and JUNIT and CACHE if they are named.
-    The data set is not changed.
+    Reads PATH, AGAINST and PREDICTIONS, of the Hub through its cache; writes PAGE, and JUNIT and CACHE if
+    they are named. The data set is not changed.
     """
     from curate import tables
     from curate.check import json_and_junit
@@ -76,7 +80,7 @@ def check(
     with contextlib.ExitStack() as stack:
         scratch = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="curate-check-")))
         inputs = stage.Inputs(
-            _place(path), format, images, None if against is None else _place(against), name=path
+            _place(path), format, images, None if against is None else _place(against), path, predictions
         )
         found = stage.run(inputs, scratch=scratch, engine=LocalEngine(workers))
         failed = json_and_junit.failing(found, fail_on)

@@ -1,15 +1,7 @@
-"""What people decided about images and pairs of images: a CSV file, checked line by line.
-
-`keep`        never dropped as a duplicate, and first in line to be its group's keeper
-`drop`        dropped, and takes no part in any group
-`same`        with `other`: one group, whatever the pixels say; if a is b and b is c, then a is c
-`different`   with `other`: never in one group
-"""
+"""Decisions of people about images and pairs, by row of the images table (`curate.decision_file`)."""
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,26 +10,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.decision_file import READ_BY, Decision, is_id
+from curate.decision_file import load as load_file
 from curate.dedupe.feature_index import Ids
 from curate.errors import InputError
 
-COLUMNS: Final = ("image", "decision", "other", "by", "note")
-ALONE: Final = ("keep", "drop")
-PAIRED: Final = ("same", "different")
-_ID: Final = re.compile(r"[0-9a-f]{8,64}")
 _ID_DIGITS: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One line of the file; `image` and `other` as written there."""
-
-    line: int
-    image: str
-    decision: str
-    other: str
-    by: str
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +38,12 @@ class Resolved:
 
 
 def load(path: Path) -> list[Decision]:
-    """Read the file.
+    """The lines of the file that say what is one picture and what is dropped.
 
     Raises:
         InputError: Missing, not a CSV of those columns, or a line that makes no sense; names file and line.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            _check_header(path, reader.fieldnames or ())
-            return [
-                _decision(path, reader.line_num, row)
-                for row in reader
-                if any((value or "").strip() for value in row.values() if not isinstance(value, list))
-            ]
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: correct dedupe.decisions in params.yaml") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-
-
-def is_id(text: str) -> bool:
-    """Whether a reference means an image_id or its beginning; others are places, "name/path"."""
-    return _ID.fullmatch(text) is not None
+    return [one for one in load_file(path) if one.decision in READ_BY["dedupe"]]
 
 
 def resolve(decisions: Sequence[Decision], path: Path, ids: Ids, places: Mapping[str, int]) -> Resolved:
@@ -123,30 +84,6 @@ def resolve(decisions: Sequence[Decision], path: Path, ids: Ids, places: Mapping
         different=np.array(sorted(different), dtype=np.int64).reshape(-1, 2),
         absent=absent,
     )
-
-
-def _check_header(path: Path, names: Sequence[str]) -> None:
-    if missing := [name for name in ("image", "decision") if name not in names]:
-        raise InputError(f"{path}:1: no column {missing[0]}: the columns are {', '.join(COLUMNS)}")
-    if unknown := [name for name in names if name not in COLUMNS]:
-        raise InputError(f"{path}:1: unknown column {unknown[0]!r}: the columns are {', '.join(COLUMNS)}")
-
-
-def _decision(path: Path, line: int, row: Mapping[str | None, object]) -> Decision:
-    if None in row:
-        raise InputError(f"{path}:{line}: more cells than columns: quote cells that hold a comma")
-    values = {name: str(row.get(name) or "").strip() for name in COLUMNS}
-    one = Decision(line=line, **values)
-    if one.decision not in (*ALONE, *PAIRED):
-        expected = ", ".join((*ALONE, *PAIRED))
-        raise InputError(f"{path}:{line}: unknown decision {one.decision!r}: expected one of {expected}")
-    if not one.image:
-        raise InputError(f"{path}:{line}: no image")
-    if one.decision in PAIRED and not one.other:
-        raise InputError(f"{path}:{line}: {one.decision} needs another image in the column other")
-    if one.decision in ALONE and one.other:
-        raise InputError(f"{path}:{line}: {one.decision} is about one image: leave the column other empty")
-    return one
 
 
 def _put(known: dict[Any, Decision], key: int | tuple[int, int], one: Decision, path: Path) -> None:

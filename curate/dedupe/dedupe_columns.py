@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
+from curate.decision_file import Decision
 from curate.dedupe import image_columns, keepers
-from curate.dedupe.decisions import Decision
 from curate.dedupe.feature_index import Ids
 from curate.dedupe.groups import DECIDED, RELATIONS, Grouping, Matches
 from curate.dedupe.keepers import Comparisons, Merits
@@ -197,4 +197,5 @@ def _replaced(column: pa.ChunkedArray, texts: Mapping[int, str]) -> pa.Array:
 
 def _words(decision: Decision) -> str:
     who = f"dropped by {decision.by}" if decision.by else "dropped by a person"
-    return f"{who}: {decision.note}" if decision.note else who
+    why = "; ".join(filter(None, (decision.argument, decision.note)))
+    return f"{who}: {why}" if why else who

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.qa import uncertainty
-from curate.qa.strata import ACCEPTED, AUDIT, CONTROL, RARE, REASONS, UNCERTAIN, Membership, Pool
+from curate.qa.strata import ACCEPTED, ASKED, AUDIT, CONTROL, RARE, REASONS, UNCERTAIN, Membership, Pool
 
 Ints = NDArray[np.int64]
 
@@ -24,6 +24,7 @@ def of(pool: Pool, members: Membership, planned: Ints, reason: Ints) -> NDArray[
     texts[reason == AUDIT] = "drawn at random for an earlier, smaller data set"
     texts[(reason == AUDIT) & members.drawn[planned]] = "drawn at random"
     texts[reason == CONTROL] = "drawn at random, to be labelled from nothing"
+    texts[reason == ASKED] = "somebody asked for a look, in decisions.csv"
     rows = np.flatnonzero(reason == UNCERTAIN)
     texts[rows] = uncertainty.words(pool.doubt, planned[rows], pool.found, pool.names, pool.thresholds)
     rows = np.flatnonzero(reason == RARE)

@@ -20,11 +20,12 @@ from curate.qa.suggestions import Suggestions
 from curate.qa.uncertainty import Doubt
 
 Ints = NDArray[np.int64]
-GOLD, CONTROL, AUDIT, UNCERTAIN, RARE, ACCEPTED, REVIEW = range(7)
+GOLD, CONTROL, AUDIT, ASKED, UNCERTAIN, RARE, ACCEPTED, REVIEW = range(8)
 REASONS = (
     "gold",
     "control",
     "audit",
+    "asked",
     "uncertain",
     "rare",
     "accepted",
@@ -45,6 +46,7 @@ class Pool:
         doubt: About every image.
         gold: (N,) whether the answer is known.
         planted: (N,) whether people were shown a planted error: such an image never becomes gold.
+        asked: (N,) whether a person asked for a look at it, in decisions.csv.
         given: (N,) whether any task of the image was ever put before people.
         earlier: (N,) main reason by the earlier plan, a place in `REASONS`; NONE = it did not name the image.
         least: (C,) score by category from which a box is confident; infinite where its threshold was not
@@ -59,6 +61,7 @@ class Pool:
     doubt: Doubt
     gold: Flags
     planted: Flags
+    asked: Flags
     given: Flags
     earlier: Ints
     least: Floats | None
@@ -109,6 +112,7 @@ def membership(pool: Pool) -> Membership:
     where = np.where(waiting, 1.0, pool.places("audit"))
     drawn = sampling.drawn(where, params.audit, name="qa.audit") & ~waiting
     member[AUDIT] = (drawn | _stays(pool, AUDIT, params.audit)) & ~waiting
+    member[ASKED] = pool.asked & ~known
     member[UNCERTAIN] = _uncertain(pool, waiting)
     member[RARE] = _rare(pool, member, waiting)
     member[ACCEPTED] = _confident(pool) & ~member.any(axis=0) & ~waiting

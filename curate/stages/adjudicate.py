@@ -131,15 +131,15 @@ def write_gold(gold: Path | None, *, inputs: Inputs, names: Sequence[str]) -> tu
     known = set(gold_pool.load(gold, images, names)["image_id"].to_pylist())
     known -= set(earlier["image_id"].to_pylist())
     decided = set(rows["image_id"].to_pylist())
-    fresh = [_gold(row) for row in rows.to_pylist() if row["image_id"] not in known]
+    fresh = [gold_row(row) for row in rows.to_pylist() if row["image_id"] not in known]
     kept = [row for row in earlier.to_pylist() if row["image_id"] not in decided | known]
     whole = sorted([*kept, *fresh], key=lambda row: str(row["annotation_id"]))
     tables.write_rows(whole, path, schema.ANNOTATIONS)
     return path, len({row["image_id"] for row in whole}), len(decided & known)
 
 
-def _gold(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the person and the server's times: a file of gold is shared."""
+def gold_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A known answer of a row, without the person and the server's times: a file of gold is shared."""
     nothing = dict.fromkeys(
         ("annotator_id", "parent_id", "task_id", "lead_time_s", "created_at", "updated_at")
     )

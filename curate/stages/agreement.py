@@ -39,7 +39,7 @@ from curate.qa import injected_error_hold
 from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
-from curate.stages import dropped_labels, plan_lookup, settled_images
+from curate.stages import curated_consensus, dropped_labels, plan_lookup, settled_images
 from curate.stages.adjudication_decisions import as_answers
 from curate.stages.adjudication_decisions import load as load_decisions
 
@@ -60,6 +60,7 @@ class Inputs:
         taxonomy: The user's file.
         decisions: Annotations of the adjudication, of pull; None = there is none.
         decision_answers: Its answers.
+        decision_file: decisions.csv; None = there is none.
         imported: Folder of imported answers; those to dropped copies are held against the kept image's.
     """
 
@@ -72,6 +73,7 @@ class Inputs:
     taxonomy: Path
     decisions: Path | None = None
     decision_answers: Path | None = None
+    decision_file: Path | None = None
     imported: Path | None = None
 
 
@@ -149,6 +151,10 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
     agreed = adjudicated_images.apply(agreed, decisions, tasks)
     adjudicated_images.answer(said, decisions)
+    curated = curated_consensus.curate(
+        agreed, inputs.decision_file, inputs.images, sizes=sizes, tasks=tasks, categories=categories
+    )
+    agreed = curated.agreed
     dropped = dropped_labels.find(
         inputs.images,
         inputs.imported,
@@ -170,6 +176,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         said=said,
         held=held,
         decided=decisions.rows.keys(),
+        asked=curated.asked,
         contradicted=dropped.conflicts.keys(),
         doubted=contradicted.doubted(params.label_error_probability),
         suggestions=inputs.suggestions,
@@ -221,6 +228,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
                 (f"decisions that do not count, {why}", len(found))
                 for why, found in sorted(decisions.left_out.items())
             ),
+            *curated.counts(),
         ),
         metrics={
             **_metrics(measured),

@@ -15,6 +15,7 @@ import yaml
 
 from curate.check import (
     class_findings,
+    contradicted_labels,
     image_class_findings,
     image_findings,
     ingested_image,
@@ -43,6 +44,7 @@ class Inputs:
         images: Folder of the image files, where it is not the one of the labels.
         against: Another data set, or an index of one (`curate dedupe index`), that must share no picture.
         name: What the user calls the data set; empty = its path.
+        predictions: A model's objects on the same images, with scores, in any format that is read.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class Inputs:
     images: Path | None = None
     against: Path | None = None
     name: str = ""
+    predictions: Path | None = None
 
 
 def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) -> Checked:
@@ -81,9 +84,11 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
     if inputs.against is not None:
         findings.extend(_against(inputs.against, place, scratch, dataset))
     labeled = _labels(dataset, seen, findings)
+    if inputs.predictions is not None:
+        findings.extend(_contradicted(inputs.predictions, dataset, seen, scratch))
     has = {"images": True, "splits": len(splits) > 1, "labels": dataset.format != IMAGES}
     has |= {"classes": dataset.format == CLASSES, "objects": dataset.format not in (IMAGES, CLASSES)}
-    has["other set"] = inputs.against is not None
+    has |= {"other set": inputs.against is not None, "predictions": inputs.predictions is not None}
     return Checked(
         path=inputs.name or str(inputs.path),
         format=dataset.format,
@@ -111,6 +116,17 @@ def _labels(dataset: DataSet, seen: list[SeenImage], findings: Findings) -> int:
         labels.run()
         findings.extend(class_findings.find(labels.categories, labels.counts, labels.labeled))
     return labels.objects
+
+
+def _contradicted(
+    path: Path, dataset: DataSet, seen: list[SeenImage], scratch: Path
+) -> Iterator[tuple[str, Row]]:
+    """Labels that a model's predictions contradict."""
+    predictions = open_dataset(path, format=None, images=dataset.root, scratch=scratch / "predicted")
+    for made in (dataset, predictions):
+        if made.format in (IMAGES, CLASSES):
+            raise InputError(f"{made.path} holds no objects: predictions are held against labels")
+    return contradicted_labels.find(dataset, predictions, label_findings.by_place(seen))
 
 
 @dataclass(frozen=True, slots=True)

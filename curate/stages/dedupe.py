@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curate import schema, tables
+from curate import decision_file, schema, tables
 from curate.dedupe import (
     candidates,
     decisions,
@@ -171,7 +171,9 @@ class _Job:
 def _begin(params: DedupeParams, inputs: Inputs, outputs: Outputs, ports: Ports) -> _Job:
     """Read the table and the decisions."""
     made = decisions.load(params.decisions) if params.decisions else []
-    named = {name for one in made for name in (one.image, one.other) if name and not decisions.is_id(name)}
+    named = {
+        name for one in made for name in (one.image, one.other) if name and not decision_file.is_id(name)
+    }
     table = image_columns.read(inputs.images, prefer=params.prefer, places=named)
     decided = decisions.resolve(made, params.decisions or Path(), table.ids, table.places)
     # What an earlier stage dropped keeps that reason.

@@ -21,8 +21,9 @@ from curate.qa.sampling import Flags, Floats
 from curate.qa.strata import Membership, Pool
 from curate.records import Category, StageReport
 from curate.shown import record
+from curate.stages import decided_images
 
-_REASONS = ("gold", "control", "audit", "uncertain", "rare", "review", "overlap", "accepted")
+_REASONS = ("gold", "control", "audit", "asked", "uncertain", "rare", "review", "overlap", "accepted")
 _COLUMNS = ("image_id", "width", "height", "drop_reason")
 
 
@@ -31,13 +32,14 @@ class Inputs:
     """Tables of the stages before, taxonomy.yaml, and what was shown so far.
 
     The record of push is read as it stands, where there is one: like the plan itself it tells what people
-    have, and is no dependency, because push comes after.
+    have, and is no dependency, because push comes after. `decisions` is decisions.csv; None = there is none.
     """
 
     images: Path
     annotations: Path
     taxonomy: Path
     shown: Path
+    decisions: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def _pool(
         ),
         gold=_among(ids, answered),
         planted=_among(ids, _given(inputs.shown, planted=True)),
+        asked=_among(ids, _asked(inputs)),
         given=_among(ids, _given(inputs.shown)),
         earlier=plan.main_reasons(earlier, ids),
         least=least,
@@ -111,6 +114,14 @@ def _among(ids: pa.Array, some: pa.ChunkedArray | None) -> Flags:
         return np.zeros(len(ids), dtype=np.bool_)
     flags = pc.is_in(ids, value_set=some.combine_chunks())
     return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _asked(inputs: Inputs) -> pa.ChunkedArray | None:
+    """Images that somebody wants a person to look at."""
+    if inputs.decisions is None:
+        return None
+    made = decided_images.load(inputs.decisions, inputs.images, "select")
+    return pa.chunked_array([pa.array(sorted(made), pa.string())])
 
 
 def _given(folder: Path, *, planted: bool = False) -> pa.ChunkedArray:

@@ -24,7 +24,7 @@ from curate.qa.injected_error_hold import HeldBack
 from curate.stages import plan_lookup
 from curate.stages.plan_lookup import Planned
 
-_UNREADABLE, _PLANTED, _NOT_JOINED, _SKIPPED = disagreement_queue.FIRST
+_UNREADABLE, _PLANTED, _NOT_JOINED, _SKIPPED, _ASKED = disagreement_queue.FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class SettledImages:
         reasons = list(self.held_back.values())
         counts = (
             ("accepted without a human", len(self.unseen)),
+            ("held back because somebody asked for a look", reasons.count(_ASKED)),
             ("with an unreadable answer, held back", reasons.count(_UNREADABLE)),
             ("with a planted error left in", reasons.count(_PLANTED)),
             ("held back because nobody knows what was shown", reasons.count(_NOT_JOINED)),
@@ -70,6 +71,7 @@ def settle(
     said: SettledChoices,
     held: HeldBack,
     decided: Collection[str] = (),
+    asked: Collection[str] = (),
     contradicted: Collection[str] = (),
     doubted: Mapping[str, Sequence[LabelError]] | None = None,
     suggestions: Path,
@@ -86,6 +88,7 @@ def settle(
         said: Settled image-level answers.
         held: Planted errors that were left in, and images of which nobody knows what was shown.
         decided: Images that were decided by adjudication; `agreed` and `said` hold the decisions.
+        asked: Images that somebody wants looked at before they are released.
         contradicted: Images of which a copy, which was dropped, is labelled otherwise.
         doubted: Labels that a model contradicts, and that are listed for it.
         suggestions: Table of the stage autolabel.
@@ -93,7 +96,7 @@ def settle(
     """
     unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable - set(decided))
     doubts = disputed(agreed.annotations)
-    held_back = _except(_held_back(params, plan, answers, held, doubts), decided)
+    held_back = _except(_held_back(params, plan, answers, held=held, doubts=doubts, asked=asked), decided)
     doubted = doubted or {}
     unsettled = dict.fromkeys(agreed.with_disputed_attributes(), "attribute")
     unsettled |= dict.fromkeys(sorted(said.disputed), "answer")
@@ -127,7 +130,13 @@ def _except(reasons: Mapping[str, str], decided: Collection[str]) -> dict[str, s
 
 
 def _held_back(
-    params: AgreementParams, plan: Planned, answers: Answers, held: HeldBack, doubts: Mapping[str, str]
+    params: AgreementParams,
+    plan: Planned,
+    answers: Answers,
+    *,
+    held: HeldBack,
+    doubts: Mapping[str, str],
+    asked: Collection[str],
 ) -> dict[str, str]:
     unknown = held.unknown if params.without_record == "hold_back" else []
     found: dict[str, str] = {}
@@ -135,6 +144,7 @@ def _held_back(
         (_UNREADABLE, sorted(answers.unreadable)),
         (_PLANTED, held.left_in),
         (_NOT_JOINED, unknown),
+        (_ASKED, sorted(asked)),
     ):
         found |= {key: reason for key in image_ids if key in plan.tasks and key not in found}
     if params.disputed == "hold_back":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from curate import decision_file
 from curate.dedupe import candidates, decisions, duplicate_pairs, feature_index, image_columns
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS
@@ -73,7 +74,7 @@ class Search:
         recipe = Recipe.of(self.params)
         made = decisions.load(self.params.decisions) if self.params.decisions else []
         named = {name for one in made for name in (one.image, one.other) if name}
-        table = image_columns.read(images, places={name for name in named if not decisions.is_id(name)})
+        table = image_columns.read(images, places={name for name in named if not decision_file.is_id(name)})
         decided = decisions.resolve(made, self.params.decisions or Path(), table.ids, table.places)
         texts = list(image_columns.id_texts(table.ids))
         wanted = np.array([text in chosen for text in texts], np.bool_)

@@ -23,6 +23,7 @@ def main(params: Params) -> StageReport:
             taxonomy=params.autolabel.taxonomy,
             decisions=Path("data/adjudication/annotations.parquet"),
             decision_answers=Path("data/adjudication/answers.parquet"),
+            decision_file=params.dedupe.decisions,
             imported=Path("labels/answers"),
         ),
         outputs=agreement.Outputs(

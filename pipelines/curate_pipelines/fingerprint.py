@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from curate import fingerprint, pipeline_templates, tables
+from curate import decision_file, fingerprint, pipeline_templates, tables
 from curate.errors import InputError
 from curate.params import Params
 from curate_pipelines import STAGES
@@ -29,30 +29,23 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "ingest": ("ingest",),
     "dedupe": ("dedupe",),
     "autolabel": ("autolabel",),
-    "select": ("qa", _TAXONOMY),
+    "select": ("qa", "dedupe.decisions", _TAXONOMY),
     "push": ("labelstudio", _TAXONOMY),
     "pull": ("qa.allow_partial", "labelstudio", _TAXONOMY),
     "quality": ("quality", "qa.gold", _TAXONOMY),
-    "agreement": ("agreement", _TAXONOMY),
+    "agreement": ("agreement", "dedupe.decisions", _TAXONOMY),
     "release": ("release", "gates", "dedupe", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
 }
 # Parameters that name a file or a folder of the user's, by the stages that read it.
 FILES: Final[Mapping[str, tuple[str, ...]]] = {
-    "dedupe": ("dedupe.decisions",),
     "autolabel": (_TAXONOMY,),
     "select": (_TAXONOMY, "qa.gold"),
     "push": (_TAXONOMY, "labelstudio.instructions"),
     "pull": (_TAXONOMY,),
     "quality": (_TAXONOMY, "qa.gold"),
     "agreement": (_TAXONOMY,),
-    "release": (
-        _TAXONOMY,
-        "release.description",
-        "release.citation",
-        "release.augment.pipeline",
-        "dedupe.decisions",
-    ),
+    "release": (_TAXONOMY, "release.description", "release.citation", "release.augment.pipeline"),
 }
 # It knows the sections of all stages. Those of a stage are reached from that stage itself.
 _WITHOUT: Final = ("curate.params.__init__",)
@@ -102,6 +95,8 @@ def describe(stage: str, params: Params) -> str:
     lines = [f"code {digest(stage)}", f"parameters {hashlib.sha256(text.encode()).hexdigest()}"]
     named = [(name, _value(params, name)) for name in FILES.get(stage, ())]
     found = [(name, Path(value)) for name, value in named if value is not None]
+    if stage in decision_file.READ_BY and params.dedupe.decisions is not None:
+        lines.append(f"decisions {decision_file.digest(params.dedupe.decisions, stage)}")
     found += _weights(stage, params)
     if stage in _IMPORTED and _IMPORTED[stage].is_dir():
         found.append((f"imported {_IMPORTED[stage].name}", _IMPORTED[stage]))

@@ -18,6 +18,7 @@ def main(params: Params) -> StageReport:
             annotations=Path("data/autolabel/annotations.parquet"),
             taxonomy=params.autolabel.taxonomy,
             shown=Path("data/push/shown"),
+            decisions=params.dedupe.decisions,
         ),
         outputs=select.Outputs(plan=Path("data/select/plan.parquet"), plots=Path("plots")),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def by_name(project: builders.SmallProject, stage: str = "release") -> dict[str,
 def test_one_sample_an_image_that_has_a_file(project: builders.SmallProject) -> None:
     content = drafts(project_tables.load(project.root))
     assert (len(content.samples), content.unreadable, content.missing) == (7, 1, 0)
-    assert content.label_fields == ("model", FIRST, SECOND, "consensus")
+    assert content.label_fields == ("model", FIRST, SECOND, "consensus", "disputed")
     assert all(draft.path.is_file() and draft.path.is_absolute() for draft in content.samples)
     agreed = [row.annotation_id for draft in content.samples for row in draft.labels.get("consensus", ())]
     assert [content.support[key].confidence for key in agreed] == [pytest.approx(0.9)] * len(agreed)
@@ -52,7 +53,7 @@ def test_one_sample_an_image_that_has_a_file(project: builders.SmallProject) -> 
         ("dedupe", ()),
         ("autolabel", ("model",)),
         ("pull", ("model", FIRST, SECOND)),
-        ("agreement", ("model", FIRST, SECOND, "consensus")),
+        ("agreement", ("model", FIRST, SECOND, "consensus", "disputed")),
     ],
 )
 def test_only_stages_up_to_the_one_asked_for(
@@ -93,6 +94,70 @@ def test_tags_and_fields_say_why(project: builders.SmallProject) -> None:
         "category",
         0.0,
     )
+
+
+def test_attributes_are_numbers_and_flags_where_each_value_is_one(project: builders.SmallProject) -> None:
+    whole = project_tables.load(project.root)
+    given = {"one": ("3", "true", "4"), "two": ("-0.5", "false", "b")}
+    names = {builders.image_id(name): name for name in given}
+    images = [
+        replace(
+            image,
+            attributes=tuple(zip(("Height (m)", "night", "lane"), given[names[image.image_id]], strict=True)),
+        )
+        if image.image_id in names
+        else image
+        for image in whole.images
+    ]
+    content = drafts(replace(whole, images=tuple(images)))
+    kinds = {name: kind for name, kind in content.value_fields.items() if name.startswith("attribute_")}
+    assert kinds == {"attribute_height_m": "number", "attribute_lane": "text", "attribute_night": "flag"}
+    values = {draft.image.image_id: draft.values for draft in content.samples}
+    first = values[builders.image_id("one")]
+    assert (first["attribute_height_m"], first["attribute_night"], first["attribute_lane"]) == (
+        3.0,
+        True,
+        "4",
+    )
+    assert values[builders.image_id("two")]["attribute_height_m"] == -0.5
+    assert values[builders.image_id("three")].get("attribute_height_m") is None
+
+
+def test_rejected_boxes_and_outlines_have_fields_of_their_own(project: builders.SmallProject) -> None:
+    whole = project_tables.load(project.root)
+    box = (20.0, 20.0, 60.0, 80.0)
+    rejected = builders.annotation(
+        "one", "stop_sign", box, origin="model", outcome="rejected", reject_reason="nms", rle=None
+    )
+    outline = json.dumps([[20, 20, 60, 20, 60, 80]])
+    drawn = [
+        replace(row, polygon=outline) if row.image_id == builders.image_id("one") else row
+        for row in whole.consensus or ()
+    ]
+    content = drafts(replace(whole, model=(*(whole.model or ()), rejected), consensus=tuple(drawn)))
+    assert content.label_fields[-1] == "rejected"
+    assert content.outlined == ("consensus",)
+    (one,) = [draft for draft in content.samples if draft.image.image_id == builders.image_id("one")]
+    assert [row.annotation_id for row in one.labels["rejected"]] == [rejected.annotation_id]
+    assert rejected not in one.labels["model"]
+    (ring,) = shape(one.labels["consensus"][0], width=160, height=120).rings
+    assert ring == ((0.125, 20 / 120), (0.375, 20 / 120), (0.375, 80 / 120))
+
+
+def test_a_digest_changes_with_what_is_shown_and_with_nothing_else(project: builders.SmallProject) -> None:
+    whole = project_tables.load(project.root)
+    before = {draft.image.image_id: draft.digest() for draft in drafts(whole).samples}
+    assert before == {draft.image.image_id: draft.digest() for draft in drafts(whole).samples}
+    one = builders.image_id("one")
+    moved = [
+        replace(row, bbox_xyxy=(1.0, 2.0, 30.0, 40.0)) if row.image_id == one and row.bbox_xyxy else row
+        for row in whole.consensus or ()
+    ]
+    after = {
+        draft.image.image_id: draft.digest()
+        for draft in drafts(replace(whole, consensus=tuple(moved))).samples
+    }
+    assert {key for key in before if before[key] != after[key]} == {one}
 
 
 def test_looked_and_found_nothing_differs_from_not_looked(project: builders.SmallProject) -> None:

@@ -239,3 +239,18 @@ def _classes(made: Planted) -> None:
             made.box(split, image, category, [150.0 + category, 140.0 - 2 * category, 30.0, 20.0])
     made.expected["class_missing"] = {("tram", "validation"), ("tram", "test"), ("ship",)}
     made.expected["class_rare"] = {("bike", "test")}
+
+
+def predict(made: Planted, folder: Path) -> Path:
+    """What a model says, in COCO: just what is labelled, but for one object that has no label."""
+    folder.mkdir()
+    number, place = made.known(1)
+    for split, document in made.documents.items():
+        rows = [{**one, "score": 0.9} for one in document["annotations"]]
+        if split == "train":
+            extra = {"id": 9000, "image_id": number, "category_id": 2, "bbox": [100, 5, 30, 40]}
+            rows.append({**extra, "iscrowd": 0, "score": 0.8})
+        (folder / f"instances_{split}.json").write_text(json.dumps({**document, "annotations": rows}))
+    what = "missed: the model sees a bus (0.80) where nothing is labelled; too few objects to say how likely"
+    made.expected["label_error"] = {(place, what)}
+    return folder

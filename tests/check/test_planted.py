@@ -32,7 +32,8 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Planted, Checked]:
     (other / "theirs.jpg").write_bytes(planted.encoded(seen.resize((200, 150)), quality=70))
     (other / "own.jpg").write_bytes(planted.encoded(planted.picture(501)))
     made.expected["leak_against"] = {(place, "theirs.jpg")}
-    return made, checked(made.folder, root / "scratch", against=other)
+    predictions = planted.predict(made, root / "predictions")
+    return made, checked(made.folder, root / "scratch", against=other, predictions=predictions)
 
 
 def key(kind: str, row: Row) -> tuple[str, ...]:
@@ -41,6 +42,8 @@ def key(kind: str, row: Row) -> tuple[str, ...]:
         return (row.category, *row.splits)
     if kind in {"box_outside", "tiny_box", "giant_box", "duplicate_box", "crossing_box"}:
         return (*row.images, row.entry)
+    if kind == "label_error":
+        return (*row.images, row.detail)
     if kind == "missing_image":
         return (row.detail.partition(":")[0],)
     if not row.images:

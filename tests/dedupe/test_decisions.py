@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from curate.decision_file import COLUMNS, DECISIONS
 from curate.dedupe import decisions
 from curate.errors import InputError
 
 # Six images, in order; the first two begin alike.
+KINDS, NAMED = ", ".join(DECISIONS), ", ".join(COLUMNS)
 NAMES = ("aaaaaaaa11", "aaaaaaaa22", "bbbbbbbb", "cccccccc", "dddddddd", "ffffffff")
 FULL = [name.ljust(64, "0") for name in NAMES]
 IDS = np.frombuffer(bytes.fromhex("".join(FULL)), np.uint8).reshape(-1, 32)
@@ -73,7 +75,10 @@ def test_no_decisions() -> None:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["bbbbbbbb,kep,,,"], "2: unknown decision 'kep': expected one of keep, drop, same, different"),
+        (
+            ["bbbbbbbb,kep,,,"],
+            f"2: unknown decision 'kep': expected one of {KINDS}",
+        ),
         ([",keep,,,"], "2: no image"),
         (["bbbbbbbb,same,,,"], "2: same needs another image in the column other"),
         (["bbbbbbbb,keep,cccccccc,,"], "2: keep is about one image: leave the column other empty"),
@@ -102,8 +107,14 @@ def test_what_makes_no_sense_is_refused_by_line(tmp_path: Path, lines: list[str]
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("image,other", "1: no column decision: the columns are image, decision, other, by, note"),
-        ("image,decision,why", "1: unknown column 'why': the columns are image, decision, other, by, note"),
+        (
+            "image,other",
+            f"1: no column decision: the columns are {NAMED}",
+        ),
+        (
+            "image,decision,why",
+            f"1: unknown column 'why': the columns are {NAMED}",
+        ),
     ],
 )
 def test_the_header_is_checked(tmp_path: Path, header: str, said: str) -> None:

@@ -34,7 +34,8 @@ OWN: dict[str, dict[str, Any]] = {
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Parameters that name a file of each kind; the files are there."""
     monkeypatch.chdir(tmp_path)
-    for name in ("decisions.csv", "taxonomy.yaml", "gold/a.json", "gold/b/c.json", "guideline.md"):
+    Path("decisions.csv").write_text("image,decision\n")
+    for name in ("taxonomy.yaml", "gold/a.json", "gold/b/c.json", "guideline.md"):
         Path(name).parent.mkdir(exist_ok=True, parents=True)
         Path(name).write_text(name)
     for name in ("description.md", "detector/model.safetensors", "encoder/model.safetensors", "sam.pth"):
@@ -63,7 +64,6 @@ TAXONOMY_STAGES = ["autolabel", "select", "push", "pull", "quality", "agreement"
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("decisions.csv", ["dedupe", "release"]),
         ("taxonomy.yaml", TAXONOMY_STAGES),
         ("gold/a.json", ["select", "quality"]),
         ("gold/b/c.json", ["select", "quality"]),
@@ -78,6 +78,25 @@ TAXONOMY_STAGES = ["autolabel", "select", "push", "pull", "quality", "agreement"
 def test_an_edited_file_reruns_the_stages_that_read_it(params: Params, file: str, stages: list[str]) -> None:
     changed(params)
     Path(file).write_text("edited")
+    assert changed(params) == stages
+
+
+@pytest.mark.parametrize(
+    ("line", "stages"),
+    [
+        ("drop,,,,,dark,,", ["dedupe"]),
+        ("different,other/b.jpg,,,,,,", ["dedupe", "release"]),
+        ("gold,,,,,,,", ["select"]),
+        ("needs-qa,,,,,,,", ["select", "agreement"]),
+        ("relabel,,,,o1,sign,,", ["agreement"]),
+    ],
+)
+def test_a_decision_reruns_the_stages_that_read_it(params: Params, line: str, stages: list[str]) -> None:
+    changed(params)
+    header = "image,decision,other,by,note,annotation,argument,box,when\n"
+    Path("decisions.csv").write_text(header)
+    assert changed(params) == []
+    Path("decisions.csv").write_text(f"{header}cam/a.jpg,{line}\n")
     assert changed(params) == stages
 
 
@@ -121,7 +140,7 @@ def test_a_default_written_out_changes_nothing(params: Params) -> None:
 def test_null_or_a_line_left_out_needs_no_file(params: Params) -> None:
     changed(params)
     bare = Params.model_validate({"autolabel": OWN["autolabel"], "qa": {"gold": None}})
-    assert changed(bare) == ["dedupe", "select", "push", "pull", "quality", "release"]
+    assert changed(bare) == ["dedupe", "select", "push", "pull", "quality", "agreement", "release"]
 
 
 def test_every_line_of_params_yaml_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +166,7 @@ def test_a_missing_file_is_named_and_nothing_is_written(params: Params) -> None:
 def test_every_file_that_a_parameter_names_is_known() -> None:
     paths = {".".join(knob.location) for knob in params_doc.knobs() if "path" in knob.kind}
     known = {name for names in fingerprint.FILES.values() for name in names}
-    assert paths == known | set(FOLDERS)
+    assert paths == known | set(FOLDERS) | {"dedupe.decisions"}  # of which each stage reads its own lines
 
 
 @pytest.mark.parametrize("stage", fingerprint.STAGES)

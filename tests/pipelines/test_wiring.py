@@ -47,7 +47,13 @@ INPUTS: dict[str, dict[str, str]] = {
     "ingest": {"raw": "own/raw"},
     "dedupe": {"images": "data/ingest/images.parquet"},
     "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY, "imported": "labels/suggestions"},
-    "select": {"images": IMAGES, "annotations": SUGGESTIONS, "taxonomy": TAXONOMY, "shown": SHOWN},
+    "select": {
+        "images": IMAGES,
+        "annotations": SUGGESTIONS,
+        "taxonomy": TAXONOMY,
+        "shown": SHOWN,
+        "decisions": "own/decisions.csv",
+    },
     "push": {
         "images": IMAGES,
         "annotations": SUGGESTIONS,
@@ -73,6 +79,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "gold": "own/gold",
     },
     "agreement": {
+        "decision_file": "own/decisions.csv",
         "images": IMAGES,
         "suggestions": SUGGESTIONS,
         "plan": PLAN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,14 @@ def is_known(ids: list[str]) -> NDArray[np.bool_]:
     return np.asarray(numbers(ids, "known") < 0.1)
 
 
-def pool(ids: list[str], earlier: pa.Table | None = None, *, accept: bool = False, **params: Any) -> Pool:
+def pool(
+    ids: list[str],
+    earlier: pa.Table | None = None,
+    *,
+    accept: bool = False,
+    asked: Collection[str] = (),
+    **params: Any,
+) -> Pool:
     """Every image has 0 to 2 suggestions, scores, doubts and gold of its own, by hashes of its id."""
     boxes = (3 * numbers(ids, "boxes")).astype(np.int64)
     rows = [(place, box) for place, count in enumerate(boxes) for box in range(count)]
@@ -66,6 +74,7 @@ def pool(ids: list[str], earlier: pa.Table | None = None, *, accept: bool = Fals
         doubt=doubt,
         gold=is_known(ids),
         planted=np.zeros(len(ids), dtype=np.bool_),
+        asked=np.array([key in asked for key in ids], dtype=np.bool_),
         given=np.zeros(len(ids), dtype=np.bool_),
         earlier=plan.main_reasons(earlier, ids),
         least=np.full(3, 0.6) if accept else None,
@@ -245,6 +254,19 @@ def test_gold_is_shown_by_round_and_held_back_until_then() -> None:
     assert with_reason(make(MANY, first, gold_share=0.25, gold_round=1), "gold") == shown[1]
     several = make(MANY, gold_labelers=2)
     assert {row["reason"] for row in several.to_pylist() if row["slot"] == 1} == {"gold"}
+
+
+def test_a_look_that_a_person_asks_for_is_planned_and_never_accepted_without_one() -> None:
+    ids = MANY[:400]
+    without = reasons(make(ids, accept=True, rest="none", uncertain=0))
+    wanted = [key for key, reason in without.items() if reason == "accepted"][:3]
+    wanted += [key for key in ids if key not in without][:2]
+    table = make(ids, accept=True, rest="none", uncertain=0, asked=wanted)
+    assert with_reason(table, "asked") == set(wanted)
+    details = {row["detail"] for row in table.to_pylist() if row["reason"] == "asked"}
+    assert all(str(one).startswith("somebody asked for a look") for one in details)
+    others = {key: reason for key, reason in reasons(table).items() if key not in wanted}
+    assert others == {key: reason for key, reason in without.items() if key not in wanted}
 
 
 def test_gold_that_people_have_is_not_taken_back() -> None:

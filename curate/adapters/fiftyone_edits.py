@@ -1,0 +1,159 @@
+"""What people did to a sample in the app: tags of the vocabulary, and labels that are not as written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from curate import decision_file
+from curate.adapters.fiftyone_samples import CONSENSUS, DISPUTED, SampleDraft
+from curate.decision_file import Decision
+
+EDITABLE: Final = (CONSENSUS, DISPUTED)  # label fields whose edits are decisions
+SAMPLE_TAGS: Final = ("drop", "keep", "needs-qa", "gold", "not-duplicate")
+LABEL_TAGS: Final = ("delete", "relabel")
+PULLED: Final = "curate_pulled"  # of the dataset's info: keys of the decisions that decisions.csv has seen
+_SEPARATOR: Final = ":"  # between a tag and its argument
+_GRID: Final = 1e4  # shares of the image are compared to a ten-thousandth
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a sample says, and what of it cannot be a decision, in words."""
+
+    decisions: tuple[Decision, ...]
+    problems: tuple[str, ...]
+
+
+def fingerprint(label: str, box: Iterable[float]) -> str:
+    """Twelve hex digits that change with the category and the box (x, y, width, height as shares)."""
+    corners = " ".join(str(round(value * _GRID)) for value in box)
+    return hashlib.sha256(f"{label}\n{corners}".encode()).hexdigest()[:12]
+
+
+def synced_ids(draft: SampleDraft) -> list[str]:
+    """annotation_ids of the labels that people may edit, as "field id"."""
+    return [f"{name} {row.annotation_id}" for name in EDITABLE for row in draft.labels.get(name, ())]
+
+
+def is_decision(tag: str) -> bool:
+    """Whether the tag of a sample is of the vocabulary."""
+    return tag.partition(_SEPARATOR)[0] in SAMPLE_TAGS
+
+
+def of_sample(sample: Any) -> Found:
+    """Every decision that a sample holds: by tags, by tags of labels, and by edited labels."""
+    decisions, problems = _of_tags(sample)
+    for field, one in _labels(sample):
+        for tag in one.tags:
+            name, _, argument = tag.partition(_SEPARATOR)
+            if name not in LABEL_TAGS:
+                continue
+            if not _id(one) or field not in EDITABLE or (name == "relabel") != bool(argument):
+                problems.append(
+                    f"label tag {tag!r} of a label in {field}: expected delete or relabel:CATEGORY"
+                )
+                continue
+            decisions.append(_of_label(sample, one, name, argument))
+    decisions += of_labels(sample)
+    return Found(tuple(decisions), tuple(problems))
+
+
+def of_labels(sample: Any) -> list[Decision]:
+    """Labels that were changed, deleted or drawn since they were written."""
+    found, seen = [], set()
+    for field, one in _labels(sample):
+        if field not in EDITABLE:
+            continue
+        key = _id(one)
+        seen.add(f"{field} {key}")
+        if key is None:
+            found.append(_of_label(sample, one, "add", one.label))
+        elif one.synced != fingerprint(one.label, one.bounding_box):
+            found.append(_of_label(sample, one, "edit", one.label))
+    gone = [text for text in sample["curate_labels"] or () if text not in seen]
+    for text in gone:
+        key = text.partition(" ")[2]
+        found.append(Decision(0, sample["image_id"], "delete", annotation=key, when=_when(sample)))
+    return found
+
+
+def tag_of(one: Decision) -> str:
+    """The tag of a sample that says the same."""
+    name = "not-duplicate" if one.decision == "different" else one.decision
+    return name + (_SEPARATOR + one.argument if one.argument else "")
+
+
+def show(dataset: Any, decisions: Sequence[Decision]) -> None:
+    """Let samples have the tags of what decisions.csv says of whole images, named by their image_ids."""
+    by_tag: dict[str, list[Decision]] = {}
+    for one in decisions:
+        if one.decision in decision_file.ALONE:
+            by_tag.setdefault(tag_of(one), []).append(one)
+    known = [list(key) for key in dataset.info.get(PULLED, [])]
+    for tag, some in by_tag.items():
+        lacking = dataset.match({"image_id": {"$in": [one.image for one in some]}}).match_tags(
+            tag, bool=False
+        )
+        if len(lacking):
+            lacking.tag_samples(tag)
+        known += [list(one.key) for one in some if list(one.key) not in known]
+    if known != dataset.info.get(PULLED, []):
+        dataset.info[PULLED] = known
+        dataset.save()
+
+
+def _of_tags(sample: Any) -> tuple[list[Decision], list[str]]:
+    decisions, problems = [], []
+    for tag in sample.tags:
+        name, _, argument = tag.partition(_SEPARATOR)
+        if name not in SAMPLE_TAGS:
+            continue
+        if argument and name != "drop":
+            problems.append(f"tag {tag!r}: {name} takes no argument")
+        elif name == "not-duplicate":
+            other = sample["duplicate_of"] or sample["variant_of"]
+            if other is None:
+                problems.append(f"tag {tag!r}: the image is no duplicate or variant of another")
+            else:
+                decisions.append(_of_image(sample, "different", other=other))
+        else:
+            decisions.append(_of_image(sample, name, argument=argument))
+    return decisions, [f"image {sample['image_id'][:12]}: {said}" for said in problems]
+
+
+def _of_image(sample: Any, decision: str, **more: str) -> Decision:
+    return Decision(0, sample["image_id"], decision, when=_when(sample), **more)
+
+
+def _of_label(sample: Any, one: Any, decision: str, argument: str) -> Decision:
+    width, height = sample.metadata.width, sample.metadata.height
+    x, y, wide, tall = one.bounding_box
+    box = (x * width, y * height, (x + wide) * width, (y + tall) * height)
+    return Decision(
+        0,
+        sample["image_id"],
+        decision,
+        annotation=_id(one) or "",
+        argument=argument,
+        box=decision_file.box_text(box),
+        when=_when(sample),
+    )
+
+
+def _labels(sample: Any) -> Iterable[tuple[str, Any]]:
+    for field in sample.field_names:
+        value = sample[field]
+        if hasattr(value, "detections"):
+            yield from ((field, one) for one in value.detections)
+
+
+def _id(one: Any) -> str | None:
+    return one["annotation_id"] if one.has_field("annotation_id") else None
+
+
+def _when(sample: Any) -> str:
+    when: str = sample.last_modified_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return when

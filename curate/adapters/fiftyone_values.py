@@ -1,0 +1,127 @@
+"""What a sample of the app says of its image beside labels: values by field, each field of one type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal
+
+from curate import schema
+from curate.project_tables import ProjectTables
+from curate.records import ImageRecord
+
+Kind = Literal["text", "number", "flag", "texts"]
+Value = str | float | bool | list[str] | None
+TEXTS: Final = (
+    "image_id", "drop_reason", "drop_detail", "duplicate_of", "variant_of", "dup_group", "dup_relation",
+    "phash", "split", "license", "attribution", "format", "captured_at", "disagreement", "plan_reason",
+    "plan_detail", "arm", "review",
+)  # fmt: skip
+NUMBERS: Final = (
+    "brightness", "contrast", "sharpness", "disagreement_f1", "mean_iou", "dup_hamming", "dup_correlation",
+    "confidence", "people", "label_error",
+)  # fmt: skip
+QUALITY, ATTRIBUTE, ANSWER = "quality_", "attribute_", "answer_"
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "why": (
+        "drop_reason",
+        "drop_detail",
+        "plan_reason",
+        "plan_detail",
+        "review",
+        "disagreement",
+        "decisions",
+    ),
+    "people": ("people", "confidence", "disagreement_f1", "mean_iou", "label_error"),
+    "duplicates": (
+        "dup_group",
+        "duplicate_of",
+        "variant_of",
+        "dup_relation",
+        "dup_correlation",
+        "dup_hamming",
+    ),
+    "source": ("split", "sources", "license", "attribution", "captured_at", "format"),
+    "quality": (
+        "brightness",
+        "contrast",
+        "sharpness",
+        *(f"{QUALITY}{name}" for name in schema.QUALITY.names),
+    ),
+}  # of the sidebar
+
+
+def fields(snapshot: ProjectTables) -> dict[str, Kind]:
+    """Every value field that any table can fill, with its type, also those that no image fills.
+
+    An attribute is a number or a flag where each of its values is one, and text else.
+    """
+    found: dict[str, Kind] = dict.fromkeys(TEXTS, "text")
+    found |= dict.fromkeys(NUMBERS, "number")
+    found |= dict.fromkeys((f"{QUALITY}{name}" for name in schema.QUALITY.names), "number")
+    values: dict[str, set[str]] = {}
+    for image in snapshot.images:
+        for name, value in image.attributes:
+            values.setdefault(field_name(ATTRIBUTE, name), set()).add(value)
+    found |= {name: _kind(seen) for name, seen in sorted(values.items())}
+    controls = {name for row in snapshot.settled.values() for name, _ in row["answers"]}
+    return (
+        found
+        | dict.fromkeys(sorted(field_name(ANSWER, name) for name in controls), "texts")
+        | {"sources": "texts"}
+    )
+
+
+def of_image(image: ImageRecord, snapshot: ProjectTables, kinds: Mapping[str, Kind]) -> dict[str, Value]:
+    """The values of one image; None or a missing name = it has none."""
+    found: dict[str, Any] = {name: getattr(image, name, None) for name in (*TEXTS, *NUMBERS)}
+    found["phash"] = None if image.phash is None else f"{image.phash:016x}"
+    found["dup_hamming"] = None if image.dup_hamming is None else float(image.dup_hamming)
+    found["split"] = image.split or snapshot.splits.get(image.image_id)
+    found["sources"] = list(image.sources)
+    found |= {f"{QUALITY}{name}": float(value) for name, value in image.quality}
+    for name, value in image.attributes:
+        field = field_name(ATTRIBUTE, name)
+        found[field] = _typed(value, kinds[field])
+    planned = snapshot.plan.get(image.image_id)
+    if planned is not None:
+        found |= {"plan_reason": planned["reason"], "plan_detail": planned["detail"], "arm": planned["arm"]}
+    settled = snapshot.settled.get(image.image_id)
+    if settled is not None:
+        found |= {"people": float(settled["annotators"]), "confidence": settled["confidence"]}
+        found["review"] = settled["review"]
+        found |= {field_name(ANSWER, name): list(chosen) for name, chosen in settled["answers"]}
+    found["label_error"] = snapshot.label_errors.get(image.image_id)
+    return found
+
+
+def field_name(prefix: str, text: str) -> str:
+    """A sound name of a field.
+
+    Examples:
+        >>> field_name("attribute_", "Camera no. 2")
+        'attribute_camera_no_2'
+    """
+    return prefix + (re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower() or "unnamed")
+
+
+def is_ours(name: str) -> bool:
+    """Whether a field is filled by the tables, and not by people."""
+    ours = {*TEXTS, *NUMBERS, "sources", "attributes"}
+    return name in ours or name.startswith((QUALITY, ATTRIBUTE, ANSWER))
+
+
+def _kind(values: Iterable[str]) -> Kind:
+    some = set(values)
+    if some <= {"true", "false"}:
+        return "flag"
+    try:
+        return "number" if all(abs(float(value)) < 1e300 for value in some) else "text"
+    except ValueError:
+        return "text"
+
+
+def _typed(value: str, kind: Kind) -> Value:
+    if kind == "number":
+        return float(value)
+    return value == "true" if kind == "flag" else value

@@ -1,0 +1,190 @@
+"""What people decided about single objects of the consensus, in decisions.csv, applied to it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curate import schema
+from curate.agreement.annotator_pairs import Size
+from curate.agreement.consensus import Consensus
+from curate.decision_file import Decision
+from curate.geometry import boxes
+from curate.records import Box, derived_id
+
+_Row = dict[str, Any]
+_SAME: Final = (
+    0.9  # IoU of the box that a line names with an object's, if no object has the line's id any more
+)
+ABSENT: Final = "about objects that are no longer there"
+OUTSIDE: Final = "about images that nobody answered"
+UNKNOWN: Final = "with a category that the taxonomy does not name"
+BEYOND: Final = "with a box beyond its image"
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of the decisions.
+
+    Attributes:
+        counts: Those that changed the consensus, or found it as they say, by decision.
+        left_out: Those that did not count, by reason.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    left_out: dict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
+
+
+def apply(
+    agreed: Consensus,
+    decisions: Mapping[str, Sequence[Decision]],
+    *,
+    sizes: Mapping[str, Size],
+    tasks: Mapping[str, str],
+    categories: Collection[str],
+) -> tuple[Consensus, Applied]:
+    """The consensus with the objects that people relabelled, moved, deleted and added.
+
+    An object is found by its annotation_id, which is made of its image, category and outline; or, where it
+    was drawn anew since, by the box that the line remembers. What a line says of a disputed object settles
+    it. A moved box loses its mask. An image whose last object is deleted becomes an empty one.
+
+    Args:
+        agreed: What people settled on.
+        decisions: Lines by image.
+        sizes: Width and height of every planned image, upright pixels.
+        tasks: Task of every planned image.
+        categories: Of the taxonomy.
+    """
+    applied = Applied()
+    touched = {image_id: lines for image_id, lines in decisions.items() if lines}
+    if not touched:
+        return agreed, applied
+    changed: dict[str, list[_Row]] = {}
+    found = _rows(agreed.annotations, touched)
+    for image_id, lines in sorted(touched.items()):
+        if image_id not in tasks or image_id not in found:
+            applied.left_out[OUTSIDE].extend(lines)
+            continue
+        image = _Image(image_id, found[image_id], sizes[image_id], categories)
+        for one in lines:
+            reason = image.decide(one)
+            if reason is None:
+                applied.counts[one.decision] += 1
+            else:
+                applied.left_out[reason].append(one)
+        changed[image_id] = image.rows
+    return _with(agreed, changed, tasks), applied
+
+
+def _rows(annotations: pa.Table, image_ids: Collection[str]) -> dict[str, list[_Row]]:
+    """Objects by image; an empty list for an image without any."""
+    found: dict[str, list[_Row]] = {}
+    for row in annotations.filter(_of(annotations, image_ids)).to_pylist():
+        rows = found.setdefault(row["image_id"], [])
+        if row["outcome"] != "empty":
+            rows.append(row)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """The objects of one image, which `decide` changes."""
+
+    image_id: str
+    rows: list[_Row]
+    size: Size
+    categories: Collection[str]
+
+    def decide(self, one: Decision) -> str | None:
+        """Apply one line; why it does not count, if it does not."""
+        if one.decision != "delete" and one.argument and one.argument not in self.categories:
+            return UNKNOWN
+        shape: _Row = {}
+        if one.decision in {"edit", "add"}:
+            box = _within(one.corners, self.size)
+            if box is None:
+                return BEYOND
+            shape = {"bbox_xyxy": box, "rle": None, "polygon": None, "category": one.argument}
+        if one.decision == "add":
+            self._put(len(self.rows), {**dict.fromkeys(schema.ANNOTATIONS.arrow.names), **shape})
+            return None
+        at = self._find(one)
+        if at is None:
+            return ABSENT
+        if one.decision == "delete":
+            del self.rows[at]
+        else:
+            row = self.rows[at]
+            self._put(at, {**row, **shape, "category": one.argument or row["category"]})
+        return None
+
+    def _find(self, one: Decision) -> int | None:
+        ids = [row["annotation_id"] for row in self.rows]
+        if one.annotation in ids:
+            return ids.index(one.annotation)
+        if not (self.rows and one.box):
+            return None
+        own = np.array([row["bbox_xyxy"] for row in self.rows], dtype=np.float32)
+        overlap = boxes.box_iou(own, np.array([one.corners], dtype=np.float32))[:, 0]
+        best = int(overlap.argmax())
+        return best if overlap[best] >= _SAME else None
+
+    def _put(self, at: int, row: _Row) -> None:
+        """Write an object under the id that follows from what it is; nothing if it is there already."""
+        corners = (f"{value:.3f}" for value in row["bbox_xyxy"])
+        content = (self.image_id, row["category"], *corners, row["rle"] or "")
+        named = {
+            **row,
+            "annotation_id": derived_id("consensus", *content),
+            "image_id": self.image_id,
+            "outcome": "object",
+            "reject_reason": None,
+        }
+        others = [other["annotation_id"] for place, other in enumerate(self.rows) if place != at]
+        self.rows[at : at + 1] = [] if named["annotation_id"] in others else [named]
+
+
+def _within(box: Box, size: Size) -> list[float] | None:
+    """The part of a box inside its image; None where there is none."""
+    x1, y1 = max(box[0], 0.0), max(box[1], 0.0)
+    x2, y2 = min(box[2], float(size[0])), min(box[3], float(size[1]))
+    return [x1, y1, x2, y2] if x1 < x2 and y1 < y2 else None
+
+
+def _with(agreed: Consensus, changed: Mapping[str, list[_Row]], tasks: Mapping[str, str]) -> Consensus:
+    """Both tables with the changed images; a changed or added object has no confidence."""
+    before = {row["annotation_id"]: row for row in agreed.objects.to_pylist() if row["image_id"] in changed}
+    people = {row["image_id"]: row["annotators"] for row in before.values()}
+    rows, objects = [], []
+    for image_id, found in changed.items():
+        empty = {"annotation_id": derived_id("consensus", image_id, "empty"), "outcome": "empty"}
+        for row in found or [empty]:
+            own = {"image_id": image_id, "task_id": tasks[image_id], "origin": "consensus"}
+            rows.append({**row, **own})
+            ours = {"votes": 1, "annotators": people.get(image_id, 1), "made_from": [], "confidence": None}
+            objects.append({**ours, **before.get(row["annotation_id"], {}), **row, **own})
+    absent = [row for row in before.values() if row["outcome"] == "absent"]
+    confidence = {key: sure for key, sure in agreed.image_confidence.items() if key not in changed}
+    return replace(
+        agreed,
+        annotations=_replaced(agreed.annotations, rows, changed),
+        objects=_replaced(agreed.objects, [*objects, *absent], changed),
+        image_confidence=confidence,
+    )
+
+
+def _replaced(table: pa.Table, rows: Sequence[_Row], image_ids: Collection[str]) -> pa.Table:
+    own = [{name: row.get(name) for name in table.column_names} for row in rows]
+    kept = table.filter(pc.invert(_of(table, image_ids)))
+    return pa.concat_tables([kept, pa.Table.from_pylist(own, schema=table.schema)])
+
+
+def _of(table: pa.Table, image_ids: Collection[str]) -> pa.ChunkedArray:
+    return pc.is_in(table["image_id"], value_set=pa.array(list(image_ids), pa.string()))
