@@ -245,7 +245,8 @@ show), and invented. All others are drawn with small errors of their edges.
 `curate.agreement.label_errors` ranks all disagreements; a report is right if it points at a planted
 error. Its numbers were chosen on other seeds. The demo's detector sees drawn scenes that nothing was
 trained or chosen on; the made-up ones show how good a detector must be: what it misses or misnames as
-often as people err cannot be told from their errors.
+often as people err cannot be told from their errors. The demo's detector draws so roughly that no
+misplaced label stands out.
 
 """
 

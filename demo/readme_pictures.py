@@ -1,4 +1,4 @@
-"""The two pictures of the README, from a finished demo: docs/images/labelled.jpg and docs/images/report.png.
+"""Pictures of README and gallery, from a finished demo: docs/images/labelled.jpg, report.png and more.
 
 Run it in the project's folder: `python -m demo.readme_pictures`. It needs Chromium and the extra dev.
 """
@@ -20,12 +20,15 @@ CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
 WIDTH, COLUMNS, IMAGES = 900, 3, 6  # pixels; of the mosaic
 WINDOW = (1200, 1180)  # pixels of the page that the README shows
+SECTIONS = {"annotators": "#people", "worst": "#disagreements", "agreement": "#agreement"}
+TALLEST = 1100  # pixels of a section
 
 
 def main() -> None:
     """Write both pictures and say where they are."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for path in (labelled(Path(), FOLDER / "labelled.jpg"), report(Path(), FOLDER / "report.png")):
+    made = [labelled(Path(), FOLDER / "labelled.jpg"), *report(Path(), FOLDER)]
+    for path in made:
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -48,21 +51,26 @@ def labelled(root: Path, out: Path) -> Path:
     return out
 
 
-def report(root: Path, out: Path) -> Path:
-    """The top of the report page, as Chromium shows it."""
+def report(root: Path, folder: Path) -> list[Path]:
+    """The top of the report page, and some of its sections, as Chromium shows them."""
     playwright = require("playwright.sync_api", extra="dev")
-    with tempfile.TemporaryDirectory() as folder:
-        html = page.write(root, Path(folder) / "index.html")
-        shot = Path(folder) / "report.png"
-        with playwright.sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
-            window = browser.new_page(viewport={"width": WINDOW[0], "height": WINDOW[1]})
-            window.goto(html.as_uri())
-            window.screenshot(path=str(shot))
-            browser.close()
-        with Image.open(shot) as picture:
-            picture.convert("RGB").save(out, optimize=True)
-    return out
+    made = [folder / "report.png"]
+    with tempfile.TemporaryDirectory() as scratch, playwright.sync_playwright() as driver:
+        html = page.write(root, Path(scratch) / "index.html")
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        window = browser.new_page(viewport={"width": WINDOW[0], "height": WINDOW[1]})
+        window.goto(html.as_uri())
+        window.screenshot(path=str(made[0]))
+        for name, section in SECTIONS.items():
+            made.append(folder / f"report-{name}.png")
+            area = window.locator(section).bounding_box()
+            area["height"] = min(area["height"], TALLEST)
+            window.screenshot(path=str(made[-1]), full_page=True, clip=area)
+        browser.close()
+    for path in made:
+        with Image.open(path) as picture:
+            picture.convert("RGB").quantize(128).save(path, optimize=True)
+    return made
 
 
 if __name__ == "__main__":

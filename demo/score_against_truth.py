@@ -17,6 +17,7 @@ import numpy as np
 from curate import schema, tables
 from curate.errors import InputError
 from curate.geometry import masks, matching
+from demo.score_label_errors import label_errors
 
 IOU_THRESHOLD = 0.5
 FAULTS = {"empty", "not_image", "truncated"}
@@ -66,6 +67,7 @@ def write(root: Path) -> str:
         "near_duplicates": _near_duplicates(truth, images),
         "model": _objects(truth, images, proposals),
         "consensus": _objects(truth, settled, consensus),
+        "label_errors": label_errors(root, truth, images),
     }
     with tables.replacing(root / "metrics/demo.json") as partial:
         partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -175,6 +177,12 @@ def _lines(figures: Mapping[str, Any]) -> Iterable[str]:
     yield (
         f"near-duplicates: precision {_percent(pairs['precision'])}, recall {_percent(pairs['recall'])} "
         f"({pairs['dropped']} dropped, {pairs['variants']} kept as variants)"
+    )
+    errors = figures["label_errors"]
+    yield (
+        f"label errors: {errors['right']} of {errors['listed']} listed ones are some; found in "
+        f"{errors['of_these_found']} of {errors['images_with_a_planted_error_left_in']} images in which a "
+        "planted error was left"
     )
     for name, which in (("model", ""), ("consensus", ", of images where people agree")):
         part = figures[name]

@@ -261,10 +261,10 @@ def rounded(polygons: Sequence[Polygon]) -> tuple[Polygon, ...]:
 
 def polygon_rings(polygons: Sequence[Polygon]) -> list[list[float]] | None:
     """One part with its holes, as a release holds it; None for none or several, which it cannot hold."""
-    return [list(ring) for ring in rounded(polygons)[0]] if len(polygons) == 1 else None
+    return [list(ring) for ring in polygons[0]] if len(polygons) == 1 else None
 
 
 def polygon_json(polygons: Sequence[Polygon]) -> str | None:
-    """The same for the `polygon` column of a table."""
+    """The same for the `polygon` column of a table, which holds what is `rounded`."""
     rings = polygon_rings(polygons)
     return None if rings is None else json.dumps(rings)

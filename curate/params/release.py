@@ -17,6 +17,8 @@ from curate.params.section import Section
 _PART = r"[A-Za-z0-9_](?:(?!--|\.\.)[\w.-]){0,94}(?<![.-])"
 _REPO = re.compile(rf"{_PART}/{_PART}(?<!\.git)", re.ASCII)
 
+_SOURCE_DATASET = re.compile(r"original|extended(\|[\w./-]+)?|[\w.-]+(/[\w.-]+)?", re.ASCII)
+
 
 class ReleaseParams(Section):
     """What is released."""
@@ -44,6 +46,10 @@ class ReleaseParams(Section):
     )
     language: tuple[str, ...] = Field(
         (), description="codes of the languages of texts in the data, such as en"
+    )
+    source_datasets: tuple[str, ...] = Field(
+        (),
+        description="original, or data sets that the pictures come from, such as extended|coco, for the card",
     )
     citation: Path | None = Field(None, description="file that says how to cite the data set")
     contact: str = Field("", description="whom to write to about the data set; stands in the card")
@@ -81,6 +87,14 @@ class ReleaseParams(Section):
         near = difflib.get_close_matches(value.lower(), HUB_LICENSES, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "known are cc0-1.0, cc-by-4.0, odbl and others"
         raise ValueError(f"no licence that the Hub knows; {hint} (other = say in the description which)")
+
+    @field_validator("source_datasets")
+    @classmethod
+    def _as_the_hub_says(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not _SOURCE_DATASET.fullmatch(name):
+                raise ValueError(f"{name!r} is neither original, nor owner/name, nor extended|name")
+        return value
 
     @field_validator("allow_failed_gates")
     @classmethod

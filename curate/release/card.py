@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from curate.records import Category
 from curate.release import (
+    card_agreement,
     card_augmented,
     card_columns,
     card_front_matter,
@@ -23,14 +24,6 @@ from curate.release.license_links import link_of
 from curate.release.markdown import code, escaped, table
 
 _MOST_SOURCES = 50  # rows of the table of sources; each image carries its own licence anyway
-_FIGURES = {
-    "f1": ("Detection F1 between two labelers", "objects"),
-    "mean_box_iou": ("Mean IoU of matched boxes", "pairs"),
-    "mean_mask_iou": ("Mean IoU of matched masks", "pairs"),
-    "kappa": ("Cohen's kappa on the categories of matched pairs", "pairs"),
-    "kappa_with_missed": ('Cohen\'s kappa with "missed" as a category (pessimistic: see below)', "pairs"),
-    "alpha": ("Krippendorff's alpha on the categories of matched objects", "values"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +62,10 @@ class CardFacts:
         masks: Whether an object has a mask.
         people: Who annotated, in the Hub's words; None = it is not said.
         language: Codes of the languages of texts in the data.
+        source_datasets: Data sets that the pictures come from, in the Hub's words; empty = it is not said.
         citation: How to cite the data set, as it stands; empty = not said.
         contact: Whom to write to; empty = not said.
-        decided: Released images that were decided by adjudication.
+        decided: Released images that were decided by adjudication, and the objects on them.
         object_attributes: What people say of objects: by question, how many objects have each answer.
         augmented: Of augmented copies; None = there are none.
     """
@@ -109,9 +103,10 @@ class CardFacts:
     masks: bool = True
     people: str | None = None
     language: tuple[str, ...] = ()
+    source_datasets: tuple[str, ...] = ()
     citation: str = ""
     contact: str = ""
-    decided: int = 0
+    decided: tuple[int, int] = (0, 0)
     object_attributes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     augmented: AugmentedFacts | None = None
 
@@ -126,7 +121,7 @@ def render(facts: CardFacts) -> str:
         _columns(facts),
         "" if facts.augmented is None else card_augmented.section(facts.augmented, version=facts.version),
         _making(facts),
-        _agreement(facts),
+        card_agreement.section(facts.agreement, facts.f1_by_category),
         card_labeling.section(facts.quality, simulated=facts.labelers == "simulated"),
         card_labeling.gates(facts.gates),
         _left_out(facts),
@@ -148,6 +143,7 @@ def _front_matter(facts: CardFacts) -> str:
         masks=facts.masks,
         annotators=[*people, *machines],
         language=facts.language,
+        source_datasets=facts.source_datasets,
         augmented=None if facts.augmented is None else facts.augmented.size,
     )
 
@@ -225,7 +221,7 @@ def _making(facts: CardFacts) -> str:
     else:
         who = (
             f"People then corrected the proposals: every{' other' if facts.accepted else ''} released image "
-            f"was looked at by at least one person.{_looked(facts)}"
+            f"was looked at by at least one person.{_people(facts)}{_looked(facts)}"
         )
     if facts.accepted:
         who = (
@@ -238,9 +234,14 @@ def _making(facts: CardFacts) -> str:
         "## How it was made\n\nModels proposed boxes and masks from text prompts:\n\n"
         f"{models}\n\n{prompts}\n{who}\n\n"
         f"{card_labeling.consensus(facts.ignored, facts.to_review, *facts.confidence)}\n"
-        f"{card_labeling.adjudication(facts.decided, facts.agreement, facts.labelers)}"
+        f"{card_labeling.adjudication(*facts.decided, facts.agreement, facts.labelers)}"
         f"{card_labeling.attributes(facts.object_attributes)}"
     )
+
+
+def _people(facts: CardFacts) -> str:
+    number = len(facts.agreement.get("labelers", ()))
+    return f" {number:,} {'person' if number == 1 else 'people'} labelled." if number else ""
 
 
 def _looked(facts: CardFacts) -> str:
@@ -250,40 +251,6 @@ def _looked(facts: CardFacts) -> str:
     told = ", ".join(f"{count:,} by {people}" for people, count in known)
     blind = " Those who looked at the same image did not see each other's work." if known[-1][0] > 1 else ""
     return f" Released images by the number of people who looked at them: {told}.{blind}"
-
-
-def _agreement(facts: CardFacts) -> str:
-    several = facts.agreement.get("counts", {}).get("seen_by_several")
-    rows = []
-    for key, (label, unit) in _FIGURES.items():
-        figure = facts.agreement.get(key)
-        if not isinstance(figure, Mapping):
-            continue
-        n = f"{figure.get('n', 0):,} {unit}"
-        if figure.get("value") is None:
-            rows.append([label, "undefined", "", n])
-        else:
-            low, high = figure.get("low"), figure.get("high")
-            ends = f"{low:.3f} to {high:.3f}" if low is not None and high is not None else "none"
-            rows.append([label, f"{figure['value']:.3f}", ends, n])
-    if not several or not rows:
-        return "## Agreement\n\nNo image was looked at by more than one labeler: agreement is unknown.\n"
-    return (
-        f"## Agreement\n\nOn the {several:,} images that several labelers looked at:\n\n"
-        f"{table(['figure', 'value', '95% interval', 'from'], rows)}\n"
-        'Intervals come from resampling images. Kappa with "missed" has no cell for what both missed, so it '
-        "is low even between careful labelers. Labelers started from the same proposals, which makes them "
-        f"more alike than if they had drawn from nothing.\n{_by_category(facts)}"
-    )
-
-
-def _by_category(facts: CardFacts) -> str:
-    rows = [
-        [code(name), *("undefined" if value is None else f"{value:.3f}" for value in (figure[0],)),
-         "none" if figure[1] is None or figure[2] is None else f"{figure[1]:.3f} to {figure[2]:.3f}"]
-        for name, figure in facts.f1_by_category.items()
-    ]  # fmt: skip
-    return f"\nF1 by category:\n\n{table(['category', 'F1', '95% interval'], rows)}" if rows else ""
 
 
 def _left_out(facts: CardFacts) -> str:

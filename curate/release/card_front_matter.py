@@ -68,6 +68,7 @@ def render(
     masks: bool,
     annotators: Sequence[str],
     language: Sequence[str],
+    source_datasets: Sequence[str] = (),
     augmented: SplitSize | None = None,
 ) -> str:
     """The YAML, with its lines of dashes.
@@ -80,6 +81,7 @@ def render(
         masks: Whether an object has a mask.
         annotators: Who made the annotations, in the Hub's words.
         language: Codes of the languages of texts in the data; may be empty.
+        source_datasets: Data sets that the pictures come from, in the Hub's words; may be empty.
         augmented: Size of the augmented copies; None = there are none.
     """
     configs = [_config("default", {split: parquet.pattern(split, digest) for split in sizes}, sizes)]
@@ -98,6 +100,7 @@ def render(
         **({"task_ids": ["instance-segmentation"]} if masks else {}),
         **({"annotations_creators": list(annotators)} if annotators else {}),
         **({"language": list(language)} if language else {}),
+        **({"source_datasets": list(source_datasets)} if source_datasets else {}),
         "size_categories": [next((name for least, name in _SIZES if total < least), "10M<n<100M")],
         "tags": ["curate"],
         "configs": [files for files, _ in configs],

@@ -130,11 +130,12 @@ def consensus(
     return " ".join(parts)
 
 
-def adjudication(decided: int, agreement: Mapping[str, Any], labelers: str) -> str:
+def adjudication(decided: int, objects: int, agreement: Mapping[str, Any], labelers: str) -> str:
     """A paragraph on images that a senior labeler decided; empty where there are none.
 
     Args:
         decided: Released images that were decided so.
+        objects: On these images.
         agreement: The metrics file of the stage agreement.
         labelers: Who annotated: "people" or "simulated".
     """
@@ -144,7 +145,8 @@ def adjudication(decided: int, agreement: Mapping[str, Any], labelers: str) -> s
     kind = "simulated senior labeler" if labelers == "simulated" else "senior labeler"
     who = f"{people or 'a'} {kind}{'s' if (people or 1) > 1 else ''}"
     return (
-        f"\nOn {decided:,} released image{'s' if decided > 1 else ''} people did not agree, and {who} "
+        f"\nOn {decided:,} released image{'s' if decided > 1 else ''} with {objects:,} "
+        f"object{'' if objects == 1 else 's'} people did not agree, and {who} "
         "decided, seeing everybody's drawings and the reason (adjudication). The column `decided` marks "
         "them; their objects have no confidence, since nobody else's work says how probable they are.\n"
     )

@@ -99,9 +99,10 @@ class Content:
         known = self.objects["confidence"].drop_null()
         return pc.mean(known).as_py(), len(known)
 
-    def decided(self) -> int:
-        """How many released images were decided by adjudication."""
-        return int(pc.sum(self.images["decided"]).as_py() or 0)
+    def decided(self) -> tuple[int, int]:
+        """How many released images were decided by adjudication, and how many objects are on them."""
+        chosen = self.images["decided"].fill_null(False).to_numpy()
+        return int(chosen.sum()), int(np.diff(self.offsets)[chosen].sum())
 
     def looked(self) -> Counter[int | None]:
         """Number of released images by the number of people who looked at them; None = not known."""

@@ -17,6 +17,7 @@ from curate.report.objects_overlay import Look, Shape
 
 SHOWN: Final = 30
 _SIDE: Final = 520  # pixels: as the picture is when it is enlarged on a usual screen
+_SHAPE_BYTES: Final = 350_000  # of all paths: images of very many objects are fewer
 MODEL: Final = "model"
 REASONS: Final = {
     "unreadable": "an answer could not be read",
@@ -62,12 +63,13 @@ class Worst:
 
 
 def worst_images(facts: Facts, album: Album) -> tuple[list[Worst], dict[str, Look]]:
-    """The first of the queue, and how each person is drawn."""
+    """The first of the queue, fewer where the page would become too large; and how each person is drawn."""
     people = sorted({_called(row, facts) for row in facts.tables.human or ()})
     drawn = _by_image(facts.tables.human or ())
     model = _by_image(row for row in facts.tables.model or () if row.outcome == "object")
     images = {image.image_id: image for image in facts.tables.images}
     shown: list[Worst] = []
+    room = _SHAPE_BYTES
     for entry in (facts.tables.queue or ())[:SHOWN]:
         image = images.get(entry.image_id)
         picture = album.thumbnail(image.path, side=_SIDE) if image is not None else None
@@ -76,7 +78,11 @@ def worst_images(facts: Facts, album: Album) -> tuple[list[Worst], dict[str, Loo
         rows = [(_called(row, facts), row) for row in drawn.get(entry.image_id, ())]
         if entry.reason == "label_error":
             rows += [(MODEL, row) for row in model.get(entry.image_id, ())]
-        shown.append(_worst(entry, image, picture, rows, facts))
+        one = _worst(entry, image, picture, rows, facts)
+        room -= sum(len(shape.box) + len(shape.mask) for shape in one.shapes)
+        if room < 0:
+            break
+        shown.append(one)
     everybody = [*people, MODEL] if any(who == MODEL for one in shown for who, _ in one.said) else people
     return shown, objects_overlay.looks(everybody, facts.colors.values())
 
@@ -91,7 +97,7 @@ def _worst(
     size = (image.width or picture.width, image.height or picture.height)
     made = [objects_overlay.shape(row, who, words(row.category or ""), size=size) for who, row in rows]
     shapes = tuple(one for one in made if one is not None)
-    looked = dict.fromkeys(who for who, row in rows if row.outcome != "skipped")
+    looked = sorted({who for who, row in rows if row.outcome != "skipped"})
     said = objects_overlay.counted(shapes, looked)
     told = [f"F1 {entry.f1:.2f}"] if entry.f1 is not None else []
     told += [f"box IoU {entry.mean_iou:.2f}"] if entry.mean_iou is not None else []

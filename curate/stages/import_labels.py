@@ -232,7 +232,8 @@ def _imported(params: ImportParams, joined: Joined, outputs: Outputs) -> Importe
     counts += [(kind.replace("_", " "), number) for kind, number in sorted(kinds.items())]
     remarks = []
     if kinds:
-        remarks.append(f"{sum(kinds.values()):,} rows in {outputs.problems} say what did not fit, and where")
+        rows, say = ("rows", "say") if kinds.total() > 1 else ("row", "says")
+        remarks.append(f"{kinds.total():,} {rows} in {outputs.problems} {say} what did not fit, and where")
     frame = joined.frame_remark()
     return Imported(
         StageReport(f"import of {params.file} as {params.become}", tuple(counts)),

@@ -316,6 +316,7 @@ def _facts(
         contact=params.contact,
         people=params.annotators,
         language=params.language,
+        source_datasets=params.source_datasets,
         columns=content.columns(),
         example=release_card.example(content, release.split_of),
         masks=content.objects.column("rle").null_count < content.objects.num_rows,

@@ -24,6 +24,14 @@ def test_the_mosaic_shows_labelled_images(tmp_path: Path) -> None:
 @pytest.mark.integration
 def test_the_page_is_photographed(tmp_path: Path) -> None:
     builders.small_project(tmp_path)
-    with Image.open(readme_pictures.report(tmp_path, tmp_path / "report.png")) as picture:
+    made = readme_pictures.report(tmp_path, tmp_path)
+    assert [path.name for path in made] == [
+        "report.png", "report-annotators.png", "report-worst.png", "report-agreement.png"
+    ]  # fmt: skip
+    for path in made[1:]:
+        with Image.open(path) as picture:
+            assert picture.width > 1000
+            assert picture.height <= readme_pictures.TALLEST + 1
+    with Image.open(made[0]) as picture:
         assert picture.size == readme_pictures.WINDOW
         assert len(np.unique(np.asarray(picture.convert("L")))) > 20, "not a blank page"

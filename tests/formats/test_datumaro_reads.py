@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from curate.geometry import masks
-from tests.formats import datasets
+from tests.formats import datasets, own_environment
 from tests.formats.test_outlines import HOLE, SQUARE, TRIANGLE, drawn
 
-ROOT = Path(__file__).parents[2]
 WANTED = "datumaro==1.13.12"
 PROGRAM = """\
 import json, sys
@@ -49,21 +44,8 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         datasets.image("drawn.png", drawn((TRIANGLE,)), drawn((SQUARE, HOLE)), license="CC0-1.0"),
     ]
     datasets.written("datumaro", folder / "out", images)
-    uv = subprocess.run(
-        [ROOT / "scripts/uv.sh", sys.executable], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    python = folder / "venv/bin/python"
-    for command in (
-        [uv, "venv", "--quiet", "--python", sys.executable, "venv"],
-        [uv, "pip", "install", "--quiet", "--python", str(python), WANTED],
-    ):
-        subprocess.run(command, cwd=folder, check=True)
-    done = subprocess.run(
-        [str(python), "-W", "ignore", "-c", PROGRAM, str(folder / "out")],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    python = own_environment.make(folder, WANTED)
+    found: dict[str, Any] = own_environment.ask(python, PROGRAM, str(folder / "out"))
     return found
 
 

@@ -6,6 +6,7 @@ weights and people. Everything else is done by the programs of a fresh environme
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -14,13 +15,18 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
+
+from tests.package import two_annotators
+from tests.package.two_annotators import Planted
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = "pipeline,autolabel,labelstudio,hub"
@@ -152,6 +158,115 @@ def test_it_is_exported_for_a_trainer(machine: Machine, released: Path) -> None:
     facts = json.loads((released / "data/release/release.json").read_text())
     exported = json.loads((released.parent / "coco/export.json").read_text())
     assert (exported["digest"], exported["images"]) == (facts["digest"], sum(facts["images"].values()))
+
+
+LOADERS = """\
+import collections, contextlib, io, json
+from pathlib import Path
+import yaml
+from datasets import load_dataset
+from pycocotools.coco import COCO
+from torchvision.datasets import CocoDetection, VOCDetection
+
+found = {}
+
+def add(loader, images, names):
+    whole = found.setdefault(loader, [0, collections.Counter()])
+    whole[0] += images
+    whole[1].update(names)
+
+for rows in load_dataset("data/release").values():
+    add("datasets", len(rows), (name for row in rows for name in row["objects"]["category_name"]))
+for rows in load_dataset("imagefolder", data_dir="../imagefolder").values():
+    add("imagefolder", len(rows), (name for row in rows for name in row["objects"]["categories"]))
+    assert all(row["image"].size == (row["width"], row["height"]) for row in rows)
+for split, short in (("train", "train"), ("validation", "val"), ("test", "test")):
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(f"../coco/annotations/instances_{split}.json")
+        pictures = CocoDetection(f"../coco/images/{split}", f"../coco/annotations/instances_{split}.json")
+    names = {one["id"]: one["name"] for one in coco.loadCats(coco.getCatIds())}
+    add("pycocotools", len(coco.imgs), (names[one["category_id"]] for one in coco.anns.values()))
+    targets = [target for picture, target in pictures if picture.size]
+    add("torchvision COCO", len(targets), (names[one["category_id"]] for target in targets for one in target))
+    sets = Path("../voc/VOCdevkit/VOC2012/ImageSets/Main")
+    (sets / "trainval.txt").write_text((sets / f"{short}.txt").read_text())  # it knows no test set of 2012
+    voc = VOCDetection("../voc", year="2012", image_set="trainval", download=False)
+    drawn = [target["annotation"].get("object", []) for _, target in voc]
+    add("torchvision VOC", len(drawn), (one["name"] for objects in drawn for one in objects))
+    rules = yaml.safe_load(Path("../yolo/data.yaml").read_text())  # Ultralytics' own loader is AGPL
+    places = [Path("../yolo", rules[short].replace("images", "labels", 1), f"{path.stem}.txt")
+              for path in Path("../yolo", rules[short]).iterdir()]
+    lines = [line.split() for place in places for line in place.read_text().splitlines()]
+    add("YOLO by rule", len(places), (rules["names"][int(line[0])] for line in lines))
+print(json.dumps({name: [images, dict(sorted(names.items()))] for name, (images, names) in found.items()}))
+"""
+
+
+@pytest.fixture(scope="module")
+def answered(machine: Machine) -> tuple[Path, Planted]:
+    """A project made from two people's COCO files, without a server and without a model."""
+    planted = two_annotators.make(machine.work / "set")
+    anna, ben = (f"set/annotations/{person}.json" for person in ("anna", "ben"))
+    machine.run(f"curate init two --images set/crops --labels {anna}", folder=".")
+    folder = machine.work / "two"
+    sources = folder / "sources.yaml"
+    sources.write_text(sources.read_text().replace("license: null", "license: CC0-1.0"))
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    params["labelstudio"] = {**params.get("labelstudio", {}), "enabled": False}
+    params["autolabel"] = {"detector": {"kind": "none"}, "segmenter": {"kind": "none"}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    machine.run("dvc repro dedupe", folder="two")
+    for person, file in (("anna", anna), ("ben", ben)):
+        line = machine.run(f"curate import ../{file} --as answers --annotator {person}", folder="two")
+        print(line)  # noqa: T201
+    machine.run("dvc repro", folder="two")
+    return folder, planted
+
+
+def test_two_peoples_files_become_a_release_that_trainers_read_and_every_fault_is_found(
+    machine: Machine, answered: tuple[Path, Planted]
+) -> None:
+    folder, planted = answered
+    (unread,) = (name.removeprefix("crops/") for name in planted.faults["box_outside"])
+    people_agree_as_planted(folder, planted, unread)
+    released = ({*planted.truth} - planted.disputed - {unread}) | {"dark.jpg"}
+    objects = Counter(one for name in released for one, _ in planted.anna[name])
+    facts = json.loads((folder / "data/release/release.json").read_text())
+    assert (sum(facts["images"].values()), facts["objects"]) == (len(released), objects)
+    for format in ("coco", "voc", "yolo", "imagefolder"):
+        machine.run(f"curate export --format {format} --out ../{format}", folder="two")
+    script = machine.work / "loaders.py"
+    script.write_text(LOADERS)
+    found = json.loads(machine.run(f"python {script}", folder="two").splitlines()[-1])
+    assert len(found) == 6
+    for loader, (images, read) in found.items():
+        assert (images, read) == (len(released), objects), loader
+    every_fault_is_found(machine, planted)
+
+
+def people_agree_as_planted(folder: Path, planted: Planted, unread: str) -> None:
+    """F1 by hand; and the queue has those images on which they do not agree, or of which more is known."""
+    metrics = json.loads((folder / "metrics/agreement.json").read_text())
+    assert metrics["f1"]["value"] == pytest.approx(planted.f1({*planted.truth} - {unread}), abs=1e-6)
+    images = pq.read_table(folder / "data/dedupe/images.parquet", columns=["image_id", "sources"]).to_pylist()
+    names = {row["image_id"]: row["sources"][0].rpartition("/")[2] for row in images}
+    why: dict[str, set[str]] = defaultdict(set)
+    with (folder / "data/agreement/queue.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            why[row["reason"]].add(names[row["image_id"]])
+    assert why.pop("presence") | why.pop("category") == planted.disputed
+    assert why == {"unreadable": {unread}, "duplicate": {"crop 000.jpg"}}
+
+
+def every_fault_is_found(machine: Machine, planted: Planted) -> None:
+    out = machine.run("curate check set/annotations/anna.json --json --no-page", folder=".", expect=1)
+    told = {one["kind"]: one["rows"] for one in json.loads(out)["findings"]}
+    for kind, expected in planted.faults.items():
+        found = {name for row in told[kind] for name in row.get("images", [])[:1]}
+        found |= {row["category"] for row in told[kind] if kind == "class_rare"}
+        found |= {Path(row["detail"].partition(":")[0]).name for row in told[kind] if kind == "missing_image"}
+        assert expected <= found, kind
+        assert kind == "dark" or found == expected, kind  # some photographs are of the night sky
 
 
 def test_after_an_upgrade_exactly_the_stages_run_whose_code_changed(machine: Machine, released: Path) -> None:

@@ -64,3 +64,15 @@ def test_an_unknown_license_is_refused(tmp_path: Path, license: str, hint: str) 
     with pytest.raises(ParamsError, match=r"params\.yaml:2: release\.license = ") as caught:
         load(tmp_path, f"release:\n  license: {license!r}\n")
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["original", "extended|coco", "owner/name"])
+def test_source_datasets_are_in_the_words_of_the_hub(tmp_path: Path, name: str) -> None:
+    found = load(tmp_path, f"release: {{source_datasets: ['{name}']}}").release
+    assert found.source_datasets == (name,)
+
+
+@pytest.mark.parametrize("name", ["extended|", "see the paper"])
+def test_other_words_for_source_datasets_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ParamsError, match="is neither original, nor owner/name, nor extended"):
+        load(tmp_path, f"release: {{source_datasets: ['{name}']}}")

@@ -184,15 +184,21 @@ def test_the_card_says_how_many_people_looked_and_claims_nothing_that_was_not_co
     assert "did not see each other's work" in text
     assert "each other's work" not in render(replace(FACTS, looked={1: 1500}))
     assert "number of people who looked" not in render(FACTS)
+    three = {**FACTS.agreement, "labelers": {"labeler-1": {}, "labeler-2": {}, "labeler-3": {}}}
+    assert "at least one person. 3 people labelled. Released" in render(
+        replace(FACTS, looked={1: 1500}, agreement=three)
+    )
+    assert "labeler-1" not in render(replace(FACTS, agreement=three))
+    assert "people labelled" not in render(FACTS)
 
 
 def test_the_card_says_what_was_decided_by_whom_in_numbers_and_what_was_said_of_objects() -> None:
     facts = replace(
-        FACTS, decided=3, agreement={**FACTS.agreement, "adjudication": {"images": 5, "people": 2}},
+        FACTS, decided=(3, 7), agreement={**FACTS.agreement, "adjudication": {"images": 5, "people": 2}},
         object_attributes={"occluded": {"partly": 12, "no": 1030}}, labelers="people",
     )  # fmt: skip
     text = " ".join(render(facts).split())
-    assert "On 3 released images people did not agree, and 2 senior labelers decided" in text
+    assert "On 3 released images with 7 objects people did not agree, and 2 senior labelers decided" in text
     assert "| `occluded` | no 1,030, partly 12 |" in text
     assert "simulated senior labeler" in render(replace(facts, labelers="simulated"))
     assert "adjudication" not in render(FACTS)
@@ -214,13 +220,20 @@ def test_agreement_by_category_the_funnel_citation_and_contact() -> None:
 def test_a_licence_of_ones_own_people_and_languages_reach_the_front_matter() -> None:
     licensed = Licensed("other", "unit-licence", "https://example.org/licence")
     data = front_matter(
-        render(replace(FACTS, licensed=licensed, people="crowdsourced", language=("en",), accepted=3))
-    )
+        render(
+            replace(
+                FACTS, licensed=licensed, people="crowdsourced", language=("en",), accepted=3,
+                source_datasets=("original", "extended|coco"),
+            )
+        )
+    )  # fmt: skip
     assert (data["license"], data["license_name"], data["license_link"]) == (
         "other", "unit-licence", "https://example.org/licence",
     )  # fmt: skip
     assert data["annotations_creators"] == ["crowdsourced", "machine-generated"]
     assert data["language"] == ["en"]
+    assert data["source_datasets"] == ["original", "extended|coco"]
+    assert "source_datasets" not in front_matter(render(FACTS))
     boxes = front_matter(render(replace(FACTS, masks=False)))
     assert boxes["task_categories"] == ["object-detection"]
     assert "task_ids" not in boxes

@@ -127,7 +127,10 @@ def test_what_people_said_of_objects_and_who_decided_stand_in_the_rows() -> None
         [{"question": "worn", "answers": ["dirty", "bent"], "confidence": 0.75}], [],
     ]  # fmt: skip
     assert row["decided"] is True
-    assert (made.decided(), made.object_attributes()) == (1, {"worn": {"dirty": 1, "bent": 1}})
+    assert (made.decided(), made.object_attributes()) == (
+        (1, len(row["objects"]["id"])),
+        {"worn": {"dirty": 1, "bent": 1}},
+    )
     plain = collect(
         images_table([image("one")]), annotations_table([replace(one, attributes=()) for one in rows]), NAMES
     )

@@ -237,3 +237,14 @@ def test_without_the_extra_the_page_has_its_tables(
     assert "pip install 'curate-vision[report]'" in bare.text["contents"]
     assert "2026-01-05" in bare.text["progress"]
     assert not [values for values in bare.all("svg") if values.get("role") == "img"]
+
+
+def test_images_of_very_many_objects_are_fewer(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: Page
+) -> None:
+    assert len(shown.all("button")) > 20
+    monkeypatch.setattr(worst_images, "_SHAPE_BYTES", 4000)
+    small = Page(page.write(project, tmp_path / "small.html").read_text())
+    found = json.loads((tmp_path / "small.json").read_text())["worst"]
+    assert 0 < len(found) < len(data(project)["worst"])
+    assert f"the first {len(found)} are shown" in small.text["disagreements"]

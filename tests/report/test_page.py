@@ -206,7 +206,7 @@ def test_the_page_stays_small_however_noisy_the_images(
     builders.write_images(tmp_path / "data/ingest/images.parquet", images)
     builders.write_annotations(tmp_path / "data/agreement/consensus.parquet", objects)
     whole = len(written(tmp_path))
-    assert 900_000 < whole < 6_000_000
+    assert 900_000 < whole < 5_000_000
     monkeypatch.setattr(page, "_PICTURE_BYTES", 400_000)
     pictures = [address for address in Text(written(tmp_path)).addresses if address.startswith("data:")]
     assert 300_000 < sum(map(len, pictures)) <= 400_000
