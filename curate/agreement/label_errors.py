@@ -125,7 +125,7 @@ def find(views: Iterable[ImageView], *, iou_threshold: float = 0.5) -> list[Labe
     found: list[LabelError] = []
     for kind in KINDS:
         found += _estimated(kind, cases[kind])
-    return sorted(found, key=_rank)
+    return sorted(found, key=rank)
 
 
 def _compare(
@@ -230,6 +230,7 @@ def _estimated(kind: Kind, cases: _Cases) -> list[LabelError]:
     ]
 
 
-def _rank(one: LabelError) -> tuple[float, float, str, str]:
+def rank(one: LabelError) -> tuple[float, float, str, str]:
+    """What orders label errors: the surest first, those of unknown probability last."""
     sure = -1.0 if one.probability is None else one.probability
     return -sure, -(one.score or 0.0), one.image_id, one.label_id or one.found_id or ""

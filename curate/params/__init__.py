@@ -24,6 +24,7 @@ from curate.params.release import PublishParams, ReleaseParams
 from curate.params.renamed import read_old_names
 from curate.params.section import Section
 from curate.params.upscale import UpscaleParams
+from curate.params.vote import VoteParams
 from curate.yamlfile import load_model
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "SegmenterParams",
     "SemanticParams",
     "UpscaleParams",
+    "VoteParams",
     "load",
 ]
 
@@ -65,6 +67,7 @@ class Params(Section):
     pairs: PairsParams = Field(default_factory=PairsParams)
     upscale: UpscaleParams = Field(default_factory=UpscaleParams)
     measure: MeasureParams = Field(default_factory=MeasureParams)
+    vote: VoteParams = Field(default_factory=VoteParams)
     gates: GatesParams = Field(default_factory=GatesParams)
     release: ReleaseParams = Field(default_factory=ReleaseParams)
     publish: PublishParams = Field(default_factory=PublishParams)

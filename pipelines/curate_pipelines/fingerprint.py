@@ -39,6 +39,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "pairs": ("pairs", "dedupe", "release.validation_share", "release.test_share", "release.seed"),
     "upscale": ("upscale", "release.license"),
     "measure": ("measure",),
+    "vote": ("vote",),
     "release_pairs": ("release", "gates.licenses"),
 }
 # Parameters that name a file or a folder of the user's, by the stages that read it.

@@ -26,6 +26,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "pairs": {"images": "counts.images", "objects": "counts.pairs"},
     "upscale": {"images": "counts.images"},
     "measure": {"images": "counts.results"},
+    "vote": {"looks": "counts.votes"},
     "release_pairs": {"objects": "counts.pairs", "files": "counts.files"},
 }
 

@@ -42,6 +42,7 @@ def test_a_project_from_crops_to_a_published_paired_set(
     content["pairs"] |= {"crop": 96, "step": 96}
     content["upscale"] |= {"models": {"bicubic": "bicubic", "compact": str(real_weights.compact())}}
     content["release"] |= {"license": "cc-by-4.0"}
+    content["vote"] = {"raters": "simulated", "bootstrap": 100}
     content["measure"] |= {"metrics": ["psnr", "ssim", "lpips"], "bootstrap": 200}
     Path("params.yaml").write_text(yaml.safe_dump(content))
     sources = Path("sources.yaml").read_text().replace("license: null", "license: cc0-1.0")
@@ -57,6 +58,7 @@ def test_a_project_from_crops_to_a_published_paired_set(
     assert metrics["counts"]["results"] == 2 * 24
     assert "not in" in metrics["not_measured"]["lpips"]
     assert metrics["models"]["compact"]["psnr"]["low"] is not None
+    assert Path("data/vote/ranking.csv").read_text().count(",simulated\n") == 2
     (release,) = Path("data").glob("release")
     rows = [pq.read_table(path).num_rows for path in (release / "data").glob("*.parquet")]
     assert sum(rows) == 24
