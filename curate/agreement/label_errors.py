@@ -160,8 +160,11 @@ def _pairs(
     labels: Boxes, found: Boxes, threshold: float, *, left: Sequence[tuple[int, int]] = ()
 ) -> list[tuple[int, int]]:
     """Objects of the model and labels that are one, of those that are in no pair of `left`."""
-    a = [i for i in range(len(found.names)) if i not in {one for one, _ in left}]
-    b = [i for i in range(len(labels.names)) if i not in {one for _, one in left}]
+    taken_a, taken_b = {a for a, _ in left}, {b for _, b in left}
+    a = [i for i in range(len(found.names)) if i not in taken_a]
+    b = [i for i in range(len(labels.names)) if i not in taken_b]
+    if not (a and b):
+        return []
     matched = match(
         found.corners[a], labels.corners[b], found.names[a].tolist(), labels.names[b].tolist(),
         iou_threshold=threshold,

@@ -152,7 +152,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     agreed = adjudicated_images.apply(agreed, decisions, tasks)
     adjudicated_images.answer(said, decisions)
     curated = curated_consensus.curate(
-        agreed, inputs.decision_file, inputs.images, sizes=sizes, tasks=tasks, categories=categories
+        agreed, inputs.decision_file, inputs.images, sizes=sizes, tasks=tasks, categories=names_known
     )
     agreed = curated.agreed
     dropped = dropped_labels.find(

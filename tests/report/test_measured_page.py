@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from curate.agreement.adjudication_candidates import WHY
+from curate.agreement.disagreement_queue import FIRST
 from curate.report import page, vega_charts, worst_images
 from curate.report.inputs import Links
 from tests import builders
@@ -248,3 +250,7 @@ def test_images_of_very_many_objects_are_fewer(
     found = json.loads((tmp_path / "small.json").read_text())["worst"]
     assert 0 < len(found) < len(data(project)["worst"])
     assert f"the first {len(found)} are shown" in small.text["disagreements"]
+
+
+def test_every_reason_of_the_queue_has_words() -> None:
+    assert set(worst_images.REASONS) >= {*WHY, *FIRST}
