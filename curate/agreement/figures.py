@@ -109,8 +109,8 @@ def measure(  # noqa: PLR0917 - what each stage before gave
     sums = ImageSums(len(answers.images))
     part_of = figure_slices.of(answers, image_slices or {})
     slices: dict[Slice, None] = {ALL: None}
-    for part in pairs.parts():
-        between = object_outcomes.between_people(answers, part, sizes, contours=settings.contours)
+    for piece in pairs.parts():
+        between = object_outcomes.between_people(answers, piece, sizes, contours=settings.contours)
         slices |= _add_outcomes(sums, "between", between, part_of, settings)
         _add_sides(sums, answers, between)
     share = settings.min_votes_share

@@ -70,12 +70,13 @@ class ImageSums:
             there, which = np.unique(which, return_inverse=True)
             names = [names[place] for place in there.tolist()]
         wide = len(names)
-        table = np.bincount(self._group[images] * wide + which, cells, minlength=self._n_groups * wide)
-        table, seen = table.reshape(self._n_groups, wide), self._distinct(images, which, wide)
+        flat = np.bincount(self._group[images] * wide + which, cells, minlength=self._n_groups * wide)
+        table: Values = flat.astype(np.float64).reshape(self._n_groups, wide)
+        seen = self._distinct(images, which, wide)
         before = self._tables.get(tuple(names))
         if before is not None:
             table, seen = table + before[0], seen + before[1]
-        self._tables[tuple(names)] = table.astype(np.float64), seen
+        self._tables[tuple(names)] = table, seen
 
     def _distinct(self, images: Indices, which: Indices, wide: int) -> Indices:
         """(wide,) how many images there are of each."""
