@@ -108,10 +108,11 @@ def measure(  # noqa: PLR0917 - what each stage before gave
     """
     sums = ImageSums(len(answers.images))
     part_of = figure_slices.of(answers, image_slices or {})
-    between = object_outcomes.between_people(answers, pairs, sizes, contours=settings.contours)
-    slices = {ALL: None, **_add_outcomes(sums, "between", between, part_of, settings)}
-    _add_sides(sums, answers, between)
-    del between  # some GB of a hundred thousand images
+    slices: dict[Slice, None] = {ALL: None}
+    for piece in pairs.parts():
+        between = object_outcomes.between_people(answers, piece, sizes, contours=settings.contours)
+        slices |= _add_outcomes(sums, "between", between, part_of, settings)
+        _add_sides(sums, answers, between)
     share = settings.min_votes_share
     for kinds, sides in (
         (("drawn", "known"), object_outcomes.against_others(answers, clusters, min_votes_share=share)),

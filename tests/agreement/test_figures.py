@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from curate.agreement import chance, figures, image_sums
+from curate.agreement import annotator_pairs, chance, figures, image_sums
 from curate.agreement.annotator_pairs import compare
 from curate.agreement.by_annotator import Answers, sort_out
 from curate.agreement.clusters import category_votes, cluster
@@ -364,3 +364,17 @@ def test_every_figure_has_its_paragraph() -> None:
     missing = [name for name in names if f"`{name}`" not in paragraphs and not name.endswith(endings)]
     assert missing == []
     assert all(f"`{ending}`" in paragraphs for ending in endings)
+
+
+def test_in_pieces_the_figures_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the first images one pair of people, of the last another: no piece has all of them."""
+    work: Work = {}
+    for number in range(12):
+        people = (A, B) if number < 6 else (B, C)
+        work |= {
+            (f"i{number}", person): [("stop", BOX), ("park", FAR)][: 1 + number % 2] for person in people
+        }
+        work[f"i{number}", people[0]] = [("stop", BOX)]
+    whole = measured(work)
+    monkeypatch.setattr(annotator_pairs, "_CHUNK_PAIRS", 3)
+    assert measured(work) == whole
