@@ -54,13 +54,15 @@ if TYPE_CHECKING:
         cohen_kappa,
         cohen_kappa_error,
         fleiss_kappa,
+        fleiss_kappa_error,
         gwet_ac1,
+        gwet_ac1_error,
         krippendorff_alpha,
+        krippendorff_alpha_error,
         krippendorff_alpha_of,
         percent_agreement,
         standard_error,
     )
-    from curate.agreement.chance_errors import fleiss_kappa_error, gwet_ac1_error, krippendorff_alpha_error
     from curate.agreement.clusters import cluster
     from curate.agreement.consensus import Rules
     from curate.agreement.consensus import consensus as settle
@@ -72,10 +74,10 @@ _HOME: Final = {
     "annotator_pairs": ("compare",),
     "by_annotator": ("sort_out",),
     "chance": (
-        "cohen_kappa", "cohen_kappa_error", "fleiss_kappa", "gwet_ac1", "krippendorff_alpha",
-        "krippendorff_alpha_of", "percent_agreement", "standard_error",
+        "cohen_kappa", "cohen_kappa_error", "fleiss_kappa", "fleiss_kappa_error", "gwet_ac1",
+        "gwet_ac1_error", "krippendorff_alpha", "krippendorff_alpha_error", "krippendorff_alpha_of",
+        "percent_agreement", "standard_error",
     ),
-    "chance_errors": ("fleiss_kappa_error", "gwet_ac1_error", "krippendorff_alpha_error"),
     "clusters": ("cluster",),
     "consensus": ("Rules", "settle"),
     "figures": ("Settings", "measure"),

@@ -147,6 +147,20 @@ def _wrong_masks(column: pa.ChunkedArray, rows: Indices, size: Indices) -> Indic
     return np.concatenate(found)
 
 
+def listed(bad: Sequence[BadRow], names: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Rows of `HEADER`, with what people are called outside `data/`."""
+    return [
+        (
+            one.annotation_id,
+            one.image_id,
+            names.get(one.annotator_id, one.annotator_id),
+            one.problem,
+            one.action,
+        )
+        for one in bad
+    ]
+
+
 def _changed(row: Mapping[str, Any], action: str, size: Size | None) -> dict[str, Any]:
     """The cells of a row that an action changes."""
     if action == "unreadable":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curate.agreement import chance, figure_slices, object_alpha
+from curate.agreement import chance_sums, figure_slices, object_alpha
 from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Clusters
@@ -223,7 +223,7 @@ def _kappa(found: Resampled, part: tuple[str, str], categories: Sequence[str]) -
         found.many([("names", side, *part, name) for name in categories]) for side in ("first", "second")
     )
     over = ("names", "n", *part)
-    values = chance.kappa_from_sums(found.of(("names", "same", *part)), first, second)
+    values = chance_sums.kappa_from_sums(found.of(("names", "same", *part)), first, second)
     n = found.count(over)
     nothing = _ONE_NAME if n else _NO_MATCH
     return found.figure(values, n=n, over=over, nothing=nothing, scale="signed")
@@ -239,7 +239,7 @@ def _weighted_kappa(
     first, second = (
         found.many([("names", side, *part, name) for name in categories]) for side in ("first", "second")
     )
-    values = chance.weighted_kappa_from_sums(found.of(("names", "bad", *part)), first, second, badness)
+    values = chance_sums.weighted_kappa_from_sums(found.of(("names", "bad", *part)), first, second, badness)
     return found.figure(values, n=n, over=over, nothing=_ONE_NAME if n else _NO_MATCH, scale="signed")
 
 
@@ -249,9 +249,9 @@ def _units_of_one(found: Resampled, category: str) -> dict[tuple[str, str, str],
     part, over = ("category", category), ("units", "values", category)
     mine, share = found.of(over), divided(found.of(("units", "shares", category)), n)
     unlike = found.of(("units", "unlike", category))
-    alpha = chance.alpha_from_sums(unlike, np.stack([mine, values - mine], axis=1))
+    alpha = chance_sums.alpha_from_sums(unlike, np.stack([mine, values - mine], axis=1))
     agreed = 1.0 - divided(found.of(("units", "apart", category)), n)
-    ac1 = chance.ac1_from_shares(agreed, np.stack([share, 1 - share], axis=1))
+    ac1 = chance_sums.ac1_from_shares(agreed, np.stack([share, 1 - share], axis=1))
     nothing = f"no object that several drew was called {category}, or all were"
     count = found.count(over)
     some = np.where(mine > 0, 1.0, np.nan)
@@ -269,7 +269,7 @@ def _kappa_of_one(found: Resampled, category: str) -> Figure:
     both = found.of(("one", "both", category))
     neither = total - first - second + both
     marginals = (np.stack([side, total - side], axis=1) for side in (first, second))
-    values = chance.kappa_from_sums(both + neither, *marginals)
+    values = chance_sums.kappa_from_sums(both + neither, *marginals)
     over = ("names", "n", "all", "")
     n = found.count(over)
     nothing = _NO_MATCH if not n else f"no matched object was called {category}, or all were"
@@ -282,8 +282,8 @@ def _units(found: Resampled, categories: Sequence[str]) -> dict[str, Figure]:
     agreed = divided(found.of(("units", "agreed")), n)
     values = found.many([("units", "values", name) for name in categories])
     shares = found.many([("units", "shares", name) for name in categories]) / np.maximum(n, 1)[:, None]
-    alpha = chance.alpha_from_sums(found.of(("units", "unlike")), values)
-    ac1 = chance.ac1_from_shares(agreed, shares)
+    alpha = chance_sums.alpha_from_sums(found.of(("units", "unlike")), values)
+    ac1 = chance_sums.ac1_from_shares(agreed, shares)
     over, count = ("units", "n"), found.count(("units", "n"))
     nothing = _ONE_NAME if count else _NO_MATCH
     if len(categories) <= 1:

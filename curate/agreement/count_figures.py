@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from curate.agreement import chance
+from curate.agreement import chance_sums
 from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.by_annotator import Answers
-from curate.agreement.chance import Level
+from curate.agreement.chance_sums import Level
 from curate.agreement.image_scores import PairScores
 from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
 from curate.intervals import Figure
@@ -57,7 +57,7 @@ def compute(found: Resampled, numbers: Values, couples: Values) -> dict[str, Fig
     whole = totals.sum(axis=1)
     for level in LEVELS:
         if level == "ratio":
-            distance = chance.metric(np.zeros(len(numbers)), numbers, level)
+            distance = chance_sums.metric(np.zeros(len(numbers)), numbers, level)
             apart, expected = (
                 np.broadcast_to(distance[a, b], seen.shape),
                 ((totals @ distance) * totals).sum(axis=1),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from curate.agreement import (
 from curate.agreement.adjudicated_images import Decisions
 from curate.agreement.annotator_pairs import Pairs, Size, compare
 from curate.agreement.annotator_reliability import Reliability
-from curate.agreement.bad_rows import BadRow, Known
+from curate.agreement.bad_rows import Known
 from curate.agreement.by_annotator import sort_out
 from curate.agreement.clusters import cluster
 from curate.agreement.consensus import Rules, consensus
@@ -207,7 +207,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         images=settled.images,
     )
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
-    plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
+    plots.write_csv(outputs.bad_rows, bad_rows.HEADER, bad_rows.listed(bad, names))
     plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
     _write_plots(outputs.plots, measured, pairs, names)
     return StageReport(
@@ -289,20 +289,6 @@ def _without_answers(annotations: pa.Table, replaced: Collection[tuple[str, str]
         return annotations
     keys = zip(annotations["task_id"].to_pylist(), annotations["annotator_id"].to_pylist(), strict=True)
     return annotations.filter(pa.array([key not in replaced for key in keys], pa.bool_()))
-
-
-def _listed(bad: Sequence[BadRow], names: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Rows of `bad_rows.HEADER`, with what people are called outside `data/`."""
-    return [
-        (
-            one.annotation_id,
-            one.image_id,
-            names.get(one.annotator_id, one.annotator_id),
-            one.problem,
-            one.action,
-        )
-        for one in bad
-    ]
 
 
 def _settings(params: AgreementParams, parents: Mapping[str, str | None]) -> figures.Settings:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curate.agreement import chance
-from curate.agreement.chance_errors import fleiss_kappa_error, gwet_ac1_error, krippendorff_alpha_error
+from curate.agreement.chance import fleiss_kappa_error, gwet_ac1_error, krippendorff_alpha_error
 
 # Krippendorff (2011): 12 units, 4 observers, 5 values; 0 = missing.
 UNITS = ("1101", "2232", "3333", "3333", "2222", "1234", "4444", "1121", "2222", "0555", "0011", "0030")
