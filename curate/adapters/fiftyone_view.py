@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from curate import decision_file, params, project_tables, tables
-from curate.adapters import fiftyone_dataset, fiftyone_edits, fiftyone_views
+from curate.adapters import fiftyone_dataset, fiftyone_edits, fiftyone_marking, fiftyone_views
 from curate.adapters.fiftyone_samples import CONSENSUS, MODEL, drafts
 from curate.adapters.mongod import HOST, Mongod, free_port
 from curate.decision_file import Decision
@@ -51,7 +51,8 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
         signal.signal(number, _interrupt)
     try:
         server = _serve(port)
-        print(f"FiftyOne: {address(root, port)} (Ctrl-C ends it)", flush=True)  # noqa: T201
+        place = f"{address(root, port)}?view={fiftyone_views.FIRST_VIEW}"
+        print(f"FiftyOne: {place} (Ctrl-C ends it)", flush=True)  # noqa: T201
         try:
             status = server.wait()
         finally:
@@ -150,6 +151,7 @@ def connect(root: Path, *, join: bool = False) -> Any:
         os.environ["CURATE_FIFTYONE_FOLDER"] = str(folder)
         for name, value in _environment(folder).items():
             os.environ.setdefault(name, value)
+        fiftyone_marking.install(Path(os.environ["FIFTYONE_PLUGINS_DIR"]))
         if "FIFTYONE_DATABASE_URI" not in os.environ:
             database = Mongod(folder / "db", log=folder / "mongod.log")
             running = database.running() if join else None

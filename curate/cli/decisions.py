@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli.options import HERE, AsJson, ParamsFile, Root
+from curate.cli.options import HERE, AsJson, ParamsFile, Root, user_path
 
 if TYPE_CHECKING:
     from curate.params import Params
@@ -74,6 +74,38 @@ def _user() -> str:
     """The e-mail address that git knows, or the name of the account."""
     found = subprocess.run(["git", "config", "user.email"], capture_output=True, text=True, check=False)
     return found.stdout.strip() or getpass.getuser()
+
+
+@app.command("rules")
+def rules(
+    *,
+    file: Annotated[
+        Path, typer.Option("--rules", parser=user_path, help="The rules; docs/curation.md.")
+    ] = Path("rules.yaml"),
+    apply: Annotated[bool, typer.Option("--apply", help="Write their lines into decisions.csv.")] = False,
+    root: Root = HERE,
+    parameters: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Count what each rule of rules.yaml is about; write nothing, or with --apply its lines.
+
+    Reads the rules and the table of images; with --apply writes the file that dedupe.decisions names.
+    """
+    from curate.stages import check_decisions, decision_rules
+
+    with contextlib.chdir(root):
+        _, path = _file(parameters)
+        made = decision_rules.load(file)
+        found = decision_rules.find(made, check_decisions.IMAGES)
+        lines = [
+            f"{len(found.matches[rule.name]):>7,}  {rule.then}  {rule.name}: {rule.when}" for rule in made
+        ]
+        if apply:
+            counts = decision_rules.apply(path, found)
+            lines.append(
+                f"{path}: {counts['added']:,} lines added, {counts['removed']:,} removed, "
+                f"{counts['left_out']:,} left out as a person says otherwise"
+            )
+    typer.echo("\n".join(lines))
 
 
 @app.command("gold")
