@@ -186,12 +186,13 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
     tables.write(agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
     tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
+    doubted = contradicted.told(params.label_error_probability)
     undecided = {key: why for why, found in sorted(decisions.left_out.items()) for key in found}
     queue = (
         entry.cells(
             paths[entry.image_id],
             undecided.get(entry.image_id, ""),
-            dropped.conflicts.get(entry.image_id, ""),
+            (doubted if entry.reason == "label_error" else dropped.conflicts).get(entry.image_id, ""),
         )
         for entry in settled.queue
     )
