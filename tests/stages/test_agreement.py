@@ -189,7 +189,7 @@ def test_without_overlap_files_have_headers_and_figures_are_null(project: builde
     only(first)
     report = run()
     assert dict(report.counts)["seen by several"] == 0
-    undefined = {"value": None, "low": None, "high": None, "n": 0}
+    undefined = {"value": None, "low": None, "high": None, "se": None, "n": 0}
     assert {row["value"] for row in read_csv(OUTPUTS.figures)} == {"undefined"}
     assert all(row["reason"] for row in read_csv(OUTPUTS.figures))
     for name in ("f1", "mean_box_iou", "mean_mask_iou", "kappa", "kappa_with_missed", "alpha"):
