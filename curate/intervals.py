@@ -32,6 +32,7 @@ class Figure:
         high: Upper end.
         n: How many objects, pairs, images or units it rests on.
         reason: Why there is no value or no interval, where that is said.
+        se: Standard error, where it was computed: the spread of the value in resamples of the images.
     """
 
     value: float | None
@@ -39,6 +40,7 @@ class Figure:
     high: float | None
     n: int
     reason: str | None = None
+    se: float | None = None
 
 
 def resampled_sums(

@@ -21,6 +21,12 @@ HEADER = (
 )  # fmt: skip
 BY_KIND = ("kind", "found", "expected")
 _NOT_KEPT = "the boxes that the model dropped were not kept: autolabel.keep_rejects is false"
+_WORDS: Mapping[str, str] = {
+    "missed": "the model sees {suggested} (score {score:.2f}) where nothing is labelled",
+    "spurious": "the model sees nothing where {category} is labelled",
+    "category": "the model sees {suggested} (score {score:.2f}) where {category} is labelled",
+    "location": "the model draws {category} elsewhere (IoU {iou:.2f})",
+}
 _Rows = Mapping[str, list[dict[str, Any]]]
 
 
@@ -47,6 +53,13 @@ class LabelErrors:
             if one.probability is not None and one.probability > least:
                 images[one.image_id].append(one)
         return dict(images)
+
+    def told(self, least: float) -> dict[str, str]:
+        """The same in words, such as "the model sees bus (score 0.92) where car is labelled"."""
+        return {
+            image_id: "; ".join(_WORDS[one.kind].format(**_named(one)) for one in errors)
+            for image_id, errors in self.doubted(least).items()
+        }
 
     def rows(self, paths: Mapping[str, str]) -> Iterator[tuple[Cell, ...]]:
         """Rows of `HEADER`."""
@@ -109,6 +122,11 @@ def compare(labels: pa.Table, model: pa.Table, *, iou_threshold: float) -> Label
         return LabelErrors(found, by_image)
     found = [replace(one, probability=None) if one.kind == "spurious" else one for one in found]
     return LabelErrors(sorted(found, key=label_errors.rank), by_image, unknown={"spurious": _NOT_KEPT})
+
+
+def _named(one: LabelError) -> dict[str, Any]:
+    numbers = {"score": one.score or 0.0, "iou": one.iou or 0.0}
+    return {"category": one.category, "suggested": one.suggested, **numbers}
 
 
 def _by_image(table: pa.Table, outcomes: Iterable[str]) -> _Rows:
