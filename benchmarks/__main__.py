@@ -28,6 +28,7 @@ COMPARISONS = (
     "plan",
     "quality",
     "consensus",
+    "agreement",
     "label_errors",
     "labelstudio_push",
     "labelstudio_pull",

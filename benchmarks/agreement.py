@@ -5,14 +5,20 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pycocotools import mask as coco
 
-from benchmarks import result
-from curate import schema
+from benchmarks import process_cost, result
+from benchmarks.result import Target
+from curate import agreement, schema, tables
+from curate.agreement import bad_rows, mask_runs, plots
 from curate.compiled import compiled
 from curate.geometry.brush_rle_kernels import coco_counts
 from curate.schema import TableSchema
@@ -20,20 +26,17 @@ from curate.schema import TableSchema
 NAME = "agreement"
 COMMAND = "python -m benchmarks agreement"
 SIZES = (100, 200) if result.quick() else (1_000, 10_000, 100_000)  # images
+RUNS = 1 if result.quick() else 3
 PEOPLE, OBJECTS, WIDTH, HEIGHT = 3, 8, 640, 480
 CATEGORIES = ("stop_sign", "parking_sign", "warning_sign")
 MASK_PAIRS = 2_000 if result.quick() else 100_000
-TAXONOMY = "categories:\n" + "".join(
-    f'  - {{id: {number}, name: {name}, prompts: [{name}], threshold: 0.4, color: "#e6194b"}}\n'
-    for number, name in enumerate(CATEGORIES)
-)
 INTRO = """## Agreement
 
-The stage agreement on what {people} people drew: {objects} objects with masks an image of {width} x {height}
-pixels, sides of 20 to 120, edges 2% off, 5% missed, 3% named otherwise. Everything in it: bad rows, matching,
-joint objects, masks by STAPLE, every figure of every slice with 1,000 resamples, all tables read and written;
-outlines (`agreement.contours`) are left out. A process of its own, its start and imports included, on {cores}
-cores. Medians of {runs} runs; the peak is that of the process without mapped files.
+All of `curate.agreement` on what {people} people drew: {objects} objects with masks an image of {width} x
+{height} pixels, sides of 20 to 120, edges 2% off, 5% missed, 3% named otherwise. Bad rows, matching, joint
+objects, masks by STAPLE, every figure of every slice with 1,000 resamples, tables read and written; outlines
+(`agreement.contours`) are left out. A process of its own, its start and imports included, on {cores} cores.
+Medians of {runs} runs; the peak is that of the process without mapped files.
 
 """
 
@@ -109,3 +112,115 @@ def _ellipses(
 def _table(of: TableSchema, columns: dict[str, Any], rows: int) -> pa.Table:
     given = {field.name: columns.get(field.name, pa.nulls(rows, field.type)) for field in of.arrow}
     return pa.table(given).cast(of.arrow)
+
+
+def measure() -> None:
+    """Make the tables, then time runs of a new process each; and overlaps of masks."""
+    rows: list[dict[str, Any]] = []
+    for images in SIZES:
+        folder = result.CACHE / f"agreement-{images}"
+        if not (folder / "annotations.parquet").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            tables.write(drawn(images), folder / "annotations.parquet", schema.ANNOTATIONS)
+        costs = [process_cost.call(settle, folder=str(folder), images=images) for _ in range(RUNS)]
+        rows.append(
+            {
+                "images": images,
+                "objects": costs[0][1]["objects"],
+                "wall_s": result.median(cost.wall_s for cost, _ in costs),
+                "cpu_s": result.median(cost.cpu_s for cost, _ in costs),
+                "peak_bytes": max(cost.peak_own_bytes for cost, _ in costs),
+            }
+        )
+    overlap = _overlaps()
+    last, several = rows[-1], f"{SIZES[-1]:,} images, {PEOPLE} people, {OBJECTS} objects with masks"
+    targets = [
+        Target(several, 60, last["wall_s"], "s", at_most=True),
+        Target(f"{several}: peak memory", 3, last["peak_bytes"] / 2**30, "GiB", at_most=True),
+        Target("mask IoU against pycocotools", 1, overlap["pycocotools_s"] / overlap["curate_s"], "x"),
+    ]
+    content = {
+        "rows": rows, "runs": RUNS, "people": PEOPLE, "objects": OBJECTS, "width": WIDTH, "height": HEIGHT,
+        "cores": os.cpu_count(), "overlap": overlap,
+    }  # fmt: skip
+    result.save(NAME, content, command=COMMAND, targets=targets)
+
+
+def settle(folder: str, images: int) -> dict[str, int]:
+    """Everything of `curate.agreement` on the table of a folder, in the process that is measured."""
+    place = Path(folder)
+    ids = [f"{number:064x}" for number in range(images)]
+    sizes = dict.fromkeys(ids, (WIDTH, HEIGHT))
+    tasks = {image_id: f"t{number:023d}" for number, image_id in enumerate(ids)}
+    annotations, _ = bad_rows.sort_out(
+        tables.read(place / "annotations.parquet", schema.ANNOTATIONS),
+        bad_rows.Known(sizes, set(CATEGORIES), tasks),
+        policy="clip",
+    )
+    answers = agreement.sort_out(annotations, planned=sizes.keys())
+    del annotations
+    pairs = agreement.compare(answers, answers.overlapped(), sizes, iou_threshold=0.5)
+    joint = agreement.cluster(answers, pairs)
+    agreed = agreement.settle(answers, pairs, joint, sizes=sizes, tasks=tasks, rules=agreement.Rules())
+    tables.write(agreed.annotations, place / "consensus.parquet", schema.ANNOTATIONS)
+    tables.write(agreed.objects, place / "objects.parquet", schema.CONSENSUS_OBJECTS)
+    tables.write(pairs.table(answers), place / "pairs.parquet", schema.PAIRS)
+    settled = agreed.settled
+    del agreed
+    found = agreement.measure(answers, pairs, joint, sizes, agreement.Settings(resamples=1000), settled)
+    plots.write_csv(place / "figures.csv", plots.FIGURES, plots.table(found, {}))
+    return {"objects": len(answers.boxes)}
+
+
+def _overlaps() -> dict[str, float]:
+    """Seconds for the IoU of the same pairs of masks: pycocotools, and here; best of five, in one process.
+
+    Both get every mask of two people on an image against every other; pycocotools' dictionaries are made
+    before, the counts of ours are read within the time.
+    """
+    side = PEOPLE * OBJECTS
+    groups = max(1, MASK_PAIRS // side**2)
+    rles = drawn(groups + groups // 10 + 1, seed=1)["rle"].combine_chunks()[: groups * side]
+    start = np.repeat(np.arange(groups) * side, side**2)
+    first = start + np.tile(np.repeat(np.arange(side), side), groups)
+    second = start + np.tile(np.arange(side), groups * side)
+    encoded = [{"size": [HEIGHT, WIDTH], "counts": rle.encode()} for rle in rles.to_pylist()]
+    blocks = [encoded[at : at + side] for at in range(0, len(encoded), side)]
+    theirs, ours = [], []
+    for _ in range(5):
+        began = time.perf_counter()
+        expected = [coco.iou(block, block, [0] * side) for block in blocks]
+        middle = time.perf_counter()
+        found = mask_runs.iou(mask_runs.read(rles, np.full(len(rles), HEIGHT)), first, second)
+        theirs.append(middle - began)
+        ours.append(time.perf_counter() - middle)
+        np.testing.assert_allclose(found, np.concatenate([block.ravel() for block in expected]), atol=1e-12)
+    return {"pairs": len(first), "pycocotools_s": min(theirs), "curate_s": min(ours)}
+
+
+def section() -> str:
+    """The Markdown of the last measurement."""
+    content = result.load(NAME)
+    rows = [
+        [
+            f"{row['images']:,}",
+            f"{row['objects']:,}",
+            f"{row['wall_s']:.1f} s",
+            f"{row['cpu_s']:.1f} s",
+            f"{row['peak_bytes'] / 2**30:.2f} GiB",
+        ]
+        for row in content["rows"]
+    ]
+    overlap = content["overlap"]
+    return (
+        INTRO.format(**content)
+        + result.table(["images", "objects", "time", "processor time", "peak memory"], rows, numbers=4)
+        + f"\nIoU of {overlap['pairs']:,} pairs of masks, reading the counts included: "
+        f"{overlap['curate_s']:.3f} s, pycocotools {overlap['pycocotools_s']:.3f} s.\n\n"
+        + result.target_table(result.targets(content))
+        + result.footer(content)
+    )
+
+
+if __name__ == "__main__":
+    measure()

@@ -147,17 +147,14 @@ def recall_at(points: Sequence[tuple[float, float]], precision: float) -> float:
 
 
 def _case(world: World) -> dict[str, Any]:
-    bare = [replace(view, doubtful=np.zeros((0, 4))) for view in world.views]
     found = label_errors.find(world.views)
     points = curve(judged(world, found), world.planted)
     listed = [one for one in found if one.probability is not None and one.probability > LISTED]
     at = points[len(listed) - 1] if listed else (0.0, 0.0)
-    without = curve(judged(world, label_errors.find(bare)), world.planted)
     return {
         "detector": _quality(world),
         "planted": world.planted,
         "recall": recall_at(points, PRECISION),
-        "recall_without_rejects": recall_at(without, PRECISION),
         "by_kind": {kind: _of_kind(world, found, kind) for kind in KINDS},
         "listed": {"recall": at[0], "precision": at[1], "number": len(listed)},
         "curve": _thinned(points),
@@ -260,7 +257,7 @@ def section() -> str:
         quality, listed = case["detector"], case["listed"]
         rows.append(
             [name, f"{quality['precision']:.2f}", f"{quality['recall']:.2f}", f"{case['planted']:,}",
-             f"{case['recall']:.2f}", f"{case['recall_without_rejects']:.2f}",
+             f"{case['recall']:.2f}",
              f"{listed['precision']:.2f}", f"{listed['recall']:.2f}"]
         )  # fmt: skip
         by_kind.append([name, *(f"{case['by_kind'][kind]:.2f}" for kind in KINDS)])
@@ -276,8 +273,8 @@ def section() -> str:
         "label-errors", "Planted label errors", x="recall", y="precision", series=series, log=False
     )
     header = ["detector", "its precision", "its recall", "planted", f"recall at precision {PRECISION:g}",
-              "without dropped boxes", f"precision of those above {LISTED:g}", "recall of those"]  # fmt: skip
-    text = INTRO.format(**content) + result.table(header, rows, numbers=7) + "\n" + chart
+              f"precision of those above {LISTED:g}", "recall of those"]  # fmt: skip
+    text = INTRO.format(**content) + result.table(header, rows, numbers=6) + "\n" + chart
     text += f"\nRecall at precision {PRECISION:g} within each kind:\n\n"
     text += result.table(["detector", *KINDS], by_kind, numbers=4)
     text += (

@@ -66,19 +66,33 @@ def measure() -> None:
         "split_cpu_s": split_cpu_s, "diff": compared, "load": [load, os.getloadavg()[0]],
         "versions": result.versions("datasets", "huggingface-hub", "pyarrow"),
     }  # fmt: skip
-    note = f"{split_cpu_s:.0f} s of a processor; load {load:.0f} on two cores"
-    targets = [
+    result.save(NAME, content, command=COMMAND, targets=targets(content))
+
+
+def targets(content: dict[str, Any]) -> list[result.Target]:
+    """What the figures must be; the rates hold for quiet cores only, so the notes name the processor time."""
+    (whole, *_), compared, load = content["rows"], content["diff"], content["load"]
+    shared = f"load {load[0]:.0f} to {load[1]:.0f} on two cores"
+    decoding = (
+        f"{whole['cpu_s']:.0f} s of a processor, about half of it to decode each picture once; {shared}"
+    )
+    return [
         result.Target(
-            f"release of {IMAGES:,} images, share of the disk's write rate", 60, 100 * rows[0]["share"], "%",
-            note=f"{rows[0]['cpu_s']:.0f} s of processors in {rows[0]['wall_s']:.0f} s; load {load:.0f}",
+            f"release of {IMAGES:,} images, of the disk's write rate", 60, 100 * whole["share"], "%",
+            note=decoding,
         ),
         result.Target(
-            f"release of {IMAGES:,} images, memory", 500, rows[0]["peak_bytes"] / 1e6, "MB", at_most=True
+            f"release of {IMAGES:,} images, memory", 500, whole["peak_bytes"] / 1e6, "MB", at_most=True
         ),
-        result.Target(f"stratified split of {SPLIT:,} images", 30, split_s, "s", at_most=True, note=note),
-        result.Target(f"diff of {OBJECTS:,} objects", 10, compared["wall_s"], "s", at_most=True),
+        result.Target(
+            f"stratified split of {SPLIT:,} images", 30, content["split_s"], "s", at_most=True,
+            note=f"{content['split_cpu_s']:.0f} s of a processor; {shared}",
+        ),
+        result.Target(
+            f"diff of {OBJECTS:,} objects", 10, compared["wall_s"], "s", at_most=True,
+            note=f"{compared['cpu_s']:.0f} s of a processor; {shared}",
+        ),
     ]  # fmt: skip
-    result.save(NAME, content, command=COMMAND, targets=targets)
 
 
 def make_project(root: Path, images: int) -> int:

@@ -44,6 +44,10 @@ class DeviceMemoryError(ModelError):
     """The device has no memory for so many images at once; fewer may fit."""
 
 
+class MetricError(CurateError):
+    """A metric cannot be measured here, or not on these images."""
+
+
 class AnnotationToolError(CurateError):
     """The annotation server could not be reached, refused, or answered with nonsense."""
 

@@ -32,6 +32,7 @@ class Figure:
         high: Upper end.
         n: How many objects, pairs, images or units it rests on.
         reason: Why there is no value or no interval, where that is said.
+        se: Standard error, where it was computed: the spread of the value in resamples of the images.
     """
 
     value: float | None
@@ -39,6 +40,7 @@ class Figure:
     high: float | None
     n: int
     reason: str | None = None
+    se: float | None = None
 
 
 def resampled_sums(
@@ -74,7 +76,7 @@ def resampled_sums(
     return sums
 
 
-Scale = Literal["share", "signed", "positive"]
+Scale = Literal["share", "signed", "positive", "real"]
 
 
 def t_interval(
@@ -90,6 +92,7 @@ def t_interval(
       have that standard error. Where all images agree, so that no spread can be seen, an image counts once.
     - `signed`, in [-1, 1]: the same for (1 + value) / 2.
     - `positive`: Student's interval of the logarithm.
+    - `real`: Student's interval, for what may be anything, such as a difference.
 
     Args:
         value: Of all images.
@@ -113,10 +116,10 @@ def t_interval(
         return None
     quantile = float(stdtrit(images - 1, (1 + level) / 2))
     grown = images / (images - 1)  # a bootstrap's variance is too small by this factor
+    if scale == "real" or (scale == "positive" and (value <= 0 or (defined <= 0).any())):
+        half = quantile * float(np.sqrt(defined.var(ddof=1) * grown))
+        return value - half, value + half
     if scale == "positive":
-        if value <= 0 or (defined <= 0).any():
-            half = quantile * float(np.sqrt(defined.var(ddof=1) * grown))
-            return value - half, value + half
         half = quantile * float(np.sqrt(np.log(defined).var(ddof=1) * grown))
         return value * float(np.exp(-half)), value * float(np.exp(half))
     stretch = 2.0 if scale == "signed" else 1.0

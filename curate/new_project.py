@@ -97,6 +97,8 @@ def create(folder: Path, *, images: str, template: str, labels: Sequence[Path] =
     """
     if template not in (known := pipeline_templates.names()):
         raise InputError(f"there is no template {template!r}: choose one of {', '.join(known)}")
+    if labels and not (pipeline_templates.folder(template) / "taxonomy.yaml.j2").is_file():
+        raise InputError(f"the template {template} has no categories: leave the labels out")
     if not shutil.which("git"):
         raise InputError("git is not installed: install it (apt-get install git), then run this again")
     _refuse_folder(folder)

@@ -39,7 +39,8 @@ def nearest(path: Path) -> tuple[str, tuple[str, ...]]:
         path: The project's dvc.yaml.
 
     Returns:
-        The template that lacks least, and what lacks: such as "stage release: data/pull/answers.parquet".
+        The template with most of whose stages it has, and what it lacks: such as
+        "stage release: data/pull/answers.parquet".
 
     Raises:
         ParamsError: The file is missing or not YAML.
@@ -47,9 +48,9 @@ def nearest(path: Path) -> tuple[str, tuple[str, ...]]:
     content, _ = load_yaml(path)
     stages = content.get("stages") if isinstance(content, dict) else None
     found = stages if isinstance(stages, dict) else {}
-    lacking = {name: _lacking(yaml.safe_load(dvc_yaml(name))["stages"], found) for name in names()}
-    name = min(lacking, key=lambda one: len(lacking[one]))
-    return name, lacking[name]
+    templates = {name: yaml.safe_load(dvc_yaml(name))["stages"] for name in names()}
+    name = max(templates, key=lambda one: sum(isinstance(found.get(stage), dict) for stage in templates[one]))
+    return name, _lacking(templates[name], found)
 
 
 def own_stages(path: Path, name: str) -> tuple[str, ...]:

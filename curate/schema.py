@@ -306,3 +306,46 @@ UPSCALED = TableSchema(
         ("detail", _TEXT, True),
     ),
 )
+
+# One row a pair of a clean image and what was made worse of it.
+IMAGE_PAIRS = TableSchema(
+    name="image_pairs",
+    key=("pair_id",),
+    written_by="pairs",
+    arrow=_columns(
+        ("pair_id", _TEXT, False),  # deterministic: image, place, preset, seed
+        ("image_id", _TEXT, False),  # of the images table
+        ("hr_path", _TEXT, False),  # PNG, clean
+        ("lr_path", _TEXT, False),  # PNG, `scale` times smaller and made worse
+        ("x", _INT, False),  # where the clean one was cut, pixels of the image times `resized`
+        ("y", _INT, False),
+        ("width", _INT, False),  # of the clean one, pixels; a multiple of `scale`
+        ("height", _INT, False),
+        ("scale", _INT, False),
+        ("resized", _FLOAT, False),  # what the image was resized by before it was cut; 1 = not
+        ("preset", _TEXT, False),
+        ("recipe", _TEXT, False),  # JSON list: every step with the values that were drawn
+        ("seed", pa.int64(), False),
+        ("hr_sha256", _TEXT, False),  # of the pixels
+        ("lr_sha256", _TEXT, False),
+        ("license", _TEXT, True),
+        ("attribution", _TEXT, True),
+        ("split", _TEXT, True),  # train | validation | test: of the image, never of the pair
+    ),
+)
+
+# One row a result, metric and model.
+MEASURED = TableSchema(
+    name="measured",
+    key=("model", "pair_id", "metric"),
+    written_by="measure",
+    arrow=_columns(
+        ("model", _TEXT, False),
+        ("pair_id", _TEXT, False),
+        ("metric", _TEXT, False),
+        ("value", pa.float64(), True),  # null = not measured
+        ("reason", _TEXT, True),  # why not
+        ("color", _TEXT, False),  # what the metric looked at: y | rgb
+        ("border", _INT, False),  # pixels that were cut from each side
+    ),
+)

@@ -72,6 +72,7 @@ class Question:
 
 
 Truth = Mapping[str, Sequence[Mapping[str, Any]]]  # objects by image_id
+AnswerOf = Callable[[Job, Sequence[str], Sequence[Question]], dict[str, Any]]
 
 
 def labeler_emails(count: int) -> list[str]:
@@ -107,19 +108,33 @@ def answer(
     job: Job, truth: Truth, categories: Sequence[str], seed: int, questions: Sequence[Question] = ()
 ) -> dict[str, Any]:
     """The body of a submitted annotation, as the labelling page would send it."""
+    seen = true_objects(job, truth)
+    rng = simulated_annotator.generator(job.email, job.image_id, seed)
+    given = simulated_annotator.look(rng, seen, suggestions(job), categories)
+    result = regions(job, given)
+    for question in questions:
+        chosen = str(rng.choice(list(question.options)))  # made up: the truth knows objects only
+        result.append(_choice(question, chosen))
+    return {"result": result, "lead_time": given.lead_time_s, "parent_prediction": job.prediction}
+
+
+def true_objects(job: Job, truth: Truth) -> list[simulated_annotator.TrueObject]:
+    """What is really there on the image of a task."""
     if job.image_id not in truth:
         raise InputError(
             f"image {job.image_id[:12]} is not in the truth file: simulated labelers know the demo only"
         )
     size = {"width": job.width, "height": job.height}
-    seen = [
+    return [
         simulated_annotator.TrueObject(
             item["category"], tuple(item["bbox_xyxy"]), masks.decode(item["rle"], **size)
         )
         for item in truth[job.image_id]
     ]
-    rng = simulated_annotator.generator(job.email, job.image_id, seed)
-    given = simulated_annotator.look(rng, seen, _suggestions(job), categories)
+
+
+def regions(job: Job, given: simulated_annotator.Answer) -> list[dict[str, Any]]:
+    """The regions of an answer: what was left as it is, and what was drawn."""
     left = {*given.left, *map(encode_regions.mask_region_id, given.left)}
     result = [{**region, "origin": "prediction"} for region in job.suggestions if region["id"] in left]
     known = {region["id"] for region in job.suggestions}
@@ -130,10 +145,7 @@ def answer(
         )
         brush = encode_regions.brush_region(item.region_id, item.mask, item.category)
         result += [{**region, "origin": origin} for region in (rectangle, brush)]
-    for question in questions:
-        chosen = str(rng.choice(list(question.options)))  # made up: the truth knows objects only
-        result.append(_choice(question, chosen))
-    return {"result": result, "lead_time": given.lead_time_s, "parent_prediction": job.prediction}
+    return result
 
 
 def questions_of(config: str) -> tuple[Question, ...]:
@@ -142,6 +154,7 @@ def questions_of(config: str) -> tuple[Question, ...]:
     return tuple(
         Question(str(asked.get("name")), tuple(str(one.get("value")) for one in asked.iter("Choice")))
         for asked in view.iter("Choices")
+        if asked.get("perRegion") != "true"  # those are of objects
     )
 
 
@@ -156,12 +169,13 @@ def _choice(question: Question, chosen: str) -> dict[str, Any]:
     }
 
 
-def _suggestions(job: Job) -> list[simulated_annotator.Suggestion]:
+def suggestions(job: Job) -> list[simulated_annotator.Suggestion]:
     """The suggested boxes, read with the same codec that reads people's answers."""
     work = decode_regions.Work(
         "-", job.image_id, job.width, job.height, job.email, job.suggestions, False, None, None
     )
-    names = sorted({name for region in job.suggestions for name in region["value"].get(region["type"], [])})
+    labels = (region["value"].get(region["type"], []) for region in job.suggestions if "value" in region)
+    names = sorted({name for chosen in labels for name in chosen if isinstance(name, str)})
     return [
         simulated_annotator.Suggestion(encode_regions.region_id(row.parent_id), row.bbox_xyxy, row.category)
         for row in decode_regions.read(work, names).rows
@@ -205,10 +219,9 @@ def owed(administrator: client.Client, reference: ProjectRef, emails: Sequence[s
 def label(
     server: connection.Connection,
     title: str,
-    truth: Truth,
+    answer_of: AnswerOf,
     *,
     emails: Sequence[str],
-    seed: int,
     limit: int | None = None,
 ) -> int:
     """Let every simulated labeler answer what it owes.
@@ -216,9 +229,8 @@ def label(
     Args:
         server: The server and an administrator's token, for invitations and the list of tasks.
         title: Title of the project.
-        truth: See `load_truth`.
+        answer_of: The body of an answer to a task, given the categories and the questions about the image.
         emails: The labelers.
-        seed: Another one gives other answers.
         limit: At most so many answers; None for all.
 
     Returns:
@@ -238,7 +250,7 @@ def label(
         jobs = jobs if limit is None else jobs[: limit - given]
         if not jobs:
             break
-        failures = _submit(jobs, sessions, lambda job: answer(job, truth, categories, seed, asked))
+        failures = _submit(jobs, sessions, lambda job: answer_of(job, categories, asked))
         given += len(jobs) - len(failures)
         if failures and attempt == _ROUNDS - 1:
             raise failures[0]
@@ -295,12 +307,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 f"{options.root / 'params.yaml'}: qa.labelers is {parameters.qa.labelers!r}: "
                 "simulated labelers would mix with people; set it to simulated"
             )
+        truth = load_truth(options.root / options.truth, options.root / options.images)
         given = label(
             connection.resolve(options.root),
             parameters.labelstudio.project,
-            load_truth(options.root / options.truth, options.root / options.images),
+            lambda job, categories, asked: answer(job, truth, categories, options.seed, asked),
             emails=labeler_emails(options.labelers),
-            seed=options.seed,
             limit=options.limit,
         )
     except CurateError as error:

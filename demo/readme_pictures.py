@@ -21,7 +21,7 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 WIDTH, COLUMNS, IMAGES = 900, 3, 6  # pixels; of the mosaic
 WINDOW = (1200, 1180)  # pixels of the page that the README shows
 SECTIONS = {"annotators": "#people", "worst": "#disagreements", "agreement": "#agreement"}
-TALLEST = 1100  # pixels of a section
+TALLEST, MARGIN = 1100, 24  # pixels of a section
 
 
 def main() -> None:
@@ -62,14 +62,17 @@ def report(root: Path, folder: Path) -> list[Path]:
         window.goto(html.as_uri())
         window.screenshot(path=str(made[0]))
         for name, section in SECTIONS.items():
-            made.append(folder / f"report-{name}.png")
+            made.append(folder / f"report-{name}.jpg")
             area = window.locator(section).bounding_box()
+            area |= {"x": area["x"] - MARGIN, "width": area["width"] + 2 * MARGIN}
             area["height"] = min(area["height"], TALLEST)
-            window.screenshot(path=str(made[-1]), full_page=True, clip=area)
+            shot = Path(scratch) / "section.png"
+            window.screenshot(path=str(shot), full_page=True, clip=area)
+            with Image.open(shot) as picture:
+                picture.convert("RGB").save(made[-1], quality=86, optimize=True)
         browser.close()
-    for path in made:
-        with Image.open(path) as picture:
-            picture.convert("RGB").quantize(128).save(path, optimize=True)
+    with Image.open(made[0]) as picture:
+        picture.convert("RGB").save(made[0], optimize=True)
     return made
 
 

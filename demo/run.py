@@ -1,7 +1,8 @@
 """The whole demo: `make demo` calls it after the installation.
 
 Raw images are made, the pipeline runs until people are needed, SIMULATED labelers do their part on the real
-Label Studio server, and the pipeline runs to the end. Safe to interrupt and to run again.
+Label Studio server, a SIMULATED senior labeler decides what they disagree on, and the pipeline runs to the
+end. Safe to interrupt and to run again.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ def main() -> None:
         _program("dvc", "repro", "push")
         _step("the labelers, SIMULATED: they correct the suggestions on the server")
         _program(sys.executable, "-m", "demo.labelers")
+        _step("the pipeline, until people must decide: dvc repro agreement")
+        _program("dvc", "repro", "agreement")
+        _step("the images on which they disagree, to a senior labeler, SIMULATED: curate qa adjudicate")
+        _program(sys.executable, "-m", "curate", "qa", "adjudicate")
+        _program(sys.executable, "-m", "demo.senior_labeler")
         _step("the pipeline, to the end: dvc repro")
         _program("dvc", "repro")
         _step("the figures against the truth, and the report")

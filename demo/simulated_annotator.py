@@ -98,7 +98,7 @@ def look(
     """
     ordered = sorted(suggestions, key=lambda one: one.region_id)
     seen = [item for item in truth if rng.random() >= MISS_RATE]
-    partner = _partners(seen, ordered)
+    partner = partners(seen, ordered)
     believing = [rng.random() < BELIEF_RATE for _ in range(_MOST_SUGGESTIONS)]
     drawn, left = [], []
     seconds = _SECONDS_TO_LOOK
@@ -110,7 +110,7 @@ def look(
             if not (relies and ordered):
                 drawn.append(own)
                 seconds += _SECONDS_TO_DRAW
-        elif _good(ordered[at], item) or believing[at % _MOST_SUGGESTIONS]:
+        elif is_good(ordered[at], item) or believing[at % _MOST_SUGGESTIONS]:
             left.append(ordered[at].region_id)
             seconds += _SECONDS_TO_ACCEPT
         else:
@@ -125,7 +125,7 @@ def look(
     return Answer(tuple(drawn), tuple(left), round(seconds * float(rng.lognormal(0.0, 0.25)), 1))
 
 
-def _good(suggestion: Suggestion, item: TrueObject) -> bool:
+def is_good(suggestion: Suggestion, item: TrueObject) -> bool:
     """Whether there is nothing to correct."""
     same = suggestion.category == item.category
     return same and bool(boxes.box_iou([suggestion.box], [item.box])[0, 0] >= ACCEPT_IOU)
@@ -142,7 +142,7 @@ def _draw(rng: np.random.Generator, item: TrueObject, categories: Sequence[str])
     return Drawn(f"sim-{rng.bytes(5).hex()}", category, box, mask if mask.any() else item.mask)
 
 
-def _partners(seen: Sequence[TrueObject], suggestions: Sequence[Suggestion]) -> dict[int, int]:
+def partners(seen: Sequence[TrueObject], suggestions: Sequence[Suggestion]) -> dict[int, int]:
     """Number of the suggestion by that of the true object, one to one."""
     found = matching.match(
         [item.box for item in seen],

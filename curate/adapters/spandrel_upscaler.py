@@ -30,6 +30,11 @@ class SpandrelUpscaler:
         self.scale: int = self._model.scale
         self.model_version = f"{path.stem}@{weights.digest([path])}"
 
+    @property
+    def module(self) -> Any:
+        """The `torch.nn.Module`: (1, 3, H, W) in, (1, 3, H * scale, W * scale) out."""
+        return self._model.model
+
     def upscale(self, tile: FloatArray) -> FloatArray:
         """See `curate.ports.Upscaler`."""
         with torch_device.enough_memory(1, setting="upscale.tile"), self._place.computing():

@@ -15,6 +15,7 @@ WHY = {
     "planted_error": "An answer kept an error that was planted to see whether people look.",
     "not_joined": "It is not known what people were shown here.",
     "skipped": "Everybody skipped this image.",
+    "asked": "Somebody asked for another look at this image (decisions.csv).",
     "presence": "People do not agree which objects are there.",
     "category": "People do not agree what an object is.",
     "mask": "People do not agree on the outline of an object.",

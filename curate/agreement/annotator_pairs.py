@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -70,6 +70,18 @@ class Pairs:
     def matched(self) -> NDArray[np.bool_]:
         """(P,) which rows are matched pairs."""
         return (self.a >= 0) & (self.b >= 0)
+
+    def parts(self) -> Iterator[Pairs]:
+        """The same in pieces of whole images."""
+        image = self.image[self.comparison]
+        start = 0
+        while start < len(image):
+            stop = min(start + _CHUNK_PAIRS, len(image))
+            stop = int(np.searchsorted(image, image[stop - 1], side="right"))
+            part = slice(start, stop)
+            columns = ("comparison", "a", "b", "box_iou", "mask_iou", "gain")
+            yield replace(self, **{name: getattr(self, name)[part] for name in columns})
+            start = stop
 
     def table(self, answers: Answers) -> pa.Table:
         """The `pairs` table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -145,6 +145,20 @@ def _wrong_masks(column: pa.ChunkedArray, rows: Indices, size: Indices) -> Indic
         runs = mask_runs.read(rles, np.ascontiguousarray(height))
         found.append(part[(runs.pixels != width * height) | (runs.area == 0)])
     return np.concatenate(found)
+
+
+def listed(bad: Sequence[BadRow], names: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Rows of `HEADER`, with what people are called outside `data/`."""
+    return [
+        (
+            one.annotation_id,
+            one.image_id,
+            names.get(one.annotator_id, one.annotator_id),
+            one.problem,
+            one.action,
+        )
+        for one in bad
+    ]
 
 
 def _changed(row: Mapping[str, Any], action: str, size: Size | None) -> dict[str, Any]:

@@ -3,57 +3,99 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from curate.agreement import chance, figure_slices, object_alpha
+from curate.agreement import chance_sums, figure_slices, object_alpha
 from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Clusters
+from curate.agreement.figure_slices import FigureSlices, Part
 from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
+from curate.agreement.object_outcomes import SIZES, size_classes
+from curate.geometry.matching import Indices
 from curate.intervals import Figure
 
 MISSED = ""  # stands for the category of an object that one of two did not draw
 _NO_MATCH = "no two people drew one object"
 _ONE_NAME = "all matched objects have one category: chance alone would give full agreement"
+_NO_PARENTS = (
+    "no two categories have one parent (taxonomy.yaml): every disagreement counts alike, as in kappa"
+)
 _NO_FIXED = "no object was drawn by as many people as most are"
 
 
-def add(
-    sums: ImageSums, answers: Answers, pairs: Pairs, clusters: Clusters, sizes: Mapping[str, Size]
-) -> float:
-    """Add what `compute` needs; returns the distance of two boxes by chance (`object_alpha`)."""
-    _add_pairs(sums, answers, pairs)
+@dataclass(frozen=True, slots=True)
+class ByChance:
+    """What `compute` needs besides sums.
+
+    Attributes:
+        slices: Those of the pairs of names.
+        badness: (K, K) how bad it is to call one category the other.
+        distance: Of two boxes by chance (`object_alpha`).
+    """
+
+    slices: Sequence[tuple[str, str]]
+    badness: Values
+    distance: float
+
+
+def add(  # noqa: PLR0917 - one call
+    sums: ImageSums,
+    answers: Answers,
+    pairs: Pairs,
+    clusters: Clusters,
+    sizes: Mapping[str, Size],
+    part_of: FigureSlices,
+    parents: Mapping[str, str | None],
+) -> ByChance:
+    """Add what `compute` needs."""
+    badness = _badness(answers.names, parents)
+    slices = _add_pairs(sums, answers, pairs, part_of, badness)
     _add_units(sums, answers, clusters)
-    return object_alpha.add(sums, answers, clusters, sizes)
+    return ByChance(slices, badness, object_alpha.add(sums, answers, clusters, sizes))
 
 
-def _add_pairs(sums: ImageSums, answers: Answers, pairs: Pairs) -> None:
-    """Names that each two people gave matched objects, by slice; and all objects, with `MISSED`."""
+def _badness(names: Sequence[str], parents: Mapping[str, str | None]) -> Values:
+    """(K, K) how bad each disagreement is: half, where one category is wider or both have one parent."""
+    badness = 1.0 - np.eye(len(names))
+    for i, one in enumerate(names):
+        for j, other in enumerate(names):
+            mine, theirs = parents.get(one), parents.get(other)
+            if i != j and ((mine is not None and mine == theirs) or mine == other or theirs == one):
+                badness[i, j] = 0.5
+    return badness
+
+
+def _add_pairs(
+    sums: ImageSums, answers: Answers, pairs: Pairs, part_of: FigureSlices, badness: Values
+) -> list[tuple[str, str]]:
+    """Names that each two people gave matched objects, by slice; and all objects, with `MISSED`.
+
+    Returns:
+        The slices.
+    """
     names = [*answers.names, MISSED]
     code = np.append(answers.category, len(answers.names))  # the last one is what a missing object points at
     first, second = code[pairs.a], code[pairs.b]
     image = pairs.image[pairs.comparison]
-    rows = np.arange(len(image))
-    nobody = np.zeros(len(image), dtype=np.intp)
-    couples, of_pair = figure_slices.coded_couples(answers, pairs.first, pairs.second)
-    matched = np.flatnonzero(pairs.matched)
-    people = [side[pairs.comparison[matched]] for side in (pairs.first, pairs.second)]
-    parts = [
-        ("with missed", [""], rows, nobody),
-        ("all", [""], matched, nobody[matched]),
-        ("pair", couples, matched, of_pair[pairs.comparison[matched]]),
-        ("annotator", answers.people, np.concatenate([matched, matched]), np.concatenate(people)),
-    ]
-    for by, slices, these, which in parts:
-        same = first[these] == second[these]
-        sums.add_each([("names", "n", by, name) for name in slices], image[these], which, np.ones(len(these)))
-        sums.add_each([("names", "same", by, name) for name in slices], image[these], which, same)
-        every = [(by, name, category) for name in slices for category in names]
+    bad = np.pad(badness, (0, 1), constant_values=1.0)[first, second]
+    found = [("with missed", "")]
+    for part in _parts(answers, pairs, part_of, image):
+        rows, which = part.rows, part.which
+        at = image[rows]
+        of_slices = {"n": np.ones(len(rows)), "same": first[rows] == second[rows], "bad": bad[rows]}
+        for name, values in of_slices.items():
+            sums.add_each([("names", name, part.by, one) for one in part.names], at, which, values)
+        every = [(part.by, one, category) for one in part.names for category in names]
         for side, codes in (("first", first), ("second", second)):
-            cells = which * len(names) + codes[these]
-            sums.add_each([("names", side, *one) for one in every], image[these], cells, np.ones(len(these)))
+            cells = which * len(names) + codes[rows]
+            sums.add_each([("names", side, *one) for one in every], at, cells, np.ones(len(rows)))
+        used = np.unique(which).tolist() if part.by != "all" else [0]
+        found += [(part.by, part.names[place]) for place in used]
+    matched = np.flatnonzero(pairs.matched)
     a, b, at = first[matched], second[matched], image[matched]
     same = a == b
     both = [("one", "both", name) for name in answers.names]
@@ -62,6 +104,25 @@ def _add_pairs(sums: ImageSums, answers: Answers, pairs: Pairs) -> None:
     sums.add_each([("one", "either", name) for name in answers.names], *either, np.ones(len(either[0])))
     whole = np.concatenate([at[same], either[0]]), np.concatenate([a[same], either[1]])
     sums.add_each([("one", "any", name) for name in answers.names], *whole, np.ones(len(whole[0])))
+    return list(dict.fromkeys(found))
+
+
+def _parts(answers: Answers, pairs: Pairs, part_of: FigureSlices, image: Indices) -> Iterator[Part]:
+    """Slices of the rows of pairs; an object's size and attributes are those of the first person's."""
+    rows = np.arange(len(image))
+    nobody = np.zeros(len(image), dtype=np.intp)
+    yield Part("with missed", [""], rows, nobody)
+    matched = np.flatnonzero(pairs.matched)
+    yield Part("all", [""], matched, nobody[matched])
+    couples, of_pair = figure_slices.coded_couples(answers, pairs.first, pairs.second)
+    yield Part("pair", couples, matched, of_pair[pairs.comparison[matched]])
+    people = [side[pairs.comparison[matched]] for side in (pairs.first, pairs.second)]
+    yield Part("annotator", answers.people, np.concatenate([matched, matched]), np.concatenate(people))
+    if len(matched):
+        yield Part("size", SIZES, matched, size_classes(answers.boxes[pairs.a[matched]]))
+    if part_of.attributes:
+        part = part_of.by_attribute(pairs.a[matched], image[matched])
+        yield Part("attribute", part.names, matched[part.rows], part.which)
 
 
 def _add_units(sums: ImageSums, answers: Answers, clusters: Clusters) -> None:
@@ -85,6 +146,14 @@ def _add_units(sums: ImageSums, answers: Answers, clusters: Clusters) -> None:
     of_member = several[clusters.number]
     codes, number = answers.category[clusters.members[of_member]], clusters.number[of_member]
     at = clusters.image[number]
+    sums.add(("units", "raters"), image, m)
+    units, counts = np.unique(number * max(1, len(answers.names)) + codes, return_counts=True)
+    unit, name = np.divmod(units, max(1, len(answers.names)))
+    of_unit, others = raters[unit], raters[unit] - counts  # who called it so, and who did not
+    twice = 2.0 * counts * others
+    for column, values in (("unlike", twice / (of_unit - 1)), ("apart", twice / (of_unit * (of_unit - 1)))):
+        names = [("units", column, category) for category in answers.names]
+        sums.add_each(names, clusters.image[unit], name, values)
     in_fixed = np.zeros(len(clusters), dtype=np.bool_)
     in_fixed[np.flatnonzero(several)[fixed]] = True
     columns = {
@@ -97,29 +166,32 @@ def _add_units(sums: ImageSums, answers: Answers, clusters: Clusters) -> None:
 
 
 def compute(
-    found: Resampled, answers: Answers, pairs: Pairs, chance_distance: float
+    found: Resampled, answers: Answers, pairs: Pairs, by_chance: ByChance
 ) -> dict[tuple[str, str, str], Figure]:
     """The figures, by name and slice.
 
     - `kappa`: Cohen's, of matched objects; of a category, whether an object is called so.
       `kappa_with_missed`: "missed" as a category; it has no cell for what both missed, and is low even
       between careful people.
-    - `percent_agreement`: matched objects with one name; beside each kappa.
+      `weighted_kappa`: the same, where a disagreement between two categories of one parent counts half.
+    - `percent_agreement`: matched objects with one name; beside each kappa (`_with_missed`, `_fleiss`).
     - `fleiss_kappa`: of the objects that as many people drew as most objects were drawn by.
     - `alpha` (Krippendorff, nominal) and `ac1` (Gwet), of objects that two or more drew;
-      `percent_agreement_units` beside them. `alpha_objects`: see `object_alpha`.
+      `percent_agreement_units` beside them; of a category, whether an object is called so. `alpha_objects`:
+      see `object_alpha`, with `object_agreement` beside it.
     """
     categories = list(answers.names)
-    used = np.unique(pairs.comparison)
-    first, second = pairs.first[used], pairs.second[used]
-    couples, _ = figure_slices.coded_couples(answers, first, second)
-    people = [answers.people[code] for code in np.unique(np.concatenate([first, second])).tolist()]
-    slices = [("all", ""), *(("annotator", one) for one in people), *(("pair", one) for one in couples)]
+    slices = dict.fromkeys([("all", ""), *_compared(answers, pairs), *by_chance.slices])
     figures: dict[tuple[str, str, str], Figure] = {}
     for part in slices:
+        if part[0] == "with missed":
+            continue
         n = ("names", "n", *part)
         figures["kappa", *part] = _kappa(found, part, categories)
+        figures["weighted_kappa", *part] = _weighted_kappa(found, part, categories, by_chance.badness)
         figures["percent_agreement", *part] = found.ratio(("names", "same", *part), n, nothing=_NO_MATCH)
+    of_all = [("names", name, "with missed", "") for name in ("same", "n")]
+    figures["percent_agreement_with_missed", "all", ""] = found.ratio(*of_all, nothing=_NO_MATCH)
     figures["kappa_with_missed", "all", ""] = _kappa(found, ("with missed", ""), [*categories, MISSED])
     for category in categories:
         figures["kappa", "category", category] = _kappa_of_one(found, category)
@@ -130,9 +202,20 @@ def compute(
             over=("one", "any", category),
             nothing=f"no matched object was called {category}",
         )
+        figures |= _units_of_one(found, category)
     figures |= {(name, "all", ""): figure for name, figure in _units(found, categories).items()}
-    figures["alpha_objects", "all", ""] = object_alpha.figure(found, chance_distance)
+    figures["alpha_objects", "all", ""] = object_alpha.figure(found, by_chance.distance)
+    figures["object_agreement", "all", ""] = object_alpha.observed(found)
     return figures
+
+
+def _compared(answers: Answers, pairs: Pairs) -> list[tuple[str, str]]:
+    """The people and the pairs who drew anything where another looked, matched or not."""
+    used = np.unique(pairs.comparison)
+    first, second = pairs.first[used], pairs.second[used]
+    couples, _ = figure_slices.coded_couples(answers, first, second)
+    people = [answers.people[code] for code in np.unique(np.concatenate([first, second])).tolist()]
+    return [*(("annotator", one) for one in people), *(("pair", one) for one in couples)]
 
 
 def _kappa(found: Resampled, part: tuple[str, str], categories: Sequence[str]) -> Figure:
@@ -140,10 +223,43 @@ def _kappa(found: Resampled, part: tuple[str, str], categories: Sequence[str]) -
         found.many([("names", side, *part, name) for name in categories]) for side in ("first", "second")
     )
     over = ("names", "n", *part)
-    values = chance.kappa_from_sums(found.of(("names", "same", *part)), first, second)
+    values = chance_sums.kappa_from_sums(found.of(("names", "same", *part)), first, second)
     n = found.count(over)
     nothing = _ONE_NAME if n else _NO_MATCH
     return found.figure(values, n=n, over=over, nothing=nothing, scale="signed")
+
+
+def _weighted_kappa(
+    found: Resampled, part: tuple[str, str], categories: Sequence[str], badness: Values
+) -> Figure:
+    over = ("names", "n", *part)
+    n = found.count(over)
+    if (badness[~np.eye(len(badness), dtype=np.bool_)] == 1).all():
+        return Figure(None, None, None, n, _NO_PARENTS)
+    first, second = (
+        found.many([("names", side, *part, name) for name in categories]) for side in ("first", "second")
+    )
+    values = chance_sums.weighted_kappa_from_sums(found.of(("names", "bad", *part)), first, second, badness)
+    return found.figure(values, n=n, over=over, nothing=_ONE_NAME if n else _NO_MATCH, scale="signed")
+
+
+def _units_of_one(found: Resampled, category: str) -> dict[tuple[str, str, str], Figure]:
+    """Alpha and AC1 of whether an object is of one category, by those of all who drew it."""
+    n, values = found.of(("units", "n")), found.of(("units", "raters"))
+    part, over = ("category", category), ("units", "values", category)
+    mine, share = found.of(over), divided(found.of(("units", "shares", category)), n)
+    unlike = found.of(("units", "unlike", category))
+    alpha = chance_sums.alpha_from_sums(unlike, np.stack([mine, values - mine], axis=1))
+    agreed = 1.0 - divided(found.of(("units", "apart", category)), n)
+    ac1 = chance_sums.ac1_from_shares(agreed, np.stack([share, 1 - share], axis=1))
+    nothing = f"no object that several drew was called {category}, or all were"
+    count = found.count(over)
+    some = np.where(mine > 0, 1.0, np.nan)
+    return {
+        ("alpha", *part): found.figure(alpha * some, n=count, over=over, nothing=nothing, scale="signed"),
+        ("ac1", *part): found.figure(ac1 * some, n=count, over=over, nothing=nothing, scale="signed"),
+        ("percent_agreement_units", *part): found.figure(agreed * some, n=count, over=over, nothing=nothing),
+    }
 
 
 def _kappa_of_one(found: Resampled, category: str) -> Figure:
@@ -153,7 +269,7 @@ def _kappa_of_one(found: Resampled, category: str) -> Figure:
     both = found.of(("one", "both", category))
     neither = total - first - second + both
     marginals = (np.stack([side, total - side], axis=1) for side in (first, second))
-    values = chance.kappa_from_sums(both + neither, *marginals)
+    values = chance_sums.kappa_from_sums(both + neither, *marginals)
     over = ("names", "n", "all", "")
     n = found.count(over)
     nothing = _NO_MATCH if not n else f"no matched object was called {category}, or all were"
@@ -166,8 +282,8 @@ def _units(found: Resampled, categories: Sequence[str]) -> dict[str, Figure]:
     agreed = divided(found.of(("units", "agreed")), n)
     values = found.many([("units", "values", name) for name in categories])
     shares = found.many([("units", "shares", name) for name in categories]) / np.maximum(n, 1)[:, None]
-    alpha = chance.alpha_from_sums(found.of(("units", "unlike")), values)
-    ac1 = chance.ac1_from_shares(agreed, shares)
+    alpha = chance_sums.alpha_from_sums(found.of(("units", "unlike")), values)
+    ac1 = chance_sums.ac1_from_shares(agreed, shares)
     over, count = ("units", "n"), found.count(("units", "n"))
     nothing = _ONE_NAME if count else _NO_MATCH
     if len(categories) <= 1:
@@ -179,6 +295,7 @@ def _units(found: Resampled, categories: Sequence[str]) -> dict[str, Figure]:
         "ac1": found.figure(ac1, n=count, over=over, nothing=nothing, scale="signed"),
         "percent_agreement_units": found.ratio(("units", "agreed"), over, nothing=_NO_MATCH),
         "fleiss_kappa": _fleiss(found, categories),
+        "percent_agreement_fleiss": found.ratio(("fixed", "agreed"), ("fixed", "n"), nothing=_NO_FIXED),
     }
 
 

@@ -7,15 +7,13 @@ everything), never 1 and never NaN.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from curate.agreement import chance_sums
+from curate.agreement.chance_sums import Level
 from curate.errors import RecordError
-
-Level = Literal["nominal", "ordinal", "interval", "ratio"]
-_TINY = 1e-12  # expected disagreement below this is none
 
 
 def cohen_kappa(confusion: ArrayLike, *, weights: ArrayLike | None = None) -> float | None:
@@ -49,7 +47,7 @@ def cohen_kappa(confusion: ArrayLike, *, weights: ArrayLike | None = None) -> fl
         return None
     chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / total**2
     expected = float((badness * chance).sum())
-    if expected < _TINY:
+    if expected < chance_sums.TINY:
         return None
     return float(1.0 - (badness * counts / total).sum() / expected)
 
@@ -81,7 +79,7 @@ def fleiss_kappa(votes: ArrayLike) -> float | None:
         return None
     agreed = ((counts**2).sum(axis=1) - raters) / (raters * (raters - 1))
     chance = float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
-    if 1.0 - chance < _TINY:
+    if 1.0 - chance < chance_sums.TINY:
         return None
     return float((agreed.mean() - chance) / (1.0 - chance))
 
@@ -103,7 +101,11 @@ def krippendorff_alpha(votes: ArrayLike) -> float | None:
     counts = np.asarray(votes, dtype=np.float64)
     if counts.size == 0:
         return None
-    return _defined(alpha_from_sums(unit_disagreement(counts).sum(), pairable(counts).sum(axis=0)))
+    return _defined(
+        chance_sums.alpha_from_sums(
+            chance_sums.unit_disagreement(counts).sum(), chance_sums.pairable(counts).sum(axis=0)
+        )
+    )
 
 
 def percent_agreement(votes: ArrayLike) -> float | None:
@@ -116,7 +118,7 @@ def percent_agreement(votes: ArrayLike) -> float | None:
         >>> percent_agreement([[2, 0], [1, 1]])
         0.5
     """
-    counts = pairable(np.asarray(votes, dtype=np.float64))
+    counts = chance_sums.pairable(np.asarray(votes, dtype=np.float64))
     raters = counts.sum(axis=-1)
     counts, raters = counts[raters > 1], raters[raters > 1]
     if not len(counts):
@@ -151,18 +153,7 @@ def gwet_ac1(votes: ArrayLike) -> float | None:
         return None
     raters = counts.sum(axis=1)
     shares = (counts[raters > 0] / raters[raters > 0, None]).mean(axis=0)
-    return float(ac1_from_shares(np.asarray(agreed), shares))
-
-
-def ac1_from_shares(agreed: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """AC1 of many samples at once.
-
-    Args:
-        agreed: (...) percent agreement.
-        shares: (..., K) mean share of the answers of a unit in each category.
-    """
-    chance = (shares * (1 - shares)).sum(axis=-1) / max(1, shares.shape[-1] - 1)
-    return _ratio(agreed - chance, 1 - chance)
+    return float(chance_sums.ac1_from_shares(np.asarray(agreed), shares))
 
 
 def krippendorff_alpha_of(votes: ArrayLike, values: ArrayLike, *, level: Level) -> float | None:
@@ -181,7 +172,7 @@ def krippendorff_alpha_of(votes: ArrayLike, values: ArrayLike, *, level: Level) 
         >>> round(krippendorff_alpha_of(votes, [1, 2, 3], level="interval"), 3)
         0.828
     """
-    counts = pairable(np.asarray(votes, dtype=np.float64))
+    counts = chance_sums.pairable(np.asarray(votes, dtype=np.float64))
     if not counts.size:
         return None
     raters = counts.sum(axis=1)
@@ -189,24 +180,11 @@ def krippendorff_alpha_of(votes: ArrayLike, values: ArrayLike, *, level: Level) 
     totals = counts.sum(axis=0)
     coincidences = np.einsum("uc,uk,u->ck", counts, counts, 1 / np.maximum(raters - 1, 1))
     coincidences -= np.diag((counts / np.maximum(raters - 1, 1)[:, None]).sum(axis=0))
-    distance = _metric(totals, np.asarray(values, dtype=np.float64), level)
+    distance = chance_sums.metric(totals, np.asarray(values, dtype=np.float64), level)
     expected = float((distance * np.outer(totals, totals)).sum())
-    if expected < _TINY:
+    if expected < chance_sums.TINY:
         return None
     return float(1 - (totals.sum() - 1) * (distance * coincidences).sum() / expected)
-
-
-def _metric(totals: NDArray[np.float64], values: NDArray[np.float64], level: Level) -> NDArray[np.float64]:
-    """(K, K) squared differences."""
-    if level == "nominal":
-        return 1.0 - np.eye(len(values))
-    if level == "ordinal":
-        upto = np.cumsum(totals) - totals / 2  # the rank in the middle of each value's answers
-        return np.asarray(np.subtract.outer(upto, upto) ** 2)
-    difference = np.subtract.outer(values, values)
-    if level == "interval":
-        return np.asarray(difference**2)
-    return _ratio(difference, np.add.outer(values, values), undefined=0.0) ** 2
 
 
 def cohen_kappa_error(confusion: ArrayLike) -> float | None:
@@ -255,61 +233,99 @@ def standard_error(votes: ArrayLike, statistic: Callable[[ArrayLike], float | No
     return float(np.sqrt((len(known) - 1) / len(known) * ((np.array(known) - np.mean(known)) ** 2).sum()))
 
 
-def kappa_from_sums(
-    same: NDArray[np.float64], marginal_a: NDArray[np.float64], marginal_b: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Cohen's kappa of many tables at once, from sums that add up over images.
-
-    Args:
-        same: (...) pairs with one category.
-        marginal_a: (..., K) the first's categories.
-        marginal_b: (..., K) the second's categories, with the same total.
-
-    Returns:
-        (...) with NaN where undefined.
-    """
-    total = marginal_a.sum(axis=-1)
-    agreed = total * same
-    chance = (marginal_a * marginal_b).sum(axis=-1)
-    possible = total**2 - chance
-    return _ratio(agreed - chance, possible)
-
-
-def alpha_from_sums(
-    disagreement: NDArray[np.float64], by_category: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Krippendorff's alpha of many samples at once, from sums that add up over units.
-
-    Args:
-        disagreement: (...) sum of `unit_disagreement`.
-        by_category: (..., K) sum of `pairable`.
-
-    Returns:
-        (...) with NaN where undefined.
-    """
-    total = by_category.sum(axis=-1)
-    expected = total**2 - (by_category**2).sum(axis=-1)
-    return 1.0 - _ratio((total - 1) * disagreement, expected)
-
-
-def pairable(votes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The votes (U, K) of units with two or more annotators; zeros for the others."""
-    return np.where(votes.sum(axis=-1, keepdims=True) > 1, votes, 0.0)
-
-
-def unit_disagreement(votes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ordered pairs of unlike values of each unit, over its annotators less one: (U, K) to (U,)."""
-    raters = votes.sum(axis=-1)
-    return _ratio(raters**2 - (votes**2).sum(axis=-1), raters - 1, undefined=0.0)
-
-
-def _ratio(
-    numerator: NDArray[np.float64], denominator: NDArray[np.float64], *, undefined: float = np.nan
-) -> NDArray[np.float64]:
-    numerator, denominator = np.asarray(numerator), np.asarray(denominator)
-    out = np.full(np.broadcast(numerator, denominator).shape, undefined)
-    return np.asarray(np.divide(numerator, denominator, out=out, where=denominator > _TINY))
-
-
 def _defined(value: NDArray[np.float64]) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+def gwet_ac1_error(votes: ArrayLike) -> float | None:
+    """The standard error of Gwet's AC1; None where AC1 is, or with fewer than two units.
+
+    Args:
+        votes: (U, K) how many annotators put unit u into category k; annotators may be missing.
+
+    Source:
+        Gwet, Computing inter-rater reliability and its variance in the presence of high agreement (British
+        Journal of Mathematical and Statistical Psychology 61, 2008), equation 7; with missing answers as in
+        Gwet, Handbook of inter-rater reliability (2014), chapter 5.
+
+    Examples:
+        >>> round(gwet_ac1_error([[2, 0], [2, 0], [2, 0], [1, 1]]), 3)
+        0.397
+    """
+    counts = np.asarray(votes, dtype=np.float64)
+    ac1 = gwet_ac1(counts)
+    if ac1 is None:
+        return None
+    counts = counts[counts.sum(axis=1) > 0]
+    shares, mean = _shares(counts)
+    wide = counts.shape[1] - 1
+    by_chance = float((mean * (1 - mean)).sum()) / wide
+    return _linearized(counts, ac1, by_chance, shares @ (1 - mean) / wide)
+
+
+def fleiss_kappa_error(votes: ArrayLike) -> float | None:
+    """The standard error of Fleiss' kappa; None where kappa is, or with fewer than two units.
+
+    Args:
+        votes: (U, K) how many annotators put unit u into category k; the same number for every unit.
+
+    Source:
+        Gwet, Handbook of inter-rater reliability (2014), chapter 5. The older formula (Fleiss, Nee and
+        Landis, Psychological Bulletin 86, 1979) holds only where there is no agreement beyond
+
+    Examples:
+        >>> round(fleiss_kappa_error([[0, 3], [3, 0], [1, 2]]), 3)
+        0.465
+    """
+    counts = np.asarray(votes, dtype=np.float64)
+    kappa = fleiss_kappa(counts)
+    if kappa is None:
+        return None
+    shares, mean = _shares(counts)
+    return _linearized(counts, kappa, float((mean**2).sum()), shares @ mean)
+
+
+def krippendorff_alpha_error(votes: ArrayLike) -> float | None:
+    """The standard error of Krippendorff's nominal alpha, by leaving out one unit at a time.
+
+    Krippendorff himself bootstraps: alpha has no exact formula. Units with one annotator say nothing.
+
+    Args:
+        votes: (U, K) how many annotators put unit u into category k; annotators may be missing.
+
+    Source:
+        Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 11: the jackknife.
+    """
+    counts = np.asarray(votes, dtype=np.float64)
+    if not counts.size:
+        return None
+    return standard_error(counts[counts.sum(axis=1) > 1], krippendorff_alpha)
+
+
+def _shares(counts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each unit the share of its annotators in each category, and the mean of those."""
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    return shares, shares.mean(axis=0)
+
+
+def _linearized(
+    counts: NDArray[np.float64], figure: float, by_chance: float, unit_chance: NDArray[np.float64]
+) -> float | None:
+    """The error of (agreement - chance) / (1 - chance) from what each unit adds to it.
+
+    Args:
+        counts: (U, K) votes, of units with an annotator.
+        figure: Of all units.
+        by_chance: Agreement by
+        unit_chance: (U,) that of each unit's answers.
+    """
+    units, raters = len(counts), counts.sum(axis=1)
+    several = raters > 1
+    if units < 2:
+        return None
+    agreed = np.zeros(units)
+    of = raters[several]
+    agreed[several] = ((counts[several] ** 2).sum(axis=1) - of) / (of * (of - 1))
+    beyond = units / several.sum() * (agreed - by_chance * several) / (1 - by_chance)
+    values = beyond - 2 * (1 - figure) * (unit_chance - by_chance) / (1 - by_chance)
+    return float(np.sqrt(((values - figure) ** 2).sum() / (units * (units - 1))))

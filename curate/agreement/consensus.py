@@ -44,6 +44,23 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """What people settled on of each of C clusters.
+
+    Attributes:
+        there: (C,) whether it is an object.
+        absent: (C,) whether most did not draw it; neither = disputed.
+        category: (C,) index into `Answers.names`.
+        boxes: (C, 4) xyxy.
+    """
+
+    there: NDArray[np.bool_]
+    absent: NDArray[np.bool_]
+    category: Indices
+    boxes: Values
+
+
+@dataclass(frozen=True, slots=True)
 class Consensus:
     """What people settled on, and what it rests on.
 
@@ -54,12 +71,14 @@ class Consensus:
         image_confidence: Probability that the objects of an image are those that are there, each rightly
             named; disputed objects left aside. Without images where it is not known.
         reliability: Of the people.
+        settled: The same of each cluster; decisions of an adjudication are not in it.
     """
 
     annotations: pa.Table
     objects: pa.Table
     image_confidence: Mapping[str, float]
     reliability: Reliability
+    settled: Settled
 
     def with_disputed_attributes(self) -> list[str]:
         """Images with a settled object of which people answered a question differently, sorted."""
@@ -132,9 +151,9 @@ def consensus(
         "polygon": answers.polygons.column.take(pa.array(first, mask=~alone)),
         "parent_id": _parents(answers, clusters),
     }
-    settled = np.zeros(len(answers.images), dtype=np.bool_)
-    settled[clusters.image[state != ABSENT]] = True
-    empty = _empty(answers, np.flatnonzero(~settled))
+    seen = np.zeros(len(answers.images), dtype=np.bool_)
+    seen[clusters.image[state != ABSENT]] = True
+    empty = _empty(answers, np.flatnonzero(~seen))
     rows = pa.table(objects).cast(schema.CONSENSUS_OBJECTS.arrow)
     drawn = pa.table({**objects, **of_people}).filter(pa.array(state != ABSENT))
     return Consensus(
@@ -142,6 +161,7 @@ def consensus(
         objects=pa.concat_tables([rows, _filled(empty, schema.CONSENSUS_OBJECTS.arrow)]),
         image_confidence=_image_confidence(answers, clusters, state, confidence, reliability),
         reliability=reliability,
+        settled=Settled(state == _VERDICTS["object"], state == ABSENT, best, shapes.boxes.astype(np.float64)),
     )
 
 

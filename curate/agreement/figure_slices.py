@@ -67,10 +67,13 @@ class FigureSlices:
         else:
             yield Part("annotator", self.answers.people, rows, outcomes.annotator)
         if self.attributes:
-            joined = [_joined(outcomes.drawn, self.owners, self.of)]
-            joined.append(_joined(outcomes.image, self.image_owners, self.image_of))
-            rows, which = (np.concatenate(column) for column in zip(*joined, strict=True))
-            yield Part("attribute", self.attributes, rows, which)
+            yield self.by_attribute(outcomes.drawn, outcomes.image)
+
+    def by_attribute(self, objects: Indices, images: Indices) -> Part:
+        """The slices of rows, each of an object on an image; NOBODY stands for no object."""
+        joined = [_joined(objects, self.owners, self.of), _joined(images, self.image_owners, self.image_of)]
+        rows, which = (np.concatenate(column) for column in zip(*joined, strict=True))
+        return Part("attribute", self.attributes, rows, which)
 
 
 def of(answers: Answers, image_slices: Mapping[str, Sequence[str]]) -> FigureSlices:

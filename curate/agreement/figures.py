@@ -8,16 +8,18 @@ would have been on other images. It is undefined with a reason in words, never 0
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from curate.agreement import category_figures, figure_slices, image_scores, object_outcomes
+from curate.agreement import category_figures, count_figures, figure_slices, image_scores, object_outcomes
 from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Clusters
+from curate.agreement.consensus import Settled
 from curate.agreement.figure_slices import FigureSlices
+from curate.agreement.image_scores import PairScores
 from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
 from curate.agreement.object_outcomes import Outcomes
 from curate.intervals import Figure, Scale
@@ -33,6 +35,8 @@ MEASURES: Mapping[str, Scale] = {
     "boundary_iou": "share",
     "hausdorff_95": "positive",
 }
+# Sums of what a person drew, and of what there is to be drawn, by what it is held against.
+AGAINST = {"others": ("drawn", "known"), "consensus": ("own", "settled")}
 _NOBODY = "no image was seen by two people who drew something"
 _NO_MATCH = "no two people drew one object"
 _NO_MASKS = "no two people drew masks of one object"
@@ -50,6 +54,7 @@ class Settings:
         contours: Whether outlines of masks are compared.
         resamples: Of images, for the intervals.
         seed: Of the resamples.
+        parents: Of each category the wider one, for the weighted kappa; None = it has none.
     """
 
     iou_threshold: float = 0.5
@@ -57,6 +62,7 @@ class Settings:
     contours: bool = False
     resamples: int = 1000
     seed: int = 0
+    parents: Mapping[str, str | None] = field(default_factory=dict)
 
     def thresholds(self) -> list[float]:
         """The IoU at which detection is scored: that of matches, and higher ones."""
@@ -69,6 +75,7 @@ def measure(  # noqa: PLR0917 - what each stage before gave
     clusters: Clusters,
     sizes: Mapping[str, Size],
     settings: Settings,
+    settled: Settled,
     image_slices: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[Key, Figure]:
     """Every figure of every slice, by name and slice.
@@ -78,12 +85,13 @@ def measure(  # noqa: PLR0917 - what each stage before gave
       `iou_threshold`.
     - `precision` and `recall`, of a pair: those of its first person's objects that the second has, and the
       second's that the first has. `precision`, `recall` and `f1` `_to_others`: a person against what all
-      others of the image agree on.
+      others of the image agree on; `_to_consensus`: against what all settled on, the person's own vote
+      included.
     - `mean_box_iou`, `mean_mask_iou`, `mean_dice`, `mean_boundary_iou`, `mean_hausdorff_95` (pixels): of
       matched objects, whatever their names.
     - `count_agreement`: images of which two people drew the same number of objects. `image_score`: mean F1 of
       two people on an image, where nothing drawn by both is agreement.
-    - those of `category_figures`.
+    - those of `count_figures` and `category_figures`.
 
     Args:
         answers: What people drew.
@@ -91,6 +99,7 @@ def measure(  # noqa: PLR0917 - what each stage before gave
         clusters: Of all objects.
         sizes: Width and height of every image, upright pixels.
         settings: How.
+        settled: What people settled on of each cluster.
         image_slices: Slices "attribute" that an image belongs to as a whole, by image, such as "light=night".
             Those of objects come from `Answers.attributes`.
 
@@ -98,20 +107,30 @@ def measure(  # noqa: PLR0917 - what each stage before gave
         F1: van Rijsbergen, Information Retrieval (1979), 2 TP / (2 TP + FP + FN).
     """
     sums = ImageSums(len(answers.images))
-    between = object_outcomes.between_people(answers, pairs, sizes, contours=settings.contours)
-    drawn, known = object_outcomes.against_others(answers, clusters, min_votes_share=settings.min_votes_share)
     part_of = figure_slices.of(answers, image_slices or {})
     slices: dict[Slice, None] = {ALL: None}
-    for kind, outcomes in (("between", between), ("drawn", drawn), ("known", known)):
-        slices |= _add_outcomes(sums, kind, outcomes, part_of, settings)
-    _add_sides(sums, answers, between)
-    _add_scores(sums, answers, pairs)
-    by_chance = category_figures.add(sums, answers, pairs, clusters, sizes)
+    for piece in pairs.parts():
+        between = object_outcomes.between_people(answers, piece, sizes, contours=settings.contours)
+        slices |= _add_outcomes(sums, "between", between, part_of, settings)
+        _add_sides(sums, answers, between)
+    share = settings.min_votes_share
+    for kinds, sides in (
+        (("drawn", "known"), object_outcomes.against_others(answers, clusters, min_votes_share=share)),
+        (("own", "settled"), object_outcomes.against_consensus(answers, clusters, settled)),
+    ):
+        for kind, outcomes in zip(kinds, sides, strict=True):
+            slices |= _add_outcomes(sums, kind, outcomes, part_of, settings)
+    scores = image_scores.of_pairs(answers, pairs)
+    _add_scores(sums, answers, pairs, scores)
+    counted = count_figures.add(sums, answers, pairs, scores)
+    by_chance = category_figures.add(sums, answers, pairs, clusters, sizes, part_of, settings.parents)
     found = sums.resampled(settings.resamples, seed=settings.seed)
     figures: dict[Key, Figure] = {}
     for part in slices:
         for name, figure in _detection(found, part, settings).items():
             figures[(name, *part)] = figure
+    for name, figure in count_figures.compute(found, *counted).items():
+        figures[(name, *ALL)] = figure
     return figures | category_figures.compute(found, answers, pairs, by_chance)
 
 
@@ -119,23 +138,25 @@ def _add_outcomes(
     sums: ImageSums, kind: str, outcomes: Outcomes, part_of: FigureSlices, settings: Settings
 ) -> dict[Slice, None]:
     """The sums of objects of each slice; returns the slices."""
-    columns: dict[str, Values] = {
-        "objects": np.ones(len(outcomes.image)),
-        "matched": outcomes.matched.astype(float),
-    }
-    for threshold in settings.thresholds():
-        near = outcomes.same & (outcomes.measures["box_iou"] >= threshold)
-        columns[f"same@{threshold:g}"] = near.astype(float)
-    for name, values in outcomes.measures.items():
-        columns[name] = values / 2  # a pair has two objects
-        columns[f"with {name}"] = (~np.isnan(values)).astype(float) / 2
     slices: dict[Slice, None] = {}
     for part in part_of.parts(outcomes):
-        for column, values in columns.items():
+        image = outcomes.image[part.rows]
+        for column, values in _columns(outcomes, settings):
             names = [(kind, column, part.by, name) for name in part.names]
-            sums.add_each(names, outcomes.image[part.rows], part.which, values[part.rows])
+            sums.add_each(names, image, part.which, values[part.rows])
         slices |= dict.fromkeys((part.by, part.names[place]) for place in np.unique(part.which).tolist())
     return slices
+
+
+def _columns(outcomes: Outcomes, settings: Settings) -> Iterator[tuple[str, Values]]:
+    """What is summed, one at a time: each is as long as there are objects."""
+    yield "objects", np.ones(len(outcomes.image))
+    for threshold in settings.thresholds():
+        near = outcomes.same & (outcomes.measures["box_iou"] >= threshold)
+        yield f"same@{threshold:g}", near.astype(np.float64)
+    for name, values in outcomes.measures.items():
+        yield name, values / 2  # a pair has two objects
+        yield f"with {name}", (~np.isnan(values)).astype(np.float64) / 2
 
 
 def _add_sides(sums: ImageSums, answers: Answers, between: Outcomes) -> None:
@@ -147,8 +168,7 @@ def _add_sides(sums: ImageSums, answers: Answers, between: Outcomes) -> None:
         sums.add_each([(side, "same", name) for name in couples], image, of, between.same[rows])
 
 
-def _add_scores(sums: ImageSums, answers: Answers, pairs: Pairs) -> None:
-    scores = image_scores.of_pairs(answers, pairs)
+def _add_scores(sums: ImageSums, answers: Answers, pairs: Pairs, scores: PairScores) -> None:
     columns = {
         "comparisons": np.ones(len(scores.score)),
         "score": scores.score,
@@ -173,8 +193,9 @@ def _detection(found: Resampled, part: Slice, settings: Settings) -> dict[str, F
         at = "" if threshold == base else f"@{threshold:g}"
         same = ("between", f"same@{threshold:g}", *part)
         figures[f"f1{at}"] = found.ratio(same, ("between", "objects", *part), nothing=_NOBODY)
-        if part[0] not in {"pair", "attribute"}:
-            figures |= _to_others(found, part, threshold, at)
+        if part[0] != "pair":
+            for against, kinds in AGAINST.items() if part[0] != "attribute" else ():
+                figures |= _rates(found, part, threshold, at, against, kinds)
     for name, scale in MEASURES.items():
         why = _NO_MATCH if name == "box_iou" else _NO_MASKS if name == "mask_iou" else _NO_CONTOURS
         over = ("between", f"with {name}", *part)
@@ -191,16 +212,19 @@ def _detection(found: Resampled, part: Slice, settings: Settings) -> dict[str, F
     return figures
 
 
-def _to_others(found: Resampled, part: Slice, threshold: float, at: str) -> dict[str, Figure]:
-    """A person's precision, recall and F1 against what all others agree on."""
+def _rates(  # noqa: PLR0917 - one call
+    found: Resampled, part: Slice, threshold: float, at: str, against: str, kinds: Sequence[str]
+) -> dict[str, Figure]:
+    """A person's precision, recall and F1 against what others agree on, or all settled on."""
     rates = {}
     figures = {}
-    for name, kind in (("precision", "drawn"), ("recall", "known")):
+    nothing = _NO_OTHERS if against == "others" else _NOBODY
+    for name, kind in zip(("precision", "recall"), kinds, strict=True):
         hits, whole = (kind, f"same@{threshold:g}", *part), (kind, "objects", *part)
-        figures[f"{name}_to_others{at}"] = found.ratio(hits, whole, nothing=_NO_OTHERS)
+        figures[f"{name}_to_{against}{at}"] = found.ratio(hits, whole, nothing=nothing)
         rates[name] = divided(found.of(hits), found.of(whole))
     both = rates["precision"] + rates["recall"]
     f1 = np.where(both == 0, 0.0, divided(2 * rates["precision"] * rates["recall"], both))
-    over = ("known", "objects", *part)
-    figures[f"f1_to_others{at}"] = found.figure(f1, n=found.count(over), over=over, nothing=_NO_OTHERS)
+    over = (kinds[1], "objects", *part)
+    figures[f"f1_to_{against}{at}"] = found.figure(f1, n=found.count(over), over=over, nothing=nothing)
     return figures

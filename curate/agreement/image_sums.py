@@ -39,15 +39,13 @@ class ImageSums:
         self._n_groups = min(images, _MOST_GROUPS)
         order = np.arange(images) if images <= _MOST_GROUPS else np.random.default_rng(0).permutation(images)
         self._group = np.asarray(order % max(1, self._n_groups), dtype=np.intp)
-        self._column: dict[Name, int] = {}
-        self._tables: list[Values] = []
-        self._images: list[Indices] = []
+        self._tables: dict[tuple[Name, ...], tuple[Values, Indices]] = {}
 
     def add(self, name: Name, images: ArrayLike, values: ArrayLike) -> None:
         """Add values, one an entry of `images`, to a sum of that name; NaN counts as nothing.
 
         Args:
-            name: Of the sum, which has none yet.
+            name: Of the sum.
             images: (N,) numbers of images; one may occur several times.
             values: (N,) at least 0.
         """
@@ -57,8 +55,10 @@ class ImageSums:
     def add_each(self, names: Sequence[Name], images: Indices, which: Indices, values: ArrayLike) -> None:
         """Add values to several sums at once; NaN counts as nothing.
 
+        What was added to them before stays, and must be of other images.
+
         Args:
-            names: Of the sums, which have none yet.
+            names: Of the sums.
             images: (N,) numbers of images.
             which: (N,) index into `names` of each value.
             values: (N,) at least 0.
@@ -66,15 +66,17 @@ class ImageSums:
         cells = np.nan_to_num(np.asarray(values, dtype=np.float64))
         used = np.flatnonzero(cells)
         images, which, cells = images[used], which[used], cells[used]
-        if len(names) * self._n_images > _MOST_CELLS:  # most of them have nothing
+        if len(names) * self._n_groups > _MOST_CELLS:  # most of them have nothing
             there, which = np.unique(which, return_inverse=True)
             names = [names[place] for place in there.tolist()]
         wide = len(names)
-        for name in names:
-            self._column[name] = len(self._column)
-        table = np.bincount(self._group[images] * wide + which, cells, minlength=self._n_groups * wide)
-        self._tables.append(table.astype(np.float64).reshape(self._n_groups, wide))
-        self._images.append(self._distinct(images, which, wide))
+        flat = np.bincount(self._group[images] * wide + which, cells, minlength=self._n_groups * wide)
+        table: Values = flat.astype(np.float64).reshape(self._n_groups, wide)
+        seen = self._distinct(images, which, wide)
+        before = self._tables.get(tuple(names))
+        if before is not None:
+            table, seen = table + before[0], seen + before[1]
+        self._tables[tuple(names)] = table, seen
 
     def _distinct(self, images: Indices, which: Indices, wide: int) -> Indices:
         """(wide,) how many images there are of each."""
@@ -87,10 +89,17 @@ class ImageSums:
 
     def resampled(self, resamples: int, *, seed: int) -> Resampled:
         """The sums of all images and of resamples of them."""
-        table = np.concatenate([np.zeros((self._n_groups, 0)), *self._tables], axis=1)
-        sums = [table.sum(axis=0, keepdims=True), resampled_sums(table, resamples=resamples, seed=seed)]
-        images = np.concatenate([np.zeros(0, dtype=np.intp), *self._images])
-        return Resampled(self._column, np.concatenate(sums), images)
+        column: dict[Name, int] = {}
+        names = [name for together in self._tables for name in together]
+        place = np.array([column.setdefault(name, len(column)) for name in names], dtype=np.intp)
+        table, images = np.zeros((self._n_groups, len(column))), np.zeros(len(column), dtype=np.intp)
+        at = 0
+        for sums, seen in self._tables.values():  # a name may have been added to in several companies
+            table[:, place[at : at + len(seen)]] += sums
+            images[place[at : at + len(seen)]] += seen
+            at += len(seen)
+        spread = resampled_sums(table, resamples=resamples, seed=seed)
+        return Resampled(column, np.concatenate([table.sum(axis=0, keepdims=True), spread]), images)
 
 
 class Resampled:
@@ -131,7 +140,9 @@ class Resampled:
         images = 0 if column is None else int(self._images[column])
         ends = t_interval(value, values[1:], images, scale=scale)
         if ends is not None:
-            return Figure(value, *ends, n)
+            defined = values[1:][~np.isnan(values[1:])]
+            se = float(np.sqrt(defined.var(ddof=1) * images / (images - 1)))  # a bootstrap's is too small
+            return Figure(value, *ends, n, se=se)
         why = "no resamples" if len(values) == 1 else "fewer than two images"
         if images > 1 and len(values) > 1:
             why = "undefined in too many resamples of the images"

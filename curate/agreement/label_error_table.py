@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,13 @@ HEADER = (
     "x1", "y1", "x2", "y2", "label_id", "suggestion_id",
 )  # fmt: skip
 BY_KIND = ("kind", "found", "expected")
+_NOT_KEPT = "the boxes that the model dropped were not kept: autolabel.keep_rejects is false"
+_WORDS: Mapping[str, str] = {
+    "missed": "the model sees {suggested} (score {score:.2f}) where nothing is labelled",
+    "spurious": "the model sees nothing where {category} is labelled",
+    "category": "the model sees {suggested} (score {score:.2f}) where {category} is labelled",
+    "location": "the model draws {category} elsewhere (IoU {iou:.2f})",
+}
 _Rows = Mapping[str, list[dict[str, Any]]]
 
 
@@ -31,11 +38,13 @@ class LabelErrors:
         found: Every disagreement, the surest label errors first.
         objectlab: ObjectLab's score of each compared image: how likely its labels are right.
         why_not: Why nothing was compared; None where something was.
+        unknown: Why the probabilities of a kind are not known, by kind.
     """
 
     found: Sequence[LabelError]
     objectlab: Mapping[str, float]
     why_not: str | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     def doubted(self, least: float) -> dict[str, list[LabelError]]:
         """Those whose probability is above `least`, by image."""
@@ -44,6 +53,13 @@ class LabelErrors:
             if one.probability is not None and one.probability > least:
                 images[one.image_id].append(one)
         return dict(images)
+
+    def told(self, least: float) -> dict[str, str]:
+        """The same in words, such as "the model sees bus (score 0.92) where car is labelled"."""
+        return {
+            image_id: "; ".join(_WORDS[one.kind].format(**_named(one)) for one in errors)
+            for image_id, errors in self.doubted(least).items()
+        }
 
     def rows(self, paths: Mapping[str, str]) -> Iterator[tuple[Cell, ...]]:
         """Rows of `HEADER`."""
@@ -71,7 +87,7 @@ class LabelErrors:
             entry: dict[str, Any] = {"found": len(of_kind), "expected": rounded(sum(known))}
             if len(known) < len(of_kind):
                 few = f"fewer than {label_errors.LEAST_CASES} objects to compare"
-                entry |= {"expected": None, "reason": few}
+                entry |= {"expected": None, "reason": self.unknown.get(kind, few)}
             found[kind] = entry
         return found
 
@@ -80,7 +96,8 @@ def compare(labels: pa.Table, model: pa.Table, *, iou_threshold: float) -> Label
     """Hold what people agree on against what the model found, image by image.
 
     Images with a disputed object are left out, since their labels are not known, and so are images that the
-    model did not look at, or of which its objects have no score.
+    model did not look at, or of which its objects have no score. Whether a label shows nothing is not known
+    where the boxes that the model dropped were not kept: an object that it half saw would count as one.
 
     Args:
         labels: The `annotations` table of a consensus.
@@ -99,10 +116,17 @@ def compare(labels: pa.Table, model: pa.Table, *, iou_threshold: float) -> Label
     if not views:
         return LabelErrors([], {}, "no image has both labels and a model's objects with scores")
     scores = objectlab.image_scores([view.labels for view in views], [view.found for view in views])
-    return LabelErrors(
-        label_errors.find(views, iou_threshold=iou_threshold),
-        dict(zip((view.image_id for view in views), scores.tolist(), strict=True)),
-    )
+    by_image = dict(zip((view.image_id for view in views), scores.tolist(), strict=True))
+    found = label_errors.find(views, iou_threshold=iou_threshold)
+    if "rejected" in set(model["outcome"].to_pylist()):
+        return LabelErrors(found, by_image)
+    found = [replace(one, probability=None) if one.kind == "spurious" else one for one in found]
+    return LabelErrors(sorted(found, key=label_errors.rank), by_image, unknown={"spurious": _NOT_KEPT})
+
+
+def _named(one: LabelError) -> dict[str, Any]:
+    numbers = {"score": one.score or 0.0, "iou": one.iou or 0.0}
+    return {"category": one.category, "suggested": one.suggested, **numbers}
 
 
 def _by_image(table: pa.Table, outcomes: Iterable[str]) -> _Rows:

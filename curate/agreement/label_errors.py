@@ -125,7 +125,7 @@ def find(views: Iterable[ImageView], *, iou_threshold: float = 0.5) -> list[Labe
     found: list[LabelError] = []
     for kind in KINDS:
         found += _estimated(kind, cases[kind])
-    return sorted(found, key=_rank)
+    return sorted(found, key=rank)
 
 
 def _compare(
@@ -160,8 +160,11 @@ def _pairs(
     labels: Boxes, found: Boxes, threshold: float, *, left: Sequence[tuple[int, int]] = ()
 ) -> list[tuple[int, int]]:
     """Objects of the model and labels that are one, of those that are in no pair of `left`."""
-    a = [i for i in range(len(found.names)) if i not in {one for one, _ in left}]
-    b = [i for i in range(len(labels.names)) if i not in {one for _, one in left}]
+    taken_a, taken_b = {a for a, _ in left}, {b for _, b in left}
+    a = [i for i in range(len(found.names)) if i not in taken_a]
+    b = [i for i in range(len(labels.names)) if i not in taken_b]
+    if not (a and b):
+        return []
     matched = match(
         found.corners[a], labels.corners[b], found.names[a].tolist(), labels.names[b].tolist(),
         iou_threshold=threshold,
@@ -227,6 +230,7 @@ def _estimated(kind: Kind, cases: _Cases) -> list[LabelError]:
     ]
 
 
-def _rank(one: LabelError) -> tuple[float, float, str, str]:
+def rank(one: LabelError) -> tuple[float, float, str, str]:
+    """What orders label errors: the surest first, those of unknown probability last."""
     sure = -1.0 if one.probability is None else one.probability
     return -sure, -(one.score or 0.0), one.image_id, one.label_id or one.found_id or ""

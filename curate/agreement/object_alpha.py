@@ -83,3 +83,15 @@ def figure(found: Resampled, chance_distance: float) -> Figure:
     nothing = "no image was seen by two people who drew something"
     over = ("alpha", "values")
     return found.figure(alpha, n=found.count(over), over=over, nothing=nothing, scale="signed")
+
+
+def observed(found: Resampled) -> Figure:
+    """Agreement before chance: 1 - the mean distance of what two people drew of one object.
+
+    Args:
+        found: Sums of `add`.
+    """
+    values = 1 - divided(found.of(("alpha", "unlike")), found.of(("alpha", "values")))
+    over = ("alpha", "values")
+    nothing = "no image was seen by two people who drew something"
+    return found.figure(values, n=found.count(over), over=over, nothing=nothing)

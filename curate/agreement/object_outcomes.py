@@ -12,6 +12,7 @@ from curate.agreement import mask_measures, vote_rules
 from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Clusters
+from curate.agreement.consensus import Settled
 from curate.geometry import boxes
 from curate.geometry.grouped_matching import paired_iou
 from curate.geometry.matching import Indices
@@ -103,7 +104,7 @@ def between_people(answers: Answers, pairs: Pairs, sizes: Mapping[str, Size], *,
 def _contours(answers: Answers, pairs: Pairs, sizes: Mapping[str, Size], contours: bool) -> dict[str, Values]:
     """Measures of outlines, a value a row of the pairs."""
     names = ("dice", "boundary_iou", "hausdorff_95")
-    found: dict[str, Values] = {name: np.full(len(pairs.a), np.nan) for name in names}
+    found: dict[str, Values] = {name: np.full(len(pairs.a), np.nan) for name in names if contours}
     for row in np.flatnonzero(~np.isnan(pairs.mask_iou)).tolist() if contours else ():
         width, height = sizes[answers.images[pairs.image[pairs.comparison[row]]]]
         rle_a, rle_b = answers.rles[pairs.a[row]] or "", answers.rles[pairs.b[row]] or ""
@@ -132,6 +133,66 @@ def against_others(
     """
     parts = [_of_others(answers, part, min_votes_share) for part in _alike_in_size(answers, clusters)]
     return _joined([one for one, _ in parts]), _joined([two for _, two in parts])
+
+
+def against_consensus(answers: Answers, clusters: Clusters, settled: Settled) -> tuple[Outcomes, Outcomes]:
+    """Each person's work against what all people of the image settled on, that person's vote included.
+
+    Only images that two or more people looked at say anything; what is disputed is left out.
+
+    Args:
+        answers: What people drew.
+        clusters: Of all objects.
+        settled: What they settled on.
+
+    Returns:
+        What people drew (is it there, and so called?), and what is there (has the person drawn it?).
+    """
+    rows = np.flatnonzero((answers.looks[clusters.image] > 1) & (settled.there | settled.absent))
+    looks = answers.looks[clusters.image[rows]]
+    cluster = np.repeat(rows, looks)
+    first = np.searchsorted(answers.look_image, clusters.image[rows])
+    within = np.arange(len(cluster)) - np.repeat(np.cumsum(looks) - looks, looks)
+    person = answers.look_person[np.repeat(first, looks) + within]
+    mine = _drawn_by(answers, clusters, cluster, person)
+    drew, there = mine >= 0, settled.there[cluster]
+    own = np.where(drew, answers.category[mine], NOBODY) if len(answers.category) else mine
+    iou = np.full(len(mine), np.nan)
+    both = drew & there
+    iou[both] = paired_iou(answers.boxes[mine[both]], settled.boxes[cluster[both]])
+    name = np.where(there, settled.category[cluster], NOBODY)
+
+    def outcomes(wanted: Flags, of_whom: Indices, other: Indices, size: Indices) -> Outcomes:
+        return Outcomes(
+            image=clusters.image[cluster[wanted]],
+            annotator=person[wanted],
+            other=np.full(int(wanted.sum()), NOBODY),
+            first=np.zeros(int(wanted.sum()), dtype=np.bool_),
+            category=of_whom[wanted],
+            size=size[wanted],
+            drawn=mine[wanted],
+            matched=other[wanted] >= 0,
+            same=(other[wanted] == of_whom[wanted]),
+            measures={"box_iou": iou[wanted]},
+        )
+
+    classes = size_classes(answers.boxes)[mine] if len(answers.boxes) else mine
+    return (
+        outcomes(drew, own, name, classes),
+        outcomes(there, name, own, size_classes(settled.boxes)[cluster]),
+    )
+
+
+def _drawn_by(answers: Answers, clusters: Clusters, cluster: Indices, person: Indices) -> Indices:
+    """The object of each person in each cluster; NOBODY where there is none."""
+    wide = max(1, len(answers.people))
+    keys = clusters.number * wide + answers.owner[clusters.members]
+    order = np.argsort(keys)
+    wanted = cluster * wide + person
+    place = np.minimum(np.searchsorted(keys[order], wanted), max(0, len(keys) - 1))
+    if not len(keys):
+        return np.full(len(wanted), NOBODY)
+    return np.where(keys[order][place] == wanted, clusters.members[order][place], NOBODY)
 
 
 @dataclass(frozen=True, slots=True)

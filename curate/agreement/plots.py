@@ -18,7 +18,7 @@ BY_ANNOTATORS = (
     "pair", "annotator_a", "annotator_b",
     "f1", "f1_low", "f1_high", "mean_iou", "mask_iou", "kappa", "pairs", "objects",
 )  # fmt: skip
-FIGURES = ("figure", "by", "name", "value", "low", "high", "n", "reason")
+FIGURES = ("figure", "by", "name", "value", "low", "high", "se", "n", "reason")
 UNDEFINED = "undefined"
 _BIN = 0.05
 _DIGITS = 6
@@ -59,7 +59,7 @@ def table(figures: Figures, names: Mapping[str, str]) -> list[tuple[Cell, ...]]:
     for (figure, by, name), found in sorted(figures.items()):
         people = by in {"annotator", "pair"}
         called = " / ".join(names.get(one, one) for one in name.split(" / ")) if people else name
-        numbers = (found.value, found.low, found.high)
+        numbers = (found.value, found.low, found.high, found.se)
         rows.append((figure, by, called, *(cell(number) for number in numbers), found.n, found.reason))
     return rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -46,22 +47,31 @@ def init(
     place = images if is_url(images) else str(user_path(images))
     written = new_project.create(folder, images=place, template=template, labels=labels or ())
     typer.echo(f"{folder}: {', '.join(written)}")
-    verb = "look through" if labels else "name"
-    typer.echo(
-        f"{verb} the categories in taxonomy.yaml, name the licence of the images in sources.yaml; then:"
-    )
+    typer.echo(_first_step(written, labels=bool(labels)))
     enter = "" if folder.resolve() == Path.cwd() else f"cd {os.fspath(folder)} && "
-    for command, does in (
-        (f"{enter}curate doctor", "what this machine still lacks for it, and what to do"),
-        ("curate labelstudio up", "the labelling server, on this machine only"),
-        ("dvc repro", "the pipeline; it stops where people are needed, and goes on when they are done"),
-    ):
+    for command, does in _commands(enter, people="taxonomy.yaml" in written):
         typer.echo(f"  {command}  # {does}")
     for path in labels or ():
         there = path if path.is_absolute() else Path(os.path.relpath(path, folder))
         typer.echo(
             f"  curate import {there} --as suggestions  # or answers, or gold; after `dvc repro dedupe`"
         )
+
+
+def _first_step(written: Sequence[str], *, labels: bool) -> str:
+    licence = "name the licence of the images in sources.yaml; then:"
+    if "taxonomy.yaml" not in written:
+        return f"name your models in params.yaml (upscale.models), {licence}"
+    return f"{'look through' if labels else 'name'} the categories in taxonomy.yaml, {licence}"
+
+
+def _commands(enter: str, *, people: bool) -> Iterator[tuple[str, str]]:
+    yield f"{enter}curate doctor", "what this machine still lacks for it, and what to do"
+    if people:
+        yield "curate labelstudio up", "the labelling server, on this machine only"
+        yield "dvc repro", "the pipeline; it stops where people are needed, and goes on when they are done"
+    else:
+        yield "dvc repro", "the pipeline"
 
 
 def update() -> None:

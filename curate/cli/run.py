@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from curate_pipelines import FIRST, STAGES
+from curate_pipelines import EVERY_STAGE, FIRST
 
-_STAGES = (FIRST, *STAGES)
+_STAGES = (FIRST, *EVERY_STAGE)
 
 
 def run(

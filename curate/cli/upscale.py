@@ -1,15 +1,16 @@
-"""`curate upscale`: images made larger by a model, without a project."""
+"""`curate upscale`: images made larger by a model, without a project; models as files for deployment."""
 
 from __future__ import annotations
 
 import functools
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from curate.cli.options import checked, user_path
+from curate.cli.options import HERE, Root, checked, user_path
 
 
 class _ImagesFirst(TyperGroup):
@@ -81,3 +82,65 @@ def images(
         typer.echo(f"failed: {row['detail']}", err=True)
     if done.failed:
         raise typer.Exit(1)
+
+
+class Format(StrEnum):
+    """What a model can be exported to."""
+
+    ONNX = "onnx"
+
+
+@app.command("export")
+def export(
+    weights: Annotated[
+        Path, typer.Argument(parser=user_path, help="Weights of PyTorch: .pth, .safetensors.")
+    ],
+    *,
+    to: Annotated[Format, typer.Option(help="The format.")],
+    out: Annotated[Path, typer.Option(parser=user_path, help="Folder of the file and its card.")],
+    license: Annotated[
+        str | None, typer.Option(help="Licence of the weights, if their name does not tell.")
+    ] = None,
+) -> None:
+    """Write a model as a file that runs without PyTorch, checked against it at three sizes, with a card.
+
+    Reads WEIGHTS; writes OUT: the file, and README.md with sha256, licence and the differences found.
+    """
+    from curate import tables
+    from curate.adapters import onnx_export
+    from curate.adapters import weights as files
+    from curate.release import model_card
+    from curate.restoration import weights_license
+
+    allowed = weights_license.license_of(weights.stem, str(weights), license)
+    made = onnx_export.export(weights, out / f"{weights.stem}.{to.value}")
+    card = model_card.card(
+        name=weights.stem,
+        license=allowed,
+        scale=made.scale,
+        files={made.path.name: files.sha256(made.path)},
+        source=(weights.name, files.sha256(weights)),
+        checks=[(one.height, one.width, one.difference) for one in made.checks],
+    )
+    with tables.replacing(out / "README.md") as partial:
+        partial.write_text(card, encoding="utf-8")
+    worst = max(one.difference for one in made.checks)
+    typer.echo(
+        f"export: {made.path}, x{made.scale}, within {worst:.1e} of PyTorch at {len(made.checks)} sizes"
+    )
+
+
+@app.command("worst")
+def worst(
+    root: Root = HERE,
+    out: Annotated[
+        Path | None, typer.Option(parser=user_path, help="The page; data/measure/worst.html by default.")
+    ] = None,
+) -> None:
+    """Write an HTML page of a project's worst and most disputed results, with a slider to the clean images.
+
+    Reads the tables of pairs, upscale and measure, and the images; writes OUT.
+    """
+    from curate.report import measured_page
+
+    typer.echo(f"page: {measured_page.write(root, out or root / 'data/measure/worst.html')}")

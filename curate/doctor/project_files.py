@@ -14,7 +14,7 @@ from curate.ingest import sources
 from curate.ingest.place_names import is_url
 from curate.labeling import taxonomy
 from curate.params import Params
-from curate_pipelines import STAGES, fingerprint
+from curate_pipelines import fingerprint
 
 
 def needed_extras(settings: Params) -> frozenset[str]:
@@ -39,13 +39,14 @@ def named_files(settings: Params) -> Iterator[Finding]:
         return f"{len(taxonomy.load(settings.autolabel.taxonomy))} categories"
 
     def files() -> str:
-        for stage in STAGES:
+        for stage in fingerprint.stages():
             fingerprint.describe(stage, settings)
         return "each is there"
 
     yield tried("dvc.yaml", fingerprint.pipeline_is_current)
     yield tried("sources", lambda: f"{len(_sources(settings).sources)} sources")
-    yield tried("taxonomy", categories)
+    if "autolabel" in fingerprint.stages():
+        yield tried("taxonomy", categories)
     yield tried("files that params.yaml names", files)
 
 

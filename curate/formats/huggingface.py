@@ -25,7 +25,7 @@ from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, 
 
 _CATEGORY = ("category", "categories", "label", "labels", "category_id")
 _SUPPORT = ("origin", "model_version", "n_annotators", "votes", "agreement")  # of an object of a release
-_FACTS = ("file_name", "source", "dup_group", "captured_at")  # of an image of a release
+_FACTS = ("file_name", "source", "dup_group", "captured_at", "decided")  # of an image of a release
 
 
 def read(path: Path, *, content: bool = True, splits: Sequence[str] = (), verified: bool = False) -> Labels:
@@ -165,7 +165,16 @@ def _human(objects: Sequence[LabeledObject]) -> bool | None:
 def _attributes(row: Mapping[str, Any]) -> dict[str, str]:
     """What a release says of an image besides."""
     facts = {name: row.get(name) for name in _FACTS} | (row.get("attributes") or {})
-    return {name: str(value) for name, value in facts.items() if value is not None}
+    return {
+        **{name: str(value) for name, value in facts.items() if value is not None},
+        **_confidence(row.get("answers")),
+    }
+
+
+def _confidence(answers: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
+    """How sure each answer of a release is, where that is known."""
+    known = {said["question"]: said.get("confidence") for said in answers or ()}
+    return {f"confidence of {name}": f"{value:.6g}" for name, value in known.items() if value is not None}
 
 
 def _entries(objects: Any) -> list[Mapping[str, Any]]:
@@ -202,6 +211,7 @@ def _object(
         attributes={
             **{name: str(entry[name]) for name in _SUPPORT if entry.get(name) is not None},
             **{said["question"]: ", ".join(said["answers"]) for said in entry.get("attributes") or ()},
+            **_confidence(entry.get("attributes")),
         },
         confidence=entry.get("confidence"),
         made_from=tuple(entry.get("made_from") or ()),

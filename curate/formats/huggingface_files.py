@@ -17,14 +17,17 @@ _SAVED = "dataset_dict.json"  # beside the folders of the splits
 
 
 def files(path: Path) -> list[Path]:
-    """Parquet in a folder, in data/ or below; else what `save_to_disk` left; or the one file.
+    """Parquet in a folder, else in data/, else below; else what `save_to_disk` left; or the one file.
+
+    Beside data/ may lie other configurations, such as the augmented copies of a release.
 
     Raises:
         InputError: There is none.
     """
     if path.is_file():
         return [path]
-    found = sorted(path.glob("*.parquet")) or sorted(path.rglob("*.parquet"))
+    found = sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
+    found = found or sorted(path.rglob("*.parquet"))
     found = found or sorted(path.glob("data-*.arrow")) or sorted(path.glob("*/data-*.arrow"))
     if not found:
         raise InputError(f"{path} holds no Parquet file: name a release, or a folder of Parquet with images")

@@ -16,12 +16,15 @@ from curate.params.engine import EngineParams
 from curate.params.gates import GatesParams
 from curate.params.ingest import IngestParams
 from curate.params.labelstudio import LabelStudioParams
+from curate.params.measure import MeasureParams
+from curate.params.pairs import PairsParams
 from curate.params.qa import QaParams
 from curate.params.quality import QualityParams
 from curate.params.release import PublishParams, ReleaseParams
 from curate.params.renamed import read_old_names
 from curate.params.section import Section
 from curate.params.upscale import UpscaleParams
+from curate.params.vote import VoteParams
 from curate.yamlfile import load_model
 
 __all__ = [
@@ -34,6 +37,8 @@ __all__ = [
     "IngestParams",
     "LabelStudioParams",
     "MaskParams",
+    "MeasureParams",
+    "PairsParams",
     "Params",
     "PublishParams",
     "QaParams",
@@ -43,6 +48,7 @@ __all__ = [
     "SegmenterParams",
     "SemanticParams",
     "UpscaleParams",
+    "VoteParams",
     "load",
 ]
 
@@ -58,7 +64,10 @@ class Params(Section):
     labelstudio: LabelStudioParams = Field(default_factory=LabelStudioParams)
     quality: QualityParams = Field(default_factory=QualityParams)
     agreement: AgreementParams = Field(default_factory=AgreementParams)
+    pairs: PairsParams = Field(default_factory=PairsParams)
     upscale: UpscaleParams = Field(default_factory=UpscaleParams)
+    measure: MeasureParams = Field(default_factory=MeasureParams)
+    vote: VoteParams = Field(default_factory=VoteParams)
     gates: GatesParams = Field(default_factory=GatesParams)
     release: ReleaseParams = Field(default_factory=ReleaseParams)
     publish: PublishParams = Field(default_factory=PublishParams)

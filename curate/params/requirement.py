@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 Key = tuple[str, str, str]  # name of the figure, and its slice
 _FORM = re.compile(
-    r"agreement\.(?P<figure>[\w@.]+?)(\[(?P<by>category|annotator|pair|size)=(?P<name>[^\]]+)\])?"
+    r"agreement\.(?P<figure>[\w@.]+?)(\[(?P<by>category|annotator|pair|size|attribute)=(?P<name>[^\]]+)\])?"
     r"\.(?P<end>lower|upper)\s*(?P<sign>>=|<=)\s*(?P<bound>-?\d+(\.\d+)?)"
 )
 _ENDS = {">=": "lower", "<=": "upper"}
@@ -35,8 +35,8 @@ def parse(text: str) -> Requirement:
 
     Args:
         text: `agreement.`, a figure of docs/agreement.md, where wanted a slice in brackets (category,
-            annotator, pair or size), the end of its interval and the bound. What must be large is asked of
-            the lower end, what must be small of the upper one.
+            annotator, pair, size, or attribute such as `attribute=occluded=yes`), the end of its interval and
+            the bound. What must be large is asked of the lower end, what must be small of the upper one.
 
     Raises:
         ValueError: Another form, or a bound on the far end.

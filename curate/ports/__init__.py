@@ -16,7 +16,7 @@ from curate.ports.annotation import (
 )
 from curate.ports.engine import Casualty, Engine
 from curate.ports.hub import DatasetHub, PublishPlan, PublishReceipt
-from curate.ports.models import Detector, Embedder, Segmenter, Upscaler
+from curate.ports.models import Detector, Embedder, ImageMetric, Segmenter, Upscaler
 
 __all__ = [
     "AnnotationTool",
@@ -26,6 +26,7 @@ __all__ = [
     "Embedder",
     "Engine",
     "ImageChoice",
+    "ImageMetric",
     "ObjectAttribute",
     "Progress",
     "ProjectRef",

@@ -1,4 +1,4 @@
-"""Models: detectors, segmenters, embedders, upscalers."""
+"""Models: detectors, segmenters, embedders, upscalers, metrics of images."""
 
 from __future__ import annotations
 
@@ -50,6 +50,25 @@ class Embedder(Protocol):
 
     def embed(self, images: Sequence[UInt8Image]) -> FloatArray:
         """Unit vectors (N, D)."""
+
+
+class ImageMetric(Protocol):
+    """How near an image is to the one that it should be."""
+
+    @property
+    def name(self) -> str:
+        """As the field calls it."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a larger value is a better image."""
+
+    def measure(self, reference: UInt8Image, image: UInt8Image) -> float:
+        """The figure of `image` (H, W, 3) against `reference` of the same shape.
+
+        Raises:
+            MetricError: It cannot be measured on these, such as images that are too small.
+        """
 
 
 class Upscaler(Protocol):

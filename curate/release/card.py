@@ -309,7 +309,7 @@ def _limits(facts: CardFacts) -> str:
         if any(not facts.objects[c.name].get(s) for s, n in facts.images.items() if n)
     ]
     if thin:
-        limits.append(f"Not every split has objects of: {', '.join(thin)}.")
+        limits.append(f"Not every split has objects of: {', '.join(map(code, thin))}.")
     if facts.accepted:
         limits.insert(
             0, f"{facts.accepted:,} images were accepted without a human: what models miss is missing."

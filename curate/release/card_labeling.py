@@ -36,13 +36,18 @@ def gates(checked: Sequence[GateFacts]) -> str:
     """Markdown; an empty string where nothing had to hold."""
     if not checked:
         return ""
-    lines = ["## Gates", "", "What had to hold before anything was released:", ""]
-    lines += ["| gate | wanted | found | |", "| --- | --- | --- | --- |"]
-    for gate in checked:
-        state = "holds" if gate.passed else f"**FAILED**, released all the same: {gate.allowed}"
-        cells = (gate.name, gate.requirement, gate.found, state)
-        lines.append("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        [
+            code(gate.name),
+            *map(escaped, (gate.requirement, gate.found)),
+            "holds" if gate.passed else f"**FAILED**, released all the same: {escaped(str(gate.allowed))}",
+        ]
+        for gate in checked
+    ]
+    return (
+        "## Gates\n\nWhat had to hold before anything was released:\n\n"
+        f"{table(['gate', 'wanted', 'found', ''], rows)}"
+    )
 
 
 def rai(looked: Mapping[int | None, int], *, simulated: bool, accepted: int) -> dict[str, str]:

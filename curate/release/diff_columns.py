@@ -19,6 +19,7 @@ from curate.release import manifest
 from curate.release.manifest import Manifest
 
 _DESCRIBED = ("license", "attribution", "attributes", "captured_at", "dup_group", "file_name", "source")
+_PICTURES = ("image", "hr", "lr")  # the last two of paired sets
 _DRAWN = ("id", "category_name", "bbox", "iscrowd", "segmentation", "polygon")
 
 
@@ -91,7 +92,7 @@ def keep(release: Path, folder: Path) -> None:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if name.startswith("data/") and name.endswith(".parquet"):
-            names = [column for column in pq.read_schema(release / name).names if column != "image"]
+            names = [column for column in pq.read_schema(release / name).names if column not in _PICTURES]
             pq.write_table(pq.read_table(release / name, columns=names), target, compression="zstd")
         elif "/" not in name:
             target.write_bytes((release / name).read_bytes())

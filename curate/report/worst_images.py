@@ -29,6 +29,8 @@ REASONS: Final = {
     "category": "two names for one object",
     "mask": "masks that do not overlap",
     "answer": "different answers about the image",
+    "attribute": "different answers about an object",
+    "asked": "somebody asked for another look",
     "low_f1": "different objects",
     "duplicate": "a dropped copy is labelled otherwise",
     "label_error": "a model contradicts the label",

@@ -192,7 +192,9 @@ def _planned(inputs: Inputs) -> list[PlannedTask]:
             pre_annotations=tuple(_with_known(row, known) for row in found.rows),
             priority=priority,
             name=Path(next(iter(image["sources"]), "")).name,
-            note=_again(queue[image_id]["decision"]) + _more(queue[image_id]["detail"]) + found.note,
+            note=_again(queue[image_id]["decision"])
+            + _more(reasons[image_id], queue[image_id]["detail"])
+            + found.note,
             captions=found.captions,
         )
         planned.append(PlannedTask(draft, reason, "suggested", draft.pre_annotations))
@@ -211,7 +213,9 @@ def _again(why: str) -> str:
     return f"The decision so far does not count: {why}.\n" if why else ""
 
 
-def _more(detail: str) -> str:
+def _more(reason: str, detail: str) -> str:
+    if reason == "label_error" and detail:
+        return f"{detail[0].upper()}{detail[1:]}.\n"
     return f"As a dropped copy it is labelled otherwise: {detail}.\n" if detail else ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,13 @@ from curate.agreement import (
     figures,
     image_answers,
     label_error_table,
+    object_attributes,
     plots,
 )
 from curate.agreement.adjudicated_images import Decisions
 from curate.agreement.annotator_pairs import Pairs, Size, compare
 from curate.agreement.annotator_reliability import Reliability
-from curate.agreement.bad_rows import BadRow, Known
+from curate.agreement.bad_rows import Known
 from curate.agreement.by_annotator import sort_out
 from curate.agreement.clusters import cluster
 from curate.agreement.consensus import Rules, consensus
@@ -112,18 +113,19 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     plan = plan_lookup.read(inputs.plan)
     tasks = plan.tasks
     sizes, paths, every_size = _images(inputs.images, tasks, inputs.plan)
-    categories = {category.name for category in taxonomy.load(inputs.taxonomy)}
+    categories = taxonomy.load(inputs.taxonomy)
+    names_known = {category.name for category in categories}
     annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
     decisions = adjudicated_images.read(
         *load_decisions(inputs.decisions, inputs.decision_answers),
         planned=tasks.keys(),
-        categories=categories,
+        categories=names_known,
         people=params.adjudicators,
     )
     held = _held(params, inputs, annotations, decisions, tasks)
     annotations, bad = bad_rows.sort_out(
         _without_answers(annotations, held.replaced),
-        Known(every_size, categories, tasks),
+        Known(every_size, names_known, tasks),
         policy=params.bad_rows,
     )
     answers = sort_out(annotations, planned=tasks.keys())
@@ -137,18 +139,20 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     clusters = cluster(answers, pairs)
     rules = Rules(params.min_votes_share, params.mask_iou_threshold)
     agreed = consensus(answers, pairs, clusters, sizes=sizes, tasks=tasks, rules=rules)
-    measured = figures.measure(answers, pairs, clusters, sizes, _settings(params))
     said = image_answers.settle(
         tables.read(inputs.answers, schema.ANSWERS, columns=list(image_answers.COLUMNS)),
         planned=tasks.keys(),
         min_votes_share=params.min_votes_share,
     )
+    settings = _settings(params, {category.name: category.parent for category in categories})
+    whole = {key: object_attributes.slices(list(found.items())) for key, found in said.answers.items()}
+    measured = figures.measure(answers, pairs, clusters, sizes, settings, agreed.settled, whole)
     decisions = adjudicated_images.decided(decisions, agreed)
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
     agreed = adjudicated_images.apply(agreed, decisions, tasks)
     adjudicated_images.answer(said, decisions)
     curated = curated_consensus.curate(
-        agreed, inputs.decision_file, inputs.images, sizes=sizes, tasks=tasks, categories=categories
+        agreed, inputs.decision_file, inputs.images, sizes=sizes, tasks=tasks, categories=names_known
     )
     agreed = curated.agreed
     dropped = dropped_labels.find(
@@ -182,12 +186,13 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
     tables.write(agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
     tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
+    doubted = contradicted.told(params.label_error_probability)
     undecided = {key: why for why, found in sorted(decisions.left_out.items()) for key in found}
     queue = (
         entry.cells(
             paths[entry.image_id],
             undecided.get(entry.image_id, ""),
-            dropped.conflicts.get(entry.image_id, ""),
+            (doubted if entry.reason == "label_error" else dropped.conflicts).get(entry.image_id, ""),
         )
         for entry in settled.queue
     )
@@ -203,7 +208,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         images=settled.images,
     )
     names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
-    plots.write_csv(outputs.bad_rows, bad_rows.HEADER, _listed(bad, names))
+    plots.write_csv(outputs.bad_rows, bad_rows.HEADER, bad_rows.listed(bad, names))
     plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
     _write_plots(outputs.plots, measured, pairs, names)
     return StageReport(
@@ -287,27 +292,14 @@ def _without_answers(annotations: pa.Table, replaced: Collection[tuple[str, str]
     return annotations.filter(pa.array([key not in replaced for key in keys], pa.bool_()))
 
 
-def _listed(bad: Sequence[BadRow], names: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Rows of `bad_rows.HEADER`, with what people are called outside `data/`."""
-    return [
-        (
-            one.annotation_id,
-            one.image_id,
-            names.get(one.annotator_id, one.annotator_id),
-            one.problem,
-            one.action,
-        )
-        for one in bad
-    ]
-
-
-def _settings(params: AgreementParams) -> figures.Settings:
+def _settings(params: AgreementParams, parents: Mapping[str, str | None]) -> figures.Settings:
     return figures.Settings(
         iou_threshold=params.iou_threshold,
         min_votes_share=params.min_votes_share,
         contours=params.contours,
         resamples=params.bootstrap,
         seed=_SEED,
+        parents=parents,
     )
 
 
@@ -329,7 +321,7 @@ def _metrics(measured: plots.Figures) -> dict[str, object]:
 
 
 def _figure(figure: Figure) -> dict[str, float | int | str | None]:
-    numbers = {name: plots.rounded(getattr(figure, name)) for name in ("value", "low", "high")}
+    numbers = {name: plots.rounded(getattr(figure, name)) for name in ("value", "low", "high", "se")}
     return {**numbers, "n": figure.n, **({} if figure.reason is None else {"reason": figure.reason})}
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow.parquet as pq
+
 from curate import formats, tables
 from curate.errors import InputError, ReleaseError
 from curate.formats import huggingface
@@ -18,6 +20,7 @@ from curate.formats.losses import Losses
 from curate.progress import track
 from curate.records import StageReport
 from curate.release import kaggle, manifest
+from curate.release.augmented_copies import CONFIG
 from curate.release.manifest import Manifest
 
 KAGGLE: Final = "kaggle"  # no codec: the release itself, and what Kaggle wants to know of it
@@ -86,7 +89,8 @@ def run(
         )
         if labels.problems:
             raise ReleaseError(f"{release}: {labels.problems[0].detail}: make the release again")
-        document = _document(format, facts, splits, losses, files)
+        copies = sum(pq.read_metadata(path).num_rows for path in release.glob(f"{CONFIG}/*.parquet"))
+        document = {"format": format, **_document(facts, splits, losses, files, copies)}
         (partial / REPORT).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         if out.exists():
             out.rmdir()
@@ -115,11 +119,11 @@ def _for_kaggle(
 
 
 def _document(
-    format: str, facts: Manifest, splits: Sequence[str], losses: Losses, files: ImageFiles
+    facts: Manifest, splits: Sequence[str], losses: Losses, files: ImageFiles, copies: int
 ) -> dict[str, Any]:
     losses.add("file names, which another image had", files.renamed)
+    losses.add("augmented copies of training images", copies)
     return {
-        "format": format,
         "name": facts.name,
         "version": facts.version,
         "digest": facts.digest,

@@ -9,13 +9,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curate import schema, tables
 from curate.errors import InputError
 from curate.params import UpscaleParams
 from curate.ports import Casualty, Engine, Upscaler
+from curate.records import StageReport
 from curate.restoration import upscale_files, weights_license
 from curate.restoration.upscale_files import NotUpscaled, Outcome, Upscaled, UpscaleTask
 
 _BATCH = 4  # images that a worker takes at a time: the next one is read while the model works
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """`pairs`: the table of the stage pairs, with the files it names."""
+
+    pairs: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the stage writes.
+
+    Attributes:
+        table: A row a pair and model.
+        folder: A folder a model with a PNG a pair; it outlives a kill, and what is in it is not made again.
+    """
+
+    table: Path
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +60,33 @@ class SourceImage:
     image_id: str
     path: Path
     name: str
+
+
+def run(
+    params: UpscaleParams, *, release_license: str, inputs: Inputs, outputs: Outputs, ports: Ports
+) -> StageReport:
+    """Enlarge the small image of every pair by every model; files of pairs that are gone are removed.
+
+    Raises:
+        ParamsError, InputError, ModelError, StorageError: As `upscale_all`.
+        TableError: The table of pairs is missing.
+    """
+    pairs = tables.read(inputs.pairs, schema.IMAGE_PAIRS, columns=["pair_id", "lr_path"]).to_pylist()
+    images = [SourceImage(row["pair_id"], Path(row["lr_path"]), row["pair_id"]) for row in pairs]
+    rows = upscale_all(
+        params, images, folder=outputs.folder.joinpath, ports=ports, release_license=release_license
+    )
+    tables.write_rows(rows, outputs.table, schema.UPSCALED)
+    wanted = {Path(row["path"]) for row in rows if row["path"] is not None}
+    for path in outputs.folder.glob("*/*.png"):
+        if path not in wanted:
+            path.unlink()
+    failed = Counter(row["reason"] for row in rows if row["outcome"] == "failed")
+    counts = (("models", len(params.models)), ("images", len(images)), ("failed", failed.total()))
+    licenses = {row["model"]: row["model_license"] for row in rows}
+    versions = {row["model"]: row["model_version"] for row in rows if row["model_version"]}
+    metrics = {"model_licenses": licenses, "model_versions": versions, "failed_by_reason": dict(failed)}
+    return StageReport("upscale", counts, metrics)
 
 
 def upscale_all(

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from typing import Final
 
-# In their order; each is a module here, with a `main` that takes the parameters.
-STAGES: Final = (
-    "ingest",
-    "dedupe",
-    "autolabel",
-    "select",
-    "push",
-    "pull",
-    "quality",
-    "agreement",
-    "release",
-    "publish",
-)
+# The stages of each template in their order; each is a module here, with a `main` that takes the parameters.
+PIPELINES: Final = {
+    "detection": (
+        "ingest",
+        "dedupe",
+        "autolabel",
+        "select",
+        "push",
+        "pull",
+        "quality",
+        "agreement",
+        "release",
+        "publish",
+    ),
+    "restoration": ("ingest", "dedupe", "pairs", "upscale", "measure", "vote", "release_pairs", "publish"),
+}
+STAGES: Final = PIPELINES["detection"]
+EVERY_STAGE: Final = tuple(dict.fromkeys(stage for stages in PIPELINES.values() for stage in stages))
 FIRST: Final = "fingerprint"  # a stage too: tells DVC which of the others run again

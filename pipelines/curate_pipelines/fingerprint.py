@@ -19,7 +19,7 @@ from typing import Any, Final
 from curate import decision_file, fingerprint, pipeline_templates, tables
 from curate.errors import InputError
 from curate.params import Params
-from curate_pipelines import STAGES
+from curate_pipelines import PIPELINES, STAGES
 
 _TAXONOMY: Final = "autolabel.taxonomy"
 # Folders of `curate import`, by the stages that read them and are not asked each time.
@@ -36,6 +36,11 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "agreement": ("agreement", "dedupe.decisions", _TAXONOMY),
     "release": ("release", "gates", "dedupe", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
+    "pairs": ("pairs", "dedupe", "release.validation_share", "release.test_share", "release.seed"),
+    "upscale": ("upscale", "release.license"),
+    "measure": ("measure",),
+    "vote": ("vote",),
+    "release_pairs": ("release", "gates.licenses"),
 }
 # Parameters that name a file or a folder of the user's, by the stages that read it.
 FILES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -45,6 +50,8 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "pull": (_TAXONOMY,),
     "quality": (_TAXONOMY, "qa.gold"),
     "agreement": (_TAXONOMY,),
+    "pairs": ("pairs.presets", "pairs.against"),
+    "release_pairs": ("release.description",),
     "release": (_TAXONOMY, "release.description", "release.citation", "release.augment.pipeline"),
 }
 # It knows the sections of all stages. Those of a stage are reached from that stage itself.
@@ -59,7 +66,7 @@ def main(params: Params, folder: Path = Path("data/fingerprint")) -> str:
         StorageError: The folder cannot be written.
     """
     pipeline_is_current()
-    texts = {stage: describe(stage, params) for stage in STAGES}  # all of them before the first is written
+    texts = {stage: describe(stage, params) for stage in stages()}  # all of them before the first is written
     changed = [stage for stage, text in texts.items() if _update(folder / f"{stage}.txt", text)]
     return f"fingerprint: {'changed for ' + ', '.join(changed) if changed else 'nothing changed'}"
 
@@ -77,6 +84,11 @@ def pipeline_is_current(path: Path = Path("dvc.yaml")) -> str:
         what = f"{lacking[0]} and {len(lacking) - 1} more" if len(lacking) > 1 else lacking[0]
         raise InputError(f"{path} is of another version of curate, it lacks {what}: run `curate update`")
     return f"that of this version ({name})"
+
+
+def stages(path: Path = Path("dvc.yaml")) -> tuple[str, ...]:
+    """Those of the template that the project's dvc.yaml was made of; run by hand, those of detection."""
+    return PIPELINES[pipeline_templates.nearest(path)[0]] if path.exists() else STAGES
 
 
 def digest(stage: str) -> str:
@@ -117,6 +129,11 @@ def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
     encoder = params.dedupe.semantic.model
     if stage == "dedupe" and encoder is not None and Path(encoder).exists():
         yield "dedupe.semantic.model", Path(encoder)
+    for name, model in params.upscale.models.items() if stage == "upscale" else ():
+        if Path(model).exists():
+            yield f"upscale.models.{name}", Path(model)
+            if (binary := Path(model).with_suffix(".bin")).exists():  # of ncnn
+                yield f"upscale.models.{name}, weights", binary
     if stage != "autolabel":
         return
     for name in ("detector", "segmenter"):

@@ -23,6 +23,11 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "release": {"images": "counts.images", "objects": "counts.objects"},
     "publish": {"files": "counts.files"},
+    "pairs": {"images": "counts.images", "objects": "counts.pairs"},
+    "upscale": {"images": "counts.images"},
+    "measure": {"images": "counts.results"},
+    "vote": {"looks": "counts.votes"},
+    "release_pairs": {"objects": "counts.pairs", "files": "counts.files"},
 }
 
 

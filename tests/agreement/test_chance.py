@@ -11,7 +11,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.inter_rater import fleiss_kappa as statsmodels_fleiss
 
-from curate.agreement import chance
+from curate.agreement import chance, chance_sums
 from curate.errors import RecordError
 
 COHEN_1960 = [[88, 14, 18], [10, 40, 10], [2, 6, 12]]
@@ -84,7 +84,7 @@ def test_cohen_is_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
         assert found is None
     else:
         assert found == pytest.approx(cohen_kappa_score(first, second))
-    from_sums = chance.kappa_from_sums(np.trace(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
+    from_sums = chance_sums.kappa_from_sums(np.trace(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
     np.testing.assert_allclose(from_sums, np.nan if found is None else found, atol=1e-12)
 
 
@@ -121,7 +121,7 @@ def test_alpha_is_undefined_without_pairs_or_with_one_category(votes: object) ->
 @given(st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3), min_size=2, max_size=12))
 def test_alpha_is_that_of_the_krippendorff_package(units: list[list[int]]) -> None:
     votes = votes_of(np.array(units).T.tolist())
-    assume(len(set(np.nonzero(chance.pairable(votes))[1])) > 1)
+    assume(len(set(np.nonzero(chance_sums.pairable(votes))[1])) > 1)
     expected = krippendorff.alpha(value_counts=votes, level_of_measurement="nominal")
     assert chance.krippendorff_alpha(votes) == pytest.approx(expected)
 
@@ -145,7 +145,7 @@ def test_alpha_of_each_level_is_that_of_the_krippendorff_package(
     units: list[list[int]], level: chance.Level
 ) -> None:
     votes = votes_of(np.array(units).T.tolist())
-    assume(len(set(np.nonzero(chance.pairable(votes))[1])) > 1)
+    assume(len(set(np.nonzero(chance_sums.pairable(votes))[1])) > 1)
     expected = krippendorff.alpha(
         value_counts=votes, value_domain=[1, 2, 3, 4, 5], level_of_measurement=level
     )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from curate.agreement import chance, figures
+from curate.agreement import annotator_pairs, chance, figures, image_sums
 from curate.agreement.annotator_pairs import compare
+from curate.agreement.by_annotator import Answers, sort_out
 from curate.agreement.clusters import category_votes, cluster
+from curate.agreement.consensus import Rules, consensus
 from curate.agreement.figures import Key, Settings
 from curate.intervals import Figure
-from tests.agreement.drawings import Drawn, answers
+from tests.agreement.drawings import Drawn, answers, rows, table
 from tests.builders import HEIGHT, WIDTH, image_id
 
 A, B, C = "ann", "ben", "cem"
@@ -21,11 +27,18 @@ Work = dict[tuple[str, str], Drawn | None]
 
 
 def measured(work: Work, *, resamples: int = 200, contours: bool = False) -> dict[Key, Figure]:
-    found = answers(work)
-    sizes = {image_id(image): (WIDTH, HEIGHT) for image, _ in work}
+    return figures_of(answers(work), Settings(resamples=resamples, contours=contours))
+
+
+def figures_of(
+    found: Answers, settings: Settings, image_slices: Mapping[str, Sequence[str]] | None = None
+) -> dict[Key, Figure]:
+    sizes = dict.fromkeys(found.images, (WIDTH, HEIGHT))
     pairs = compare(found, found.overlapped(), sizes, iou_threshold=0.5)
-    settings = Settings(resamples=resamples, contours=contours)
-    return figures.measure(found, pairs, cluster(found, pairs), sizes, settings)
+    groups = cluster(found, pairs)
+    tasks = dict.fromkeys(found.images, "task")
+    agreed = consensus(found, pairs, groups, sizes=sizes, tasks=tasks, rules=Rules())
+    return figures.measure(found, pairs, groups, sizes, settings, agreed.settled, image_slices)
 
 
 def values(found: dict[Key, Figure], figure: str, by: str) -> dict[str, float | None]:
@@ -200,7 +213,10 @@ def test_every_two_annotators_have_their_own_figures() -> None:
 def test_nothing_to_compare_is_undefined_with_a_reason_never_one(work: Work) -> None:
     for key, figure in measured(work).items():
         if key[0] not in {"image_score", "count_agreement"}:
-            assert (figure.value, figure.low, figure.high, figure.n) == (None, None, None, 0), key
+            assert (figure.value, figure.low, figure.high) == (None, None, None), key
+            assert figure.n == 0 or key[0].startswith("alpha_counts"), (
+                key
+            )  # two people looked, and saw nothing
             assert figure.reason, key
 
 
@@ -229,3 +245,136 @@ def test_renaming_people_and_categories_changes_no_figure() -> None:
         symmetric = not key[0].startswith("kappa")  # Cohen's depends on who is the first of each pair
         if symmetric:
             assert after[key] == pytest.approx(value), key
+
+
+def test_a_person_is_held_against_what_all_settled_on() -> None:
+    """Of two people one misses the second object: it is disputed, and says nothing of either."""
+    found = measured({("one", A): [("stop", BOX), ("park", FAR)], ("one", B): [("stop", BOX)]})
+    assert values(found, "f1_to_consensus", "annotator") == {A: pytest.approx(1.0), B: pytest.approx(1.0)}
+    # Of three, two settle that it is there: the third missed it, and made up the small one.
+    others = [("stop", BOX), ("park", FAR)]
+    found = measured({("one", A): others, ("one", B): others, ("one", C): [("stop", BOX), ("stop", TINY)]})
+    assert found["precision_to_consensus", "annotator", C].value == pytest.approx(0.5)
+    assert found["recall_to_consensus", "annotator", C].value == pytest.approx(0.5)
+    assert found["f1_to_consensus", "annotator", A].value == pytest.approx(1.0)
+    assert values(found, "recall_to_consensus", "category") == {
+        "park": pytest.approx(2 / 3), "stop": pytest.approx(1.0),
+    }  # fmt: skip
+    assert found["f1_to_consensus@0.9", "annotator", A].value == pytest.approx(1.0)
+
+
+def test_disagreement_within_one_parent_counts_half() -> None:
+    names = [("a", "a"), ("a", "b"), ("b", "b"), ("c", "c"), ("c", "a"), ("a", "a"), ("b", "c"), ("c", "c")]
+    work: Work = {}
+    for number, (first, second) in enumerate(names):
+        work |= {(f"i{number}", A): [(first, BOX)], (f"i{number}", B): [(second, BOX)]}
+    parents = {"a": "wide", "b": "wide", "c": None, "wide": None}
+    found = figures_of(answers(work), Settings(resamples=50, parents=parents))
+    confusion = np.zeros((3, 3))
+    for first, second in names:
+        confusion["abc".index(first), "abc".index(second)] += 1
+    weights = [[0, 0.5, 1], [0.5, 0, 1], [1, 1, 0]]
+    expected = chance.cohen_kappa(confusion, weights=weights)
+    assert found["weighted_kappa", "all", ""].value == pytest.approx(expected)
+    assert found["weighted_kappa", "pair", f"{A} / {B}"].value == pytest.approx(expected)
+    plain = measured(work)["weighted_kappa", "all", ""]
+    assert plain.value is None
+    assert plain.reason is not None
+    assert "no two categories have one parent" in plain.reason
+
+
+def test_agreement_on_one_category_is_that_of_the_functions() -> None:
+    """Whether an object is called so, by all who drew it."""
+    names = ["aab", "abb", "ccc", "aaa", "bb", "ca", "bbb", "cc"]
+    work: Work = {
+        (f"i{number}", person): [(name, BOX)]
+        for number, given in enumerate(names)
+        for person, name in zip((A, B, C), given, strict=False)
+    }
+    found = measured(work)
+    for one in "abc":
+        votes = [[given.count(one), len(given) - given.count(one)] for given in names]
+        expected = chance.krippendorff_alpha(votes), chance.gwet_ac1(votes), chance.percent_agreement(votes)
+        got = [found[name, "category", one].value for name in ("alpha", "ac1", "percent_agreement_units")]
+        assert got == [pytest.approx(value) for value in expected]
+
+
+@pytest.mark.parametrize("level", ["ordinal", "interval", "ratio"])
+def test_alpha_of_counts_is_that_of_the_function(level: chance.Level) -> None:
+    counts = [(1, 1, 2), (0, 0), (3, 2, 3), (1, 1), (0, 1, 1), (2, 2), (4, 3)]
+    places = [(2.0 + 20 * i, 2.0, 14.0 + 20 * i, 14.0) for i in range(4)]
+    work: Work = {
+        (f"i{number}", person): [("stop", box) for box in places[:drawn]]
+        for number, given in enumerate(counts)
+        for person, drawn in zip((A, B, C), given, strict=False)
+    }
+    votes = [[given.count(value) for value in range(5)] for given in counts]
+    expected = chance.krippendorff_alpha_of(votes, range(5), level=level)
+    found = measured(work)[f"alpha_counts_{level}", "all", ""]
+    assert found.value == pytest.approx(expected)
+    assert found.n == len(counts)
+
+
+def test_slices_by_attribute_of_objects_and_of_images() -> None:
+    """Worn signs are found by one of two; the image with them is at night."""
+    drawn = rows({("one", A): [("stop", BOX), ("stop", FAR)], ("one", B): [("stop", BOX)],
+                  ("two", A): [("stop", BOX)], ("two", B): [("stop", BOX)]})  # fmt: skip
+    worn = [replace(row, attributes=(("worn", ("yes",)),)) if row.bbox_xyxy == FAR else row for row in drawn]
+    found = sort_out(table(worn), planned={image_id("one"), image_id("two")})
+    slices = {image_id("one"): ["light=night"], image_id("two"): ["light=day"]}
+    measures = figures_of(found, Settings(resamples=50), slices)
+    assert values(measures, "f1", "attribute") == {
+        "worn=yes": pytest.approx(0.0), "light=night": pytest.approx(2 / 3), "light=day": pytest.approx(1.0),
+    }  # fmt: skip
+    assert measures["percent_agreement", "attribute", "light=day"].value == pytest.approx(1.0)
+
+
+def test_the_standard_error_is_the_spread_over_images() -> None:
+    """One object an image, found by both or by one: F1 is a mean of 0 and 1, by hand sqrt(p (1 - p) / n)."""
+    work: Work = {}
+    for number in range(200):
+        work |= {(f"i{number}", A): [("stop", BOX)], (f"i{number}", B): [("stop", BOX)]}
+        if number % 4 == 0:
+            work[f"i{number}", B] = [("stop", FAR)]
+    found = measured(work, resamples=2000)["recall", "pair", f"{A} / {B}"]
+    assert found.value == pytest.approx(0.75)
+    assert found.se == pytest.approx((0.75 * 0.25 / 199) ** 0.5, rel=0.1)
+
+
+def test_many_images_in_groups_have_the_error_of_single_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    work: Work = {}
+    for number in range(400):
+        work |= {(f"i{number}", A): [("stop", BOX)], (f"i{number}", B): [("stop", BOX)]}
+        if rng.random() < 0.3:
+            work[f"i{number}", B] = []
+    single = measured(work, resamples=1000)["f1", "all", ""]
+    monkeypatch.setattr(image_sums, "_MOST_GROUPS", 100)
+    grouped = measured(work, resamples=1000)["f1", "all", ""]
+    assert grouped.value == pytest.approx(single.value)
+    assert grouped.se == pytest.approx(single.se, rel=0.25)
+
+
+def test_every_figure_has_its_paragraph() -> None:
+    work: Work = {("one", person): [("stop", BOX)] for person in (A, B, C)}
+    names = {name.partition("@")[0] for name, _, _ in measured(work)}
+    page = (Path(__file__).parents[2] / "docs/agreement.md").read_text()
+    paragraphs = page[page.index("## Figures") : page.index("## Gates")]
+    endings = ("_interval", "_ratio", "_units", "_fleiss", "_with_missed")  # told beside the first of them
+    missing = [name for name in names if f"`{name}`" not in paragraphs and not name.endswith(endings)]
+    assert missing == []
+    assert all(f"`{ending}`" in paragraphs for ending in endings)
+
+
+def test_in_pieces_the_figures_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the first images one pair of people, of the last another: no piece has all of them."""
+    work: Work = {}
+    for number in range(12):
+        people = (A, B) if number < 6 else (B, C)
+        work |= {
+            (f"i{number}", person): [("stop", BOX), ("park", FAR)][: 1 + number % 2] for person in people
+        }
+        work[f"i{number}", people[0]] = [("stop", BOX)]
+    whole = measured(work)
+    monkeypatch.setattr(annotator_pairs, "_CHUNK_PAIRS", 3)
+    assert measured(work) == whole

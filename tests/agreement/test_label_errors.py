@@ -147,3 +147,20 @@ def test_tables_are_compared_where_both_sides_are_known() -> None:
     assert (
         nothing.metrics()["missed"]["reason"] == "no image has both labels and a model's objects with scores"
     )
+
+
+def test_without_the_boxes_that_a_model_dropped_nobody_knows_what_is_spurious() -> None:
+    labels = [annotation(f"{at}", "car", A, origin="consensus") for at in range(120)]
+    model = [annotation(f"{at}", "car", A, origin="model", score=0.9) for at in range(119)]
+    model.append(annotation("119", None, None, origin="model"))
+    compared = label_error_table.compare(table(labels), table(model), iou_threshold=0.5)
+    (one,) = compared.found
+    assert (one.kind, one.probability) == ("spurious", None)
+    assert "autolabel.keep_rejects" in compared.metrics()["spurious"]["reason"]
+    assert compared.doubted(0.5) == {}
+    model.append(
+        annotation("118", "bus", B, origin="model", score=0.1, outcome="rejected", reject_reason="low_score")
+    )
+    (one,) = label_error_table.compare(table(labels), table(model), iou_threshold=0.5).found
+    assert one.probability is not None
+    assert one.probability > 0.2

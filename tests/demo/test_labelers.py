@@ -223,7 +223,7 @@ def test_a_missing_or_damaged_truth_file_is_one_line(tmp_path: Path, content: st
     path = tmp_path / "truth.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(InputError, match=r"run `python -m demo\.raw`"):
+    with pytest.raises(InputError, match=r"run `python -m demo\.raw_folder`"):
         labelers.load_truth(path, tmp_path / "images.parquet")
 
 

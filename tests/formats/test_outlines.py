@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from curate import formats
 from curate.formats import huggingface
 from curate.formats.record import LabeledImage, LabeledObject, Polygon, Ring, rounded
 from curate.geometry import masks, outlines
+from curate.release import columns
 from curate.stages import export
 from tests.formats import datasets
 from tests.formats.release import write_release
@@ -53,6 +55,50 @@ def test_a_release_gives_outlines_with_holes_as_they_were_drawn(tmp_path: Path) 
     (one,) = released(tmp_path, drawn((SQUARE, HOLE))).objects
     assert one.polygons == ((SQUARE, HOLE),)
     assert one.rle == drawn((SQUARE, HOLE)).rle
+
+
+def test_every_column_of_a_release_is_read() -> None:
+    """A new one has to be read, so that formats hold it or count it, or to be named here with the reason."""
+    derived = {"category", "area"}  # the number of the name; the pixels of mask or box
+    read = {"bbox", "category_name", "iscrowd", "segmentation", "polygon", "confidence", "made_from", "id"}
+    read |= {"attributes", *huggingface._SUPPORT}
+    assert {column.name for column in columns.of_objects(attributes=True)} == read | derived
+    of_images = {
+        "image",
+        "image_id",
+        "width",
+        "height",
+        "split",
+        "objects",
+        "answers",
+        "confidence",
+        "review",
+    }
+    of_images |= {"license", "attribution", "attributes", *huggingface._FACTS}
+    everything = columns.of_images({"scene": pa.string()}, captured_at=True, object_attributes=True)
+    assert {column.name for column in everything} == of_images
+
+
+def test_what_people_said_comes_with_how_sure_it_is() -> None:
+    def said(question: str, answer: str, confidence: float | None) -> dict[str, object]:
+        return {"question": question, "answers": [answer], "confidence": confidence}
+
+    one = {"bbox": [0.0, 0.0, 1.0, 1.0], "category": 0, "category_name": "sign", "attributes": [
+        said("state", "dirty", 0.75), said("lit", "no", None)]}  # fmt: skip
+    row = {
+        "width": 8,
+        "height": 6,
+        "decided": True,
+        "answers": [said("weather", "rain", 0.9)],
+        "objects": [one],
+    }
+    image = huggingface.image(row, ["sign"], Path("a.parquet"), 1, [])
+    assert (image.tags, dict(image.attributes)) == (
+        ("weather: rain",), {"decided": "True", "confidence of weather": "0.9"},
+    )  # fmt: skip
+    assert dict(image.objects[0].attributes) == {
+        "state": "dirty", "lit": "no", "confidence of state": "0.75",
+    }  # fmt: skip
 
 
 def test_every_format_says_what_becomes_of_outlines() -> None:

@@ -125,6 +125,19 @@ def test_quality_is_measured_on_gold_and_between_the_arms(demo: Path) -> None:
     assert "simulated and their times are made up" in (demo / "data/release/README.md").read_text()
 
 
+def test_what_people_disputed_was_decided_and_the_release_says_so(demo: Path) -> None:
+    decided = metrics(demo, "agreement")["adjudication"]
+    assert (decided["people"], decided["images"] > 0) == (1, True)
+    rows = pq.read_table(demo / "data/agreement/images.parquet").to_pylist()
+    assert sum(row["decided"] for row in rows) == decided["images"]
+    card = " ".join((demo / "data/release/README.md").read_text().split())
+    assert "1 simulated senior labeler decided" in card
+    files = (demo / "data/release/data").glob("*.parquet")
+    released = sum(sum(pq.read_table(path, columns=["decided"])["decided"].to_pylist()) for path in files)
+    assert f"On {released} released image" in card
+    assert 0 < released <= decided["images"]
+
+
 def test_a_second_repro_changes_nothing(demo: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (demo / "data/release").rglob("*") if path.is_file()}
     text = run(demo, "dvc", "repro")
@@ -157,7 +170,7 @@ def test_killing_every_stage_midway_gives_the_same_digest(demo: Path) -> None:
         ".dvc/tmp",
     ):
         shutil.rmtree(demo / made)
-    for stage in [*STAGES[1:8], "publish"]:
+    for stage in [*STAGES[1:8], "publish", "adjudication"]:
         shutil.rmtree(demo / "data" / stage)
     (demo / "dvc.lock").unlink()
     run(demo, sys.executable, "-m", "curate", "labelstudio", "up")
@@ -166,6 +179,10 @@ def test_killing_every_stage_midway_gives_the_same_digest(demo: Path) -> None:
         if stage == "pull":
             run(demo, sys.executable, "-m", "demo.labelers")
         kills[stage] = kill_until_done(demo, stage)
+        if stage == "agreement":
+            run(demo, sys.executable, "-m", "curate", "qa", "adjudicate")
+            run(demo, sys.executable, "-m", "demo.senior_labeler")
+            run(demo, "dvc", "repro", "agreement")
     assert digest(demo) == expected
     assert all(kills.values()), kills
 

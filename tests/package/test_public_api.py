@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import curate
+from curate import agreement
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(set(curate.__all__) - {"__version__"})
@@ -76,3 +77,11 @@ def test_nothing_heavy_is_loaded(program: str) -> None:
         [sys.executable, "-c", check], capture_output=True, text=True, check=False, timeout=120
     )
     assert (done.returncode, done.stderr.strip()) == (0, "[]")
+
+
+def test_agreement_alone_has_names_and_an_example_that_runs() -> None:
+    assert sorted(agreement.__all__) == sorted(agreement._MODULE)
+    assert all(callable(getattr(agreement, name)) for name in agreement.__all__)
+    assert doctest.testmod(agreement).failed == 0
+    with pytest.raises(AttributeError, match="no attribute 'kapa'"):
+        agreement.kapa  # noqa: B018

@@ -7,6 +7,7 @@ import markdown_it
 import pytest
 import yaml
 
+from curate.agreement.gates import Gate
 from curate.records import Category
 from curate.release.card import CardFacts, render
 from curate.release.card_front_matter import Licensed, SplitSize
@@ -113,7 +114,7 @@ def test_the_numbers_stand_in_tables() -> None:
         "| Cohen's kappa on the categories of matched pairs | undefined |  | 7 pairs |",
     ]
     assert "On the 420 images that several labelers looked at" in text
-    assert "Not every split has objects of: parking_sign." in text
+    assert "Not every split has objects of: `parking_sign`." in text
     assert "Drawn for a test." in text
     assert "`dino@1`" in text
     assert "| `parking_sign` | parking sign, blue square | 0.35 |" in text
@@ -165,6 +166,7 @@ def test_text_of_users_and_sources_is_no_markdown_and_no_html() -> None:
         contact=evil,
         citation=f"```\n{evil}",
         models=(evil,),
+        gates=[Gate(evil, evil, False, evil, "", allowed=evil)],
         taxonomy=(replace(TAXONOMY[0], description=evil), TAXONOMY[1]),
     )
     text = render(facts)
@@ -175,7 +177,7 @@ def test_text_of_users_and_sources_is_no_markdown_and_no_html() -> None:
     assert 'href="http://evil"' not in html
     assert "<h2>Not a heading" not in html
     assert "<strong>bold" not in html
-    assert html.count("alert(1)") >= 4  # it is there, as text
+    assert html.count("alert(1)") >= 8  # it is there, as text
 
 
 def test_the_card_says_how_many_people_looked_and_claims_nothing_that_was_not_counted() -> None:

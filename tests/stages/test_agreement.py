@@ -15,7 +15,7 @@ from curate.errors import TableError
 from curate.params import AgreementParams
 from curate.qa import error_injection
 from curate.records import Annotation, StageReport, derived_id
-from curate.stages import agreement
+from curate.stages import adjudicate, agreement
 from tests import builders
 from tests.builders import annotation, image_id
 
@@ -189,7 +189,7 @@ def test_without_overlap_files_have_headers_and_figures_are_null(project: builde
     only(first)
     report = run()
     assert dict(report.counts)["seen by several"] == 0
-    undefined = {"value": None, "low": None, "high": None, "n": 0}
+    undefined = {"value": None, "low": None, "high": None, "se": None, "n": 0}
     assert {row["value"] for row in read_csv(OUTPUTS.figures)} == {"undefined"}
     assert all(row["reason"] for row in read_csv(OUTPUTS.figures))
     for name in ("f1", "mean_box_iou", "mean_mask_iou", "kappa", "kappa_with_missed", "alpha"):
@@ -488,6 +488,9 @@ def test_a_label_that_a_sure_model_contradicts_is_listed_and_stands_in_the_queue
     assert report.metrics["label_errors"]["category"]["found"] == 1
     (entry,) = read_csv(OUTPUTS.queue)
     assert (entry["reason"], entry["held_back"]) == ("label_error", "false")
+    assert entry["detail"] == "the model sees parking_sign (score 0.90) where stop_sign is labelled"
+    told = adjudicate._more(entry["reason"], entry["detail"])
+    assert told == "The model sees parking_sign (score 0.90) where stop_sign is labelled.\n"
     assert float(entry["cost"]) >= float(row["probability"])
     marked = {
         row["image_id"]: row["review"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from curate import formats
 from curate.cli import app
 from curate.errors import InputError, ReleaseError
+from curate.release import manifest
 from curate.stages import export
 from tests.formats import datasets
 from tests.formats.release import write_release
@@ -99,6 +101,16 @@ def test_the_command(release: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "export to coco: 2 images" in done.output
     assert (out / "annotations/instances_test.json").exists()
+
+
+def test_augmented_copies_are_no_images_of_their_own_and_are_counted(release: Path, tmp_path: Path) -> None:
+    (train,) = (release / "data").glob("train-*.parquet")
+    (release / "augmented").mkdir()
+    shutil.copy(train, release / "augmented" / train.name)
+    manifest.write(release, manifest.read(release))
+    done = export.run("coco", release, tmp_path / "out")
+    assert done.line() == ("export to coco: 6 images, 5 objects; lost: 3 augmented copies of training images")
+    assert json.loads((tmp_path / "out/export.json").read_text())["images"] == 6
 
 
 def test_the_folder_for_kaggle_is_the_release_with_what_kaggle_asks(release: Path, tmp_path: Path) -> None:

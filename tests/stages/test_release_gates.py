@@ -49,7 +49,7 @@ def test_the_built_in_gates_are_on_and_stand_in_the_card() -> None:
         ("licenses", "no_disputed", "no_leaks", "no_planted_errors"), True
     )
     assert (
-        "| licenses | the licence of every image is known | all hold | holds |"
+        "| `licenses` | the licence of every image is known | all hold | holds |"
         in (FOLDER / "README.md").read_text()
     )
 

@@ -1,0 +1,145 @@
+"""Sub-images of one image with their partners: what a worker of the stage pairs does."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from curate.errors import InputError
+from curate.images import load_upright
+from curate.params import PairsParams
+from curate.records import UInt8Image, derived_id
+from curate.restoration import degradation, degradation_presets
+from curate.restoration.degradation_presets import Preset
+
+HR, LR = "HR", "LR"  # folders, as BasicSR calls them
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOfPairs:
+    """A kept image: its id, its upright file, and what its pairs inherit."""
+
+    image_id: str
+    path: Path
+    license: str | None
+    attribution: str | None
+    split: str
+
+    def __str__(self) -> str:
+        return f"image {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class NoPairs:
+    """An image without pairs, and why: unreadable | too_small."""
+
+    image_id: str
+    reason: str
+    detail: str
+
+
+Outcome = list[dict[str, Any]] | NoPairs
+
+
+def pairing(params: PairsParams, folder: Path) -> Callable[[Sequence[SourceOfPairs]], list[Outcome]]:
+    """Set a worker up."""
+    preset = degradation_presets.find(params.preset, params.presets)
+    return functools.partial(_all, _Work(params, preset, folder))
+
+
+def _all(work: _Work, images: Sequence[SourceOfPairs]) -> list[Outcome]:
+    return [work.pairs(image) for image in images]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    params: PairsParams
+    preset: Preset
+    folder: Path
+
+    def pairs(self, image: SourceOfPairs) -> Outcome:
+        params = self.params
+        try:
+            pixels = load_upright.load_upright(image.path)
+        except InputError as error:
+            return NoPairs(image.image_id, "unreadable", str(error))
+        rows = []
+        for resized in params.sizes:
+            whole = _resized(pixels, resized)
+            for x, y, width, height in places(whole.shape[1], whole.shape[0], params):
+                clean = np.ascontiguousarray(whole[y : y + height, x : x + width])
+                place = {"x": x, "y": y, "width": width, "height": height, "resized": resized}
+                rows += [self._pair(image, clean, place, number) for number in range(params.per_place)]
+        if not rows:
+            detail = f"image {image.path} has {pixels.shape[1]}x{pixels.shape[0]} pixels: no sub-image of "
+            return NoPairs(image.image_id, "too_small", f"{detail}{params.crop or params.scale} fits")
+        return rows
+
+    def _pair(
+        self, image: SourceOfPairs, clean: UInt8Image, place: dict[str, Any], number: int
+    ) -> dict[str, Any]:
+        params = self.params
+        identity = (image.image_id, params.preset, params.seed, params.scale, *place.values(), number)
+        pair_id = derived_id(*identity)[:32]
+        bad, recipe = degradation.degrade(
+            clean, self.preset, scale=params.scale, rng=degradation.generator("pairs", *identity)
+        )
+        for kind, pixels in ((HR, clean), (LR, bad)):
+            Image.fromarray(pixels).save(
+                self.folder / kind / f"{pair_id}.png", compress_level=params.png_level
+            )
+        return {
+            **place,
+            "pair_id": pair_id,
+            "image_id": image.image_id,
+            "hr_path": f"{HR}/{pair_id}.png",
+            "lr_path": f"{LR}/{pair_id}.png",
+            "scale": params.scale,
+            "preset": params.preset,
+            "recipe": json.dumps(recipe, sort_keys=True),
+            "seed": params.seed,
+            "hr_sha256": hashlib.sha256(clean.tobytes()).hexdigest(),
+            "lr_sha256": hashlib.sha256(bad.tobytes()).hexdigest(),
+            "license": image.license,
+            "attribution": image.attribution,
+            "split": image.split,
+        }
+
+
+def places(width: int, height: int, params: PairsParams) -> Iterator[tuple[int, int, int, int]]:
+    """Where sub-images are cut: x, y, width, height; all sides are multiples of the scale.
+
+    As BasicSR's extract_subimages: a grid of `step`, and one more at the far edge where the rest is longer
+    than `least_rest`. With crop 0 the whole image, cut at the right and the bottom to fit the scale.
+    """
+    if not params.crop:
+        whole = (width // params.scale * params.scale, height // params.scale * params.scale)
+        if min(whole):
+            yield (0, 0, *whole)
+        return
+    side = params.crop
+    for y in _starts(height, side, params):
+        for x in _starts(width, side, params):
+            yield x, y, side, side
+
+
+def _starts(size: int, side: int, params: PairsParams) -> list[int]:
+    starts = list(range(0, size - side + 1, params.step))
+    if starts and size - (starts[-1] + side) > params.least_rest:
+        starts.append(size - side)
+    return starts
+
+
+def _resized(pixels: UInt8Image, factor: float) -> UInt8Image:
+    if factor == 1:
+        return pixels
+    size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))

@@ -1,0 +1,251 @@
+"""Stage measure: every result against the clean image of its pair."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curate import schema, tables
+from curate.errors import InputError, MetricError, ParamsError
+from curate.intervals import Figure
+from curate.params import MeasureParams
+from curate.params.upscale import BICUBIC
+from curate.ports import Casualty, Engine, ImageMetric
+from curate.records import StageReport
+from curate.restoration import fidelity, image_pixels, metric_files, metric_summary
+
+_BATCH = 8  # results that a worker takes at a time
+_MOST_PIXELS = 2_000_000_000
+_EQUAL = "the two are equal: infinite"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the stage reads: the tables of pairs and upscale, with the files that they name."""
+
+    pairs: Path
+    upscaled: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the stage writes.
+
+    Attributes:
+        table: A row a result and metric.
+        summary: CSV of means with intervals by model, metric and slice.
+        worst: CSV of the results that are worst by each metric, and that metrics dispute most.
+    """
+
+    table: Path
+    summary: Path
+    worst: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The outside.
+
+    Attributes:
+        load: Metrics of other packages by name, and why others are not there; called in each worker too.
+        engine: Where they run.
+    """
+
+    load: Callable[[Sequence[str]], tuple[list[ImageMetric], dict[str, str]]]
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An upscaled image and what it should be."""
+
+    model: str
+    pair_id: str
+    clean: Path
+    path: Path
+    border: int
+
+    def __str__(self) -> str:
+        return f"result {self.path}"
+
+
+Measured = list[tuple[str, float | None, str | None]]  # metric, value, why there is none
+
+
+def run(params: MeasureParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
+    """Measure every result; what cannot be measured has a row that says why.
+
+    Raises:
+        InputError: There is no result of these pairs.
+        ParamsError: A slice is no column of the pairs.
+        TableError: A table is missing.
+        StorageError: The disk is full or refuses.
+    """
+    pairs = {row["pair_id"]: row for row in tables.read(inputs.pairs, schema.IMAGE_PAIRS).to_pylist()}
+    unknown = [name for name in params.slices if name not in schema.IMAGE_PAIRS.arrow.names]
+    if unknown:
+        raise ParamsError(f"measure.slices: {unknown[0]} is no column of the pairs")
+    results = list(_results(params, pairs, inputs.upscaled))
+    if not results:
+        raise InputError(f"{inputs.upscaled} has no result of the pairs: run upscale again")
+    _, missing = ports.load(_others(params))
+    rows = [
+        row for result, found in _measured(params, results, ports) for row in _rows(params, result, found)
+    ]
+    rows += [
+        _row(params, result, name, None, reason) for result in results for name, reason in missing.items()
+    ]
+    tables.write_rows(rows, outputs.table, schema.MEASURED)
+    better = _directions(params, ports)
+    return _report(params, rows, pairs, better=better, outputs=outputs, missing=missing)
+
+
+def _results(params: MeasureParams, pairs: Mapping[str, Any], upscaled: Path) -> Iterator[Result]:
+    for row in tables.read(upscaled, schema.UPSCALED).to_pylist():
+        pair = pairs.get(row["image_id"])
+        if pair is not None and row["path"] is not None:
+            border = pair["scale"] if params.border is None else params.border
+            yield Result(row["model"], row["image_id"], Path(pair["hr_path"]), Path(row["path"]), border)
+
+
+def _others(params: MeasureParams) -> list[str]:
+    return [name for name in params.metrics if name not in fidelity.FIGURES]
+
+
+def _measured(
+    params: MeasureParams, results: Sequence[Result], ports: Ports
+) -> Iterator[tuple[Result, Measured]]:
+    batches = [results[start : start + _BATCH] for start in range(0, len(results), _BATCH)]
+    made = ports.engine.map_batches(
+        functools.partial(measuring, ports.load, params),
+        batches,
+        label="measure, results",
+        total=len(results),
+    )
+    for batch, found in zip(batches, made, strict=True):
+        for result, one in zip(batch, found, strict=True):
+            if isinstance(one, Casualty):
+                yield result, [(name, None, f"ended its worker ({one.how})") for name in params.metrics]
+            else:
+                yield result, one
+
+
+def measuring(
+    load: Callable[[Sequence[str]], tuple[list[ImageMetric], dict[str, str]]], params: MeasureParams
+) -> Callable[[Sequence[Result]], list[Measured]]:
+    """Set a worker up."""
+    others, _ = load(_others(params))
+    return functools.partial(_measure_all, params, others)
+
+
+def _measure_all(
+    params: MeasureParams, others: Sequence[ImageMetric], results: Sequence[Result]
+) -> list[Measured]:
+    return [_measure(params, others, result) for result in results]
+
+
+def _measure(params: MeasureParams, others: Sequence[ImageMetric], result: Result) -> Measured:
+    own: list[ImageMetric] = [
+        fidelity.Fidelity(name, color=params.color, border=result.border)
+        for name in params.metrics
+        if name in fidelity.FIGURES
+    ]
+    metrics = [*own, *others]
+    try:
+        clean, image = (_pixels(path) for path in (result.clean, result.path))
+    except InputError as error:
+        return [(metric.name, None, str(error)) for metric in metrics]
+    return [(metric.name, *_value(metric, clean, image)) for metric in metrics]
+
+
+def _pixels(path: Path) -> Any:
+    found = image_pixels.read(path, max_pixels=_MOST_PIXELS)
+    if found.bits != 8:
+        raise InputError(f"image {path} has {found.bits} bits a sample: metrics compare 8")
+    return found.color
+
+
+def _value(metric: ImageMetric, clean: Any, image: Any) -> tuple[float | None, str | None]:
+    try:
+        value = metric.measure(clean, image)
+    except MetricError as error:
+        return None, str(error)
+    return (None, _EQUAL) if value == float("inf") else (value, None)
+
+
+def _rows(params: MeasureParams, result: Result, found: Measured) -> Iterator[dict[str, Any]]:
+    for name, value, reason in found:
+        yield _row(params, result, name, value, reason)
+
+
+def _row(
+    params: MeasureParams, result: Result, name: str, value: float | None, reason: str | None
+) -> dict[str, Any]:
+    own = name in fidelity.FIGURES
+    return {
+        "model": result.model,
+        "pair_id": result.pair_id,
+        "metric": name,
+        "value": value,
+        "reason": reason,
+        "color": params.color if own else "rgb",
+        "border": result.border if own else 0,
+    }
+
+
+def _directions(params: MeasureParams, ports: Ports) -> dict[str, bool]:
+    loaded, _ = ports.load(_others(params))
+    return {
+        **{name: True for name in params.metrics if name in fidelity.FIGURES},
+        **{metric.name: metric.higher_is_better for metric in loaded},
+    }
+
+
+def _report(
+    params: MeasureParams,
+    rows: Sequence[Mapping[str, Any]],
+    pairs: Mapping[str, Mapping[str, Any]],
+    *,
+    better: Mapping[str, bool],
+    outputs: Outputs,
+    missing: Mapping[str, str],
+) -> StageReport:
+    values: dict[tuple[str, str], dict[str, float]] = {}
+    for row in rows:
+        found = values.setdefault((row["model"], row["metric"]), {})
+        if row["value"] is not None:
+            found[row["pair_id"]] = row["value"]
+    models = {model for model, _ in values}
+    columns = {
+        pair: {"image_id": row["image_id"], **{name: str(row[name]) for name in params.slices}}
+        for pair, row in pairs.items()
+    }
+    summary = metric_summary.summarize(
+        values,
+        columns,
+        slices=params.slices,
+        baseline=BICUBIC if BICUBIC in models else None,
+        resamples=params.bootstrap,
+        seed=params.seed,
+    )
+    metric_files.write_summary(outputs.summary, summary)
+    metric_files.write_worst(outputs.worst, values, better, most=params.worst)
+    whole = [row for row in summary if row.slice == "all"]
+    by_model = {
+        model: {row.metric: _figure(row.mean) for row in whole if row.model == model}
+        for model in sorted(models)
+    }
+    not_measured = sum(row["value"] is None for row in rows)
+    counts = (
+        ("results", len({(row["model"], row["pair_id"]) for row in rows})),
+        ("figures", len(rows) - not_measured),
+        ("not measured", not_measured),
+    )
+    return StageReport("measure", counts, {"models": by_model, "not_measured": dict(missing)})
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n}

@@ -1,0 +1,161 @@
+"""Degradation: known kernels, one seed one result, and the partner lies where the clean image does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+from skimage.registration import phase_cross_correlation
+
+from curate.errors import ParamsError
+from curate.restoration import blur_kernels, degradation, degradation_presets, ffmpeg
+from curate.restoration.degradation_presets import BUILT_IN, Preset
+
+PHOTO = np.ascontiguousarray(skimage.data.astronaut()[:256, 128:384])
+
+
+def made(name: str, seed: int, scale: int = 4) -> tuple[np.ndarray, list[dict[str, object]]]:
+    return degradation.degrade(PHOTO, BUILT_IN[name], scale=scale, rng=degradation.generator(seed))
+
+
+@pytest.mark.parametrize("name", list(BUILT_IN))
+def test_one_seed_one_result_and_another_seed_another(name: str) -> None:
+    first, recipe = made(name, 1)
+    again, again_recipe = made(name, 1)
+    assert first.shape == (64, 64, 3)
+    np.testing.assert_array_equal(first, again)
+    assert recipe == again_recipe == json.loads(json.dumps(recipe))
+    if name != "classical":
+        assert not np.array_equal(first, made(name, 2)[0])
+
+
+def test_classical_is_the_widened_bicubic_kernel() -> None:
+    small, recipe = made("classical", 0)
+    expected = Image.fromarray(PHOTO).resize((64, 64), Image.Resampling.BICUBIC)
+    difference = np.abs(small.astype(int) - np.asarray(expected))  # Pillow rounds between its two passes
+    assert difference.max() <= 3
+    assert difference.mean() < 0.3
+    assert recipe == [{"step": "resize", "width": 64, "height": 64, "mode": "bicubic, widened"}]
+
+
+def shift(small: np.ndarray) -> float:
+    """Pixels of the small image by which it is moved, by phase correlation of its bicubic enlargement."""
+    large = np.asarray(Image.fromarray(small).resize((256, 256), Image.Resampling.BICUBIC).convert("L"))
+    gray = np.asarray(Image.fromarray(PHOTO).convert("L"))
+    moved, _, _ = phase_cross_correlation(gray.astype(float), large.astype(float), upsample_factor=50)
+    return float(np.hypot(*moved)) / 4
+
+
+def without_noise() -> Preset:
+    """Every step of Real-ESRGAN that could move pixels; noise cannot, and hides what is measured."""
+    steps = BUILT_IN["real_esrgan"].steps
+    return Preset(
+        steps=tuple(
+            one.model_copy(update={"quality": degradation_presets._range(95, 95)})
+            if one.step in ("jpeg", "finish")
+            else one
+            for one in steps
+            if one.step != "noise"
+        )
+    )
+
+
+def test_partners_are_aligned_within_a_tenth_of_a_pixel() -> None:
+    assert shift(made("classical", 0)[0]) <= 0.1
+    assert shift(made("video", 3)[0]) <= 0.1
+    found = [
+        shift(degradation.degrade(PHOTO, without_noise(), scale=4, rng=degradation.generator(seed))[0])
+        for seed in range(30)
+    ]
+    assert max(found) <= 0.1, found
+    noisy = [shift(made("real_esrgan", seed)[0]) for seed in range(12)]
+    assert float(np.median(noisy)) <= 0.1
+    moved = np.roll(made("classical", 0)[0], 1, axis=1)
+    assert shift(moved) > 0.8  # the measure sees a pixel
+
+
+def test_the_ranges_of_real_esrgan_are_kept_and_used() -> None:
+    recipes = [step for seed in range(120) for step in made("real_esrgan", seed)[1]]
+    quality = [step["quality"] for step in recipes if step["step"] == "jpeg"]
+    assert len(quality) == 240
+    assert min(quality) >= 30
+    assert max(quality) <= 95
+    assert max(quality) - min(quality) > 50
+    sigma = [step["sigma_x"] for step in recipes if step["step"] == "blur"]
+    assert 0.2 <= min(sigma) < 0.5
+    assert 2.5 < max(sigma) <= 3
+    noise = [step for step in recipes if step["step"] == "noise"]
+    assert 0.4 < np.mean([step["kind"] == "gaussian" for step in noise]) < 0.6
+    assert 0.3 < np.mean([step["gray"] for step in noise]) < 0.5
+    assert {step["kernel"] for step in recipes if step["step"] == "blur"} == set(degradation_presets._KERNELS)
+
+
+def test_a_gaussian_kernel_has_its_sigma_and_a_turned_one_its_angle() -> None:
+    kernel = blur_kernels.gaussian_like(21, 1.5, 1.5, 0.0)
+    axis = np.arange(21) - 10
+    assert kernel.sum() == pytest.approx(1)
+    assert float((kernel.sum(axis=0) * axis**2).sum()) == pytest.approx(1.5**2, rel=0.01)
+    turned = blur_kernels.gaussian_like(21, 3, 1, np.pi / 4)
+    x, y = np.meshgrid(axis, axis)
+    assert float((turned * x * y).sum()) == pytest.approx((9 - 1) / 2, rel=0.05)
+    np.testing.assert_allclose(
+        blur_kernels.gaussian_like(15, 2, 1, 0.3, shape=1),
+        blur_kernels.gaussian_like(15, 1, 2, 0.3 + np.pi / 2),
+    )
+    flat = blur_kernels.gaussian_like(21, 3, 3, 0, shape=2, plateau=True)
+    assert flat[10, 11] / flat[10, 10] > 0.95  # a plateau
+
+
+def test_a_sinc_filter_passes_below_its_cutoff_and_stops_above() -> None:
+    kernel = blur_kernels.circular_sinc(21, np.pi / 3)
+    response = np.abs(np.fft.fft(kernel.sum(axis=0), 240))
+    frequency = 2 * np.pi * np.arange(240) / 240
+    assert response[(frequency < np.pi / 6)].min() > 0.8
+    assert response[(frequency > np.pi / 1.7) & (frequency <= np.pi)].max() < 0.2
+    assert kernel.min() < 0  # it rings
+
+
+def test_a_codec_frame_of_odd_size_keeps_it() -> None:
+    odd = PHOTO[:101, :75]
+    for codec in ("h264", "hevc"):
+        good, bad = (ffmpeg.through_codec(odd, codec, crf).astype(int) for crf in (5, 45))
+        assert good.shape == odd.shape
+        assert np.abs(good - odd).mean() < 3 < np.abs(bad - odd).mean()
+
+
+OWN = """
+presets:
+  soft:
+    steps:
+      - {step: blur, sigma: {low: 2, high: 2}}
+      - {step: downscale}
+"""
+
+
+def test_presets_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(OWN)
+    preset = degradation_presets.find("soft", tmp_path / "p.yaml")
+    small, recipe = degradation.degrade(PHOTO, preset, scale=2, rng=degradation.generator(0))
+    assert small.shape == (128, 128, 3)
+    assert [step["step"] for step in recipe] == ["blur", "resize"]
+    assert recipe[0]["sigma_x"] == 2
+    assert isinstance(degradation_presets.find("video", tmp_path / "p.yaml"), Preset)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "says"),
+    [
+        (OWN, "none", "pairs.preset = 'none' is none of classical, real_esrgan, soft, video"),
+        (OWN.replace("soft", "video"), "video", "video is the name of a preset that is built in"),
+        (OWN.replace("low: 2", "low: 3"), "soft", "low 3.0 is more than high 2.0"),
+        (OWN.replace("step: blur", "step: bllur"), "soft", r"p\.yaml:5"),
+    ],
+)
+def test_a_wrong_preset_is_one_line(tmp_path: Path, text: str, name: str, says: str) -> None:
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=says):
+        degradation_presets.find(name, tmp_path / "p.yaml")

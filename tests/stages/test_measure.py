@@ -1,0 +1,126 @@
+"""Stage measure: a figure or a reason for each result, means with intervals, what deserves a look."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from curate import schema, tables
+from curate.engines.local import LocalEngine
+from curate.errors import InputError, MetricError, ParamsError
+from curate.params import MeasureParams
+from curate.ports import ImageMetric
+from curate.records import StageReport, UInt8Image
+from curate.stages import measure
+from tests.restoration import restoration_rows
+
+RNG = np.random.default_rng(0)
+
+
+class Odd:
+    """The mean, but not of images that begin with black."""
+
+    name, higher_is_better = "vmaf", True
+
+    def measure(self, reference: UInt8Image, image: UInt8Image) -> float:
+        if not reference[0, 0].any():
+            raise MetricError("begins with black")
+        return float(image.mean())
+
+
+def load(names: Sequence[str]) -> tuple[list[ImageMetric], dict[str, str]]:
+    found: list[ImageMetric] = [Odd()] if "vmaf" in names else []
+    return found, {name: "no weights" for name in names if name == "lpips"}
+
+
+def project(folder: Path) -> None:
+    pairs, upscaled = [], []
+    for n in range(6):
+        clean = RNG.integers(1, 256, (40, 48, 3)).astype(np.uint8)
+        clean[0, 0] = 0 if n == 5 else 9
+        Image.fromarray(clean).save(folder / f"hr{n}.png")
+        pairs.append(
+            restoration_rows.pair(f"p{n}", hr_path=str(folder / f"hr{n}.png"), image_id=f"i{n}", scale=4)
+        )
+        for model, noise in (("bicubic", 8), ("model", 4)):
+            path = folder / f"{model}{n}.png"
+            made = np.clip(clean + RNG.normal(0, noise, clean.shape), 0, 255).astype(np.uint8)
+            Image.fromarray(clean if (model, n) == ("model", 0) else made).save(path)
+            upscaled.append(restoration_rows.upscaled(model, f"p{n}", path=str(path)))
+    upscaled.append(restoration_rows.upscaled("model", "p9", path="elsewhere.png"))  # of no pair
+    tables.write_rows(pairs, folder / "pairs.parquet", schema.IMAGE_PAIRS)
+    tables.write_rows(upscaled, folder / "upscaled.parquet", schema.UPSCALED)
+
+
+def run(folder: Path, **settings: object) -> StageReport:
+    params = MeasureParams.model_validate({"metrics": ["psnr", "ssim", "vmaf", "lpips"], **settings})
+    return measure.run(
+        params,
+        inputs=measure.Inputs(folder / "pairs.parquet", folder / "upscaled.parquet"),
+        outputs=measure.Outputs(folder / "m.parquet", folder / "summary.csv", folder / "worst.csv"),
+        ports=measure.Ports(load, LocalEngine(in_process=True)),
+    )
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_result_and_metric_has_a_figure_or_a_reason(tmp_path: Path) -> None:
+    project(tmp_path)
+    report = run(tmp_path)
+    rows = tables.read(tmp_path / "m.parquet", schema.MEASURED).to_pylist()
+    assert len(rows) == 12 * 4
+    why = {row["metric"]: row["reason"] for row in rows if row["value"] is None}
+    assert why == {"lpips": "no weights", "vmaf": "begins with black", "psnr": "the two are equal: infinite"}
+    stated = {(row["metric"], row["color"], row["border"]) for row in rows}
+    assert stated == {("psnr", "y", 4), ("ssim", "y", 4), ("vmaf", "rgb", 0), ("lpips", "rgb", 0)}
+    assert dict(report.counts) == {"results": 12, "figures": 33, "not measured": 15}
+    assert report.metrics["not_measured"] == {"lpips": "no weights"}
+
+
+def test_the_summary_has_means_intervals_and_differences(tmp_path: Path) -> None:
+    project(tmp_path)
+    run(tmp_path, slices=["preset"])
+    rows = {(r["model"], r["metric"], r["slice"]): r for r in read(tmp_path / "summary.csv")}
+    better = rows["model", "psnr", "all"]
+    assert (better["n"], better["not_measured"]) == ("5", "1")
+    assert float(better["low"]) < float(better["mean"]) < float(better["high"])
+    assert 5 < float(better["difference"]) < 7  # half the noise: 6 dB
+    assert rows["bicubic", "psnr", "all"]["difference"] == ""
+    assert rows["model", "lpips", "all"]["mean"] == ""
+    assert rows["model", "psnr", "preset"]["slice_value"] == "classical"
+    worst = read(tmp_path / "worst.csv")
+    assert {row["why"] for row in worst} == {"worst", "disputed"}
+
+
+def test_a_damaged_result_is_not_measured(tmp_path: Path) -> None:
+    project(tmp_path)
+    (tmp_path / "model3.png").write_bytes(b"damaged")
+    run(tmp_path)
+    rows = tables.read(tmp_path / "m.parquet", schema.MEASURED).to_pylist()
+    reasons = {row["reason"] for row in rows if (row["model"], row["pair_id"]) == ("model", "p3")}
+    assert any("model3.png cannot be read" in str(reason) for reason in reasons)
+
+
+def test_two_runs_write_the_same(tmp_path: Path) -> None:
+    project(tmp_path)
+    run(tmp_path)
+    first = [(tmp_path / name).read_bytes() for name in ("m.parquet", "summary.csv", "worst.csv")]
+    run(tmp_path)
+    assert [(tmp_path / name).read_bytes() for name in ("m.parquet", "summary.csv", "worst.csv")] == first
+
+
+def test_mistakes_are_one_line(tmp_path: Path) -> None:
+    project(tmp_path)
+    with pytest.raises(ParamsError, match=r"measure\.slices: weather is no column"):
+        run(tmp_path, slices=["weather"])
+    tables.write_rows([], tmp_path / "upscaled.parquet", schema.UPSCALED)
+    with pytest.raises(InputError, match="no result of the pairs: run upscale again"):
+        run(tmp_path)

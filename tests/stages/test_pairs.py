@@ -1,0 +1,169 @@
+"""Stage pairs: sub-images with partners, as BasicSR reads them; no leak between splits or from a test set."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from curate import schema, tables
+from curate.engines.local import LocalEngine
+from curate.errors import InputError, ParamsError
+from curate.params import DedupeParams, PairsParams, ReleaseParams
+from curate.records import StageReport
+from curate.restoration import pair_images
+from curate.stages import build_index, pairs
+from tests import builders
+from tests.builders import image_id
+
+PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
+ENGINE = LocalEngine(in_process=True)
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = []
+    for name in PHOTOS:
+        Image.fromarray(getattr(skimage.data, name)()[:200, :260]).save(f"{name}.png")
+        rows.append(row(name, 260, 200))
+    Image.new("RGB", (50, 40)).save("small.png")
+    rows += [row("small", 50, 40), row("gone", 300, 300)]
+    variant = row("chelsea-again", 260, 200) | {"path": "chelsea.png", "dup_group": image_id("chelsea")}
+    tables.write_rows([*rows, variant], Path("images.parquet"), schema.IMAGES)
+
+
+def row(name: str, width: int, height: int) -> dict[str, object]:
+    return builders.image(name, path=f"{name}.png", width=width, height=height).row()
+
+
+def run(**settings: object) -> StageReport:
+    params = PairsParams.model_validate(
+        {"crop": 128, "step": 100, "scale": 4, "preset": "classical", **settings}
+    )
+    return pairs.run(
+        params,
+        dedupe=DedupeParams(),
+        release=ReleaseParams(validation_share=0.2, test_share=0.2),
+        inputs=pairs.Inputs(Path("images.parquet")),
+        outputs=pairs.Outputs(Path("pairs"), Path("pairs.parquet"), Path("leaks.csv"), Path("own-index")),
+        ports=pairs.Ports(ENGINE),
+    )
+
+
+def written() -> list[dict[str, object]]:
+    return tables.read(Path("pairs.parquet"), schema.IMAGE_PAIRS).to_pylist()
+
+
+def test_rows_files_and_meta_info_say_the_same() -> None:
+    report = run()
+    rows = written()
+    assert dict(report.counts) == {
+        "images": 7,
+        "pairs": len(rows),
+        "images too small": 1,
+        "images unreadable": 1,
+    }
+    assert len(rows) == 5 * 6  # 260 = 128 + 100 + 32: three across, and two down
+    for one in rows:
+        clean, bad = (np.asarray(Image.open(str(one[name]))) for name in ("hr_path", "lr_path"))
+        assert clean.shape == (128, 128, 3)
+        assert bad.shape == (32, 32, 3)
+        assert hashlib.sha256(clean.tobytes()).hexdigest() == one["hr_sha256"]
+        assert json.loads(str(one["recipe"]))[0]["mode"] == "bicubic, widened"
+    # As BasicSR's paired_paths_from_meta_info_file: the first word of a line, below either folder.
+    lines = Path("pairs/meta_info.txt").read_text().splitlines()
+    assert lines[0].endswith(".png (128,128,3)")
+    names = {line.split(" ")[0] for line in lines}
+    assert names == {path.name for path in Path("pairs/HR").iterdir()}
+    assert names == {path.name for path in Path("pairs/LR").iterdir()}
+    both = Path("pairs/meta_info_pair.txt").read_text().splitlines()
+    assert set(both) == {f"HR/{name}, LR/{name}" for name in names}
+    parts = Path("pairs").glob("meta_info_t*.txt"), Path("pairs").glob("meta_info_v*.txt")
+    assert sorted(line for part in itertools.chain(*parts) for line in part.read_text().splitlines()) == lines
+
+
+def test_the_same_seed_makes_the_same_bytes_and_another_does_not() -> None:
+    def contents() -> dict[str, str]:
+        return {
+            path.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (*Path("pairs").rglob("*.*"), Path("pairs.parquet"))
+        }
+
+    run(preset="real_esrgan")
+    first = contents()
+    run(preset="real_esrgan")
+    assert contents() == first
+    run(preset="real_esrgan", seed=1)
+    other = contents()
+    assert len(other) == len(first)
+    assert not set(other.values()) & {value for name, value in first.items() if "/LR/" in name}
+
+
+def readable_only() -> None:
+    rows = tables.read(Path("images.parquet"), schema.IMAGES).to_pylist()
+    kept = [one for one in rows if one["path"] not in ("gone.png", "small.png")]
+    tables.write_rows(kept, Path("images.parquet"), schema.IMAGES)
+
+
+def test_a_scene_is_in_one_split() -> None:
+    readable_only()
+    run()
+    by_image: dict[object, set[object]] = {}
+    for one in written():
+        by_image.setdefault(one["image_id"], set()).add(one["split"])
+    assert all(len(found) == 1 for found in by_image.values())
+    assert by_image[image_id("chelsea")] == by_image[image_id("chelsea-again")]
+    assert set.union(*by_image.values()) == {"train", "validation", "test"}
+
+
+def test_a_picture_of_the_test_set_gets_no_pair() -> None:
+    Path("bench").mkdir()
+    Image.open("rocket.png").resize((200, 154)).save("bench/other.jpg", quality=80)
+    build_index.run(
+        DedupeParams(),
+        source=Path("bench"),
+        out=Path("bench-index"),
+        ports=build_index.Ports(ENGINE, lambda _: None, 8),
+    )
+    readable_only()
+    report = run(against="bench-index")
+    assert dict(report.counts)["images in the test set"] == 1
+    assert image_id("rocket") not in {one["image_id"] for one in written()}
+    assert image_id("coffee") in {one["image_id"] for one in written()}
+
+
+def test_grids_are_those_of_extract_subimages() -> None:
+    params = PairsParams(crop=480, step=240, scale=4, least_rest=0)
+    across = [x for x, y, _, _ in pair_images.places(1000, 480, params) if y == 0]
+    assert across == [0, 240, 480, 520]
+    long = params.model_copy(update={"least_rest": 100})
+    assert [x for x, *_ in pair_images.places(1000, 480, long)] == [0, 240, 480]
+    whole = PairsParams(crop=0, scale=4)
+    assert list(pair_images.places(1001, 483, whole)) == [(0, 0, 1000, 480)]
+    assert list(pair_images.places(3, 483, whole)) == []
+
+
+def test_several_sizes_and_several_partners() -> None:
+    run(sizes=[1.0, 0.75], per_place=2, preset="real_esrgan", step=128)
+    rows = written()
+    assert len({one["pair_id"] for one in rows}) == len(rows) == 5 * 2 * (6 + 4)
+    assert {one["resized"] for one in rows} == {1.0, 0.75}
+    recipes = {one["recipe"] for one in rows}
+    assert len(recipes) == len(rows)
+
+
+def test_mistakes_are_one_line_and_leave_what_was_there() -> None:
+    run()
+    before = sorted(Path("pairs/HR").iterdir())
+    with pytest.raises(ParamsError, match="'none' is none of"):
+        run(preset="none")
+    with pytest.raises(InputError, match="no image gives a pair; the first"):
+        run(crop=512)
+    assert sorted(Path("pairs/HR").iterdir()) == before

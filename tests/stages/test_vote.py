@@ -1,0 +1,109 @@
+"""Stage vote with simulated raters: sides, repeats, checks; the planted order comes out; it stops early."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from curate import schema, tables
+from curate.errors import ParamsError
+from curate.params import VoteParams
+from curate.records import StageReport
+from curate.restoration import comparison_plan
+from curate.restoration.comparison_plan import CLEAN, SPOILT
+from curate.stages import vote
+from tests.restoration import restoration_rows
+
+MODELS = {"bicubic": 0.70, "compact": 0.80, "large": 0.90}
+
+
+def project(folder: Path, images: int = 40) -> None:
+    upscaled, measured = [], []
+    for n in range(images):
+        for model, figure in MODELS.items():
+            failed = (model, n) == ("large", 3)
+            path = None if failed else f"{model}/{n}.png"
+            upscaled.append(restoration_rows.upscaled(model, f"p{n:02}", path=path))
+            row = {"model": model, "pair_id": f"p{n:02}", "metric": "ssim", "value": figure, "reason": None}
+            measured.append(row | {"color": "y", "border": 4})
+    tables.write_rows(upscaled, folder / "upscaled.parquet", schema.UPSCALED)
+    tables.write_rows(measured, folder / "figures.parquet", schema.MEASURED)
+
+
+def run(folder: Path, **settings: object) -> StageReport:
+    params = VoteParams.model_validate({"raters": "simulated", "bootstrap": 100, **settings})
+    return vote.run(
+        params,
+        inputs=vote.Inputs(folder / "upscaled.parquet", folder / "figures.parquet"),
+        outputs=vote.Outputs(folder / "plan.csv", folder / "votes.csv", folder / "ranking.csv"),
+    )
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_plan_asks_every_pair_once_with_sides_at_random() -> None:
+    results = {f"p{n}": ["a", "b", "c"] for n in range(100)} | {"alone": ["a"]}
+    planned = comparison_plan.plan(results, images=50, repeat_share=0.1, attention_share=0.05, seed=4)
+    kinds = Counter(one.kind for one in planned)
+    assert kinds == {"vote": 150, "repeat": 15, "attention": 8}
+    assert len({one.comparison_id for one in planned}) == len(planned)
+    votes = {one.comparison_id: one for one in planned if one.kind == "vote"}
+    assert 50 < sum(one.left < one.right for one in votes.values()) < 100
+    for one in planned:
+        if one.kind == "repeat":  # asked before or after with the sides exchanged
+            (same,) = [
+                v
+                for v in votes.values()
+                if v.image_id == one.image_id and {v.left, v.right} == {one.left, one.right}
+            ]
+            assert (same.left, same.right) == (one.right, one.left)
+        if one.kind == "attention":
+            assert {one.left, one.right} == {CLEAN, SPOILT}
+    assert "alone" not in {one.image_id for one in planned}
+    assert planned == comparison_plan.plan(results, images=50, repeat_share=0.1, attention_share=0.05, seed=4)
+    assert not any(name in one.comparison_id for one in planned for name in ("bicubic", "compact"))
+
+
+def test_the_planted_order_comes_out_and_the_stage_stops_when_it_is_settled(tmp_path: Path) -> None:
+    project(tmp_path)
+    report = run(tmp_path, noise=0.5)
+    ranking = read(tmp_path / "ranking.csv")
+    assert [row["model"] for row in ranking] == ["large", "compact", "bicubic"]
+    assert {row["raters"] for row in ranking} == {"simulated"}
+    assert report.metrics["settled"] is True
+    assert report.metrics["rounds"] < 4
+    assert report.metrics["attention"]["passed"] == report.metrics["attention"]["asked"] > 0
+    assert 0.5 < report.metrics["agreement"] <= 1
+    shown = {(row["image_id"], row["winner"]) for row in read(tmp_path / "votes.csv")}
+    assert ("p03", "large") not in shown  # it failed there
+
+
+def test_equal_models_are_never_settled_and_the_budget_ends_it(tmp_path: Path) -> None:
+    project(tmp_path)
+    report = run(tmp_path, noise=100, number=1)
+    assert report.metrics["settled"] is False
+    assert report.metrics["rounds"] == 4
+
+
+def test_without_raters_there_is_a_plan_and_no_ranking(tmp_path: Path) -> None:
+    project(tmp_path, images=4)
+    report = run(tmp_path, raters="none")
+    assert report.metrics == {"raters": "none"}
+    assert len(read(tmp_path / "plan.csv")) > 0
+    assert read(tmp_path / "ranking.csv") == []
+
+
+def test_two_runs_are_the_same_and_a_metric_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    project(tmp_path)
+    run(tmp_path)
+    before = [(tmp_path / name).read_bytes() for name in ("plan.csv", "votes.csv", "ranking.csv")]
+    run(tmp_path)
+    assert [(tmp_path / name).read_bytes() for name in ("plan.csv", "votes.csv", "ranking.csv")] == before
+    with pytest.raises(ParamsError, match=r"vote\.metric = 'lpips' was not measured"):
+        run(tmp_path, metric="lpips")
