@@ -40,7 +40,7 @@ def own(clone: Path, images: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_nothing_of_the_demo_stays(clone: Path) -> None:
+def test_the_project_is_the_templates_alone(clone: Path) -> None:
     done = own(clone, "../photos")
     assert done.returncode == 0, done.stderr
     assert not [name for name in DEMO_PARTS if (clone / name).exists()]
