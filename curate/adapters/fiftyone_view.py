@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from curate import decision_file, params, project_tables, tables
-from curate.adapters import fiftyone_dataset, fiftyone_edits, fiftyone_marking, fiftyone_views
+from curate.adapters import app_screenshot, fiftyone_dataset, fiftyone_edits, fiftyone_marking, fiftyone_views
 from curate.adapters.fiftyone_samples import CONSENSUS, MODEL, drafts
 from curate.adapters.mongod import HOST, Mongod, free_port
 from curate.decision_file import Decision
@@ -62,6 +62,33 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
     raise ViewError(f"the FiftyOne app on port {port} ended by itself (exit code {status}): start it again")
 
 
+def screenshot(root: Path, target: Path, *, stage: str, view: str) -> None:
+    """Bring the dataset up to date, and write a picture of a saved view as the app shows it.
+
+    Args:
+        root: The project's folder.
+        target: The PNG.
+        stage: Last stage to show, one of `project_tables.STAGES`.
+        view: Name of a saved view.
+
+    Raises:
+        ViewError: There is no such view or no browser, or the database or the app could not be started.
+        TableError: No stage has run, or a table is damaged.
+        MissingExtraError: FiftyOne or Playwright is not installed.
+    """
+    dataset = _synced(root, stage, join=True)  # also while the app is open
+    names = dataset.list_saved_views()
+    if view not in names:
+        raise ViewError(f"no saved view is called {view!r}: there are {', '.join(names)}")
+    slug = require("fiftyone.core.utils", extra="fiftyone").to_slug(view)
+    port = free_port()
+    server = _serve(port)
+    try:
+        app_screenshot.take(f"{address(root, port)}?view={slug}", target)
+    finally:
+        server.stop()
+
+
 def sync_dataset(root: Path, *, stage: str) -> str:
     """Bring the dataset up to date without opening the app.
 
@@ -90,9 +117,9 @@ def dataset_name(root: Path) -> str:
     return "curate-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project")
 
 
-def _synced(root: Path, stage: str) -> Any:
+def _synced(root: Path, stage: str, *, join: bool = False) -> Any:
     content = drafts(project_tables.load(root, stage=stage))
-    fo = connect(root)
+    fo = connect(root, join=join)
     done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=_identity(root))
     if done.added + done.changed + done.removed or not done.dataset.list_saved_views():
         fiftyone_views.dress(fo, done.dataset, content, _colours(root))

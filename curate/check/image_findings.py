@@ -24,6 +24,8 @@ class Limits:
         blurred_below: Sharpness (variance of the Laplacian) under which an image is `blurred`, if it is also
             under `median_share` of the set's median: a set of smooth pictures is not blurred for that.
         median_share: In [0, 1].
+        max_bandwidth: Share of the resolution that holds detail; with more, an image has sharp edges and is
+            `blurred` in neither way.
         always_blurred: Sharpness under which an image is `blurred` whatever the others are.
         gray_below: Colorfulness, levels; an image with less is `gray`, if most of the set is not.
         min_side: Pixels, as ingest's default; less is `odd_size`.
@@ -36,6 +38,7 @@ class Limits:
     blurred_below: float = 20.0
     median_share: float = 0.125
     always_blurred: float = 5.0
+    max_bandwidth: float = 0.25
     gray_below: float = 0.5
     min_side: int = IngestParams.model_fields["min_side"].default
     max_aspect: float = IngestParams.model_fields["max_aspect"].default
@@ -109,14 +112,14 @@ def leaks(splits: Iterable[str], others: Iterable[str]) -> bool:
 
 def _outliers(seen: Sequence[SeenImage], dataset: DataSet, limits: Limits) -> Iterator[tuple[str, Row]]:
     usual = float(np.median([one.row["sharpness"] for one in seen])) if seen else 0.0
-    gray = {one.image_id for one in seen if _colorfulness(one) < limits.gray_below}
+    gray = {one.image_id for one in seen if _figure(one, "colorfulness") < limits.gray_below}
     tells_gray = 2 * len(gray) < len(seen)
     for one in seen:
         name, detail = _outlier(one, usual, limits)
         if name:
             yield name, _row(dataset, one.places, detail)
         if tells_gray and one.image_id in gray and name in {"", "blurred"}:
-            yield "gray", _row(dataset, one.places, f"colorfulness {_colorfulness(one):.1f} levels")
+            yield "gray", _row(dataset, one.places, f"colorfulness {_figure(one, 'colorfulness'):.1f} levels")
         width, height = one.size
         if min(width, height) < limits.min_side:
             detail = f"{width} x {height}: a side under {limits.min_side} pixels"
@@ -136,13 +139,16 @@ def _outlier(one: SeenImage, usual: float, limits: Limits) -> tuple[str, str]:
     if contrast < limits.min_contrast:
         return "flat", f"standard deviation of brightness {contrast:.1f}"
     sharpness = one.row["sharpness"]
-    if sharpness < max(limits.always_blurred, min(limits.blurred_below, limits.median_share * usual)):
-        return "blurred", f"sharpness {sharpness:.1f}, where the median is {usual:.0f}"
+    soft = sharpness < max(limits.always_blurred, min(limits.blurred_below, limits.median_share * usual))
+    if soft and (detail := _figure(one, "bandwidth")) <= limits.max_bandwidth:
+        shown = f"sharpness {sharpness:.1f}, where the median is {usual:.0f}"
+        return "blurred", f"{shown}; detail up to {detail:.0%} of the resolution"
     return "", ""
 
 
-def _colorfulness(one: SeenImage) -> float:
-    value = (one.row["quality"] or {}).get("colorfulness")
+def _figure(one: SeenImage, name: str) -> float:
+    """A figure of technical quality; infinite where the image has none."""
+    value = (one.row["quality"] or {}).get(name)
     return np.inf if value is None else float(value)
 
 

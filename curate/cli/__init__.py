@@ -110,13 +110,22 @@ def view(
     stage: Annotated[Stage, typer.Argument(help="The last stage to show.")] = Stage.RELEASE,
     root: Root = HERE,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 = a free one.")] = 5151,
+    screenshot: Annotated[
+        Path | None,
+        typer.Option(parser=user_path, help="Write a picture of a saved view here instead, and end."),
+    ] = None,
+    saved: Annotated[str, typer.Option("--view", help="The saved view of the picture.")] = "kept",
 ) -> None:
     """Open the FiftyOne app on the tables of every stage up to STAGE; Ctrl-C ends it.
 
-    Reads the tables below data/ and the images; writes .fiftyone/ only, its database.
+    Reads the tables below data/ and the images; writes .fiftyone/ only, its database, and the picture.
     """
     from curate.adapters import fiftyone_view
 
+    if screenshot is not None:
+        fiftyone_view.screenshot(root, screenshot, stage=stage.value, view=saved)
+        typer.echo(f"view: {screenshot}")
+        return
     fiftyone_view.open_app(root, stage=stage.value, port=port)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from curate.cli.options import checked, user_path
+from curate.cli.options import HERE, Root, checked, user_path
 
 
 class _ImagesFirst(TyperGroup):
@@ -128,3 +128,19 @@ def export(
     typer.echo(
         f"export: {made.path}, x{made.scale}, within {worst:.1e} of PyTorch at {len(made.checks)} sizes"
     )
+
+
+@app.command("worst")
+def worst(
+    root: Root = HERE,
+    out: Annotated[
+        Path | None, typer.Option(parser=user_path, help="The page; data/measure/worst.html by default.")
+    ] = None,
+) -> None:
+    """Write an HTML page of a project's worst and most disputed results, with a slider to the clean images.
+
+    Reads the tables of pairs, upscale and measure, and the images; writes OUT.
+    """
+    from curate.report import measured_page
+
+    typer.echo(f"page: {measured_page.write(root, out or root / 'data/measure/worst.html')}")

@@ -18,7 +18,7 @@ from curate.adapters.labelstudio.client import Client
 from curate.adapters.labelstudio.connection import Connection
 from curate.adapters.labelstudio.tool import LabelStudioTool
 from curate.labeling import taxonomy
-from curate.ports import ImageChoice, ProjectSpec, TaskDraft
+from curate.ports import ImageChoice, ObjectAttribute, ProjectSpec, TaskDraft
 from curate.qa import task_drafts
 from curate.records import Annotation, derived_id
 from tests import builders
@@ -86,6 +86,7 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
             1,
             Path("data/ingest/images"),
             choices=(ImageChoice("weather", ("sun", "rain")),),
+            attributes=(ObjectAttribute("worn", ("slightly", "badly")),),
         )
     )
     tool.push_tasks(reference, drafts)
@@ -108,6 +109,10 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
     for control in ("rectanglelabels", "brushlabels", "polygonlabels", "choices"):
         assert control in page.evaluate(CONTROLS)
     page.get_by_text(re.compile("^rain")).first.wait_for(timeout=30_000)  # its hot key follows
+    question = page.get_by_text(re.compile("^badly"))
+    assert not any(one.is_visible() for one in question.all())  # it is asked of a selected object
+    page.locator(".lsf-tree__node_type_rectangleregion .lsf-outliner-item__title").first.click()
+    question.first.click(timeout=30_000)
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / "labelling_page.png")
     with page.expect_response(is_submission) as submitted:
@@ -119,6 +124,7 @@ def test_a_suggestion_is_shown_accepted_and_pulled_unharmed(
     content = {row.parent_id: (row.category, row.bbox_xyxy, row.rle) for row in read}
     assert content == {row.annotation_id: (row.category, row.bbox_xyxy, row.rle) for row in suggested}
     assert all(row.annotator_id == EMAIL and (row.lead_time_s or 0) > 0 for row in read)
+    assert [row.attributes for row in read if row.attributes] == [(("worn", ("badly",)),)]
     assert foreign == []  # nothing leaves this machine
 
 

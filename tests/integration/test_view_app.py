@@ -301,6 +301,21 @@ def test_ctrl_c_ends_everything(app: App) -> None:
     assert alive == []
 
 
+def test_a_picture_of_a_saved_view_is_written_and_everything_ends(root: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "shown.png"
+    arguments = ["view", "--root", str(root), "--screenshot", str(picture), "--view", "disagreements"]
+    done = subprocess.run(
+        [sys.executable, "-m", "curate", *arguments],
+        capture_output=True, text=True, timeout=3 * START_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"view: {picture}\n"
+    pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
+    assert pixels.shape == (1000, 1600, 3)
+    for colour in builders.CATEGORIES.values():
+        assert _drawn(pixels[140:, 320:], colour)[0] >= 1, picture
+
+
 def _until_coloured(page: Any, path: Path) -> IntArray:
     """Screenshots until labels are drawn: the app paints them some time after the pictures."""
     deadline = time.monotonic() + 60

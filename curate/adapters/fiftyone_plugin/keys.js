@@ -13,8 +13,7 @@
     if (!event.altKey || event.ctrlKey || event.metaKey || !name || !window.__foo__) return;
     event.preventDefault();
     const address = `@curate/decisions/${name}`;
-    const asks = name === "drop" || name === "relabel";
-    if (asks && window.__foo__.promptOperator) window.__foo__.promptOperator(address);
+    if (name === "relabel" && window.__foo__.promptOperator) window.__foo__.promptOperator(address);
     else window.__foo__.executeOperator(address, {});
   });
 })();
