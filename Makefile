@@ -15,9 +15,10 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test soak check bench bench-autolabel pythons lock doc docs clean
+.PHONY: help install own demo test soak check bench bench-autolabel pythons lock doc docs clean
 ALL ?=
 ARGS ?=
+IMAGES ?=
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -41,6 +42,9 @@ install: .venv/.installed .venv-labelstudio/.installed ## .venv and .venv-labels
 
 demo: install ## from raw images to a published dataset, with simulated labelers
 	@python -m demo.run
+
+own: install ## this clone becomes a project of your own, nothing of the demo stays; IMAGES=PATH_OR_URL
+	@scripts/own_project.sh "$(IMAGES)"
 
 test: install ## every test, real servers included; fast ones first
 	@scripts/prerequisites.sh $(PYTHON) test
