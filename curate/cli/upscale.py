@@ -57,8 +57,9 @@ def images(
 ) -> None:
     """Upscale IMAGES into OUT; what is there already is not made again.
 
-    Alpha, ICC profile and 16 bits are kept. Writes OUT: a PNG an image, upscaled.csv with a row an image and
-    the licence of the weights, and contact-sheet.html. Exit code 1 if an image failed.
+    Reads the images below IMAGES; alpha, ICC profile and 16 bits are kept. Writes OUT: a PNG per image,
+    upscaled.csv with a row per image and the licence of the weights, and contact-sheet.html.
+    Exit code 1 if an image failed.
     """
     from curate.adapters import upscalers
     from curate.engines import factory
