@@ -66,5 +66,5 @@ def test_a_missing_or_damaged_truth_is_one_line(tmp_path: Path, content: str | N
     path = tmp_path / "truth.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(InputError, match=r"run `python -m demo\.raw`"):
+    with pytest.raises(InputError, match=r"run `python -m demo\.raw_folder`"):
         gold.write(path, tmp_path / "out.json")

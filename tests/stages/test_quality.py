@@ -192,7 +192,7 @@ def test_twice_the_same_bytes(tmp_path: Path) -> None:
         files = sorted([*outputs.folder.iterdir(), *outputs.plots.iterdir()])
         written.append({path.name: path.read_bytes() for path in files})
     assert written[0] == written[1]
-    assert len(written[0]) == 8
+    assert len(written[0]) == 9
 
 
 def test_nobody_has_answered(tmp_path: Path) -> None:
