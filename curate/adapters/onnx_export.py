@@ -56,12 +56,13 @@ def export(weights: Path, out: Path, *, sizes: Sequence[tuple[int, int]] = SIZES
 
 def _write(module: Any, path: Path) -> None:
     torch = require("torch", extra="restoration")
+    exporter = require("torch.onnx", extra="restoration")
     require("onnxscript", extra="restoration")
     free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the exporter, about itself
-            torch.onnx.export(
+            exporter.export(
                 module,
                 (torch.zeros(1, 3, 48, 64),),
                 str(path),

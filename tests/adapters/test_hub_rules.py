@@ -13,6 +13,7 @@ from tests.adapters.releases import write_release
 from tests.adapters.test_huggingface_hub import SAID, WAITED, adapter
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
+hub_errors = pytest.importorskip("huggingface_hub.errors")
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_what_is_not_there_is_said(hub: HubState, release: Path) -> None:
     with pytest.raises(HubError, match=r"hf://owner/name@v9\.0\.0 cannot be read: .*Revision Not Found"):
         hub_release.fetch("hf://owner/name@v9.0.0")
     api = huggingface_hub.HfApi(endpoint=hub.url, token=TOKEN)
-    with pytest.raises(huggingface_hub.errors.EntryNotFoundError):
+    with pytest.raises(hub_errors.EntryNotFoundError):
         api.hf_hub_download("owner/name", "nowhere.txt", repo_type="dataset")
 
 

@@ -18,6 +18,7 @@ from curate.restoration import tiles
 from tests.restoration import real_weights
 
 torch = pytest.importorskip("torch")
+torch_onnx = pytest.importorskip("torch.onnx")
 LEVEL = 1 / 255
 
 
@@ -77,7 +78,7 @@ def test_tiled_equals_whole_within_a_level(compact: Upscaler, tile: int) -> None
 
 def exported(model: torch.nn.Module, path: Path, *, free: bool) -> Path:
     axes = {"given": {2: "h", 3: "w"}, "made": {2: "H", 3: "W"}} if free else None
-    torch.onnx.export(
+    torch_onnx.export(
         model,
         (torch.zeros(1, 3, 64, 64),),
         str(path),
