@@ -23,7 +23,7 @@ from curate import schema, tables
 
 # 0.3 to 1.2 megapixels: what a hash from disk is measured on.
 _PIXELS = (300_000, 1_200_000)
-_CODE = ("corpus.py", "photo_collages.py", "graphics.py", "transforms.py")
+_CODE = ("corpus.py", "photo_collages.py", "synthetic_graphics.py", "transforms.py")
 CELLS = 7  # a side of the pictures of `small`
 PICTURES = 500  # different ones of `copies`
 _PIECE = 10_000  # files a folder of `small`

@@ -136,7 +136,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.dedupe import test_feature_index as t
-with t.index.writing(Path(sys.argv[1]), t.CONTENTS) as (stored, _):
+with t.feature_index.writing(Path(sys.argv[1]), t.CONTENTS) as (stored, _):
     number = len(stored)
     print("ready", flush=True)
     while True:

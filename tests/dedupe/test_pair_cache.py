@@ -97,7 +97,8 @@ def test_other_code_compares_all_anew(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "module", ["dedupe.verify", "dedupe.compare", "dedupe.candidates", "dedupe.hamming_kernel", "compiled"]
+    "module",
+    ["dedupe.verify", "dedupe.placement_search", "dedupe.candidates", "dedupe.hamming_kernel", "compiled"],
 )
 def test_the_code_that_finds_and_compares_is_part_of_the_key(module: str) -> None:
     assert f"curate.{module}" in fingerprint.imported("curate.dedupe.pair_cache")

@@ -68,6 +68,7 @@ def test_stages_go_on_or_name_the_category(
             CONSENSUS.with_name("p"),
             Path("figures.csv"),
             Path("queue.csv"),
+            Path("label_errors.csv"),
             Path("bad_rows.csv"),
             Path("plots"),
         ),
