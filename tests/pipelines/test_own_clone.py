@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,24 +56,40 @@ def test_the_project_is_the_templates_alone(clone: Path) -> None:
     assert (clone / "curate/new_project.py").is_file(), "code stays"
 
 
+def _keep_answers_alone(clone: Path) -> None:
+    shutil.rmtree(clone / "data")
+    for name in ("metrics", "plots"):
+        shutil.rmtree(clone / name)
+    (clone / "dvc.lock").unlink()
+    (clone / ".labelstudio").mkdir()
+
+
 @pytest.mark.parametrize(
-    ("spoil", "line"),
+    ("spoil", "images", "line"),
     [
         (
             lambda clone: (clone / "params.yaml").write_text("mine: 1"),
-            "params.yaml: edited since the last commit",
+            "../photos",
+            "params.yaml: edited since",
         ),
-        (lambda clone: (clone / "data/demo/truth.json").unlink(), "data/ is not the demo's"),
+        (
+            lambda clone: (clone / "guideline.md").write_text("mine"),
+            "../photos",
+            "guideline.md: edited since",
+        ),
+        (lambda clone: (clone / "data/demo/truth.json").unlink(), "../photos", "data is not the demo's"),
+        (_keep_answers_alone, "../photos", ".labelstudio is not the demo's"),
+        (lambda clone: (clone / "data/mine").mkdir(), "data/mine", "lies in data, which goes"),
     ],
-    ids=["edited parameters", "data of somebody's own"],
+    ids=["edited parameters", "own guideline", "own data", "answers of people", "images that would go"],
 )
-def test_what_somebody_made_is_never_lost(clone: Path, spoil: object, line: str) -> None:
-    assert callable(spoil)
+def test_what_somebody_made_is_never_lost(
+    clone: Path, spoil: Callable[[Path], object], images: str, line: str
+) -> None:
     spoil(clone)
-    before = {
-        path: path.read_bytes() for path in clone.rglob("*") if path.is_file() and ".git/" not in str(path)
-    }
-    done = own(clone, "../photos")
+    files = [path for path in clone.rglob("*") if path.is_file() and ".git" not in path.parts]
+    before = {path: path.read_bytes() for path in files}
+    done = own(clone, images)
     assert done.returncode == 1
     assert line in done.stderr
     assert all(path.read_bytes() == content for path, content in before.items())
