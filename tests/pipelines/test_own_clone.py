@@ -70,12 +70,12 @@ def _keep_answers_alone(clone: Path) -> None:
         (
             lambda clone: (clone / "params.yaml").write_text("mine: 1"),
             "../photos",
-            "params.yaml: edited since",
+            "params.yaml: edited",
         ),
         (
             lambda clone: (clone / "guideline.md").write_text("mine"),
             "../photos",
-            "guideline.md: edited since",
+            "guideline.md: edited",
         ),
         (lambda clone: (clone / "data/demo/truth.json").unlink(), "../photos", "data is not the demo's"),
         (_keep_answers_alone, "../photos", ".labelstudio is not the demo's"),
