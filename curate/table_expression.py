@@ -47,6 +47,11 @@ class Condition:
     text: str
     tree: ast.expr
 
+    @property
+    def columns(self) -> set[str]:
+        """Names of the columns that it asks for."""
+        return {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
+
     def mask(self, table: pa.Table) -> pa.Array:
         """Of each row whether the condition holds; what is not known does not hold.
 
