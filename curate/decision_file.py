@@ -194,11 +194,16 @@ def digest(path: Path, stage: str) -> str:
     """
     wanted = READ_BY[stage]
     said = sorted(
-        [*one.key, one.image, one.by, one.note, one.annotation]
+        [*one.key, one.image, one.by, one.note, one.annotation, *_time(one)]
         for one in load(path)
         if one.decision in wanted
     )
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _time(one: Decision) -> list[str]:
+    """The time of a line about an object, as the stage applies those in its order."""
+    return [one.when] if one.decision in OF_OBJECTS and one.when else []
 
 
 def _contradict(one: Decision, other: Decision) -> bool:
