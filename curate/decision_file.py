@@ -142,11 +142,13 @@ def read(path: Path) -> tuple[list[Decision], list[str]]:
                     continue
                 values = {name: str(row.get(name) or "").strip() for name in COLUMNS}
                 one = Decision(line=reader.line_num, **values)
-                wrong = (
-                    "more cells than columns: quote cells that hold a comma" if None in row else _wrong(one)
+                said = (
+                    "more cells than columns: quote cells that hold a comma"
+                    if None in row
+                    else wrong_with(one)
                 )
-                if wrong:
-                    problems.append(f"{path}:{one.line}: {wrong}")
+                if said:
+                    problems.append(f"{path}:{one.line}: {said}")
                 else:
                     found.append(one)
     except FileNotFoundError as error:
@@ -194,28 +196,15 @@ def digest(path: Path, stage: str) -> str:
     """
     wanted = READ_BY[stage]
     said = sorted(
-        [*one.key, one.image, one.by, one.note, one.annotation]
+        [*one.key, one.image, one.by, one.note, one.annotation, *_time(one)]
         for one in load(path)
         if one.decision in wanted
     )
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def _contradict(one: Decision, other: Decision) -> bool:
-    if frozenset({one.decision, other.decision}) in _OPPOSITES:
-        return True
-    return one.decision in OF_OBJECTS and other.decision in OF_OBJECTS and one.key != other.key
-
-
-def _check_header(path: Path, names: Sequence[str]) -> None:
-    if missing := [name for name in ("image", "decision") if name not in names]:
-        raise InputError(f"{path}:1: no column {missing[0]}: the columns are {', '.join(COLUMNS)}")
-    if unknown := [name for name in names if name not in COLUMNS]:
-        raise InputError(f"{path}:1: unknown column {unknown[0]!r}: the columns are {', '.join(COLUMNS)}")
-
-
-def _wrong(one: Decision) -> str | None:
-    """What is wrong with a line."""
+def wrong_with(one: Decision) -> str | None:
+    """What is wrong with a line, in words; None = it makes sense."""
     kind = one.decision
     checks = (
         (kind not in DECISIONS, f"unknown decision {kind!r}: expected one of {', '.join(DECISIONS)}"),
@@ -241,6 +230,24 @@ def _wrong(one: Decision) -> str | None:
         ),
     )
     return next((said for applies, said in checks if applies), None)
+
+
+def _time(one: Decision) -> list[str]:
+    """The time of a line about an object, as the stage applies those in its order."""
+    return [one.when] if one.decision in OF_OBJECTS and one.when else []
+
+
+def _contradict(one: Decision, other: Decision) -> bool:
+    if frozenset({one.decision, other.decision}) in _OPPOSITES:
+        return True
+    return one.decision in OF_OBJECTS and other.decision in OF_OBJECTS and one.key != other.key
+
+
+def _check_header(path: Path, names: Sequence[str]) -> None:
+    if missing := [name for name in ("image", "decision") if name not in names]:
+        raise InputError(f"{path}:1: no column {missing[0]}: the columns are {', '.join(COLUMNS)}")
+    if unknown := [name for name in names if name not in COLUMNS]:
+        raise InputError(f"{path}:1: unknown column {unknown[0]!r}: the columns are {', '.join(COLUMNS)}")
 
 
 def _is_box(one: Decision) -> bool:

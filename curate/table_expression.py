@@ -23,12 +23,14 @@ class ExpressionError(CurateError):
     """A condition that cannot be read, or does not fit the table."""
 
 
+_UNKNOWN: Final = pa.scalar(None, pa.float64())  # what a division by zero gives
 _COMPARE: Final[Mapping[type, Callable[[Any, Any], Any]]] = {
     ast.Lt: pc.less, ast.LtE: pc.less_equal, ast.Gt: pc.greater, ast.GtE: pc.greater_equal,
     ast.Eq: pc.equal, ast.NotEq: pc.not_equal,
 }  # fmt: skip
 _COMPUTE: Final[Mapping[type, Callable[[Any, Any], Any]]] = {
-    ast.Add: pc.add, ast.Sub: pc.subtract, ast.Mult: pc.multiply, ast.Div: pc.divide,
+    ast.Add: pc.add, ast.Sub: pc.subtract, ast.Mult: pc.multiply,
+    ast.Div: lambda left, right: pc.divide(left, pc.if_else(pc.equal(right, 0.0), _UNKNOWN, right)),
 }  # fmt: skip
 _LONGEST: Final = 2000  # characters of a condition
 
@@ -45,6 +47,11 @@ class Condition:
     text: str
     tree: ast.expr
 
+    @property
+    def columns(self) -> set[str]:
+        """Names of the columns that it asks for."""
+        return {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
+
     def mask(self, table: pa.Table) -> pa.Array:
         """Of each row whether the condition holds; what is not known does not hold.
 
@@ -56,7 +63,7 @@ class Condition:
         """
         try:
             found = _Evaluate(table, self.text).value(self.tree)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        except (pa.ArrowException, OverflowError) as error:
             raise ExpressionError(f"{self.text!r}: {' '.join(str(error).split())}") from error
         if isinstance(found, pa.ChunkedArray):
             found = found.combine_chunks()
@@ -109,9 +116,9 @@ class _Evaluate:
             case ast.UnaryOp(op=ast.Not(), operand=inner):
                 return pc.invert(self.value(inner))
             case ast.UnaryOp(op=ast.USub(), operand=inner):
-                return pc.negate(self.value(inner))
+                return pc.negate(_as_float(self.value(inner)))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _COMPUTE:
-                return _COMPUTE[type(op)](self.value(left), self.value(right))
+                return _COMPUTE[type(op)](_as_float(self.value(left)), _as_float(self.value(right)))
             case ast.Compare():
                 return self._compare(node)
         raise ExpressionError(f"{self.text!r}: {ast.unparse(node)!r} is not allowed in a condition")
@@ -121,7 +128,7 @@ class _Evaluate:
         left, found = self.value(node.left), None
         for op, other in zip(node.ops, node.comparators, strict=True):
             if isinstance(op, ast.In | ast.NotIn):
-                held = pc.is_in(left, value_set=pa.array(self._listed(other)))
+                held = _held(left, self._listed(other))
                 one = held if isinstance(op, ast.In) else pc.invert(held)
             elif isinstance(op, ast.Is | ast.IsNot) or (
                 isinstance(other, ast.Constant) and other.value is None
@@ -138,10 +145,15 @@ class _Evaluate:
     def _listed(self, node: ast.expr) -> Sequence[Any]:
         if not isinstance(node, ast.Tuple | ast.List | ast.Set):
             raise ExpressionError(f"{self.text!r}: after in stands a list, such as (1, 2)")
-        values = [one.value for one in node.elts if isinstance(one, ast.Constant)]
-        if len(values) != len(node.elts):
-            raise ExpressionError(f"{self.text!r}: a list holds numbers or texts only")
-        return values
+        return [self._constant(one) for one in node.elts]
+
+    def _constant(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=value):
+                return value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+                return -value
+        raise ExpressionError(f"{self.text!r}: a list holds numbers or texts only")
 
     def _column(self, name: str) -> pa.ChunkedArray:
         if name not in self.table.column_names:
@@ -158,6 +170,19 @@ class _Evaluate:
         if part not in parts:
             raise ExpressionError(f"{self.text!r}: {_unknown(part, parts)}")
         return pc.struct_field(column, part)
+
+
+def _as_float(value: Any) -> Any:
+    """Numbers are computed as in Python: no whole-number division, and nothing wraps at 32 bits."""
+    if pa.types.is_integer(value.type) or pa.types.is_floating(value.type):
+        return pc.cast(value, pa.float64(), safe=False)
+    return value
+
+
+def _held(left: Any, values: Sequence[Any]) -> Any:
+    """Whether the list holds a value; not known of a null, unless the list names None."""
+    held = pc.is_in(left, value_set=pa.array(values))
+    return held if None in values else pc.if_else(pc.is_valid(left), held, pa.scalar(None, pa.bool_()))
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,21 @@ def test_a_settled_image_that_is_called_gold_becomes_a_known_answer(tmp_path: Pa
     (one,) = [row for row in rows if row["image_id"] == image_id("one")]
     assert tuple(one["bbox_xyxy"]) == settled[image_id("one")].bbox_xyxy
     assert CliRunner().invoke(app, ["decisions", "gold"]).stdout == result.stdout  # again, the same
+
+
+def test_an_image_with_a_disputed_object_is_no_known_answer_yet(tmp_path: Path) -> None:
+    built = builders.small_project(tmp_path)
+    Path("gold").mkdir()
+    Path("params.yaml").write_text("dedupe: {decisions: decisions.csv}\nqa: {gold: gold}\n")
+    rows = [
+        replace(row, outcome="disputed", reject_reason="category") if row.image_id == image_id("two") else row
+        for row in built.annotations["consensus"]
+    ]
+    (one,) = [row for row in rows if row.image_id == image_id("one")]
+    rows.append(replace(one, annotation_id="of one too", outcome="disputed", reject_reason="category"))
+    rows.sort(key=lambda row: row.annotation_id)
+    builders.write_annotations(Path("data/agreement/consensus.parquet"), rows)
+    lines = [f"{image_id(name)},gold,,,,,,," for name in ("one", "two", "four")]
+    Path("decisions.csv").write_text("\n".join([HEADER, *lines]) + "\n")
+    result = CliRunner().invoke(app, ["decisions", "gold"])
+    assert result.stdout == "gold/decided.parquet: 1 images; 2 have no consensus yet\n"

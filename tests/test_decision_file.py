@@ -114,3 +114,12 @@ def test_a_stage_depends_on_its_own_decisions_only(tmp_path: Path) -> None:
         path = written(tmp_path, f"{A},drop,,,,,blurry,,", line)
         now = {stage: decision_file.digest(path, stage) for stage in READ_BY}
         assert {stage for stage in READ_BY if now[stage] != before[stage]} == stages
+
+
+def test_the_time_of_a_line_counts_where_it_orders_lines(tmp_path: Path) -> None:
+    for line, stages in ((f"{A},drop,,,,,,,", set()), (f"{A},delete,,,,o1,,,", {"agreement"})):
+        digests = []
+        for when in ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"):
+            path = written(tmp_path, line + when)
+            digests.append({stage: decision_file.digest(path, stage) for stage in READ_BY})
+        assert {stage for stage in READ_BY if digests[0][stage] != digests[1][stage]} == stages

@@ -46,7 +46,15 @@ TABLE = pa.Table.from_pylist(
         ("name == None", [0, 0, 1]),
         ("name is not None", [1, 1, 0]),
         ('name in ("b", "c")', [0, 1, 0]),
-        ('name not in ["b"]', [1, 0, 1]),
+        ('name not in ["b"]', [1, 0, 0]),
+        ('not (name in ("b",))', [1, 0, 0]),
+        ('name in ("b", None)', [0, 1, 1]),  # a list that names None speaks of what is not known
+        ("width in (-10, 20)", [0, 1, 0]),
+        ("-width in (-10, 20)", [1, 0, 0]),
+        ("width / 20 > 1.2", [0, 0, 1]),
+        ("width / 20 == 0.5", [1, 0, 0]),
+        ("1 / (width - 10) >= 0 or width == 20", [0, 1, 1]),  # a division by zero is not known
+        ("not 1 / (width - 10) >= 0", [0, 0, 0]),
         ('attributes.camera == "phone"', [1, 0, 0]),
         ("flag", [1, 0, 0]),
         ("not flag", [0, 1, 0]),
@@ -55,6 +63,13 @@ TABLE = pa.Table.from_pylist(
 )
 def test_what_holds(text: str, wanted: list[int]) -> None:
     assert table_expression.parse(text).mask(TABLE).to_pylist() == [bool(one) for one in wanted]
+
+
+def test_a_product_does_not_wrap_at_32_bits() -> None:
+    size = pa.array([60000], pa.int32())
+    assert table_expression.parse("width * height > 40000000").mask(
+        pa.table({"width": size, "height": size})
+    ).to_pylist() == [True]
 
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -91,6 +106,9 @@ def test_comparisons_are_those_of_python(values: list[int], name: str, limit: in
         ("width in (1, width)", "a list holds numbers or texts only"),
         ("width is 3", "is and is not are for None only"),
         ("1 < 2", "is no condition"),
+        ("width > " + "9" * 30, "too large"),
+        (f"width in (1, {'9' * 30})", "too"),
+        ("width in (1, -name)", "a list holds numbers or texts only"),
     ],
 )
 def test_what_is_no_condition_is_refused(text: str, said: str) -> None:

@@ -6,7 +6,7 @@ takes its line away, a line that was deleted by hand takes its tag away, and lin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ class Pulled:
     Attributes:
         added: Lines; the next ones likewise.
         removed: Because their tag is gone from the app.
+        replaced: Because the label that they were made of was changed again.
         untagged: Tags taken from samples, because their line was deleted.
         lines: In the file now.
         conflicts: Lines that contradict an earlier one, each with it.
@@ -35,6 +36,7 @@ class Pulled:
 
     added: int
     removed: int
+    replaced: int
     untagged: int
     lines: int
     conflicts: Sequence[tuple[Decision, Decision]]
@@ -43,7 +45,17 @@ class Pulled:
     def line(self) -> str:
         """The counts in words."""
         said = f"decisions: {self.lines:,} lines, {self.added:,} new, {self.removed:,} taken back in the app"
+        said += f", {self.replaced:,} replaced" if self.replaced else ""
         return said + (f", {self.untagged:,} tags of deleted lines removed" if self.untagged else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _App:
+    """What samples hold: decisions by key, what cannot be one, and keys of drawn labels by label id."""
+
+    decisions: dict[_Key, Decision]
+    problems: list[str]
+    drawn: dict[str, _Key]
 
 
 def pull(root: Path, path: Path, *, by: str) -> Pulled:
@@ -66,27 +78,59 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
     if not fo.dataset_exists(name):
         raise ViewError("nothing was shown in the app yet: run `curate view` first")
     dataset = fo.load_dataset(name)
-    found, problems = _of_app(dataset)
+    separated = {name for one in before if one.decision == "different" for name in (one.image, one.other)}
+    app = _of_app(dataset, separated)
     base = {tuple(key) for key in dataset.info.get(fiftyone_edits.PULLED, [])}
-    shown = set(dataset.values("image_id"))
-    written = {one.key for one in before}
-    taken_back = [
+    drawn = {label: tuple(key) for label, key in dataset.info.get(fiftyone_edits.DRAWN, {}).items()}
+    taken_back = _taken_back(dataset, app, [one for one in before if one.key in base])
+    moved = {drawn[label] for label, key in app.drawn.items() if key in app.decisions and label in drawn}
+    edited = {one.subject for one in app.decisions.values() if one.annotation}
+    replaced = [
         one
         for one in before
-        if one.key in base and one.key not in found and one.image in shown and _is_tag(one)
+        if one.key in base
+        and one.key not in app.decisions
+        and (one.key in moved or (one.annotation and one.subject in edited))
     ]
-    deleted = [one for key, one in found.items() if key in base and key not in written and _is_tag(one)]
-    fresh = [replace(one, by=by) for key, one in found.items() if key not in written and one not in deleted]
-    kept = [one for one in before if one not in taken_back]
+    written = {one.key for one in before}
+    deleted = [
+        one for key, one in app.decisions.items() if key in base and key not in written and _is_tag(one)
+    ]
+    fresh = [
+        replace(one, by=by) for key, one in app.decisions.items() if key not in written and one not in deleted
+    ]
     _untag(dataset, deleted)
-    if fresh or taken_back or not path.exists():
-        decision_file.write(path, [*kept, *fresh])
+    gone = {*taken_back, *replaced}
+    if fresh or gone or not path.exists():
+        decision_file.write(path, [*(one for one in before if one not in gone), *fresh])
     now = decision_file.load(path)
-    seen = {one.key for one in now} & {*base, *found}
+    seen = {one.key for one in now} & {*base, *app.decisions}
     dataset.info[fiftyone_edits.PULLED] = sorted(map(list, seen))
+    dataset.info[fiftyone_edits.DRAWN] = {
+        label: list(key if key in seen else drawn[label])
+        for label, key in app.drawn.items()
+        if key in seen or label in drawn
+    }
     dataset.save()
-    counts = len(fresh), len(taken_back), len(deleted), len(now)
-    return Pulled(*counts, decision_file.conflicts(now), problems)
+    counts = len(fresh), len(taken_back), len(replaced), len(deleted), len(now)
+    return Pulled(*counts, decision_file.conflicts(now), app.problems)
+
+
+def _taken_back(dataset: Any, app: _App, pulled: Sequence[Decision]) -> list[Decision]:
+    """Lines whose tag is gone; one that parted two images has worked, and lives as long as its tag."""
+    shown = set(dataset.values("image_id"))
+    tagged = set(dataset.match_tags("not-duplicate").values("image_id"))
+    owners = {one.image for one in pulled if one.decision == "different"}  # of a tag, as the app writes lines
+    held = {
+        one.key
+        for one in pulled
+        if one.decision == "different" and (one.image in tagged or one.other in tagged - owners)
+    }
+    return [
+        one
+        for one in pulled
+        if one.key not in app.decisions and one.key not in held and one.image in shown and _is_tag(one)
+    ]
 
 
 def _is_tag(one: Decision) -> bool:
@@ -99,16 +143,27 @@ def _untag(dataset: Any, deleted: Sequence[Decision]) -> None:
         dataset.match({"image_id": one.image}).untag_samples(fiftyone_edits.tag_of(one))
 
 
-def _of_app(dataset: Any) -> tuple[Mapping[_Key, Decision], list[str]]:
-    """Every decision that samples hold, by key, and what cannot be one."""
-    found: dict[_Key, Decision] = {}
-    problems: list[str] = []
+def _of_app(dataset: Any, separated: Collection[str]) -> _App:
+    """Every decision that samples hold, and what cannot be one."""
+    app = _App({}, [], {})
     ids = list(_touched(dataset))
     for sample in dataset.select(ids).iter_samples() if ids else ():
-        said = fiftyone_edits.of_sample(sample)
-        problems += said.problems
-        found |= {one.key: one for one in said.decisions if one.key not in found}
-    return found, problems
+        said = fiftyone_edits.of_sample(sample, separated)
+        app.problems.extend(said.problems)
+        app.drawn.update(said.drawn)
+        for one in said.decisions:
+            if wrong := _wrong_with(one):
+                app.problems.append(f"image {one.image[:12]}: a label of {one.box or 'no box'}: {wrong}")
+            else:
+                app.decisions.setdefault(one.key, one)
+    return app
+
+
+def _wrong_with(one: Decision) -> str | None:
+    """Why the file could not hold a line; a label without a category is not one that keeps its own."""
+    if one.decision == "edit" and not one.argument:
+        return "edit needs a category"
+    return decision_file.wrong_with(one)
 
 
 def _touched(dataset: Any) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,16 +15,18 @@ EDITABLE: Final = (CONSENSUS, DISPUTED)  # label fields whose edits are decision
 SAMPLE_TAGS: Final = ("drop", "keep", "needs-qa", "gold", "not-duplicate")
 LABEL_TAGS: Final = ("delete", "relabel")
 PULLED: Final = "curate_pulled"  # of the dataset's info: keys of the decisions that decisions.csv has seen
+DRAWN: Final = "curate_drawn"  # likewise: the key of its line by the id of each label that people drew
 _SEPARATOR: Final = ":"  # between a tag and its argument
 _GRID: Final = 1e4  # shares of the image are compared to a ten-thousandth
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a sample says, and what of it cannot be a decision, in words."""
+    """What a sample says, what of it cannot be a decision, in words, and keys of drawn labels by label id."""
 
     decisions: tuple[Decision, ...]
     problems: tuple[str, ...]
+    drawn: Mapping[str, tuple[str, ...]]
 
 
 def fingerprint(label: str, box: Iterable[float]) -> str:
@@ -43,9 +45,14 @@ def is_decision(tag: str) -> bool:
     return tag.partition(_SEPARATOR)[0] in SAMPLE_TAGS
 
 
-def of_sample(sample: Any) -> Found:
-    """Every decision that a sample holds: by tags, by tags of labels, and by edited labels."""
-    decisions, problems = _of_tags(sample)
+def of_sample(sample: Any, separated: Collection[str] = ()) -> Found:
+    """Every decision that a sample holds: by tags, by tags of labels, and by edited labels.
+
+    Args:
+        sample: Of the dataset.
+        separated: image_ids of which a line `different` is written: their tag has worked, and says no more.
+    """
+    decisions, problems = _of_tags(sample, separated)
     for field, one in _labels(sample):
         for tag in one.tags:
             name, _, argument = tag.partition(_SEPARATOR)
@@ -58,7 +65,12 @@ def of_sample(sample: Any) -> Found:
                 continue
             decisions.append(_of_label(sample, one, name, argument))
     decisions += of_labels(sample)
-    return Found(tuple(decisions), tuple(problems))
+    drawn = {
+        str(one.id): _of_label(sample, one, "add", one.label).key
+        for field, one in _labels(sample)
+        if field in EDITABLE and _id(one) is None
+    }
+    return Found(tuple(decisions), tuple(problems), drawn)
 
 
 def of_labels(sample: Any) -> list[Decision]:
@@ -105,7 +117,7 @@ def show(dataset: Any, decisions: Sequence[Decision]) -> None:
         dataset.save()
 
 
-def _of_tags(sample: Any) -> tuple[list[Decision], list[str]]:
+def _of_tags(sample: Any, separated: Collection[str]) -> tuple[list[Decision], list[str]]:
     decisions, problems = [], []
     for tag in sample.tags:
         name, _, argument = tag.partition(_SEPARATOR)
@@ -115,6 +127,8 @@ def _of_tags(sample: Any) -> tuple[list[Decision], list[str]]:
             problems.append(f"tag {tag!r}: {name} takes no argument")
         elif name == "not-duplicate":
             other = sample["duplicate_of"] or sample["variant_of"]
+            if other is None and sample["image_id"] in separated:
+                continue
             if other is None:
                 problems.append(f"tag {tag!r}: the image is no duplicate or variant of another")
             else:
@@ -128,7 +142,7 @@ def _of_image(sample: Any, decision: str, **more: str) -> Decision:
     return Decision(0, sample["image_id"], decision, when=_when(sample), **more)
 
 
-def _of_label(sample: Any, one: Any, decision: str, argument: str) -> Decision:
+def _of_label(sample: Any, one: Any, decision: str, argument: str | None) -> Decision:
     width, height = sample.metadata.width, sample.metadata.height
     x, y, wide, tall = one.bounding_box
     box = (x * width, y * height, (x + wide) * width, (y + tall) * height)
@@ -137,7 +151,7 @@ def _of_label(sample: Any, one: Any, decision: str, argument: str) -> Decision:
         sample["image_id"],
         decision,
         annotation=_id(one) or "",
-        argument=argument,
+        argument=argument or "",
         box=decision_file.box_text(box),
         when=_when(sample),
     )

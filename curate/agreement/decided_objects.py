@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -51,6 +52,7 @@ def apply(
 ) -> tuple[Consensus, Applied]:
     """The consensus with the objects that people relabelled, moved, deleted and added.
 
+    Lines are applied in the order of their times, as a later one names the id that an earlier one makes.
     An object is found by its annotation_id, which is made of its image, category and outline; or, where it
     was drawn anew since, by the box that the line remembers. What a line says of a disputed object settles
     it. A moved box loses its mask. An image whose last object is deleted becomes an empty one.
@@ -73,14 +75,46 @@ def apply(
             applied.left_out[OUTSIDE].extend(lines)
             continue
         image = _Image(image_id, found[image_id], sizes[image_id], categories)
-        for one in lines:
-            reason = image.decide(one)
+        _decide(image, lines, applied)
+        changed[image_id] = image.rows
+    return _with(agreed, changed, tasks), applied
+
+
+def _decide(image: _Image, lines: Sequence[Decision], applied: Applied) -> None:
+    """Apply lines in the order of their times, whatever the order of the file.
+
+    An object that is relabelled or moved has another id, which a later line names. A line without a time may
+    mean an object before or after any other line: it is tried by id at first, and again at the end.
+    """
+    ordered = sorted(lines, key=lambda one: (one.when, one.key))
+    pending = _settle(image, [one for one in ordered if not one.when], applied, by_box=False)
+    lost: list[Decision] = []
+    for _, some in groupby((one for one in ordered if one.when), key=lambda one: one.when):
+        lost += _settle(image, list(some), applied, by_box=True)
+        pending = _settle(image, pending, applied, by_box=False)
+    lost += _settle(image, pending, applied, by_box=True)
+    if lost:
+        applied.left_out[ABSENT] += lost
+
+
+def _settle(image: _Image, lines: list[Decision], applied: Applied, *, by_box: bool) -> list[Decision]:
+    """Apply lines until nothing moves, those first whose object has their id; which found no object."""
+    pending = lines
+    while pending:
+        tries = (False, True) if by_box else (False,)
+        for one, boxed in ((one, boxed) for boxed in tries for one in pending):
+            reason = image.decide(one, by_box=boxed)
+            if reason == ABSENT:
+                continue
             if reason is None:
                 applied.counts[one.decision] += 1
             else:
                 applied.left_out[reason].append(one)
-        changed[image_id] = image.rows
-    return _with(agreed, changed, tasks), applied
+            pending = [other for other in pending if other is not one]
+            break
+        else:
+            return pending
+    return []
 
 
 def _rows(annotations: pa.Table, image_ids: Collection[str]) -> dict[str, list[_Row]]:
@@ -102,7 +136,7 @@ class _Image:
     size: Size
     categories: Collection[str]
 
-    def decide(self, one: Decision) -> str | None:
+    def decide(self, one: Decision, *, by_box: bool) -> str | None:
         """Apply one line; why it does not count, if it does not."""
         if one.decision != "delete" and one.argument and one.argument not in self.categories:
             return UNKNOWN
@@ -115,7 +149,7 @@ class _Image:
         if one.decision == "add":
             self._put(len(self.rows), {**dict.fromkeys(schema.ANNOTATIONS.arrow.names), **shape})
             return None
-        at = self._find(one)
+        at = self._find(one, by_box=by_box)
         if at is None:
             return ABSENT
         if one.decision == "delete":
@@ -125,11 +159,11 @@ class _Image:
             self._put(at, {**row, **shape, "category": one.argument or row["category"]})
         return None
 
-    def _find(self, one: Decision) -> int | None:
+    def _find(self, one: Decision, *, by_box: bool) -> int | None:
         ids = [row["annotation_id"] for row in self.rows]
         if one.annotation in ids:
             return ids.index(one.annotation)
-        if not (self.rows and one.box):
+        if not (by_box and self.rows and one.box):
             return None
         own = np.array([row["bbox_xyxy"] for row in self.rows], dtype=np.float32)
         overlap = boxes.box_iou(own, np.array([one.corners], dtype=np.float32))[:, 0]

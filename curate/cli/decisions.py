@@ -88,7 +88,7 @@ def rules(
 ) -> None:
     """Count what each rule of rules.yaml is about; write nothing, or with --apply its lines.
 
-    Reads the rules and the table of images; with --apply writes the file that dedupe.decisions names.
+    Reads the rules and ingest's table of images; with --apply writes the file that dedupe.decisions names.
     """
     from curate.stages import check_decisions, decision_rules
 
@@ -100,7 +100,7 @@ def rules(
             f"{len(found.matches[rule.name]):>7,}  {rule.then}  {rule.name}: {rule.when}" for rule in made
         ]
         if apply:
-            counts = decision_rules.apply(path, found)
+            counts = decision_rules.apply(path, found, check_decisions.IMAGES)
             lines.append(
                 f"{path}: {counts['added']:,} lines added, {counts['removed']:,} removed, "
                 f"{counts['left_out']:,} left out as a person says otherwise"

@@ -30,6 +30,24 @@ def load(path: Path, images: Path, stage: str) -> dict[str, list[Decision]]:
     """
     wanted = decision_file.READ_BY[stage]
     made = [one for one in decision_file.load(path) if one.decision in wanted]
+    return by_image(made, path, images)
+
+
+def by_image(made: Sequence[Decision], path: Path, images: Path) -> dict[str, list[Decision]]:
+    """Lines by the image that they name by its id, the beginning of one, or a place.
+
+    Args:
+        made: Lines.
+        path: Their file, for messages.
+        images: Table of ingest or dedupe.
+
+    Returns:
+        As `load`.
+
+    Raises:
+        InputError: A line names no image, or several.
+        TableError: The table is missing or damaged.
+    """
     found: dict[str, list[Decision]] = defaultdict(list)
     if not made:
         return found

@@ -7,7 +7,8 @@ Each rule has a `name`, a condition `when` (`curate.table_expression`) and a dec
         when: quality.blur > 0.6 and source == "phone"
         then: drop:blurry
 
-Columns are those of the images table of dedupe; `source` is the name of the first source of an image.
+Columns are those that ingest fills in the images table, as dedupe reads the decisions; `source` is the name
+of the first source of an image.
 """
 
 from __future__ import annotations
@@ -25,11 +26,16 @@ from pydantic import Field, field_validator
 from curate import decision_file, schema, table_expression, tables
 from curate.decision_file import Decision
 from curate.params.section import Section
+from curate.stages import decided_images
 from curate.table_expression import Condition, ExpressionError
 from curate.yamlfile import load_model
 
 BY: Final = "rule"  # who decided, of lines that a rule wrote; their note is the rule's name
 _ALLOWED: Final = ("keep", "drop", "needs-qa", "gold")
+_LATER: Final = {  # columns that are empty here: before dedupe, and of images that are kept
+    "phash", "dup_group", "duplicate_of", "dup_hamming", "dup_correlation", "dup_relation", "variant_of",
+    "drop_reason", "drop_detail", "split",
+}  # fmt: skip
 
 
 class Rule(Section):
@@ -107,9 +113,15 @@ def find(rules: Sequence[Rule], images: Path) -> Found:
     """Which images each rule is about; those that ingest dropped have nothing to decide.
 
     Raises:
-        ExpressionError: A column that is not there, or kinds that cannot be compared.
+        ExpressionError: A column that is not there or not filled yet, or kinds that cannot be compared.
         TableError: The table is missing or damaged.
     """
+    for rule in rules:
+        if later := sorted(_LATER & rule.condition.columns):
+            raise ExpressionError(
+                f"{rule.when!r}: {later[0]} is not known before dedupe, which reads the decisions: "
+                "use columns that ingest fills"
+            )
     matches: dict[str, list[str]] = {rule.name: [] for rule in rules}
     for piece in tables.pieces(images, schema.IMAGES):
         known = piece.filter(pc.is_valid(piece["path"]))
@@ -119,7 +131,7 @@ def find(rules: Sequence[Rule], images: Path) -> Found:
     return Found(matches, [rule.decision(key) for rule in rules for key in matches[rule.name]])
 
 
-def apply(path: Path, found: Found) -> Counter[str]:
+def apply(path: Path, found: Found, images: Path) -> Counter[str]:
     """Write the lines of rules anew: new ones are added, and those of which no rule speaks any more go.
 
     What a person said of an image is never contradicted: such a line is left out.
@@ -127,21 +139,28 @@ def apply(path: Path, found: Found) -> Counter[str]:
     Args:
         path: decisions.csv.
         found: What the rules say.
+        images: The table that they were found in; lines of people may name images by a place.
 
     Returns:
         Lines `added`, `removed`, and `left_out` because a person said otherwise.
 
     Raises:
-        InputError: A line of the file makes no sense.
+        InputError: A line of the file makes no sense, or names no image, or several.
         StorageError: The file cannot be written.
+        TableError: The table is missing or damaged.
     """
     before = decision_file.load(path) if path.exists() else []
     people = [one for one in before if one.by != BY]
     counts: Counter[str] = Counter()
-    lines, known = list(people), {one.key for one in people}
+    of_images = [one for one in people if one.decision in decision_file.ALONE]
+    said = {
+        key: [replace(one, image=key) for one in some]
+        for key, some in decided_images.by_image(of_images, path, images).items()
+    }
+    lines, known = list(people), {one.key for some in said.values() for one in some}
     for one in found.decisions:
-        against = decision_file.conflicts([*(mine for mine in people if mine.image == one.image), one])
-        if against:
+        mine = said.get(one.image, [])
+        if len(decision_file.conflicts([*mine, one])) > len(decision_file.conflicts(mine)):
             counts["left_out"] += 1
         elif one.key not in known:
             known.add(one.key)

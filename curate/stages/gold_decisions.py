@@ -27,7 +27,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`images` in the file, `unsettled` ones without a consensus, and those known `elsewhere`."""
+    """`images` in the file, `unsettled` ones with none or a disputed object, and those known `elsewhere`."""
 
     path: Path
     images: int
@@ -63,12 +63,10 @@ def write(gold: Path | None, *, inputs: Inputs, names: Sequence[str]) -> Written
         for row in tables.read(inputs.consensus, schema.ANNOTATIONS).to_pylist()
         if row["image_id"] in wanted and row["origin"] == "consensus"
     ]
-    rows = [
-        gold_row(row)
-        for row in settled
-        if row["image_id"] not in known and row["outcome"] in {"object", "empty"}
-    ]
+    # An image with a disputed object (agreement.disputed: ignore_region) would be an answer with a gap.
+    there = {row["image_id"] for row in settled}
+    there -= {row["image_id"] for row in settled if row["outcome"] not in {"object", "empty"}}
+    rows = [gold_row(row) for row in settled if row["image_id"] in there - known]
     rows.sort(key=lambda row: str(row["annotation_id"]))
     tables.write_rows(rows, path, schema.ANNOTATIONS)
-    there = {row["image_id"] for row in settled}
     return Written(path, len({row["image_id"] for row in rows}), len(wanted - there), len(wanted & known))

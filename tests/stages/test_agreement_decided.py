@@ -112,6 +112,39 @@ def test_an_object_that_was_drawn_anew_is_found_by_its_box() -> None:
     assert objects("one")[0]["category"] == "parking_sign"
 
 
+TIMES = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
+
+
+@pytest.mark.parametrize("when", [TIMES, ("", "", ""), ("", "", TIMES[2]), (TIMES[0], TIMES[1], "")])
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_a_decision_about_what_another_made_is_applied_after_it(name: str, when: tuple[str, ...]) -> None:
+    run()
+    (first,) = objects(name)
+    other = "stop_sign" if first["category"] == "parking_sign" else "parking_sign"
+    relabel = Decision(0, first["image_id"], "relabel", annotation=first["annotation_id"], argument=other)
+    run(relabel)
+    (second,) = objects(name)
+    edit = Decision(0, first["image_id"], "edit", annotation=second["annotation_id"], box="1 2 30 40")
+    run(relabel, edit)
+    (third,) = objects(name)
+    delete = Decision(0, first["image_id"], "delete", annotation=third["annotation_id"])
+    lines = [replace(one, when=time) for one, time in zip((relabel, edit, delete), when, strict=True)]
+    assert "do not count" not in run(*lines).line()
+    assert [row["outcome"] for row in objects(name)] == ["empty"]
+
+
+def test_what_a_later_line_adds_is_not_deleted_by_an_earlier_one() -> None:
+    run()
+    add = Decision(0, image_id("four"), "add", argument="stop_sign", box="10 10 50 60", when=TIMES[1])
+    run(add)
+    (added,) = objects("four")
+    delete = Decision(0, image_id("four"), "delete", annotation=added["annotation_id"], when=TIMES[0])
+    assert "1 decisions that do not count, about objects that are no longer there" in run(delete, add).line()
+    assert [row["outcome"] for row in objects("four")] == ["object"]
+    run(replace(delete, when=TIMES[2]), add)
+    assert [row["outcome"] for row in objects("four")] == ["empty"]
+
+
 def test_what_cannot_count_is_counted() -> None:
     run()
     (one,) = objects("one")

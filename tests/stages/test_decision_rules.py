@@ -13,6 +13,7 @@ from curate.cli import app
 from curate.decision_file import Decision
 from curate.errors import ParamsError
 from curate.stages import decision_rules
+from curate.table_expression import ExpressionError
 from tests import builders
 from tests.builders import image_id
 
@@ -87,6 +88,24 @@ def test_what_a_person_says_is_not_contradicted() -> None:
     assert "2 lines added, 0 removed, 1 left out as a person says otherwise" in rules("--apply")
     assert {line[1] for line in lines() if line[0] == image_id("one")} == {"keep", "needs-qa"}
     assert decision_file.conflicts(decision_file.load(FILE)) == []
+
+
+@pytest.mark.parametrize("name", [image_id("one")[:12], "unit/one.jpg"])
+def test_what_a_person_says_counts_however_the_image_is_named(name: str) -> None:
+    decision_file.write(FILE, [Decision(0, name, "keep", by="labeler-1")])
+    assert "2 lines added, 0 removed, 1 left out as a person says otherwise" in rules("--apply")
+    assert {line[:2] for line in lines()} == {
+        (name, "keep"),
+        (image_id("one"), "needs-qa"),
+        (image_id("two"), "drop"),
+    }
+
+
+@pytest.mark.parametrize("column", ["dup_relation", "drop_reason", "phash"])
+def test_a_column_that_dedupe_fills_is_refused(column: str) -> None:
+    Path("rules.yaml").write_text(f"rules: [{{name: a, when: {column} != None, then: keep}}]")
+    with pytest.raises(ExpressionError, match=f"{column} is not known before dedupe"):
+        decision_rules.find(decision_rules.load(Path("rules.yaml")), Path("data/ingest/images.parquet"))
 
 
 @pytest.mark.parametrize(
