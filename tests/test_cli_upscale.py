@@ -61,6 +61,21 @@ def test_a_failed_image_is_named_and_the_exit_code_says_so() -> None:
     assert "in/c.png" in Path("out/contact-sheet.html").read_text()
 
 
+def test_a_picture_that_is_no_result_is_never_overwritten() -> None:
+    Path("in/a.png").write_bytes(Path("in/sub/b.png").read_bytes())
+    before = Path("in/a.png").read_bytes()
+    with pytest.raises(InputError, match=r"in/a\.png is there, and no result of `curate upscale`"):
+        run("in/a.jpg", "--model", "bicubic", "--out", "in", "--workers", "1")
+    assert Path("in/a.png").read_bytes() == before
+    assert not Path("in/upscaled.csv").exists()
+    for _ in range(2):  # a result of before may be made again
+        assert run("in/a.jpg", "--model", "bicubic", "--out", "out", "--workers", "1").exit_code == 0
+    again = run("in/a.jpg", "--model", "bicubic", "--out", "out", "--workers", "1", "--fit", "40x40")
+    assert again.exit_code == 0
+    with Image.open("out/a.png") as made:
+        assert max(made.size) == 40
+
+
 @pytest.mark.parametrize(
     ("more", "error", "says"),
     [

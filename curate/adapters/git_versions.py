@@ -43,7 +43,7 @@ def fetch(root: Path, tag: str, folder: Path, *, pictures: bool = True) -> Manif
             arrives is not that version.
         MissingExtraError: dvc is not installed.
     """
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ReleaseError(f"{folder} is not empty: name a folder that does not exist")
     named = _at(root, tag, RELEASE)
     if not pictures and _known(root, tag) == named:
@@ -213,6 +213,13 @@ def _read(root: Path, revision: str, name: str) -> bytes:
 
 def _get(root: Path, revision: str, name: str, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        try:
+            folder.rmdir()  # into a folder that is there, even an empty one, DVC copies one level deeper
+        except OSError as error:
+            raise ReleaseError(
+                f"{folder} cannot be replaced ({error.strerror}): name a folder that does not exist"
+            ) from error
     try:
         _files(root, revision).get(name, str(folder), recursive=True)
     except _absences() as error:

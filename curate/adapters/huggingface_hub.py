@@ -13,7 +13,7 @@ from typing import Any, Literal
 from curate.adapters.folder_hub import refuse_backwards, taken
 from curate.adapters.hub_calls import Calls, StaleError
 from curate.adapters.hub_ownership import ATTRIBUTES, Changes, Edited, Local, changes
-from curate.adapters.upload_progress import SAY_EVERY_S, UploadProgress
+from curate.adapters.upload_progress import SAY_EVERY_S, UploadProgress, to_stderr
 from curate.errors import HubError
 from curate.extras import require
 from curate.ports import PublishPlan, PublishReceipt
@@ -25,10 +25,6 @@ _BRANCH = "main"
 _BATCH = 50  # files uploaded before the commit that names them, at a time
 _BATCH_BYTES = 500_000_000
 Gated = Literal["auto", "manual"]
-
-
-def _say(line: str) -> None:
-    print(f"publish: {line}", file=sys.stderr)  # noqa: T201
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ class HuggingFaceHub:
         edited_readme: Edited = "refuse",
         api: Any = None,
         sleep: Callable[[float], None] = time.sleep,
-        say: Callable[[str], None] = _say,
+        say: Callable[[str], None] = to_stderr,
         say_every_s: float = SAY_EVERY_S,
     ) -> None:
         """Connect nothing yet.
@@ -66,7 +62,7 @@ class HuggingFaceHub:
         Args:
             repo: "owner/name".
             private: Visibility of a repository that does not exist yet; True = one that is public is refused.
-            gated: Who may read a repository that does not exist yet; None = whoever may see it.
+            gated: Who may read a new repository, None = whoever sees it; one that is open to more is refused.
             edited_readme: What becomes of a README that somebody edited on the Hub.
             api: A `huggingface_hub.HfApi`; by default one that reads HF_ENDPOINT and the token.
             sleep: Waits so many seconds before a call is made again.
@@ -171,6 +167,11 @@ class HuggingFaceHub:
             raise HubError(
                 f"{self._repo} is public, and publish.private is true: set it to false, or make the "
                 "repository private there"
+            )
+        if self._gated and info.gated not in (self._gated, "manual"):  # it may be what a half-made try left
+            now = f"gated as {info.gated}" if info.gated else "not gated"
+            raise HubError(
+                f"{self._repo} is {now}, and publish.gated is {self._gated}: gate it there so, or change that"
             )
         self._authorized()
         return f"{'private' if info.private else 'public'}{', gated' if info.gated else ''}"

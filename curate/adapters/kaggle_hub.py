@@ -12,6 +12,7 @@ from typing import Any
 
 from curate.adapters.folder_hub import refuse_backwards, taken
 from curate.adapters.kaggle_calls import KaggleCalls
+from curate.adapters.upload_progress import to_stderr
 from curate.errors import HubError
 from curate.ports import PublishPlan, PublishReceipt
 from curate.release import kaggle, manifest
@@ -31,11 +32,13 @@ class _State:
         there: Whether there is one.
         numbers: Kaggle's number of each of our versions; of several the last.
         current: Number of the newest version.
+        license: In Kaggle's words.
     """
 
     there: bool
     numbers: dict[str, int]
     current: int = 0
+    license: str = ""
 
 
 class KaggleHub:
@@ -52,20 +55,22 @@ class KaggleHub:
         *,
         private: bool = True,
         sleep: Callable[[float], None] = time.sleep,
+        say: Callable[[str], None] = to_stderr,
     ) -> None:
         """Connect nothing yet.
 
         Args:
             repo: owner/name, the name of 6 to 50 small letters, digits and "-".
-            private: Visibility of a data set that does not exist yet.
+            private: Visibility of a data set that does not exist yet; True = one that is public is refused.
             sleep: Waits so many seconds before Kaggle is asked again.
+            say: Takes a line for the user.
 
         Raises:
             InputError: `repo` is no name that Kaggle takes.
             MissingExtraError: `kagglesdk` is not installed.
         """
         self._repo, self._private, self._sleep = kaggle.checked(repo), private, sleep
-        self._calls = KaggleCalls(repo, sleep=sleep)
+        self._say, self._calls = say, KaggleCalls(repo, sleep=sleep)
 
     def plan(self, folder: Path) -> PublishPlan:
         """What the new version would change; asks Kaggle and changes nothing.
@@ -113,6 +118,11 @@ class KaggleHub:
         found = self._calls.dataset()
         if found is None:
             return _State(there=False, numbers={}), set()
+        if self._private and not found.is_private:
+            raise HubError(
+                f"{self._repo} is public, and publish.private is true: set it to false, or make the data set "
+                "private there"
+            )
         state = _state(found)
         before = set(self._calls.files(state.current))
         if manifest.NAME not in before:
@@ -141,6 +151,12 @@ class KaggleHub:
 
     def _create(self, folder: Path, release: Manifest, before: _State) -> int:
         about = kaggle.metadata(folder, release, self._repo)
+        license = about["licenses"][0]["name"]
+        if before.there and not kaggle.same_license(license, before.license):
+            self._say(
+                f"{self._repo}: Kaggle shows the licence {before.license!r}, the release has {license!r}; a "
+                "version does not change it: compare the two, and change it there if it is another"
+            )
         content = self._upload(folder, kaggle.names(release))
         if before.there:
             notes = f"v{release.version} {release.digest}"
@@ -153,7 +169,7 @@ class KaggleHub:
                 "ownerSlug": owner,
                 "slug": slug,
                 "title": about["title"],
-                "licenseName": about["licenses"][0]["name"],
+                "licenseName": license,
                 "isPrivate": self._private,
                 "description": about["description"],
             }
@@ -209,7 +225,12 @@ def _state(found: Any) -> _State:
     for one in sorted(found.versions or (), key=lambda one: int(one.version_number)):
         if match := _NOTES.match(one.version_notes or ""):
             numbers[match[1]] = int(one.version_number)
-    return _State(there=True, numbers=numbers, current=int(found.current_version_number))
+    return _State(
+        there=True,
+        numbers=numbers,
+        current=int(found.current_version_number),
+        license=str(found.license_name),
+    )
 
 
 def _sha256(path: Path) -> str:

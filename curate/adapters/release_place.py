@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def find(place: str | Path, version: str | None, published: PublishParams, scrat
     Raises:
         InputError: The version is nowhere, or several data sets have it.
         HubError: The target cannot be read.
-        ReleaseError: The place is no release.
+        ReleaseError: The place is no release, or a tag of git names another version than its own.
     """
     if isinstance(place, str) and place.startswith(HUB):
         number = _number(version)
@@ -61,11 +62,14 @@ def find(place: str | Path, version: str | None, published: PublishParams, scrat
     if number is not None:
         if (folder / manifest.NAME).exists() and manifest.read(folder).version == number:
             return FoundRelease(folder)
-        found = _in_folder(folder, number, scratch) or _published(published, number, scratch)
+        own = manifest.read(folder).name if (folder / manifest.NAME).exists() else "*"
+        found = _in_folder(folder, number, scratch) or _published(published, number, scratch, own)
         if found is not None:
             return found
-    if (tagged := _tagged(folder, version, scratch)) is not None:
-        return tagged
+    for tag in dict.fromkeys((version, version if number is None else f"v{number}")):
+        if (tagged := _tagged(folder, tag, scratch)) is not None:
+            _refuse_another(tagged.folder, tag, number)
+            return tagged
     raise InputError(
         f"version {version} is neither in {folder}, nor where `publish` of params.yaml publishes "
         f"({published.target}), nor a tag of the project's git: `git tag` lists these"
@@ -77,22 +81,23 @@ def _number(version: str | None) -> str | None:
     return match[1] if match else None
 
 
-def _published(settings: PublishParams, number: str, scratch: Path) -> FoundRelease | None:
-    """A version at the target of the stage publish."""
+def _published(settings: PublishParams, number: str, scratch: Path, name: str) -> FoundRelease | None:
+    """A version at the target of the stage publish, where others may publish too; of `name` "*" = any."""
     if settings.target in ("folder", "archive"):
-        return _in_folder(settings.folder, number, scratch)
+        return _in_folder(settings.folder, number, scratch, name)
     if settings.target == "hub":
         return FoundRelease(hub_release.fetch(f"{HUB}{settings.repo}@v{number}"), whole=False)
     if settings.target == "s3":
-        return _in_bucket(str(settings.url), number, scratch)
+        return _in_bucket(str(settings.url), number, scratch, name)
     return None
 
 
-def _in_folder(root: Path, number: str, scratch: Path) -> FoundRelease | None:
+def _in_folder(root: Path, number: str, scratch: Path, name: str = "*") -> FoundRelease | None:
     """Of a folder of releases `<name>-v<version>`, or of archives of that name."""
+    wanted = f"{name if name == '*' else glob.escape(name)}-v{number}"
     names = sorted(
         path
-        for path in (*root.glob(f"*-v{number}"), *root.glob(f"*-v{number}{SUFFIX}"))
+        for path in (*root.glob(wanted), *root.glob(f"{wanted}{SUFFIX}"))
         if path.name.endswith(SUFFIX) or (path / manifest.NAME).exists()
     )
     if len(names) > 1:
@@ -116,12 +121,13 @@ def _unpacked(archive: Path, scratch: Path) -> Path:
     return scratch / archive.name.removesuffix(SUFFIX)
 
 
-def _in_bucket(url: str, number: str, scratch: Path) -> FoundRelease | None:
+def _in_bucket(url: str, number: str, scratch: Path, name: str) -> FoundRelease | None:
     fsspec = require("fsspec", extra="remote")
     try:
         files, base = fsspec.core.url_to_fs(url)
-        names = [name.rstrip("/") for name in files.ls(base, detail=False)] if files.exists(base) else []
-        found = [name for name in names if name.endswith(f"-v{number}")]
+        there = [one.rstrip("/") for one in files.ls(base, detail=False)] if files.exists(base) else []
+        end = f"-v{number}" if name == "*" else f"/{name}-v{number}"
+        found = [one for one in there if f"/{one}".endswith(end)]
         if len(found) > 1:
             raise InputError(f"{url} holds {len(found)} releases of version {number}: copy one here")
         if not found:
@@ -143,6 +149,15 @@ def _tagged(folder: Path, tag: str, scratch: Path) -> FoundRelease | None:
     if error is not None:
         raise ReleaseError(f"{folder} at the tag {tag} cannot be had: {error}; `dvc pull` fetches old data")
     return FoundRelease(target)
+
+
+def _refuse_another(folder: Path, tag: str, number: str | None) -> None:
+    found = None if number is None else manifest.read(folder).version
+    if found != number:
+        raise ReleaseError(
+            f"the tag {tag} names a commit whose release is version {found}: it was set by hand; "
+            "`curate tag` checks what it names"
+        )
 
 
 def _run(*command: str) -> str | None:

@@ -1,7 +1,8 @@
-"""How far an upload is, in bytes: one line a minute where no terminal shows bars."""
+"""What publishing says: how far an upload is, in bytes, one line a minute where no terminal shows bars."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,11 @@ from types import TracebackType
 from typing import Any, Final
 
 SAY_EVERY_S: Final = 60.0
+
+
+def to_stderr(line: str) -> None:
+    """Print a line of the stage publish for the user."""
+    print(f"publish: {line}", file=sys.stderr)  # noqa: T201
 
 
 class UploadProgress:

@@ -70,7 +70,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "empty_box": Kind("error", "Boxes without area or inside out", _MEND, "objects"),
         "short_polygon": Kind("error", "Polygons of less than three points", _MEND, "objects"),
         "mask_size": Kind("error", "Masks of another size than their image", _MEND, "objects"),
-        "damaged": Kind("error", "Entries that cannot be read", _MEND, "objects"),
+        "damaged": Kind("error", "Entries that cannot be read", _MEND, "labels"),
         "class_conflict": Kind(
             "error", "Copies of one picture with different classes", "look which class is right", "classes"
         ),

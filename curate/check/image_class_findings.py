@@ -20,11 +20,13 @@ class ImageClasses:
         by_place: Class of each place that has one.
         names: Every class that is declared or used.
         counts: Images by split and class; the split is "" where there is none.
+        damaged: Entries that name no class, though they try.
     """
 
     by_place: dict[str, str] = field(default_factory=dict)
     names: dict[str, None] = field(default_factory=dict)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    damaged: list[Row] = field(default_factory=list)
 
 
 def read(dataset: DataSet) -> ImageClasses:
@@ -35,6 +37,10 @@ def read(dataset: DataSet) -> ImageClasses:
         for image, places in dataset.placed(labels, 0):
             for place in places if image.tags else ():
                 found.by_place[place] = image.tags[0]
+        found.damaged += [
+            Row(file=one.file, line=one.line, entry=one.entry, detail=f"{one.image}: {one.detail}")
+            for one in labels.problems
+        ]
     for place, name in found.by_place.items():
         found.names.setdefault(name)
         for split in dataset.splits[place] or ("",):
@@ -43,7 +49,9 @@ def read(dataset: DataSet) -> ImageClasses:
 
 
 def find(classes: ImageClasses, seen: Sequence[SeenImage], dataset: DataSet) -> Iterator[tuple[str, Row]]:
-    """Images without a class, classes that are rare or missing, and copies of several classes."""
+    """Damaged entries, images without a class, rare and missing classes, copies of several classes."""
+    for row in classes.damaged:
+        yield "damaged", row
     for place in dataset.files:
         if place not in classes.by_place:
             yield "unlabeled_image", Row((place,), _splits(dataset, place), detail="it has no class")

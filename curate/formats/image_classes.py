@@ -11,17 +11,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+
+import pyarrow as pa
 
 from curate.errors import InputError
 from curate.formats import huggingface_files, split_names
 from curate.formats.image_files import SUFFIXES
-from curate.formats.record import LabeledImage, Labels
+from curate.formats.record import LabeledImage, Labels, Problem
 
 FORMAT: Final = "classes"
 _COLUMNS: Final = ("label", "labels")
+_KINDS: Final = (
+    pa.types.is_integer, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string, pa.types.is_null,
+)  # fmt: skip
 _LEAST = 2  # classes that folders must have to be taken for such by themselves
 
 
@@ -47,7 +52,7 @@ def read(path: Path, *, content: bool = True) -> Labels:
         content: Read the bytes of images that stand in Parquet too.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none, or the column does not hold one class an image.
     """
     if in_parquet(path):
         return _of_parquet(path, content=content)
@@ -105,14 +110,26 @@ def _of_parquet(path: Path, *, content: bool) -> Labels:
     files = huggingface_files.files(path)
     schema = huggingface_files.schema(files[0])
     column = next(name for name in _COLUMNS if name in schema.names)
-    names = _names(schema.metadata or {}, column)
-    labels = Labels(FORMAT, path, tuple(names))
+    for file in files:
+        _refuse_other_kinds(file, huggingface_files.schema(file), column)
+    labels = Labels(FORMAT, path, tuple(_names(schema.metadata or {}, column)))
     labels.images = (
-        _of_row(row, row[column], names, file, number)
+        _of_row(row, row[column], labels, file, number)
         for file in files
         for number, row in enumerate(huggingface_files.rows(file, content=content), 1)
     )
     return labels
+
+
+def _refuse_other_kinds(file: Path, schema: pa.Schema, column: str) -> None:
+    """One class an image, by its name or its number: a list of them would become a class of its own."""
+    kind = schema.field(column).type if column in schema.names else None
+    inner = kind.value_type if kind is not None and pa.types.is_dictionary(kind) else kind
+    if inner is None or not any(is_kind(inner) for is_kind in _KINDS):
+        raise InputError(
+            f"{file}: the column `{column}` {'is not there' if kind is None else f'holds {kind}'}; expected "
+            "one class an image, as its name or its number"
+        )
 
 
 def _names(metadata: Any, column: str) -> list[str]:
@@ -123,12 +140,18 @@ def _names(metadata: Any, column: str) -> list[str]:
         return []
 
 
-def _of_row(row: Any, label: Any, names: Sequence[str], file: Path, number: int) -> LabeledImage:
+def _of_row(row: Any, label: Any, labels: Labels, file: Path, number: int) -> LabeledImage:
+    names = labels.categories
     picture = row.get("image") or {}
-    known_number = isinstance(label, int) and 0 <= label < len(names)
-    name = names[label] if known_number else "" if label in (None, -1) else str(label)  # -1 = not known
+    image = picture.get("path") or f"{file.stem}-{number}"
+    name = "" if label in (None, -1) else str(label)  # -1 = not known
+    if name and names and isinstance(label, int):
+        name = names[label] if 0 <= label < len(names) else ""
+        if not name:
+            detail = f"class {label}, where the file names {len(names)} classes, from 0"
+            labels.problems.append(Problem("damaged", file, number, f"row {number}", image, detail))
     return LabeledImage(
-        name=picture.get("path") or f"{file.stem}-{number}",
+        name=image,
         split=huggingface_files.split(file),
         tags=(name,) if name else (),
         labeled=bool(name),

@@ -130,7 +130,8 @@ class PublishParams(Section):
     )
     gated: Literal["auto", "manual"] | None = Field(
         None,
-        description="target hub: who may read a new repository; auto = whoever asks, manual = who is let in",
+        description="target hub: who may read a new repository; auto = whoever asks, manual = who is let in; "
+        "one that is open to more is refused",
     )
 
     @field_validator("repo")

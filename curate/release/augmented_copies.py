@@ -109,8 +109,7 @@ def _column(files: Iterator[Path], name: str) -> pa.Array:
 def _write_file(
     path: Path, content: Content, copies: Sequence[Copy], recipe: Recipe, row_group_size: int
 ) -> Iterator[int]:
-    listed = columns.of_augmented(content.attributes, captured_at=content.captured_at)
-    layout = columns.schema(listed, content.categories)
+    layout = columns.schema((*content.columns(), *columns.AUGMENTED), content.categories)
     own = threading.local()
 
     def make(copy: Copy) -> tuple[bytes, Augmented, dict[str, list[Any]]]:

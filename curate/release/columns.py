@@ -105,16 +105,6 @@ def of_images(
     return (*_IMAGE, *more, *_SETTLED, *_RIGHTS, *([CAPTURED_AT] if captured_at else []))
 
 
-def of_augmented(attributes: Mapping[str, pa.DataType], *, captured_at: bool) -> tuple[Column, ...]:
-    """The columns of augmented copies: those of images, and where each copy comes from.
-
-    Args:
-        attributes: Type by name of what the sources' sidecars say of an image.
-        captured_at: Whether the time of the picture is released.
-    """
-    return (*of_images(attributes, captured_at=captured_at), *AUGMENTED)
-
-
 def schema(columns: Iterable[Column], categories: Sequence[str]) -> pa.Schema:
     """The Arrow schema, with the features of `datasets` in its metadata.
 

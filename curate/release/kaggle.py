@@ -94,6 +94,23 @@ def metadata(folder: Path, release: Manifest, repo: str) -> dict[str, Any]:
     }
 
 
+def same_license(ours: str, shown: str) -> bool:
+    """Whether the words that Kaggle shows of a licence name ours, as far as its spelling tells.
+
+    Args:
+        ours: One of the values of `LICENSES`, or `OTHER`.
+        shown: Such as "CC-BY-4.0", or "Attribution 4.0 International (CC BY 4.0)".
+
+    Example:
+        >>> same_license("CC-BY-4.0", "Attribution 4.0 International (CC BY 4.0)")
+        True
+        >>> same_license("CC-BY-4.0", "Attribution-NonCommercial 4.0 International (CC BY-NC 4.0)")
+        False
+    """
+    words = [f" {' '.join(re.findall(r'[a-z0-9]+', text.lower()))} " for text in (ours, shown)]
+    return words[0] in words[1]
+
+
 def write_folder(folder: Path, out: Path, repo: str) -> int:
     """A folder that `kaggle datasets create --path OUT --dir-mode zip` takes; the number of its files.
 

@@ -231,6 +231,17 @@ def _resized(
     return np.asarray(picture.resize(size, kernel, box=box))
 
 
+def may_write(target: Path) -> bool:
+    """Whether nothing is there, or a file that was made here, from whatever image and by whatever model."""
+    try:
+        with target.open("rb") as file:
+            return png_stream.text_of(file, KEY) is not None
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
 def _finished(target: Path, key: str) -> tuple[int, int] | None:
     """Width and height of the file, if it is there and was made from just that."""
     try:

@@ -11,7 +11,7 @@ from typing import Any
 from curate import schema, tables
 from curate.errors import InputError
 from curate.params import UpscaleParams
-from curate.restoration import image_folder
+from curate.restoration import image_folder, upscale_files
 from curate.stages import upscale
 from curate.stages.upscale import SourceImage
 
@@ -45,7 +45,8 @@ def run(
     """Upscale by the one model of `params`, and write `out`/upscaled.csv with a row an image.
 
     Raises:
-        InputError: There is no image, or the results would lie among the images.
+        InputError: There is no image, the results would lie among the images, or one would replace a file
+            that is no result.
         ParamsError, ModelError, StorageError: As `upscale.upscale_all`.
     """
     for place in places:
@@ -59,6 +60,11 @@ def run(
     for one in images:
         if one.path.resolve() in targets:
             raise InputError(f"{one.path} would be overwritten by a result: choose another folder than {out}")
+    for target in sorted(targets):
+        if not upscale_files.may_write(target):
+            raise InputError(
+                f"{target} is there, and no result of `curate upscale`: choose another folder than {out}"
+            )
     rows = upscale.upscale_all(
         params, images, folder=lambda _: out, ports=ports, release_license=release_license
     )

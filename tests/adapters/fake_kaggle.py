@@ -131,7 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
             for number, one in self.kaggle.versions.items()
         ]
         newest = max(self.kaggle.versions)
-        self._answer(200, {"ref": "owner/unit-signs", "currentVersionNumber": newest, "versions": versions})
+        facts = self.kaggle.facts
+        about = {"isPrivate": facts.get("isPrivate", False), "licenseName": facts.get("licenseName", "other")}
+        about |= {"ref": "owner/unit-signs", "currentVersionNumber": newest, "versions": versions}
+        self._answer(200, about)
 
     def _get_dataset_status(self, _: dict[str, Any]) -> None:
         status = self.kaggle.status.pop(0) if self.kaggle.status else "READY"

@@ -146,6 +146,9 @@ def test_a_version_can_be_written_elsewhere_while_the_project_stays() -> None:
     assert done.output.startswith("out/old: unit-signs 0.1.0, digest ")
     assert manifest.trusted(Path("out/old")).version == "0.1.0"
     assert files() == before
+    Path("out/empty").mkdir()
+    git_versions.fetch(Path(), "v0.1.0", Path("out/empty"))
+    assert manifest.trusted(Path("out/empty")) == manifest.trusted(Path("out/old"))
     with pytest.raises(ReleaseError, match="out/old is not empty"):
         git_versions.fetch(Path(), "v0.1.0", Path("out/old"))
 

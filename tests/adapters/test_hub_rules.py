@@ -56,6 +56,22 @@ def test_a_gated_repository_is_gated_before_anything_is_in_it(hub: HubState, rel
     assert adapter(hub, private=False).publish(release).unchanged
 
 
+def test_a_repository_that_a_half_made_try_left_open_gets_nothing(hub: HubState, release: Path) -> None:
+    hub.private = False
+    hub.commit({})
+    for gated, there, says in (("auto", False, "not gated"), ("manual", "auto", "gated as auto")):
+        hub.gated = there
+        for action in ("plan", "publish"):
+            with pytest.raises(
+                HubError, match=f"owner/name is {says}, and publish.gated is {gated}: gate it"
+            ):
+                getattr(adapter(hub, private=False, gated=gated), action)(release)
+    assert not hub.tags
+    hub.gated = "manual"
+    adapter(hub, private=False, gated="auto").publish(release)
+    assert set(hub.tags) == {"v1.0.0"}
+
+
 def test_a_gated_repository_that_one_was_not_let_into_says_so(hub: HubState, release: Path) -> None:
     adapter(hub).publish(release)
     hub.gated, hub.admitted = "manual", False

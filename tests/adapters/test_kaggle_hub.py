@@ -70,6 +70,43 @@ def test_a_second_version_says_which_it_is(
     assert hub.publish(tmp_path / "next").unchanged
 
 
+def test_a_public_data_set_is_refused_where_a_private_one_is_wanted(
+    hub: KaggleHub, there: KaggleState, release: Path
+) -> None:
+    open_hub = KaggleHub("owner/unit-signs", private=False, sleep=lambda _: None)
+    open_hub.publish(release)
+    assert "isPrivate" not in there.facts  # Kaggle's client leaves out what is false
+    write_release(release.parent / "next", version="1.1.0", digest="b" * 64)
+    for step in (hub.plan, hub.publish):
+        with pytest.raises(
+            HubError, match=r"owner/unit-signs is public, and publish\.private is true: set it"
+        ):
+            step(release.parent / "next")
+    assert list(there.versions) == [1]
+    open_hub.publish(release.parent / "next")
+    assert list(there.versions) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("shown", "lines"),
+    [("other", 0), ("Other (specified in description)", 0), ("CC0: Public Domain", 1), ("", 1)],
+)
+def test_a_licence_that_a_version_would_not_change_is_said(
+    there: KaggleState, release: Path, shown: str, lines: int
+) -> None:
+    said: list[str] = []
+    hub = KaggleHub("owner/unit-signs", sleep=lambda _: None, say=said.append)
+    hub.publish(release)
+    assert not said
+    there.facts["licenseName"] = shown
+    write_release(release.parent / "next", version="1.1.0", digest="b" * 64)
+    hub.publish(release.parent / "next")
+    start = (
+        f"owner/unit-signs: Kaggle shows the licence {shown!r}, the release has 'other'; a version does not"
+    )
+    assert [line.startswith(start) for line in said] == [True] * lines
+
+
 def test_it_waits_until_kaggle_has_taken_the_version_in(
     hub: KaggleHub, there: KaggleState, release: Path, waited: list[float]
 ) -> None:
@@ -135,7 +172,7 @@ def test_making_a_version_is_never_repeated(hub: KaggleHub, there: KaggleState, 
 
 
 def test_a_data_set_of_somebody_else_is_left_alone(hub: KaggleHub, there: KaggleState, release: Path) -> None:
-    there.facts = {"slug": "unit-signs"}
+    there.facts = {"slug": "unit-signs", "isPrivate": True}
     there.versions[1] = fake_kaggle.Version("Initial release", {"cats.csv": b"1"})
     for step in (hub.plan, hub.publish):
         with pytest.raises(HubError, match="holds no release of ours, and a version replaces all files"):

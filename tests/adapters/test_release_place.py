@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -90,6 +91,26 @@ def test_two_data_sets_of_one_version_are_not_chosen_between() -> None:
         version_at("published", "1.0.0")
 
 
+@pytest.mark.parametrize("target", ["folder", "archive", "s3"])
+def test_of_a_place_that_is_shared_only_our_own_data_set_is_taken(releases: Path, target: str) -> None:
+    url = f"memory://shared-{releases.name}"
+    hub: DatasetHub = {"folder": FolderHub(Path("published")), "archive": ArchiveHub(Path("published"))}.get(
+        target, BucketHub(url)
+    )
+    write_release(releases / "cars", version="2.0.0")
+    document = json.loads(Path("cars/release.json").read_text()) | {"name": "cars"}
+    Path("cars/release.json").write_text(json.dumps(document))
+    hub.publish(Path("cars"))
+    settings = {"target": target, "folder": Path("published"), "url": url if target == "s3" else None}
+    with pytest.raises(InputError, match=r"version 2\.0\.0 is neither in data/release"):
+        version_at("data/release", "2.0.0", **settings)
+    write_release(releases / "newer", version="2.0.0", digest="c" * 64)
+    hub.publish(Path("newer"))
+    assert version_at("data/release", "2.0.0", **settings) == "2.0.0"
+    found = release_place.find("data/release", "2.0.0", PublishParams(**settings), Path("scratch"))  # type: ignore[arg-type]
+    assert manifest.read(found.folder).name == "unit-signs"
+
+
 @pytest.mark.usefixtures("releases")
 def test_a_damaged_archive_is_one_line() -> None:
     Path("published").mkdir()
@@ -112,11 +133,21 @@ def test_a_tag_of_git_gives_the_release_of_its_day(releases: Path, monkeypatch: 
     run(*dvc, "add", "--quiet", "data/release")
     run("git", *user, "add", "data/release.dvc", "data/.gitignore", ".dvc")
     run("git", *user, "commit", "--quiet", "-m", "First")
-    run("git", *user, "tag", "paper")
+    for tag in ("paper", "v1.1.0", "v3.0.0"):
+        run("git", *user, "tag", tag)
     shutil.rmtree("data/release")
     write_release(releases / "data/release", version="1.2.0", digest="c" * 64)
     assert version_at("data/release", "paper") == "1.1.0"
     assert manifest.read(Path("data/release")).version == "1.2.0"
+    for version in ("1.1.0", "v1.1.0"):
+        shutil.rmtree("scratch/tagged")
+        assert version_at("data/release", version) == "1.1.0"
+    for version in ("3.0.0", "v3.0.0"):
+        shutil.rmtree("scratch/tagged")
+        with pytest.raises(
+            ReleaseError, match=r"tag v3\.0\.0 names a commit whose release is version 1\.1\.0"
+        ):
+            version_at("data/release", version)
     with pytest.raises(InputError, match="version thesis is neither in data/release"):
         version_at("data/release", "thesis")
     shutil.rmtree(".dvc/cache")

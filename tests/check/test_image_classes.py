@@ -130,6 +130,38 @@ def test_a_column_of_names_needs_no_metadata(tmp_path: Path) -> None:
     assert (second.tags, second.labeled) == ((), False)
 
 
+@pytest.mark.parametrize("labels", [[[0, 2], [1], []], [0.5, 1.0, None], [{"a": 1}, None, None]])
+def test_a_column_that_does_not_hold_one_class_an_image_is_refused(labels: object, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    picture = {"bytes": planted.encoded(planted.picture(1)), "path": "a.jpg"}
+    pq.write_table(pa.table({"image": [picture] * 3, "labels": labels}), tmp_path / "test.parquet")
+    with pytest.raises(InputError, match=r"test\.parquet: the column `labels` holds (list|double|struct)"):
+        checked(tmp_path / "test.parquet", tmp_path / "scratch")
+
+
+def test_a_number_that_no_class_has_is_a_problem_and_no_class(tmp_path: Path) -> None:
+    import json
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    features = {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
+    pictures = [{"bytes": planted.encoded(planted.picture(seed)), "path": f"{seed}.jpg"} for seed in range(3)]
+    table = pa.table({"image": pictures, "label": [0, 7, -2]}).replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})}
+    )
+    pq.write_table(table, tmp_path / "test.parquet")
+    labels = image_classes.read(tmp_path / "test.parquet")
+    assert [(one.tags, one.labeled) for one in labels.images] == [(("cat",), True), ((), False), ((), False)]
+    found = rows(checked(tmp_path / "test.parquet", tmp_path / "scratch"))
+    assert [detail for _, detail in found["damaged"]] == [
+        "1.jpg: class 7, where the file names 2 classes, from 0",
+        "2.jpg: class -2, where the file names 2 classes, from 0",
+    ]  # fmt: skip
+
+
 def test_what_has_no_classes_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(InputError, match=r"a\.json is no folder of classes, and no Parquet with a column"):

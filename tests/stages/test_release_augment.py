@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,25 @@ def test_objects_move_with_their_pictures() -> None:
         assert np.abs(picture - mirror).mean() < 2  # one more JPEG
         assert row["license"] == parent["license"]
     assert seen
+
+
+def test_what_people_said_of_objects_stands_in_the_copies_too(project: builders.SmallProject) -> None:
+    said = (("worn", ("dirty",)),)
+    settled = [
+        replace(row, attributes=said) if row.category else row for row in project.annotations["consensus"]
+    ]
+    builders.write_annotations(project.root / "data/agreement/consensus.parquet", settled)
+    release()
+    parents = {row["image_id"]: row["objects"] for row in rows("data/train-*")}
+    made = rows("augmented/*.parquet")
+    assert any(row["objects"]["attributes"] for row in made)
+    for row in made:
+        assert row["objects"]["attributes"] == parents[row["parent_id"]]["attributes"]
+    layouts = [
+        pq.read_schema(next(FOLDER.glob(part))).field("objects").type
+        for part in ("data/train-*", "augmented/*.parquet")
+    ]
+    assert layouts[0] == layouts[1]
 
 
 def test_the_same_seed_gives_the_same_digest_and_bytes_and_another_seed_others() -> None:
