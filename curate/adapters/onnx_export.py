@@ -81,7 +81,7 @@ def _check(model: SpandrelUpscaler, path: Path, height: int, width: int) -> Chec
     image = np.random.default_rng(0).random((height, width, 3), dtype=np.float32)
     made = np.clip(OnnxUpscaler(path).upscale(image), 0, 1)
     difference = float(np.abs(made - model.upscale(image)).max())
-    if difference > TOLERANCE:
+    if not difference <= TOLERANCE:  # NaN too
         raise ModelError(
             f"the ONNX file differs from the model by {difference:.2g} at {width}x{height} pixels: "
             "not written"

@@ -43,7 +43,8 @@ class QualityFigures:
         entropy: Of the histogram of luma, bits in [0, 8].
         letterbox: Share of the height that plain bars above and below take.
         pillarbox: Share of the width that plain bars at the sides take.
-        bandwidth: Share of the resolution that holds detail, 0..1; about 1 / n of an enlargement n times.
+        bandwidth: Share of the resolution that holds detail, 0..1; about 1 / n of an enlargement n times;
+            NaN of a flat picture, which has none.
     """
 
     noise: float
@@ -134,6 +135,8 @@ def _bandwidth(luma: NDArray[np.uint8]) -> float:
     power = np.square(np.abs(spectra)).sum(axis=1)
     power = np.maximum(power - rounding, 0)
     reached = np.cumsum(power, axis=1)
+    if not reached[:, -1].any():  # flat: no detail of which a share could be said
+        return math.nan
     below = int((reached < _DETAIL * reached[:, -1:]).sum(axis=1).max())
     return (below + 1) / int(power.shape[1])
 

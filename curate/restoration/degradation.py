@@ -81,6 +81,13 @@ class _Work:
     def draw(self, bounds: Any) -> float:
         return round(float(self.rng.uniform(bounds.low, bounds.high)), 6)  # as the recipe states it
 
+    def draw_shape(self, bounds: Any) -> float:
+        """Half of the draws from low to 1, half from 1 to high, as BasicSR's; else from low to high."""
+        if not bounds.low <= 1 <= bounds.high:
+            return self.draw(bounds)
+        low, high = (bounds.low, 1.0) if self.rng.random() < 0.5 else (1.0, bounds.high)
+        return round(float(self.rng.uniform(low, high)), 6)
+
     def note(self, step: str, **values: object) -> None:
         self.recipe.append({"step": step, **values})
 
@@ -98,9 +105,9 @@ class _Work:
         self.image = np.clip(self.cv2.resize(self.image, size, interpolation=flags[mode]), 0, 1)
         self.note("resize", width=size[0], height=size[1], mode=mode)
 
-    def sinc(self) -> None:
+    def sinc(self, *, lowest: float) -> None:
         size = int(self.rng.choice(_SIZES))
-        low = np.pi / 3 if size < 13 else np.pi / 5
+        low = np.pi / 3 if size < 13 else lowest
         cutoff = round(float(self.rng.uniform(low, np.pi)), 6)
         self.convolve(blur_kernels.circular_sinc(size, cutoff))
         self.note("sinc", size=size, cutoff=cutoff)
@@ -116,7 +123,7 @@ class _Work:
 
 def _blur(work: _Work, step: presets.Blur) -> None:
     if work.rng.random() < step.sinc:
-        work.sinc()
+        work.sinc(lowest=np.pi / 5)
         return
     names = sorted(step.kernels)
     shares = np.array([step.kernels[name] for name in names], dtype=np.float64)
@@ -129,7 +136,7 @@ def _blur(work: _Work, step: presets.Blur) -> None:
     plateau = kind.startswith("plateau")
     shape = 1.0
     if plateau or kind.startswith("generalized"):
-        shape = work.draw(step.plateau if plateau else step.generalized)
+        shape = work.draw_shape(step.plateau if plateau else step.generalized)
     kernel = blur_kernels.gaussian_like(size, sigma_x, sigma_y, angle, shape=shape, plateau=plateau)
     work.convolve(kernel)
     work.note("blur", kernel=kind, size=size, sigma_x=sigma_x, sigma_y=sigma_y, angle=angle, shape=shape)
@@ -137,12 +144,14 @@ def _blur(work: _Work, step: presets.Blur) -> None:
 
 def _resize(work: _Work, step: presets.Resize) -> None:
     drawn = work.rng.random()
-    if drawn >= step.up + step.down:
+    kept = drawn >= step.up + step.down
+    if kept and step.of == "current":
         return
     low, high = (1.0, step.factors.high) if drawn < step.up else (step.factors.low, 1.0)
-    factor = float(work.rng.uniform(low, high))
+    factor = 1.0 if kept else float(work.rng.uniform(low, high))
+    sides = work.target if step.of == "target" else work.size
     width, height = (
-        int(np.clip(round(side * factor), 2, most)) for side, most in zip(work.size, work.most, strict=True)
+        int(np.clip(round(side * factor), 2, most)) for side, most in zip(sides, work.most, strict=True)
     )
     work.resize((width, height), str(work.rng.choice(_MODES)))
 
@@ -189,7 +198,7 @@ def _finish(work: _Work, step: presets.Finish) -> None:
             continue
         work.resize(work.target, mode)
         if ring:
-            work.sinc()
+            work.sinc(lowest=np.pi / 3)
 
 
 _STEPS: Final[dict[type, Callable[[_Work, Any], None]]] = {

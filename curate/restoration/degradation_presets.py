@@ -33,7 +33,11 @@ class _Range(BaseModel):
 
 
 class Blur(_Step):
-    """A Gaussian-like kernel of 7 to 21 pixels, or a sinc filter."""
+    """A Gaussian-like kernel of 7 to 21 pixels, or a sinc filter.
+
+    Half of the shapes `generalized` and `plateau` are drawn from low to 1, half from 1 to high; where 1 is
+    outside, all from low to high.
+    """
 
     step: Literal["blur"]
     kernels: dict[Kernel, Share] = Field({"iso": 1.0}, min_length=1)
@@ -44,12 +48,13 @@ class Blur(_Step):
 
 
 class Resize(_Step):
-    """Larger, smaller or as it is, by shares."""
+    """Larger, smaller or as it is, by shares; factors are of the size it has, or of that of the pair."""
 
     step: Literal["resize"]
     up: Share
     down: Share
     factors: _Range
+    of: Literal["current", "target"] = "current"
 
 
 class Noise(_Step):
@@ -121,14 +126,15 @@ _KERNELS: Final[dict[Kernel, float]] = {
     "plateau_aniso": 0.03,
 }
 # Source: Wang, Xie, Dong and Shan, Real-ESRGAN (ICCVW 2021), with the ranges that the authors published for
-# training x4plus (options/train_realesrgan_x4plus.yml).
+# training x4plus (options/train_realesrgan_x4plus.yml), drawn as their code draws (realesrgan_model.py,
+# realesrgan_dataset.py; BasicSR's degradations.py). Their sharpening of the clean image is no part of it.
 _REAL_ESRGAN: Final[tuple[AnyStep, ...]] = (
     Blur(step="blur", kernels=_KERNELS, sigma=_range(0.2, 3), sinc=0.1),
     Resize(step="resize", up=0.2, down=0.7, factors=_range(0.15, 1.5)),
     Noise(step="noise", gaussian=0.5, sigma=_range(1, 30), poisson=_range(0.05, 3), gray=0.4),
     Jpeg(step="jpeg", quality=_range(30, 95)),
     Blur(step="blur", probability=0.8, kernels=_KERNELS, sigma=_range(0.2, 1.5), sinc=0.1),
-    Resize(step="resize", up=0.3, down=0.4, factors=_range(0.3, 1.2)),
+    Resize(step="resize", up=0.3, down=0.4, factors=_range(0.3, 1.2), of="target"),
     Noise(step="noise", gaussian=0.5, sigma=_range(1, 25), poisson=_range(0.05, 2.5), gray=0.4),
     Finish(step="finish", sinc=0.8, quality=_range(30, 95)),
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ _TIFF = (b"II*\0", b"MM\0*")
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, tifffile.TiffFileError)
 _FULL = {8: 255, 16: 65535}  # the value of white
 Samples = NDArray[Any]  # uint8 or uint16
+_LIMIT = threading.RLock()  # Pillow's is one for the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,17 @@ class TooLargeError(InputError):
     """An image has more pixels than are read."""
 
 
+@contextmanager
+def any_size() -> Iterator[None]:
+    """Without Pillow's own limit of 179 million pixels: for files that are ours, or that another bounds."""
+    with _LIMIT:
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
 def read(path: Path, *, max_pixels: int) -> ImagePixels:
     """Decode a file.
 
@@ -92,17 +107,22 @@ def read(path: Path, *, max_pixels: int) -> ImagePixels:
     """
     try:
         data = path.read_bytes()
-        _refuse_size(data, path, max_pixels)
-        if data.startswith(_PNG) and data[_PNG_DEPTH_AT : _PNG_DEPTH_AT + 1] == b"\x10":
-            return _deep_png(data)
-        if data.startswith(_TIFF) and (page := _deep_tiff(data)) is not None:
-            return page
-        with Image.open(io.BytesIO(data)) as image:
-            return _from_pillow(image)
+        with any_size():
+            _refuse_size(data, path, max_pixels)
+            return _decoded(data)
     except FileNotFoundError as error:
         raise InputError(f"image {path} does not exist") from error
     except _DAMAGED as error:
         raise InputError(f"image {path} cannot be read ({error})") from error
+
+
+def _decoded(data: bytes) -> ImagePixels:
+    if data.startswith(_PNG) and data[_PNG_DEPTH_AT : _PNG_DEPTH_AT + 1] == b"\x10":
+        return _deep_png(data)
+    if data.startswith(_TIFF) and (page := _deep_tiff(data)) is not None:
+        return page
+    with Image.open(io.BytesIO(data)) as image:
+        return _from_pillow(image)
 
 
 def _refuse_size(data: bytes, path: Path, max_pixels: int) -> None:

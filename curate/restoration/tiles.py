@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curate.errors import DeviceMemoryError
+from curate.errors import DeviceMemoryError, ModelError
 from curate.ports import Upscaler
 from curate.records import FloatArray
 from curate.restoration.image_pixels import Unit
@@ -95,6 +95,7 @@ def upscaled_bands(image: FloatArray | Unit, upscaler: Upscaler, size: TileSize)
 
     Raises:
         DeviceMemoryError: Not even the smallest tile fits.
+        ModelError: The model makes values that are no numbers.
     """
     height, width = image.shape[:2]
     done = 0
@@ -118,6 +119,11 @@ def _band(image: FloatArray, rows: Span, width: int, upscaler: Upscaler, size: T
     while done < width:
         columns = next_span(width, done, size.tile, size.overlap)
         made = upscaler.upscale(np.ascontiguousarray(image[:, columns.start : columns.stop]))
+        if not np.isfinite(made).all():  # as integers they would be black
+            raise ModelError(
+                f"model {upscaler.model_version} makes values that are no numbers: set upscale.precision to "
+                "float32, which overflows last"
+            )
         left = (columns.keep_start - columns.start) * scale
         kept = band[:, columns.keep_start * scale : columns.keep_stop * scale]
         kept[...] = made[top : top + kept.shape[0], left : left + kept.shape[1]]

@@ -97,8 +97,8 @@ class FileUpscaler:
         self._upscaler, self._params = upscaler, params
         self._size = tiles.TileSize(params.tile, params.overlap)
         code = fingerprint.digest(__name__, type(upscaler).__module__, without=fingerprint.DECIDES_NOTHING)
-        fixed = (upscaler.model_version, params.tile, params.overlap, params.png_level, params.fit, code)
-        self._settings = repr(fixed)
+        decided = params.tile, params.overlap, params.png_level, params.fit, params.precision, params.device
+        self._settings = repr((upscaler.model_version, *decided, code))
 
     def upscale(self, images: Sequence[UpscaleTask]) -> list[Outcome]:
         """One outcome an image; the next one is read while the model works.
@@ -248,7 +248,7 @@ def _finished(target: Path, key: str) -> tuple[int, int] | None:
         with target.open("rb") as file:
             if png_stream.text_of(file, KEY) != key:
                 return None
-        with Image.open(target) as header:
+        with image_pixels.any_size(), Image.open(target) as header:
             return header.size
     except OSError:
         return None

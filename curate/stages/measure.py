@@ -93,7 +93,9 @@ def run(params: MeasureParams, *, inputs: Inputs, outputs: Outputs, ports: Ports
         raise InputError(f"{inputs.upscaled} has no result of the pairs: run upscale again")
     _, missing = ports.load(_others(params))
     rows = [
-        row for result, found in _measured(params, results, ports) for row in _rows(params, result, found)
+        row
+        for result, found in _measured(params, results, ports, missing)
+        for row in _rows(params, result, found)
     ]
     rows += [
         _row(params, result, name, None, reason) for result in results for name, reason in missing.items()
@@ -116,7 +118,7 @@ def _others(params: MeasureParams) -> list[str]:
 
 
 def _measured(
-    params: MeasureParams, results: Sequence[Result], ports: Ports
+    params: MeasureParams, results: Sequence[Result], ports: Ports, missing: Mapping[str, str]
 ) -> Iterator[tuple[Result, Measured]]:
     batches = [results[start : start + _BATCH] for start in range(0, len(results), _BATCH)]
     made = ports.engine.map_batches(
@@ -128,7 +130,8 @@ def _measured(
     for batch, found in zip(batches, made, strict=True):
         for result, one in zip(batch, found, strict=True):
             if isinstance(one, Casualty):
-                yield result, [(name, None, f"ended its worker ({one.how})") for name in params.metrics]
+                asked = [name for name in params.metrics if name not in missing]
+                yield result, [(name, None, f"ended its worker ({one.how})") for name in asked]
             else:
                 yield result, one
 

@@ -59,3 +59,16 @@ def test_a_licence_that_nobody_knows_is_refused_first(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, command)
     assert isinstance(result.exception, ParamsError)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_makes_no_numbers_is_not_written(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(torch.nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.interpolate(image, scale_factor=4) * float("nan")
+
+    monkeypatch.setattr(onnx_export.SpandrelUpscaler, "module", Broken())
+    with pytest.raises(ModelError, match=r"differs from the model by nan .* not written"):
+        onnx_export.export(weights, tmp_path / "wrong.onnx")
+    assert not list(tmp_path.iterdir())

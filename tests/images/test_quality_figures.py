@@ -218,3 +218,9 @@ def test_plain_and_tiny_pictures_have_figures(size: tuple[int, int]) -> None:
     assert (found.highlights, found.shadows, found.entropy) == (1.0, 0.0, 0.0)
     assert (found.letterbox, found.pillarbox) == (0.0, 0.0)  # a plain picture is no bar
     assert math.isnan(found.blur)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_flat_picture_has_no_bandwidth(level: int) -> None:
+    """It is not a picture that was enlarged 64 times."""
+    assert math.isnan(figures(Image.new("L", (200, 200), level)).bandwidth)

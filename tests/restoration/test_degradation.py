@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +93,41 @@ def test_the_ranges_of_real_esrgan_are_kept_and_used() -> None:
     assert 0.4 < np.mean([step["kind"] == "gaussian" for step in noise]) < 0.6
     assert 0.3 < np.mean([step["gray"] for step in noise]) < 0.5
     assert {step["kernel"] for step in recipes if step["step"] == "blur"} == set(degradation_presets._KERNELS)
+
+
+def steps_of(preset: Preset, *, seeds: int = 80) -> list[list[dict[str, Any]]]:
+    return [
+        degradation.degrade(PHOTO, preset, scale=4, rng=degradation.generator(seed))[1]
+        for seed in range(seeds)
+    ]
+
+
+def test_the_second_resize_is_of_the_size_of_the_pair() -> None:
+    """As published: also what is neither up nor down comes to that size."""
+    for recipe in steps_of(BUILT_IN["real_esrgan"], seeds=40):
+        *_, second, _ = [step for step in recipe if step["step"] == "resize"]
+        assert round(0.3 * 64) <= second["width"] <= round(1.2 * 64)
+    kept = [step for step in BUILT_IN["real_esrgan"].steps if step.step == "resize"][1]
+    (recipe,) = steps_of(Preset(steps=(kept.model_copy(update={"up": 0, "down": 0}),)), seeds=1)
+    assert [(step["width"], step["height"]) for step in recipe] == [(64, 64)]
+
+
+def test_shapes_of_kernels_are_half_up_to_1_and_half_from_1() -> None:
+    blur = BUILT_IN["real_esrgan"].steps[0]
+    for kernel, low, high in (("generalized_iso", 0.5, 4), ("plateau_iso", 1, 2)):
+        only = blur.model_copy(update={"kernels": {kernel: 1.0}, "sinc": 0})
+        shapes = np.array([recipe[0]["shape"] for recipe in steps_of(Preset(steps=(only,)), seeds=100)])
+        assert low <= shapes.min() <= 1 < 0.9 * high < shapes.max() <= high
+        assert 0.4 < np.mean(shapes <= 1) < 0.6
+
+
+def test_the_last_sinc_filter_has_one_least_cutoff_for_every_size() -> None:
+    blur, finish = BUILT_IN["real_esrgan"].steps[0], BUILT_IN["real_esrgan"].steps[-1]
+    cutoffs = []
+    for step in (blur, finish):
+        recipes = steps_of(Preset(steps=(step.model_copy(update={"sinc": 1}),)))
+        cutoffs.append([one["cutoff"] for recipe in recipes for one in recipe if one["step"] == "sinc"])
+    assert np.pi / 5 <= min(cutoffs[0]) < np.pi / 3 <= min(cutoffs[1])
 
 
 def test_a_gaussian_kernel_has_its_sigma_and_a_turned_one_its_angle() -> None:

@@ -81,3 +81,14 @@ def test_bad_files_are_one_line(tmp_path: Path) -> None:
         read(tmp_path / "none.png")
     with pytest.raises(image_pixels.TooLargeError, match=r"200x100 pixels, more than upscale\.max_pixels"):
         read(tmp_path / "large.png")
+
+
+def test_the_limit_is_max_pixels_and_not_pillow_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above twice its own limit, by default 179 million pixels, Pillow refuses with an error of its own."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000)
+    Image.new("RGB", (90, 100)).save(tmp_path / "a.png")
+    Image.new("RGB", (200, 100)).save(tmp_path / "large.png")
+    assert read(tmp_path / "a.png").color.shape == (100, 90, 3)
+    with pytest.raises(image_pixels.TooLargeError, match=r"200x100 pixels"):
+        read(tmp_path / "large.png")
+    assert Image.MAX_IMAGE_PIXELS == 1_000

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.adapters.upscalers import BicubicUpscaler
-from curate.errors import DeviceMemoryError
+from curate.errors import DeviceMemoryError, ModelError
 from curate.records import FloatArray
 from curate.restoration import tiles
 
@@ -71,3 +71,15 @@ def test_a_tile_without_memory_is_halved_and_the_rest_goes_on() -> None:
 def test_where_no_tile_fits_the_error_stays() -> None:
     with pytest.raises(DeviceMemoryError):
         list(tiles.upscaled_bands(picture(80, 80), Small(16), tiles.TileSize(64, 16)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused(value: float) -> None:
+    class Overflowing(BicubicUpscaler):
+        def upscale(self, tile: FloatArray) -> FloatArray:
+            made = super().upscale(tile)
+            made[3, 3] = value
+            return made
+
+    with pytest.raises(ModelError, match=r"no numbers: set upscale\.precision to float32"):
+        whole(picture(70, 70), Overflowing(2), 64, 8)

@@ -7,12 +7,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from PIL import Image, ImageCms
 
 from curate.adapters.upscalers import BicubicUpscaler
 from curate.errors import DeviceMemoryError
 from curate.params import UpscaleParams
 from curate.records import FloatArray
+from curate.report import upscale_page
 from curate.restoration.upscale_files import FileUpscaler, NotUpscaled, Upscaled, UpscaleTask
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -85,6 +87,38 @@ def test_what_is_done_is_not_made_again_and_what_changed_is(tmp_path: Path) -> N
     first.task.target.write_bytes(first.task.target.read_bytes()[:40])  # damaged: no key in it
     upscale(path, upscaler, png_level=9)
     assert upscaler.calls == 4
+
+
+def test_other_precision_or_device_makes_other_pixels(tmp_path: Path) -> None:
+    Image.new("RGB", (30, 30), "red").save(tmp_path / "a.png")
+    upscaler = Counting()
+    upscale(tmp_path / "a.png", upscaler)
+    for changed in ({"precision": "float16"}, {"device": "cpu"}):
+        done = upscale(tmp_path / "a.png", upscaler, **changed)
+        assert isinstance(done, Upscaled)
+        assert not done.again
+    assert upscaler.calls == 3
+
+
+def test_results_above_pillow_s_limit_are_found_again_and_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_500)  # the result has 3,600: as 12 million become 192
+    Image.new("RGB", (30, 30), "red").save(tmp_path / "a.png")
+    done, again = upscale(tmp_path / "a.png"), upscale(tmp_path / "a.png")
+    assert isinstance(done, Upscaled)
+    assert isinstance(again, Upscaled)
+    assert again.again
+    row = {"path": done.task.target, "source": tmp_path / "a.png", "width": 60, "height": 60}
+    row |= {
+        "outcome": "upscaled",
+        "image_id": "a",
+        "model": "m",
+        "model_license": "mit",
+        "model_version": "1",
+    }
+    page = upscale_page.write([row], tmp_path / "page.html")
+    assert page.read_text().count('type="range"') == 1
 
 
 def test_fit_enlarges_to_a_box_and_shrinks_without_a_model(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,6 +40,9 @@ def load(names: Sequence[str]) -> tuple[list[ImageMetric], dict[str, str]]:
     return found, {name: "no weights" for name in names if name == "lpips"}
 
 
+PORTS = measure.Ports(load, LocalEngine(in_process=True))
+
+
 def project(folder: Path) -> None:
     pairs, upscaled = [], []
     for n in range(6):
@@ -57,13 +62,26 @@ def project(folder: Path) -> None:
     tables.write_rows(upscaled, folder / "upscaled.parquet", schema.UPSCALED)
 
 
-def run(folder: Path, **settings: object) -> StageReport:
+class Deadly(Odd):
+    """Ends its worker at images that begin with black."""
+
+    def measure(self, reference: UInt8Image, image: UInt8Image) -> float:
+        if not reference[0, 0].any():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().measure(reference, image)
+
+
+def load_deadly(names: Sequence[str]) -> tuple[list[ImageMetric], dict[str, str]]:
+    return [Deadly()], load(names)[1]
+
+
+def run(folder: Path, ports: measure.Ports = PORTS, **settings: object) -> StageReport:
     params = MeasureParams.model_validate({"metrics": ["psnr", "ssim", "vmaf", "lpips"], **settings})
     return measure.run(
         params,
         inputs=measure.Inputs(folder / "pairs.parquet", folder / "upscaled.parquet"),
         outputs=measure.Outputs(folder / "m.parquet", folder / "summary.csv", folder / "worst.csv"),
-        ports=measure.Ports(load, LocalEngine(in_process=True)),
+        ports=ports,
     )
 
 
@@ -107,6 +125,18 @@ def test_a_damaged_result_is_not_measured(tmp_path: Path) -> None:
     rows = tables.read(tmp_path / "m.parquet", schema.MEASURED).to_pylist()
     reasons = {row["reason"] for row in rows if (row["model"], row["pair_id"]) == ("model", "p3")}
     assert any("model3.png cannot be read" in str(reason) for reason in reasons)
+
+
+def test_a_result_that_ends_its_worker_is_a_row_a_metric_beside_missing_ones(tmp_path: Path) -> None:
+    project(tmp_path)
+    run(tmp_path, measure.Ports(load_deadly, LocalEngine(1, retries=0)))
+    rows = tables.read(tmp_path / "m.parquet", schema.MEASURED).to_pylist()
+    assert len(rows) == 12 * 4
+    reasons = {row["metric"]: row["reason"] for row in rows if row["pair_id"] == "p5"}
+    assert reasons.pop("lpips") == "no weights"
+    assert len(reasons) == 3
+    assert all(str(reason).startswith("ended its worker") for reason in reasons.values())
+    assert all(row["value"] is not None for row in rows if (row["pair_id"], row["metric"]) == ("p4", "ssim"))
 
 
 def test_two_runs_write_the_same(tmp_path: Path) -> None:
