@@ -150,9 +150,10 @@ def sort_out(annotations: pa.Table, *, planned: Set[str]) -> Answers:
     kinds = ("object", "skipped", "unreadable")
     outcome = {kind: _flags(pc.equal(annotations["outcome"], kind)) for kind in kinds}
     wanted = np.array([image_id in planned for image_id in every_image], dtype=np.bool_)[image]
-    readable = wanted & ~outcome["unreadable"]
-    looked = readable & ~outcome["skipped"]
     keys = image * max(1, len(people)) + person
+    # Of an answer that is unreadable in part, what is left is not what the person saw.
+    readable = wanted & ~np.isin(keys, keys[wanted & outcome["unreadable"]])
+    looked = readable & ~outcome["skipped"]
     look_keys = np.unique(keys[looked])
     look_image, look_person = np.divmod(look_keys, max(1, len(people)))
     seen, image_of_look = np.unique(look_image, return_inverse=True)

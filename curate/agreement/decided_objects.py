@@ -23,6 +23,8 @@ _Row = dict[str, Any]
 _SAME: Final = (
     0.9  # IoU of the box that a line names with an object's, if no object has the line's id any more
 )
+_FIRST: Final = "first_id"  # of a changed row: its id in the consensus; no column of a table
+_OF_ATTRIBUTES: Final = ("attributes_confidence", "disputed_attributes")
 ABSENT: Final = "about objects that are no longer there"
 OUTSIDE: Final = "about images that nobody answered"
 UNKNOWN: Final = "with a category that the taxonomy does not name"
@@ -177,6 +179,7 @@ class _Image:
         named = {
             **row,
             "annotation_id": derived_id("consensus", *content),
+            _FIRST: row.get(_FIRST) or row["annotation_id"],
             "image_id": self.image_id,
             "outcome": "object",
             "reject_reason": None,
@@ -193,9 +196,15 @@ def _within(box: Box, size: Size) -> list[float] | None:
 
 
 def _with(agreed: Consensus, changed: Mapping[str, list[_Row]], tasks: Mapping[str, str]) -> Consensus:
-    """Both tables with the changed images; a changed or added object has no confidence."""
+    """Both tables with the changed images; a changed or added object has no confidence.
+
+    What people agree on of its attributes, and what they dispute, stays with an object that was changed. One
+    that is added where people voted it absent takes that one's place.
+    """
     before = {row["annotation_id"]: row for row in agreed.objects.to_pylist() if row["image_id"] in changed}
     people = {row["image_id"]: row["annotators"] for row in before.values()}
+    absent = {key: row for key, row in before.items() if row["outcome"] == "absent"}
+    present = {key: row for key, row in before.items() if key not in absent}
     rows, objects = [], []
     for image_id, found in changed.items():
         empty = {"annotation_id": derived_id("consensus", image_id, "empty"), "outcome": "empty"}
@@ -203,13 +212,15 @@ def _with(agreed: Consensus, changed: Mapping[str, list[_Row]], tasks: Mapping[s
             own = {"image_id": image_id, "task_id": tasks[image_id], "origin": "consensus"}
             rows.append({**row, **own})
             ours = {"votes": 1, "annotators": people.get(image_id, 1), "made_from": [], "confidence": None}
-            objects.append({**ours, **before.get(row["annotation_id"], {}), **row, **own})
-    absent = [row for row in before.values() if row["outcome"] == "absent"]
+            first = present.get(row.get(_FIRST), {})
+            ours |= {name: first.get(name) for name in _OF_ATTRIBUTES}
+            objects.append({**ours, **present.get(row["annotation_id"], {}), **row, **own})
+            absent.pop(row["annotation_id"], None)
     confidence = {key: sure for key, sure in agreed.image_confidence.items() if key not in changed}
     return replace(
         agreed,
         annotations=_replaced(agreed.annotations, rows, changed),
-        objects=_replaced(agreed.objects, [*objects, *absent], changed),
+        objects=_replaced(agreed.objects, [*objects, *absent.values()], changed),
         image_confidence=confidence,
     )
 

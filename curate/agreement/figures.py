@@ -38,6 +38,7 @@ MEASURES: Mapping[str, Scale] = {
 # Sums of what a person drew, and of what there is to be drawn, by what it is held against.
 AGAINST = {"others": ("drawn", "known"), "consensus": ("own", "settled")}
 _NOBODY = "no image was seen by two people who drew something"
+_DREW_NOTHING = "nothing was drawn where there is something"
 _NO_MATCH = "no two people drew one object"
 _NO_MASKS = "no two people drew masks of one object"
 _NO_CONTOURS = "outlines were not compared: agreement.contours is false, or no two people drew masks"
@@ -215,16 +216,22 @@ def _detection(found: Resampled, part: Slice, settings: Settings) -> dict[str, F
 def _rates(  # noqa: PLR0917 - one call
     found: Resampled, part: Slice, threshold: float, at: str, against: str, kinds: Sequence[str]
 ) -> dict[str, Figure]:
-    """A person's precision, recall and F1 against what others agree on, or all settled on."""
+    """A person's precision, recall and F1 against what others agree on, or all settled on.
+
+    Who drew nothing where there is something has no precision, a recall of 0, and so an F1 of 0.
+    """
     rates = {}
     figures = {}
     nothing = _NO_OTHERS if against == "others" else _NOBODY
+    over = (kinds[1], "objects", *part)
+    there = found.of(over) > 0
     for name, kind in zip(("precision", "recall"), kinds, strict=True):
         hits, whole = (kind, f"same@{threshold:g}", *part), (kind, "objects", *part)
-        figures[f"{name}_to_{against}{at}"] = found.ratio(hits, whole, nothing=nothing)
+        why = _DREW_NOTHING if there[0] else nothing
+        figures[f"{name}_to_{against}{at}"] = found.ratio(hits, whole, nothing=why)
         rates[name] = divided(found.of(hits), found.of(whole))
     both = rates["precision"] + rates["recall"]
     f1 = np.where(both == 0, 0.0, divided(2 * rates["precision"] * rates["recall"], both))
-    over = (kinds[1], "objects", *part)
+    f1 = np.where(np.isnan(rates["precision"]) & (rates["recall"] == 0), 0.0, f1)
     figures[f"f1_to_{against}{at}"] = found.figure(f1, n=found.count(over), over=over, nothing=nothing)
     return figures

@@ -201,12 +201,17 @@ def _reported(view: ImageView, kind: Kind, a: int | None, b: int | None, iou: fl
 
 
 def _add_badly_placed(cases: _Cases, placed: Sequence[tuple[float, float, LabelError]]) -> None:
-    """Pairs of one name: those lie apart whose IoU is far from the usual one."""
-    if not placed:
-        return
+    """Pairs of one name: those lie apart whose IoU is far from the usual one.
+
+    What is usual is that of boxes that people drew or corrected. One taken over from the model as it was says
+    nothing of how exactly people draw. Where few were drawn nothing is said.
+    """
     gaps = np.log(np.maximum(1 - np.array([overlap for _, overlap, _ in placed]), _NEAREST))
-    middle = float(np.median(gaps))
-    spread = _MAD_TO_SD * float(np.median(np.abs(gaps - middle)))
+    drawn = gaps[gaps > np.log(_NEAREST)]
+    if len(drawn) < _LEAST_BEST:
+        return
+    middle = float(np.median(drawn))
+    spread = _MAD_TO_SD * float(np.median(np.abs(drawn - middle)))
     for gap, (score, _, reported) in zip(gaps.tolist(), placed, strict=True):
         cases.add(score, reported if gap > middle + _SPREADS * spread else None)
 

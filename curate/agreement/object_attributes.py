@@ -32,6 +32,8 @@ def settle(answers: Answers, clusters: Clusters, *, min_votes_share: float) -> S
     number[clusters.members] = clusters.number
     for index, attributes in answers.attributes.items():
         for question, chosen in attributes:
+            if not chosen:
+                continue  # who chose nothing has no vote
             key = str(number[index]), answers.people[answers.owner[index]]
             given[question][key] = sorted(set(chosen))
     return settled_choices.settle(given, min_votes_share=min_votes_share)

@@ -126,21 +126,24 @@ def _advice(
 
 
 def _rates(name: str, facts: Facts, estimated: Mapping[str, Any]) -> list[str]:
-    """Misses, inventions and loose edges, against the middle of all others."""
+    """Misses, inventions and loose edges, against the middle of all others.
+
+    Of misses it counts how many objects there were to draw, of the rest how many this person drew.
+    """
     told = []
-    objects = facts.figure("f1", "annotator", name).n or 0
     mine = _part(estimated, name)
-    if objects < _LEAST:
-        return []
+    drawn = facts.figure("precision_to_consensus", "annotator", name).n or 0
+    there = facts.figure("recall_to_consensus", "annotator", name).n or 0
     for key, problem in (("sensitivity", "misses objects: draws"), ("precision", "draws what is not there:")):
         rest = [value for value in _others(estimated, name, key) if value is not None]
         value = _known(mine, key)
-        if value is not None and rest and value < median(rest) - _BEHIND:
+        enough = (there if key == "sensitivity" else drawn) >= _LEAST
+        if enough and value is not None and rest and value < median(rest) - _BEHIND:
             what = "of those there" if key == "sensitivity" else "of it is"
             told.append(f"{problem} {100 * value:.0f} % {what}, others {100 * median(rest):.0f} %")
     spread = _known(mine, "edge_spread")
     known = [value for value in _others(estimated, name, "edge_spread") if value is not None]
-    if spread is not None and known and spread > _WIDER * median(known):
+    if drawn >= _LEAST and spread is not None and known and spread > _WIDER * median(known):
         told.append(f"edges lie {100 * spread:.1f} % of a side off, others' {100 * median(known):.1f} %")
     return told
 

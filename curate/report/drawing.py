@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from curate.geometry import masks
+from curate.images import color
 from curate.records import Annotation, Box
 
 _QUALITY = 78  # of the JPEGs
@@ -98,7 +99,8 @@ def thumbnail_of(file: Path | IO[bytes], *, side: int, marks: Sequence[Mark] = (
         opened.draft(
             "RGB", (side * _SMOOTH, side * _SMOOTH)
         )  # decode large JPEGs at a fraction of their size
-        picture = opened.convert("RGB")
+        # Pillow cuts values of more than 8 bits off at 255.
+        picture = color.to_srgb(opened) if opened.mode[0] in "IF" else opened.convert("RGB")
     drawn = annotate(picture, marks, size=original, side=side)
     buffer = io.BytesIO()
     drawn.save(buffer, "JPEG", quality=_QUALITY, optimize=True)

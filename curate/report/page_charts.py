@@ -62,33 +62,40 @@ def _lines(rows: Sequence[Row], facts: Facts, title: str, y_title: str, *, share
 
 def periods(facts: Facts) -> list[dict[str, Any]]:
     """Sums over all people by time, with a short label."""
+    labels = _labels(facts)
     found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for row in facts.plots.get("answer_times", ()):
         for name in row.keys() - {"period", "annotator_id"}:
             found[row["period"]][name] += cell(row, name) or 0.0
     return [
-        {"period": period, "label": _short(period), **{name: round(value) for name, value in sums.items()}}
+        {"period": period, "label": labels[period], **{name: round(value) for name, value in sums.items()}}
         for period, sums in sorted(found.items())
     ]
 
 
 def _by_person(facts: Facts, ratio: Any) -> list[dict[str, Any]]:
     rows = []
+    labels = _labels(facts)
     for row in facts.plots.get("answer_times", ()):
         over, under = ratio(
             {name: cell(row, name) or 0.0 for name in row.keys() - {"period", "annotator_id"}}
         )
         if under:
             rows.append(
-                {"period": _short(row["period"]), "who": row["annotator_id"], "value": round(over / under, 3)}
+                {"period": labels[row["period"]], "who": row["annotator_id"], "value": round(over / under, 3)}
             )
     return rows
 
 
-def _short(period: str) -> str:
-    """Day and month, or the time of day."""
-    day, _, clock = period.partition("T")
-    return clock or day[5:]
+def _labels(facts: Facts) -> dict[str, str]:
+    """What each time is called: its month and day, or its time of day, after what tells it from others."""
+    times = {row["period"]: row["period"].partition("T") for row in facts.plots.get("answer_times", ())}
+    days = {day for day, _, _ in times.values()}
+    first = 0 if len({day[:4] for day in days}) > 1 else len("2026-")
+    return {
+        period: clock if clock and len(days) == 1 else f"{day[first:]} {clock}".rstrip()
+        for period, (day, _, clock) in times.items()
+    }
 
 
 def _objects(facts: Facts) -> Markup:

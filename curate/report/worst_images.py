@@ -49,7 +49,8 @@ class Worst:
         reason: Why it is here, in words.
         facts: Agreement in short.
         shapes: Everybody's objects.
-        said: What each person drew, in words; "nothing" where somebody drew nothing.
+        said: What each person drew, in words; "nothing" where somebody drew nothing, "not
+            readable" where what somebody drew could not be read.
         task: Address of its task in Label Studio; None where it is not known.
     """
 
@@ -101,6 +102,7 @@ def _worst(
     shapes = tuple(one for one in made if one is not None)
     looked = sorted({who for who, row in rows if row.outcome != "skipped"})
     said = objects_overlay.counted(shapes, looked)
+    unreadable = {who for who, row in rows if row.outcome == "unreadable"}
     told = [f"F1 {entry.f1:.2f}"] if entry.f1 is not None else []
     told += [f"box IoU {entry.mean_iou:.2f}"] if entry.mean_iou is not None else []
     return Worst(
@@ -111,7 +113,9 @@ def _worst(
         reason=REASONS.get(entry.reason, words(entry.reason)),
         facts=tuple(told),
         shapes=shapes,
-        said=tuple((who, text or "nothing") for who, text in said.items()),
+        said=tuple(
+            (who, text or ("not readable" if who in unreadable else "nothing")) for who, text in said.items()
+        ),
         task=facts.links.tasks.get(image.image_id),
     )
 

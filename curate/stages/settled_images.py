@@ -105,7 +105,8 @@ def settle(
         **dict.fromkeys(sorted(contradicted), "duplicate"),
         **_to_review(params, answers, scores, doubts, unsettled),
     }
-    reasons = {**_except(review, decided), **held_back}
+    open_still = dict.fromkeys(sorted(said.disputed.keys() & set(decided)), "answer")
+    reasons = {**_except(review, decided), **open_still, **held_back}
     made = accepted(plan_lookup.suggestions(suggestions, unseen), plan.tasks)
     kept = _without(_under_taxonomy(agreed.annotations, annotations), list(held_back))
     weights = disagreement_queue.rarity(agreed.objects["category"].drop_null().to_pylist())

@@ -213,6 +213,24 @@ def test_identical_objects_are_one_and_counted() -> None:
     assert found.corrected == {decode_regions.IDENTICAL: 1}
 
 
+def test_what_is_said_of_an_identical_object_is_said_of_the_kept_one() -> None:
+    box = (20.0, 20.0, 80.0, 80.0)
+    regions = [
+        rectangle("a", box),
+        rectangle("b", box),
+        said("a", "lit", "no"),
+        said("b", "worn", "bent", "dirty"),
+    ]
+    found = decode_regions.read(work(regions), NAMES)
+    assert [row.attributes for row in found.rows] == [(("lit", ("no",)), ("worn", ("bent", "dirty")))]
+    assert found.corrected == {decode_regions.IDENTICAL: 1}
+    otherwise = decode_regions.read(work([*regions, said("b", "lit", "yes")]), NAMES)
+    assert otherwise.rows == found.rows
+    assert otherwise.corrected == {
+        decode_regions.IDENTICAL: 1, "attribute of an identical object that the kept one has otherwise": 1
+    }  # fmt: skip
+
+
 def test_a_mask_without_its_box_is_an_object_with_its_own_box() -> None:
     source = suggestion((20, 20, 80, 80))
     _, mask = encode_regions.encode_task(draft(source), NAMES)

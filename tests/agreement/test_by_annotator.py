@@ -28,6 +28,17 @@ def test_who_skipped_and_drew_has_looked() -> None:
     assert list(found.by_image[image_id("one")]) == ["ann"]
 
 
+def test_an_answer_that_is_unreadable_in_part_is_no_look() -> None:
+    work = rows(
+        {("one", "ann"): [("stop", BOX), ("stop", (60.0, 10.0, 90.0, 50.0))], ("one", "ben"): [("stop", BOX)]}
+    )
+    lost = annotation("one", None, None, annotator_id="ben", annotation_id="lost", outcome="unreadable")
+    found = sort_out(table([*work, lost]), planned={image_id("one")})
+    assert found.looks.tolist() == [1]
+    assert list(found.by_image[image_id("one")]) == ["ann"]
+    assert found.unreadable == {image_id("one")}
+
+
 def test_rows_outside_the_plan_are_left_out_and_counted() -> None:
     work = rows({("one", "ann"): [("stop", BOX)], ("two", "ann"): [("stop", BOX), ("stop", BOX)]})
     found = sort_out(table(work), planned={image_id("one")})

@@ -263,6 +263,20 @@ def test_a_person_is_held_against_what_all_settled_on() -> None:
     assert found["f1_to_consensus@0.9", "annotator", A].value == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("against", ["others", "consensus"])
+def test_who_drew_nothing_where_there_is_something_has_an_f1_of_0(against: str) -> None:
+    """2 TP / (2 TP + FP + FN) with two objects missed: 0 / 2. Precision is 0 / 0, and undefined."""
+    work: Work = {}
+    for image in ("one", "two"):
+        work |= {(image, A): [("stop", BOX)], (image, B): [("stop", BOX)], (image, C): []}
+    found = measured(work)
+    figure = found[f"f1_to_{against}", "annotator", C]
+    assert (figure.value, figure.n) == (0.0, 2)
+    assert found[f"recall_to_{against}", "annotator", C].value == 0.0
+    precision = found[f"precision_to_{against}", "annotator", C]
+    assert (precision.value, precision.reason) == (None, "nothing was drawn where there is something")
+
+
 def test_disagreement_within_one_parent_counts_half() -> None:
     names = [("a", "a"), ("a", "b"), ("b", "b"), ("c", "c"), ("c", "a"), ("a", "a"), ("b", "c"), ("c", "c")]
     work: Work = {}

@@ -74,6 +74,18 @@ def test_each_kind(labels: Drawn, model: Drawn, expected: list[tuple[str, str | 
     assert all(one.probability is not None and 0 <= one.probability <= 1 for one in reported)
 
 
+def test_where_most_boxes_were_taken_over_a_small_correction_is_no_error() -> None:
+    def image(name: str, right: float) -> ImageView:
+        return view(name, [("car", (10.0, 10.0, right, 60.0))], [("car", A)])
+
+    taken_over = [image(f"same {at}", 60.0) for at in range(240)]
+    corrected = [image(f"moved {at}", 61.0 + at / 160) for at in range(160)]
+    assert label_errors.find([*taken_over, *corrected]) == []
+    far = image("far", 85.0)
+    assert [one.image_id for one in label_errors.find([*taken_over, *corrected, far])] == ["far"]
+    assert label_errors.find([*taken_over, *corrected[:28], far]) == []  # too few to know what is usual
+
+
 def test_a_doubtful_box_shows_that_a_label_is_not_made_up_and_is_no_object_itself() -> None:
     assert found(view("image", [("car", A), ("bus", B)], [("car", A)], doubtful=[B, C])) == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,17 @@ def test_an_album_ends_where_its_bytes_do(tmp_path: Path) -> None:
     short = Album(tmp_path, max_bytes=len(first.uri) + 1)
     assert short.thumbnail("a.jpg", side=160) == first, "the same bytes again"
     assert short.thumbnail("a.jpg", side=160) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "gray"), [("a.png", 20_000, 78), ("a.tif", 20_000, 78), ("b.png", 65_535, 255)]
+)
+def test_gray_of_16_bits_is_as_bright_as_it_is(tmp_path: Path, name: str, value: int, gray: int) -> None:
+    Image.fromarray(np.full((40, 60), value, dtype=np.uint16)).save(tmp_path / name)
+    picture = Album(tmp_path, max_bytes=100_000).thumbnail(name, side=60)
+    assert picture is not None
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture.uri.partition(",")[2]))))
+    assert abs(float(shown.mean()) - gray) <= 1
 
 
 def test_missing_or_damaged_files_have_no_picture(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from curate.qa import gold_pool
 from curate.records import Annotation, StageReport, derived_id
 from curate.shown import record
 from curate.stages import adjudicate, adjudication_decisions, agreement
+from curate.stages.answer_join import AnswerJoin
 from tests import builders
 from tests.builders import annotation, image_id
 from tests.fakes import FakeAnnotationTool
@@ -258,6 +259,36 @@ def test_image_level_answers_are_those_of_the_decision() -> None:
     images = tables.read(OUTPUTS.images, schema.CONSENSUS_IMAGES).to_pylist()
     (found,) = [row["answers"] for row in images if row["image_id"] == image_id("six")]
     assert found == [("weather", ["rain"])]
+
+
+def test_a_decision_about_boxes_leaves_answers_about_the_image_as_they_were(
+    project: builders.SmallProject,
+) -> None:
+    """People agree on the light, and dispute the weather, of "six", of which a category is decided."""
+    pulled: dict[tuple[str, str], list[Annotation]] = {}
+    for row in project.annotations["pull"]:
+        pulled.setdefault((str(row.task_id), str(row.annotator_id)), []).append(row)
+    join = AnswerJoin(record.load(INPUTS.shown))
+    answers = [join.answer(answer_row(*rows)) for rows in pulled.values()]
+    for row in answers:
+        if row["image_id"] == image_id("six"):
+            weather = "rain" if row["annotator_id"] == builders.ANNOTATORS[0] else "snow"
+            row["choices"] = [("light", ["night"]), ("weather", [weather])]
+    tables.write_rows(answers, INPUTS.answers, schema.ANSWERS)
+
+    def image() -> dict[str, Any]:
+        images = tables.read(OUTPUTS.images, schema.CONSENSUS_IMAGES).to_pylist()
+        (found,) = [row for row in images if row["image_id"] == image_id("six")]
+        return dict(found)
+
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    before = image()
+    decided(decision("six", "parking_sign"))
+    after = image()
+    assert after["answers"] == before["answers"] == [("light", ["night"])]
+    assert after["answers_confidence"] == before["answers_confidence"]
+    assert (after["decided"], after["review"], after["held_back"]) == (True, "answer", False)
+    assert queued() == {(image_id("six"), "answer"), (image_id("five"), "presence")}
 
 
 @pytest.mark.usefixtures("project")

@@ -12,11 +12,11 @@ from curate import decision_file, schema, tables
 from curate.decision_file import Decision
 from curate.errors import InputError
 from curate.params import AgreementParams
-from curate.records import StageReport
+from curate.records import Annotation, StageReport
 from curate.stages import agreement
 from tests import builders
-from tests.builders import image_id
-from tests.stages.test_agreement import INPUTS, OUTPUTS, read_csv
+from tests.builders import annotation, image_id
+from tests.stages.test_agreement import INPUTS, OUTPUTS, only, read_csv
 
 FILE = Path("decisions.csv")
 
@@ -98,6 +98,43 @@ def test_the_last_object_deleted_leaves_an_empty_image_and_an_added_one_fills_it
         [10, 10, 50, 60],
     )
     assert support("four")[0]["made_from"] == []
+
+
+def test_an_object_that_people_voted_absent_is_there_once_it_is_added(project: builders.SmallProject) -> None:
+    """A third person draws a sign that two others do not see; somebody decides that it is there."""
+    box = (10.0, 10.0, 50.0, 40.0)
+    third = annotation("four", "stop_sign", box, annotator_id="third@demo.invalid", rle=None)
+    only([*project.annotations["pull"], third])
+    run()
+    assert sorted(row["outcome"] for row in support("four")) == ["absent", "empty"]
+    run(Decision(0, image_id("four"), "add", argument="stop_sign", box="10 10 50 40"))
+    (row,) = support("four")
+    assert (row["outcome"], row["confidence"], row["made_from"]) == ("object", None, [])
+    assert [row["outcome"] for row in objects("four")] == ["object"]
+
+
+def test_what_is_said_of_an_object_stays_with_it_when_it_is_relabelled_or_moved(
+    project: builders.SmallProject,
+) -> None:
+    def said(row: Annotation) -> Annotation:
+        worn = "yes" if row.annotator_id == builders.ANNOTATORS[0] else "no"
+        return replace(row, attributes=(("lit", ("yes",)), ("worn", (worn,))))
+
+    only([said(row) if row.outcome == "object" else row for row in project.annotations["pull"]])
+    run()
+    columns = ("attributes", "attributes_confidence", "disputed_attributes")
+    before = {name: [support(name)[0][column] for column in columns] for name in ("one", "two")}
+    assert before["one"][2] == ["worn"]
+    assert before["one"][1]
+    (one,), (two,) = objects("one"), objects("two")
+    run(
+        Decision(0, one["image_id"], "relabel", annotation=one["annotation_id"], argument="parking_sign"),
+        Decision(0, two["image_id"], "edit", annotation=two["annotation_id"], box="5 6 40 50.5"),
+    )
+    assert support("one")[0]["annotation_id"] != one["annotation_id"]
+    assert {name: [support(name)[0][column] for column in columns] for name in before} == before
+    listed = {row["image_id"] for row in read_csv(OUTPUTS.queue) if row["reason"] == "attribute"}
+    assert {image_id("one"), image_id("two")} <= listed
 
 
 def test_an_object_that_was_drawn_anew_is_found_by_its_box() -> None:

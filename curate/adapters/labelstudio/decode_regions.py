@@ -15,7 +15,8 @@ An object is a rectangle or a polygon with at most one mask, by these rules:
    COCO's rule. A polygon inside another of its category whose `parentID` is that other one is a hole in it.
 6. A rotated rectangle is the upright box around it, with its corners as polygon and no mask.
 7. `parent_id` is the annotation_id in the region's id; a region drawn by hand has none.
-8. Identical objects of an answer (category, box, mask, corners) are one, and counted.
+8. Identical objects of an answer (category, box, mask, corners) are one, and counted. What is said of any of
+   them is said of it; where they say different things the kept one counts, and that is counted.
 9. Choices about an object are its attributes; those of a stroke that is its mask count where the outline
    has none of that name. Choices about the whole image, texts and notes are the answer's. Other controls are
    kept raw and counted.
@@ -29,7 +30,7 @@ An answer without an object is one row with outcome "empty", a skipped one is on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -43,6 +44,7 @@ MOVED_BOX: Final = "box moved, its mask not"
 IDENTICAL, MASK_DROPPED = "identical object", "mask of a box that was moved"
 _TWICE, _DRAWN_THEN_SKIPPED = "region id twice", "drawn, then skipped"
 _SAID_TWICE = "attribute of a mask that its outline has otherwise"
+_IDENTICAL_SAID = "attribute of an identical object that the kept one has otherwise"
 _CHOICES, _TEXT = "choices", "textarea"
 _UNTOUCHED = "prediction"  # the `origin` of a suggestion that nobody changed
 _CHANGED = frozenset({"prediction-changed", "manual"})
@@ -214,10 +216,8 @@ def _objects(work: Work, found: _Found, moved_box: MovedBox) -> list[Annotation]
         drawn[key] = replace(outline, rle=_united(painted, work)) if painted else outline
     taken = {stroke for painted in masks_of.values() for stroke in painted}
     drawn.update((key, stroke) for key, stroke in strokes.items() if key not in taken)
-    return [
-        _object(work, key, shape, _attributes(key, masks_of.get(key, ()), found))
-        for key, shape in _distinct(drawn, found)
-    ]
+    said = {key: _attributes(key, masks_of.get(key, ()), found) for key in drawn}
+    return [_object(work, key, drawn[key], said[key]) for key in _distinct(drawn, said, found)]
 
 
 def _attributes(key: str, strokes: Sequence[str], found: _Found) -> dict[str, tuple[str, ...]]:
@@ -302,17 +302,27 @@ def _united(painted: Sequence[Shape], work: Work) -> str:
     return masks.encode(whole)
 
 
-def _distinct(drawn: Mapping[str, Shape], found: _Found) -> Iterator[tuple[str, Shape]]:
-    """One of each identical object: the suggestion if there is one, else that of the least id."""
-    seen: set[tuple[object, ...]] = set()
+def _distinct(
+    drawn: Mapping[str, Shape], said: Mapping[str, dict[str, tuple[str, ...]]], found: _Found
+) -> list[str]:
+    """One of each identical object: the suggestion if there is one, else that of the least id.
+
+    What is said of the others is added to what is said of it.
+    """
+    kept: dict[tuple[object, ...], str] = {}
     for key in sorted(drawn, key=lambda key: (encode_regions.suggestion_of(key) is None, key)):
         shape = drawn[key]
         content = (shape.category, shape.box, shape.rle, shape.rings)
-        if content in seen:
-            found.corrected[IDENTICAL] += 1
+        first = kept.setdefault(content, key)
+        if first == key:
             continue
-        seen.add(content)
-        yield key, shape
+        found.corrected[IDENTICAL] += 1
+        for name, values in said[key].items():
+            if not said[first].get(name):
+                said[first][name] = values
+            elif values and set(values) != set(said[first][name]):
+                found.corrected[_IDENTICAL_SAID] += 1
+    return list(kept.values())
 
 
 def _object(work: Work, identity: str, shape: Shape, attributes: Mapping[str, tuple[str, ...]]) -> Annotation:

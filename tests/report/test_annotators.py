@@ -1,0 +1,42 @@
+"""What the page says of a person rests on that person's work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from curate.params import Params
+from curate.project_tables import ProjectTables
+from curate.report.annotators import annotators
+from curate.report.inputs import Facts, Measure
+
+
+def advice(drawn: int, there: int, **figures: float) -> tuple[str, ...]:
+    """Of the second of three people, the others of whom are perfect; 90 objects are compared in all."""
+    usual = {"sensitivity": 1.0, "precision": 1.0, "reliability": 1.0, "edge_spread": 0.01}
+    labelers = {"labeler-1": usual, "labeler-2": {**usual, **figures}, "labeler-3": usual}
+    measured = {
+        ("f1", "annotator", "labeler-2"): Measure(0.5, n=90),
+        ("precision_to_consensus", "annotator", "labeler-2"): Measure(0.5, n=drawn),
+        ("recall_to_consensus", "annotator", "labeler-2"): Measure(0.5, n=there),
+    }
+    facts = Facts(
+        ProjectTables(Path(), ()),
+        Params(),
+        {},
+        metrics={"agreement": {"labelers": labelers}},
+        figures=measured,
+    )
+    return next(one.advice for one in annotators(facts) if one.name == "labeler-2")
+
+
+@pytest.mark.parametrize(("drawn", "told"), [(9, 0), (10, 1)])
+def test_fewer_than_ten_objects_of_ones_own_say_nothing_of_what_one_draws(drawn: int, told: int) -> None:
+    assert len(advice(drawn, 40, precision=0.3)) == told
+    assert len(advice(drawn, 40, edge_spread=0.1)) == told
+
+
+@pytest.mark.parametrize(("there", "told"), [(9, 0), (10, 1)])
+def test_misses_rest_on_the_objects_that_are_there(there: int, told: int) -> None:
+    assert len(advice(0, there, sensitivity=0.3)) == told
