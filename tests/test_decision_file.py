@@ -38,8 +38,10 @@ def made(draw: st.DrawFn) -> Decision:
 
 
 @given(st.lists(made(), max_size=12))
-def test_what_is_written_is_read_and_the_order_does_not_count(lines: list[Decision]) -> None:
-    path = Path("written.csv")
+def test_what_is_written_is_read_and_the_order_does_not_count(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[Decision]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "written.csv"
     decision_file.write(path, lines)
     back = [replace(one, line=0) for one in decision_file.load(path)]
     assert sorted(map(repr, back)) == sorted(map(repr, lines))
