@@ -130,8 +130,7 @@ class PublishParams(Section):
     )
     gated: Literal["auto", "manual"] | None = Field(
         None,
-        description="target hub: who may read a new repository; auto = whoever asks, manual = who is let in; "
-        "one that is open to more is refused",
+        description="target hub: who may read a new repository; auto = whoever asks, manual = who is let in",
     )
 
     @field_validator("repo")
