@@ -85,6 +85,12 @@ def test_a_picture_that_is_no_result_is_never_overwritten() -> None:
         (("--out", "out", "--overlap", "200"), ParamsError, "more than half of tile 256"),
         (("--out", "out", "--model", "own.pth"), ParamsError, "licence of own .* is not known: name it"),
         (("--out", "out", "--model", "own.pth", "--license", "mit"), ModelError, "own.pth does not exist"),
+        (("--out", "out", "--use", "CC BY-NC"), ParamsError, "--use = 'CC BY-NC' is no licence"),
+        (
+            ("--out", "out", "--model", "4x-UltraSharp.pth", "--use", "CC-BY-NC-4.0"),
+            ModelError,
+            "4x-UltraSharp.pth does not exist",
+        ),
         (
             ("--out", "out", "--model", "4x-UltraSharp.pth", "--use", "cc-by-4.0"),
             ParamsError,

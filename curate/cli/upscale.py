@@ -65,8 +65,10 @@ def images(
     from curate.engines import factory
     from curate.params import EngineParams, UpscaleParams
     from curate.report import upscale_page
+    from curate.restoration import weights_license
     from curate.stages import upscale, upscale_folder
 
+    allowed = weights_license.of_use(use) if use is not None else None
     name = Path(model).stem
     values = {"models": {name: str(user_path(model)) if Path(model).suffix else model}, "workers": workers}
     values |= {"licenses": {name: license} if license else {}, "fit": fit, "tile": tile, "overlap": overlap}
@@ -74,7 +76,7 @@ def images(
     load = functools.partial(upscalers.load, scale=None, device=settings.device, precision=settings.precision)
     engine = factory.model_engine(EngineParams(), device, workers=workers)
     done = upscale_folder.run(
-        settings, places=places, out=out, ports=upscale.Ports(load, engine), release_license=use
+        settings, places=places, out=out, ports=upscale.Ports(load, engine), release_license=allowed
     )
     if not no_page:
         typer.echo(f"page: {upscale_page.write(done.rows, out / 'contact-sheet.html')}")

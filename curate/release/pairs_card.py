@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from curate.release import markdown, parquet
+from curate.release.card_front_matter import Licensed
 
 _NOTE = (
     "The low-resolution images were made by a program, from the clean ones: what was drawn for each pair "
@@ -18,8 +19,10 @@ _NOTE = (
 def card(
     *,
     name: str,
-    license: str,
+    licensed: Licensed,
     description: str,
+    citation: str,
+    contact: str,
     version: str,
     digest: str,
     rows: Sequence[Mapping[str, Any]],
@@ -30,8 +33,10 @@ def card(
 
     Args:
         name: Of the data set.
-        license: Of the release.
+        licensed: What may be done with the release.
         description: Markdown of the user's; may be empty.
+        citation: How to cite the data set, as it stands; empty = not said.
+        contact: Whom to write to; empty = not said.
         version: Of the release.
         digest: Of its content.
         rows: Of the table of pairs.
@@ -40,13 +45,18 @@ def card(
     """
     files = [{"split": split, "path": parquet.pattern(split, digest)} for split in splits]
     front = {
-        "license": license,
+        "license": licensed.license,
+        **({"license_name": licensed.name} if licensed.name else {}),
+        **({"license_link": licensed.link} if licensed.link else {}),
         "pretty_name": name,
         "task_categories": ["image-to-image"],
         "tags": ["super-resolution", "image-restoration"],
         "configs": [{"config_name": "default", "data_files": files}],
     }
-    parts = [f"---\n{yaml.safe_dump(front, sort_keys=False)}---\n", f"# {markdown.escaped(name)} {version}\n"]
+    parts = [
+        f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n",
+        f"# {markdown.escaped(name)} {version}\n",
+    ]
     parts += [f"{description}\n"] if description else []
     images = len({row["image_id"] for row in rows})
     parts.append(f"{len(rows):,} pairs of {images:,} images; `hr` is clean, `lr` small and made worse.\n")
@@ -63,11 +73,17 @@ def card(
         parts.append("Sharper is not truer: a model adds what such pictures usually have.\n")
     licenses = sorted({row["license"] or "not known" for row in rows})
     parts.append("## Licences\n")
+    release = " ".join(
+        markdown.escaped(text) for text in (licensed.name or licensed.license, licensed.link) if text
+    )
     parts.append(
-        f"Of the images: {', '.join(map(markdown.escaped, licenses))}. Of this release: {license}.\n"
+        f"Of the images: {', '.join(map(markdown.escaped, licenses))}. Of this release: {release}.\n"
     )
     people = sorted({row["attribution"] for row in rows if row["attribution"]})
     parts += [f"- {markdown.escaped(text)}" for text in people]
+    if citation.strip():
+        parts.append(f"\n## Citation\n\n```\n{citation.strip().replace('```', '')}\n```\n")
+    parts += [f"\n## Contact\n\n{markdown.escaped(contact)}\n"] if contact.strip() else []
     return "\n".join(parts).rstrip() + "\n"
 
 

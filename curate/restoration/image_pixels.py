@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ from curate.images import color
 from curate.records import FloatArray
 
 _PNG, _PNG_DEPTH_AT = b"\x89PNG\r\n\x1a\n", 24
-_TIFF = (b"II*\0", b"MM\0*")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two: BigTIFF
+_PNM = (b"P5", b"P6")
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, tifffile.TiffFileError)
 _FULL = {8: 255, 16: 65535}  # the value of white
 Samples = NDArray[Any]  # uint8 or uint16
@@ -121,8 +123,17 @@ def _decoded(data: bytes) -> ImagePixels:
         return _deep_png(data)
     if data.startswith(_TIFF) and (page := _deep_tiff(data)) is not None:
         return page
+    if data.startswith(_PNM) and _pnm_white(data) > 255:
+        raise ValueError("its 16 bits cannot be kept: convert it to PNG or TIFF of 16 bits")
     with Image.open(io.BytesIO(data)) as image:
         return _from_pillow(image)
+
+
+def _pnm_white(data: bytes) -> int:
+    """The largest value that the header of a PGM or PPM names: the third number, comments left out."""
+    header = re.sub(rb"#[^\r\n]*", b"", data[:4096])
+    found = re.match(rb"P[56]\s+\d+\s+\d+\s+(\d+)\s", header)
+    return int(found[1]) if found else 255
 
 
 def _refuse_size(data: bytes, path: Path, max_pixels: int) -> None:
@@ -170,8 +181,12 @@ def _deep_tiff(data: bytes) -> ImagePixels | None:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page: Any = file.pages[0]
         colors = {0: 1, 1: 1, 2: 3}.get(int(page.photometric))
-        if page.dtype != np.uint16 or colors is None:
+        if page.dtype != np.uint16:
             return None
+        if colors is None:
+            raise ValueError(f"its 16 bits of {page.photometric.name} cannot be kept: convert it to RGB")
+        if 1 in page.extrasamples:
+            raise ValueError("its colors are multiplied by alpha: store them as they are, with plain alpha")
         values = page.asarray()
         if values.ndim == 3 and int(page.planarconfig) == 2:
             values = np.moveaxis(values, 0, -1)

@@ -43,15 +43,15 @@ class Strength:
     Attributes:
         model: Which.
         strength: Logarithm of the odds against a model of the mean strength.
-        low: Lower end of the 95% interval.
+        low: Lower end of the 95% interval; None = one image, or no resamples, say nothing of it.
         high: Upper end.
         votes: In which it was compared.
     """
 
     model: str
     strength: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     votes: int
 
 
@@ -73,16 +73,15 @@ def strengths(votes: Sequence[Vote], *, resamples: int = 500, seed: int = 0) -> 
     fitted = fit(wins.sum(axis=0))
     rng = np.random.default_rng(seed)
     n = len(images)
-    drawn = [fit(wins[rng.integers(0, n, n)].sum(axis=0), start=fitted) for _ in range(resamples)]
-    grown = np.sqrt(n / (n - 1)) if n > 1 else np.inf
-    spread = np.std(drawn, axis=0, ddof=1) * grown if resamples > 1 else np.full(len(models), np.inf)
-    half = float(stdtrit(max(1, n - 1), 0.975)) * spread
     counts = wins.sum(axis=(0, 2)) + wins.sum(axis=(0, 1))
+    low, high = [None] * len(models), [None] * len(models)
+    if n > 1 and resamples > 1:
+        drawn = [fit(wins[rng.integers(0, n, n)].sum(axis=0), start=fitted) for _ in range(resamples)]
+        spread = np.std(drawn, axis=0, ddof=1) * np.sqrt(n / (n - 1))
+        half = float(stdtrit(n - 1, 0.975)) * spread
+        low, high = (fitted - half).tolist(), (fitted + half).tolist()
     found = [
-        Strength(
-            name, float(fitted[k]), float(fitted[k] - half[k]), float(fitted[k] + half[k]), int(counts[k])
-        )
-        for k, name in enumerate(models)
+        Strength(name, float(fitted[k]), low[k], high[k], int(counts[k])) for k, name in enumerate(models)
     ]
     return sorted(found, key=lambda one: (-one.strength, one.model))
 
@@ -148,9 +147,13 @@ def is_settled(found: Sequence[Strength]) -> bool:
     """Whether more votes would hardly change the order: no interval reaches the next model's strength.
 
     Looked at after each round, it stops early where models differ much, and never where two are equal: a
-    budget of votes ends that.
+    budget of votes ends that. Without intervals, or votes, nothing is settled.
     """
     ordered = sorted(found, key=lambda one: -one.strength)
-    return all(
-        better.low > worse.strength and worse.high < better.strength for better, worse in pairwise(ordered)
+    return bool(ordered) and all(
+        better.low is not None
+        and worse.high is not None
+        and better.low > worse.strength
+        and worse.high < better.strength
+        for better, worse in pairwise(ordered)
     )

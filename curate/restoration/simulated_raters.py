@@ -39,8 +39,17 @@ class SimulatedRaters:
         self._seed = seed
 
     def ask(self, comparisons: Sequence[Comparison]) -> list[tuple[Comparison, str, str]]:
-        """The comparison, the rater, and the model that was liked better; one a comparison and rater."""
+        """The comparison, the rater, and the model that was liked better; one a comparison and rater.
+
+        Only of comparisons that `knows` says they can answer.
+        """
         return [(one, rater, self._choice(one, rater)) for one in comparisons for rater in self.names]
+
+    def knows(self, one: Comparison) -> bool:
+        """Whether both results have a figure; attention checks need none."""
+        return one.kind == "attention" or all(
+            (one.image_id, model) in self._figures for model in (one.left, one.right)
+        )
 
     def _choice(self, one: Comparison, rater: str) -> str:
         if one.kind == "attention":

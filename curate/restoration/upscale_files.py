@@ -185,9 +185,22 @@ class FileUpscaler:
             if smaller
             else unit[:]
         )
-        alpha = None if pixels.alpha is None else pixels.alpha.astype(np.float32) / np.float32(pixels.white)
-        shrunk = np.stack([_resized(made[..., c], size, _LANCZOS) for c in range(3)], axis=-1)
-        yield _samples(shrunk, None if alpha is None else _resized(alpha, size, _LANCZOS), pixels)
+        yield _samples(*_shrunk(made, pixels, size), pixels)
+
+
+def _shrunk(
+    made: FloatArray, pixels: ImagePixels, size: tuple[int, int]
+) -> tuple[FloatArray, FloatArray | None]:
+    """Colors and alpha at that size; a color counts by its alpha: what is clear lends its own to nothing."""
+    if pixels.alpha is None:
+        return np.stack([_resized(made[..., c], size, _LANCZOS) for c in range(3)], axis=-1), None
+    alpha = pixels.alpha.astype(np.float32) / np.float32(pixels.white)
+    if alpha.shape != made.shape[:2]:
+        alpha = np.clip(_resized(alpha, (made.shape[1], made.shape[0]), _CUBIC), 0, 1)
+    small = np.clip(_resized(alpha, size, _LANCZOS), 0, 1)
+    shrunk = np.stack([_resized(made[..., c] * alpha, size, _LANCZOS) for c in range(3)], axis=-1)
+    seen = small >= 0.5 / pixels.white  # else it is stored as clear
+    return np.where(seen[..., None], shrunk / np.where(seen, small, 1)[..., None], 0), small
 
 
 def _result_size(pixels: ImagePixels, scale: int, fit: str | None) -> tuple[int, int]:

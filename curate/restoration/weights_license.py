@@ -62,7 +62,7 @@ def license_of(name: str, weights: str, stated: str | None) -> str:
         if published is None:
             raise ParamsError(f"the licence of {name} ({weights}) is not known: name it ({_WHERE})")
         return published
-    if stated not in HUB_LICENSES:
+    if stated not in HUB_LICENSES or stated == "unknown":  # which the Hub accepts, but says nothing
         raise ParamsError(
             f"licence {stated!r} of {name} is none that the Hub knows ({_WHERE}): other = none of them"
         )
@@ -71,6 +71,21 @@ def license_of(name: str, weights: str, stated: str | None) -> str:
             f"licence {stated!r} of {name}: {Path(weights).name} is published under {published} ({_WHERE})"
         )
     return stated
+
+
+def of_use(text: str) -> str:
+    """The licence that the user passes results on under, as the Hub writes it.
+
+    Raises:
+        ParamsError: The Hub does not know it.
+
+    Examples:
+        >>> of_use("CC-BY-NC-4.0")
+        'cc-by-nc-4.0'
+    """
+    if text.lower() not in HUB_LICENSES or text.lower() == "unknown":
+        raise ParamsError(f"--use = {text!r} is no licence that the Hub knows, such as cc-by-4.0")
+    return text.lower()
 
 
 def refuse_for_release(licenses: Mapping[str, str], release_license: str) -> None:

@@ -70,10 +70,12 @@ def run(
 ) -> StageReport:
     """Make the pairs; the same images, parameters and seed make the same bytes.
 
-    Splits are drawn by `release.validation_share`, `release.test_share` and `release.seed`, for groups of
-    images that show one scene together.
+    Splits are those of the sources (`release.split_attribute`, `release.split_conflicts`); others are drawn
+    by `release.validation_share`, `release.test_share` and `release.seed`, for groups of images that show
+    one scene, or have an equal value of an attribute in `release.group_by`, together.
 
     Raises:
+        ReleaseError: Images that belong together have several splits, or no image has an attribute.
         InputError: No image is kept, or none gives a pair.
         ParamsError: There is no such preset.
         TableError: A table or the index of the test set is missing, or was made with other settings.
@@ -127,16 +129,28 @@ def _leaks(
 
 def _sources(images: pa.Table, release: ReleaseParams, leaked: set[str]) -> list[SourceOfPairs]:
     """Kept images that the test set does not hold, with the split of their group."""
-    groups = dict(zip(images["image_id"].to_pylist(), split_groups.tie(images, ()).names, strict=True))
-    kept = images.filter(pc.is_null(images["drop_reason"])).to_pylist()  # records of one image each
-    kept = [row for row in kept if row["image_id"] not in leaked]
+    ids = images["image_id"].to_pylist()
+    ties = split_groups.tie(images, release.group_by).names
+    is_kept = pc.is_null(images["drop_reason"]).to_pylist()
+    released = [kept and image_id not in leaked for kept, image_id in zip(is_kept, ids, strict=True)]
+    settled = split_groups.settle(
+        ids,
+        ties,
+        released,
+        former={},  # a release of pairs holds no table of them: docs/restoration.md
+        own=split_groups.own_splits(images, release.split_attribute),
+        conflicts=release.split_conflicts,
+    )
+    out = [index for index, is_out in enumerate(released) if is_out]
     of_image = splits.assign(
-        [groups[row["image_id"]] for row in kept],
-        [[]] * len(kept),
+        [ties[index] for index in out],
+        [[]] * len(out),
         validation_share=release.validation_share,
         test_share=release.test_share,
         seed=release.seed,
+        fixed=[settled.split[index] for index in out],
     )
+    kept = images.take(out).to_pylist()  # records of one image each
     return [
         SourceOfPairs(row["image_id"], Path(row["path"]), row["license"], row["attribution"], split)
         for row, split in zip(kept, of_image, strict=True)

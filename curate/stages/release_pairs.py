@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,16 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image
 
 from curate import schema, tables
 from curate.errors import InputError, ReleaseError
 from curate.params import GatesParams, ReleaseParams
 from curate.records import StageReport
 from curate.release import manifest, pairs_card, parquet, versions
+from curate.release.card_front_matter import Licensed
 from curate.release.folder import replacing_folder
 from curate.release.manifest import Manifest
+from curate.stages import release_card
 
 _GROUP = 100  # pairs of a row group: the Hub's viewer reads one at a time
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -135,11 +140,14 @@ def _released(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("hr", "lr"):
         path = Path(row[f"{name}_path"])
         try:
-            pictures[name] = {"bytes": path.read_bytes(), "path": f"{row['pair_id']}-{name}.png"}
-        except OSError as error:
-            raise InputError(
-                f"{path} cannot be read ({error.strerror}): run the stage pairs again"
-            ) from error
+            data = path.read_bytes()
+            with Image.open(io.BytesIO(data)) as opened:
+                found = hashlib.sha256(np.asarray(opened.convert("RGB")).tobytes()).hexdigest()
+        except (OSError, SyntaxError, ValueError) as error:
+            raise InputError(f"{path} cannot be read ({error}): run the stage pairs again") from error
+        if found != row[f"{name}_sha256"]:
+            raise InputError(f"{path} has other pixels than the stage pairs made: run it again")
+        pictures[name] = {"bytes": data, "path": f"{row['pair_id']}-{name}.png"}
     return {**pictures, **{name: row[name] for name in _LAYOUT.names if name not in pictures}}
 
 
@@ -154,11 +162,12 @@ def _card(
 ) -> str:
     with summary.open(encoding="utf-8", newline="") as file:
         figures = [row for row in csv.DictReader(file) if row["slice"] == "all" and row["mean"]]
-    about = Path(params.description).read_text(encoding="utf-8").strip() if params.description else ""
     return pairs_card.card(
         name=params.name,
-        license=params.license,
-        description=about,
+        licensed=Licensed(params.license, params.license_name, params.license_link),
+        description=release_card.text("release.description", params.description).strip(),
+        citation=release_card.text("release.citation", params.citation),
+        contact=params.contact,
         version=version,
         digest=digest,
         rows=rows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,9 @@ _RANKING = ("model", "strength", "low", "high", "votes", "raters")
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the stage reads: the tables of upscale and measure."""
+    """What the stage reads: the tables of pairs, upscale and measure."""
 
+    pairs: Path
     upscaled: Path
     figures: Path
 
@@ -67,14 +68,27 @@ def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
         _write(outputs.votes, _VOTES, [])
         _write(outputs.ranking, _RANKING, [])
         return StageReport("vote", (("comparisons", len(planned)), ("votes", 0)), {"raters": params.raters})
-    votes, found, rounds = _asked(params, planned, _raters(params, inputs.figures))
+    raters = _raters(params, inputs.figures)
+    able = [one for one in planned if raters.knows(one)]
+    votes, found, rounds = _asked(params, able, raters, _images(inputs.pairs))
     _write(outputs.votes, _VOTES, ([*row] for row in votes))
     ranking = [[s.model, s.strength, s.low, s.high, s.votes, params.raters] for s in found]
     _write(outputs.ranking, _RANKING, ranking)
-    return _report(params, planned, votes, found, rounds)
+    counts = (
+        ("comparisons", len(planned)),
+        *([("without a figure", len(planned) - len(able))] if len(able) < len(planned) else []),
+        ("votes", len(_votes(votes))),
+    )
+    return StageReport("vote", counts, _metrics(params, votes, found, rounds))
 
 
 Row = tuple[str, str, str, str, str, str]  # of _VOTES
+
+
+def _images(pairs: Path) -> dict[str, str]:
+    """The image of each pair: what is resampled, as pairs of one image depend on each other."""
+    rows = tables.read(pairs, schema.IMAGE_PAIRS, columns=["pair_id", "image_id"]).to_pylist()
+    return {row["pair_id"]: row["image_id"] for row in rows}
 
 
 def _raters(params: VoteParams, figures: Path) -> SimulatedRaters:
@@ -93,7 +107,7 @@ def _raters(params: VoteParams, figures: Path) -> SimulatedRaters:
 
 
 def _asked(
-    params: VoteParams, planned: Sequence[Comparison], raters: SimulatedRaters
+    params: VoteParams, planned: Sequence[Comparison], raters: SimulatedRaters, image_of: Mapping[str, str]
 ) -> tuple[list[Row], list[Strength], int]:
     """Votes, the ranking, and the number of rounds that it took."""
     images = list(dict.fromkeys(one.image_id for one in planned))
@@ -107,7 +121,9 @@ def _asked(
         for one, rater, winner in raters.ask(asked):
             loser = one.right if winner == one.left else one.left
             rows.append((one.comparison_id, one.image_id, rater, one.kind, winner, loser))
-        found = pairwise_ranking.strengths(_votes(rows), resamples=params.bootstrap, seed=params.seed)
+        votes = [replace(one, image_id=image_of.get(one.image_id, one.image_id)) for one in _votes(rows)]
+        if votes:
+            found = pairwise_ranking.strengths(votes, resamples=params.bootstrap, seed=params.seed)
         if rounds > 1 and pairwise_ranking.is_settled(found):
             break
     return rows, found, rounds
@@ -120,20 +136,15 @@ def _votes(rows: Sequence[Row]) -> list[Vote]:
     ]
 
 
-def _report(
-    params: VoteParams,
-    planned: Sequence[Comparison],
-    rows: Sequence[Row],
-    found: Sequence[Strength],
-    rounds: int,
-) -> StageReport:
-    votes = _votes(rows)
-    agreed, pairs = pairwise_ranking.agreement(votes)
+def _metrics(
+    params: VoteParams, rows: Sequence[Row], found: Sequence[Strength], rounds: int
+) -> Mapping[str, Any]:
+    agreed, pairs = pairwise_ranking.agreement(_votes(rows))
     every = [
         Vote(image, rater, win, lose) for _, image, rater, kind, win, lose in rows if kind != "attention"
     ]
     attention = [win == comparison_plan.CLEAN for _, _, _, kind, win, _ in rows if kind == "attention"]
-    metrics: Mapping[str, Any] = {
+    return {
         "raters": params.raters,
         "rounds": rounds,
         "settled": pairwise_ranking.is_settled(found),
@@ -145,7 +156,6 @@ def _report(
         "attention": {"passed": sum(attention), "asked": len(attention)},
         "strengths": {one.model: {"value": one.strength, "low": one.low, "high": one.high} for one in found},
     }
-    return StageReport("vote", (("comparisons", len(planned)), ("votes", len(votes))), metrics)
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterator[list[Any]] | Sequence[Sequence[Any]]) -> None:

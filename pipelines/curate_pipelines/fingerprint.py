@@ -24,6 +24,10 @@ from curate_pipelines import PIPELINES, STAGES
 _TAXONOMY: Final = "autolabel.taxonomy"
 # Folders of `curate import`, by the stages that read them and are not asked each time.
 _IMPORTED: Final = {"autolabel": Path("labels/suggestions"), "agreement": Path("labels/answers")}
+_SPLITS: Final = (
+    "release.validation_share", "release.test_share", "release.seed", "release.group_by",
+    "release.split_attribute", "release.split_conflicts",
+)  # fmt: skip
 # What of params.yaml decides about a stage's outputs. `engine` does not: results are the same on each.
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "ingest": ("ingest",),
@@ -36,7 +40,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "agreement": ("agreement", "dedupe.decisions", _TAXONOMY),
     "release": ("release", "gates", "dedupe", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
-    "pairs": ("pairs", "dedupe", "release.validation_share", "release.test_share", "release.seed"),
+    "pairs": ("pairs", "dedupe", *_SPLITS),
     "upscale": ("upscale", "release.license"),
     "measure": ("measure",),
     "vote": ("vote",),
@@ -51,7 +55,7 @@ FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "quality": (_TAXONOMY, "qa.gold"),
     "agreement": (_TAXONOMY,),
     "pairs": ("pairs.presets", "pairs.against"),
-    "release_pairs": ("release.description",),
+    "release_pairs": ("release.description", "release.citation"),
     "release": (_TAXONOMY, "release.description", "release.citation", "release.augment.pipeline"),
 }
 # It knows the sections of all stages. Those of a stage are reached from that stage itself.

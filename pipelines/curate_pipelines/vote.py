@@ -14,7 +14,9 @@ def main(params: Params) -> StageReport:
     return vote.run(
         params.vote,
         inputs=vote.Inputs(
-            upscaled=Path("data/upscale/upscaled.parquet"), figures=Path("data/measure/figures.parquet")
+            pairs=Path("data/pairs/pairs.parquet"),
+            upscaled=Path("data/upscale/upscaled.parquet"),
+            figures=Path("data/measure/figures.parquet"),
         ),
         outputs=vote.Outputs(
             plan=Path("data/vote/plan.csv"),

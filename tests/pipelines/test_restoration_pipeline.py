@@ -117,3 +117,9 @@ def test_weights_in_files_are_dependencies(tmp_path: Path, monkeypatch: pytest.M
     before = fingerprint.describe("upscale", params)
     Path("w.bin").write_text("other")
     assert fingerprint.describe("upscale", params) != before
+
+
+@pytest.mark.parametrize("setting", [{"group_by": ["camera"]}, {"split_attribute": None}, {"seed": 3}])
+def test_pairs_run_again_where_what_decides_splits_changed(setting: dict[str, Any]) -> None:
+    before = fingerprint.describe("pairs", Params())
+    assert fingerprint.describe("pairs", Params.model_validate({"release": setting})) != before

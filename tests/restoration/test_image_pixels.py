@@ -92,3 +92,23 @@ def test_the_limit_is_max_pixels_and_not_pillow_s(tmp_path: Path, monkeypatch: p
     with pytest.raises(image_pixels.TooLargeError, match=r"200x100 pixels"):
         read(tmp_path / "large.png")
     assert Image.MAX_IMAGE_PIXELS == 1_000
+
+
+def test_a_large_tiff_keeps_16_bits_too(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "big.tif", DEEP[..., :3], photometric="rgb", bigtiff=True)
+    np.testing.assert_array_equal(read(tmp_path / "big.tif").color, DEEP[..., :3])
+
+
+def test_what_cannot_be_kept_is_refused(tmp_path: Path) -> None:
+    values = DEEP[..., :3].astype(">u2").tobytes()
+    (tmp_path / "deep.ppm").write_bytes(b"P6\n# a comment\n9 6\n65535\n" + values)
+    with pytest.raises(InputError, match=r"deep\.ppm cannot be read \(its 16 bits cannot be kept"):
+        read(tmp_path / "deep.ppm")
+    (tmp_path / "plain.ppm").write_bytes(b"P6\n9 6\n255\n" + values[: 9 * 6 * 3])
+    assert read(tmp_path / "plain.ppm").bits == 8
+    tifffile.imwrite(tmp_path / "a.tif", DEEP, photometric="rgb", extrasamples=["assocalpha"])
+    with pytest.raises(InputError, match=r"a\.tif cannot be read \(its colors are multiplied by alpha"):
+        read(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "c.tif", DEEP, photometric="separated")
+    with pytest.raises(InputError, match=r"its 16 bits of SEPARATED cannot be kept"):
+        read(tmp_path / "c.tif")

@@ -58,9 +58,26 @@ def test_simulated_raters_recover_the_planted_order_and_intervals_cover_the_trut
     for seed in range(100):
         found = pairwise_ranking.strengths(simulated(seed), resamples=120, seed=seed)
         ordered += [one.model for one in found] == list("abcd")
-        covered += [one.low <= TRUTH[one.model] <= one.high for one in found]
+        covered += [abs(one.strength - TRUTH[one.model]) <= width(one) / 2 for one in found]
     assert ordered >= 95
     assert 0.93 <= np.mean(covered) <= 0.97, np.mean(covered)
+
+
+def width(one: Strength) -> float:
+    assert one.low is not None
+    assert one.high is not None
+    return one.high - one.low
+
+
+def test_one_image_or_no_resamples_have_no_interval_and_settle_nothing() -> None:
+    votes = [Vote("i", f"r{n}", "good", "bad") for n in range(9)]
+    several = [Vote(f"i{n}", "r", "good", "bad") for n in range(9)]
+    for found in (
+        pairwise_ranking.strengths(votes, resamples=50),
+        pairwise_ranking.strengths(several, resamples=0),
+    ):
+        assert [(one.low, one.high) for one in found] == [(None, None)] * 2
+        assert not pairwise_ranking.is_settled(found)
 
 
 def test_raters_who_copy_each_other_make_no_interval_narrower() -> None:
@@ -68,7 +85,7 @@ def test_raters_who_copy_each_other_make_no_interval_narrower() -> None:
     copies = [Vote(v.image_id, f"r{k}", v.winner, v.loser) for v in votes for k in range(5)]
     alone = pairwise_ranking.strengths(votes, resamples=200)[0]
     together = pairwise_ranking.strengths(copies, resamples=200)[0]
-    assert together.high - together.low > 0.8 * (alone.high - alone.low)
+    assert width(together) > 0.8 * width(alone)
 
 
 def test_agreement_and_consistency_by_hand() -> None:

@@ -35,6 +35,16 @@ class Counting(BicubicUpscaler):
         return super().upscale(tile)
 
 
+class Nearest(BicubicUpscaler):
+    """Repeats each pixel: mixes no colors."""
+
+    def upscale(self, tile: FloatArray) -> FloatArray:
+        return tile.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+
 def task(path: Path) -> UpscaleTask:
     return UpscaleTask(path.name, path, path.parent / "out" / f"{path.stem}.png")
 
@@ -133,6 +143,21 @@ def test_fit_enlarges_to_a_box_and_shrinks_without_a_model(tmp_path: Path) -> No
     assert ((small.width, small.height), upscaler.calls) == ((40, 50), 0)
     with Image.open(small.task.target) as made:
         assert made.mode == "RGBA"
+
+
+@pytest.mark.parametrize("fit", ["23x23", "90x90"])  # without a model, and after it
+def test_a_clear_color_does_not_bleed_into_what_is_seen(tmp_path: Path, fit: str) -> None:
+    values = np.zeros((61, 61, 4), np.uint8)
+    values[:, :31] = (255, 0, 0, 255)
+    values[:, 31:] = (0, 255, 0, 0)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    done = upscale(tmp_path / "a.png", Nearest(), fit=fit)
+    assert isinstance(done, Upscaled)
+    with Image.open(done.task.target) as made:
+        red, green, _, alpha = np.moveaxis(np.asarray(made).astype(int), -1, 0)
+    assert alpha.min() == 0 < alpha.max()
+    assert red[alpha > 128].min() > 220  # after a model alpha is softer than the colors; mixed, both are 128
+    assert green[alpha > 128].max() < 35
 
 
 def test_failures_have_a_reason(tmp_path: Path) -> None:

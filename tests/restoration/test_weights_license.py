@@ -18,6 +18,8 @@ def test_unknown_and_contradicting_licenses_are_refused() -> None:
         license.license_of("own", "own.pth", None)
     with pytest.raises(ParamsError, match="'free' of own is none that the Hub knows"):
         license.license_of("own", "own.pth", "free")
+    with pytest.raises(ParamsError, match="'unknown' of own is none that the Hub knows"):
+        license.license_of("own", "own.pth", "unknown")
     with pytest.raises(ParamsError, match=r"4x_ultrasharp\.pth is published under cc-by-nc-sa-4\.0"):
         license.license_of("u", "4x_ultrasharp.pth", "mit")
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from curate import schema, tables
 from curate.engines.local import LocalEngine
-from curate.errors import InputError, ParamsError
+from curate.errors import InputError, ParamsError, ReleaseError
 from curate.params import DedupeParams, PairsParams, ReleaseParams
 from curate.records import StageReport
 from curate.restoration import pair_images
@@ -23,6 +23,7 @@ from tests import builders
 from tests.builders import image_id
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
+RELEASE = ReleaseParams(validation_share=0.2, test_share=0.2)
 ENGINE = LocalEngine(in_process=True)
 
 
@@ -43,14 +44,14 @@ def row(name: str, width: int, height: int) -> dict[str, object]:
     return builders.image(name, path=f"{name}.png", width=width, height=height).row()
 
 
-def run(**settings: object) -> StageReport:
+def run(release: ReleaseParams = RELEASE, **settings: object) -> StageReport:
     params = PairsParams.model_validate(
         {"crop": 128, "step": 100, "scale": 4, "preset": "classical", **settings}
     )
     return pairs.run(
         params,
         dedupe=DedupeParams(),
-        release=ReleaseParams(validation_share=0.2, test_share=0.2),
+        release=release,
         inputs=pairs.Inputs(Path("images.parquet")),
         outputs=pairs.Outputs(Path("pairs"), Path("pairs.parquet"), Path("leaks.csv"), Path("own-index")),
         ports=pairs.Ports(ENGINE),
@@ -121,6 +122,38 @@ def test_a_scene_is_in_one_split() -> None:
     assert all(len(found) == 1 for found in by_image.values())
     assert by_image[image_id("chelsea")] == by_image[image_id("chelsea-again")]
     assert set.union(*by_image.values()) == {"train", "validation", "test"}
+
+
+def attributes(of: dict[str, list[tuple[str, str]]]) -> None:
+    readable_only()
+    rows = tables.read(Path("images.parquet"), schema.IMAGES).to_pylist()
+    rows = [one | {"attributes": of.get(Path(one["path"]).stem, [])} for one in rows]
+    tables.write_rows(rows, Path("images.parquet"), schema.IMAGES)
+
+
+def test_a_split_of_the_source_s_own_is_kept() -> None:
+    attributes(
+        {"coffee": [("split", "test")], "rocket": [("split", "val")], "astronaut": [("split", "test")]}
+    )
+    run(ReleaseParams(validation_share=0, test_share=0))
+    found = {(one["image_id"], one["split"]) for one in written()}
+    expected = {"coffee": "test", "astronaut": "test", "rocket": "validation"}
+    expected |= {"chelsea": "train", "chelsea-again": "train"}
+    assert found == {(image_id(name), split) for name, split in expected.items()}
+
+
+def test_images_with_an_equal_value_of_group_by_share_a_split() -> None:
+    attributes({"coffee": [("camera", "a")], "rocket": [("camera", "a")], "astronaut": [("camera", "a")]})
+    for seed in range(4):
+        run(RELEASE.model_copy(update={"group_by": ("camera",), "seed": seed}))
+        of_camera = {
+            one["split"]
+            for one in written()
+            if one["image_id"] in {image_id(name) for name in ("coffee", "rocket", "astronaut")}
+        }
+        assert len(of_camera) == 1
+    with pytest.raises(ReleaseError, match=r"release\.group_by names 'place', which no image has"):
+        run(RELEASE.model_copy(update={"group_by": ("place",)}))
 
 
 def test_a_picture_of_the_test_set_gets_no_pair() -> None:

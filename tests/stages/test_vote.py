@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -20,15 +21,20 @@ from tests.restoration import restoration_rows
 MODELS = {"bicubic": 0.70, "compact": 0.80, "large": 0.90}
 
 
-def project(folder: Path, images: int = 40) -> None:
-    upscaled, measured = [], []
+def project(folder: Path, images: int = 40, *, crops: int = 1, unmeasured: int = 0) -> None:
+    """`crops` pairs an image; of the first `unmeasured` pairs the model large has no figure."""
+    upscaled, measured, pairs = [], [], []
     for n in range(images):
+        pairs.append(restoration_rows.pair(f"p{n:02}", image_id=f"i{n // crops}"))
         for model, figure in MODELS.items():
             failed = (model, n) == ("large", 3)
             path = None if failed else f"{model}/{n}.png"
             upscaled.append(restoration_rows.upscaled(model, f"p{n:02}", path=path))
+            if model == "large" and n < unmeasured:
+                continue
             row = {"model": model, "pair_id": f"p{n:02}", "metric": "ssim", "value": figure, "reason": None}
             measured.append(row | {"color": "y", "border": 4})
+    tables.write_rows(pairs, folder / "pairs.parquet", schema.IMAGE_PAIRS)
     tables.write_rows(upscaled, folder / "upscaled.parquet", schema.UPSCALED)
     tables.write_rows(measured, folder / "figures.parquet", schema.MEASURED)
 
@@ -37,7 +43,7 @@ def run(folder: Path, **settings: object) -> StageReport:
     params = VoteParams.model_validate({"raters": "simulated", "bootstrap": 100, **settings})
     return vote.run(
         params,
-        inputs=vote.Inputs(folder / "upscaled.parquet", folder / "figures.parquet"),
+        inputs=vote.Inputs(folder / "pairs.parquet", folder / "upscaled.parquet", folder / "figures.parquet"),
         outputs=vote.Outputs(folder / "plan.csv", folder / "votes.csv", folder / "ranking.csv"),
     )
 
@@ -107,3 +113,34 @@ def test_two_runs_are_the_same_and_a_metric_that_is_not_there_is_refused(tmp_pat
     assert [(tmp_path / name).read_bytes() for name in ("plan.csv", "votes.csv", "ranking.csv")] == before
     with pytest.raises(ParamsError, match=r"vote\.metric = 'lpips' was not measured"):
         run(tmp_path, metric="lpips")
+
+
+def interval(folder: Path) -> float:
+    first = read(folder / "ranking.csv")[0]
+    return float(first["high"]) - float(first["low"])
+
+
+def test_images_are_resampled_and_not_their_crops(tmp_path: Path) -> None:
+    """The same votes of 4 images with 10 crops each say less than of 40 images."""
+    project(tmp_path)
+    run(tmp_path, round_images=40)
+    of_images, votes = interval(tmp_path), (tmp_path / "votes.csv").read_bytes()
+    project(tmp_path, crops=10)
+    run(tmp_path, round_images=40)
+    assert (tmp_path / "votes.csv").read_bytes() == votes
+    assert interval(tmp_path) != of_images
+    project(tmp_path, crops=40)
+    report = run(tmp_path, round_images=40)
+    assert read(tmp_path / "ranking.csv")[0]["low"] == ""
+    assert report.metrics["settled"] is False
+    json.dumps(report.metrics, allow_nan=False)
+
+
+def test_comparisons_without_a_figure_are_left_out_and_counted(tmp_path: Path) -> None:
+    project(tmp_path, unmeasured=3)
+    report = run(tmp_path, images=40, repeat_share=0, round_images=40)
+    counts = dict(report.counts)
+    assert counts["without a figure"] == 3 * 2
+    shown = {(row["image_id"], row["winner"], row["loser"]) for row in read(tmp_path / "votes.csv")}
+    assert not any(image < "p03" and "large" in models for image, *models in shown)
+    assert ("p01", "bicubic", "compact") in shown or ("p01", "compact", "bicubic") in shown
