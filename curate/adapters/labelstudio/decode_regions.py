@@ -49,6 +49,7 @@ _CHOICES, _TEXT = "choices", "textarea"
 _UNTOUCHED = "prediction"  # the `origin` of a suggestion that nobody changed
 _CHANGED = frozenset({"prediction-changed", "manual"})
 
+_Said = dict[str, tuple[str, ...]]
 MovedBox = Literal["drop_mask", "queue"]
 
 
@@ -302,25 +303,18 @@ def _united(painted: Sequence[Shape], work: Work) -> str:
     return masks.encode(whole)
 
 
-def _distinct(
-    drawn: Mapping[str, Shape], said: Mapping[str, dict[str, tuple[str, ...]]], found: _Found
-) -> list[str]:
-    """One of each identical object: the suggestion if there is one, else that of the least id.
-
-    What is said of the others is added to what is said of it.
-    """
+def _distinct(drawn: Mapping[str, Shape], said: Mapping[str, _Said], found: _Found) -> list[str]:
+    """One of each identical object: the suggestion if there is one, else that of the least id (rule 8)."""
     kept: dict[tuple[object, ...], str] = {}
     for key in sorted(drawn, key=lambda key: (encode_regions.suggestion_of(key) is None, key)):
         shape = drawn[key]
-        content = (shape.category, shape.box, shape.rle, shape.rings)
-        first = kept.setdefault(content, key)
+        first = kept.setdefault((shape.category, shape.box, shape.rle, shape.rings), key)
         if first == key:
             continue
         found.corrected[IDENTICAL] += 1
         for name, values in said[key].items():
-            if not said[first].get(name):
-                said[first][name] = values
-            elif values and set(values) != set(said[first][name]):
+            said[first][name] = kept_values = said[first].get(name) or values
+            if values and set(values) != set(kept_values):
                 found.corrected[_IDENTICAL_SAID] += 1
     return list(kept.values())
 
