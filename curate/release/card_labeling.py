@@ -129,8 +129,9 @@ def consensus(
         parts.append(
             f"The mean confidence of {with_confidence:,} objects is {confidence:.3f}: the probability that "
             "an object is there and has that name, estimated from how people who looked at the same images "
-            "agree. Errors that they share are not in it. `confidence` and `made_from` of each object hold "
-            "it and the annotations behind it."
+            "agree. Errors that they share are not in it. Of an image that one person looked at it is "
+            "assumed, not measured, and `agreement` is that person alone. `confidence` and `made_from` of "
+            "each object hold it and the annotations behind it."
         )
     return " ".join(parts)
 
