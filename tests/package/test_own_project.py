@@ -156,7 +156,7 @@ def test_it_ends_in_a_release_that_opens(machine: Machine, released: Path) -> No
 def test_it_is_exported_for_a_trainer(machine: Machine, released: Path) -> None:
     machine.run("curate export data/release --format coco --out ../coco-of-one")
     facts = json.loads((released / "data/release/release.json").read_text())
-    exported = json.loads((released.parent / "coco/export.json").read_text())
+    exported = json.loads((released.parent / "coco-of-one/export.json").read_text())
     assert (exported["digest"], exported["images"]) == (facts["digest"], sum(facts["images"].values()))
 
 
