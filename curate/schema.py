@@ -30,7 +30,8 @@ class TableSchema:
     written_by: str
 
 
-def _columns(*fields: tuple[str, pa.DataType, bool]) -> pa.Schema:
+def columns(*fields: tuple[str, pa.DataType, bool]) -> pa.Schema:
+    """A schema from columns: name, type, and whether it may be null."""
     return pa.schema([pa.field(name, kind, nullable=nullable) for name, kind, nullable in fields])
 
 
@@ -52,7 +53,7 @@ IMAGES = TableSchema(
     name="images",
     key=("image_id",),
     written_by="ingest or dedupe",
-    arrow=_columns(
+    arrow=columns(
         ("image_id", _TEXT, False),  # sha256 of the source bytes, hex
         ("path", _TEXT, True),  # upright RGB file, relative to the project root; null if dropped by ingest
         ("sources", pa.list_(_TEXT), False),  # every place the bytes were found: "<source name>/<path>"
@@ -90,7 +91,7 @@ ANNOTATIONS = TableSchema(
     name="annotations",
     key=("annotation_id",),
     written_by="autolabel, pull or agreement",
-    arrow=_columns(
+    arrow=columns(
         ("annotation_id", _TEXT, False),  # deterministic
         ("image_id", _TEXT, False),
         ("origin", _TEXT, False),  # model | human | consensus | gold
@@ -123,15 +124,12 @@ PLAN = TableSchema(
     name="plan",
     key=("task_id", "slot"),
     written_by="select",
-    arrow=_columns(
+    arrow=columns(
         ("task_id", _TEXT, False),  # idempotency key of the task
         ("slot", _INT, False),  # 0 .. overlap-1: one row a labeler who must look
         ("image_id", _TEXT, False),
-        (
-            "reason",
-            _TEXT,
-            False,
-        ),  # gold | control | audit | asked | uncertain | rare | review | overlap | accepted
+        # gold | control | audit | asked | uncertain | rare | review | overlap | accepted
+        ("reason", _TEXT, False),
         ("detail", _TEXT, True),  # why, in words: such as "score 0.31, threshold 0.30"
         ("arm", _TEXT, False),  # suggested | control (no pre-annotations) | accepted (nobody looks)
         ("priority", _INT, False),  # place in the queue, 0 first; the same for all slots of a task
@@ -145,7 +143,7 @@ ANSWERS = TableSchema(
     name="answers",
     key=("answer_id",),
     written_by="pull",
-    arrow=_columns(
+    arrow=columns(
         ("answer_id", _TEXT, False),  # deterministic: task, labeler, time of creation
         ("task_id", _TEXT, False),
         ("image_id", _TEXT, False),
@@ -176,7 +174,7 @@ SHOWN = TableSchema(
     name="shown",
     key=("shown_id",),
     written_by="push",
-    arrow=_columns(
+    arrow=columns(
         ("shown_id", _TEXT, False),  # deterministic: part, task, labeler
         ("task_id", _TEXT, False),
         ("image_id", _TEXT, False),
@@ -202,7 +200,7 @@ SHOWN_SUGGESTIONS = TableSchema(
     name="shown_suggestions",
     key=("suggestions_digest", "annotation_id"),
     written_by="push",
-    arrow=_columns(
+    arrow=columns(
         ("suggestions_digest", _TEXT, False),
         ("annotation_id", _TEXT, False),
         ("category", _TEXT, False),
@@ -217,7 +215,7 @@ SHOWN_OUTCOMES = TableSchema(
     name="shown_outcomes",
     key=("shown_id",),
     written_by="push",
-    arrow=_columns(
+    arrow=columns(
         ("shown_id", _TEXT, False),
         ("reached", pa.bool_(), False),  # false = the push was ended before the server had it
         ("at", _TEXT, False),  # the server's time when that was known
@@ -228,7 +226,7 @@ PAIRS = TableSchema(
     name="pairs",
     key=("image_id", "annotator_a", "annotator_b", "pair_index"),
     written_by="agreement",
-    arrow=_columns(
+    arrow=columns(
         ("image_id", _TEXT, False),
         ("annotator_a", _TEXT, False),  # annotator_a < annotator_b
         ("annotator_b", _TEXT, False),
@@ -247,7 +245,7 @@ CONSENSUS_OBJECTS = TableSchema(
     name="consensus_objects",
     key=("annotation_id",),
     written_by="agreement",
-    arrow=_columns(
+    arrow=columns(
         ("annotation_id", _TEXT, False),  # of the row in the consensus, where there is one
         ("image_id", _TEXT, False),
         (
@@ -273,7 +271,7 @@ CONSENSUS_IMAGES = TableSchema(
     name="consensus_images",
     key=("image_id",),
     written_by="agreement",
-    arrow=_columns(
+    arrow=columns(
         ("image_id", _TEXT, False),
         ("annotators", _INT, False),  # people who looked; 0 = accepted without a human, or skipped by all
         ("confidence", _FLOAT, True),  # that its objects are right and none is missing, 0..1
@@ -282,70 +280,5 @@ CONSENSUS_IMAGES = TableSchema(
         ("decided", pa.bool_(), False),  # true = by adjudication: its objects are one person's decision
         ("answers", _CHOSEN, False),  # image-level answers by control
         ("answers_confidence", pa.map_(_TEXT, _FLOAT), False),  # of each, 0..1
-    ),
-)
-
-# One row an image and model: what upscaling made, or why it made nothing.
-UPSCALED = TableSchema(
-    name="upscaled",
-    key=("model", "image_id"),
-    written_by="upscale",
-    arrow=_columns(
-        ("model", _TEXT, False),  # as params.yaml calls it
-        ("image_id", _TEXT, False),
-        ("source", _TEXT, False),  # the file that was upscaled
-        ("source_sha256", _TEXT, True),  # of its bytes; null = it could not be read
-        ("path", _TEXT, True),  # PNG; null = failed
-        ("width", _INT, True),  # pixels of the result
-        ("height", _INT, True),
-        ("scale", _INT, True),  # of the model
-        ("model_version", _TEXT, True),
-        ("model_license", _TEXT, False),  # of the weights; none = there are no weights
-        ("outcome", _TEXT, False),  # upscaled | failed
-        ("reason", _TEXT, True),  # unreadable | disappeared | too_large | out_of_memory | killed_worker
-        ("detail", _TEXT, True),
-    ),
-)
-
-# One row a pair of a clean image and what was made worse of it.
-IMAGE_PAIRS = TableSchema(
-    name="image_pairs",
-    key=("pair_id",),
-    written_by="pairs",
-    arrow=_columns(
-        ("pair_id", _TEXT, False),  # deterministic: image, place, preset, seed
-        ("image_id", _TEXT, False),  # of the images table
-        ("hr_path", _TEXT, False),  # PNG, clean
-        ("lr_path", _TEXT, False),  # PNG, `scale` times smaller and made worse
-        ("x", _INT, False),  # where the clean one was cut, pixels of the image times `resized`
-        ("y", _INT, False),
-        ("width", _INT, False),  # of the clean one, pixels; a multiple of `scale`
-        ("height", _INT, False),
-        ("scale", _INT, False),
-        ("resized", _FLOAT, False),  # what the image was resized by before it was cut; 1 = not
-        ("preset", _TEXT, False),
-        ("recipe", _TEXT, False),  # JSON list: every step with the values that were drawn
-        ("seed", pa.int64(), False),
-        ("hr_sha256", _TEXT, False),  # of the pixels
-        ("lr_sha256", _TEXT, False),
-        ("license", _TEXT, True),
-        ("attribution", _TEXT, True),
-        ("split", _TEXT, True),  # train | validation | test: of the image, never of the pair
-    ),
-)
-
-# One row a result, metric and model.
-MEASURED = TableSchema(
-    name="measured",
-    key=("model", "pair_id", "metric"),
-    written_by="measure",
-    arrow=_columns(
-        ("model", _TEXT, False),
-        ("pair_id", _TEXT, False),
-        ("metric", _TEXT, False),
-        ("value", pa.float64(), True),  # null = not measured
-        ("reason", _TEXT, True),  # why not
-        ("color", _TEXT, False),  # what the metric looked at: y | rgb
-        ("border", _INT, False),  # pixels that were cut from each side
     ),
 )

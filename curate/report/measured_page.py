@@ -13,7 +13,7 @@ import jinja2
 from curate import schema, tables
 from curate.errors import TableError
 from curate.report.drawing import Picture, thumbnail_of
-from curate.restoration import image_pixels
+from curate.restoration import image_pixels, table_schemas
 
 _SIDE: Final = 360  # pixels
 _MOST: Final = 200  # cases on a page
@@ -42,8 +42,10 @@ def write(root: Path, out: Path) -> Path:
     listed = root / "data/measure/worst.csv"
     if not listed.exists():
         raise TableError(f"{listed} does not exist: run the stage measure first")
-    clean = _paths(root / "data/pairs/pairs.parquet", schema.IMAGE_PAIRS, ("pair_id",), "hr_path")
-    results = _paths(root / "data/upscale/upscaled.parquet", schema.UPSCALED, ("model", "image_id"), "path")
+    clean = _paths(root / "data/pairs/pairs.parquet", table_schemas.IMAGE_PAIRS, ("pair_id",), "hr_path")
+    results = _paths(
+        root / "data/upscale/upscaled.parquet", table_schemas.UPSCALED, ("model", "image_id"), "path"
+    )
     with listed.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     cases = []

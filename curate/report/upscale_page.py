@@ -44,7 +44,7 @@ def write(rows: Sequence[Mapping[str, Any]], out: Path) -> Path:
     """Write the page, which asks for nothing elsewhere.
 
     Args:
-        rows: Of `curate.schema.UPSCALED`; their files must still be there.
+        rows: Of `curate.table_schemas.UPSCALED`; their files must still be there.
         out: The page, replaced in one step.
 
     Raises:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate import schema, tables
+from curate import tables
 from curate.errors import InputError, MetricError, ParamsError
 from curate.intervals import Figure
 from curate.params import MeasureParams
 from curate.params.upscale import BICUBIC
 from curate.ports import Casualty, Engine, ImageMetric
 from curate.records import StageReport
-from curate.restoration import fidelity, image_pixels, metric_files, metric_summary
+from curate.restoration import fidelity, image_pixels, metric_files, metric_summary, table_schemas
 
 _BATCH = 8  # results that a worker takes at a time
 _MOST_PIXELS = 2_000_000_000
@@ -84,8 +84,8 @@ def run(params: MeasureParams, *, inputs: Inputs, outputs: Outputs, ports: Ports
         TableError: A table is missing.
         StorageError: The disk is full or refuses.
     """
-    pairs = {row["pair_id"]: row for row in tables.read(inputs.pairs, schema.IMAGE_PAIRS).to_pylist()}
-    unknown = [name for name in params.slices if name not in schema.IMAGE_PAIRS.arrow.names]
+    pairs = {row["pair_id"]: row for row in tables.read(inputs.pairs, table_schemas.IMAGE_PAIRS).to_pylist()}
+    unknown = [name for name in params.slices if name not in table_schemas.IMAGE_PAIRS.arrow.names]
     if unknown:
         raise ParamsError(f"measure.slices: {unknown[0]} is no column of the pairs")
     results = list(_results(params, pairs, inputs.upscaled))
@@ -100,13 +100,13 @@ def run(params: MeasureParams, *, inputs: Inputs, outputs: Outputs, ports: Ports
     rows += [
         _row(params, result, name, None, reason) for result in results for name, reason in missing.items()
     ]
-    tables.write_rows(rows, outputs.table, schema.MEASURED)
+    tables.write_rows(rows, outputs.table, table_schemas.MEASURED)
     better = _directions(params, ports)
     return _report(params, rows, pairs, better=better, outputs=outputs, missing=missing)
 
 
 def _results(params: MeasureParams, pairs: Mapping[str, Any], upscaled: Path) -> Iterator[Result]:
-    for row in tables.read(upscaled, schema.UPSCALED).to_pylist():
+    for row in tables.read(upscaled, table_schemas.UPSCALED).to_pylist():
         pair = pairs.get(row["image_id"])
         if pair is not None and row["path"] is not None:
             border = pair["scale"] if params.border is None else params.border

@@ -20,7 +20,7 @@ from curate.ports import Casualty, Engine
 from curate.records import StageReport
 from curate.release import split_groups, splits
 from curate.release.folder import replacing_folder
-from curate.restoration import degradation_presets, pair_images
+from curate.restoration import degradation_presets, pair_images, table_schemas
 from curate.restoration.pair_images import HR, LR, NoPairs, SourceOfPairs
 from curate.stages import leakage
 
@@ -96,7 +96,7 @@ def run(
         _meta_info(rows, folder)
     for row in rows:
         row |= {name: (outputs.folder / row[name]).as_posix() for name in ("hr_path", "lr_path")}
-    tables.write_rows(rows, outputs.table, schema.IMAGE_PAIRS)
+    tables.write_rows(rows, outputs.table, table_schemas.IMAGE_PAIRS)
     reasons = Counter(one.reason for one in without)
     counts = (
         ("images", len(sources)),

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from curate import schema, tables
+from curate import tables
 from curate.errors import InputError, ReleaseError
 from curate.params import GatesParams, ReleaseParams
 from curate.records import StageReport
@@ -25,6 +25,7 @@ from curate.release import manifest, pairs_card, parquet, versions
 from curate.release.card_front_matter import Licensed
 from curate.release.folder import replacing_folder
 from curate.release.manifest import Manifest
+from curate.restoration import table_schemas
 from curate.stages import release_card
 
 _GROUP = 100  # pairs of a row group: the Hub's viewer reads one at a time
@@ -86,7 +87,7 @@ def run(params: ReleaseParams, *, gates: GatesParams, inputs: Inputs, outputs: O
         TableError: A table is missing.
         StorageError: The folder cannot be written.
     """
-    rows = tables.read(inputs.pairs, schema.IMAGE_PAIRS).to_pylist()
+    rows = tables.read(inputs.pairs, table_schemas.IMAGE_PAIRS).to_pylist()
     without = {row["image_id"] for row in rows if not row["license"]}
     if gates.licenses and without and "licenses" not in params.allow_failed_gates:
         raise ReleaseError(

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate import schema, tables
+from curate import tables
 from curate.errors import InputError
 from curate.params import UpscaleParams
 from curate.ports import Casualty, Engine, Upscaler
 from curate.records import StageReport
-from curate.restoration import upscale_files, weights_license
+from curate.restoration import table_schemas, upscale_files, weights_license
 from curate.restoration.upscale_files import NotUpscaled, Outcome, Upscaled, UpscaleTask
 
 _BATCH = 4  # images that a worker takes at a time: the next one is read while the model works
@@ -33,7 +33,7 @@ class Outputs:
 
     Attributes:
         table: A row a pair and model.
-        folder: A folder a model with a PNG a pair; it outlives a kill, and what is in it is not made again.
+        folder: A folder per model, a PNG per pair; it outlives a kill, and what is in it is not made again.
     """
 
     table: Path
@@ -71,12 +71,12 @@ def run(
         ParamsError, InputError, ModelError, StorageError: As `upscale_all`.
         TableError: The table of pairs is missing.
     """
-    pairs = tables.read(inputs.pairs, schema.IMAGE_PAIRS, columns=["pair_id", "lr_path"]).to_pylist()
+    pairs = tables.read(inputs.pairs, table_schemas.IMAGE_PAIRS, columns=["pair_id", "lr_path"]).to_pylist()
     images = [SourceImage(row["pair_id"], Path(row["lr_path"]), row["pair_id"]) for row in pairs]
     rows = upscale_all(
         params, images, folder=outputs.folder.joinpath, ports=ports, release_license=release_license
     )
-    tables.write_rows(rows, outputs.table, schema.UPSCALED)
+    tables.write_rows(rows, outputs.table, table_schemas.UPSCALED)
     wanted = {Path(row["path"]) for row in rows if row["path"] is not None}
     for path in outputs.folder.glob("*/*.png"):
         if path not in wanted:
@@ -107,7 +107,7 @@ def upscale_all(
         release_license: Of the release that the results go into; None = of none.
 
     Returns:
-        Rows of `curate.schema.UPSCALED`, by model and image.
+        Rows of `curate.table_schemas.UPSCALED`, by model and image.
 
     Raises:
         ParamsError: The licence of weights is not known, or does not go with that of the release.

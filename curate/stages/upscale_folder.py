@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curate import schema, tables
+from curate import tables
 from curate.errors import InputError
 from curate.params import UpscaleParams
-from curate.restoration import image_folder, upscale_files
+from curate.restoration import image_folder, table_schemas, upscale_files
 from curate.stages import upscale
 from curate.stages.upscale import SourceImage
 
@@ -21,7 +21,7 @@ class Done:
     """What came of it.
 
     Attributes:
-        rows: Of `curate.schema.UPSCALED`, as they stand in upscaled.csv.
+        rows: Of `curate.table_schemas.UPSCALED`, as they stand in upscaled.csv.
         line: For the user.
     """
 
@@ -42,7 +42,7 @@ def run(
     ports: upscale.Ports,
     release_license: str | None,
 ) -> Done:
-    """Upscale by the one model of `params`, and write `out`/upscaled.csv with a row an image.
+    """Upscale by the one model of `params`, and write `out`/upscaled.csv with a row per image.
 
     Raises:
         InputError: There is no image, the results would lie among the images, or one would replace a file
@@ -72,7 +72,7 @@ def run(
         tables.replacing(out / "upscaled.csv") as partial,
         partial.open("w", encoding="utf-8", newline="") as file,
     ):
-        writer = csv.DictWriter(file, schema.UPSCALED.arrow.names, lineterminator="\n")
+        writer = csv.DictWriter(file, table_schemas.UPSCALED.arrow.names, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     failed = sum(row["outcome"] == "failed" for row in rows)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from curate import schema, tables
+from curate import tables
 from curate.errors import ParamsError
 from curate.params import VoteParams
 from curate.records import StageReport
-from curate.restoration import comparison_plan, pairwise_ranking
+from curate.restoration import comparison_plan, pairwise_ranking, table_schemas
 from curate.restoration.comparison_plan import Comparison
 from curate.restoration.pairwise_ranking import Strength, Vote
 from curate.restoration.simulated_raters import SimulatedRaters
@@ -51,7 +51,9 @@ def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
         TableError: A table is missing.
         StorageError: The disk is full or refuses.
     """
-    rows = tables.read(inputs.upscaled, schema.UPSCALED, columns=["image_id", "model", "path"]).to_pylist()
+    rows = tables.read(
+        inputs.upscaled, table_schemas.UPSCALED, columns=["image_id", "model", "path"]
+    ).to_pylist()
     results: dict[str, list[str]] = {}
     for row in rows:
         if row["path"] is not None:
@@ -87,12 +89,12 @@ Row = tuple[str, str, str, str, str, str]  # of _VOTES
 
 def _images(pairs: Path) -> dict[str, str]:
     """The image of each pair: what is resampled, as pairs of one image depend on each other."""
-    rows = tables.read(pairs, schema.IMAGE_PAIRS, columns=["pair_id", "image_id"]).to_pylist()
+    rows = tables.read(pairs, table_schemas.IMAGE_PAIRS, columns=["pair_id", "image_id"]).to_pylist()
     return {row["pair_id"]: row["image_id"] for row in rows}
 
 
 def _raters(params: VoteParams, figures: Path) -> SimulatedRaters:
-    table = tables.read(figures, schema.MEASURED, columns=["model", "pair_id", "metric", "value"])
+    table = tables.read(figures, table_schemas.MEASURED, columns=["model", "pair_id", "metric", "value"])
     table = table.filter(pc.and_(pc.equal(table["metric"], params.metric), pc.is_valid(table["value"])))
     values = {(row["pair_id"], row["model"]): row["value"] for row in table.to_pylist()}
     if not values:

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from curate import schema, tables
+from curate import tables
 from curate.cli import app
 from curate.errors import TableError
+from curate.restoration import table_schemas
 from tests.restoration import restoration_rows
 
 
@@ -21,8 +22,8 @@ def test_each_case_has_both_pictures_and_its_figure(tmp_path: Path, monkeypatch:
         Image.new("RGB", (48, 40), "teal").save(f"{name}.png")
     pairs = [restoration_rows.pair("p1", hr_path="hr.png"), restoration_rows.pair("p2", hr_path="gone.png")]
     made = [restoration_rows.upscaled("compact", one, path="made.png") for one in ("p1", "p2")]
-    tables.write_rows(pairs, Path("data/pairs/pairs.parquet"), schema.IMAGE_PAIRS)
-    tables.write_rows(made, Path("data/upscale/upscaled.parquet"), schema.UPSCALED)
+    tables.write_rows(pairs, Path("data/pairs/pairs.parquet"), table_schemas.IMAGE_PAIRS)
+    tables.write_rows(made, Path("data/upscale/upscaled.parquet"), table_schemas.UPSCALED)
     Path("data/measure").mkdir()
     lines = ["why,model,pair_id,metric,against,value", "worst,compact,p1,psnr,,21.5"]
     lines += ["disputed,compact,p1,ssim,psnr,0.9", "worst,compact,p2,psnr,,30"]

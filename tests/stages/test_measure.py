@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curate import schema, tables
+from curate import tables
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, MetricError, ParamsError
 from curate.params import MeasureParams
 from curate.ports import ImageMetric
 from curate.records import StageReport, UInt8Image
+from curate.restoration import table_schemas
 from curate.stages import measure
 from tests.restoration import restoration_rows
 
@@ -58,8 +59,8 @@ def project(folder: Path) -> None:
             Image.fromarray(clean if (model, n) == ("model", 0) else made).save(path)
             upscaled.append(restoration_rows.upscaled(model, f"p{n}", path=str(path)))
     upscaled.append(restoration_rows.upscaled("model", "p9", path="elsewhere.png"))  # of no pair
-    tables.write_rows(pairs, folder / "pairs.parquet", schema.IMAGE_PAIRS)
-    tables.write_rows(upscaled, folder / "upscaled.parquet", schema.UPSCALED)
+    tables.write_rows(pairs, folder / "pairs.parquet", table_schemas.IMAGE_PAIRS)
+    tables.write_rows(upscaled, folder / "upscaled.parquet", table_schemas.UPSCALED)
 
 
 class Deadly(Odd):
@@ -93,7 +94,7 @@ def read(path: Path) -> list[dict[str, str]]:
 def test_every_result_and_metric_has_a_figure_or_a_reason(tmp_path: Path) -> None:
     project(tmp_path)
     report = run(tmp_path)
-    rows = tables.read(tmp_path / "m.parquet", schema.MEASURED).to_pylist()
+    rows = tables.read(tmp_path / "m.parquet", table_schemas.MEASURED).to_pylist()
     assert len(rows) == 12 * 4
     why = {row["metric"]: row["reason"] for row in rows if row["value"] is None}
     assert why == {"lpips": "no weights", "vmaf": "begins with black", "psnr": "the two are equal: infinite"}
@@ -122,7 +123,7 @@ def test_a_damaged_result_is_not_measured(tmp_path: Path) -> None:
     project(tmp_path)
     (tmp_path / "model3.png").write_bytes(b"damaged")
     run(tmp_path)
-    rows = tables.read(tmp_path / "m.parquet", schema.MEASURED).to_pylist()
+    rows = tables.read(tmp_path / "m.parquet", table_schemas.MEASURED).to_pylist()
     reasons = {row["reason"] for row in rows if (row["model"], row["pair_id"]) == ("model", "p3")}
     assert any("model3.png cannot be read" in str(reason) for reason in reasons)
 
@@ -130,7 +131,7 @@ def test_a_damaged_result_is_not_measured(tmp_path: Path) -> None:
 def test_a_result_that_ends_its_worker_is_a_row_a_metric_beside_missing_ones(tmp_path: Path) -> None:
     project(tmp_path)
     run(tmp_path, measure.Ports(load_deadly, LocalEngine(1, retries=0)))
-    rows = tables.read(tmp_path / "m.parquet", schema.MEASURED).to_pylist()
+    rows = tables.read(tmp_path / "m.parquet", table_schemas.MEASURED).to_pylist()
     assert len(rows) == 12 * 4
     reasons = {row["metric"]: row["reason"] for row in rows if row["pair_id"] == "p5"}
     assert reasons.pop("lpips") == "no weights"
@@ -151,6 +152,6 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     project(tmp_path)
     with pytest.raises(ParamsError, match=r"measure\.slices: weather is no column"):
         run(tmp_path, slices=["weather"])
-    tables.write_rows([], tmp_path / "upscaled.parquet", schema.UPSCALED)
+    tables.write_rows([], tmp_path / "upscaled.parquet", table_schemas.UPSCALED)
     with pytest.raises(InputError, match="no result of the pairs: run upscale again"):
         run(tmp_path)

@@ -17,7 +17,7 @@ from curate.engines.local import LocalEngine
 from curate.errors import InputError, ParamsError, ReleaseError
 from curate.params import DedupeParams, PairsParams, ReleaseParams
 from curate.records import StageReport
-from curate.restoration import pair_images
+from curate.restoration import pair_images, table_schemas
 from curate.stages import build_index, pairs
 from tests import builders
 from tests.builders import image_id
@@ -59,7 +59,7 @@ def run(release: ReleaseParams = RELEASE, **settings: object) -> StageReport:
 
 
 def written() -> list[dict[str, object]]:
-    return tables.read(Path("pairs.parquet"), schema.IMAGE_PAIRS).to_pylist()
+    return tables.read(Path("pairs.parquet"), table_schemas.IMAGE_PAIRS).to_pylist()
 
 
 def test_rows_files_and_meta_info_say_the_same() -> None:

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from curate import schema, tables
+from curate import tables
 from curate.errors import InputError, ReleaseError
 from curate.params import GatesParams, ReleaseParams
+from curate.restoration import table_schemas
 from curate.stages import release_pairs
 from tests.restoration import restoration_rows
 
@@ -30,7 +31,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             row |= {f"{kind}_path": f"{kind}{n}.png"}
             row |= {f"{kind}_sha256": hashlib.sha256(pixels.tobytes()).hexdigest()}
         rows.append(row)
-    tables.write_rows(rows, Path("pairs.parquet"), schema.IMAGE_PAIRS)
+    tables.write_rows(rows, Path("pairs.parquet"), table_schemas.IMAGE_PAIRS)
     Path("summary.csv").write_text("model,metric,slice,mean,low,high,n\n")
 
 

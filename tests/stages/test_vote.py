@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from curate import schema, tables
+from curate import tables
 from curate.errors import ParamsError
 from curate.params import VoteParams
 from curate.records import StageReport
-from curate.restoration import comparison_plan
+from curate.restoration import comparison_plan, table_schemas
 from curate.restoration.comparison_plan import CLEAN, SPOILT
 from curate.stages import vote
 from tests.restoration import restoration_rows
@@ -22,7 +22,7 @@ MODELS = {"bicubic": 0.70, "compact": 0.80, "large": 0.90}
 
 
 def project(folder: Path, images: int = 40, *, crops: int = 1, unmeasured: int = 0) -> None:
-    """`crops` pairs an image; of the first `unmeasured` pairs the model large has no figure."""
+    """`crops` pairs per image; of the first `unmeasured` pairs the model large has no figure."""
     upscaled, measured, pairs = [], [], []
     for n in range(images):
         pairs.append(restoration_rows.pair(f"p{n:02}", image_id=f"i{n // crops}"))
@@ -34,9 +34,9 @@ def project(folder: Path, images: int = 40, *, crops: int = 1, unmeasured: int =
                 continue
             row = {"model": model, "pair_id": f"p{n:02}", "metric": "ssim", "value": figure, "reason": None}
             measured.append(row | {"color": "y", "border": 4})
-    tables.write_rows(pairs, folder / "pairs.parquet", schema.IMAGE_PAIRS)
-    tables.write_rows(upscaled, folder / "upscaled.parquet", schema.UPSCALED)
-    tables.write_rows(measured, folder / "figures.parquet", schema.MEASURED)
+    tables.write_rows(pairs, folder / "pairs.parquet", table_schemas.IMAGE_PAIRS)
+    tables.write_rows(upscaled, folder / "upscaled.parquet", table_schemas.UPSCALED)
+    tables.write_rows(measured, folder / "figures.parquet", table_schemas.MEASURED)
 
 
 def run(folder: Path, **settings: object) -> StageReport:
