@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -34,10 +33,10 @@ from curate.dedupe import (
 from curate.dedupe.color_figures import NAMES as COLOR_FIGURES
 from curate.dedupe.color_figures import color_figures
 from curate.dedupe.decisions import Resolved
-from curate.dedupe.dedupe_columns import CRASHES, HUMAN, NEAR_DUPLICATE, Verdicts
-from curate.dedupe.duplicate_pairs import Found, Side
+from curate.dedupe.dedupe_columns import Verdicts
+from curate.dedupe.duplicate_pairs import Side
 from curate.dedupe.features import Features, Recipe
-from curate.dedupe.groups import RELATIONS, Matches
+from curate.dedupe.groups import Matches
 from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.image_columns import ImageColumns
 from curate.dedupe.keepers import Comparisons, Merits
@@ -45,7 +44,7 @@ from curate.dedupe.quality_limits import Poor
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
-from curate.stages import keeper_evidence, semantic, update_index
+from curate.stages import dedupe_report, keeper_evidence, semantic, update_index
 from curate.stages.semantic import Encoder
 
 Rows = NDArray[np.int64]
@@ -87,7 +86,7 @@ class Ports:
     Attributes:
         engine: Decodes and hashes.
         encoder: For the step by meaning; None = no such step.
-        batch_size: Images a worker takes at a time.
+        batch_size: Images that a worker takes at a time.
         say: Takes a line for the user.
     """
 
@@ -145,7 +144,8 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     plots.write_distances(found.by_hamming, found.matches.hamming, outputs.plot)
     counts = {"hashed": hashed.n_new, "reused": len(hashed.rows) - hashed.n_new, "compared_anew": n_new}
     counts["originals_unknown"] = n_unseen
-    return _report(result, reasons, found, {"radius": radius, **counts, "decisions": _counts(job.decided)})
+    decided = dedupe_report.decision_counts(job.decided)
+    return dedupe_report.report(result, reasons, found, {"radius": radius, **counts, "decisions": decided})
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,44 +336,3 @@ def _write_table(result: Verdicts, source: Path, target: Path) -> Counter[str]:
                 reasons[counted["values"].as_py()] += counted["counts"].as_py()
             stream.write(done)
     return reasons
-
-
-def _counts(decided: Resolved) -> Mapping[str, int]:
-    paired = {"same": len(decided.same), "different": len(decided.different)}
-    return {
-        "keep": len(decided.keep),
-        "drop": len(decided.drop),
-        **paired,
-        "of_absent_images": decided.absent,
-    }
-
-
-def _report(result: Verdicts, reasons: Counter[str], found: Found, further: Mapping[str, Any]) -> StageReport:
-    gone = result.ties.gone
-    sizes = np.bincount(result.grouping.group)
-    relations = Counter(RELATIONS[kind] for kind in result.ties.relation[gone].tolist())
-    counts = [
-        ("images", len(result.ids)),
-        ("kept", len(result.ids) - sum(reasons.values())),
-        ("near-duplicates dropped", reasons[NEAR_DUPLICATE]),
-        ("groups", int((sizes > 1).sum())),
-    ]
-    variants = int((result.ties.variant_of >= 0).sum())
-    counts += [("variants kept", variants)] * bool(variants)
-    poor = sum(reasons[reason] for reason in quality_limits.REASONS)
-    counts += [("dropped for their quality", poor)] * bool(poor)
-    people, crashed, unknown = reasons[HUMAN], reasons[CRASHES], further["originals_unknown"]
-    counts += [("pairs whose original is unknown as a worker died", unknown)] * bool(unknown)
-    counts += [("dropped by people", people)] * bool(people) + [("crashed a decoder", crashed)] * bool(
-        crashed
-    )
-    metrics = {
-        **further,
-        "dropped_by_reason": dict(sorted(reasons.items())),
-        "duplicates_by_relation": dict(sorted(relations.items())),
-        "variants_kept": variants,
-        "candidate_pairs": found.candidates,
-        "verified_pairs": len(found.matches.first),
-        "largest_group": int(sizes[sizes > 1].max(initial=0)),
-    }
-    return StageReport("dedupe", tuple(counts), metrics)
