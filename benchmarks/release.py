@@ -1,4 +1,6 @@
-"""The stage release on 20,000 images: bytes a second against the disk and against other ways to write them.
+"""The stage release on 20,000 images: bytes per second against the disk and against other ways to write them.
+
+What is measured imports its own libraries, in a process of its own: nobody's memory holds another's.
 
 `python -m benchmarks.release`. Needs 12 GB of disk meanwhile, and removes what it made.
 """
@@ -11,14 +13,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from benchmarks import diff, process_cost, result
+from benchmarks import diff, process_cost, release_project, result
 
 NAME = "release"
 COMMAND = "python -m benchmarks.release"
@@ -28,8 +28,6 @@ FEWER = 200 if QUICK else 4_000  # for a peer that holds everything in memory
 SPLIT = 10_000 if QUICK else 1_000_000
 OBJECTS = 10_000 if QUICK else 1_000_000
 PICTURES = 100 if QUICK else 500  # distinct ones; all others are links to them
-WIDTH, HEIGHT, PER_IMAGE = 640, 480, 3
-CATEGORIES = ("stop_sign", "parking_sign")
 _BLOCK = 1 << 20
 HEADER = ("what", "time", "processor time", "peak memory", "rate", "disk", "share")
 INTRO = """## Release
@@ -51,12 +49,12 @@ def measure() -> None:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="benchmark-release-", dir=result.ROOT) as folder:
         root = Path(folder)
-        size = make_project(root, IMAGES)
+        size = release_project.make(root, IMAGES, PICTURES)
         rows = [_row("the stage release", size, root, _released, images=IMAGES)]
-        sizes = make_project(root, FEWER)
+        sizes = release_project.make(root, FEWER, PICTURES)
         rows.append(_row(f"the stage release, {FEWER:,} images", sizes, root, _released, images=FEWER))
         rows.append(_row(f"Dataset.from_list().to_parquet(), {FEWER:,} images", sizes, root, _from_list))
-        make_project(root, IMAGES)
+        release_project.make(root, IMAGES, PICTURES)
         rows.append(_row("ImageFolder", size, root, _image_folder))
         published = _published(root)
     split_s, split_cpu_s = _split()
@@ -95,49 +93,6 @@ def targets(content: dict[str, Any]) -> list[result.Target]:
     ]  # fmt: skip
 
 
-def make_project(root: Path, images: int) -> int:
-    """What the stages before the release leave; the bytes of all pictures."""
-    from curate.records import Annotation  # noqa: PLC0415
-    from tests import builders  # noqa: PLC0415 - a project as tests make it
-
-    shutil.rmtree(root / "data", ignore_errors=True)
-    builders.small_project(root)
-    files = [root / f"pictures/{number}.jpg" for number in range(PICTURES)]
-    for number, path in enumerate(files):
-        if not path.exists():
-            _draw(path, number)
-    shape = builders.rle(builders.ellipse((100.0, 80.0, 260.0, 300.0), size=(WIDTH, HEIGHT)))
-    records, rows, size = [], [], 0
-    for number in range(images):
-        record = replace(builders.image(f"image {number}"), width=WIDTH, height=HEIGHT)
-        target = root / str(record.path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.hardlink_to(files[number % PICTURES])
-        size += target.stat().st_size
-        records.append(record)
-        for place in range(PER_IMAGE):
-            box = (100.0, 80.0, 260.0, 300.0)
-            rows.append(
-                Annotation(
-                    annotation_id=f"{number:07d}{place:017d}", image_id=record.image_id, origin="consensus",
-                    category=CATEGORIES[(number + place) % 2], bbox_xyxy=box, rle=shape,
-                )
-            )  # fmt: skip
-    builders.write_images(root / "data/dedupe/images.parquet", records)
-    builders.write_annotations(root / "data/agreement/consensus.parquet", rows)
-    return size
-
-
-def _draw(path: Path, seed: int) -> None:
-    """A gradient with noise, of about 150 kB."""
-    rng = np.random.default_rng(seed)
-    first, last = rng.integers(40, 200, (2, 3))
-    ramp = np.linspace(first, last, WIDTH)[None]
-    pixels = np.clip(ramp + rng.normal(0, 21, (HEIGHT, WIDTH, 3)), 0, 255).astype(np.uint8)
-    path.parent.mkdir(exist_ok=True)
-    Image.fromarray(pixels).save(path, quality=88)
-
-
 def _row(what: str, size: int, root: Path, function: Callable[..., Any], **more: Any) -> dict[str, Any]:
     before = _disk_rate(root, size)
     cost, _ = process_cost.call(function, root=str(root), **more)
@@ -150,7 +105,7 @@ def _row(what: str, size: int, root: Path, function: Callable[..., Any], **more:
 
 
 def _disk_rate(root: Path, size: int) -> float:
-    """Bytes a second of a plain write, flushed."""
+    """Bytes per second of a plain write, flushed."""
     block = os.urandom(_BLOCK)
     path = root / "plain"
     began = time.perf_counter()
@@ -330,8 +285,9 @@ def section() -> str:
     published, compared = content["published"], content["diff"]
     return (
         INTRO.format(
-            images=content["images"], width=WIDTH, height=HEIGHT, megabytes=round(content["bytes"] / 1e6),
-            pictures=PICTURES, objects=PER_IMAGE * content["images"], fewer=FEWER,
+            images=content["images"], width=release_project.WIDTH,
+            height=release_project.HEIGHT, megabytes=round(content["bytes"] / 1e6),
+            pictures=PICTURES, objects=release_project.PER_IMAGE * content["images"], fewer=FEWER,
         )
         + result.table(HEADER, rows, numbers=6)
         + f"\nPublished to the tests' Hub on loopback, by plain HTTP, both ends on these cores: "
