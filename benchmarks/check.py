@@ -27,7 +27,7 @@ NAME = "check"
 COMMAND = "python -m benchmarks.check"
 IMAGES, FEW, EACH, ROUNDS = (150, 32, 3, 1) if result.quick() else (800, 32, 10, 1)
 PIXELS = 300_000
-SEED = 5
+TUNED, SEED = 5, 31  # scenes that limits were set on; scenes that nobody looked at before
 OURS = "curate check"
 # What each calls it; an empty tuple = it does not look for this.
 NAMES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
@@ -69,7 +69,8 @@ with each of the faults below. The program starts, reads the folder and says eve
 a second are the files beyond {few} over the time beyond that of {few}. cleanvision runs all of its issues,
 on the files that decode, for one that does not ends it without an answer;
 fastdup, whose licence forbids commercial use, only its search for copies. What is flagged besides the planted
-files is counted as a false alarm, though some collages of enlarged parts are dark or blurred in truth.
+files is counted as a false alarm, though some collages of enlarged parts are dark or blurred in truth. The
+limit of blur was set on scenes of seed {tuned}; these are of seed {seed}.
 
 """
 
@@ -276,7 +277,7 @@ def _targets(tools: dict[str, dict[str, Any]]) -> list[Target]:
         )
     ]
     return [
-        Target("check: images a second against cleanvision", 3.0, faster, "x"),
+        Target("check: images per second against cleanvision", 3.0, faster, "x"),
         Target(
             "check: cleanvision's issues in which neither precision nor recall is behind it",
             float(len(ISSUES)),
@@ -295,7 +296,7 @@ def section() -> str:
         [tool["version"], *(result.figure(tool[key]) for key in ("images_per_s", "start_s", "seconds"))]
         for tool in tools.values()
     ]
-    text = str(INTRO.format(**content))
+    text = str(INTRO.format(**content, seed=SEED, tuned=TUNED))
     text += result.table(["", "images/s", "start, s", "all files, s"], speed, numbers=3)
     rows = [[fault, *(_share(tool["found"][fault]) for tool in tools.values())] for fault in NAMES]
     rows.append(["false alarms, besides copies", *(str(tool["false_alarms"]) for tool in tools.values())])
