@@ -20,6 +20,9 @@ import voluptuous
 import yaml
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 
+from curate import dvc_files
+from curate.errors import InputError
+
 ROOT = Path(__file__).parents[2]
 SCENES = "64"
 STAGES = ["ingest", "dedupe", "autolabel", "select", "push", "pull"]
@@ -195,10 +198,20 @@ def kill_until_done(project: Path, stage: str) -> int:
         if not kill_after(project, stage, 0.4 * 3**kills):
             run(project, "dvc", "repro", stage)
             return kills
-        (project / ".dvc/tmp/rwlock").unlink(missing_ok=True)  # DVC writes it in place; nobody holds it now
-        if lock.exists() and is_torn(lock):  # by DVC; docs/start.md says what to do
+        # Files that DVC writes in place, torn by the kill; docs/start.md says what to do.
+        if str(dvc_files.LOCKS) in told_of_torn_files(project):
+            (project / dvc_files.LOCKS).unlink()
+        if lock.exists() and is_torn(lock):
             lock.unlink() if before is None else lock.write_bytes(before)
     raise AssertionError
+
+
+def told_of_torn_files(project: Path) -> str:
+    try:
+        dvc_files.check(project)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def is_torn(lock: Path) -> bool:
