@@ -139,7 +139,7 @@ def _targets(content: dict[str, Any]) -> list[Target]:
     above = (memory[-1]["peak_bytes"] - memory[0]["peak_bytes"]) / GIB
     moved = max(abs(row[key] - accuracy[0][key]) for row in accuracy for key in ("f1", "mask_iou"))
     return [
-        Target("images a second against the plain loop", 4.0 if on_gpu else 1.3, speed, "x"),
+        Target("images per second against the plain loop", 4.0 if on_gpu else 1.3, speed, "x"),
         Target(
             f"memory of {memory[-1]['images']:,} images above that of {memory[0]['images']}",
             2.0,

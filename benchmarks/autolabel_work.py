@@ -69,7 +69,7 @@ def accuracy(images: int, *, batch_size: int) -> dict[str, float]:
 
     Args:
         images: Scenes.
-        batch_size: Images a forward pass.
+        batch_size: Images per forward pass.
 
     Returns:
         Precision, recall and F1 at IoU 0.5 with the thresholds of taxonomy.yaml, and the mean IoU of the
@@ -80,7 +80,7 @@ def accuracy(images: int, *, batch_size: int) -> dict[str, float]:
 
 
 def decoders(images: str, number: int) -> dict[str, float]:
-    """Images a second decoded by two threads and by two processes that hand the pixels over."""
+    """Images per second decoded by two threads and by two processes that hand the pixels over."""
     paths = [Path(images) / f"{index}.jpg" for index in range(number)] * 4
     rates = {}
     pools: Sequence[tuple[str, Callable[[], Executor]]] = (

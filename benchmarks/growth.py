@@ -131,7 +131,7 @@ def _grow_many(project: Path, size: int, side: int, rated: list[dict[str, Any]])
 
 
 def _hashing(few: dict[str, Any], many: dict[str, Any]) -> dict[str, float]:
-    """Seconds an image, from two runs: what starting takes is in both."""
+    """Seconds per image, from two runs: what starting takes is in both."""
     more = many["images"] - few["images"]
 
     def seconds(run: dict[str, Any], figure: str) -> float:

@@ -21,7 +21,7 @@ class Detector:
     Attributes:
         missed: Share of objects that it does not see at all.
         unsure: Share of those it sees with a low score, and with edges twice as far off.
-        invented: Objects an image that are none, most of them with a low score.
+        invented: Objects per image that are none, most of them with a low score.
         misnamed: Share of what it sees that it takes for another category; the lower its score, the more.
         spread: Standard deviation of an edge, as a share of the box's side.
     """

@@ -126,7 +126,7 @@ class FakeDetector:
 
     Args:
         log: A line an image is appended to this file, so that a test sees what a killed process had done.
-        delay_s: Seconds an image takes.
+        delay_s: Seconds that an image takes.
     """
 
     def __init__(

@@ -65,7 +65,7 @@ def test_where_all_images_agree_an_image_counts_once(value: float, scale: interv
 
 
 def coverage(images: int, share: float, trials: int) -> float:
-    """How often the interval held the truth: 1 to 4 objects an image, harder images and easier ones."""
+    """How often the interval held the truth: 1 to 4 objects per image, harder images and easier ones."""
     held = 0
     for trial in range(trials):
         rng = np.random.default_rng([trial, images])

@@ -1,4 +1,4 @@
-"""Data files for `dvc plots` on what people settled on: confusions, objects an image, sizes, confidence."""
+"""Data files for `dvc plots` on what people settled on: confusions, objects per image, sizes, confidence."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ class Presence:
 
     Attributes:
         sensitivity: (A,) share of the objects of an image that the person draws, in (0, 1).
-        spurious: (A,) objects an image that the person draws and that are not there.
-        objects: Objects an image, on average.
+        spurious: (A,) objects per image that the person draws and that are not there.
+        objects: Objects per image, on average.
     """
 
     sensitivity: Values

@@ -27,7 +27,7 @@ CRASHES: Final = "crashes_decoder"
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """How each of the compared images hangs together with its keeper; 16 bytes an image.
+    """How each of the compared images hangs together with its keeper; 16 bytes per image.
 
     Attributes:
         gone: (N,) bool, dropped for a keeper.

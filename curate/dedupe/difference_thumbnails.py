@@ -1,4 +1,4 @@
-"""What local differences are seen on: luma of 64 x 64 pixels and color of 32 x 32, 6 kB an image."""
+"""What local differences are seen on: luma of 64 x 64 pixels and color of 32 x 32, 6 kB per image."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ REASONS: Final = ("", LOST, *WORDS)
 
 @dataclass(frozen=True, slots=True)
 class Comparisons:
-    """Evidence between pairs of images; 18 bytes a pair.
+    """Evidence between pairs of images; 18 bytes per pair.
 
     Attributes:
         first: (P,) int64, rows of the images.
@@ -83,7 +83,7 @@ class Comparisons:
 
 @dataclass(frozen=True, slots=True)
 class Merits:
-    """What the rule looks at besides, one row an image, in the order of image_id; 19 bytes an image.
+    """What the rule looks at besides, one row per image, in the order of image_id; 19 bytes per image.
 
     Attributes:
         keep: (N,) bool, a person's decision.

@@ -36,7 +36,7 @@ class DetectorParams(Section):
     texts: Literal["joint", "per_category"] = Field(
         "joint", description="per_category = a text each: slower, but a prompt changes only its own scores"
     )
-    batch_size: int = Field(0, ge=0, le=512, description="images a forward pass; 0 = found automatically")
+    batch_size: int = Field(0, ge=0, le=512, description="images per forward pass; 0 = found automatically")
 
 
 class SegmenterParams(Section):

@@ -18,7 +18,7 @@ class SemanticParams(Section):
     )
     revision: str = Field("main", description="Hub revision; ignored for a local path")
     min_cosine: float = Field(0.95, ge=-1, le=1, description="cosine; images at least this alike are one")
-    batch_size: int = Field(32, ge=1, le=4096, description="images a forward pass")
+    batch_size: int = Field(32, ge=1, le=4096, description="images per forward pass")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="auto = cuda, mps or cpu, in that order"
     )

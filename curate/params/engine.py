@@ -17,5 +17,5 @@ class EngineParams(Section):
     address: str | None = Field(
         None, description="kind ray: an existing cluster, such as auto or host:6379; null = an own one"
     )
-    batch_size: int = Field(64, ge=1, le=100_000, description="images a worker takes at a time")
+    batch_size: int = Field(64, ge=1, le=100_000, description="images that a worker takes at a time")
     retries: int = Field(2, ge=0, le=100, description="times an item may kill its worker process again")

@@ -5,10 +5,10 @@ but for chance. Chance is reduced in two ways, and neither can bend the result:
 
 - By labeler: each labeler's answers of one arm are held against the same labeler's of the other, and the
   differences are averaged with the labelers' numbers of answers. Labelers of one arm only are left out.
-- By objects an image: within labelers, time is regressed on the number of objects that the model proposes for
-  the image, in each arm by itself, and both lines are read at the same number. The model looked at the images
-  of the control arm too, so this number is the same whether it was shown or not. (The objects that people
-  drew would not do: suggestions change how many are drawn.)
+- By objects per image: within labelers, time is regressed on the number of objects that the model proposes
+  for the image, in each arm by itself, and both lines are read at the same number. The model looked at the
+  images of the control arm too, so this number is the same whether it was shown or not. (The objects that
+  people drew would not do: suggestions change how many are drawn.)
 
 Answers with a planted error and gold answers are left out of the times: both were made to be slower.
 """
@@ -39,7 +39,7 @@ class Saved:
     Attributes:
         share: 1 - seconds with suggestions / seconds without, adjusted; negative where they cost time.
         unadjusted: The same from plain means.
-        seconds: Adjusted seconds an image, with suggestions and without.
+        seconds: Adjusted seconds per image, with suggestions and without.
         labelers: Labelers with answers in both arms.
     """
 

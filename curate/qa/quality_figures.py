@@ -70,8 +70,8 @@ class Arm:
 
     Attributes:
         answers: That were compared.
-        image_s: Mean seconds an image.
-        object_s: Seconds an object drawn: all seconds by all objects.
+        image_s: Mean seconds per image.
+        object_s: Seconds per object drawn: all seconds by all objects.
         figures: f1_gold, iou_gold, f1_between, iou_between, f1_model: see docs/lead.md.
     """
 

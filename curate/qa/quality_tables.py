@@ -152,7 +152,7 @@ def fates(measured: Measured) -> pa.Table:
 
 
 def arms(measured: Measured) -> pa.Table:
-    """For the plot: seconds an image and figures of quality, one row a figure and arm."""
+    """For the plot: seconds per image and figures of quality, one row per figure and arm."""
     rows = []
     for arm, of_arm in zip(ARMS, measured.arms, strict=True):
         named = {"seconds_an_image": of_arm.image_s, "seconds_an_object": of_arm.object_s, **of_arm.figures}

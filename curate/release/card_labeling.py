@@ -199,7 +199,7 @@ def _saved(saved: Mapping[str, Any]) -> str:
         return f"Whether the proposals saved time is not known{why}."
     return (
         f"Time saved by the proposals: {saved['value']:.0%}{_ends(saved, '{:.0%}')}, from {saved['n']:,} "
-        "images, against a random control arm without proposals, adjusted for labeler and objects an image."
+        "images, against a random control arm without proposals, adjusted for labeler and objects per image."
     )
 
 

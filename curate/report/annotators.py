@@ -15,7 +15,7 @@ _LEAST: Final = 10  # objects or answers: fewer say nothing of a person
 _BEHIND: Final = 0.05  # of a share, behind the middle of all others
 _CONFUSED: Final = 0.1  # share of a name that is another one to others
 _WIDER: Final = 1.5  # times the others' spread of edges
-_FASTER: Final = 0.5  # of the others' seconds an image
+_FASTER: Final = 0.5  # of the others' seconds per image
 _CAUGHT: Final = 0.8  # of planted errors (docs/lead.md)
 STATES: Final = {"alert": "below", "ok": "ok", "undecided": "open", "too few": "too few"}
 _SAID: Final = {
@@ -41,7 +41,7 @@ class Annotator:
         gold: F1 against known answers.
         state: A key of `STATES`, empty without gold.
         meaning: Of the state, in words.
-        seconds: Mean seconds an image, idle answers left out.
+        seconds: Mean seconds per image, idle answers left out.
         idle: Answers left out as idle.
         advice: What to talk about, the weightiest first; empty = nothing stands out.
         points: (F1 on gold so far, low, high) by gold answer.

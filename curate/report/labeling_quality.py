@@ -46,7 +46,7 @@ class Quality:
 
     Attributes:
         tiles: Name, what it means, the figure, why there is none, and whether it is a percentage.
-        seconds: Seconds an image and an object, by arm.
+        seconds: Seconds per image and per object, by arm.
         arms: Quality by arm.
         kinds: Planted errors caught by kind.
         fates: Of suggestions by category, all first.
@@ -81,7 +81,7 @@ def section(facts: Facts) -> Quality | None:
         tiles=tuple((name, what, measure(part, key), _why(part, key)) for name, what, part, key in told),
         seconds=tuple(
             Row(name, *(measure(_part(time, arm), key) for arm in _ARMS))
-            for key, name in (("image_s", "seconds an image"), ("object_s", "seconds an object"))
+            for key, name in (("image_s", "seconds per image"), ("object_s", "seconds per object"))
         ),
         arms=tuple(Row(name, *(measure(_part(arms, arm), key) for arm in _ARMS)) for key, name in _FIGURES),
         kinds=tuple((kind, measure(seeded, kind)) for kind in seeded if kind != "all"),

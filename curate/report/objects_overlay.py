@@ -1,4 +1,4 @@
-"""Objects over a picture as SVG: boxes and outlines of masks, a colour and a dash a person, no text.
+"""Objects over a picture as SVG: boxes and outlines of masks, a colour and a dash per person, no text.
 
 The picture stays as it is, so that nothing is covered; what each object is called stands beside it.
 """

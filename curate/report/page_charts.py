@@ -44,7 +44,7 @@ def _progress(facts: Facts) -> Markup:
 
 def _pace(facts: Facts) -> Markup:
     rows = _by_person(facts, lambda row: (row["seconds"], row["timed"]))
-    return _lines(rows, facts, "Seconds an image, by time", "seconds an image", share=False)
+    return _lines(rows, facts, "Seconds per image, by time", "seconds per image", share=False)
 
 
 def _accuracy(facts: Facts) -> Markup:

@@ -98,7 +98,7 @@ class Outputs:
 
 
 def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
-    """Compare what annotators drew on the same images, and settle on one set of objects an image.
+    """Compare what annotators drew on the same images, and settle on one set of objects per image.
 
     Images that the plan accepts without a human get their suggestions. Images in which people left an error
     that was planted to see whether they look get none, nor do those of which an answer could not be read, or

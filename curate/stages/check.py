@@ -63,7 +63,7 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
         scratch: A folder that stays until the pictures of the result are no longer needed; what was read
             before is read from there the next time.
         engine: Decodes and hashes.
-        batch_size: Images a worker takes at a time.
+        batch_size: Images that a worker takes at a time.
 
     Raises:
         InputError: Nothing is there, no image that decodes, or labels that no reader opens.

@@ -30,7 +30,7 @@ class Encoder:
     Attributes:
         load: Loads the model; called once in each worker, so it must be picklable.
         engine: Where it runs.
-        batch_size: Images a worker takes at a time.
+        batch_size: Images that a worker takes at a time.
     """
 
     load: Callable[[], Embedder]

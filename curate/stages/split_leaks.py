@@ -30,7 +30,7 @@ class Search:
         params: The section `dedupe`; a pair that its decisions call different is none.
         index: Folder of the project's features; what it lacks is added.
         engine: Where images are decoded that the index lacks.
-        batch_size: Images a worker takes at a time.
+        batch_size: Images that a worker takes at a time.
     """
 
     params: DedupeParams

@@ -42,7 +42,7 @@ class Filling:
         setup: For `Engine.map_batches`: paths become rows of `pack`, or a `Refused`.
         layout: Of the rows.
         engine: Where.
-        batch_size: Images a worker takes at a time.
+        batch_size: Images that a worker takes at a time.
         label: Of the progress bar and of messages.
     """
 

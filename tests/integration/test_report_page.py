@@ -82,7 +82,7 @@ def test_tables_are_sorted_by_mouse_and_keyboard(html: Path) -> None:
     with window(1280, 900) as shown:
         shown.page.goto(html.as_uri())
         assert first_cells(shown.page) == ["labeler-1", "labeler-2", "labeler-3"]
-        seconds = shown.page.locator("#people").get_by_role("button", name="Seconds an image")
+        seconds = shown.page.locator("#people").get_by_role("button", name="Seconds per image")
         seconds.click()
         head = shown.page.locator("#people th[aria-sort]")
         assert (head.get_attribute("aria-sort"), first_cells(shown.page)[-1]) == ("descending", "labeler-3")

@@ -36,7 +36,7 @@ class BatchSize:
         self._grows = wanted == 0 and on_gpu
         self._clock = clock
         self._warm = False
-        self._before: float | None = None  # seconds an image at half the size
+        self._before: float | None = None  # seconds per image at half the size
 
     def run(
         self, function: Callable[[Sequence[Item]], Sequence[Result]], items: Sequence[Item]
