@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from curate.engines.schedule import Failure, Schedule, Task
 from curate.errors import CurateError
 
 _AHEAD = 4  # batches a worker that are taken and not yet given back, done or not
+_SLOW_START_S = 30.0  # after which nobody waits for a worker that starts: its place may not be there any more
 _STARTS = 3  # deaths in a row while starting, after which a worker is given up, and the run with it
 
 
@@ -26,7 +28,7 @@ class Workers(Protocol):
         """Hand a batch to an idle worker."""
 
     def wait(self, *, block: bool) -> list[tuple[int, Outcome]]:
-        """Outcomes by place; at least one if `block`."""
+        """Outcomes by place; if `block` at least one, or none after a while."""
 
     def stop(self) -> None:
         """End all workers, also in the middle of a batch."""
@@ -52,7 +54,7 @@ def run(workers: Workers, schedule: Schedule) -> Generator[list[Any], None, None
 class _Crew:
     def __init__(self, workers: Workers, schedule: Schedule) -> None:
         self._workers, self._schedule = workers, schedule
-        self._starting: set[int] = set()
+        self._starting: dict[int, float] = {}  # since when, by place
         self._idle: set[int] = set()
         self._busy: dict[int, Task] = {}
         self._failed_starts: dict[int, int] = {}  # in a row, by place
@@ -64,17 +66,20 @@ class _Crew:
             self._idle.remove(place)
             self._busy[place] = waiting.popleft()
             self._workers.send(place, self._busy[place].items)
+        now = time.monotonic()
+        coming = sum(now - since < _SLOW_START_S for since in self._starting.values())
         for place in range(self._workers.places()):
-            if len(self._starting) >= len(waiting):
+            if coming >= len(waiting):
                 return
             if place not in self._starting and place not in self._busy and place not in self._idle:
-                self._starting.add(place)
+                coming += 1
+                self._starting[place] = now
                 self._workers.start(place)
 
     def collect(self, *, block: bool) -> None:
         for place, outcome in self._workers.wait(block=block):
             if place in self._starting:
-                self._starting.remove(place)
+                del self._starting[place]
                 self._started(place, outcome)
             elif place in self._busy:
                 self._ended(place, self._busy.pop(place), outcome)
