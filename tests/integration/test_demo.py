@@ -25,7 +25,7 @@ from curate.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 SCENES = "64"
-STAGES = ["ingest", "dedupe", "autolabel", "select", "push", "pull"]
+STAGES = ["ingest", "dedupe", "autolabel", "embed", "select", "push", "pull"]
 STAGES += ["quality", "agreement", "release", "publish"]
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
