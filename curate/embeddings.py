@@ -135,9 +135,9 @@ def matrix(vectors: pa.ChunkedArray, path: Path) -> FloatArray:
 
 def directions(vectors: FloatArray) -> FloatArray:
     """(N, D) float32 of unit length; a row of NaN where there is no direction: zero, or not finite."""
-    made = vectors.astype(np.float32)
+    made: FloatArray = vectors.astype(np.float32)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        made = made / np.linalg.norm(made, axis=1, keepdims=True)
+        made /= np.linalg.norm(made, axis=1, keepdims=True)
     made[~(np.abs(np.linalg.norm(made, axis=1) - 1) <= _UNIT)] = np.nan
     return made
 
