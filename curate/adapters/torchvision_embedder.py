@@ -77,7 +77,7 @@ class TorchvisionEmbedder:
             return directions(raw.cpu().numpy())[: len(images)]
 
     def _planes(self, image: UInt8Image) -> Any:
-        return self._prepare(self._torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1))
+        return self._prepare(self._torch.from_numpy(image.copy()).permute(2, 0, 1))
 
 
 def _recipe(published: Any, path: Path) -> Any:

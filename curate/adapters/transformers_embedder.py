@@ -111,8 +111,9 @@ class TransformersEmbedder:
             count = len(tokens(text)["input_ids"])
             if count > longest:
                 raise ModelError(f"text of {count} tokens, {self._version} reads {longest}: make it shorter")
-        padding = "max_length" if self._config.model_type.startswith(_SIGLIP) else True
-        given = tokens(list(texts), padding=padding, max_length=longest, return_tensors="pt")
+        one_length = self._config.model_type.startswith(_SIGLIP)
+        how = {"padding": "max_length", "max_length": longest} if one_length else {"padding": True}
+        given = tokens(list(texts), return_tensors="pt", **how)
         inputs = {
             name: tensor.to(self._device)
             for name, tensor in given.items()
