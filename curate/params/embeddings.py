@@ -42,6 +42,12 @@ class EmbeddingsParams(Section):
     neighbors: int = Field(
         10, ge=1, le=1000, description="nearest objects, among which those of another category are counted"
     )
+    max_split_cosine: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="cosine; released images of different splits that are more alike leak; null = not asked",
+    )
     workers: int = Field(
         0, ge=0, le=1024, description="processes with a model; 0 = one a GPU, or one a core as memory allows"
     )

@@ -40,7 +40,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "pull": ("qa.allow_partial", "labelstudio", _TAXONOMY),
     "quality": ("quality", "qa.gold", _TAXONOMY),
     "agreement": ("agreement", "dedupe.decisions", _TAXONOMY),
-    "release": ("release", "gates", "dedupe", "qa.labelers", _TAXONOMY),
+    "release": ("release", "gates", "dedupe", "embeddings.max_split_cosine", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
     "pairs": ("pairs", "dedupe", *_SPLITS),
     "upscale": ("upscale", "release.license"),

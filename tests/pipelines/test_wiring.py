@@ -302,6 +302,13 @@ def test_push_and_pull_talk_to_the_users_server(wired: Any) -> None:
     assert wired("pull", nowhere)["ports"].adjudication is None
 
 
+def test_leaks_by_vectors_are_looked_for_where_a_bound_is_set(wired: Any) -> None:
+    assert wired("release")["ports"].leaks.vectors is None
+    params = Params.model_validate({"embeddings": {"max_split_cosine": 0.9}})
+    found = wired("release", params)["ports"].leaks.vectors
+    assert (found.path.as_posix(), found.max_cosine) == ("data/embeddings/embeddings.parquet", 0.9)
+
+
 def test_the_card_says_who_labelled(wired: Any) -> None:
     assert wired("release")["labelers"] == "simulated"
 
