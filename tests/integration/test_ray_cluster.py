@@ -15,11 +15,12 @@ import torch
 from curate.engines.local import LocalEngine
 from curate.engines.ray import RayEngine
 from curate.errors import CurateError, InputError
-from curate.params import AutolabelParams, DedupeParams, IngestParams
+from curate.params import AutolabelParams, DedupeParams, EmbeddingsParams, IngestParams
 from curate.ports import Casualty, Engine
-from curate.stages import autolabel, dedupe, ingest
-from curate_pipelines import models
+from curate.stages import autolabel, dedupe, embed, ingest
+from curate_pipelines import encoders, models
 from tests import builders
+from tests.adapters import imagenet_weights
 from tests.engines import functions as f
 from tests.integration.ray_cluster import Striking, TwoMachines, wait_until
 
@@ -194,6 +195,23 @@ def run_autolabel(engine: Engine, out: Path) -> dict[str, bytes]:
     return {"table": outputs.table.read_bytes(), "plot": outputs.plot.read_bytes()}
 
 
+def run_embed(engine: Engine, out: Path) -> dict[str, bytes]:
+    params = EmbeddingsParams(
+        model=str(imagenet_weights.mobilenet()), kind="torchvision", device="cpu", shard_size=2
+    )
+    outputs = embed.Outputs(
+        out / "embeddings.parquet", out / "objects.parquet", out / "figures.parquet",
+        out / "look_alikes.csv", out / "no_vector.csv", out / "vectors",
+    )  # fmt: skip
+    embed.run(
+        params,
+        inputs=embed.Inputs(out / "images.parquet", out / "none.parquet", out / "none.parquet"),
+        outputs=outputs,
+        ports=embed.Ports(functools.partial(encoders.encoder, params), engine),
+    )
+    return {"table": outputs.table.read_bytes(), "figures": outputs.figures.read_bytes()}
+
+
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """As on the cluster: from three threads on, the last bits of a mask's logits may differ."""
@@ -203,7 +221,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-STAGES = {"ingest": run_ingest, "dedupe": run_dedupe, "autolabel": run_autolabel}
+STAGES = {"ingest": run_ingest, "dedupe": run_dedupe, "autolabel": run_autolabel, "embed": run_embed}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -211,7 +229,7 @@ def test_a_stage_writes_the_bytes_of_a_quiet_local_run(
     connected: TwoMachines, folder: Path, stage: str
 ) -> None:
     """A worker is killed and a machine lost while it runs."""
-    pictures(folder / "raw", 8 if stage == "autolabel" else 48)
+    pictures(folder / "raw", 8 if stage in {"autolabel", "embed"} else 48)
     quiet, struck = folder / "quiet", folder / "struck"
     if stage != "ingest":
         for out in (quiet, struck):
