@@ -35,6 +35,14 @@ class Promise(BaseModel):
     model_versions: tuple[str, ...]
     thresholds: dict[str, float]
 
+    def made_for(self, version: str) -> bool:
+        """Whether suggestions of this model were judged.
+
+        Args:
+            version: `model_version` of suggestions, or the part of it that names the detector.
+        """
+        return any(known == version or known.startswith(f"{version}+") for known in self.model_versions)
+
     def holds(self, category: Category) -> bool:
         """Whether the promise is about suggestions of this category, as its threshold stands now.
 
