@@ -36,12 +36,15 @@ class Promise(BaseModel):
     thresholds: dict[str, float]
 
     def made_for(self, version: str) -> bool:
-        """Whether suggestions of this model were judged.
+        """Whether suggestions of this model were judged; the one that draws masks counts where both name one.
 
         Args:
-            version: `model_version` of suggestions, or the part of it that names the detector.
+            version: `model_version` of suggestions.
         """
-        return any(known == version or known.startswith(f"{version}+") for known in self.model_versions)
+        return any(
+            known == version or known.startswith(f"{version}+") or version.startswith(f"{known}+")
+            for known in self.model_versions
+        )
 
     def holds(self, category: Category) -> bool:
         """Whether the promise is about suggestions of this category, as its threshold stands now.

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from curate import tables
+from curate import system, tables
 from curate.errors import InputError, ModelError
 from curate.formats import huggingface
 from curate.labeling import training_record
@@ -113,43 +113,62 @@ def run(order: Order, *, inputs: Inputs, folder: Path, ports: Ports) -> Trained:
     if folder.exists():
         earlier = _earlier(folder, order, facts.digest, files, chosen)
         return Trained(_report(earlier), earlier, fresh=False)
-    partial = folder.with_name(f".{folder.name}.partial")
+    partial, lock = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.lock")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        (out := partial / "out").mkdir(parents=True)
-        began = datetime.now(UTC)
-        seconds = _train(order, words, inputs, chosen, partial, ports)
-        detector = _loads(out, ports)
-        commit, changed = _git()
-        record = TrainingRecord(
-            name=facts.name,
-            version=facts.version,
-            digest=facts.digest,
-            format=order.format,
-            command=order.command,
-            files=files,
-            seed=order.seed,
-            images=chosen.counts(),
-            held_back=chosen.held_back,
-            image_licenses=chosen.licenses,
-            data_license=facts.license,
-            license=order.license,
-            git_commit=commit,
-            git_changed=changed,
-            started_at=began.isoformat(timespec="seconds"),
-            seconds=seconds,
-            weights=_digests(out),
-            detector=detector,
-            before=inputs.before,
-        )
-        record.write(out, chosen.split.items())
-        (partial / LOG).rename(out / LOG)
-        out.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with system.locked(lock):
+            try:
+                record = _into(partial, order, words, inputs, files, chosen, ports)
+                (partial / "out").rename(folder)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+                lock.unlink()
     except OSError as error:
         raise tables.storage_error(error, folder) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return Trained(_report(record), record, fresh=True)
+
+
+def _into(  # noqa: PLR0917 - one call
+    partial: Path,
+    order: Order,
+    words: Sequence[str],
+    inputs: Inputs,
+    files: Mapping[str, str],
+    chosen: TrainingImages,
+    ports: Ports,
+) -> TrainingRecord:
+    """Train into the folder `out` of one that nobody reads; the record is written into it too."""
+    facts, out = manifest.read(inputs.release), partial / "out"
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    out.mkdir(parents=True)
+    began = datetime.now(UTC)
+    seconds = _train(order, words, inputs, chosen, partial, ports)
+    detector = _loads(out, ports)
+    commit, changed = _git()
+    record = TrainingRecord(
+        name=facts.name,
+        version=facts.version,
+        digest=facts.digest,
+        format=order.format,
+        command=order.command,
+        files=files,
+        seed=order.seed,
+        images=chosen.counts(),
+        held_back=chosen.held_back,
+        image_licenses=chosen.licenses,
+        data_license=facts.license,
+        license=order.license,
+        git_commit=commit,
+        git_changed=changed,
+        started_at=began.isoformat(timespec="seconds"),
+        seconds=seconds,
+        weights=_digests(out),
+        detector=detector,
+        before=inputs.before,
+    )
+    record.write(out, chosen.split.items())
+    (partial / LOG).rename(out / LOG)
+    return record
 
 
 def _train(  # noqa: PLR0917 - one call

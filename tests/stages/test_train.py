@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from curate import formats
-from curate.errors import InputError, ModelError, ParamsError, ReleaseError
+from curate import formats, system
+from curate.errors import InputError, ModelError, ParamsError, ReleaseError, StorageError
 from curate.formats.record import LabeledImage
 from curate.labeling import training_record
 from curate.stages import train
@@ -161,6 +161,23 @@ def test_another_training_never_takes_the_place_of_one(ids: dict[str, str], what
     with pytest.raises(InputError, match=rf"models/first was trained with another {what}.*--out"):
         run(ids, command, gold=gold, **order)
     assert Path("models/first/model.safetensors").read_bytes() == weights
+
+
+def test_two_trainings_into_one_folder_do_not_mix(ids: dict[str, str]) -> None:
+    Path("models").mkdir()
+    with (
+        system.locked(Path("models/.first.lock")),
+        pytest.raises(StorageError, match="another process writes to models"),
+    ):
+        run(ids)
+    run(ids)
+
+
+def test_what_a_killed_training_left_is_cleared_away(ids: dict[str, str]) -> None:
+    Path("models/.first.partial/out").mkdir(parents=True)
+    Path("models/.first.partial/out/half.bin").write_bytes(b"half")
+    assert "half.bin" not in run(ids).record.weights
+    assert sorted(path.name for path in Path("models").iterdir()) == ["first"]
 
 
 def test_weights_that_were_changed_since_are_named(ids: dict[str, str]) -> None:
