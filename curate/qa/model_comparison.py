@@ -153,13 +153,14 @@ def _grouped(rows: pa.Table, image_ids: Sequence[str], names: Sequence[str]) -> 
 
 def _sums(known: Grouped, found: Grouped, images: int, names: Sequence[str], iou_threshold: float) -> Values:
     """(images, 1 + categories, _SUMS); the first column is all categories together."""
-    sums = np.zeros((images, len(names) + 1, _SUMS))
     matches = match_groups(found, known, names, iou_threshold=iou_threshold)
     same = found.categories[matches.a] == known.categories[matches.b]
-    right, iou = matches.a[same], matches.iou[same]
-    for of in (np.zeros_like, lambda codes: codes + 1):
-        np.add.at(sums, (known.group, of(known.categories), _KNOWN), 1)
-        np.add.at(sums, (found.group, of(found.categories), _FOUND), 1)
-        np.add.at(sums, (found.group[right], of(found.categories[right]), _RIGHT), 1)
-        np.add.at(sums, (found.group[right], of(found.categories[right]), _IOU), iou)
-    return sums
+    right = found.take(matches.a[same])
+
+    def total(which: Grouped, weights: Values | None = None) -> Values:
+        cells = np.bincount(
+            which.group * len(names) + which.categories, weights=weights, minlength=images * len(names)
+        ).reshape(images, len(names))
+        return np.concatenate([cells.sum(axis=1, keepdims=True), cells], axis=1).astype(np.float64)
+
+    return np.stack([total(known), total(found), total(right), total(right, matches.iou[same])], axis=2)

@@ -83,7 +83,7 @@ def test_it_comes_back_as_detector_and_is_compared_on_gold(project: Path) -> Non
     assert f"on {GOLD} images with known answers" in lines[-1]
     document = json.loads(Path("metrics/model_comparison.json").read_text())
     f1 = next(row for row in document["figures"] if (row["category"], row["figure"]) == ("all", "f1"))
-    # Three steps make no other detector of it; that it finds signs at all shows that it is the same and whole.
+    # Three steps make no other detector of it: that it finds signs at all shows that it came back whole.
     assert f1["before"]["value"] > 0.6
     assert f1["after"]["value"] > 0.6
     assert f1["difference"]["low"] <= 0 <= f1["difference"]["high"]
