@@ -161,6 +161,6 @@ def _sums(known: Grouped, found: Grouped, images: int, names: Sequence[str], iou
         cells = np.bincount(
             which.group * len(names) + which.categories, weights=weights, minlength=images * len(names)
         ).reshape(images, len(names))
-        return np.concatenate([cells.sum(axis=1, keepdims=True), cells], axis=1).astype(np.float64)
+        return np.asarray(np.concatenate([cells.sum(axis=1, keepdims=True), cells], axis=1), np.float64)
 
     return np.stack([total(known), total(found), total(right), total(right, matches.iou[same])], axis=2)
