@@ -6,9 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.qa import uncertainty
-from curate.qa.strata import ACCEPTED, ASKED, AUDIT, CONTROL, RARE, REASONS, UNCERTAIN, Membership, Pool
+from curate.qa.strata import (
+    ACCEPTED,
+    ASKED,
+    AUDIT,
+    CHOSEN,
+    CONTROL,
+    RARE,
+    REASONS,
+    UNCERTAIN,
+    Membership,
+    Pool,
+)
 
 Ints = NDArray[np.int64]
+_ALSO = "; "
 
 
 def of(pool: Pool, members: Membership, planned: Ints, reason: Ints) -> NDArray[np.object_]:
@@ -27,12 +39,24 @@ def of(pool: Pool, members: Membership, planned: Ints, reason: Ints) -> NDArray[
     texts[reason == ASKED] = "somebody asked for a look, in decisions.csv"
     rows = np.flatnonzero(reason == UNCERTAIN)
     texts[rows] = uncertainty.words(pool.doubt, planned[rows], pool.found, pool.names, pool.thresholds)
+    rows = np.flatnonzero(reason == CHOSEN)
+    texts[rows] = _choice(pool, members, planned[rows])
     rows = np.flatnonzero(reason == RARE)
     texts[rows] = _categories(pool, planned[rows])
     rows = np.flatnonzero(reason == ACCEPTED)
     texts[rows] = _confidence(pool, planned[rows])
     _add_others(texts, members, planned, reason)
     return texts
+
+
+def _choice(pool: Pool, members: Membership, images: Ints) -> list[str]:
+    """Which criteria spoke for each of some images, as it was when they were chosen."""
+    now = {pick.image: pick.why() for pick in members.picks}
+    before = pool.evidence.earlier_words if pool.evidence is not None else {}
+    return [
+        now.get(image) or before.get(pool.ids[image], "chosen in an earlier round")
+        for image in images.tolist()
+    ]
 
 
 def _categories(pool: Pool, images: Ints) -> list[str]:
@@ -72,4 +96,9 @@ def _add_others(texts: NDArray[np.object_], members: Membership, planned: Ints, 
     also[reason[real], real] = False
     for row in np.flatnonzero(also.any(axis=0)).tolist():
         others = "also " + ", ".join(REASONS[part] for part in np.flatnonzero(also[:, row]))
-        texts[row] = others if texts[row] is None else f"{texts[row]}; {others}"
+        texts[row] = others if texts[row] is None else f"{texts[row]}{_ALSO}{others}"
+
+
+def main_words(detail: str) -> str:
+    """The words of the main reason alone."""
+    return detail.partition(f"{_ALSO}also ")[0]

@@ -53,6 +53,8 @@ INPUTS: dict[str, dict[str, str]] = {
         "taxonomy": TAXONOMY,
         "shown": SHOWN,
         "decisions": "own/decisions.csv",
+        "embeddings": "data/embeddings/embeddings.parquet",
+        "pairs": "data/agreement/pairs.parquet",
     },
     "push": {
         "images": IMAGES,
