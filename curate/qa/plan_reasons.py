@@ -20,7 +20,6 @@ from curate.qa.strata import (
 )
 
 Ints = NDArray[np.int64]
-_ALSO = "; "
 
 
 def of(pool: Pool, members: Membership, planned: Ints, reason: Ints) -> NDArray[np.object_]:
@@ -96,9 +95,4 @@ def _add_others(texts: NDArray[np.object_], members: Membership, planned: Ints, 
     also[reason[real], real] = False
     for row in np.flatnonzero(also.any(axis=0)).tolist():
         others = "also " + ", ".join(REASONS[part] for part in np.flatnonzero(also[:, row]))
-        texts[row] = others if texts[row] is None else f"{texts[row]}{_ALSO}{others}"
-
-
-def main_words(detail: str) -> str:
-    """The words of the main reason alone."""
-    return detail.partition(f"{_ALSO}also ")[0]
+        texts[row] = others if texts[row] is None else f"{texts[row]}; {others}"

@@ -17,7 +17,6 @@ from curate.decision_file import Decision
 from curate.embeddings import Embeddings
 from curate.errors import InputError, ParamsError
 from curate.params.choose import OF_VECTORS, ChooseParams
-from curate.qa import plan_reasons
 from curate.qa.choice import category_scores
 from curate.qa.choice.evidence import Evidence
 from curate.records import FloatArray
@@ -102,11 +101,7 @@ def _words(earlier: pa.Table | None) -> dict[str, str]:
     if earlier is None:
         return {}
     rows = earlier.filter(pc.and_(pc.equal(earlier["slot"], 0), pc.equal(earlier["reason"], _CHOSEN)))
-    return {
-        image: plan_reasons.main_words(detail)
-        for image, detail in zip(rows["image_id"].to_pylist(), rows["detail"].to_pylist(), strict=True)
-        if detail is not None
-    }
+    return dict(zip(rows["image_id"].to_pylist(), rows["detail"].to_pylist(), strict=True))
 
 
 def _disagreement(path: Path | None) -> Mapping[str, float]:

@@ -36,7 +36,7 @@ def choosing(
 ) -> Pool:
     filled = pool(ids, earlier, choose=ChooseParams(**choose), **params)
     words = {
-        row["image_id"]: row["detail"].partition("; also ")[0]
+        row["image_id"]: row["detail"]
         for row in (earlier.to_pylist() if earlier is not None else [])
         if row["reason"] == "chosen"
     }
@@ -111,6 +111,14 @@ def test_what_was_planned_or_given_before_is_not_chosen() -> None:
     chosen = {IDS[pick.image] for pick in members.picks}
     assert chosen
     assert not chosen & (planned | given_before)
+
+
+def test_an_image_stays_chosen_though_it_is_among_the_most_uncertain_by_now() -> None:
+    earlier, _ = make(IDS, choose={"budget": 60}, rest="none")
+    table, members = make(IDS, earlier, choose={"budget": 60}, rest="none", uncertain=40)
+    assert with_reason(table, "chosen") == with_reason(earlier, "chosen")
+    assert with_reason(table, "uncertain") == set()
+    assert not members.picks
 
 
 def test_with_a_review_of_the_rest_the_second_round_finds_nothing_new() -> None:
