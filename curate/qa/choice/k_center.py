@@ -11,8 +11,9 @@ _CHUNK = 128  # centers that distances are taken to at once
 
 
 class KCenter:
-    """Distance to the nearest image that people look at, of the farthest candidate 1.
+    """Distance to the nearest image that people look at, as a share of the farthest candidate's at the start.
 
+    It falls while images are chosen: where everything is near to one of them it says little.
     Alone it is the greedy 2-approximation of the k-center problem, which begins at what is labelled.
 
     Source:
@@ -29,18 +30,20 @@ class KCenter:
         """
         self._vectors = vectors
         self._cosine = np.full(len(vectors), -np.inf)  # to the nearest center
+        self._farthest: float | None = None  # distance of a candidate, when there first is a center
         centers = vectors[looked]
         for start in range(0, len(centers), _CHUNK):
             near = (vectors @ centers[start : start + _CHUNK].T).max(axis=1)
             self._cosine = np.maximum(self._cosine, near)
 
     def values(self, free: Flags) -> Floats:
-        """(N,) distance, of the farthest that is left 1; 1 for all as long as nobody looks at anything."""
+        """(N,) see the class; 1 for all as long as nobody looks at anything."""
         distance = self.distances()
-        farthest = distance[free].max(initial=0.0)
-        if np.isinf(farthest):
+        if np.isinf(distance).any():
             return np.ones(len(distance))
-        return np.asarray(distance / farthest if farthest > 0 else np.zeros(len(distance)))
+        if self._farthest is None:
+            self._farthest = float(distance[free].max(initial=0.0))
+        return np.asarray(distance / self._farthest if self._farthest > 0 else np.zeros(len(distance)))
 
     def distances(self) -> Floats:
         """(N,) to the nearest center, in [0, 2]; infinite while there is none."""

@@ -71,6 +71,8 @@ class Typicality:
     def say(self, image: int) -> str:
         """How large its cluster is, and how many of it people look at."""
         cluster = int(self._cluster[image])
+        if self._sizes[cluster] == 1:
+            return "alone in its cluster"
         return (
             f"typical of {self._sizes[cluster]:,} images alike, of which people look at "
             f"{self._looked[cluster]:,}"
