@@ -156,6 +156,7 @@ def _told(
     )
     evidence = Evidence(
         shown=np.zeros(number, dtype=np.bool_),
+        answered=np.zeros(number, dtype=np.bool_),
         vectors=task.vectors,
         disagreement=category_scores.disagreement(pairs),
         **sides,

@@ -159,13 +159,14 @@ def _chosen(pool: Pool, member: NDArray[np.bool_], known: Flags, waiting: Flags)
     member[CHOSEN] = stays & ~waiting
     spent = int((stays | evidence.shown).sum()) + evidence.gone
     others = member.any(axis=0)
+    answered = pool.given | evidence.answered
     planned = ~np.isin(pool.earlier, (NONE, ACCEPTED))
     told = criteria.Told(pool.found, pool.doubt, pool.names, pool.thresholds, evidence)
     return criteria.pick(
         told,
         params.weights,
-        candidates=(pool.earlier == NONE) & ~pool.given & ~others & ~known,
-        looked=others | planned | pool.given,
+        candidates=(pool.earlier == NONE) & ~answered & ~others & ~known,
+        looked=others | planned | answered,
         number=sampling.size(params.budget, len(pool.ids), name="qa.choose.budget") - spent,
         ties=pool.places("choose"),
         seed=pool.params.seed,

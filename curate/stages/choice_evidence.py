@@ -19,6 +19,7 @@ from curate.errors import InputError, ParamsError
 from curate.params.choose import OF_VECTORS, ChooseParams
 from curate.qa.choice import category_scores
 from curate.qa.choice.evidence import Evidence
+from curate.qa.choice.greedy import Flags
 from curate.records import FloatArray
 from curate.shown import record
 from curate.stages import decided_images
@@ -30,12 +31,13 @@ _CHOSEN: Final = "chosen"
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where it stands: tables of dedupe and embed, the record of push, the pairs of agreement."""
+    """Tables of dedupe and embed, the record of push, the pairs of agreement, the folder of imported answers."""
 
     images: Path
     shown: Path
     embeddings: Path | None
     pairs: Path | None
+    imported: Path | None
 
 
 def load(
@@ -67,6 +69,7 @@ def load(
     shown, gone = _shown(sources.shown, ids)
     return Evidence(
         shown=shown,
+        answered=_imported(sources.imported, ids),
         gone=gone,
         with_vector=None if vectors is None else rows >= 0,
         **({} if vectors is None else {"vectors": vectors.vectors[rows[rows >= 0]], **examples}),
@@ -87,13 +90,22 @@ def _vectors(params: ChooseParams, path: Path | None) -> Embeddings | None:
     return found
 
 
-def _shown(folder: Path, ids: Sequence[str]) -> tuple[np.ndarray, int]:
+def _shown(folder: Path, ids: Sequence[str]) -> tuple[Flags, int]:
     """(N,) whether people had it because it was chosen, and how many such images are kept no more."""
     shown = record.load(folder, required=False).shown
     had = pc.and_(pc.fill_null(shown["reached"], True), pc.equal(shown["reason"], _CHOSEN))
     images = pc.unique(shown.filter(had)["image_id"])
     flags = pc.is_in(pa.array(ids, pa.string()), value_set=images).to_numpy(zero_copy_only=False)
     return flags, len(images) - int(flags.sum())
+
+
+def _imported(folder: Path | None, ids: Sequence[str]) -> Flags:
+    """(N,) whether an imported answer to the image is there."""
+    paths = sorted(folder.glob("*.parquet")) if folder is not None else []
+    named: set[str] = set()
+    for path in paths:
+        named |= set(tables.read(path, schema.ANNOTATIONS, columns=["image_id"])["image_id"].to_pylist())
+    return np.array([key in named for key in ids], dtype=np.bool_)
 
 
 def _words(earlier: pa.Table | None) -> dict[str, str]:

@@ -35,7 +35,9 @@ class Inputs:
     """Tables of the stages before, taxonomy.yaml, and what was shown so far.
 
     The record of push is read as it stands, where there is one: like the plan itself it tells what people
-    have, and is no dependency, because push comes after. `decisions` is decisions.csv; None = there is none.
+    have, and is no dependency, because push comes after; nor are `pairs`, of an earlier round's agreement, and
+    `imported`, the folder of imported answers, which decide about the next round only. `decisions` is
+    decisions.csv, `embeddings` the table of the stage embed; None = there is none.
     """
 
     images: Path
@@ -45,6 +47,7 @@ class Inputs:
     decisions: Path | None = None
     embeddings: Path | None = None
     pairs: Path | None = None
+    imported: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,9 @@ def _pool(
         least=least,
         evidence=choice_evidence.load(
             params.choose,
-            choice_evidence.Sources(inputs.images, inputs.shown, inputs.embeddings, inputs.pairs),
+            choice_evidence.Sources(
+                inputs.images, inputs.shown, inputs.embeddings, inputs.pairs, inputs.imported
+            ),
             ids.to_pylist(),
             earlier,
         ),

@@ -22,6 +22,7 @@ def inputs(params: Params) -> select.Inputs:
         decisions=params.dedupe.decisions,
         embeddings=embeddings.PATH,
         pairs=Path("data/agreement/pairs.parquet"),
+        imported=Path("labels/answers"),
     )
 
 

@@ -39,13 +39,8 @@ def test_pictures_and_reasons_are_seen(page: Path, width: int, scheme: str) -> N
         for picture in window.page.locator(".case img").all():
             picture.scroll_into_view_if_needed()
             assert picture.evaluate(seen)
-        bars = (
-            window.page.locator(".case")
-            .first.locator(".shares i")
-            .evaluate_all(
-                "bars => bars.map(bar => [bar.getBoundingClientRect().width, getComputedStyle(bar).backgroundColor])"
-            )
-        )
+        widths = "bars => bars.map(bar => [bar.clientWidth, getComputedStyle(bar).backgroundColor])"
+        bars = window.page.locator(".case").first.locator(".shares i").evaluate_all(widths)
         assert bars[0][0] / bars[1][0] == pytest.approx(1.5, abs=0.05)
         assert bars[0][1] != bars[1][1]
         assert "rgba(0, 0, 0, 0)" not in (bars[0][1], bars[1][1])

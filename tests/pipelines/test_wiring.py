@@ -55,6 +55,7 @@ INPUTS: dict[str, dict[str, str]] = {
         "decisions": "own/decisions.csv",
         "embeddings": "data/embeddings/embeddings.parquet",
         "pairs": "data/agreement/pairs.parquet",
+        "imported": "labels/answers",
     },
     "push": {
         "images": IMAGES,

@@ -40,6 +40,7 @@ def run(root: Path, *, gold: Path | None = None, audit: float = 0, **choose: Any
             shown=root / "data/push/shown",
             embeddings=root / embeddings.PATH,
             pairs=root / "data/agreement/pairs.parquet",
+            imported=root / "labels/answers",
         ),
         outputs=select.Outputs(plan=root / PLAN, plots=root / "plots"),
     )
@@ -136,6 +137,15 @@ def test_the_record_of_push_tells_what_was_chosen_where_the_plan_is_lost(tmp_pat
     run(tmp_path, budget=3, diversity=1)
     assert set(chosen(tmp_path)) == {"one", "six"}, "one of three tasks was spent on an image that is gone"
     assert chosen(tmp_path)["one"] == "chosen in an earlier round"
+
+
+def test_what_somebody_answered_elsewhere_is_looked_at_and_not_chosen(tmp_path: Path) -> None:
+    """An imported answer to "one": as in the test of k-center."""
+    embed(tmp_path, **ANGLES)
+    answer = builders.annotation("one", "stop_sign", (20.0, 20.0, 80.0, 80.0), annotator_id="phone")
+    builders.write_annotations(tmp_path / "labels/answers/phone.parquet", [answer])
+    run(tmp_path, budget=2, diversity=1)
+    assert set(chosen(tmp_path)) == {"six", "four"}
 
 
 @pytest.mark.parametrize(
