@@ -31,7 +31,7 @@ _CHOSEN: Final = "chosen"
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Tables of dedupe and embed, the record of push, the pairs of agreement, the folder of imported answers."""
+    """Tables of dedupe and embed, record of push, pairs of agreement, folder of imported answers."""
 
     images: Path
     shown: Path

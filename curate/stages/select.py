@@ -35,8 +35,8 @@ class Inputs:
     """Tables of the stages before, taxonomy.yaml, and what was shown so far.
 
     The record of push is read as it stands, where there is one: like the plan itself it tells what people
-    have, and is no dependency, because push comes after; nor are `pairs`, of an earlier round's agreement, and
-    `imported`, the folder of imported answers, which decide about the next round only. `decisions` is
+    have, and is no dependency, because push comes after; nor are `pairs`, of an earlier round's agreement,
+    and `imported`, the folder of imported answers, which decide about the next round only. `decisions` is
     decisions.csv, `embeddings` the table of the stage embed; None = there is none.
     """
 
