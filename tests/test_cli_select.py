@@ -11,7 +11,7 @@ from curate.cli import app
 from curate.errors import ParamsError
 from curate.params import Params
 from curate_pipelines import select
-from tests import builders, vectors
+from tests import builders, vector_table
 
 PARAMS = "qa: {overlap_share: 0, control_share: 0, rest: none, choose: {budget: %s, diversity: 1}}\n"
 
@@ -21,7 +21,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project in the current folder, with vectors."""
     made = builders.small_project(tmp_path, stage="autolabel")
     kept = sorted(image.image_id for image in made.images if image.drop_reason is None)
-    vectors.write(tmp_path, {key: 40.0 * place for place, key in enumerate(kept)})
+    vector_table.write(tmp_path, {key: 40.0 * place for place, key in enumerate(kept)})
     (tmp_path / "params.yaml").write_text(PARAMS % 3)
     monkeypatch.chdir(tmp_path)
     return tmp_path

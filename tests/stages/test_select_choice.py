@@ -13,7 +13,7 @@ from curate.errors import CurateError, InputError, ParamsError, TableError
 from curate.params import QaParams
 from curate.records import StageReport
 from curate.stages import select
-from tests import builders, vectors
+from tests import builders, vector_table
 from tests.shown import showing
 
 PLAN = "data/select/plan.parquet"
@@ -27,7 +27,7 @@ def _project(tmp_path: Path) -> None:
 
 
 def embed(root: Path, **angles: float) -> None:
-    vectors.write(root, {builders.image_id(name): angle for name, angle in angles.items()})
+    vector_table.write(root, {builders.image_id(name): angle for name, angle in angles.items()})
 
 
 def run(root: Path, *, gold: Path | None = None, audit: float = 0, **choose: Any) -> StageReport:
@@ -200,6 +200,6 @@ def test_an_example_that_cannot_be_used_is_one_line(tmp_path: Path, lines: str |
 
 def test_vectors_of_two_models_are_refused(tmp_path: Path) -> None:
     angles = {builders.image_id(name): 0.0 for name in ("one", "two")}
-    vectors.write(tmp_path, angles, models=("a", "b"))
+    vector_table.write(tmp_path, angles, models=("a", "b"))
     with pytest.raises(TableError, match="vectors of 2 models: run the stage embed again"):
         run(tmp_path, budget=1, diversity=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from curate.qa.choice.example_similarity import similarity
-from tests.vectors import arc
+from tests.vector_table import arc
 
 NONE = np.zeros((0, 2), dtype=np.float32)
 

@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 
 from curate.qa.choice.greedy import choose
 from curate.qa.choice.k_center import KCenter
-from tests.vectors import arc
+from tests.vector_table import arc
 
 
 def flags(number: int, *chosen: int) -> np.ndarray:

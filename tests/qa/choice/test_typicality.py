@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from curate.qa.choice.greedy import choose
 from curate.qa.choice.typicality import Typicality, k_means, typicality
-from tests.vectors import arc
+from tests.vector_table import arc
 
 
 def flags(number: int, *chosen: int) -> np.ndarray:
