@@ -13,7 +13,7 @@ stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ together with 95% (Bonferroni).
 def measure() -> None:
     """Run every strategy on every task and split."""
     pool, test = sign_scenes()
-    tasks = {
+    tasks: dict[str, Callable[[int], Task]] = {
         "digits": partial(Digits, skewed=False),
         "digits, skewed": partial(Digits, skewed=True),
         "demo": partial(Signs, pool=pool, test=test),
@@ -151,15 +151,14 @@ def _told(
         [image for image in labeled if category in task.objects(image)] for category in range(len(task.names))
     ]
     by_number = sorted((images for images in on if images), key=len)
-    sides = (
-        {"positive": task.vectors[by_number[0]], "negative": task.vectors[by_number[-1]]} if by_number else {}
-    )
+    rarest, commonest = (by_number[0], by_number[-1]) if by_number else ([], [])
     evidence = Evidence(
         shown=np.zeros(number, dtype=np.bool_),
         answered=np.zeros(number, dtype=np.bool_),
         vectors=task.vectors,
         disagreement=category_scores.disagreement(pairs),
-        **sides,
+        positive=task.vectors[rarest],
+        negative=task.vectors[commonest],
     )
     return criteria.Told(found, doubt, task.names, thresholds, evidence)
 

@@ -84,8 +84,8 @@ def suggestions(rows: Sequence[tuple[int, int, Sequence[float], float, bool]]) -
 class Digits:
     """scikit-learn's 1,797 digits of 8 x 8 pixels; macro F1 on 597 that are never in the pool."""
 
-    names = tuple(str(digit) for digit in range(10))
-    confused = (8, 9)
+    names: tuple[str, ...] = tuple(str(digit) for digit in range(10))
+    confused: tuple[int, ...] = (8, 9)
 
     def __init__(self, seed: int, *, skewed: bool) -> None:
         rng = np.random.default_rng(seed)
@@ -139,8 +139,8 @@ class Scenes:
 class Signs:
     """The demo's scenes; F1 of boxes with the right category at IoU 0.5 on held-out scenes."""
 
-    names = CATEGORIES
-    confused = (1, 3)
+    names: tuple[str, ...] = CATEGORIES
+    confused: tuple[int, ...] = (1, 3)
 
     def __init__(self, seed: int, pool: Scenes, test: Scenes) -> None:
         rng = np.random.default_rng(seed)

@@ -36,7 +36,7 @@ def similarity(vectors: FloatArray, positive: FloatArray, negative: FloatArray) 
         raise ValueError("similarity needs at least one example")
     like = nearest(vectors, positive) if len(positive) else np.ones(len(vectors))
     unlike = nearest(vectors, negative) if len(negative) else np.zeros(len(vectors))
-    return np.clip(like - np.maximum(unlike, 0.0), 0.0, 1.0)
+    return np.asarray(np.clip(like - np.maximum(unlike, 0.0), 0.0, 1.0))
 
 
 def nearest(vectors: FloatArray, examples: FloatArray) -> Floats:
@@ -44,4 +44,4 @@ def nearest(vectors: FloatArray, examples: FloatArray) -> Floats:
     best = np.full(len(vectors), -1.0)
     for example in examples:
         best = np.maximum(best, vectors @ example)
-    return np.minimum(best, 1.0)
+    return np.asarray(np.minimum(best, 1.0))
