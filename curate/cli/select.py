@@ -35,6 +35,7 @@ def preview(
     from curate import params as file
     from curate.errors import ParamsError
     from curate.params.choose import ChooseParams
+    from curate.qa.choice import criteria
     from curate.report import chosen_page
     from curate.stages import select
     from curate_pipelines import select as wiring
@@ -49,5 +50,5 @@ def preview(
     made = select.planned(settings.qa, inputs=inputs, path=wiring.PLAN)
     picks = [(made.pool.ids[pick.image], pick) for pick in made.members.picks]
     places = chosen_page.Places(inputs.images, inputs.annotations, inputs.taxonomy)
-    chosen_page.write(picks, settings.qa.choose.weights, places, out, most=most)
+    chosen_page.write(picks, criteria.weights(settings.qa.choose), places, out, most=most)
     typer.echo(f"select preview: {len(picks):,} images would be chosen now: {out}")

@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 from curate.params.section import Section
 
 CRITERIA: Final = ("uncertainty", "diversity", "typicality", "rarity", "disagreement", "similarity")
-OF_VECTORS: Final = ("diversity", "typicality", "similarity")  # need the stage embed
 
 
 def _weight(default: float, description: str) -> float:
@@ -40,17 +39,11 @@ class ChooseParams(Section):
         None, description="CSV of further examples, columns image and example (positive or negative)"
     )
 
-    @property
-    def weights(self) -> dict[str, float]:
-        """Those above 0, by criterion; none without a budget."""
-        given = {name: float(getattr(self, name)) for name in CRITERIA} if self.budget else {}
-        return {name: weight for name, weight in given.items() if weight > 0}
-
     @model_validator(mode="after")
     def _can_choose(self) -> ChooseParams:
-        if self.budget and not self.weights:
+        if self.budget and not any(getattr(self, name) for name in CRITERIA):
             raise ValueError(f"a budget needs a weight above 0, of {', '.join(CRITERIA)}")
-        if "similarity" in self.weights and not (self.positive or self.negative or self.examples):
+        if self.budget and self.similarity and not (self.positive or self.negative or self.examples):
             raise ValueError("similarity needs examples: positive, negative, or a file in examples")
         if twice := sorted(set(self.positive) & set(self.negative)):
             raise ValueError(f"{twice[0]!r} is a positive and a negative example")

@@ -164,7 +164,7 @@ def _chosen(pool: Pool, member: NDArray[np.bool_], known: Flags, waiting: Flags)
     told = criteria.Told(pool.found, pool.doubt, pool.names, pool.thresholds, evidence)
     return criteria.pick(
         told,
-        params.weights,
+        criteria.weights(params),
         candidates=(pool.earlier == NONE) & ~answered & ~others & ~known,
         looked=others | planned | answered,
         number=sampling.size(params.budget, len(pool.ids), name="qa.choose.budget") - spent,

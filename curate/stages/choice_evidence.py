@@ -16,8 +16,8 @@ from curate import embeddings, schema, tables
 from curate.decision_file import Decision
 from curate.embeddings import Embeddings
 from curate.errors import InputError, ParamsError
-from curate.params.choose import OF_VECTORS, ChooseParams
-from curate.qa.choice import category_scores
+from curate.params.choose import ChooseParams
+from curate.qa.choice import category_scores, criteria
 from curate.qa.choice.evidence import Evidence
 from curate.qa.choice.greedy import Flags
 from curate.records import FloatArray
@@ -64,7 +64,7 @@ def load(
     vectors = _vectors(params, sources.embeddings)
     rows = vectors.rows(ids) if vectors is not None else np.zeros(0, dtype=np.int64)
     examples: Mapping[str, FloatArray] = {}
-    if vectors is not None and "similarity" in params.weights:
+    if vectors is not None and "similarity" in criteria.weights(params):
         examples = _examples(params, sources.images, vectors)
     shown, gone = _shown(sources.shown, ids)
     return Evidence(
@@ -73,19 +73,20 @@ def load(
         gone=gone,
         with_vector=None if vectors is None else rows >= 0,
         **({} if vectors is None else {"vectors": vectors.vectors[rows[rows >= 0]], **examples}),
-        disagreement=_disagreement(sources.pairs) if "disagreement" in params.weights else {},
+        disagreement=_disagreement(sources.pairs) if "disagreement" in criteria.weights(params) else {},
         earlier_words=_words(earlier),
     )
 
 
 def _vectors(params: ChooseParams, path: Path | None) -> Embeddings | None:
     """None where no weight needs any."""
-    needing = [name for name in params.weights if name in OF_VECTORS]
+    weights = criteria.weights(params)
+    needing = [name for name in weights if name in criteria.OF_VECTORS]
     if not needing:
         return None
     found = embeddings.load_embeddings(path) if path is not None else None
     if found is None or found.absent is not None:
-        weight = f"qa.choose.{needing[0]} = {params.weights[needing[0]]:g} needs vectors of the images"
+        weight = f"qa.choose.{needing[0]} = {weights[needing[0]]:g} needs vectors of the images"
         raise ParamsError(f"{weight}: {found.absent if found is not None else 'there are none'}")
     return found
 
@@ -143,7 +144,7 @@ def _examples(params: ChooseParams, images: Path, vectors: Embeddings) -> dict[s
 
 
 def _listed(params: ChooseParams, side: str) -> list[tuple[Path, Decision]]:
-    names: tuple[str, ...] = getattr(params, side)
+    names = params.positive if side == "positive" else params.negative
     where = Path(f"qa.choose.{side}")
     return [(where, Decision(number, name, side)) for number, name in enumerate(names, start=1)]
 

@@ -18,6 +18,7 @@ from curate.errors import InputError, ParamsError, TableError
 from curate.labeling import fitted_precision, taxonomy
 from curate.params import QaParams
 from curate.qa import gold_pool, plan, sampling, strata, suggestions, uncertainty
+from curate.qa.choice import criteria
 from curate.qa.sampling import Flags, Floats
 from curate.qa.strata import Membership, Pool
 from curate.records import Category, StageReport
@@ -278,7 +279,8 @@ def _choice(pool: Pool, members: Membership, chosen: int) -> dict[str, Any]:
         "without_a_vector": _without_vector(pool),
         "earlier_round": bool(pool.evidence.disagreement),
         "shares": {
-            name: sum(pick.shares.get(name, 0.0) for pick in picks) / len(picks) for name in params.weights
+            name: sum(pick.shares.get(name, 0.0) for pick in picks) / len(picks)
+            for name in criteria.weights(params)
         }
         if picks
         else {},

@@ -27,13 +27,3 @@ def test_a_choice_that_cannot_be_is_refused(tmp_path: Path, written: str, said: 
         params.load(path)
     assert str(caught.value).startswith(f"{path}:2: qa.choose")
     assert "\n" not in str(caught.value)
-
-
-def test_weights_count_only_where_something_is_chosen(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text("qa: {choose: {diversity: 2, similarity: 1}}\n")
-    assert params.load(path).qa.choose.weights == {}
-    path.write_text("qa: {choose: {budget: 9, diversity: 2}}\n")
-    given = params.load(path).qa.choose.weights
-    assert given["diversity"] == 2
-    assert 0 not in given.values()

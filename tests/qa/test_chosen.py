@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from curate.params.choose import ChooseParams
 from curate.qa import plan, strata
+from curate.qa.choice import criteria
 from curate.qa.choice.evidence import Evidence
 from curate.qa.strata import Membership, Pool
 from tests.qa.test_plan import ALL_ON, MANY, first_slots, numbers, pool, with_reason
@@ -99,6 +100,11 @@ def test_budget_over_rounds(weights: dict[str, float], rounds: list[int], first:
         again, _ = make(ids, table, choose={**weights, "budget": budget}, rest="none", audit=10)
         assert again.equals(table)  # reasons in words too
         earlier, before = table, chosen
+
+
+def test_weights_count_only_where_something_is_chosen() -> None:
+    assert criteria.weights(ChooseParams(diversity=2)) == {}
+    assert criteria.weights(ChooseParams(budget=9, uncertainty=0, diversity=2)) == {"diversity": 2}
 
 
 def test_what_was_planned_or_given_before_is_not_chosen() -> None:

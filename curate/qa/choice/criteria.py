@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from curate.params.choose import ChooseParams
 from curate.qa import uncertainty
 from curate.qa.choice import category_scores, example_similarity
 from curate.qa.choice.evidence import Evidence
@@ -18,6 +20,22 @@ from curate.qa.suggestions import Floats, Suggestions
 from curate.qa.uncertainty import Doubt
 
 Ints = NDArray[np.int64]
+
+
+OF_VECTORS: Final = ("diversity", "typicality", "similarity")  # need the stage embed
+
+
+def weights(params: ChooseParams) -> dict[str, float]:
+    """Those above 0, by criterion; none without a budget."""
+    given = {
+        "uncertainty": params.uncertainty,
+        "diversity": params.diversity,
+        "typicality": params.typicality,
+        "rarity": params.rarity,
+        "disagreement": params.disagreement,
+        "similarity": params.similarity,
+    }
+    return {name: weight for name, weight in given.items() if weight > 0 and params.budget}
 
 
 @dataclass(frozen=True)
@@ -41,7 +59,7 @@ class Told:
 
 def pick(
     told: Told,
-    weights: Mapping[str, float],
+    weighing: Mapping[str, float],
     *,
     candidates: Flags,
     looked: Flags,
@@ -53,7 +71,7 @@ def pick(
 
     Args:
         told: What is known of the N images.
-        weights: Above 0, by criterion.
+        weighing: Weights above 0, by criterion.
         candidates: (N,) what may be chosen; those without a vector are not where a criterion needs one.
         looked: (N,) what people look at already.
         number: How many at most.
@@ -66,14 +84,14 @@ def pick(
         return []
     criteria: dict[str, tuple[float, Criterion]] = {
         name: (weight, _criterion(name, told, rows, looked=looked[rows], number=number, seed=seed))
-        for name, weight in weights.items()
+        for name, weight in weighing.items()
     }
     picks = choose(criteria, candidates[rows], number, ties[rows])
     return [Pick(int(rows[one.image]), one.shares, one.words) for one in picks]
 
 
 def _criterion(name: str, told: Told, rows: Ints, *, looked: Flags, number: int, seed: int) -> Criterion:
-    """One of `params.choose.CRITERIA`, of the images in some rows."""
+    """One of `weights`, of the images in some rows."""
     vectors, total = told.evidence.vectors, len(told.doubt.value)
     if name == "diversity":
         return KCenter(vectors, looked)
