@@ -36,6 +36,7 @@ COMPARISONS = (
     "models",
     "formats",
     "release",
+    "first_project",
 )
 HEAD = """# Benchmarks
 

@@ -31,6 +31,7 @@ from curate.cli import (
     select,
     taxonomy,
     thresholds,
+    train,
     upscale,
     versions,
 )
@@ -61,6 +62,7 @@ app.command("diff")(diff.diff)
 app.command("publish")(publish.publish)
 app.command("tag")(versions.tag)
 app.command("checkout")(versions.checkout)
+app.command("train")(train.train)
 app.command("import")(import_labels.import_labels)
 
 
