@@ -12,6 +12,7 @@ from pydantic import Field
 from curate.params.agreement import AgreementParams
 from curate.params.autolabel import AutolabelParams, DetectorParams, MaskParams, SegmenterParams
 from curate.params.dedupe import DedupeParams, QualityLimits, SemanticParams
+from curate.params.diagnose import DiagnoseParams
 from curate.params.engine import EngineParams
 from curate.params.gates import GatesParams
 from curate.params.ingest import IngestParams
@@ -32,6 +33,7 @@ __all__ = [
     "AutolabelParams",
     "DedupeParams",
     "DetectorParams",
+    "DiagnoseParams",
     "EngineParams",
     "GatesParams",
     "IngestParams",
@@ -64,6 +66,7 @@ class Params(Section):
     labelstudio: LabelStudioParams = Field(default_factory=LabelStudioParams)
     quality: QualityParams = Field(default_factory=QualityParams)
     agreement: AgreementParams = Field(default_factory=AgreementParams)
+    diagnose: DiagnoseParams = Field(default_factory=DiagnoseParams)
     pairs: PairsParams = Field(default_factory=PairsParams)
     upscale: UpscaleParams = Field(default_factory=UpscaleParams)
     measure: MeasureParams = Field(default_factory=MeasureParams)

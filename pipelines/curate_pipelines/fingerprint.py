@@ -26,7 +26,7 @@ _TAXONOMY: Final = "autolabel.taxonomy"
 _IMPORTED: Final = {"autolabel": Path("labels/suggestions"), "agreement": Path("labels/answers")}
 _SPLITS: Final = (
     "release.validation_share", "release.test_share", "release.seed", "release.group_by",
-    "release.split_attribute", "release.split_conflicts",
+    "release.split_attribute", "release.split_conflicts", "release.keep_splits",
 )  # fmt: skip
 # What of params.yaml decides about a stage's outputs. `engine` does not: results are the same on each.
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -40,6 +40,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "agreement": ("agreement", "dedupe.decisions", _TAXONOMY),
     "release": ("release", "gates", "dedupe", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
+    "diagnose": ("diagnose",),
     "pairs": ("pairs", "dedupe", *_SPLITS),
     "upscale": ("upscale", "release.license"),
     "measure": ("measure",),
