@@ -17,7 +17,7 @@ import jinja2
 
 from curate import tables
 from curate.params.upscale import BICUBIC
-from curate.report import charts, restoration_inputs, upscale_examples
+from curate.report import charts, measured_page, restoration_inputs, upscale_examples
 from curate.report.drawing import words
 from curate.report.inputs import Measure, cell
 from curate.report.restoration_inputs import RestorationFacts, Texts
@@ -70,7 +70,7 @@ class MetricTable:
 
 
 def write(root: Path, out: Path) -> Path:
-    """Write the page, and beside it a JSON file of its name with the same figures.
+    """Write the page; beside it a JSON file with the same figures, and the page of the worst results.
 
     Args:
         root: The project's folder.
@@ -82,7 +82,10 @@ def write(root: Path, out: Path) -> Path:
         StorageError: The page cannot be written.
     """
     facts = restoration_inputs.load(root)
-    content = _content(facts, out)
+    worst = out.with_name(f"{out.stem}-worst.html")
+    if (root / measured_page.LISTED).exists():
+        measured_page.write(root, worst)
+    content = _content(facts, out, worst)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("curate.report"),
         autoescape=True,
@@ -102,7 +105,7 @@ def write(root: Path, out: Path) -> Path:
     return out
 
 
-def _content(facts: RestorationFacts, out: Path) -> dict[str, Any]:
+def _content(facts: RestorationFacts, out: Path, worst: Path) -> dict[str, Any]:
     losses = upscale_examples.losses(facts)
     return {
         "name": facts.params.release.name,
@@ -128,7 +131,7 @@ def _content(facts: RestorationFacts, out: Path) -> dict[str, Any]:
         "not_wholly_known": sum(bool(row["unknown"]) for row in facts.diagnosed),
         "faults": _faults(facts, out),
         "weights": _weights(facts),
-        "worst_page": _link(facts.root / "data/measure/worst.html", out),
+        "worst_page": _link(worst, out),
     }
 
 

@@ -33,7 +33,7 @@ def text(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r'src="data:[^"]+"', "", page)))
 
 
-def test_every_part_of_the_pipeline_is_on_one_page_that_asks_for_nothing(html: str) -> None:
+def test_every_part_of_the_pipeline_is_on_one_page_that_asks_for_nothing(root: Path, html: str) -> None:
     for part in (
         "Sharper is not truer",
         "Figures with intervals",
@@ -44,7 +44,9 @@ def test_every_part_of_the_pipeline_is_on_one_page_that_asks_for_nothing(html: s
         assert part in html
     assert "The raters are SIMULATED" in html
     addresses = re.findall(r'(?:src|href)="(?!data:|#)([^"]+)"', html)
-    assert addresses == ["../diagnose/sheets/noisy.html"]
+    assert addresses == ["index-worst.html", "../diagnose/sheets/noisy.html"]
+    worst = (root / "data/report/index-worst.html").read_text()
+    assert worst.count('type="range"') > 10
     assert "http" not in re.sub(r'src="data:[^"]+"', "", html)
 
 
@@ -76,7 +78,7 @@ def test_losses_are_counted_for_each_model(root: Path, html: str) -> None:
     facts = restoration_inputs.load(root)
     found = upscale_examples.losses(facts)
     assert found == {"overdone": (7, 7), "soft": (7, 7)}
-    assert "overdone loses to bicubic in PSNR on 7 of 7 images." in text(html)
+    assert "overdone loses to bicubic in PSNR on 7 of 7 results." in text(html)
 
 
 def test_without_a_sharper_loser_the_page_says_so(tmp_path: Path) -> None:
