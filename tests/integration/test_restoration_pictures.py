@@ -1,4 +1,4 @@
-"""A restoration project with a real model, stage by stage, and the pictures of docs/restoration.md from its pages.
+"""A restoration project with a real model, stage by stage; pictures of docs/restoration.md from its pages.
 
 CURATE_PICTURES=docs/images makes the pictures of the documentation anew; without it they go with the test.
 """
