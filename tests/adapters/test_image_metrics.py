@@ -126,7 +126,7 @@ def test_dists_is_its_formula_on_a_random_backbone(tmp_path: Path, monkeypatch: 
 
 
 def dists(features: torch.nn.Sequential, heads: dict[str, torch.Tensor], *images: np.ndarray) -> float:
-    """Ding et al. 2020: structure and texture of an image and of five stages, pooled by L2 and Hann windows."""
+    """Ding et al. 2020: structure and texture of an image and of five stages, L2-pooled by a Hann window."""
     window = np.outer(np.hanning(5)[1:-1], np.hanning(5)[1:-1])
     window = torch.from_numpy(window / window.sum()).float()
     stages: list[list[np.ndarray]] = []
