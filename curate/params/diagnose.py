@@ -69,7 +69,7 @@ class DiagnoseParams(Section):
         "levels by which the mean color is further from gray than the colors differ; a table of wood has 34",
     )
     bands: dict[FigureName, tuple[float, ...]] = Field(
-        default_factory=lambda: {"jpeg_quality": (50, 75, 90)},
+        {"jpeg_quality": (50, 75, 90)},
         description="edges by which a figure is split for measure.slices, in rising order",
     )
     sheet: int = Field(40, ge=0, le=200, description="images on the contact sheet of a fault; 0 = no sheets")

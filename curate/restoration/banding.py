@@ -73,7 +73,7 @@ def banding(luma: NDArray[np.uint8], *, studio: bool = False, steps: int = 32) -
 
 def _smoothed(luma: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """In 10 bits; means of 2x2 pixels, which undo dithering."""
-    fine = luma.astype(np.uint16) << 2
+    fine: NDArray[np.uint16] = luma.astype(np.uint16) * np.uint16(4)
     found = fine.copy()
     found[:-1, :-1] = (fine[:-1, :-1] + fine[:-1, 1:] + fine[1:, :-1] + fine[1:, 1:]) >> 2
     found[:-1, -1] = (fine[:-1, -1] + fine[1:, -1]) >> 1
@@ -97,7 +97,8 @@ def _plain_places(image: NDArray[np.uint16]) -> NDArray[np.uint8]:
     )
     blocks = max(1, (height >> 6) * (width >> 6))
     least = (_MASK_SIDE**2 + 3 * ((blocks - 1).bit_length() - 11) - 1) >> 1
-    return (around > least).astype(np.uint8)
+    found: NDArray[np.uint8] = (around > least).astype(np.uint8)
+    return found
 
 
 @functools.cache

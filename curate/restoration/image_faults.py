@@ -96,7 +96,8 @@ def diagnose(figures: Figures, params: DiagnoseParams, why_not: Mapping[str, str
         'noisy, a standard deviation of 7.0 levels. Not known: jpeg_quality (no JPEG)'
     """
     looked = [(fault, limit) for fault in FAULTS if (limit := getattr(params, fault.limit)) is not None]
-    faults, unknown, said, missing, bands = [], [], [], [], {}
+    faults, unknown, said, missing = [], [], [], []
+    bands: dict[str, str] = {}
     for fault, limit in looked:
         value = figures.get(fault.figure)
         if value is None:
@@ -109,7 +110,7 @@ def diagnose(figures: Figures, params: DiagnoseParams, why_not: Mapping[str, str
         if broken:
             faults.append(fault.name)
             said.append(fault.words.format(value))
-    bands |= {figure: _band(figures.get(figure), edges) for figure, edges in params.bands.items()}
+    bands.update((figure, _band(figures.get(figure), edges)) for figure, edges in params.bands.items())
     words = "; ".join(said) or ("no fault found in what is known" if missing else "no fault found")
     if missing:
         words += f". Not known: {', '.join(missing)}"
