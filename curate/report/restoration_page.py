@@ -226,7 +226,7 @@ def _funnel(facts: RestorationFacts) -> list[tuple[str, int | None]]:
 def _faults(facts: RestorationFacts, out: Path) -> list[dict[str, Any]]:
     found = []
     for fault in FAULTS:
-        limit = getattr(facts.params.diagnose, fault.limit)
+        limit = fault.bound(facts.params.diagnose)
         if limit is None:
             continue
         found.append(

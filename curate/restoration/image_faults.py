@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ class Fault:
         name: As `dedupe.quality` calls it too.
         figure: Column of the table of diagnose.
         limit: Parameter of `diagnose`.
+        bound: Its value.
         words: For people; `{}` is the figure.
         unknown: Why an image has no such figure, if nothing else is said.
     """
@@ -27,6 +28,7 @@ class Fault:
     name: FaultName
     figure: FigureName
     limit: str
+    bound: Callable[[DiagnoseParams], float | None]
     words: str
     unknown: str
 
@@ -41,23 +43,106 @@ class Fault:
 
 _TINY: Final = "too small"
 FAULTS: Final = (
-    Fault("noisy", "noise", "max_noise", "noisy, a standard deviation of {:.1f} levels", _TINY),
-    Fault("blurred", "blur", "max_blur", "blurred, a further blur leaves {:.0%} of what changes", "plain"),
     Fault(
-        "upscaled", "bandwidth", "min_bandwidth", "enlarged before, detail up to {:.0%} of its resolution",
+        "noisy",
+        "noise",
+        "max_noise",
+        lambda one: one.max_noise,
+        "noisy, a standard deviation of {:.1f} levels",
+        _TINY,
+    ),
+    Fault(
+        "blurred",
+        "blur",
+        "max_blur",
+        lambda one: one.max_blur,
+        "blurred, a further blur leaves {:.0%} of what changes",
+        "plain",
+    ),
+    Fault(
+        "upscaled",
+        "bandwidth",
+        "min_bandwidth",
+        lambda one: one.min_bandwidth,
+        "enlarged before, detail up to {:.0%} of its resolution",
         "plain or too small",
     ),
-    Fault("compressed", "jpeg_quality", "min_jpeg_quality", "JPEG of quality {:.0f}", "no JPEG"),
-    Fault("blocky", "blockiness", "max_blockiness", "blocks, their borders differ {:.0%} more", _TINY),
-    Fault("banding", "banding", "max_banding", "bands in smooth areas, CAMBI {:.1f}", "not measured"),
-    Fault("ringing", "ringing", "max_ringing", "rings beside edges, {:.0%} of their step", "not measured"),
-    Fault("clipped_shadows", "shadows", "max_shadows", "{:.0%} plain black", _TINY),
-    Fault("clipped_highlights", "highlights", "max_highlights", "{:.0%} plain white", _TINY),
-    Fault("low_entropy", "entropy", "min_entropy", "hardly anything to see, {:.1f} bits", _TINY),
-    Fault("letterbox", "letterbox", "max_letterbox", "bars above and below, {:.0%} of the height", _TINY),
-    Fault("pillarbox", "pillarbox", "max_pillarbox", "bars at the sides, {:.0%} of the width", _TINY),
-    Fault("color_cast", "color_cast", "max_color_cast", "color cast of {:.0f} levels", "not measured"),
-)  # fmt: skip
+    Fault(
+        "compressed",
+        "jpeg_quality",
+        "min_jpeg_quality",
+        lambda one: one.min_jpeg_quality,
+        "JPEG of quality {:.0f}",
+        "no JPEG",
+    ),
+    Fault(
+        "blocky",
+        "blockiness",
+        "max_blockiness",
+        lambda one: one.max_blockiness,
+        "blocks, their borders differ {:.0%} more",
+        _TINY,
+    ),
+    Fault(
+        "banding",
+        "banding",
+        "max_banding",
+        lambda one: one.max_banding,
+        "bands in smooth areas, CAMBI {:.1f}",
+        "not measured",
+    ),
+    Fault(
+        "ringing",
+        "ringing",
+        "max_ringing",
+        lambda one: one.max_ringing,
+        "rings beside edges, {:.0%} of their step",
+        "not measured",
+    ),
+    Fault(
+        "clipped_shadows", "shadows", "max_shadows", lambda one: one.max_shadows, "{:.0%} plain black", _TINY
+    ),
+    Fault(
+        "clipped_highlights",
+        "highlights",
+        "max_highlights",
+        lambda one: one.max_highlights,
+        "{:.0%} plain white",
+        _TINY,
+    ),
+    Fault(
+        "low_entropy",
+        "entropy",
+        "min_entropy",
+        lambda one: one.min_entropy,
+        "hardly anything to see, {:.1f} bits",
+        _TINY,
+    ),
+    Fault(
+        "letterbox",
+        "letterbox",
+        "max_letterbox",
+        lambda one: one.max_letterbox,
+        "bars above and below, {:.0%} of the height",
+        _TINY,
+    ),
+    Fault(
+        "pillarbox",
+        "pillarbox",
+        "max_pillarbox",
+        lambda one: one.max_pillarbox,
+        "bars at the sides, {:.0%} of the width",
+        _TINY,
+    ),
+    Fault(
+        "color_cast",
+        "color_cast",
+        "max_color_cast",
+        lambda one: one.max_color_cast,
+        "color cast of {:.0f} levels",
+        "not measured",
+    ),
+)
 NAMES: Final = tuple(fault.name for fault in FAULTS)
 FIGURES: Final = tuple(fault.figure for fault in FAULTS)
 Figures = Mapping[str, float | None]
@@ -95,7 +180,7 @@ def diagnose(figures: Figures, params: DiagnoseParams, why_not: Mapping[str, str
         >>> diagnose(values, limits, {}).words
         'noisy, a standard deviation of 7.0 levels. Not known: jpeg_quality (no JPEG)'
     """
-    looked = [(fault, limit) for fault in FAULTS if (limit := getattr(params, fault.limit)) is not None]
+    looked = [(fault, limit) for fault in FAULTS if (limit := fault.bound(params)) is not None]
     faults, unknown, said, missing = [], [], [], []
     bands: dict[str, str] = {}
     for fault, limit in looked:

@@ -99,7 +99,7 @@ def run(params: DiagnoseParams, *, inputs: Inputs, outputs: Outputs, ports: Port
         ("not wholly known", sum(bool(row["unknown"]) for row in rows)),
         *((name.replace("_", " "), by_fault[name]) for name in image_faults.NAMES if by_fault[name]),
     )
-    limits = {fault.name: getattr(params, fault.limit) for fault in FAULTS}
+    limits = {fault.name: fault.bound(params) for fault in FAULTS}
     return StageReport(
         "diagnose",
         counts,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ import skimage.data
 from PIL import Image, ImageFilter
 
 from curate import schema, tables
-from curate.dedupe import quality_limits
 from curate.engines.local import LocalEngine
 from curate.errors import InputError
-from curate.params import DedupeParams, DiagnoseParams, IngestParams, QualityLimits
+from curate.params import DedupeParams, DiagnoseParams, IngestParams
 from curate.ports import Casualty
 from curate.records import StageReport
 from curate.report import diagnosis_sheets
@@ -209,29 +207,3 @@ def test_a_sheet_per_fault_has_the_worst_first_and_asks_for_nothing() -> None:
     assert f"{len(order) - 2} more stand in the table only" in page
     run(sheet=0)
     assert list(Path("sheets").iterdir()) == []
-
-
-def test_names_are_those_of_dedupe_s_reasons_and_every_limit_is_used() -> None:
-    assert quality_limits.REASONS - set(image_faults.NAMES) == {"low_contrast"}
-    assert set(image_faults.NAMES) - quality_limits.REASONS == {"banding", "ringing"}
-    limits = [name for name in DiagnoseParams.model_fields if name.startswith(("max_", "min_"))]
-    assert sorted(limits) == sorted(fault.limit for fault in image_faults.FAULTS)
-    assert set(limits) - set(QualityLimits.model_fields) == {"max_banding", "max_ringing"}
-
-
-def figures(**changes: float | None) -> Mapping[str, float | None]:
-    clean: dict[str, float | None] = dict.fromkeys(image_faults.FIGURES, 0.0)
-    return clean | {"bandwidth": 1.0, "jpeg_quality": 95.0, "entropy": 7.0} | changes
-
-
-@pytest.mark.parametrize("fault", image_faults.FAULTS, ids=image_faults.NAMES)
-def test_each_limit_is_crossed_on_its_own_side(fault: image_faults.Fault) -> None:
-    limit = getattr(DiagnoseParams(), fault.limit)
-    beyond = limit + 0.01 if fault.limit.startswith("max_") else limit - 0.01
-
-    def faults(value: float) -> Sequence[str]:
-        return image_faults.diagnose(figures(**{fault.figure: value}), DiagnoseParams(), {}).faults
-
-    assert faults(limit) == ()
-    assert faults(beyond) == (fault.name,)
-    assert fault.badness(beyond) > fault.badness(limit)
