@@ -16,6 +16,28 @@ from curate.agreement.settled_choices import SettledChoices
 COLUMNS = ("attributes", "attributes_confidence", "disputed_attributes")
 
 
+Given = dict[str, dict[tuple[str, str], list[str]]]  # question to (number of the cluster, person) to choices
+
+
+def given(answers: Answers, clusters: Clusters) -> Given:
+    """What people chose of each joint object, as `settled_choices.settle` takes it.
+
+    Args:
+        answers: What people drew.
+        clusters: Of all objects.
+    """
+    found: Given = defaultdict(dict)
+    number = np.empty(len(clusters.members), dtype=np.intp)
+    number[clusters.members] = clusters.number
+    for index, attributes in answers.attributes.items():
+        for question, chosen in attributes:
+            if not chosen:
+                continue  # who chose nothing has no vote
+            key = str(number[index]), answers.people[answers.owner[index]]
+            found[question][key] = sorted(set(chosen))
+    return found
+
+
 def settle(answers: Answers, clusters: Clusters, *, min_votes_share: float) -> SettledChoices:
     """Settle every question about every joint object by those who drew it, as `settled_choices.settle` does.
 
@@ -27,16 +49,7 @@ def settle(answers: Answers, clusters: Clusters, *, min_votes_share: float) -> S
     Returns:
         Items are the clusters' numbers, as text.
     """
-    given: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(dict)
-    number = np.empty(len(clusters.members), dtype=np.intp)
-    number[clusters.members] = clusters.number
-    for index, attributes in answers.attributes.items():
-        for question, chosen in attributes:
-            if not chosen:
-                continue  # who chose nothing has no vote
-            key = str(number[index]), answers.people[answers.owner[index]]
-            given[question][key] = sorted(set(chosen))
-    return settled_choices.settle(given, min_votes_share=min_votes_share)
+    return settled_choices.settle(given(answers, clusters), min_votes_share=min_votes_share)
 
 
 def columns(settled: SettledChoices, n_clusters: int) -> dict[str, pa.Array]:

@@ -183,7 +183,7 @@ def _expected_wrong(
     agreed: Consensus, weights: Mapping[str, float], doubted: Mapping[str, Sequence[LabelError]]
 ) -> dict[str, float]:
     """What the objects count that are expected to be wrong or missing; all, where nothing is known."""
-    found: dict[str, float] = defaultdict(float, agreed.reliability.unseen)
+    found: dict[str, float] = defaultdict(float, agreed.unseen)
     columns = (agreed.objects[name].to_pylist() for name in ("image_id", "category", "confidence"))
     for image_id, category, confidence in zip(*columns, strict=True):
         if category is not None:
