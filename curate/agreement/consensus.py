@@ -66,6 +66,12 @@ class Settled:
     category: Indices
     boxes: Values
 
+    @staticmethod
+    def nothing() -> Settled:
+        """Of no clusters."""
+        none, no = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.bool_)
+        return Settled(no, no, none, np.zeros((0, 4)))
+
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
@@ -130,7 +136,9 @@ def consensus(
     reliability = annotator_reliability.estimate(
         vote_patterns.collect(answers, clusters), edge_differences.collect(answers, pairs)
     )
-    chosen = object_attributes.settle(answers, clusters, min_votes_share=rules.min_votes_share)
+    chosen = object_attributes.settle(
+        object_attributes.given(answers, clusters), min_votes_share=rules.min_votes_share
+    )
     return settle(answers, clusters, reliability, chosen, sizes=sizes, tasks=tasks, rules=rules)
 
 
@@ -138,7 +146,7 @@ def settle(
     answers: Answers,
     clusters: Clusters,
     reliability: Reliability,
-    chosen: SettledChoices,
+    chosen: SettledChoices | None,
     *,
     sizes: Mapping[str, Size],
     tasks: Mapping[str, str],
@@ -150,7 +158,8 @@ def settle(
         answers: What people drew on these images; people and categories are those of `reliability`.
         clusters: Of all objects of these images.
         reliability: Of the people.
-        chosen: What is settled of the attributes of each cluster, by its number as text.
+        chosen: What is settled of the attributes of each cluster, by its number as text; None = nobody said
+            anything of any object, on these images or others.
         sizes: Width and height of every image, upright pixels.
         tasks: Task of every image.
         rules: What settles an object.

@@ -38,24 +38,23 @@ def given(answers: Answers, clusters: Clusters) -> Given:
     return found
 
 
-def settle(answers: Answers, clusters: Clusters, *, min_votes_share: float) -> SettledChoices:
+def settle(said: Given, *, min_votes_share: float) -> SettledChoices | None:
     """Settle every question about every joint object by those who drew it, as `settled_choices.settle` does.
 
     Args:
-        answers: What people drew.
-        clusters: Of all objects.
+        said: What people chose of all joint objects.
         min_votes_share: In [0.5, 1].
 
     Returns:
-        Items are the clusters' numbers, as text.
+        Items are the clusters' numbers, as text; None where nobody chose anything.
     """
-    return settled_choices.settle(given(answers, clusters), min_votes_share=min_votes_share)
+    return settled_choices.settle(said, min_votes_share=min_votes_share) if said else None
 
 
-def columns(settled: SettledChoices, n_clusters: int) -> dict[str, pa.Array]:
+def columns(settled: SettledChoices | None, n_clusters: int) -> dict[str, pa.Array]:
     """Columns of `consensus_objects`: what is settled of each cluster, how sure that is, and what is not."""
     types = {name: schema.CONSENSUS_OBJECTS.arrow.field(name).type for name in COLUMNS}
-    if not settled.answers and not settled.disputed:
+    if settled is None:
         return {name: pa.nulls(n_clusters, kind) for name, kind in types.items()}
     keys = [str(number) for number in range(n_clusters)]
     rows = (

@@ -230,6 +230,13 @@ def test_ingest_and_dedupe_run_on_the_engine_of_the_parameters(wired: Any) -> No
         assert ports.batch_size == 17
 
 
+def test_agreement_runs_on_the_engine_of_the_parameters(
+    wired: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(monkeypatch, factory, "engine")
+    assert wired("agreement")["ports"].engine == Made("engine", (PARAMS.engine,), {})
+
+
 def test_the_step_by_meaning_runs_where_a_model_is_named_and_only_there(
     wired: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
