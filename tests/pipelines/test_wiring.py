@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from curate.engines import factory
 from curate.params import Params
 from curate.records import StageReport
 from curate_pipelines import dedupe, engines, models, publish
@@ -230,9 +231,7 @@ def test_ingest_and_dedupe_run_on_the_engine_of_the_parameters(wired: Any) -> No
         assert ports.batch_size == 17
 
 
-def test_agreement_runs_on_the_engine_of_the_parameters(
-    wired: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_agreement_runs_on_the_engine_of_the_parameters(wired: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     record(monkeypatch, factory, "engine")
     assert wired("agreement")["ports"].engine == Made("engine", (PARAMS.engine,), {})
 
