@@ -86,7 +86,7 @@ def estimate(patterns: VotePatterns, edges: EdgeDifferences) -> Reliability:
         known = patterns.looked[patterns.looked.sum(axis=1) > 1].any(axis=0)
         sensitivity = np.where(known, model.sensitivity, np.nan)
     times = patterns.objects[items].astype(np.float64)
-    drawn = np.bincount(person, weights=times, minlength=people)
+    drawn = patterns.drawn()
     good = np.bincount(person, weights=times * present[items] * right, minlength=people)
     precision = np.where(drawn > 0, good / np.maximum(drawn, 1), np.nan)
     named = np.bincount(person, weights=times * right, minlength=people) / np.maximum(drawn, 1)

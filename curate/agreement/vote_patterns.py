@@ -44,6 +44,10 @@ class VotePatterns:
     looked: Flags
     images: Counts
 
+    def drawn(self) -> Counts:
+        """(A,) objects that each person drew."""
+        return (self.said >= NAMED).astype(np.int64).T @ self.objects
+
     def places(self, answers: Answers, clusters: Clusters) -> Indices:
         """(C,) the row of `said` of each joint object, of which these patterns were counted."""
         rows, inverse = _distinct(_said(answers, clusters), NAMED + len(self.names))
