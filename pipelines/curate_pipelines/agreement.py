@@ -39,5 +39,5 @@ def main(params: Params) -> StageReport:
             plots=Path("plots"),
             people=Path("data/people.csv"),
         ),
-        ports=agreement.Ports(factory.engine(params.engine)),  # most projects are one shard: no early start
+        ports=agreement.Ports(engine=factory.engine(params.engine)),  # seldom needed: no early start
     )
