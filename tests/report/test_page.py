@@ -105,6 +105,7 @@ def test_standard_errors_stand_in_words_and_in_a_column(project: builders.SmallP
         "percent_agreement,all,,0.75,0.5,0.9,0.0321,40,",
         "alpha,all,,undefined,undefined,undefined,undefined,0,no two people drew one object",
         "kappa,category,stop_sign,0.5,0.25,0.7,0.0789,40,",
+        "f1,attribute,occluded=mostly,0.625,0.5,0.75,0.0654,16,",
     ]
     (project.root / "data/agreement/figures.csv").write_text("\n".join(lines) + "\n")
     text = Text(written(project.root)).sections
@@ -113,6 +114,7 @@ def test_standard_errors_stand_in_words_and_in_a_column(project: builders.SmallP
     assert "SE is the standard error" in found
     assert re.search(r"Agreement on namesmatched objects with one name0\.750\.50 to 0\.900\.03240", found)
     assert re.search(r"Kappa \(Cohen\).*-0\.25-0\.50 to 0\.100\.05740", found)
+    assert re.search(r"By attribute.*AttributeF1 occluded=mostly0\.620\.50 to 0\.75n = 16SE 0\.065", found)
     assert re.search(r"Alpha \(Krippendorff\).*undefinedno two people drew one objectundefined0", found)
     assert re.search(r"0\.500\.25 to 0\.70n = 40SE 0\.079", found)
 

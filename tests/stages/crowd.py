@@ -13,7 +13,9 @@ from tests import builders
 
 PEOPLE = tuple(f"{name}@demo.invalid" for name in ("ann", "ben", "cem", "dan", "eve"))
 IMAGES = 40
-_THIRD = '  - {id: 2, name: yield_sign, prompts: [yield sign], threshold: 0.4, color: "#3cb44b"}\n'
+_OTHERS = """\
+  - {id: 2, name: yield_sign, prompts: [yield sign], threshold: 0.4, color: "#3cb44b", parent: stop_sign}
+"""
 
 
 def project(root: Path, *, seed: int = 0) -> None:
@@ -24,7 +26,7 @@ def project(root: Path, *, seed: int = 0) -> None:
     """
     rng = np.random.default_rng(seed)
     names = sorted((f"crowd-{number}" for number in range(IMAGES)), key=builders.image_id)
-    (root / "taxonomy.yaml").write_text(builders.TAXONOMY + _THIRD, encoding="utf-8")
+    (root / "taxonomy.yaml").write_text(builders.TAXONOMY + _OTHERS, encoding="utf-8")
     builders.write_images(root / "data/dedupe/images.parquet", [builders.image(name) for name in names])
     drawn: list[Annotation] = []
     suggested: list[Annotation] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -21,6 +22,11 @@ from curate.stages import agreement, agreement_shards
 from tests.stages import crowd
 from tests.stages.test_agreement import INPUTS, OUTPUTS
 
+# What curate.agreement.chance computes, and the agreement before chance of each.
+CHANCE = {"kappa", "fleiss_kappa", "alpha", "ac1", "alpha_objects", "kappa_with_missed"}
+CHANCE |= {f"alpha_counts_{level}" for level in ("ordinal", "interval", "ratio")}
+CHANCE |= {f"percent_agreement{of}" for of in ("", "_units", "_fleiss", "_with_missed")}
+CHANCE |= {"object_agreement", "count_agreement", "weighted_kappa"}
 SHARD = 7  # images: six shards of forty
 
 
@@ -39,6 +45,14 @@ def run(engine: LocalEngine, **params: Any) -> StageReport:
     )
 
 
+def _known(figures: bytes) -> set[str]:
+    """Figures of everything that have a value and a standard error."""
+    rows = csv.DictReader(figures.decode().splitlines())
+    return {
+        row["figure"] for row in rows if row["by"] == "all" and "undefined" not in (row["value"], row["se"])
+    }
+
+
 def written(report: StageReport) -> dict[str, bytes]:
     """Every output, and the report."""
     files = [
@@ -55,6 +69,7 @@ def test_shards_in_workers_give_the_bytes_of_one_process() -> None:
     counts = dict(json.loads(whole["report"])[0])
     assert counts["images"] > 4 * SHARD
     assert counts["bad rows"] == 5
+    assert _known(whole["data/agreement/figures.csv"]) >= CHANCE
     assert b"attribute,lit=yes" in whole["data/agreement/figures.csv"]
     assert b"attribute,light=night" in whole["data/agreement/figures.csv"]
     assert written(run(LocalEngine(2), shard_size=SHARD)) == whole
