@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,32 @@ EMBEDDINGS = TableSchema(
         ("image_id", pa.string(), False),
         ("model_version", pa.string(), False),  # the same in all rows
         ("vector", VECTOR, False),  # of unit length and one dimension in all rows
+    ),
+)
+OBJECT_EMBEDDINGS = TableSchema(
+    name="object_embeddings",
+    key=("annotation_id",),
+    written_by="embed",
+    arrow=columns(
+        ("annotation_id", pa.string(), False),
+        ("image_id", pa.string(), False),
+        ("category", pa.string(), False),
+        ("model_version", pa.string(), False),
+        ("vector", VECTOR, False),
+    ),
+)
+# What the vectors say of an image among all others: `curate.vectors.figures`, `curate.vectors.projection`.
+EMBEDDING_FIGURES = TableSchema(
+    name="embedding_figures",
+    key=("image_id",),
+    written_by="embed",
+    arrow=columns(
+        ("image_id", pa.string(), False),
+        ("map_x", pa.float32(), False),
+        ("map_y", pa.float32(), False),
+        ("uniqueness", pa.float32(), True),  # null where there is no other image
+        ("representativeness", pa.float32(), True),
+        ("outlier", pa.float32(), True),
     ),
 )
 _UNIT = 1e-3  # how far a length may be from 1
@@ -107,32 +133,21 @@ def matrix(vectors: pa.ChunkedArray, path: Path) -> FloatArray:
     return made
 
 
+def directions(vectors: FloatArray) -> FloatArray:
+    """(N, D) float32 of unit length; a row of NaN where there is no direction: zero, or not finite."""
+    made: FloatArray = vectors.astype(np.float32)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        made /= np.linalg.norm(made, axis=1, keepdims=True)
+    made[~(np.abs(np.linalg.norm(made, axis=1) - 1) <= _UNIT)] = np.nan
+    return made
+
+
 def column(vectors: FloatArray) -> pa.Array:
     """The rows of (N, D) float32 as lists."""
     count, width = vectors.shape
     offsets = np.arange(0, (count + 1) * width, width or 1, dtype=np.int32)[: count + 1]
     flat = np.ascontiguousarray(vectors, dtype=np.float32).ravel()
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
-
-
-def write_embeddings(pieces: Iterable[pa.Table], path: Path) -> None:
-    """Write the table from pieces in the order of image_id; memory holds two row groups.
-
-    Raises:
-        TableError: A piece does not fit, or the order is broken.
-        StorageError: The disk is full or refuses.
-    """
-    with tables.stream(path, EMBEDDINGS) as writer:
-        for piece in pieces:
-            writer.write(piece)
-
-
-def pieces(image_ids: Sequence[str], vectors: FloatArray, model_version: str) -> Iterator[pa.Table]:
-    """The rows of `write_embeddings`, from vectors in memory; `image_ids` sorted."""
-    if len(image_ids):
-        version = pa.repeat(model_version, len(image_ids))
-        ids = pa.array(image_ids, pa.string())
-        yield pa.table([ids, version, column(vectors)], schema=EMBEDDINGS.arrow)
 
 
 def _none(why: str) -> Embeddings:

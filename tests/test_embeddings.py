@@ -21,7 +21,8 @@ def unit(count: int, width: int = 5) -> FloatArray:
 
 
 def write(path: Path, image_ids: Sequence[str], vectors: FloatArray, version: str = "m@1") -> None:
-    embeddings.write_embeddings(embeddings.pieces(image_ids, vectors, version), path)
+    columns = [list(image_ids), [version] * len(image_ids), embeddings.column(vectors)]
+    tables.write(pa.table(columns, schema=EMBEDDINGS.arrow), path, EMBEDDINGS)
 
 
 def test_what_was_written_is_what_is_read(tmp_path: Path) -> None:
@@ -42,8 +43,7 @@ def test_pieces_of_several_row_groups_are_one_matrix(tmp_path: Path, monkeypatch
     monkeypatch.setattr(tables, "_ROW_GROUP", 4)
     vectors = unit(11)
     ids = [f"{number:02}" for number in range(11)]
-    parts = [embeddings.pieces(ids[at : at + 3], vectors[at : at + 3], "m") for at in range(0, 11, 3)]
-    embeddings.write_embeddings((piece for part in parts for piece in part), tmp_path / "e.parquet")
+    write(tmp_path / "e.parquet", ids, vectors)
     assert np.array_equal(load_embeddings(tmp_path / "e.parquet").vectors, vectors)
 
 
