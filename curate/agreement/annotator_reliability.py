@@ -73,7 +73,7 @@ def estimate(patterns: VotePatterns, edges: EdgeDifferences) -> Reliability:
     """
     drew, looked = patterns.said >= NAMED, patterns.said >= LOOKED
     items, person = np.nonzero(drew)
-    label = patterns.said[items, person] - NAMED
+    label = (patterns.said[items, person] - NAMED).astype(np.intp)
     people = len(patterns.people)
     votes = dawid_skene.Votes(items, person, label, len(drew), people, max(1, len(patterns.names)))
     names = dawid_skene.weigh_counted(votes, patterns.objects).probability

@@ -206,7 +206,7 @@ def settle(
     drawn = pa.table({**objects, **of_people}).filter(pa.array(state != ABSENT))
     return Consensus(
         annotations=pa.concat_tables(
-            [consensus_rows.annotations(drawn, tasks), consensus_rows.annotations(empty, tasks)]
+            [consensus_rows.as_annotations(drawn, tasks), consensus_rows.as_annotations(empty, tasks)]
         ),
         objects=pa.concat_tables([rows, consensus_rows.filled(empty, schema.CONSENSUS_OBJECTS.arrow)]),
         image_confidence=_image_confidence(answers, clusters, state, confidence, unseen),

@@ -70,7 +70,7 @@ def empty(answers: Answers, images: Indices) -> pa.Table:
     )
 
 
-def annotations(rows: pa.Table, tasks: Mapping[str, str]) -> pa.Table:
+def as_annotations(rows: pa.Table, tasks: Mapping[str, str]) -> pa.Table:
     """The rows as an `annotations` table of origin "consensus"."""
     of_images = rows["image_id"].to_pylist()
     columns = {

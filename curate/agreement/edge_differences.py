@@ -72,11 +72,14 @@ def together(parts: Sequence[EdgeDifferences]) -> EdgeDifferences:
     """The differences of all images, from those of parts of them that share no image."""
     people = tuple(sorted({one for part in parts for one in part.people}))
     number = {one: place for place, one in enumerate(people)}
-    columns = [np.zeros((4, 0), np.int64)]
+    columns: list[list[Counts]] = [[np.zeros(0, np.int64)] for _ in range(4)]
     for part in parts:
         places = np.array([number[one] for one in part.people], dtype=np.int64)
-        columns.append(np.stack([places[part.first], places[part.second], part.bins, part.edges]))
-    return _counted(people, *np.concatenate(columns, axis=1))
+        for column, more in zip(
+            columns, (places[part.first], places[part.second], part.bins, part.edges), strict=True
+        ):
+            column.append(more)
+    return _counted(people, *(np.concatenate(column) for column in columns))
 
 
 def _counted(

@@ -123,7 +123,8 @@ def compare(labels: pa.Table, model: pa.Table, *, iou_threshold: float) -> Label
     scores = objectlab.image_scores([view.labels for view in views], [view.found for view in views])
     by_image = dict(zip((view.image_id for view in views), scores.tolist(), strict=True))
     compared = label_errors.compare(views, iou_threshold=iou_threshold)
-    found, nothing = compared.found, compared.not_compared
+    found = compared.found
+    nothing: dict[str, str] = dict(compared.not_compared.items())
     if "rejected" in pc.unique(model["outcome"]).to_pylist():
         return LabelErrors(found, by_image, not_compared=nothing)
     found = sorted(

@@ -38,9 +38,10 @@ from curate.shown import record
 from curate.stages import agreement_shards, curated_consensus, dropped_labels, plan_lookup, settled_images
 from curate.stages.adjudication_decisions import as_answers
 from curate.stages.adjudication_decisions import load as load_decisions
-from curate.stages.agreement_shards import Everything, Job, Ports
+from curate.stages.agreement_shards import Everything, Job
 from curate.stages.drawn_rows import DrawnRows
 
+Ports = agreement_shards.Ports
 _SEED = 0  # of the resamples: two runs give the same intervals
 
 
