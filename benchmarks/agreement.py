@@ -48,9 +48,9 @@ INTRO = """## Agreement
 The work of the stage `agreement` on what {people} people drew: {objects} objects with masks an image of
 {width} x {height} pixels, sides of 20 to 120, edges 2% off, 5% missed, 3% named otherwise. Bad rows,
 matching, joint objects, masks by STAPLE, every figure of every slice with 1,000 resamples, tables read and
-written; outlines (`agreement.contours`) are left out. More than {shard:,} images go in shards to {cores} workers. A
-process of its own, its start and imports included, on {cores} cores. Medians of {runs} runs; the peak is
-that of all its processes together, without mapped files.
+written; outlines (`agreement.contours`) are left out. More than {shard:,} images go in shards to {cores}
+workers. A process of its own, its start and imports included, on {cores} cores. Medians of {runs} runs; the
+peak is that of all its processes together, without mapped files.
 
 """
 
