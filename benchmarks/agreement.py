@@ -45,7 +45,7 @@ _PIECE = 20_000  # images that are drawn at a time
 MASK_PAIRS = 2_000 if result.quick() else 100_000
 INTRO = """## Agreement
 
-The work of the stage `agreement` on what {people} people drew: {objects} objects with masks an image of
+The work of the stage `agreement` on what {people} people drew: {objects} objects with masks per image of
 {width} x {height} pixels, sides of 20 to 120, edges 2% off, 5% missed, 3% named otherwise. Bad rows,
 matching, joint objects, masks by STAPLE, every figure of every slice with 1,000 resamples, tables read and
 written; outlines (`agreement.contours`) are left out. More than {shard:,} images go in shards to {cores}
