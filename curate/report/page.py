@@ -153,6 +153,7 @@ def _content(facts: Facts) -> dict[str, Any]:
         "annotators": annotators.annotators(facts),
         "level": facts.params.quality.gold_alert_f1,
         "slices": measured,
+        "by_chance": slices.by_chance(facts),
         "confusion": slices.confusion(facts),
         "by_people": labels.by_people(facts),
         "charts": page_charts.charts(facts, measured),
