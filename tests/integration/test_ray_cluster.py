@@ -249,3 +249,21 @@ def test_a_stage_writes_the_bytes_of_a_quiet_local_run(
     connected: TwoMachines, folder: Path, stage: str
 ) -> None:
     """A worker is killed and a machine lost while it runs."""
+    quiet, struck = folder / "quiet", folder / "struck"
+    if stage == "agreement":
+        crowd.project(folder)
+    else:
+        pictures(folder / "raw", 8 if stage in {"autolabel", "embed"} else 48)
+    if stage in {"dedupe", "autolabel", "embed"}:
+        for out in (quiet, struck):
+            run_ingest(LocalEngine(in_process=True), out)
+    with one_thread():
+        expected = STAGES[stage](LocalEngine(in_process=True), quiet)
+    if stage == "ingest":
+        (folder / "images").rename(folder / "images of the quiet run")
+    engine = Striking(connected.engine(), {1: connected.kill_worker, 2: connected.lose_second})
+    try:
+        assert STAGES[stage](engine, struck) == expected
+        assert engine.struck
+    finally:
+        connected.add_second()
