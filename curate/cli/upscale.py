@@ -34,7 +34,10 @@ def images(
     ],
     *,
     model: Annotated[
-        str, typer.Option(help="Weights: .pth, .safetensors, .param (ncnn), .onnx; bicubic = no model.")
+        str,
+        typer.Option(
+            help="Weights: .pth, .safetensors, .param (ncnn), .onnx, folder of diffusers; bicubic = none."
+        ),
     ],
     out: Annotated[Path, typer.Option(parser=user_path, help="Folder of the results, PNG.")],
     license: Annotated[
@@ -69,8 +72,8 @@ def images(
     from curate.stages import upscale, upscale_folder
 
     allowed = weights_license.of_use(use) if use is not None else None
-    name = Path(model).stem
-    values = {"models": {name: str(user_path(model)) if Path(model).suffix else model}, "workers": workers}
+    name, place = Path(model).stem, user_path(model)
+    values = {"models": {name: str(place) if place.suffix or place.is_dir() else model}, "workers": workers}
     values |= {"licenses": {name: license} if license else {}, "fit": fit, "tile": tile, "overlap": overlap}
     settings = checked(UpscaleParams, {**values, "png_level": png_level, "device": device})
     load = functools.partial(upscalers.load, scale=None, device=settings.device, precision=settings.precision)

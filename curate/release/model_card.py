@@ -68,8 +68,8 @@ def tensorrt_script(onnx: str, *, tile: int = 256) -> str:
     return "\n".join(
         [
             "#!/bin/sh",
-            "# NOT RUN where it was written: it needs an NVIDIA GPU and TensorRT's trtexec. Compare the engine's",
-            "# pixels with those of the ONNX file before you use it: 16 bits may differ by some levels of 255.",
+            "# NOT RUN where it was written: it needs an NVIDIA GPU and TensorRT's trtexec. Compare the",
+            "# engine's pixels with those of the ONNX file: 16 bits may differ by some levels of 255.",
             'cd "$(dirname "$0")" || exit 1',
             "trtexec \\",
             f"  --onnx='{onnx}' \\",

@@ -80,13 +80,15 @@ def test_every_field_of_a_stage_is_filled_by_the_wiring(stage: str) -> None:
 def test_models_are_loaded_with_the_users_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     got: dict[str, Any] = {}
     monkeypatch.setattr(upscale.upscale, "run", lambda settings, **more: got.update(more, settings=settings))
-    params = Params.model_validate({"upscale": {"scale": 2, "device": "cpu", "workers": 1}})
+    diffusion = {"steps": 3}
+    upscaling = {"scale": 2, "device": "cpu", "workers": 1, "diffusion": diffusion}
+    params = Params.model_validate({"upscale": upscaling})
     upscale.main(params)
     load = got["ports"].load
     assert isinstance(load, functools.partial)
     assert (load.func, load.keywords) == (
         upscalers.load,
-        {"scale": 2, "device": "cpu", "precision": "float32"},
+        {"scale": 2, "device": "cpu", "precision": "float32", "diffusion": params.upscale.diffusion},
     )
     assert (got["settings"], got["release_license"]) == (params.upscale, params.release.license)
 
