@@ -35,6 +35,7 @@ COMPARISONS = (
     "models",
     "formats",
     "release",
+    "restoration",
 )
 HEAD = """# Benchmarks
 
