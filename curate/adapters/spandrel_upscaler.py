@@ -29,6 +29,7 @@ class SpandrelUpscaler:
         self._place = torch_device.place(device, precision)
         self._model = descriptor(path)
         self._model.to(self._place.device)
+        self._layout = self._torch.contiguous_format
         if self._place.device.type == "cpu":
             self._lay_out_channels_last()
         self.scale: int = self._model.scale
@@ -43,7 +44,8 @@ class SpandrelUpscaler:
         """See `curate.ports.Upscaler`."""
         with torch_device.enough_memory(1, setting="upscale.tile"), self._computing():
             planes = self._torch.from_numpy(np.ascontiguousarray(tile)).permute(2, 0, 1)[None]
-            made = self._model(self._place.put(planes)).float().cpu()[0].permute(1, 2, 0).numpy()
+            planes = self._place.put(planes.contiguous(memory_format=self._layout))
+            made = self._model(planes).float().cpu()[0].permute(1, 2, 0).numpy()
         return np.ascontiguousarray(made)
 
     @contextmanager
@@ -63,11 +65,15 @@ class SpandrelUpscaler:
 
     def _lay_out_channels_last(self) -> None:
         """The layout that oneDNN is quickest in; architectures that take axes apart by `view` refuse it."""
-        self.module.to(memory_format=self._torch.channels_last)
+        self._lay_out(self._torch.channels_last)
         try:
             self.upscale(np.zeros((32, 32, 3), dtype=np.float32))
         except RuntimeError:
-            self.module.to(memory_format=self._torch.contiguous_format)
+            self._lay_out(self._torch.contiguous_format)
+
+    def _lay_out(self, layout: Any) -> None:
+        self._layout = layout
+        self.module.to(memory_format=layout)
 
 
 def descriptor(path: Path) -> Any:
