@@ -11,15 +11,17 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
-import imageio_ffmpeg
 import numpy as np
-import spandrel
 import torch
 from numpy.typing import NDArray
 from scipy.special import j1
 from skimage.metrics import structural_similarity
 
+from curate.extras import require
+
+cv2 = require("cv2", extra="restoration")
+imageio_ffmpeg = require("imageio_ffmpeg", extra="ffmpeg")
+spandrel = require("spandrel", extra="restoration")
 Image = NDArray[np.float32]
 _MODES = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
@@ -83,7 +85,7 @@ def _blur(image: Image, most: float, rng: np.random.Generator) -> Image:
     sigma_x, sigma_y, angle = rng.uniform(0.2, most), rng.uniform(0.2, most), rng.uniform(-np.pi, np.pi)
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     kernel = np.exp(-((along / sigma_x) ** 2 + (across / sigma_y) ** 2) / 2)
-    return cv2.filter2D(image, -1, kernel / kernel.sum())
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()))
 
 
 def _noise(image: Image, sigma: float, poisson: float, rng: np.random.Generator) -> Image:
@@ -99,7 +101,7 @@ def _noise(image: Image, sigma: float, poisson: float, rng: np.random.Generator)
 def _jpeg(image: Image, rng: np.random.Generator) -> Image:
     levels = (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
     _, data = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 96))])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.float32) / 255
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.float32) / 255
 
 
 def _sinc(image: Image, rng: np.random.Generator) -> Image:
@@ -111,7 +113,7 @@ def _sinc(image: Image, rng: np.random.Generator) -> Image:
     with np.errstate(divide="ignore", invalid="ignore"):
         kernel = cutoff * j1(cutoff * far) / (2 * np.pi * far)
     kernel[far == 0] = cutoff**2 / (4 * np.pi)
-    return np.clip(cv2.filter2D(image, -1, kernel / kernel.sum()), 0, 1)
+    return np.asarray(np.clip(cv2.filter2D(image, -1, kernel / kernel.sum()), 0, 1))
 
 
 def ssim(clean: str, made: str) -> float:

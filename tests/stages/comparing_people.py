@@ -63,6 +63,6 @@ def pictures(folder: Path, brightness: dict[str, int], images: int) -> dict[tupl
         (folder / model).mkdir(parents=True, exist_ok=True)
         for n in range(images):
             path = folder / model / f"p{n:02}.png"
-            Image.new("RGB", (30, 20), (value, value, value - n % 10)).save(path)
+            Image.new("RGB", (240, 160), (value, value, value - n % 10)).save(path)
             made[f"p{n:02}", model] = path
     return made
