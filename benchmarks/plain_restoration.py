@@ -101,7 +101,7 @@ def _noise(image: Image, sigma: float, poisson: float, rng: np.random.Generator)
 def _jpeg(image: Image, rng: np.random.Generator) -> Image:
     levels = (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
     _, data = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 96))])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.float32) / 255
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.float32) / np.float32(255)
 
 
 def _sinc(image: Image, rng: np.random.Generator) -> Image:
