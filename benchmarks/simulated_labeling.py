@@ -69,6 +69,11 @@ class SimulatedServer:
         """The clock."""
         return self.now_
 
+    def worked_on(self, title: str) -> frozenset[str]:
+        """Tasks that somebody has answered."""
+        del title
+        return frozenset(task_id for task_id, _ in self.answers)
+
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
         """Tasks that show just that."""
         del spec

@@ -30,6 +30,7 @@ from curate.cli import (
     run,
     taxonomy,
     thresholds,
+    train,
     upscale,
     versions,
 )
@@ -59,6 +60,7 @@ app.command("diff")(diff.diff)
 app.command("publish")(publish.publish)
 app.command("tag")(versions.tag)
 app.command("checkout")(versions.checkout)
+app.command("train")(train.train)
 app.command("import")(import_labels.import_labels)
 
 
