@@ -92,7 +92,7 @@ def test_forty_crops_to_a_released_paired_set_and_a_ranking(machine: Machine, we
     kept = json.loads((project / "metrics/dedupe.json").read_text())["counts"]["kept"]
     assert measured["counts"]["results"] == 3 * kept
     assert kept >= CROPS - 4  # sky beside sky is one picture
-    assert set(measured["not_measured"]) == {"lpips", "dists", "ms_ssim"}  # no weights here; too small for it
+    assert set(measured["not_measured"]) >= {"lpips", "dists"}  # there are no weights of their backbones
     twins = (
         measured["models"]["compact"]["psnr"]["value"],
         measured["models"]["compact-torch"]["psnr"]["value"],
