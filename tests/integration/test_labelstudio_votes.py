@@ -151,7 +151,7 @@ def test_a_person_clicks_the_better_picture_and_learns_no_name(
         voting.run(**settings)
     told: list[str] = []
     replies: list[Any] = []
-    page.on("response", lambda reply: replies.append(reply))
+    page.on("response", lambda reply: replies.append(reply))  # noqa: PLW0108 - it marks functions
     page.goto(f"{labelstudio.url}/projects/{voting.number}/data?labeling=1", wait_until="domcontentloaded")
     page.get_by_text("Sharper is not always better").wait_for(timeout=90_000)
     page.locator(".lsf-modal-ls__content button").first.click()
