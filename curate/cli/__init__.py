@@ -28,6 +28,7 @@ from curate.cli import (
     publish,
     qa,
     run,
+    select,
     taxonomy,
     thresholds,
     train,
@@ -52,6 +53,7 @@ for name, group in (
     ("taxonomy", taxonomy.app),
     ("thresholds", thresholds.app),
     ("params", params.app),
+    ("select", select.app),
     ("upscale", upscale.app),
 ):
     app.add_typer(group, name=name)

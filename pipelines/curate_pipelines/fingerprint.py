@@ -51,7 +51,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
 # Parameters that name a file or a folder of the user's, by the stages that read it.
 FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "autolabel": (_TAXONOMY,),
-    "select": (_TAXONOMY, "qa.gold"),
+    "select": (_TAXONOMY, "qa.gold", "qa.choose.examples"),
     "push": (_TAXONOMY, "labelstudio.instructions"),
     "pull": (_TAXONOMY,),
     "quality": (_TAXONOMY, "qa.gold"),

@@ -59,6 +59,9 @@ INPUTS: dict[str, dict[str, str]] = {
         "taxonomy": TAXONOMY,
         "shown": SHOWN,
         "decisions": "own/decisions.csv",
+        "embeddings": "data/embeddings/embeddings.parquet",
+        "pairs": "data/agreement/pairs.parquet",
+        "imported": "labels/answers",
     },
     "push": {
         "images": IMAGES,
