@@ -25,7 +25,7 @@ from curate.restoration.simulated_raters import SimulatedRaters
 from curate.stages import vote_people
 from curate.stages.vote_people import Answers, People
 
-_LOWER_IS_BETTER = ("flip", "lpips", "dists")
+_LOWER_IS_BETTER = ("flip", "lpips", "dists", "niqe_here", "blur", "ringing")
 _PLAN = ("comparison_id", "image_id", "left", "right", "kind")
 _VOTES = ("comparison_id", "image_id", "rater_id", "kind", "winner", "loser", "counts")
 _RANKING = ("model", "strength", "low", "high", "votes", "raters")
