@@ -28,13 +28,18 @@ class LookAlike:
     other_share: float
 
 
-def look_alikes(vectors: FloatArray, categories: Sequence[str], *, neighbors: int) -> list[LookAlike]:
-    """Objects whose nearest one has another category: first those that are most alone with their label.
+def look_alikes(
+    vectors: FloatArray, categories: Sequence[str], images: Sequence[str], *, neighbors: int
+) -> list[LookAlike]:
+    """Objects whose nearest one in another image has another category, those most alone with theirs first.
+
+    Objects of one image are not held against each other: crops of boxes that overlap show the same pixels.
 
     Args:
         vectors: (N, D) float32 of unit length, an object each.
         categories: N.
-        neighbors: How many nearest ones are counted.
+        images: N, the image_id of each.
+        neighbors: How many nearest ones are looked at; those of its own image are not counted.
 
     Returns:
         By falling `other_share`, then by falling cosine.
@@ -43,12 +48,13 @@ def look_alikes(vectors: FloatArray, categories: Sequence[str], *, neighbors: in
     if not found.rows.shape[1]:
         return []
     _, category = np.unique(np.asarray(categories, dtype=object).astype(str), return_inverse=True)
-    there = found.rows >= 0
+    _, image = np.unique(np.asarray(images, dtype=object).astype(str), return_inverse=True)
+    there = (found.rows >= 0) & (image[found.rows] != image[:, None])
     other = (category[found.rows] != category[:, None]) & there
     share = other.sum(axis=1) / np.maximum(1, there.sum(axis=1))
-    rows = np.flatnonzero(other[:, 0])
-    order = rows[np.lexsort((rows, -found.cosine[rows, 0], -share[rows]))]
-    return [
-        LookAlike(int(row), int(found.rows[row, 0]), float(found.cosine[row, 0]), float(share[row]))
-        for row in order
-    ]
+    first = there.argmax(axis=1)  # the nearest of another image
+    every = np.arange(len(vectors))
+    rows = np.flatnonzero(other[every, first])
+    near, cosine = found.rows[every, first], found.cosine[every, first]
+    order = rows[np.lexsort((rows, -cosine[rows], -share[rows]))]
+    return [LookAlike(int(row), int(near[row]), float(cosine[row]), float(share[row])) for row in order]
