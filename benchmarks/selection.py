@@ -56,8 +56,8 @@ _CONFUSED, _SLIPS = 0.3, 0.02  # probability that one of two people names an obj
 INTRO: Final = """## Choosing what to label
 
 Mean F1 over budgets of {budgets} images ({demo} for the demo), and how much more than a random
-choice of as many images (the mean of {draws} draws), on {seeds} splits. The small model is fitted anew in each
-round to all that is labeled:
+choice of as many images (the mean of {draws} draws), on {seeds} splits. The small model is fitted anew
+in each round to all that is labeled:
 logistic regression on pixels (scikit-learn's digits, as they are, and with digit d kept in the pool with
 probability 0.75^d) and on the object queries of the demo's frozen detector. Vectors are the normalised
 pixels, and the mean and spread of the detector's encoder. *All four* are uncertainty, diversity, typicality
