@@ -16,6 +16,7 @@ SAMPLE_TAGS: Final = ("drop", "keep", "needs-qa", "gold", "not-duplicate")
 LABEL_TAGS: Final = ("delete", "relabel")
 PULLED: Final = "curate_pulled"  # of the dataset's info: keys of the decisions that decisions.csv has seen
 DRAWN: Final = "curate_drawn"  # likewise: the key of its line by the id of each label that people drew
+HELD: Final = "curate_held"  # likewise: the digest of each sample whose labels hold a decision
 _SEPARATOR: Final = ":"  # between a tag and its argument
 _GRID: Final = 1e4  # shares of the image are compared to a ten-thousandth
 
