@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from curate.adapters import fiftyone_rules, fiftyone_values
 from curate.adapters.fiftyone_content import Content
 from curate.adapters.fiftyone_dataset import DIGEST, SYNCED
+from curate.adapters.fiftyone_edits import EDITABLE
 from curate.adapters.fiftyone_samples import (
     ANNOTATOR,
     CONSENSUS,
@@ -37,10 +38,20 @@ def dress(fo: Any, dataset: Any, content: Content, colours: Mapping[str, str]) -
     app.active_fields = fo.ActiveFields(paths=shown)
     app.sidebar_groups = _sidebar(fo, dataset, shown)
     dataset.save()
+    _let_people_edit(dataset, list(colours))
     for name, (labels, choose) in _views(content).items():
         hidden = [one for one in shown if one.removesuffix(OUTLINES) not in labels]
         view = choose(dataset.view())
         dataset.save_view(name, view.exclude_fields(hidden) if hidden else view, overwrite=True)
+
+
+def _let_people_edit(dataset: Any, categories: Sequence[str]) -> None:
+    """Offer *Annotate* for the labels whose edits are decisions, with the categories of the taxonomy."""
+    fields = [name for name in EDITABLE if name in dataset.get_field_schema()]
+    kind = {"component": "dropdown", "classes": list(categories)} if categories else {"component": "text"}
+    for name in fields:
+        dataset.update_label_schema(name, {"type": "detections", "attributes": [], **kind})
+    dataset.activate_label_schemas([name for name in fields if name not in dataset.active_label_schemas])
 
 
 def evaluate(dataset: Any) -> None:
