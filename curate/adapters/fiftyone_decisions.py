@@ -30,7 +30,7 @@ class Pulled:
         added: Lines; the next ones likewise.
         removed: Because their tag or edit is gone from the app.
         replaced: Because the label that they were made of was changed again.
-        untagged: Tags taken from samples, because their line was deleted.
+        untagged: Tags and edits taken back in the app, because their line was deleted.
         lines: In the file now.
         conflicts: Lines that contradict an earlier one, each with it.
         problems: What in the app cannot be a decision, in words.
@@ -48,7 +48,7 @@ class Pulled:
         """The counts in words."""
         said = f"decisions: {self.lines:,} lines, {self.added:,} new, {self.removed:,} taken back in the app"
         said += f", {self.replaced:,} replaced" if self.replaced else ""
-        return said + (f", {self.untagged:,} tags of deleted lines removed" if self.untagged else "")
+        return said + (f", {self.untagged:,} of deleted lines forgotten" if self.untagged else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +97,16 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
     pulled = [one for one in before if one.key in base and one not in replaced]
     taken_back = _taken_back(dataset, app, pulled, digests)
     written = {one.key for one in before}
-    deleted = [
-        one for key, one in app.decisions.items() if key in base and key not in written and _is_tag(one)
-    ]
+    deleted = [one for key, one in app.decisions.items() if key in base and key not in written]
     fresh = [
-        replace(one, by=by) for key, one in app.decisions.items() if key not in written and one not in deleted
+        replace(one, by=by) for key, one in app.decisions.items() if key not in written and key not in base
     ]
-    _untag(dataset, deleted)
+    _forget(dataset, deleted)
     gone = {*taken_back, *replaced}
     if fresh or gone or not path.exists():
         decision_file.write(path, [*(one for one in before if one not in gone), *fresh])
     now = decision_file.load(path)
-    seen = {one.key for one in now} & {*base, *app.decisions}
+    seen = {one.key for one in now} & {*base, *app.decisions} | {one.key for one in deleted}
     _remember(dataset, app, seen, digests)
     counts = len(fresh), len(taken_back), len(replaced), len(deleted), len(now)
     return Pulled(*counts, decision_file.conflicts(now), app.problems)
@@ -158,9 +156,16 @@ def _is_tag(one: Decision) -> bool:
     return one.decision in ALONE or one.decision == "different"
 
 
-def _untag(dataset: Any, deleted: Sequence[Decision]) -> None:
+def _forget(dataset: Any, deleted: Sequence[Decision]) -> None:
+    """Take back in the app what was deleted in the file: tags now, edited labels with the next sync."""
     for one in deleted:
-        dataset.match({"image_id": one.image}).untag_samples(fiftyone_edits.tag_of(one))
+        view = dataset.match({"image_id": one.image})
+        if _is_tag(one):
+            view.untag_samples(fiftyone_edits.tag_of(one))
+            continue
+        for sample in view.iter_samples(autosave=True):
+            fiftyone_edits.untag(sample, one)
+            sample[DIGEST] = None  # not what the tables say: written again
 
 
 def _of_app(dataset: Any, separated: Collection[str]) -> _App:

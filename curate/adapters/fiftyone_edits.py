@@ -99,6 +99,13 @@ def tag_of(one: Decision) -> str:
     return name + (_SEPARATOR + one.argument if one.argument else "")
 
 
+def untag(sample: Any, one: Decision) -> None:
+    """Take the tag that says the same from a label of the sample, if there is one."""
+    for field, label in _labels(sample):
+        if field in EDITABLE and _id(label) == one.annotation:
+            label.tags = [tag for tag in label.tags if tag != tag_of(one)]
+
+
 def show(dataset: Any, decisions: Sequence[Decision]) -> None:
     """Let samples have the tags of what decisions.csv says of whole images, named by their image_ids."""
     by_tag: dict[str, list[Decision]] = {}
