@@ -25,8 +25,9 @@ KEPT += ("data/people.csv",)  # what people are called; grows, and is read by th
 PASSING_ON = ("curate.params", "curate.ports", "curate.yamlfile")
 # What a stage reads of a later one's last run: no dependency of it.
 EARLIER = {"select": "data/push/shown", "release": "data/publish/last"}
+EARLIER |= {"embed": "data/agreement/consensus.parquet"}  # where objects: consensus is asked for
 EARLIER |= {"pull": "data/adjudication/shown"}  # written by `curate qa adjudicate`
-ORDER = ["ingest", "dedupe", "autolabel", "select", "push", "pull"]
+ORDER = ["ingest", "dedupe", "autolabel", "embed", "select", "push", "pull"]
 ORDER += ["quality", "agreement", "release", "publish"]
 
 
