@@ -97,7 +97,7 @@ def _of_texts(array: pa.Array) -> UInt64s:
 
 
 @compiled
-def _of_bytes(offsets: Any, data: Any) -> Any:
+def _of_bytes(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> UInt64s:
     """FNV-1a of each run of bytes. Source: http://www.isthe.com/chongo/tech/comp/fnv/."""
     found = np.empty(len(offsets) - 1, np.uint64)
     for row in range(len(found)):
@@ -109,7 +109,7 @@ def _of_bytes(offsets: Any, data: Any) -> Any:
 
 
 @compiled
-def _of_runs(offsets: Any, inner: Any) -> Any:
+def _of_runs(offsets: NDArray[np.int64], inner: UInt64s) -> UInt64s:
     """The same over runs of hashes, which are mixed well already."""
     found = np.empty(len(offsets) - 1, np.uint64)
     for row in range(len(found)):

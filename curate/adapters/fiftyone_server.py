@@ -39,7 +39,7 @@ def start(port: int) -> Any:
         ViewError: It did not start.
         MissingExtraError: FiftyOne is not installed.
     """
-    service = require("fiftyone.core.service", extra="fiftyone")
+    service: Any = require("fiftyone.core.service", extra="fiftyone")
 
     class Server(service.ServerService):  # type: ignore[misc]
         @property

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from curate import decision_file, schema, tables
-from tests.integration.chromium import Window, window
+from tests.integration.chromium import window
 from tests.package import two_annotators
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
@@ -111,9 +111,98 @@ def app(project: Project) -> Iterator[str]:
             process.wait(120)
 
 
-@pytest.fixture
-def shown(app: str) -> Iterator[Window]:
-    with window(1500, 950) as found:
-        found.page.goto(app)
-        found.page.locator("[data-cy='looker']").first.wait_for(timeout=WAIT_MS)
-        yield found
+def test_what_is_decided_in_the_browser_is_in_the_release(project: Project, app: str, tmp_path: Path) -> None:
+    before = project.released()
+    with window(1500, 950) as shown:
+        page = shown.page
+        page.set_default_timeout(WAIT_MS)
+        page.goto(app)
+        page.locator("[data-cy='looker']").first.wait_for()
+        assert not page.get_by_text("Explore more with FiftyOne Enterprise").count()
+        _open_panel(page)
+        _rules_are_counted_and_shown(page, app)
+        _four_are_marked_and_undone(page, tmp_path)
+        _four_are_dropped(page)
+        _a_box_is_made_narrower(page)
+        assert shown.refused == [], "the page asks no other machine for anything"
+        assert shown.errors == []
+    assert "5 lines, 5 new" in project.run("curate decisions pull --by labeler-1")
+    drops = [one for one in project.decisions() if one.decision == "drop"]
+    (edit,) = [one for one in project.decisions() if one.decision == "edit"]
+    assert [(one.argument, one.by) for one in drops] == [("blurry", "labeler-1")] * 4
+    project.run("dvc repro")
+    after = project.released()
+    gone = {one.image for one in drops}
+    assert before.keys() - after.keys() == gone & before.keys() != set()
+    for image_id in gone:
+        row = project.row(image_id)
+        assert (row["drop_reason"], row["drop_detail"]) == ("human_decision", "dropped by labeler-1: blurry")
+    x1, y1, x2, y2 = edit.corners
+    assert tuple(round(edge) for edge in (x1, y1, x2 - x1, y2 - y1)) in after[edit.image]
+    assert after[edit.image] != before[edit.image]
+    rest = before.keys() - gone - {edit.image}
+    assert {key: after[key] for key in rest} == {key: before[key] for key in rest}
+
+
+def _open_panel(page: Any) -> None:
+    page.locator("[data-cy='new-panel-btn']").first.click()
+    page.get_by_text("Decide", exact=True).first.click()
+    page.get_by_text("Select images").first.wait_for()
+    page.locator("[data-cy='panel-tab-samples']").click()
+
+
+def _rules_are_counted_and_shown(page: Any, app: str) -> None:
+    """Each rule says how many images it is about, and a click shows them; nothing is applied."""
+    page.get_by_text("1: drop:dark dark pictures (brightness < 20)").wait_for()
+    page.get_by_text("0: needs-qa no such source").wait_for()
+    page.get_by_text("Show 1: dark pictures").click()
+    page.get_by_text("1 sample", exact=True).wait_for()
+    page.goto(app)
+    page.get_by_text("62 samples").wait_for()
+
+
+def _four_are_marked_and_undone(page: Any, folder: Path) -> None:
+    """The panel says why the image is here and what a click does; a key marks all that are selected."""
+    _choose(page, 3)
+    _choose(page, 6, modifiers=["Shift"])
+    page.get_by_text("nothing yet, and 3 more selected").wait_for()
+    page.get_by_text("people look because: review").wait_for()
+    page.get_by_text("A person must look; nothing of it is released before.").wait_for()
+    page.wait_for_timeout(2000)  # labels are painted after the pictures
+    picture = (Path(PICTURES) if PICTURES else folder) / "curation-decide.jpg"
+    page.screenshot(path=str(picture), type="jpeg", quality=82)
+    page.keyboard.press("Alt+g")
+    page.get_by_text("gold: 4 of 4 selected images").first.wait_for()
+    page.keyboard.press("Alt+z")
+    page.get_by_text("gold: taken back from 4").first.wait_for()
+
+
+def _choose(page: Any, number: int, **how: Any) -> None:
+    looker = page.locator("[data-cy='looker']").nth(number)
+    looker.hover()
+    looker.locator("[data-cy^='looker-checkbox-']:not(input)").click(force=True, **how)
+
+
+def _four_are_dropped(page: Any) -> None:
+    """The button asks for the reason."""
+    page.get_by_text("Drop (Alt+D)").first.click()
+    dialog = page.locator("[role=dialog]")
+    dialog.get_by_text("Dropped from the data set, for this reason. 4 images selected.").wait_for()
+    dialog.locator("input").first.fill("blurry")
+    dialog.locator("input").first.press("Tab")
+    page.wait_for_timeout(2000)  # the form is resolved by the server
+    dialog.get_by_text("Execute", exact=True).click()
+    page.get_by_text("drop:blurry: 4 of 4 selected images").first.wait_for()
+
+
+def _a_box_is_made_narrower(page: Any) -> None:
+    """With the app's own tools, in an open image."""
+    page.locator("[data-cy='looker']").first.click()
+    page.locator("[data-cy='annotate']").first.click()
+    page.locator("[data-cy^='annotate-label-']").first.click()
+    width = page.locator("[data-cy='root_dimensions_width_container'] input")
+    width.wait_for()
+    with page.expect_response(lambda answer: answer.request.method == "PATCH") as saved:
+        width.fill(str(round(float(width.input_value()) * 0.75, 3)))
+        width.press("Enter")
+    assert saved.value.ok
