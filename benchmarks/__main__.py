@@ -26,6 +26,7 @@ COMPARISONS = (
     "thresholds",
     "postprocessing",
     "plan",
+    "selection",
     "quality",
     "consensus",
     "agreement",
@@ -35,6 +36,7 @@ COMPARISONS = (
     "models",
     "formats",
     "release",
+    "first_project",
 )
 HEAD = """# Benchmarks
 

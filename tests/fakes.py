@@ -31,10 +31,17 @@ class FakeAnnotationTool:
     # Model versions of the push that sent a task, by project and key.
     sent_with: dict[tuple[int, str], frozenset[str | None]] = field(default_factory=dict)
     clock: datetime = datetime(2026, 1, 5, 10, tzinfo=UTC)
+    drafted: frozenset[str] = frozenset()  # keys of tasks that somebody has begun
+    asked_for_work: int = 0
     dies_after: int | None = None  # tasks that a push still takes before its process ends
 
     def now(self) -> datetime:
         return self.clock
+
+    def worked_on(self, title: str) -> frozenset[str]:
+        del title
+        self.asked_for_work += 1
+        return frozenset(task for task, _ in self.answers) | self.drafted
 
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
         title = spec.title if spec.labeler is None else f"{spec.title} [{spec.labeler}]"

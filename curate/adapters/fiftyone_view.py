@@ -22,6 +22,7 @@ from curate.adapters import (
     fiftyone_content,
     fiftyone_dataset,
     fiftyone_edits,
+    fiftyone_embeddings,
     fiftyone_marking,
     fiftyone_rules,
     fiftyone_server,
@@ -134,10 +135,13 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
     fo = connect(root, join=join)
     done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=_identity(root))
     ruled = fiftyone_rules.remember(done.dataset, rules)
-    if ruled or done.added + done.changed + done.removed or not done.dataset.list_saved_views():
+    vectors = fiftyone_embeddings.show(done.dataset, root)
+    written = done.added + done.changed + done.removed
+    if written or ruled or vectors.changed or not done.dataset.list_saved_views():
         fiftyone_views.dress(fo, done.dataset, content, _colours(root))
         if {MODEL, CONSENSUS} <= set(content.layout.label_fields) and len(content.digests) <= _EVALUATED:
             fiftyone_views.evaluate(done.dataset)
+    fiftyone_embeddings.save_views(done.dataset)
     made = _decisions(root)
     fiftyone_edits.show(done.dataset, made)
     told = [
@@ -152,7 +156,7 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
     for number, what in told:
         if number:
             print(f"FiftyOne: {number:,} {what}", file=sys.stderr)  # noqa: T201
-    print(f"FiftyOne: {done.line()}", file=sys.stderr)  # noqa: T201
+    print(f"FiftyOne: {done.line()}\nFiftyOne: {vectors.line}", file=sys.stderr)  # noqa: T201
     return done.dataset
 
 

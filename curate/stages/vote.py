@@ -19,7 +19,7 @@ from curate.restoration.comparison_plan import Comparison
 from curate.restoration.pairwise_ranking import Strength, Vote
 from curate.restoration.simulated_raters import SimulatedRaters
 
-_LOWER_IS_BETTER = ("flip", "lpips", "dists")
+_LOWER_IS_BETTER = ("flip", "lpips", "dists", "niqe_here", "blur", "ringing")
 _PLAN = ("comparison_id", "image_id", "left", "right", "kind")
 _VOTES = ("comparison_id", "image_id", "rater_id", "kind", "winner", "loser")
 _RANKING = ("model", "strength", "low", "high", "votes", "raters")
