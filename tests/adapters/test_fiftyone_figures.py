@@ -13,13 +13,13 @@ from curate.params import AgreementParams
 from curate.project_tables import Doubt, ProjectTables
 from curate.stages import agreement
 from tests import builders
-from tests.stages.test_agreement import INPUTS, OUTPUTS
+from tests.stages.test_agreement import INPUTS, OUTPUTS, PORTS
 
 
 def test_images_have_the_figures_of_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     builders.small_project(tmp_path, stage="pull")
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
     whole = project_tables.load(tmp_path)
     assert whole.queue
     found = fiftyone_figures.of_images(whole.pairs or ())
