@@ -26,6 +26,7 @@ COMPARISONS = (
     "thresholds",
     "postprocessing",
     "plan",
+    "selection",
     "quality",
     "consensus",
     "agreement",
@@ -36,6 +37,7 @@ COMPARISONS = (
     "formats",
     "release",
     "first_project",
+    "restoration",
 )
 HEAD = """# Benchmarks
 

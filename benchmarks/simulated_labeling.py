@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from curate import schema, tables
+from curate.engines.local import LocalEngine
 from curate.params import AgreementParams, LabelStudioParams, QaParams
 from curate.params.quality import QualityParams
 from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
@@ -295,6 +296,7 @@ class SimulatedProject:
                 Path("data/bad_rows.csv"),
                 Path("plots"),
             ),
+            ports=agreement.Ports(LocalEngine(1)),
         )
         return measured.metrics, agreed
 

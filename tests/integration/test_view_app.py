@@ -26,7 +26,7 @@ from curate.params import AgreementParams
 from curate.stages import agreement
 from tests import builders
 from tests.integration.chromium import window
-from tests.stages.test_agreement import INPUTS, OUTPUTS
+from tests.stages.test_agreement import INPUTS, OUTPUTS, PORTS
 
 pytestmark = pytest.mark.integration
 
@@ -172,7 +172,7 @@ def settled(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project after agreement: people dispute whether "five" shows a sign, and which one "six" shows."""
     builders.small_project(root, stage="pull")
     monkeypatch.chdir(root)
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
 
 
 def test_a_second_sync_writes_what_changed_and_keeps_what_people_added(
@@ -233,7 +233,7 @@ def test_decisions_come_back_and_both_sides_can_take_them_back(
     assert all(row["by"] == "labeler-7" and row["when"].endswith("Z") for row in rows)
     assert said["again"] == "decisions: 7 lines, 0 new, 0 taken back in the app"
     third, text = said["third"]
-    assert third == "decisions: 6 lines, 0 new, 1 taken back in the app, 1 tags of deleted lines removed"
+    assert third == "decisions: 6 lines, 0 new, 1 taken back in the app, 1 of deleted lines forgotten"
     assert "by hand" in text
     assert "not-duplicate" not in said["copy"]
     assert "needs-qa" in said["five"]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from curate.engines import factory
 from curate.params import Params
 from curate.records import StageReport
 from curate_pipelines import dedupe, encoders, engines, models, publish
@@ -59,6 +60,9 @@ INPUTS: dict[str, dict[str, str]] = {
         "taxonomy": TAXONOMY,
         "shown": SHOWN,
         "decisions": "own/decisions.csv",
+        "embeddings": "data/embeddings/embeddings.parquet",
+        "pairs": "data/agreement/pairs.parquet",
+        "imported": "labels/answers",
     },
     "push": {
         "images": IMAGES,
@@ -242,6 +246,11 @@ def test_ingest_and_dedupe_run_on_the_engine_of_the_parameters(wired: Any) -> No
         ports = wired(stage)["ports"]
         assert ports.engine == Made("engine", (PARAMS.engine,), {})
         assert ports.batch_size == 17
+
+
+def test_agreement_runs_on_the_engine_of_the_parameters(wired: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(monkeypatch, factory, "engine")
+    assert wired("agreement")["ports"].engine == Made("engine", (PARAMS.engine,), {})
 
 
 def test_the_step_by_meaning_runs_where_a_model_is_named_and_only_there(

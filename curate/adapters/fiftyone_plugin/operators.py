@@ -8,6 +8,8 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from curate.adapters import fiftyone_marking as marking
+from curate.adapters import fiftyone_rules, fiftyone_text_search
+from curate.errors import CurateError
 
 
 class _Mark(foo.Operator):  # type: ignore[misc]
@@ -70,6 +72,39 @@ class Undo(foo.Operator):  # type: ignore[misc]
         return {"said": said}
 
 
+class SearchText(foo.Operator):  # type: ignore[misc]
+    """Shows the images nearest to a text."""
+
+    @property
+    def config(self) -> Any:
+        """Name and label."""
+        return foo.OperatorConfig(name="search_text", label="Search images by text")
+
+    def resolve_placement(self, ctx: Any) -> Any:  # noqa: ARG002 - FiftyOne's
+        """A button above the grid."""
+        return types.Placement(
+            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, types.Button(label="Search by text", prompt=True)
+        )
+
+    def resolve_input(self, ctx: Any) -> Any:  # noqa: ARG002 - FiftyOne's
+        """What is asked."""
+        inputs = types.Object()
+        inputs.str("text", label="What the images show", required=True)
+        return types.Property(inputs, view=types.View(label="Search by text"))
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Show the nearest first, or say why there are none."""
+        try:
+            view = fiftyone_text_search.search(
+                ctx.dataset, fiftyone_text_search.project(), ctx.params["text"]
+            )
+        except CurateError as error:
+            ctx.ops.notify(str(error), variant="error")
+            return {"said": str(error)}
+        ctx.ops.set_view(view)
+        return {"said": f"{len(view):,} images, nearest first"}
+
+
 class Decide(foo.Panel):  # type: ignore[misc]
     """Why an image is here, and buttons for what shall become of it."""
 
@@ -91,6 +126,11 @@ class Decide(foo.Panel):  # type: ignore[misc]
         marking.undo(ctx.dataset)
         self._again(ctx)
 
+    def show_rule(self, ctx: Any) -> None:
+        """Show the images that a rule is about."""
+        name = fiftyone_rules.view_name(ctx.params["rule"])
+        ctx.ops.set_view(view=ctx.dataset.load_saved_view(name))
+
     def _again(self, ctx: Any) -> None:
         ctx.ops.reload_dataset()
         self.on_load(ctx)
@@ -99,6 +139,13 @@ class Decide(foo.Panel):  # type: ignore[misc]
         """Why it is here, then a button and what it does for each mark."""
         panel = types.Object()
         panel.md(marking.why(ctx), name="why_text")
+        for number, rule in enumerate(fiftyone_rules.known(ctx.dataset)):
+            panel.btn(
+                f"rule_{number}",
+                label=f"Show {rule['images']:,}: {rule['name']}",
+                on_click=self.show_rule,
+                params={"rule": rule["name"]},
+            )
         for mark in marking.MARKS:
             on_click = f"@curate/decisions/{mark.name}"
             panel.btn(
@@ -117,4 +164,5 @@ def register(plugin: Any) -> None:
     for mark in marking.MARKS:
         plugin.register(type(mark.name, (_Mark,), {"mark": mark}))
     plugin.register(Undo)
+    plugin.register(SearchText)
     plugin.register(Decide)
