@@ -140,8 +140,8 @@ def planted(world: World, key: str, image: str, things: dict[str, Object]) -> Pl
     """The error among what is shown: how it differs from a set of suggestions that was ever current."""
     shown = nature.outlines(things.values())
     seeds = world.seeds[key] - {None}
-    # A task that was begun shows what an older model said, which may differ from today's by one object: what a
-    # plan made wrong, and a set that was shown as it is, come before any other difference.
+    # A task that was begun shows what an older model said, which may differ from today's by one object: what
+    # a plan made wrong, and a set that was shown as it is, come before any other difference.
     for known in (True, False):
         for current in reversed(world.shown_sets[image]):
             said = {one.thing.outline: one for one in current.values()}
