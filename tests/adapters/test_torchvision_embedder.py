@@ -67,7 +67,7 @@ def test_other_networks_lose_their_last_layer_too(tmp_path: Path) -> None:
         torch.save(torchvision.models.get_model(build).state_dict(), tmp_path / f"{build}-0123.pth")
         found = load(tmp_path / f"{build}-0123.pth")
         assert found.embed([photographs()["coffee"]]).shape == (1, width)
-        assert found.model_version.startswith(f"{build}@")
+        assert found.model_version.startswith(f"{build}-IMAGENET1K_V1@")
 
 
 def test_the_version_is_the_content_and_a_digest_is_held(tmp_path: Path) -> None:

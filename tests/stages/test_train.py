@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,13 +68,14 @@ def run(
     load: Callable[[Path], object] = lambda _: None,
     echo: Callable[[bytes], None] = lambda _: None,
     gold: Gold | None = None,
+    folder: str = "models/first",
     **order: object,
 ) -> Trained:
     known = gold or Gold(frozenset({ids[GOLD]}), frozenset({ids[VARIANT]}))
     return train.run(
         Order(command, **order),  # type: ignore[arg-type]
         inputs=Inputs(Path("release"), gold=known),
-        folder=Path("models/first"),
+        folder=Path(folder),
         ports=Ports(load, echo),
     )
 
@@ -132,6 +136,18 @@ def test_the_record_says_how(ids: dict[str, str]) -> None:
     assert sorted(path.name for path in Path("models").iterdir()) == ["first"]
 
 
+def test_what_the_checkpoint_saw_that_it_builds_on_counts_as_seen(ids: dict[str, str]) -> None:
+    run(ids)
+    listed = Path("models/first/trained_on.csv")
+    listed.write_text(listed.read_text() + f"{'e' * 64},validation,yes\n")
+    on_top = f"{COMMAND} --base models/first"
+    run(ids, command=on_top, folder="models/second")
+    seen = training_record.trained_on(Path("models/second"))
+    assert seen["e" * 64] == "validation"
+    assert "e" * 64 not in training_record.trained_on(Path("models/second"), here=True)
+    assert not run(ids, command=on_top, folder="models/second").fresh
+
+
 def test_the_same_again_is_not_trained_again(ids: dict[str, str]) -> None:
     first = run(ids)
     Path("trainer.py").touch()
@@ -171,6 +187,22 @@ def test_two_trainings_into_one_folder_do_not_mix(ids: dict[str, str]) -> None:
     ):
         run(ids)
     run(ids)
+
+
+def test_a_training_that_is_ended_takes_its_trainer_with_it(ids: dict[str, str]) -> None:
+    del ids
+    Path("trainer.py").write_text(
+        "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(300)"
+    )
+    command = [sys.executable, "-m", "curate", "train", "--with", f"{sys.executable} trainer.py"]
+    with subprocess.Popen([*command, "release"]) as process:
+        while not (Path("pid").exists() and Path("pid").read_text()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert system.has_ended(int(Path("pid").read_text()))
+    assert list(Path("models").iterdir()) == []
 
 
 def test_what_a_killed_training_left_is_cleared_away(ids: dict[str, str]) -> None:
