@@ -153,7 +153,13 @@ def measure_million() -> None:
     rows = [_measured(images, kind, 1, objects=MILLION_OBJECTS) for kind in ("local", "ray")]
     shutil.rmtree(_folder(images, MILLION_OBJECTS))
     command = "python -m benchmarks.agreement million"
-    content = {"rows": rows, "people": PEOPLE, "objects": MILLION_OBJECTS, "cores": os.cpu_count()}
+    content = {
+        "name": NAME,
+        "rows": rows,
+        "people": PEOPLE,
+        "objects": MILLION_OBJECTS,
+        "cores": os.cpu_count(),
+    }
     result.save(MILLION, content, command=command)
 
 
@@ -262,8 +268,8 @@ def _million() -> str:
     rows = [[row["engine"], *_cells(row)] for row in content["rows"]]
     header = ["engine", "images", "objects", "time", "processor time", "peak memory"]
     return (
-        f"\nA million images of {content['objects']} objects, {content['people']} people, the same work, one run on "
-        "each engine:\n\n" + result.table(header, rows, numbers=5) + result.footer(content)
+        f"\nA million images of {content['objects']} objects, {content['people']} people, the same work, one run "
+        "on each engine:\n\n" + result.table(header, rows, numbers=5) + result.footer(content)
     )
 
 
