@@ -267,10 +267,8 @@ def _million() -> str:
     content = result.load(MILLION)
     rows = [[row["engine"], *_cells(row)] for row in content["rows"]]
     header = ["engine", "images", "objects", "time", "processor time", "peak memory"]
-    return (
-        f"\nA million images of {content['objects']} objects, {content['people']} people, the same work, one run "
-        "on each engine:\n\n" + result.table(header, rows, numbers=5) + result.footer(content)
-    )
+    what = f"A million images of {content['objects']} objects, {content['people']} people, one run on each engine:"
+    return f"\n{what}\n\n" + result.table(header, rows, numbers=5) + "\n" + result.footer(content)
 
 
 if __name__ == "__main__":
