@@ -267,7 +267,9 @@ def _million() -> str:
     content = result.load(MILLION)
     rows = [[row["engine"], *_cells(row)] for row in content["rows"]]
     header = ["engine", "images", "objects", "time", "processor time", "peak memory"]
-    what = f"A million images of {content['objects']} objects, {content['people']} people, one run on each engine:"
+    what = (
+        f"A million images of {content['objects']} objects, {content['people']} people, one run per engine:"
+    )
     return f"\n{what}\n\n" + result.table(header, rows, numbers=5) + "\n" + result.footer(content)
 
 
