@@ -242,6 +242,7 @@ def section() -> str:
     return (
         INTRO.format(**content)
         + result.table(["images", "objects", "time", "processor time", "peak memory"], rows, numbers=4)
+        + _note(content)
         + _million()
         + f"\nIoU of {overlap['pairs']:,} pairs of masks, reading the counts included: "
         f"{overlap['curate_s']:.3f} s, pycocotools {overlap['pycocotools_s']:.3f} s.\n\n"
@@ -270,7 +271,18 @@ def _million() -> str:
     what = (
         f"A million images of {content['objects']} objects, {content['people']} people, one run per engine:"
     )
-    return f"\n{what}\n\n" + result.table(header, rows, numbers=5) + "\n" + result.footer(content)
+    return (
+        f"\n{what}\n\n"
+        + result.table(header, rows, numbers=5)
+        + _note(content)
+        + "\n"
+        + result.footer(content)
+    )
+
+
+def _note(content: dict[str, Any]) -> str:
+    """What a reader must know of how it was measured."""
+    return f"\n{content['note']}\n" if "note" in content else ""
 
 
 if __name__ == "__main__":
