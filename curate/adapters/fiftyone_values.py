@@ -42,6 +42,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "dup_hamming",
     ),
     "source": ("split", "sources", "license", "attribution", "captured_at", "format"),
+    "vectors": ("uniqueness", "representativeness", "outlier", "look_alike", "look_alikes"),
     "quality": (
         "brightness",
         "contrast",

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from curate import decision_file, params, project_tables, tables
-from curate.adapters import app_screenshot, fiftyone_dataset, fiftyone_edits, fiftyone_marking, fiftyone_views
+from curate.adapters import (
+    app_screenshot,
+    fiftyone_dataset,
+    fiftyone_edits,
+    fiftyone_embeddings,
+    fiftyone_marking,
+    fiftyone_views,
+)
 from curate.adapters.fiftyone_samples import CONSENSUS, MODEL, drafts
 from curate.adapters.mongod import HOST, Mongod, free_port
 from curate.decision_file import Decision
@@ -121,10 +128,12 @@ def _synced(root: Path, stage: str, *, join: bool = False) -> Any:
     content = drafts(project_tables.load(root, stage=stage))
     fo = connect(root, join=join)
     done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=_identity(root))
-    if done.added + done.changed + done.removed or not done.dataset.list_saved_views():
+    vectors = fiftyone_embeddings.show(done.dataset, root)
+    if done.added + done.changed + done.removed or vectors.changed or not done.dataset.list_saved_views():
         fiftyone_views.dress(fo, done.dataset, content, _colours(root))
         if {MODEL, CONSENSUS} <= set(content.label_fields) and len(content.samples) <= _EVALUATED:
             fiftyone_views.evaluate(done.dataset)
+    fiftyone_embeddings.save_views(done.dataset)
     made = _decisions(root)
     fiftyone_edits.show(done.dataset, made)
     told = [
@@ -139,7 +148,7 @@ def _synced(root: Path, stage: str, *, join: bool = False) -> Any:
     for number, what in told:
         if number:
             print(f"FiftyOne: {number:,} {what}", file=sys.stderr)  # noqa: T201
-    print(f"FiftyOne: {done.line()}", file=sys.stderr)  # noqa: T201
+    print(f"FiftyOne: {done.line()}\nFiftyOne: {vectors.line}", file=sys.stderr)  # noqa: T201
     return done.dataset
 
 

@@ -20,7 +20,7 @@ from curate_pipelines import fingerprint
 def needed_extras(settings: Params) -> frozenset[str]:
     """Extras without which a stage would stop."""
     needed = {"pipeline", "autolabel", "labelstudio"}
-    needed |= {"semantic"} if settings.dedupe.semantic.model else set()
+    needed |= {"semantic"} if settings.dedupe.semantic.model or settings.embeddings.model else set()
     needed |= {"ray"} if settings.engine.kind == "ray" else set()
     needed |= {"hub"} if settings.publish.target == "hub" else set()
     try:

@@ -12,6 +12,7 @@ from pydantic import Field
 from curate.params.agreement import AgreementParams
 from curate.params.autolabel import AutolabelParams, DetectorParams, MaskParams, SegmenterParams
 from curate.params.dedupe import DedupeParams, QualityLimits, SemanticParams
+from curate.params.diagnose import DiagnoseParams
 from curate.params.embeddings import EmbeddingsParams
 from curate.params.engine import EngineParams
 from curate.params.gates import GatesParams
@@ -33,6 +34,7 @@ __all__ = [
     "AutolabelParams",
     "DedupeParams",
     "DetectorParams",
+    "DiagnoseParams",
     "EmbeddingsParams",
     "EngineParams",
     "GatesParams",
@@ -67,6 +69,7 @@ class Params(Section):
     labelstudio: LabelStudioParams = Field(default_factory=LabelStudioParams)
     quality: QualityParams = Field(default_factory=QualityParams)
     agreement: AgreementParams = Field(default_factory=AgreementParams)
+    diagnose: DiagnoseParams = Field(default_factory=DiagnoseParams)
     pairs: PairsParams = Field(default_factory=PairsParams)
     upscale: UpscaleParams = Field(default_factory=UpscaleParams)
     measure: MeasureParams = Field(default_factory=MeasureParams)

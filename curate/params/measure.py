@@ -13,11 +13,16 @@ class MeasureParams(Section):
     """How near results are to the clean images; papers differ by color and border, so both are stated."""
 
     metrics: tuple[
-        Literal["psnr", "ssim", "ms_ssim", "ssimulacra2", "flip", "vmaf", "lpips", "dists"], ...
+        Literal[
+            "psnr", "ssim", "ms_ssim", "ssimulacra2", "flip", "vmaf", "lpips", "dists", "niqe_here", "blur",
+            "ringing",
+        ],
+        ...,
     ] = Field(
-        ("psnr", "ssim", "ms_ssim", "ssimulacra2", "flip", "vmaf", "lpips", "dists"),
-        description="which; what cannot be measured on this machine is said to be not measured",
-    )
+        ("psnr", "ssim", "ms_ssim", "ssimulacra2", "flip", "vmaf", "lpips", "dists", "niqe_here", "blur"),
+        description="which; what cannot be measured on this machine is said to be not measured; niqe_here, "
+        "blur and ringing look at the result alone",
+    )  # fmt: skip
     color: Literal["y", "rgb"] = Field(
         "y", description="what psnr, ssim and ms_ssim look at; y = luma of BT.601"
     )
@@ -28,7 +33,9 @@ class MeasureParams(Section):
         description="pixels that these leave out at each side; null = the scale of the pair",
     )
     slices: tuple[str, ...] = Field(
-        ("preset",), description="columns of the pairs by which figures are split"
+        ("preset", "noisy", "blurred", "jpeg_quality"),
+        description="columns of the pairs, faults of diagnose and figures in diagnose.bands, by which means "
+        "are split",
     )
     bootstrap: int = Field(1000, ge=0, le=100_000, description="resamples of images for intervals; 0 = none")
     seed: int = Field(0, ge=0, description="of the resamples")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from curate.params.diagnose import FaultName
 from curate.params.section import Section
 
 
@@ -35,6 +36,10 @@ class PairsParams(Section):
     png_level: int = Field(4, ge=0, le=9, description="zlib level of the files: 0 = fast, 9 = small")
     against: Path | None = Field(
         None, description="index of a test set (`curate dedupe index`): its pictures get no pair; null = none"
+    )
+
+    exclude_faults: tuple[FaultName, ...] = Field(
+        (), description="faults that diagnose finds, such as noisy; an image with one gets no pair"
     )
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from curate.errors import TableError
 from curate.report.drawing import Picture, thumbnail_of
 from curate.restoration import image_pixels, table_schemas
 
+LISTED: Final = Path("data/measure/worst.csv")
 _SIDE: Final = 360  # pixels
 _MOST: Final = 200  # cases on a page
 
@@ -39,7 +40,7 @@ def write(root: Path, out: Path) -> Path:
         TableError: The stage measure has not run.
         StorageError: It cannot be written.
     """
-    listed = root / "data/measure/worst.csv"
+    listed = root / LISTED
     if not listed.exists():
         raise TableError(f"{listed} does not exist: run the stage measure first")
     clean = _paths(root / "data/pairs/pairs.parquet", table_schemas.IMAGE_PAIRS, ("pair_id",), "hr_path")

@@ -28,6 +28,8 @@ from curate.report import (
     model_comparison,
     page_charts,
     page_data,
+    restoration_inputs,
+    restoration_page,
     slices,
     worst_images,
 )
@@ -52,6 +54,8 @@ _PLANTED = {"moved": "box moved", "category": "wrong name", "missing": "left out
 def write(root: Path, out: Path, *, links: Links | None = None) -> Path:
     """Write the page, and beside it a JSON file of its name with the same figures.
 
+    A restoration project has a page of its own: `curate.report.restoration_page`.
+
     Args:
         root: The project's folder.
         out: The page, replaced in one step.
@@ -65,6 +69,8 @@ def write(root: Path, out: Path, *, links: Links | None = None) -> Path:
         ParamsError: params.yaml or taxonomy.yaml is wrong.
         StorageError: The page cannot be written.
     """
+    if restoration_inputs.is_restoration(root):
+        return restoration_page.write(root, out)
     duplicates = root / DUPLICATES
     link = os.path.relpath(duplicates, out.parent).replace(os.sep, "/") if duplicates.exists() else None
     content = _content(project.load(root, links))

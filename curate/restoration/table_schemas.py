@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from curate.restoration.image_faults import FIGURES
 from curate.schema import TableSchema, columns
 
 _TEXT, _INT, _FLOAT = pa.string(), pa.int32(), pa.float32()
@@ -54,6 +55,22 @@ IMAGE_PAIRS = TableSchema(
         ("license", _TEXT, True),
         ("attribution", _TEXT, True),
         ("split", _TEXT, True),  # train | validation | test: of the image, never of the pair
+    ),
+)
+
+# One row a kept image: its figures of technical quality, and what is wrong with it.
+DIAGNOSED = TableSchema(
+    name="diagnosed",
+    key=("image_id",),
+    written_by="diagnose",
+    arrow=columns(
+        ("image_id", _TEXT, False),  # of the images table
+        ("path", _TEXT, False),  # its upright file
+        *((name, _FLOAT, True) for name in FIGURES),  # null = not known
+        ("faults", pa.list_(_TEXT), False),  # names of curate.restoration.image_faults
+        ("unknown", pa.list_(_TEXT), False),  # figures that are looked at and not known
+        ("words", _TEXT, False),  # what is wrong, for people
+        ("bands", pa.map_(_TEXT, _TEXT), False),  # fault or figure, and where the image stands in it
     ),
 )
 

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from curate import tables
-from curate.errors import InputError, MetricError, ParamsError
+from curate.errors import InputError, MetricError
 from curate.intervals import Figure
 from curate.params import MeasureParams
 from curate.params.upscale import BICUBIC
 from curate.ports import Casualty, Engine, ImageMetric
 from curate.records import StageReport
-from curate.restoration import fidelity, image_pixels, metric_files, metric_summary, table_schemas
+from curate.restoration import (
+    fidelity,
+    image_pixels,
+    metric_files,
+    metric_licenses,
+    metric_summary,
+    natural_scene,
+    no_reference,
+    pair_slices,
+    table_schemas,
+)
+from curate.restoration.natural_scene import NaturalSceneModel
 
 _BATCH = 8  # results that a worker takes at a time
 _MOST_PIXELS = 2_000_000_000
+_FITTED = 100  # clean images, at most, that the model of naturalness is fitted on
 _EQUAL = "the two are equal: infinite"
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the stage reads: the tables of pairs and upscale, with the files that they name."""
+    """What the stage reads: the tables of pairs, upscale and diagnose, with the files that they name."""
 
     pairs: Path
     upscaled: Path
+    diagnosed: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +93,33 @@ def run(params: MeasureParams, *, inputs: Inputs, outputs: Outputs, ports: Ports
 
     Raises:
         InputError: There is no result of these pairs.
-        ParamsError: A slice is no column of the pairs.
+        ParamsError: A slice is neither a column of the pairs nor a fault or band of diagnose.
         TableError: A table is missing.
         StorageError: The disk is full or refuses.
     """
     pairs = {row["pair_id"]: row for row in tables.read(inputs.pairs, table_schemas.IMAGE_PAIRS).to_pylist()}
-    unknown = [name for name in params.slices if name not in table_schemas.IMAGE_PAIRS.arrow.names]
-    if unknown:
-        raise ParamsError(f"measure.slices: {unknown[0]} is no column of the pairs")
+    columns = pair_slices.columns(params.slices, pairs, inputs.diagnosed)
     results = list(_results(params, pairs, inputs.upscaled))
     if not results:
         raise InputError(f"{inputs.upscaled} has no result of the pairs: run upscale again")
-    _, missing = ports.load(_others(params))
+    loaded, missing = ports.load(_others(params))
+    natural, why_not = _model(params, pairs)
+    missing = missing | why_not
     rows = [
         row
-        for result, found in _measured(params, results, ports, missing)
+        for result, found in _measured(params, results, ports, missing, natural)
         for row in _rows(params, result, found)
     ]
     rows += [
         _row(params, result, name, None, reason) for result in results for name, reason in missing.items()
     ]
     tables.write_rows(rows, outputs.table, table_schemas.MEASURED)
-    better = _directions(params, ports)
-    return _report(params, rows, pairs, better=better, outputs=outputs, missing=missing)
+    better = _directions(params, [*loaded, *no_reference.metrics(params.metrics, natural)])
+    report = _report(params, rows, columns, better=better, outputs=outputs)
+    licenses = {name: metric_licenses.of(name) for name in params.metrics}
+    fitted = {"niqe_here_patches": natural.patches} if natural else {}
+    metrics = {**report.metrics, "not_measured": missing, "licenses": licenses, **fitted}
+    return replace(report, metrics=metrics)
 
 
 def _results(params: MeasureParams, pairs: Mapping[str, Any], upscaled: Path) -> Iterator[Result]:
@@ -114,15 +131,33 @@ def _results(params: MeasureParams, pairs: Mapping[str, Any], upscaled: Path) ->
 
 
 def _others(params: MeasureParams) -> list[str]:
-    return [name for name in params.metrics if name not in fidelity.FIGURES]
+    return [name for name in params.metrics if name not in (*fidelity.FIGURES, *no_reference.NAMES)]
+
+
+def _model(
+    params: MeasureParams, pairs: Mapping[str, Mapping[str, Any]]
+) -> tuple[NaturalSceneModel | None, dict[str, str]]:
+    """What the clean images are like, where that is asked for; or why it cannot be said."""
+    if natural_scene.NAME not in params.metrics:
+        return None, {}
+    paths = sorted({Path(row["hr_path"]) for row in pairs.values()})
+    some = paths[:: -(-len(paths) // _FITTED)]
+    try:
+        return natural_scene.fit(_pixels(path) for path in some), {}
+    except (MetricError, InputError) as error:
+        return None, {natural_scene.NAME: str(error)}
 
 
 def _measured(
-    params: MeasureParams, results: Sequence[Result], ports: Ports, missing: Mapping[str, str]
+    params: MeasureParams,
+    results: Sequence[Result],
+    ports: Ports,
+    missing: Mapping[str, str],
+    natural: NaturalSceneModel | None,
 ) -> Iterator[tuple[Result, Measured]]:
     batches = [results[start : start + _BATCH] for start in range(0, len(results), _BATCH)]
     made = ports.engine.map_batches(
-        functools.partial(measuring, ports.load, params),
+        functools.partial(measuring, ports.load, params, natural),
         batches,
         label="measure, results",
         total=len(results),
@@ -137,10 +172,13 @@ def _measured(
 
 
 def measuring(
-    load: Callable[[Sequence[str]], tuple[list[ImageMetric], dict[str, str]]], params: MeasureParams
+    load: Callable[[Sequence[str]], tuple[list[ImageMetric], dict[str, str]]],
+    params: MeasureParams,
+    natural: NaturalSceneModel | None,
 ) -> Callable[[Sequence[Result]], list[Measured]]:
     """Set a worker up."""
-    others, _ = load(_others(params))
+    loaded, _ = load(_others(params))
+    others = [*loaded, *no_reference.metrics(params.metrics, natural)]
     return functools.partial(_measure_all, params, others)
 
 
@@ -199,22 +237,20 @@ def _row(
     }
 
 
-def _directions(params: MeasureParams, ports: Ports) -> dict[str, bool]:
-    loaded, _ = ports.load(_others(params))
+def _directions(params: MeasureParams, others: Sequence[ImageMetric]) -> dict[str, bool]:
     return {
         **{name: True for name in params.metrics if name in fidelity.FIGURES},
-        **{metric.name: metric.higher_is_better for metric in loaded},
+        **{metric.name: metric.higher_is_better for metric in others},
     }
 
 
 def _report(
     params: MeasureParams,
     rows: Sequence[Mapping[str, Any]],
-    pairs: Mapping[str, Mapping[str, Any]],
+    columns: Mapping[str, Mapping[str, str]],
     *,
     better: Mapping[str, bool],
     outputs: Outputs,
-    missing: Mapping[str, str],
 ) -> StageReport:
     values: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
@@ -222,10 +258,6 @@ def _report(
         if row["value"] is not None:
             found[row["pair_id"]] = row["value"]
     models = {model for model, _ in values}
-    columns = {
-        pair: {"image_id": row["image_id"], **{name: str(row[name]) for name in params.slices}}
-        for pair, row in pairs.items()
-    }
     summary = metric_summary.summarize(
         values,
         columns,
@@ -247,7 +279,7 @@ def _report(
         ("figures", len(rows) - not_measured),
         ("not measured", not_measured),
     )
-    return StageReport("measure", counts, {"models": by_model, "not_measured": dict(missing)})
+    return StageReport("measure", counts, {"models": by_model, "higher_is_better": dict(better)})
 
 
 def _figure(figure: Figure) -> dict[str, Any]:

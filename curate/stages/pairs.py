@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from curate.errors import InputError
 from curate.params import DedupeParams, PairsParams, ReleaseParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
-from curate.release import split_groups, splits
+from curate.release import split_groups, split_record, splits
 from curate.release.folder import replacing_folder
 from curate.restoration import degradation_presets, pair_images, table_schemas
+from curate.restoration.image_faults import NOT_KNOWN
 from curate.restoration.pair_images import HR, LR, NoPairs, SourceOfPairs
 from curate.stages import leakage
 
@@ -29,9 +30,19 @@ _COLUMNS = (*split_groups.COLUMNS, "path", "license", "attribution", "drop_reaso
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """`images`: the table of dedupe, with the files it names."""
+    """What the stage reads.
+
+    Attributes:
+        images: The table of dedupe, with the files it names.
+        diagnosed: The table of diagnose.
+        splits: The split of every image that was ever released; need not be there.
+        released: Folder of the last release; need not be there.
+    """
 
     images: Path
+    diagnosed: Path
+    splits: Path
+    released: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +81,30 @@ def run(
 ) -> StageReport:
     """Make the pairs; the same images, parameters and seed make the same bytes.
 
-    Splits are those of the sources (`release.split_attribute`, `release.split_conflicts`); others are drawn
-    by `release.validation_share`, `release.test_share` and `release.seed`, for groups of images that show
-    one scene, or have an equal value of an attribute in `release.group_by`, together.
+    An image that was released keeps its split (`release.keep_splits`). Others have that of their source
+    (`release.split_attribute`, `release.split_conflicts`), or one that is drawn by
+    `release.validation_share`, `release.test_share` and `release.seed`, for groups of images that show one
+    scene, or have an equal value of an attribute in `release.group_by`, together.
 
     Raises:
         ReleaseError: Images that belong together have several splits, or no image has an attribute.
         InputError: No image is kept, or none gives a pair.
         ParamsError: There is no such preset.
-        TableError: A table or the index of the test set is missing, or was made with other settings.
+        TableError: A table or the index of the test set is missing, or was made with other settings; the
+            record of splits is damaged.
         StorageError: The disk is full or refuses.
     """
     degradation_presets.find(params.preset, params.presets)
     images = tables.read(inputs.images, schema.IMAGES, columns=list(_COLUMNS))
     leaked = _leaks(params, dedupe, inputs, outputs, ports)
-    sources = _sources(images, release, leaked)
+    faulty, not_known = _faulty(params, images, inputs.diagnosed)
+    former = split_record.load(inputs.splits, inputs.released) if release.keep_splits else {}
+    sources, kept = _sources(images, release, leaked | faulty, former)
     if not sources:
-        raise InputError(f"{inputs.images} keeps no image for a pair: look at its drop_reason column")
+        raise InputError(
+            f"{inputs.images} keeps no image for a pair: look at its drop_reason column, at the faults in "
+            f"{inputs.diagnosed} (pairs.exclude_faults) and at pairs.against"
+        )
     with replacing_folder(outputs.folder) as folder:
         for kind in (HR, LR):
             (folder / kind).mkdir()
@@ -103,6 +121,9 @@ def run(
         ("pairs", len(rows)),
         *(((f"images {reason.replace('_', ' ')}", n) for reason, n in sorted(reasons.items()))),
         *([("images in the test set", len(leaked))] if params.against else []),
+        *([("images left out by fault", len(faulty - leaked))] if params.exclude_faults else []),
+        *([("images not known to be without", len(not_known - leaked))] if params.exclude_faults else []),
+        *([("images in their former split", kept)] if kept else []),
     )
     by_split = dict(sorted(Counter(row["split"] for row in rows).items()))
     without_pairs = {one.image_id: one.detail for one in without[:100]}
@@ -127,17 +148,37 @@ def _leaks(
         return {row["image_id"] for row in csv.DictReader(file)}
 
 
-def _sources(images: pa.Table, release: ReleaseParams, leaked: set[str]) -> list[SourceOfPairs]:
-    """Kept images that the test set does not hold, with the split of their group."""
+def _faulty(params: PairsParams, images: pa.Table, diagnosed: Path) -> tuple[set[str], set[str]]:
+    """Kept images with a fault that is left out, and those of which it is not known."""
+    if not params.exclude_faults:
+        return set(), set()
+    columns = ["image_id", "faults", "bands"]
+    rows = tables.read(diagnosed, table_schemas.DIAGNOSED, columns=columns).to_pylist()
+    found = {row["image_id"]: row for row in rows}
+    faulty, not_known = set(), set()
+    for image_id in images.filter(pc.is_null(images["drop_reason"]))["image_id"].to_pylist():
+        row = found.get(image_id, {"faults": [], "bands": []})
+        bands = dict(row["bands"])
+        if set(params.exclude_faults) & set(row["faults"]):
+            faulty.add(image_id)
+        elif any(bands.get(name, NOT_KNOWN) == NOT_KNOWN for name in params.exclude_faults):
+            not_known.add(image_id)
+    return faulty, not_known
+
+
+def _sources(
+    images: pa.Table, release: ReleaseParams, left_out: set[str], former: Mapping[str, str]
+) -> tuple[list[SourceOfPairs], int]:
+    """Kept images that are not left out, with the split of their group; how many keep a former one."""
     ids = images["image_id"].to_pylist()
     ties = split_groups.tie(images, release.group_by).names
     is_kept = pc.is_null(images["drop_reason"]).to_pylist()
-    released = [kept and image_id not in leaked for kept, image_id in zip(is_kept, ids, strict=True)]
+    released = [kept and image_id not in left_out for kept, image_id in zip(is_kept, ids, strict=True)]
     settled = split_groups.settle(
         ids,
         ties,
         released,
-        former={},  # a release of pairs holds no table of them: docs/restoration.md
+        former=former,
         own=split_groups.own_splits(images, release.split_attribute),
         conflicts=release.split_conflicts,
     )
@@ -150,11 +191,12 @@ def _sources(images: pa.Table, release: ReleaseParams, leaked: set[str]) -> list
         seed=release.seed,
         fixed=[settled.split[index] for index in out],
     )
-    kept = images.take(out).to_pylist()  # records of one image each
-    return [
+    kept = images.take(pa.array(out, pa.int64())).to_pylist()  # records of one image each
+    sources = [
         SourceOfPairs(row["image_id"], Path(row["path"]), row["license"], row["attribution"], split)
         for row, split in zip(kept, of_image, strict=True)
     ]
+    return sources, settled.kept
 
 
 def _make(

@@ -21,7 +21,7 @@ from curate import tables
 from curate.errors import InputError, ReleaseError
 from curate.params import GatesParams, ReleaseParams
 from curate.records import StageReport
-from curate.release import manifest, pairs_card, parquet, versions
+from curate.release import manifest, pairs_card, parquet, split_record, versions
 from curate.release.card_front_matter import Licensed
 from curate.release.folder import replacing_folder
 from curate.release.manifest import Manifest
@@ -73,9 +73,15 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """`folder`: README.md, release.json and data/*.parquet; replaced as a whole."""
+    """What the stage writes.
+
+    Attributes:
+        folder: README.md, release.json and data/*.parquet; replaced as a whole.
+        record: The split of every image that was ever released; read too.
+    """
 
     folder: Path
+    record: Path
 
 
 def run(params: ReleaseParams, *, gates: GatesParams, inputs: Inputs, outputs: Outputs) -> StageReport:
@@ -98,6 +104,7 @@ def run(params: ReleaseParams, *, gates: GatesParams, inputs: Inputs, outputs: O
     last = _last(inputs.published)
     version = versions.chosen(params.version, last, _suggested(last, digest))
     by_split = dict(sorted(Counter(row["split"] for row in rows).items()))
+    former = split_record.load(outputs.record, outputs.folder)
     with replacing_folder(outputs.folder) as folder:
         (folder / "data").mkdir()
         for split in by_split:
@@ -106,6 +113,7 @@ def run(params: ReleaseParams, *, gates: GatesParams, inputs: Inputs, outputs: O
         (folder / "README.md").write_text(card, encoding="utf-8")
         facts = Manifest(params.name, version, digest, by_split, {}, license=params.license)
         files = manifest.write(folder, facts).files
+    split_record.save(outputs.record, former | {row["image_id"]: row["split"] for row in rows})
     counts = (("pairs", len(rows)), ("files", len(files)))
     return StageReport("release_pairs", counts, {"version": version, "digest": digest, "pairs": by_split})
 

@@ -24,7 +24,17 @@ PIPELINES: Final = {
         "release",
         "publish",
     ),
-    "restoration": ("ingest", "dedupe", "pairs", "upscale", "measure", "vote", "release_pairs", "publish"),
+    "restoration": (
+        "ingest",
+        "dedupe",
+        "diagnose",
+        "pairs",
+        "upscale",
+        "measure",
+        "vote",
+        "release_pairs",
+        "publish",
+    ),
 }
 STAGES: Final = PIPELINES["detection"]
 EVERY_STAGE: Final = tuple(dict.fromkeys(stage for stages in PIPELINES.values() for stage in stages))

@@ -27,7 +27,7 @@ _IMPORTED: Final = {"autolabel": Path("labels/suggestions"), "agreement": Path("
 _CONSENSUS: Final = Path("data/agreement/consensus.parquet")
 _SPLITS: Final = (
     "release.validation_share", "release.test_share", "release.seed", "release.group_by",
-    "release.split_attribute", "release.split_conflicts",
+    "release.split_attribute", "release.split_conflicts", "release.keep_splits",
 )  # fmt: skip
 # What of params.yaml decides about a stage's outputs. `engine` does not: results are the same on each.
 PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -42,10 +42,11 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "agreement": ("agreement", "dedupe.decisions", _TAXONOMY),
     "release": ("release", "gates", "dedupe", "embeddings.max_split_cosine", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
+    "diagnose": ("diagnose",),
     "pairs": ("pairs", "dedupe", *_SPLITS),
     "upscale": ("upscale", "release.license"),
     "measure": ("measure",),
-    "vote": ("vote",),
+    "vote": ("vote", "labelstudio"),
     "release_pairs": ("release", "gates.licenses"),
 }
 # Parameters that name a file or a folder of the user's, by the stages that read it.

@@ -24,6 +24,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "release": {"images": "counts.images", "objects": "counts.objects"},
     "publish": {"files": "counts.files"},
+    "diagnose": {"images": "counts.images"},
     "pairs": {"images": "counts.images", "objects": "counts.pairs"},
     "upscale": {"images": "counts.images"},
     "measure": {"images": "counts.results"},

@@ -16,7 +16,9 @@ def main(params: Params) -> StageReport:
     return measure.run(
         params.measure,
         inputs=measure.Inputs(
-            pairs=Path("data/pairs/pairs.parquet"), upscaled=Path("data/upscale/upscaled.parquet")
+            pairs=Path("data/pairs/pairs.parquet"),
+            upscaled=Path("data/upscale/upscaled.parquet"),
+            diagnosed=Path("data/diagnose/images.parquet"),
         ),
         outputs=measure.Outputs(
             table=Path("data/measure/figures.parquet"),

@@ -16,7 +16,12 @@ def main(params: Params) -> StageReport:
         params.pairs,
         dedupe=params.dedupe,
         release=params.release,
-        inputs=pairs.Inputs(images=Path("data/dedupe/images.parquet")),
+        inputs=pairs.Inputs(
+            images=Path("data/dedupe/images.parquet"),
+            diagnosed=Path("data/diagnose/images.parquet"),
+            splits=Path("data/splits.parquet"),  # no dependency for DVC: it comes after this stage
+            released=Path("data/release"),
+        ),
         outputs=pairs.Outputs(
             folder=Path("data/pairs/images"),
             table=Path("data/pairs/pairs.parquet"),

@@ -19,5 +19,5 @@ def main(params: Params) -> StageReport:
             summary=Path("data/measure/summary.csv"),
             published=Path("data/publish/last"),  # no dependency for DVC: it comes after this stage
         ),
-        outputs=release_pairs.Outputs(folder=Path("data/release")),
+        outputs=release_pairs.Outputs(folder=Path("data/release"), record=Path("data/splits.parquet")),
     )

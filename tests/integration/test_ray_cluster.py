@@ -15,11 +15,12 @@ import torch
 from curate.engines.local import LocalEngine
 from curate.engines.ray import RayEngine
 from curate.errors import CurateError, InputError
-from curate.params import AgreementParams, AutolabelParams, DedupeParams, IngestParams
+from curate.params import AgreementParams, AutolabelParams, DedupeParams, EmbeddingsParams, IngestParams
 from curate.ports import Casualty, Engine
-from curate.stages import agreement, autolabel, dedupe, ingest
-from curate_pipelines import models
+from curate.stages import agreement, autolabel, dedupe, embed, ingest
+from curate_pipelines import encoders, models
 from tests import builders
+from tests.adapters import imagenet_weights
 from tests.engines import functions as f
 from tests.integration.ray_cluster import Striking, TwoMachines, wait_until
 from tests.stages import crowd, test_agreement
@@ -195,6 +196,23 @@ def run_autolabel(engine: Engine, out: Path) -> dict[str, bytes]:
     return {"table": outputs.table.read_bytes(), "plot": outputs.plot.read_bytes()}
 
 
+def run_embed(engine: Engine, out: Path) -> dict[str, bytes]:
+    params = EmbeddingsParams(
+        model=str(imagenet_weights.mobilenet()), kind="torchvision", device="cpu", shard_size=2
+    )
+    outputs = embed.Outputs(
+        out / "embeddings.parquet", out / "objects.parquet", out / "figures.parquet",
+        out / "look_alikes.csv", out / "no_vector.csv", out / "vectors",
+    )  # fmt: skip
+    embed.run(
+        params,
+        inputs=embed.Inputs(out / "images.parquet", out / "none.parquet", out / "none.parquet"),
+        outputs=outputs,
+        ports=embed.Ports(functools.partial(encoders.encoder, params), engine),
+    )
+    return {"table": outputs.table.read_bytes(), "figures": outputs.figures.read_bytes()}
+
+
 def run_agreement(engine: Engine, out: Path) -> dict[str, bytes]:
     params = AgreementParams(bootstrap=100, shard_size=5)
     outputs = agreement.Outputs(
@@ -221,6 +239,7 @@ STAGES = {
     "ingest": run_ingest,
     "dedupe": run_dedupe,
     "autolabel": run_autolabel,
+    "embed": run_embed,
     "agreement": run_agreement,
 }
 
@@ -234,8 +253,8 @@ def test_a_stage_writes_the_bytes_of_a_quiet_local_run(
     if stage == "agreement":
         crowd.project(folder)
     else:
-        pictures(folder / "raw", 8 if stage == "autolabel" else 48)
-    if stage in {"dedupe", "autolabel"}:
+        pictures(folder / "raw", 8 if stage in {"autolabel", "embed"} else 48)
+    if stage in {"dedupe", "autolabel", "embed"}:
         for out in (quiet, struck):
             run_ingest(LocalEngine(in_process=True), out)
     with one_thread():

@@ -54,11 +54,21 @@ def test_a_project_from_crops_to_a_published_paired_set(
             continue
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+    diagnosed = json.loads(Path("metrics/diagnose.json").read_text())
+    assert diagnosed["counts"]["images"] == 12
+    assert diagnosed["not_known"]["jpeg_quality"] == 12
+    assert {path.stem for path in Path("data/diagnose/sheets").iterdir()} == set(diagnosed["faults"])
+    slices = Path("data/measure/summary.csv").read_text()
+    assert "compact,psnr,noisy,not noisy" in slices
     metrics = json.loads(Path("metrics/measure.json").read_text())
     assert metrics["counts"]["results"] == 2 * 24
     assert "not in" in metrics["not_measured"]["lpips"]
     assert metrics["models"]["compact"]["psnr"]["low"] is not None
     assert Path("data/vote/ranking.csv").read_text().count(",simulated\n") == 2
+    assert pq.read_table("data/splits.parquet").num_rows == 12
+    page = CliRunner().invoke(app, ["report"])
+    assert page.exit_code == 0, page.output
+    assert "Sharper is not truer" in Path("data/report/index.html").read_text()
     (release,) = Path("data").glob("release")
     rows = [pq.read_table(path).num_rows for path in (release / "data").glob("*.parquet")]
     assert sum(rows) == 24

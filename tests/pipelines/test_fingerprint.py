@@ -182,3 +182,20 @@ def test_every_parameter_that_the_wiring_takes_counts(stage: str) -> None:
     for name in taken:
         whole = name.partition(".")[0]
         assert whole == "engine" or name in declared or whole in declared or stage == "pull", name
+
+
+def test_vectors_follow_the_consensus_of_the_last_run_where_they_are_asked_of_it(params: Params) -> None:
+    consensus = Path("data/agreement/consensus.parquet")
+    consensus.parent.mkdir(parents=True)
+    own = {"embeddings": {"model": "encoder", "objects": "consensus"}}
+    asked = Params.model_validate({**OWN, **own})
+    assert changed(params)
+    assert changed(asked) == ["embed"]
+    consensus.write_text("what people agreed on")
+    assert changed(asked) == ["embed"]
+    assert changed(asked) == []
+    Path("encoder/model.safetensors").write_text("other weights")
+    assert "embed" in changed(asked)
+    assert changed(params)
+    consensus.write_text("another")
+    assert changed(params) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from curate.restoration.image_faults import FIGURES
+
 
 def pair(pair_id: str, **more: Any) -> dict[str, Any]:
     return {
@@ -45,4 +47,16 @@ def upscaled(model: str, image_id: str, **more: Any) -> dict[str, Any]:
         "reason": None,
         "detail": None,
         **more,
+    }
+
+
+def diagnosed(image_id: str, faults: list[str], bands: dict[str, str]) -> dict[str, Any]:
+    return {
+        "image_id": image_id,
+        "path": f"{image_id}.png",
+        **dict.fromkeys(FIGURES, 1.0),
+        "faults": faults,
+        "unknown": [],
+        "words": "; ".join(faults),
+        "bands": sorted(bands.items()),
     }

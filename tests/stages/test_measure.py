@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+import skimage.data
+from PIL import Image, ImageFilter
 
 from curate import tables
 from curate.engines.local import LocalEngine
@@ -61,6 +62,9 @@ def project(folder: Path) -> None:
     upscaled.append(restoration_rows.upscaled("model", "p9", path="elsewhere.png"))  # of no pair
     tables.write_rows(pairs, folder / "pairs.parquet", table_schemas.IMAGE_PAIRS)
     tables.write_rows(upscaled, folder / "upscaled.parquet", table_schemas.UPSCALED)
+    bands = [{"noisy": "noisy" if n < 3 else "not noisy", "jpeg_quality": "below 50"} for n in range(5)]
+    rows = [restoration_rows.diagnosed(f"i{n}", [], one) for n, one in enumerate(bands)]  # none of i5
+    tables.write_rows(rows, folder / "diagnosed.parquet", table_schemas.DIAGNOSED)
 
 
 class Deadly(Odd):
@@ -80,7 +84,9 @@ def run(folder: Path, ports: measure.Ports = PORTS, **settings: object) -> Stage
     params = MeasureParams.model_validate({"metrics": ["psnr", "ssim", "vmaf", "lpips"], **settings})
     return measure.run(
         params,
-        inputs=measure.Inputs(folder / "pairs.parquet", folder / "upscaled.parquet"),
+        inputs=measure.Inputs(
+            folder / "pairs.parquet", folder / "upscaled.parquet", folder / "diagnosed.parquet"
+        ),
         outputs=measure.Outputs(folder / "m.parquet", folder / "summary.csv", folder / "worst.csv"),
         ports=ports,
     )
@@ -119,6 +125,66 @@ def test_the_summary_has_means_intervals_and_differences(tmp_path: Path) -> None
     assert {row["why"] for row in worst} == {"worst", "disputed"}
 
 
+def test_figures_are_split_by_what_diagnose_says_of_the_image(tmp_path: Path) -> None:
+    project(tmp_path)
+    run(tmp_path)
+    rows = [
+        row for row in read(tmp_path / "summary.csv") if (row["model"], row["metric"]) == ("bicubic", "ssim")
+    ]
+    found = {(row["slice"], row["slice_value"]): row for row in rows}
+    assert {(name, value): row["n"] for (name, value), row in found.items()} == {
+        ("all", "all"): "6",
+        ("preset", "classical"): "6",
+        ("noisy", "noisy"): "3",
+        ("noisy", "not noisy"): "2",
+        ("noisy", "not known"): "1",  # no row of it
+        ("blurred", "not looked at"): "5",
+        ("blurred", "not known"): "1",
+        ("jpeg_quality", "below 50"): "5",
+        ("jpeg_quality", "not known"): "1",
+    }
+    values = tables.read(tmp_path / "m.parquet", table_schemas.MEASURED).to_pylist()
+    mine = [
+        row["value"]
+        for row in values
+        if (row["model"], row["metric"]) == ("bicubic", "ssim") and row["pair_id"] in ("p0", "p1", "p2")
+    ]
+    noisy = found["noisy", "noisy"]
+    assert float(noisy["mean"]) == pytest.approx(np.mean(mine))
+    assert float(noisy["low"]) < float(noisy["mean"]) < float(noisy["high"])
+    assert found["noisy", "not known"]["low"] == ""  # of one image there is no interval
+
+
+def test_figures_of_the_result_alone_need_no_weights_of_others(tmp_path: Path) -> None:
+    project(tmp_path)
+    for n, name in enumerate(("brick", "grass", "gravel", "astronaut", "coffee", "brick")):
+        photo = Image.fromarray(getattr(skimage.data, name)()).convert("RGB").resize((672, 576))
+        if n == 5:
+            photo = photo.transpose(Image.Transpose.ROTATE_90)
+        photo.save(tmp_path / f"hr{n}.png")
+        photo.filter(ImageFilter.GaussianBlur(3)).save(tmp_path / f"bicubic{n}.png")
+        photo.save(tmp_path / f"model{n}.png")
+    report = run(tmp_path, metrics=["psnr", "niqe_here", "blur", "ringing"], slices=[])
+    figures = report.metrics["models"]
+    for name in ("niqe_here", "blur"):
+        assert figures["bicubic"][name]["value"] > figures["model"][name]["value"]
+        assert report.metrics["higher_is_better"][name] is False
+    assert report.metrics["niqe_here_patches"] >= 100
+    assert "no weights of others" in report.metrics["licenses"]["niqe_here"]
+    rows = tables.read(tmp_path / "m.parquet", table_schemas.MEASURED).to_pylist()
+    assert {row["reason"] for row in rows if row["metric"] == "ringing" and row["value"] is None} <= {
+        row["reason"] for row in rows if "too few for ringing" in str(row["reason"])
+    }
+
+
+def test_too_few_clean_images_have_no_model_of_naturalness(tmp_path: Path) -> None:
+    project(tmp_path)
+    report = run(tmp_path, metrics=["psnr", "niqe_here"])
+    assert "have 0 sharp patches of 96 pixels" in report.metrics["not_measured"]["niqe_here"]
+    rows = tables.read(tmp_path / "m.parquet", table_schemas.MEASURED).to_pylist()
+    assert sum(row["metric"] == "niqe_here" for row in rows) == 12
+
+
 def test_a_damaged_result_is_not_measured(tmp_path: Path) -> None:
     project(tmp_path)
     (tmp_path / "model3.png").write_bytes(b"damaged")
@@ -150,7 +216,7 @@ def test_two_runs_write_the_same(tmp_path: Path) -> None:
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
     project(tmp_path)
-    with pytest.raises(ParamsError, match=r"measure\.slices: weather is no column"):
+    with pytest.raises(ParamsError, match=r"measure\.slices: weather is no column.*noisy"):
         run(tmp_path, slices=["weather"])
     tables.write_rows([], tmp_path / "upscaled.parquet", table_schemas.UPSCALED)
     with pytest.raises(InputError, match="no result of the pairs: run upscale again"):

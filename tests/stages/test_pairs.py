@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import skimage.data
 from PIL import Image
@@ -17,10 +19,12 @@ from curate.engines.local import LocalEngine
 from curate.errors import InputError, ParamsError, ReleaseError
 from curate.params import DedupeParams, PairsParams, ReleaseParams
 from curate.records import StageReport
+from curate.release import split_record
 from curate.restoration import pair_images, table_schemas
 from curate.stages import build_index, pairs
 from tests import builders
 from tests.builders import image_id
+from tests.restoration import restoration_rows
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 RELEASE = ReleaseParams(validation_share=0.2, test_share=0.2)
@@ -52,7 +56,9 @@ def run(release: ReleaseParams = RELEASE, **settings: object) -> StageReport:
         params,
         dedupe=DedupeParams(),
         release=release,
-        inputs=pairs.Inputs(Path("images.parquet")),
+        inputs=pairs.Inputs(
+            Path("images.parquet"), Path("diagnosed.parquet"), Path("splits.parquet"), Path("release")
+        ),
         outputs=pairs.Outputs(Path("pairs"), Path("pairs.parquet"), Path("leaks.csv"), Path("own-index")),
         ports=pairs.Ports(ENGINE),
     )
@@ -122,6 +128,71 @@ def test_a_scene_is_in_one_split() -> None:
     assert all(len(found) == 1 for found in by_image.values())
     assert by_image[image_id("chelsea")] == by_image[image_id("chelsea-again")]
     assert set.union(*by_image.values()) == {"train", "validation", "test"}
+
+
+def diagnosed(of: dict[str, tuple[list[str], dict[str, str]]]) -> None:
+    rows = [restoration_rows.diagnosed(image_id(name), faults, bands) for name, (faults, bands) in of.items()]
+    tables.write_rows(rows, Path("diagnosed.parquet"), table_schemas.DIAGNOSED)
+
+
+def test_images_with_a_fault_get_no_pair_and_what_is_not_known_is_counted() -> None:
+    readable_only()
+    fine = {"noisy": "not noisy", "blurred": "not blurred"}
+    diagnosed(
+        {
+            "rocket": (["noisy"], fine | {"noisy": "noisy"}),
+            "coffee": (["blurred"], fine | {"blurred": "blurred"}),
+            "astronaut": ([], fine),
+            "chelsea": ([], fine | {"noisy": "not known"}),
+        }
+    )
+    counts = dict(run(exclude_faults=["noisy"]).counts)
+    assert counts["images left out by fault"] == 1
+    assert counts["images not known to be without"] == 2  # one is not known, one has no row
+    found = {one["image_id"] for one in written()}
+    assert found == {image_id(name) for name in ("coffee", "astronaut", "chelsea", "chelsea-again")}
+    run(exclude_faults=["noisy", "blurred"])
+    assert image_id("coffee") not in {one["image_id"] for one in written()}
+    assert "images left out by fault" not in dict(run().counts)
+    diagnosed({name: (["noisy"], {}) for name in (*PHOTOS, "chelsea-again")})
+    with pytest.raises(InputError, match=r"keeps no image for a pair.*pairs\.exclude_faults"):
+        run(exclude_faults=["noisy"])
+    with pytest.raises(ValueError, match="exclude_faults"):
+        run(exclude_faults=["ugly"])
+
+
+def splits_of() -> dict[object, object]:
+    return {one["image_id"]: one["split"] for one in written()}
+
+
+def test_an_image_that_was_released_keeps_its_split_whatever_comes_and_goes() -> None:
+    readable_only()
+    run()
+    before = splits_of()
+    split_record.save(Path("splits.parquet"), {str(key): str(value) for key, value in before.items()})
+    for number in range(12):  # new images, which would draw all splits anew
+        Image.fromarray(np.roll(skimage.data.coffee()[:200, :260], 17 * number, axis=1)).save(
+            f"new{number}.png"
+        )
+    rows = tables.read(Path("images.parquet"), schema.IMAGES).to_pylist()
+    more = [row(f"new{number}", 260, 200) for number in range(12)]
+    tables.write_rows([*rows, *more], Path("images.parquet"), schema.IMAGES)
+    other = RELEASE.model_copy(update={"seed": 5, "test_share": 0.4})
+    report = run(other)
+    assert {key: splits_of()[key] for key in before} == before
+    assert dict(report.counts)["images in their former split"] == len(before)
+    run(other.model_copy(update={"keep_splits": False}))
+    assert {key: splits_of()[key] for key in before} != before
+
+
+def test_the_last_release_knows_splits_that_the_record_lacks() -> None:
+    readable_only()
+    run()
+    Path("release/data").mkdir(parents=True)
+    table = pa.table({"image_id": [image_id(name) for name in PHOTOS]})
+    pq.write_table(table, "release/data/test-0-00000-of-00001.parquet")
+    run()
+    assert {splits_of()[image_id(name)] for name in PHOTOS} == {"test"}
 
 
 def attributes(of: dict[str, list[tuple[str, str]]]) -> None:

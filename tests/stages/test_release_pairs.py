@@ -14,6 +14,7 @@ from PIL import Image
 from curate import tables
 from curate.errors import InputError, ReleaseError
 from curate.params import GatesParams, ReleaseParams
+from curate.release import split_record
 from curate.restoration import table_schemas
 from curate.stages import release_pairs
 from tests.restoration import restoration_rows
@@ -24,7 +25,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rows = []
     for n, split in enumerate(("train", "test")):
-        row = restoration_rows.pair(f"p{n}", split=split)
+        row = restoration_rows.pair(f"p{n}", image_id=f"i{n}", split=split)
         for kind, side in (("hr", 48), ("lr", 12)):
             pixels = np.full((side, side, 3), 10 * n + side, np.uint8)
             Image.fromarray(pixels).save(f"{kind}{n}.png")
@@ -40,7 +41,7 @@ def run(**settings: object) -> None:
         ReleaseParams.model_validate(settings),
         gates=GatesParams(),
         inputs=release_pairs.Inputs(Path("pairs.parquet"), Path("summary.csv"), Path("last")),
-        outputs=release_pairs.Outputs(Path("release")),
+        outputs=release_pairs.Outputs(Path("release"), Path("splits.parquet")),
     )
 
 
@@ -77,3 +78,12 @@ def test_the_card_names_a_licence_of_ones_own_how_to_cite_and_whom_to_write_to()
     assert "somebody@example.org" in text
     with pytest.raises(ReleaseError, match=r"release\.citation = none\.bib cannot be read"):
         run(citation="none.bib")
+
+
+def test_the_split_of_what_was_released_is_on_record_for_good() -> None:
+    run()
+    assert split_record.load(Path("splits.parquet"), Path("nowhere")) == {"i0": "train", "i1": "test"}
+    rows = tables.read(Path("pairs.parquet"), table_schemas.IMAGE_PAIRS).to_pylist()
+    tables.write_rows(rows[:1], Path("pairs.parquet"), table_schemas.IMAGE_PAIRS)
+    run()
+    assert split_record.load(Path("splits.parquet"), Path("nowhere")) == {"i0": "train", "i1": "test"}

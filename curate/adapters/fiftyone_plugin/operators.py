@@ -8,6 +8,8 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from curate.adapters import fiftyone_marking as marking
+from curate.adapters import fiftyone_text_search
+from curate.errors import CurateError
 
 
 class _Mark(foo.Operator):  # type: ignore[misc]
@@ -70,6 +72,39 @@ class Undo(foo.Operator):  # type: ignore[misc]
         return {"said": said}
 
 
+class SearchText(foo.Operator):  # type: ignore[misc]
+    """Shows the images nearest to a text."""
+
+    @property
+    def config(self) -> Any:
+        """Name and label."""
+        return foo.OperatorConfig(name="search_text", label="Search images by text")
+
+    def resolve_placement(self, ctx: Any) -> Any:  # noqa: ARG002 - FiftyOne's
+        """A button above the grid."""
+        return types.Placement(
+            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, types.Button(label="Search by text", prompt=True)
+        )
+
+    def resolve_input(self, ctx: Any) -> Any:  # noqa: ARG002 - FiftyOne's
+        """What is asked."""
+        inputs = types.Object()
+        inputs.str("text", label="What the images show", required=True)
+        return types.Property(inputs, view=types.View(label="Search by text"))
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Show the nearest first, or say why there are none."""
+        try:
+            view = fiftyone_text_search.search(
+                ctx.dataset, fiftyone_text_search.project(), ctx.params["text"]
+            )
+        except CurateError as error:
+            ctx.ops.notify(str(error), variant="error")
+            return {"said": str(error)}
+        ctx.ops.set_view(view)
+        return {"said": f"{len(view):,} images, nearest first"}
+
+
 class Decide(foo.Panel):  # type: ignore[misc]
     """Why an image is here, and buttons for what shall become of it."""
 
@@ -117,4 +152,5 @@ def register(plugin: Any) -> None:
     for mark in marking.MARKS:
         plugin.register(type(mark.name, (_Mark,), {"mark": mark}))
     plugin.register(Undo)
+    plugin.register(SearchText)
     plugin.register(Decide)
