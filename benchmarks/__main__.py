@@ -37,6 +37,7 @@ COMPARISONS = (
     "formats",
     "release",
     "first_project",
+    "restoration",
 )
 HEAD = """# Benchmarks
 

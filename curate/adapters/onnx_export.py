@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
+from typing import Any
 
 from curate import tables
-from curate.adapters import torch_device
+from curate.adapters import exported_model, torch_device
+from curate.adapters.exported_model import Exported
 from curate.adapters.onnx_upscaler import OnnxUpscaler
 from curate.adapters.spandrel_upscaler import SpandrelUpscaler
 from curate.errors import ModelError
 from curate.extras import require
 
-SIZES: Final = ((64, 64), (48, 80), (71, 53))  # height and width at which both are compared
-TOLERANCE: Final = 1e-3  # a quarter of a level of 255
 
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The largest difference of a value in [0, 1] at one size of the image, in pixels."""
-
-    height: int
-    width: int
-    difference: float
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """What was written: the file, the factor by which it enlarges, and how near it is to the model."""
-
-    path: Path
-    scale: int
-    checks: tuple[Check, ...]
-
-
-def export(weights: Path, out: Path, *, sizes: Sequence[tuple[int, int]] = SIZES) -> Exported:
+def export(weights: Path, out: Path) -> Exported:
     """Write `out`, in one step, once it is known to make what the model makes.
 
     Raises:
@@ -50,8 +26,8 @@ def export(weights: Path, out: Path, *, sizes: Sequence[tuple[int, int]] = SIZES
     model = SpandrelUpscaler(weights, device="cpu", precision="float32")
     with tables.replacing(out) as partial:
         _write(model.module, partial)
-        checks = tuple(_check(model, partial, height, width) for height, width in sizes)
-    return Exported(out, model.scale, checks)
+        checks = exported_model.compare(model, OnnxUpscaler(partial), what="ONNX")
+    return Exported((out,), model.scale, checks)
 
 
 def _write(module: Any, path: Path) -> None:
@@ -75,15 +51,3 @@ def _write(module: Any, path: Path) -> None:
             )
     except Exception as error:  # the exporter raises whatever the architecture makes it raise
         raise ModelError(f"the model cannot be exported: {torch_device.first_line(error)}") from error
-
-
-def _check(model: SpandrelUpscaler, path: Path, height: int, width: int) -> Check:
-    image = np.random.default_rng(0).random((height, width, 3), dtype=np.float32)
-    made = np.clip(OnnxUpscaler(path).upscale(image), 0, 1)
-    difference = float(np.abs(made - model.upscale(image)).max())
-    if not difference <= TOLERANCE:  # NaN too
-        raise ModelError(
-            f"the ONNX file differs from the model by {difference:.2g} at {width}x{height} pixels: "
-            "not written"
-        )
-    return Check(height, width, difference)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 import numpy as np
 from PIL import Image
 
-from curate.adapters import torch_device, weights
+from curate.adapters import diffusion_upscaler, torch_device, weights
+from curate.adapters.diffusion_upscaler import DiffusionUpscaler
 from curate.adapters.ncnn_upscaler import NcnnUpscaler
 from curate.adapters.onnx_upscaler import OnnxUpscaler
 from curate.adapters.spandrel_upscaler import SpandrelUpscaler
 from curate.errors import ModelError
-from curate.params.upscale import BICUBIC
+from curate.params.upscale import BICUBIC, DiffusionParams
 from curate.ports import Upscaler
 from curate.records import FloatArray
 
 _TORCH = (".pth", ".pt", ".ckpt", ".safetensors")
+_DIFFUSION: Final = DiffusionParams()
 
 
 class BicubicUpscaler:
@@ -32,15 +37,21 @@ class BicubicUpscaler:
 
 
 def load(
-    model: str, *, scale: int | None, device: str = "auto", precision: torch_device.Precision = "float32"
+    model: str,
+    *,
+    scale: int | None,
+    device: str = "auto",
+    precision: torch_device.Precision = "float32",
+    diffusion: DiffusionParams = _DIFFUSION,
 ) -> Upscaler:
     """Load one.
 
     Args:
-        model: A file of weights, or bicubic.
+        model: A file of weights, a folder of diffusers, or bicubic.
         scale: What it must make of a pixel, a side; None = whatever it does. Bicubic makes this, or 4.
         device: auto, cpu, cuda or mps; ncnn runs on the CPU.
         precision: Of PyTorch's models.
+        diffusion: What a folder of diffusers is run with.
 
     Raises:
         ModelError: Missing, damaged, of an unknown kind, or of another scale.
@@ -48,15 +59,23 @@ def load(
     """
     if model == BICUBIC:
         return BicubicUpscaler(scale or 4)
+    path = Path(model).expanduser()
+    if diffusion_upscaler.is_pipeline(model):
+        found: Upscaler = DiffusionUpscaler(path, device=device, precision=precision, settings=diffusion)
+        return _of_scale(found, path, scale)
     path = weights.find(model, noun="upscaler", setting="upscale.models")
     if path.suffix in _TORCH:
-        found: Upscaler = SpandrelUpscaler(path, device=device, precision=precision)
+        found = SpandrelUpscaler(path, device=device, precision=precision)
     elif path.suffix == ".param":
         found = NcnnUpscaler(path)
     elif path.suffix == ".onnx":
         found = OnnxUpscaler(path, device=device)
     else:
         raise ModelError(f"upscaler {path}: expected {', '.join(_TORCH)}, .param (ncnn) or .onnx")
+    return _of_scale(found, path, scale)
+
+
+def _of_scale(found: Upscaler, path: Path, scale: int | None) -> Upscaler:
     if scale is not None and found.scale != scale:
         raise ModelError(f"upscaler {path} enlarges {found.scale} times, upscale.scale is {scale}")
     return found

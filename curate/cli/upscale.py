@@ -34,7 +34,10 @@ def images(
     ],
     *,
     model: Annotated[
-        str, typer.Option(help="Weights: .pth, .safetensors, .param (ncnn), .onnx; bicubic = no model.")
+        str,
+        typer.Option(
+            help="Weights: .pth, .safetensors, .param (ncnn), .onnx, folder of diffusers; bicubic = none."
+        ),
     ],
     out: Annotated[Path, typer.Option(parser=user_path, help="Folder of the results, PNG.")],
     license: Annotated[
@@ -69,8 +72,8 @@ def images(
     from curate.stages import upscale, upscale_folder
 
     allowed = weights_license.of_use(use) if use is not None else None
-    name = Path(model).stem
-    values = {"models": {name: str(user_path(model)) if Path(model).suffix else model}, "workers": workers}
+    name, place = Path(model).stem, user_path(model)
+    values = {"models": {name: str(place) if place.suffix or place.is_dir() else model}, "workers": workers}
     values |= {"licenses": {name: license} if license else {}, "fit": fit, "tile": tile, "overlap": overlap}
     settings = checked(UpscaleParams, {**values, "png_level": png_level, "device": device})
     load = functools.partial(upscalers.load, scale=None, device=settings.device, precision=settings.precision)
@@ -91,6 +94,7 @@ class Format(StrEnum):
     """What a model can be exported to."""
 
     ONNX = "onnx"
+    NCNN = "ncnn"
 
 
 @app.command("export")
@@ -105,31 +109,41 @@ def export(
         str | None, typer.Option(help="Licence of the weights, if their name does not tell.")
     ] = None,
 ) -> None:
-    """Write a model as a file that runs without PyTorch, checked against it at three sizes, with a card.
+    """Write a model as files that run without PyTorch, checked against it at three sizes, with a card.
 
-    Reads WEIGHTS; writes OUT: the file, and README.md with sha256, licence and the differences found.
+    Reads WEIGHTS; writes OUT: the file (of ncnn two), README.md with sha256, licence and the differences
+    found, and for ONNX tensorrt.sh, the command that makes an engine of it, which is not run.
     """
     from curate import tables
-    from curate.adapters import onnx_export
+    from curate.adapters import ncnn_export, onnx_export
     from curate.adapters import weights as files
     from curate.release import model_card
     from curate.restoration import weights_license
 
     allowed = weights_license.license_of(weights.stem, str(weights), license)
-    made = onnx_export.export(weights, out / f"{weights.stem}.{to.value}")
-    card = model_card.card(
-        name=weights.stem,
-        license=allowed,
-        scale=made.scale,
-        files={made.path.name: files.sha256(made.path)},
-        source=(weights.name, files.sha256(weights)),
-        checks=[(one.height, one.width, one.difference) for one in made.checks],
-    )
-    with tables.replacing(out / "README.md") as partial:
-        partial.write_text(card, encoding="utf-8")
+    if to is Format.ONNX:
+        made = onnx_export.export(weights, out / f"{weights.stem}.onnx")
+    else:
+        made = ncnn_export.export(weights, out / f"{weights.stem}.param")
+    texts = {
+        "README.md": model_card.card(
+            name=weights.stem,
+            license=allowed,
+            scale=made.scale,
+            kind=to.value,
+            files={path.name: files.sha256(path) for path in made.files},
+            source=(weights.name, files.sha256(weights)),
+            checks=[(one.height, one.width, one.difference) for one in made.checks],
+        )
+    }
+    if to is Format.ONNX:
+        texts["tensorrt.sh"] = model_card.tensorrt_script(made.files[0].name)
+    for name, text in texts.items():
+        with tables.replacing(out / name) as partial:
+            partial.write_text(text, encoding="utf-8")
     worst = max(one.difference for one in made.checks)
     typer.echo(
-        f"export: {made.path}, x{made.scale}, within {worst:.1e} of PyTorch at {len(made.checks)} sizes"
+        f"export: {made.files[0]}, x{made.scale}, within {worst:.1e} of PyTorch at {len(made.checks)} sizes"
     )
 
 

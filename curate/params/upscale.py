@@ -12,13 +12,26 @@ from curate.params.section import Section
 BICUBIC = "bicubic"  # in the place of a file of weights: no model, but what each model is compared with
 
 
+class DiffusionParams(Section):
+    """How a diffusion upscaler draws what was not there; other models have no such settings."""
+
+    prompt: str = Field("", description="what the images show, in words; empty = the model is not guided")
+    steps: int = Field(75, ge=1, le=1000, description="of denoising; each takes the same time")
+    guidance: float = Field(9.0, ge=1, le=50, description="weight of the prompt")
+    noise_level: int = Field(
+        20, ge=0, le=350, description="noise that is added to the image first: more = more is invented"
+    )
+    seed: int = Field(0, ge=0, description="of the noise, the same for each tile")
+
+
 class UpscaleParams(Section):
     """Which models make images larger, and in which tiles; the licence of their weights is on each row."""
 
     models: dict[str, str] = Field(
         default_factory=lambda: {BICUBIC: BICUBIC},
         description="files of weights by the name that you give them: .pth and .safetensors (what spandrel "
-        "recognizes), .param of ncnn with its .bin beside it, .onnx; bicubic = no model",
+        "recognizes), .param of ncnn with its .bin beside it, .onnx, a folder of diffusers; bicubic = no "
+        "model",
     )
     licenses: dict[str, str] = Field(
         default_factory=dict,
@@ -44,6 +57,7 @@ class UpscaleParams(Section):
     workers: int = Field(
         0, ge=0, le=1024, description="processes with a model each; 0 = as cores and memory go"
     )
+    diffusion: DiffusionParams = Field(default_factory=DiffusionParams)
     max_pixels: int = Field(200_000_000, ge=1, description="larger images are not read")
     max_failures: int = Field(100, ge=0, description="images that may fail before the run ends")
 

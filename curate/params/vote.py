@@ -10,20 +10,30 @@ from curate.params.section import Section
 
 
 class VoteParams(Section):
-    """Which model looks better, by comparisons of pairs; by now asked of simulated raters only."""
+    """Which model looks better, by comparisons of pairs."""
 
-    raters: Literal["none", "simulated"] = Field(
+    raters: Literal["none", "simulated", "labelstudio"] = Field(
         "none",
-        description="who is asked; simulated = a program that follows `metric` with noise, which measures "
-        "nothing but this stage; none = the comparisons are planned and nobody is asked",
+        description="who is asked; labelstudio = people, on the server; simulated = a program that follows "
+        "`metric` with noise, which measures nothing but this stage; none = the comparisons are planned and "
+        "nobody is asked",
     )
-    number: int = Field(3, ge=1, le=1000, description="raters, each of whom sees every comparison of a round")
+    number: int = Field(3, ge=1, le=1000, description="raters who see each comparison")
     images: int = Field(40, ge=1, le=100_000, description="images that are compared at most")
     repeat_share: float = Field(
         0.1, ge=0, le=1, description="comparisons that are asked twice, sides exchanged"
     )
     attention_share: float = Field(
         0.05, ge=0, le=1, description="checks for each comparison: clean against spoilt"
+    )
+    min_attention: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="share of checks that a rater must pass for the votes to count; 0 = all count",
+    )
+    allow_partial: bool = Field(
+        False, description="raters labelstudio only: go on with the votes that are there"
     )
     metric: str = Field("ssim", description="raters simulated only: what they go by, one of measure.metrics")
     noise: float = Field(

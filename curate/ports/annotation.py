@@ -61,6 +61,7 @@ class ProjectSpec:
         task_ids: Keys of the tasks that the plan names, by which a project without our mark is recognized.
         notes: The page shows the note of each task, and the caption of each of its objects.
         attributes: Questions about each object.
+        question: The page shows two pictures beside each other, and asks this; empty = it shows one image.
     """
 
     title: str
@@ -76,6 +77,7 @@ class ProjectSpec:
     task_ids: frozenset[str] = frozenset()
     notes: bool = False
     attributes: tuple[ObjectAttribute, ...] = ()
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)

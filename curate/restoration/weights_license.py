@@ -15,8 +15,8 @@ NO_WEIGHTS: Final = "none"  # bicubic: there are none
 _WHERE: Final = "upscale.licenses, or --license"
 _NON_COMMERCIAL: Final = re.compile(r"-nc(-|$)|^deepfloyd-if-license$")
 # Weights that are published under one name everywhere, by the beginning of the file's name in lower case
-# without signs. Sources: the licence files of xinntao/Real-ESRGAN and JingyunLiang/SwinIR, and the model page
-# of 4x-UltraSharp.
+# without signs. Sources: the licence files of xinntao/Real-ESRGAN and JingyunLiang/SwinIR, the model pages of
+# 4x-UltraSharp and stabilityai/stable-diffusion-x4-upscaler.
 _PUBLISHED: Final[Mapping[str, str]] = {
     "realesrgan": "bsd-3-clause",
     "realesranimevideo": "bsd-3-clause",
@@ -24,6 +24,7 @@ _PUBLISHED: Final[Mapping[str, str]] = {
     "001classicalsr": "apache-2.0",
     "003realsrbsrgan": "apache-2.0",
     "4xultrasharp": "cc-by-nc-sa-4.0",
+    "stablediffusionx4upscaler": "openrail++",
 }
 
 

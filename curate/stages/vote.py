@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,26 @@ import pyarrow.compute as pc
 from curate import tables
 from curate.errors import ParamsError
 from curate.params import VoteParams
+from curate.ports.comparison import ComparisonTool, PulledVotes
 from curate.records import StageReport
-from curate.restoration import comparison_plan, pairwise_ranking, table_schemas
+from curate.restoration import cast_votes, comparison_plan, pairwise_ranking, table_schemas
+from curate.restoration.cast_votes import CastVote
+from curate.restoration.comparison_pictures import ComparisonPictures
 from curate.restoration.comparison_plan import Comparison
-from curate.restoration.pairwise_ranking import Strength, Vote
+from curate.restoration.pairwise_ranking import Strength
 from curate.restoration.simulated_raters import SimulatedRaters
+from curate.stages import vote_people
+from curate.stages.vote_people import Answers, People
 
 _LOWER_IS_BETTER = ("flip", "lpips", "dists", "niqe_here", "blur", "ringing")
 _PLAN = ("comparison_id", "image_id", "left", "right", "kind")
-_VOTES = ("comparison_id", "image_id", "rater_id", "kind", "winner", "loser")
+_VOTES = ("comparison_id", "image_id", "rater_id", "kind", "winner", "loser", "counts")
 _RANKING = ("model", "strength", "low", "high", "votes", "raters")
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the stage reads: the tables of pairs, upscale and measure."""
+    """What the stage reads: the tables of pairs, upscale and measure, with the files that they name."""
 
     pairs: Path
     upscaled: Path
@@ -36,61 +42,110 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What the stage writes, as CSV: the comparisons in their order, the votes, and the ranking."""
+    """What the stage writes.
+
+    Attributes:
+        plan: CSV of the comparisons in the order in which they are asked.
+        votes: CSV of everybody's answers, under pseudonyms.
+        ranking: CSV of the models, the strongest first.
+        pictures: Folder of what people are shown; the server reads it.
+        people: `data/people.csv`: who is called what.
+    """
 
     plan: Path
     votes: Path
     ranking: Path
+    pictures: Path
+    people: Path
 
 
-def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
-    """Plan comparisons, ask simulated raters if that is wanted, and rank the models.
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where people are asked; None = nobody is, or simulated raters are.
+
+    `title` is that of the project of votes.
+    """
+
+    tool: ComparisonTool | None
+    title: str
+
+
+def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
+    """Plan comparisons, ask people or simulated raters, and rank the models.
 
     Raises:
-        ParamsError: Raters shall go by a metric that was not measured.
+        WaitingForPeopleError: People have not answered yet, and `vote.allow_partial` is false.
+        ParamsError: Simulated raters shall go by a metric that was not measured.
+        InputError: A picture has disappeared or is damaged.
+        AnnotationToolError: The server is unreachable or refused.
         TableError: A table is missing.
         StorageError: The disk is full or refuses.
     """
-    rows = tables.read(
-        inputs.upscaled, table_schemas.UPSCALED, columns=["image_id", "model", "path"]
+    pairs = tables.read(
+        inputs.pairs, table_schemas.IMAGE_PAIRS, columns=["pair_id", "image_id", "hr_path"]
     ).to_pylist()
-    results: dict[str, list[str]] = {}
-    for row in rows:
-        if row["path"] is not None:
-            results.setdefault(row["image_id"], []).append(row["model"])
-    planned = comparison_plan.plan(
-        results,
-        images=params.images,
-        repeat_share=params.repeat_share,
-        attention_share=params.attention_share,
-        seed=params.seed,
-    )
+    image_of = {row["pair_id"]: row["image_id"] for row in pairs}
+    results = _results(inputs.upscaled)
+    planned = _plan(params, results)
     _write(outputs.plan, _PLAN, ([getattr(one, name) for name in _PLAN] for one in planned))
     if params.raters == "none" or not planned:
         _write(outputs.votes, _VOTES, [])
         _write(outputs.ranking, _RANKING, [])
         return StageReport("vote", (("comparisons", len(planned)), ("votes", 0)), {"raters": params.raters})
-    raters = _raters(params, inputs.figures)
-    able = [one for one in planned if raters.knows(one)]
-    votes, found, rounds = _asked(params, able, raters, _images(inputs.pairs))
-    _write(outputs.votes, _VOTES, ([*row] for row in votes))
-    ranking = [[s.model, s.strength, s.low, s.high, s.votes, params.raters] for s in found]
-    _write(outputs.ranking, _RANKING, ranking)
-    counts = (
-        ("comparisons", len(planned)),
-        *([("without a figure", len(planned) - len(able))] if len(able) < len(planned) else []),
-        ("votes", len(_votes(votes))),
+    rank = functools.partial(_ranked, params, image_of)
+    counts: list[tuple[str, int]] = [("comparisons", len(planned))]
+    answers = None
+    if ports.tool is not None:
+        clean = {row["pair_id"]: Path(row["hr_path"]) for row in pairs}
+        pictures = ComparisonPictures(outputs.pictures, results, clean, raters=params.number)
+        rounds = cast_votes.rounds(planned, params.round_images)
+        people = People(ports.tool, ports.title, outputs.people)
+        answers = vote_people.ask(params, rounds, pictures.draft, rank, people)
+        votes, asked = answers.votes, answers.rounds
+    else:
+        raters = _raters(params, inputs.figures)
+        able = [one for one in planned if raters.knows(one)]
+        counts += [("without a figure", len(planned) - len(able))] if len(able) < len(planned) else []
+        votes, asked = _simulated(params, able, raters, rank)
+    left_out = cast_votes.inattentive(votes, params.min_attention)
+    found = rank(votes)
+    _write(outputs.votes, _VOTES, (_row(one, left_out) for one in votes))
+    _write(
+        outputs.ranking,
+        _RANKING,
+        ([one.model, one.strength, one.low, one.high, one.votes, params.raters] for one in found),
     )
-    return StageReport("vote", counts, _metrics(params, votes, found, rounds))
+    counts.append(("votes", len(cast_votes.for_ranking(votes, image_of, left_out))))
+    counts += _remarks(votes, left_out, answers)
+    return StageReport("vote", tuple(counts), _metrics(params, votes, left_out, found, asked, answers))
 
 
-Row = tuple[str, str, str, str, str, str]  # of _VOTES
+def _results(upscaled: Path) -> dict[tuple[str, str], Path]:
+    """File by image and model; what failed has none."""
+    rows = tables.read(upscaled, table_schemas.UPSCALED, columns=["image_id", "model", "path"]).to_pylist()
+    return {(row["image_id"], row["model"]): Path(row["path"]) for row in rows if row["path"] is not None}
 
 
-def _images(pairs: Path) -> dict[str, str]:
-    """The image of each pair: what is resampled, as pairs of one image depend on each other."""
-    rows = tables.read(pairs, table_schemas.IMAGE_PAIRS, columns=["pair_id", "image_id"]).to_pylist()
-    return {row["pair_id"]: row["image_id"] for row in rows}
+def _plan(params: VoteParams, results: Iterable[tuple[str, str]]) -> list[Comparison]:
+    models: dict[str, list[str]] = {}
+    for image, model in results:
+        models.setdefault(image, []).append(model)
+    return comparison_plan.plan(
+        models,
+        images=params.images,
+        repeat_share=params.repeat_share,
+        attention_share=params.attention_share,
+        seed=params.seed,
+    )
+
+
+def _ranked(params: VoteParams, image_of: Mapping[str, str], votes: Sequence[CastVote]) -> list[Strength]:
+    """The models by the votes that count; none without any."""
+    left_out = cast_votes.inattentive(votes, params.min_attention)
+    counted = cast_votes.for_ranking(votes, image_of, left_out)
+    if not counted:
+        return []
+    return pairwise_ranking.strengths(counted, resamples=params.bootstrap, seed=params.seed)
 
 
 def _raters(params: VoteParams, figures: Path) -> SimulatedRaters:
@@ -108,44 +163,61 @@ def _raters(params: VoteParams, figures: Path) -> SimulatedRaters:
     )
 
 
-def _asked(
-    params: VoteParams, planned: Sequence[Comparison], raters: SimulatedRaters, image_of: Mapping[str, str]
-) -> tuple[list[Row], list[Strength], int]:
-    """Votes, the ranking, and the number of rounds that it took."""
-    images = list(dict.fromkeys(one.image_id for one in planned))
-    rows: list[Row] = []
-    found: list[Strength] = []
-    rounds = 0
-    for start in range(0, len(images), params.round_images):
-        rounds += 1
-        of_round = set(images[start : start + params.round_images])
-        asked = [one for one in planned if one.image_id in of_round]
-        for one, rater, winner in raters.ask(asked):
-            loser = one.right if winner == one.left else one.left
-            rows.append((one.comparison_id, one.image_id, rater, one.kind, winner, loser))
-        votes = [replace(one, image_id=image_of.get(one.image_id, one.image_id)) for one in _votes(rows)]
-        if votes:
-            found = pairwise_ranking.strengths(votes, resamples=params.bootstrap, seed=params.seed)
-        if rounds > 1 and pairwise_ranking.is_settled(found):
-            break
-    return rows, found, rounds
-
-
-def _votes(rows: Sequence[Row]) -> list[Vote]:
-    """Those that count for the ranking: no attention checks, and of a repeat the first answer."""
-    return [
-        Vote(image, rater, winner, loser) for _, image, rater, kind, winner, loser in rows if kind == "vote"
+def _simulated(
+    params: VoteParams,
+    able: Sequence[Comparison],
+    raters: SimulatedRaters,
+    rank: functools.partial[list[Strength]],
+) -> tuple[list[CastVote], int]:
+    """Votes, and how many rounds were asked."""
+    rounds = cast_votes.rounds(able, params.round_images)
+    votes = [
+        [CastVote(one, rater, winner) for one, rater, winner in raters.ask(planned)] for planned in rounds
     ]
 
+    def of_first(number: int) -> list[CastVote]:
+        return [one for given in votes[:number] for one in given]
 
-def _metrics(
-    params: VoteParams, rows: Sequence[Row], found: Sequence[Strength], rounds: int
+    asked = cast_votes.rounds_needed(len(rounds), lambda _: False, lambda number: rank(of_first(number)))
+    return of_first(asked), asked
+
+
+def _row(one: CastVote, left_out: frozenset[str]) -> list[str]:
+    counts = "no" if one.rater_id in left_out else "yes"
+    asked = one.comparison
+    return [asked.comparison_id, asked.image_id, one.rater_id, one.kind, one.winner, one.loser, counts]
+
+
+def _remarks(
+    votes: Sequence[CastVote], left_out: frozenset[str], answers: Answers | None
+) -> list[tuple[str, int]]:
+    """What somebody should know of, counted and named."""
+    lost = sum(one.rater_id in left_out for one in votes)
+    remarks = [(f"left out, of raters who failed attention checks ({', '.join(sorted(left_out))})", lost)]
+    if answers is not None:
+        pulled = answers.pulled
+        remarks += [
+            ("still open", answers.open_looks),
+            ("skipped", pulled.skipped),
+            ("unreadable", pulled.unreadable),
+            ("made without a page, not read", pulled.unattended),
+            ("of other pictures, not read", pulled.outside_plan),
+            ("of tasks that were edited on the server, not read", pulled.edited),
+        ]
+    return [(text, number) for text, number in remarks if number]
+
+
+def _metrics(  # noqa: PLR0917 - one call
+    params: VoteParams,
+    votes: Sequence[CastVote],
+    left_out: frozenset[str],
+    found: Sequence[Strength],
+    rounds: int,
+    answers: Answers | None,
 ) -> Mapping[str, Any]:
-    agreed, pairs = pairwise_ranking.agreement(_votes(rows))
-    every = [
-        Vote(image, rater, win, lose) for _, image, rater, kind, win, lose in rows if kind != "attention"
-    ]
-    attention = [win == comparison_plan.CLEAN for _, _, _, kind, win, _ in rows if kind == "attention"]
+    agreed, pairs = pairwise_ranking.agreement(cast_votes.for_ranking(votes, {}, left_out))
+    every = [one.vote(one.comparison.image_id) for one in votes if one.kind != "attention"]
+    attention = cast_votes.attention(votes)
     return {
         "raters": params.raters,
         "rounds": rounds,
@@ -155,12 +227,24 @@ def _metrics(
         "consistency": {
             k: {"same": s, "repeats": n} for k, (s, n) in pairwise_ranking.consistency(every).items()
         },
-        "attention": {"passed": sum(attention), "asked": len(attention)},
+        "attention": {
+            "passed": sum(one.passed for one in attention.values()),
+            "asked": sum(one.asked for one in attention.values()),
+            "by_rater": {name: {"passed": r.passed, "asked": r.asked} for name, r in attention.items()},
+            "left_out": sorted(left_out),
+        },
         "strengths": {one.model: {"value": one.strength, "low": one.low, "high": one.high} for one in found},
+        **({} if answers is None else _pulled(answers, answers.pulled)),
     }
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterator[list[Any]] | Sequence[Sequence[Any]]) -> None:
+def _pulled(answers: Answers, pulled: PulledVotes) -> dict[str, int]:
+    names = ("superseded", "skipped", "unreadable", "unattended", "outside_plan", "edited")
+    looks = {"looks": answers.wanted_looks - answers.open_looks, "looks_wanted": answers.wanted_looks}
+    return {**looks, **{name: getattr(pulled, name) for name in names}}
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

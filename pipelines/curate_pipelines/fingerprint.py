@@ -46,7 +46,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "pairs": ("pairs", "dedupe", *_SPLITS),
     "upscale": ("upscale", "release.license"),
     "measure": ("measure",),
-    "vote": ("vote",),
+    "vote": ("vote", "labelstudio"),
     "release_pairs": ("release", "gates.licenses"),
 }
 # Parameters that name a file or a folder of the user's, by the stages that read it.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from curate.adapters.imported_answers import ImportedAnswers
-from curate.adapters.labelstudio import connection
+from curate.adapters.labelstudio import comparisons, connection
 from curate.adapters.labelstudio.tool import ADJUDICATION_CACHE, from_settings, reader_from_settings
+from curate.errors import ParamsError
 from curate.params import LabelStudioParams
 from curate.ports import AnnotationTool
+from curate.ports.comparison import ComparisonTool
 from curate.ports.pulled import AnnotationReader
 
 _IMPORTED = Path("labels/answers")
@@ -32,3 +34,14 @@ def adjudication_reader(settings: LabelStudioParams) -> AnnotationReader | None:
     if not settings.enabled:
         return None
     return reader_from_settings(settings, connection.resolve(Path()), cache=ADJUDICATION_CACHE)
+
+
+def comparison_tool(settings: LabelStudioParams, pictures: Path) -> ComparisonTool:
+    """The same server, for people who compare pictures of that folder.
+
+    Raises:
+        ParamsError: There shall be no server.
+    """
+    if not settings.enabled:
+        raise ParamsError("vote.raters is labelstudio, and labelstudio.enabled is false: change one of them")
+    return comparisons.from_settings(settings, connection.resolve(Path()), pictures)

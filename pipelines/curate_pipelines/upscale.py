@@ -24,7 +24,11 @@ def main(params: Params) -> StageReport:
         ),
         ports=upscale.Ports(
             load=functools.partial(
-                upscalers.load, scale=settings.scale, device=settings.device, precision=settings.precision
+                upscalers.load,
+                scale=settings.scale,
+                device=settings.device,
+                precision=settings.precision,
+                diffusion=settings.diffusion,
             ),
             engine=engines.model_engine(params.engine, settings.device, workers=settings.workers),
         ),

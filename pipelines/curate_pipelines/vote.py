@@ -6,11 +6,15 @@ from pathlib import Path
 
 from curate.params import Params
 from curate.records import StageReport
-from curate.stages import vote
+from curate.stages import vote, vote_people
+from curate_pipelines.labelstudio import comparison_tool
+
+PICTURES = Path("data/ingest/vote")  # the server serves folders below data/ingest only
 
 
 def main(params: Params) -> StageReport:
     """Wire and run the stage."""
+    asked = params.vote.raters == "labelstudio"
     return vote.run(
         params.vote,
         inputs=vote.Inputs(
@@ -22,5 +26,11 @@ def main(params: Params) -> StageReport:
             plan=Path("data/vote/plan.csv"),
             votes=Path("data/vote/votes.csv"),
             ranking=Path("data/vote/ranking.csv"),
+            pictures=PICTURES,
+            people=Path("data/people.csv"),
+        ),
+        ports=vote.Ports(
+            tool=comparison_tool(params.labelstudio, PICTURES) if asked else None,
+            title=vote_people.title(params.labelstudio.project),
         ),
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from curate.adapters import upscalers
+from curate.adapters import spandrel_upscaler, upscalers
 from curate.adapters.onnx_upscaler import OnnxUpscaler
 from curate.errors import DeviceMemoryError, ModelError
 from curate.ports import Upscaler
@@ -106,6 +106,40 @@ def test_onnx_of_free_and_of_fixed_size(files: Path) -> None:
     np.testing.assert_allclose(made[:-4, :-4], expected[:-4, :-4], atol=1e-5)
     with pytest.raises(ModelError, match=r"tiles of 64x64 only: set upscale\.tile to 64"):
         fixed.upscale(photo(65, 20))
+
+
+@pytest.mark.filterwarnings("ignore:torch.meshgrid")
+def test_a_transformer_is_recognized_and_its_layout_changes_nothing(tmp_path: Path) -> None:
+    swin = pytest.importorskip("spandrel.architectures.SwinIR")
+    torch.manual_seed(0)
+    small = {"img_size": 16, "depths": [1], "embed_dim": 12, "num_heads": [2], "window_size": 4}
+    model = swin.SwinIR(**small, mlp_ratio=2, upsampler="pixelshuffledirect", upscale=2)
+    torch.save({"params": model.state_dict()}, tmp_path / "swin.pth")
+    image = photo(37, 50)
+    made = upscalers.load(str(tmp_path / "swin.pth"), scale=2, device="cpu").upscale(image)
+    plain = spandrel_upscaler.descriptor(tmp_path / "swin.pth")
+    with torch.inference_mode():
+        planes = plain(torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None])
+    np.testing.assert_allclose(made, planes[0].numpy().transpose(1, 2, 0), atol=1e-5)
+
+
+def test_an_architecture_that_takes_axes_apart_keeps_its_layout(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Apart(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale, self.model = 1, torch.nn.Conv2d(3, 3, 3, padding=1)
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            made = self.model(image)
+            return made.view(1, -1).view(made.shape)
+
+    whole = Apart().eval()
+    monkeypatch.setattr(spandrel_upscaler, "descriptor", lambda _: whole)
+    made = upscalers.load(str(files / "realesr-animevideov3.pth"), scale=1, device="cpu").upscale(photo(9, 7))
+    assert made.shape == (9, 7, 3)
+    assert whole.model.weight.is_contiguous()
 
 
 def test_memory_that_is_short_is_told_as_such(compact: Upscaler, monkeypatch: pytest.MonkeyPatch) -> None:

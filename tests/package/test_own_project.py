@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,43 +21,18 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.package import two_annotators
+from tests.package import two_annotators, user_machine
 from tests.package.two_annotators import Planted
+from tests.package.user_machine import ROOT, Machine
 
-ROOT = Path(__file__).parents[2]
 EXTRAS = "pipeline,autolabel,labelstudio,hub"
 LOOK_EACH_TIME = {"fingerprint", "ingest", "push", "pull", "publish"}
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
-@dataclass(frozen=True)
-class Machine:
-    """A user's: an environment with the wheel, and a folder to work in."""
-
-    programs: Path
-    work: Path
-
-    def environment(self) -> dict[str, str]:
-        """Nothing of ours: no PYTHONPATH, no server, the wheel's programs first."""
-        ours = ("LABEL_STUDIO_", "PYTHON", "VIRTUAL_ENV", "CURATE_", "DVC_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        server = ROOT / ".venv-labelstudio/bin/label-studio"
-        path = f"{self.programs}{os.pathsep}{os.environ['PATH']}"
-        return {**kept, "PATH": path, "CURATE_LABEL_STUDIO_BIN": str(server), "DVC_NO_ANALYTICS": "1"}
-
-    def run(self, command: str, *, folder: str = "signs", expect: int = 0) -> str:
-        begun = time.monotonic()
-        done = subprocess.run(
-            shlex.split(command), cwd=self.work / folder, env=self.environment(),
-            capture_output=True, text=True, check=False, timeout=600,
-        )  # fmt: skip
-        print(f"{command}: {time.monotonic() - begun:.1f} s")  # noqa: T201
-        assert done.returncode == expect, f"{command}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def ran(self) -> set[str]:
-        """The stages that a `dvc repro` runs."""
-        return set(re.findall(r"Running stage '(\w+)'", self.run("dvc repro")))
+def stages_run(machine: Machine) -> set[str]:
+    """The stages that a `dvc repro` runs."""
+    return set(re.findall(r"Running stage '(\w+)'", machine.run("dvc repro")))
 
 
 def ours(*command: str) -> None:
@@ -72,22 +43,7 @@ def ours(*command: str) -> None:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    folder = tmp_path_factory.mktemp("machine")
-    uv = subprocess.run(
-        [ROOT / "scripts/uv.sh", sys.executable], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    overrides = folder / "overrides.txt"  # as `tool.uv` of pyproject.toml: one OpenCV, not two in one folder
-    overrides.write_text("opencv-python ; python_version < '3'\n")
-    for command in (
-        [uv, "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT)],
-        [uv, "venv", "--quiet", "--python", sys.executable, "venv"],
-    ):
-        subprocess.run(command, cwd=folder, check=True)
-    (wheel,) = folder.glob("curate_vision-*.whl")
-    install = [uv, "pip", "install", "--quiet", "--python", "venv/bin/python", "--override", str(overrides)]
-    subprocess.run([*install, f"{wheel}[{EXTRAS}]"], cwd=folder, check=True)
-    made = Machine(folder / "venv/bin", folder / "work")
-    made.work.mkdir()
+    made = user_machine.installed(tmp_path_factory.mktemp("machine"), EXTRAS)
     yield made
     if (made.work / "signs").exists():
         made.run("curate labelstudio down")
@@ -275,5 +231,5 @@ def test_after_an_upgrade_exactly_the_stages_run_whose_code_changed(machine: Mac
     text = module.read_text()
     module.unlink()  # a link to the file in uv's cache, which stays as it is
     module.write_text(f"{text}_ANOTHER = 1\n")
-    assert machine.ran() == LOOK_EACH_TIME | {"agreement"}
+    assert stages_run(machine) == LOOK_EACH_TIME | {"agreement"}
     assert (released / "data/release/release.json").exists()

@@ -13,9 +13,9 @@ import yaml
 
 from curate import new_project, params_doc
 from curate.adapters import upscalers
-from curate.errors import InputError
+from curate.errors import InputError, ParamsError
 from curate.params import Params
-from curate_pipelines import PIPELINES, fingerprint, headline_metrics, upscale
+from curate_pipelines import PIPELINES, fingerprint, headline_metrics, upscale, vote
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "curate/templates/restoration"
@@ -57,6 +57,7 @@ def test_paths_in_the_entry_point_are_those_of_dvc_yaml(stage: str) -> None:
     declared = set(paths(EVERY[stage]["deps"] + EVERY[stage]["outs"]))
     declared -= {f"data/fingerprint/{stage}.txt", f"metrics/{stage}.json"}
     known = {"data/dedupe/index", "data/publish/last", "data/pairs/leaks.csv"}  # kept, or optional
+    known |= {"data/ingest/vote", "data/people.csv"}  # where people are asked
     if stage == "pairs":
         known |= {"data/splits.parquet", "data/release"}  # of the last release
     assert named - known <= declared
@@ -82,19 +83,22 @@ def test_every_field_of_a_stage_is_filled_by_the_wiring(stage: str) -> None:
 def test_models_are_loaded_with_the_users_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     got: dict[str, Any] = {}
     monkeypatch.setattr(upscale.upscale, "run", lambda settings, **more: got.update(more, settings=settings))
-    params = Params.model_validate({"upscale": {"scale": 2, "device": "cpu", "workers": 1}})
+    diffusion = {"steps": 3}
+    upscaling = {"scale": 2, "device": "cpu", "workers": 1, "diffusion": diffusion}
+    params = Params.model_validate({"upscale": upscaling})
     upscale.main(params)
     load = got["ports"].load
     assert isinstance(load, functools.partial)
     assert (load.func, load.keywords) == (
         upscalers.load,
-        {"scale": 2, "device": "cpu", "precision": "float32"},
+        {"scale": 2, "device": "cpu", "precision": "float32", "diffusion": params.upscale.diffusion},
     )
     assert (got["settings"], got["release_license"]) == (params.upscale, params.release.license)
 
 
 def test_the_lines_of_params_say_what_the_models_say() -> None:
     text = (TEMPLATE / "params.yaml.j2").read_text().replace("{{ name | yaml }}", "mine")
+    text = text.replace("{{ name[:50] | yaml }}", "mine")
     meaning = {knob.location: knob.description for knob in params_doc.knobs()}
     comments = [line.partition(" # ")[2] for line in text.splitlines() if line.startswith("  ")]
     given = [(name, key) for name, section in yaml.safe_load(text).items() for key in section]
@@ -119,6 +123,23 @@ def test_weights_in_files_are_dependencies(tmp_path: Path, monkeypatch: pytest.M
     before = fingerprint.describe("upscale", params)
     Path("w.bin").write_text("other")
     assert fingerprint.describe("upscale", params) != before
+
+
+def test_people_are_asked_on_the_users_server_and_nobody_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: dict[str, Any] = {}
+    monkeypatch.setattr(vote.vote, "run", lambda settings, **more: got.update(more, settings=settings))
+    monkeypatch.setattr(vote, "comparison_tool", lambda settings, folder: (settings.project, folder))
+    given = {"vote": {"raters": "labelstudio"}, "labelstudio": {"project": "my-sr"}}
+    vote.main(Params.model_validate(given))
+    assert got["ports"] == vote.vote.Ports(("my-sr", Path("data/ingest/vote")), "my-sr votes")
+    vote.main(Params.model_validate({"vote": {"raters": "simulated"}}))
+    assert got["ports"].tool is None
+
+
+def test_people_cannot_be_asked_without_a_server() -> None:
+    given = {"vote": {"raters": "labelstudio"}, "labelstudio": {"enabled": False}}
+    with pytest.raises(ParamsError, match=r"vote\.raters is labelstudio, and labelstudio\.enabled is false"):
+        vote.main(Params.model_validate(given))
 
 
 @pytest.mark.parametrize("setting", [{"group_by": ["camera"]}, {"split_attribute": None}, {"seed": 3}])

@@ -30,6 +30,8 @@ _CAPTION = {
     "name": encode_regions.CAPTION, "toName": encode_regions.IMAGE, "perRegion": "true",
     "displayMode": "region-list", "editable": "false", "maxSubmissions": "1",
 }  # fmt: skip
+COMPARISON = "better"  # the control of a project that compares two pictures
+_SIDES = ("left", "right")
 SKIP_REASON = "skip_reason"  # the control for a few words with a skip; Label Studio itself has none
 NOT_LABELS = frozenset({SKIP_REASON, encode_regions.CAPTION})  # controls that say nothing of the image
 
@@ -74,6 +76,22 @@ def label_config(
     ET.SubElement(
         panel, "TextArea", {**reason, "maxSubmissions": "1", "placeholder": "write, then press Enter"}
     )
+    ET.indent(view)
+    return ET.tostring(view, encoding="unicode")
+
+
+def comparison_config(question: str) -> str:
+    """Two pictures beside each other, at their own size as far as the page has room; one is to be chosen."""
+    view = ET.Element("View")
+    ET.SubElement(view, "Header", value=question, size="4")
+    ET.SubElement(view, "Pairwise", name=COMPARISON, toName=",".join(_SIDES))
+    pictures = ET.SubElement(view, "View", style="display: flex; gap: 16px; align-items: flex-start")
+    for side in _SIDES:
+        place = ET.SubElement(pictures, "View", style="flex: 1; min-width: 0")
+        ET.SubElement(
+            place, "Image", name=side, value=f"${side}", zoom="true", rotateControl="false",
+            defaultZoom="original",
+        )  # fmt: skip
     ET.indent(view)
     return ET.tostring(view, encoding="unicode")
 

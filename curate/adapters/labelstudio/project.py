@@ -96,9 +96,10 @@ def plan(client: Client, spec: ProjectSpec, pipeline: str | None = None) -> tupl
     existing = None if mine is None else get(client, mine.number)
     shown = {} if existing is None else guideline.addresses(existing[_GUIDELINE] or "")
     wanted = {
-        _CONFIG: label_config.label_config(spec.categories, spec.choices, spec.attributes, notes=spec.notes),
+        _CONFIG: _config(spec),
         _GUIDELINE: _guideline(spec, shown),
         **_SETTINGS,
+        "enable_empty_annotation": not spec.question,  # of two pictures one is better, or it is skipped
     }
     if existing is None:
         return None, wanted
@@ -106,6 +107,12 @@ def plan(client: Client, spec: ProjectSpec, pipeline: str | None = None) -> tupl
     if _CONFIG in changed:
         _refuse_losses(client, existing, spec)
     return existing, changed
+
+
+def _config(spec: ProjectSpec) -> str:
+    if spec.question:
+        return label_config.comparison_config(spec.question)
+    return label_config.label_config(spec.categories, spec.choices, spec.attributes, notes=spec.notes)
 
 
 def _same(name: str, there: Any, wanted: Any) -> bool:
@@ -241,6 +248,8 @@ def _refuse_losses(client: Client, existing: Mapping[str, Any], spec: ProjectSpe
     """An update must not orphan what people have drawn, submitted or not."""
     there = reference(client, int(existing["id"]))
     known = label_config.labels_by_control(spec.categories, spec.choices, spec.attributes)
+    if spec.question:
+        known = {label_config.COMPARISON: frozenset()}
     for control, names in labels_in_use.lost(client, there, str(existing[_CONFIG]), known).items():
         what = f"categories {', '.join(names)}" if names else f"the control {control}"
         raise AnnotationToolError(

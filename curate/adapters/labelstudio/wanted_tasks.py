@@ -15,7 +15,7 @@ from curate.errors import AnnotationToolError
 from curate.ports import TaskDraft
 from curate.progress import track
 
-_NO_SUGGESTIONS = "none"
+NO_SUGGESTIONS = "none"
 _FORM = 2  # raise it when the regions of the same rows change: all suggestions are sent anew
 
 
@@ -45,7 +45,7 @@ class Wanted:
     @property
     def suggested(self) -> bool:
         """Whether there is a prediction; there is none where the model saw nothing, or may not say."""
-        return bool(self.data["suggestions"] != _NO_SUGGESTIONS)
+        return bool(self.data["suggestions"] != NO_SUGGESTIONS)
 
     @property
     def prediction(self) -> dict[str, Any] | None:
@@ -109,6 +109,6 @@ def _digest(task: TaskDraft, version: str) -> str:
         if row.outcome == "object"
     ]
     if not rows:
-        return _NO_SUGGESTIONS
+        return NO_SUGGESTIONS
     content = json.dumps([_FORM, version, rows, *([task.captions] if task.captions else [])])
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -1,0 +1,86 @@
+"""Stable Diffusion's upscaler: a folder in the format of diffusers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from curate.adapters import torch_device, weights
+from curate.errors import ModelError
+from curate.extras import require
+from curate.params.upscale import DiffusionParams
+from curate.records import FloatArray
+
+INDEX: Final = "model_index.json"  # in the folder; names the pipeline
+_PIPELINE: Final = "StableDiffusionUpscalePipeline"
+_SIDE: Final = 64  # pixels: a tile is padded to a multiple, as the denoiser halves its sides several times
+
+
+def is_pipeline(model: str) -> bool:
+    """Whether a setting names a folder of diffusers."""
+    return (Path(model).expanduser() / INDEX).is_file()
+
+
+class DiffusionUpscaler:
+    """An `Upscaler` from a folder of diffusers; nothing is fetched."""
+
+    def __init__(
+        self, folder: Path, *, device: str, precision: torch_device.Precision, settings: DiffusionParams
+    ) -> None:
+        """Load.
+
+        Raises:
+            ModelError: It is another pipeline, damaged, or has weights in pickles.
+            MissingExtraError: diffusers is not installed.
+        """
+        self._torch = require("torch", extra="diffusion")
+        diffusers = require("diffusers", extra="diffusion")
+        require("transformers", extra="diffusion")
+        self._place, self._settings = torch_device.place(device, precision), settings
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        self._refuse_another_pipeline(folder)
+        try:
+            pipeline = diffusers.StableDiffusionUpscalePipeline.from_pretrained(
+                str(folder),
+                local_files_only=True,
+                use_safetensors=True,  # a pickle could run any program
+                low_cpu_mem_usage=False,
+                safety_checker=None,  # it would make tiles black
+            )
+        except Exception as error:  # each part has errors of its own
+            raise ModelError(f"{folder} cannot be loaded: {torch_device.first_line(error)}") from error
+        pipeline.set_progress_bar_config(disable=True)
+        self._pipeline = pipeline.to(self._place.device, self._place.half or self._torch.float32)
+        self.scale: int = pipeline.vae_scale_factor
+        drawn = json.dumps(settings.model_dump(mode="json"), sort_keys=True)
+        self.model_version = f"{folder.name}@{weights.digest(files)} {drawn}"
+
+    @staticmethod
+    def _refuse_another_pipeline(folder: Path) -> None:
+        try:
+            named = json.loads((folder / INDEX).read_text(encoding="utf-8"))["_class_name"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder / INDEX} cannot be read: {torch_device.first_line(error)}") from error
+        if named != _PIPELINE:
+            raise ModelError(f"{folder} holds a {named}: expected a {_PIPELINE}")
+
+    def upscale(self, tile: FloatArray) -> FloatArray:
+        """See `curate.ports.Upscaler`. The noise of a tile is drawn from the seed alone."""
+        torch, settings = self._torch, self._settings
+        height, width = tile.shape[:2]
+        padded = np.pad(tile, ((0, -height % _SIDE), (0, -width % _SIDE), (0, 0)), mode="edge")
+        planes = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None]
+        with torch_device.enough_memory(1, setting="upscale.tile"), torch.inference_mode():
+            made: Any = self._pipeline(
+                prompt=settings.prompt,
+                image=self._place.put(planes),
+                num_inference_steps=settings.steps,
+                guidance_scale=settings.guidance if settings.prompt else 1.0,  # 1 = nothing to be guided by
+                noise_level=settings.noise_level,
+                generator=torch.Generator().manual_seed(settings.seed),
+                output_type="np",
+            ).images[0]
+        return np.ascontiguousarray(made[: height * self.scale, : width * self.scale], dtype=np.float32)

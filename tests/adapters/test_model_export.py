@@ -1,0 +1,123 @@
+"""Export to ONNX and ncnn: the file makes what the model makes, at other sizes too, or it is not written."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from curate.adapters import exported_model, ncnn_export, onnx_export, upscalers
+from curate.cli import app
+from curate.errors import ModelError, ParamsError
+from curate.release import model_card
+from tests.restoration import real_weights
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("weights")
+    return real_weights.as_torch(real_weights.compact(), folder / "realesr-animevideov3.pth")
+
+
+@pytest.mark.parametrize(("kind", "endings"), [("onnx", [".onnx"]), ("ncnn", [".param", ".bin"])])
+def test_the_command_writes_checked_files_and_their_card(
+    weights: Path, tmp_path: Path, kind: str, endings: list[str]
+) -> None:
+    out = tmp_path / "out"
+    done = CliRunner().invoke(app, ["upscale", "export", str(weights), "--to", kind, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    files = [out / f"realesr-animevideov3{ending}" for ending in endings]
+    image = np.random.default_rng(1).random((37, 90, 3), dtype=np.float32)
+    made = upscalers.load(str(files[0]), scale=4).upscale(image)
+    expected = upscalers.load(str(weights), scale=4, device="cpu").upscale(image)
+    assert np.abs(np.clip(made, 0, 1) - expected).max() < 1e-4
+    card = (out / "README.md").read_text()
+    assert card.startswith(f"---\nlicense: bsd-3-clause\ntags:\n- super-resolution\n- {kind}\n")
+    for path in (*files, weights):
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in card
+    sizes = [f"{width} x {height} | " for height, width in exported_model.SIZES]
+    assert all(card.count(size) == 1 for size in sizes)
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        ["README.md", *(["tensorrt.sh"] if kind == "onnx" else []), *(path.name for path in files)]
+    )
+
+
+def test_tensorrt_is_a_script_that_says_it_was_not_run(tmp_path: Path) -> None:
+    """Run with a trtexec that only repeats what it is given."""
+    (tmp_path / "a model.onnx").touch()
+    (tmp_path / "build.sh").write_text(model_card.tensorrt_script("a model.onnx"))
+    (tmp_path / "trtexec").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "trtexec").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(
+        ["sh", tmp_path / "build.sh"], env=path, capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert done.stdout.splitlines() == [
+        "--onnx=a model.onnx",
+        "--fp16",
+        "--minShapes=image:1x3x32x32",
+        "--optShapes=image:1x3x256x256",
+        "--maxShapes=image:1x3x512x512",
+        "--saveEngine=a model.engine",
+    ]
+    assert "NOT RUN" in (tmp_path / "build.sh").read_text()
+
+
+class Other(torch.nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.interpolate(image, scale_factor=4)
+
+
+class Broken(torch.nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.log(torch.nn.functional.interpolate(image, scale_factor=4) - 2)
+
+
+class Branching(torch.nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError(f"no kernel for {image.ndim} axes")
+
+
+@pytest.mark.parametrize("exporter", [onnx_export, ncnn_export])
+@pytest.mark.parametrize(
+    "case",
+    [
+        (Other(), r"differs from the model by .* not written"),
+        (Broken(), r"differs from the model by nan .* not written"),
+        (Branching(), r"cannot be (exported|traced): "),
+    ],
+)
+def test_files_that_make_other_pixels_are_not_written(
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    exporter: ModuleType,
+    case: tuple[torch.nn.Module, str],
+) -> None:
+    module, says = case
+    monkeypatch.setattr(exporter.SpandrelUpscaler, "module", module)
+    with pytest.raises(ModelError, match=says):
+        exporter.export(weights, tmp_path / "wrong.param")
+    assert not list(tmp_path.iterdir())
+
+
+def test_pnnx_that_fails_is_one_line(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ncnn_export, "_SETTINGS", ("inputshape=[1,4,8,8]f32", "fp16=0"))
+    with pytest.raises(ModelError, match="cannot be converted to ncnn"):
+        ncnn_export.export(weights, tmp_path / "wrong.param")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_licence_that_nobody_knows_is_refused_first(tmp_path: Path) -> None:
+    command = ["upscale", "export", "own.pth", "--to", "onnx", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, ParamsError)
+    assert not (tmp_path / "out").exists()

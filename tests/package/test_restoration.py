@@ -1,0 +1,150 @@
+"""From a wheel alone: forty crops of photographs to a released paired set; product photos in one command.
+
+The checkout lends photographs and weights, as a user has them. The programs are those of a fresh environment.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import skimage.data
+import yaml
+from PIL import Image
+
+from tests.package import user_machine
+from tests.package.user_machine import Machine
+from tests.restoration import real_weights
+
+EXTRAS = "pipeline,restoration,ffmpeg"
+PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
+CROPS, SIDE, MOST_S = 40, 128, 360.0
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp("machine")
+    yield user_machine.installed(folder, EXTRAS)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def weights(machine: Machine) -> Path:
+    """Where a user has put them; the file's name tells the licence."""
+    folder = machine.work / "weights"
+    folder.mkdir()
+    for path in (real_weights.compact(), real_weights.compact().with_suffix(".bin")):
+        shutil.copy(path, folder)
+    real_weights.as_torch(real_weights.compact(), folder / "realesr-animevideov3.pth")
+    return folder
+
+
+def crops(folder: Path, number: int, side: int) -> None:
+    """Crops that do not overlap, of scikit-image's photographs."""
+    folder.mkdir()
+    made = 0
+    for name in PHOTOS:
+        photo = getattr(skimage.data, name)()
+        for top in range(0, photo.shape[0] - side + 1, side):
+            for left in range(0, photo.shape[1] - side + 1, side):
+                Image.fromarray(photo[top : top + side, left : left + side]).save(folder / f"{made:02}.png")
+                made += 1
+                if made == number:
+                    return
+
+
+def test_forty_crops_to_a_released_paired_set_and_a_ranking(machine: Machine, weights: Path) -> None:
+    crops(machine.work / "photos", CROPS, SIDE)
+    machine.run("curate init sr --images photos --template restoration", folder=".")
+    project = machine.work / "sr"
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["pairs"] |= {"crop": SIDE, "step": SIDE}
+    params["upscale"]["models"] |= {
+        "compact": str(weights / "realesr-animevideov3-x4.param"),
+        "compact-torch": str(weights / "realesr-animevideov3.pth"),
+    }
+    params["release"]["license"] = "cc-by-4.0"
+    params["vote"] = {"raters": "simulated"}
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+    sources = (project / "sources.yaml").read_text().replace("license: null", "license: cc0-1.0")
+    (project / "sources.yaml").write_text(sources)
+
+    begun = time.monotonic()
+    machine.run("dvc repro", folder="sr")
+    taken = time.monotonic() - begun
+    print(f"dvc repro of {CROPS} crops: {taken:.0f} s")  # noqa: T201
+    assert taken < MOST_S
+    with (project / "data/vote/ranking.csv").open() as file:
+        ranking = list(csv.DictReader(file))
+    assert {row["model"] for row in ranking} == {"bicubic", "compact", "compact-torch"}
+    assert {row["raters"] for row in ranking} == {"simulated"}
+    assert all(float(row["low"]) < float(row["strength"]) < float(row["high"]) for row in ranking)
+    measured = json.loads((project / "metrics/measure.json").read_text())
+    kept = json.loads((project / "metrics/dedupe.json").read_text())["counts"]["kept"]
+    assert measured["counts"]["results"] == 3 * kept
+    assert kept >= CROPS - 4  # sky beside sky is one picture
+    assert set(measured["not_measured"]) >= {"lpips", "dists"}  # there are no weights of their backbones
+    twins = (
+        measured["models"]["compact"]["psnr"]["value"],
+        measured["models"]["compact-torch"]["psnr"]["value"],
+    )
+    assert twins[0] == pytest.approx(twins[1], abs=0.02)  # the same weights by two libraries
+    release = project / "data/release"
+    rows = [pq.read_table(path) for path in (release / "data").glob("*.parquet")]
+    assert sum(table.num_rows for table in rows) == kept
+    assert "license: cc-by-4.0" in (release / "README.md").read_text()
+    assert json.loads((project / "data/publish/receipt.json").read_text())["state"] == "published"
+    assert "Running stage 'upscale'" not in machine.run("dvc repro", folder="sr")
+
+
+def products(folder: Path, number: int, side: int) -> None:
+    """Photographs of things on white, each another size, as a shop has them."""
+    folder.mkdir()
+    rng = np.random.default_rng(3)
+    coffee = Image.fromarray(skimage.data.coffee())
+    for place in range(number):
+        width, height = (int(value) for value in rng.integers(side // 2, side, 2))
+        page = Image.new("RGB", (width, height), "white")
+        page.paste(coffee.resize((width * 2 // 3, height * 2 // 3)), (width // 6, height // 6))
+        page.save(folder / f"product-{place:03}.jpg", quality=85)
+
+
+def fits(path: Path, side: int) -> bool:
+    with Image.open(path) as made:
+        return max(made.size) <= side
+
+
+@pytest.mark.parametrize(
+    ("number", "side", "fit"),
+    [(12, 96, 300), pytest.param(100, 700, 2000, marks=pytest.mark.soak)],
+)
+def test_product_photos_in_one_command(
+    machine: Machine, weights: Path, number: int, side: int, fit: int
+) -> None:
+    name = f"products-{number}"
+    products(machine.work / name, number, side)
+    command = f"curate upscale {name} --model weights/realesr-animevideov3-x4.param --out large-{number}"
+    said = machine.run(f"{command} --fit {fit}x{fit} --use cc-by-4.0", folder=".")
+    assert f"upscale: {number} images in large-{number}; weights under bsd-3-clause" in said
+    out = machine.work / f"large-{number}"
+    made = sorted(out.glob("*.png"))
+    assert len(made) == number
+    assert all(fits(path, fit) for path in made)
+    with (out / "upscaled.csv").open() as file:
+        assert {row["model_license"] for row in csv.DictReader(file)} == {"bsd-3-clause"}
+    page = (out / "contact-sheet.html").read_text()
+    assert page.count('type="range"') == number
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    again = {path: path.stat().st_mtime_ns for path in made}
+    machine.run(f"{command} --fit {fit}x{fit}", folder=".")
+    assert {path: path.stat().st_mtime_ns for path in made} == again
+    del weights

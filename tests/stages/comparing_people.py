@@ -1,0 +1,68 @@
+"""A server of comparisons in memory, and people who vote there by the brightness of what they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from curate.ports import PushCounts
+from curate.ports.comparison import ComparisonDraft, GivenVote, PulledVotes
+
+
+class ComparingPeople:
+    """A `ComparisonTool` whose people are told when to work. They see files, and nothing else."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, ComparisonDraft] = {}
+        self.offered: list[str] = []
+        self.votes: dict[tuple[str, str], GivenVote] = {}
+        self.pushes = 0
+
+    def push(
+        self, title: str, tasks: Sequence[ComparisonDraft], *, question: str, instructions: str
+    ) -> PushCounts:
+        assert (title, question) == ("a set votes", "Which picture looks better?")
+        assert "Click the one that looks better" in instructions
+        self.pushes += 1
+        before = set(self.offered)
+        self.offered = [task.task_id for task in tasks]
+        fresh = [task for task in tasks if task.task_id not in self.tasks]
+        self.tasks |= {task.task_id: task for task in tasks}
+        reopened = len(set(self.offered) - before) - len(fresh)
+        return PushCounts(len(fresh), len(tasks) - len(fresh), 0, 0, reopened=reopened)
+
+    def pull(self, title: str, tasks: Sequence[ComparisonDraft]) -> PulledVotes | None:
+        del title
+        if not self.pushes:
+            return None
+        keys = {task.task_id for task in tasks}
+        votes = tuple(self.votes[place] for place in sorted(self.votes) if place[0] in keys)
+        outside = sum(key not in keys for key, _ in self.votes)
+        return PulledVotes(
+            "http://there", votes, skipped=sum(v.side is None for v in votes), outside_plan=outside
+        )
+
+    def work(self, person: str, *, most: int | None = None, wrong: bool = False, skip: bool = False) -> int:
+        """Answer what is offered and not answered by that person yet: the brighter one, or the other."""
+        todo = [key for key in self.offered if (key, person) not in self.votes]
+        for key in todo[:most]:
+            task = self.tasks[key]
+            left, right = (float(np.asarray(Image.open(path)).mean()) for path in (task.left, task.right))
+            side = "left" if (left > right) != wrong else "right"
+            self.votes[key, person] = GivenVote(key, person, None if skip else side)
+        return len(todo[:most])
+
+
+def pictures(folder: Path, brightness: dict[str, int], images: int) -> dict[tuple[str, str], Path]:
+    """A gray result by image and model, as bright as the model is good; "clean" is the brightest."""
+    made = {}
+    for model, value in brightness.items():
+        (folder / model).mkdir(parents=True, exist_ok=True)
+        for n in range(images):
+            path = folder / model / f"p{n:02}.png"
+            Image.new("RGB", (240, 160), (value, value, value - n % 10)).save(path)
+            made[f"p{n:02}", model] = path
+    return made
