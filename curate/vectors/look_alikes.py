@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from curate.records import FloatArray
 from curate.vectors.nearest import nearest
+
+
+_CROWD: Final = 32  # objects of the same image that are passed over at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +43,21 @@ def look_alikes(
         vectors: (N, D) float32 of unit length, an object each.
         categories: N.
         images: N, the image_id of each.
-        neighbors: How many nearest ones are looked at; those of its own image are not counted.
+        neighbors: How many nearest ones of other images are counted; fewer where an image has many objects
+            that are all nearer.
 
     Returns:
         By falling `other_share`, then by falling cosine.
     """
-    found = nearest(vectors, neighbors)
+    _, image, crowd = np.unique(
+        np.asarray(images, dtype=object).astype(str), return_inverse=True, return_counts=True
+    )
+    found = nearest(vectors, neighbors + min(int(crowd.max(initial=1)) - 1, _CROWD))
     if not found.rows.shape[1]:
         return []
     _, category = np.unique(np.asarray(categories, dtype=object).astype(str), return_inverse=True)
-    _, image = np.unique(np.asarray(images, dtype=object).astype(str), return_inverse=True)
     there = (found.rows >= 0) & (image[found.rows] != image[:, None])
+    there &= np.cumsum(there, axis=1) <= neighbors
     other = (category[found.rows] != category[:, None]) & there
     share = other.sum(axis=1) / np.maximum(1, there.sum(axis=1))
     first = there.argmax(axis=1)  # the nearest of another image
