@@ -11,7 +11,6 @@ import numpy as np
 from curate.records import FloatArray
 from curate.vectors.nearest import nearest
 
-
 _CROWD: Final = 32  # objects of the same image that are passed over at most
 
 
