@@ -32,7 +32,7 @@ def make(root: Path, images: int, pictures: int) -> int:
     files = [root / f"pictures/{number}.jpg" for number in range(pictures)]
     for number, path in enumerate(files):
         if not path.exists():
-            _draw(path, number)
+            draw(path, number)
     shape = builders.rle(builders.ellipse((100.0, 80.0, 260.0, 300.0), size=(WIDTH, HEIGHT)))
     records, rows, size = [], [], 0
     for number in range(images):
@@ -55,8 +55,8 @@ def make(root: Path, images: int, pictures: int) -> int:
     return size
 
 
-def _draw(path: Path, seed: int) -> None:
-    """A gradient with noise, of about 150 kB."""
+def draw(path: Path, seed: int) -> None:
+    """Write a picture: a gradient with noise, of about 150 kB."""
     rng = np.random.default_rng(seed)
     first, last = rng.integers(40, 200, (2, 3))
     ramp = np.linspace(first, last, WIDTH)[None]

@@ -6,12 +6,13 @@ A stage that has not run yet is simply not there; only the first table is requir
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate import tables
@@ -52,6 +53,23 @@ class Disagreement:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A label that a model contradicts (`curate.agreement.label_errors`).
+
+    Attributes:
+        kind: missed, spurious, category or location.
+        probability: That the label is wrong, in [0, 1].
+        label_id: annotation_id of the label in the consensus; empty where something is missed.
+        suggestion_id: annotation_id of the model's box; empty where it sees nothing.
+    """
+
+    kind: str
+    probability: float
+    label_id: str
+    suggestion_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Support:
     """What an object of the consensus rests on.
 
@@ -82,7 +100,7 @@ class ProjectTables:
         plan: First slot of the plan by image_id.
         objects: Rows of consensus_objects.
         settled: Rows of consensus_images by image_id.
-        label_errors: The highest probability that a label is wrong, by image_id.
+        label_errors: Labels that are probably wrong, by image_id.
     """
 
     root: Path
@@ -96,7 +114,7 @@ class ProjectTables:
     plan: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     objects: tuple[Mapping[str, Any], ...] = ()
     settled: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    label_errors: Mapping[str, float] = field(default_factory=dict)
+    label_errors: Mapping[str, tuple[Doubt, ...]] = field(default_factory=dict)
 
     @property
     def support(self) -> dict[str, Support]:
@@ -105,6 +123,61 @@ class ProjectTables:
             row["annotation_id"]: Support(row["confidence"], row["votes"], row["annotators"])
             for row in self.objects
         }
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowTables:
+    """The same as they are stored, not a Python object a row; None = the stage has not run.
+
+    Attributes:
+        root: Folder that image paths are relative to.
+        images: All rows; the next ones as in `ProjectTables`.
+        plan: First slots.
+    """
+
+    root: Path
+    images: pa.Table
+    model: pa.Table | None = None
+    human: pa.Table | None = None
+    consensus: pa.Table | None = None
+    pairs: pa.Table | None = None
+    plan: pa.Table | None = None
+    objects: pa.Table | None = None
+    settled: pa.Table | None = None
+    queue: tuple[Disagreement, ...] | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    label_errors: Mapping[str, tuple[Doubt, ...]] = field(default_factory=dict)
+
+    def records(self, image_ids: Collection[str] | None = None) -> ProjectTables:
+        """The rows as records; of some images, or of all."""
+
+        def rows(table: pa.Table | None) -> list[dict[str, Any]] | None:
+            if table is None:
+                return None
+            if image_ids is not None:
+                table = table.filter(pc.is_in(table["image_id"], value_set=wanted))
+            return list(table.to_pylist())
+
+        def annotations(table: pa.Table | None) -> tuple[Annotation, ...] | None:
+            found = rows(table)
+            return None if found is None else tuple(map(Annotation.from_row, found))
+
+        wanted = pa.array(sorted(image_ids or ()), pa.string())
+        pairs = rows(self.pairs)
+        return ProjectTables(
+            root=self.root,
+            images=tuple(map(_image, rows(self.images) or ())),
+            model=annotations(self.model),
+            human=annotations(self.human),
+            consensus=annotations(self.consensus),
+            pairs=None if pairs is None else tuple(pairs),
+            queue=self.queue,
+            splits=self.splits,
+            plan={row["image_id"]: row for row in rows(self.plan) or ()},
+            objects=tuple(rows(self.objects) or ()),
+            settled={row["image_id"]: row for row in rows(self.settled) or ()},
+            label_errors=self.label_errors,
+        )
 
 
 def load(root: Path, *, stage: str = STAGES[-1]) -> ProjectTables:
@@ -117,23 +190,39 @@ def load(root: Path, *, stage: str = STAGES[-1]) -> ProjectTables:
     Raises:
         TableError: Ingest has not run, or a table is damaged or of another schema version.
     """
+    return read(root, stage=stage).records()
+
+
+def read(root: Path, *, stage: str = STAGES[-1]) -> ArrowTables:
+    """The same, as Arrow tables.
+
+    Args:
+        root: The project's folder.
+        stage: One of `STAGES`.
+
+    Raises:
+        TableError: As `load`.
+    """
     reached = STAGES[: STAGES.index(stage) + 1]
     deduped = "dedupe" in reached and (root / DEDUPED).exists()
-    agreed = "agreement" in reached
-    return ProjectTables(
+    agreed, pulled = "agreement" in reached, "pull" in reached
+
+    def found(path: Path, schema: TableSchema, asked: bool) -> pa.Table | None:
+        return tables.read(root / path, schema) if asked and (root / path).exists() else None
+
+    plan = found(PLANNED, PLAN, pulled)
+    return ArrowTables(
         root=root,
-        images=images(root / (DEDUPED if deduped else INGESTED)),
-        model=_annotations(root / MODEL) if "autolabel" in reached else None,
-        human=_annotations(root / PULLED) if "pull" in reached else None,
-        consensus=_annotations(root / CONSENSUS) if agreed else None,
-        pairs=_pairs(root / PAIRED) if agreed else None,
+        images=tables.read(root / (DEDUPED if deduped else INGESTED), IMAGES),
+        model=found(MODEL, ANNOTATIONS, "autolabel" in reached),
+        human=found(PULLED, ANNOTATIONS, pulled),
+        consensus=found(CONSENSUS, ANNOTATIONS, agreed),
+        pairs=found(PAIRED, PAIRS, agreed),
+        plan=None if plan is None else plan.filter(pc.equal(plan["slot"], 0)),
+        objects=found(OBJECTS, CONSENSUS_OBJECTS, agreed),
+        settled=found(SETTLED, CONSENSUS_IMAGES, agreed),
         queue=_queue(root / QUEUE) if agreed else None,
         splits=_splits(root / RELEASE) if "release" in reached else {},
-        plan={row["image_id"]: row for row in _rows(root / PLANNED, PLAN) if row["slot"] == 0}
-        if "pull" in reached
-        else {},
-        objects=_rows(root / OBJECTS, CONSENSUS_OBJECTS) if agreed else (),
-        settled={row["image_id"]: row for row in _rows(root / SETTLED, CONSENSUS_IMAGES)} if agreed else {},
         label_errors=_label_errors(root / LABEL_ERRORS) if agreed else {},
     )
 
@@ -152,23 +241,9 @@ def _image(row: Mapping[str, Any]) -> ImageRecord:
     return ImageRecord(**values)
 
 
-def _annotations(path: Path) -> tuple[Annotation, ...] | None:
-    if not path.exists():
-        return None
-    return tuple(Annotation.from_row(row) for row in tables.read(path, ANNOTATIONS).to_pylist())
-
-
-def _pairs(path: Path) -> tuple[Mapping[str, Any], ...] | None:
-    return _rows(path, PAIRS) if path.exists() else None
-
-
-def _rows(path: Path, schema: TableSchema) -> tuple[Mapping[str, Any], ...]:
-    return tuple(tables.read(path, schema).to_pylist()) if path.exists() else ()
-
-
-def _label_errors(path: Path) -> dict[str, float]:
-    """The worst label of each image."""
-    found: dict[str, float] = {}
+def _label_errors(path: Path) -> dict[str, tuple[Doubt, ...]]:
+    """Those of which it is known how probable they are."""
+    found: dict[str, tuple[Doubt, ...]] = {}
     if path.exists():
         try:
             with path.open(newline="", encoding="utf-8") as file:
@@ -177,7 +252,8 @@ def _label_errors(path: Path) -> dict[str, float]:
                         probability = float(row["probability"])
                     except ValueError:
                         continue  # too few cases of its kind to say
-                    found[row["image_id"]] = max(found.get(row["image_id"], 0.0), probability)
+                    one = Doubt(row["kind"], probability, row["label_id"], row["suggestion_id"])
+                    found[row["image_id"]] = (*found.get(row["image_id"], ()), one)
         except (KeyError, csv.Error) as error:
             raise TableError(f"{path} is damaged ({error}): run the stage agreement again") from error
     return found

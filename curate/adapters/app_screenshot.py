@@ -15,16 +15,12 @@ _FLAGS: Final = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_HERE: Final = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
-_SEEN: Final = "localStorage.setItem('fiftyone-enterprise-tooltip-seen', 'true')"  # no advertisement
 _WAIT_MS: Final = 300_000
 _DRAWN_MS: Final = 8_000  # labels are painted some time after the pictures
 
 
 def take(url: str, target: Path, *, size: tuple[int, int] = (1600, 1000)) -> None:
     """Open the page, wait until samples and labels are drawn, and write a PNG.
-
-    The browser talks to this machine only.
 
     Args:
         url: Of the app, on 127.0.0.1.
@@ -43,10 +39,7 @@ def take(url: str, target: Path, *, size: tuple[int, int] = (1600, 1000)) -> Non
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=list(_FLAGS))
         try:
-            context = browser.new_context(viewport={"width": size[0], "height": size[1]})
-            context.route("**/*", _only_here)
-            context.add_init_script(_SEEN)
-            page = context.new_page()
+            page = browser.new_page(viewport={"width": size[0], "height": size[1]})
             page.goto(url, timeout=_WAIT_MS)
             page.get_by_text("sample").first.wait_for(timeout=_WAIT_MS)
             page.wait_for_timeout(_DRAWN_MS)
@@ -57,11 +50,3 @@ def take(url: str, target: Path, *, size: tuple[int, int] = (1600, 1000)) -> Non
             browser.close()
     with tables.replacing(target) as partial:
         partial.write_bytes(picture)
-
-
-def _only_here(route: object) -> None:
-    request = route.request  # type: ignore[attr-defined]
-    if request.url.startswith(_HERE):
-        route.continue_()  # type: ignore[attr-defined]
-    else:
-        route.abort()  # type: ignore[attr-defined]

@@ -9,16 +9,19 @@ pulled.
 from __future__ import annotations
 
 import mimetypes
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from curate.adapters import fiftyone_edits
-from curate.adapters.fiftyone_samples import OUR_TAGS, OUTLINES, Drafts, SampleDraft, Shape, shape
+from curate.adapters.fiftyone_content import Content
+from curate.adapters.fiftyone_samples import OUR_TAGS, OUTLINES, Layout, SampleDraft, Shape, shape
 from curate.errors import ViewError
 from curate.progress import track
 
-DIGEST, SYNCED = "curate_digest", "curate_labels"  # fields of each sample
+# Fields of each sample: what it shows, with a word that each write makes anew, and the labels written.
+DIGEST, SYNCED = "curate_digest", "curate_labels"
 _PROJECT: Final = "curate_project"  # of the dataset's info
 _BATCH = 200  # samples an insert
 
@@ -51,13 +54,13 @@ class Synced:
         )
 
 
-def sync(fo: Any, name: str, content: Drafts, *, project: str) -> Synced:
+def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
     """Bring the dataset up to date.
 
     Args:
         fo: The `fiftyone` module, connected to the database.
         name: Name of the dataset.
-        content: The samples.
+        content: What it shall show.
         project: Identity of the project; another project's dataset of that name is left alone.
 
     Raises:
@@ -70,51 +73,49 @@ def sync(fo: Any, name: str, content: Drafts, *, project: str) -> Synced:
         )
     dataset.persistent = True
     dataset.save()
-    _declare(fo, dataset, content)
+    _declare(fo, dataset, content.layout)
     known = _known(dataset)
-    wanted = {draft.image.image_id: draft for draft in content.samples}
-    digests = {key: draft.digest() for key, draft in wanted.items()}
-    gone = [sample_id for key, (sample_id, _) in known.items() if key not in wanted]
+    gone = [sample_id for key, (sample_id, _) in known.items() if key not in content.digests]
     if gone:
         dataset.delete_samples(gone)
-    fresh = [draft for key, draft in wanted.items() if key not in known]
-    stale = [key for key, (_, digest) in known.items() if key in wanted and digest != digests[key]]
-    writer = _Writer(fo, dataset, content, digests, dataset.info.get(fiftyone_edits.PULLED, []))
-    for some in _batches(list(track(fresh, total=len(fresh), label="view"))):
-        dataset.add_samples([writer.new(draft) for draft in some], progress=False, dynamic=False)
-    waiting = writer.update([known[key][0] for key in stale], wanted) if stale else 0
-    counts = len(fresh), len(stale) - waiting, len(gone), len(wanted) - len(fresh) - len(stale), waiting
-    return Synced(dataset, *counts)
+    fresh = [key for key in content.digests if key not in known]
+    stale = [key for key, digest in content.digests.items() if key in known and known[key][1] != digest]
+    writer = _Writer(fo, dataset, content, dataset.info.get(fiftyone_edits.PULLED, []))
+    for some in track(_batches(fresh), total=len(fresh), label="view", size=len):
+        dataset.add_samples(list(map(writer.new, content.drafts(some))), progress=False, dynamic=False)
+    waiting = sum(writer.update([known[key][0] for key in some], some) for some in _batches(stale))
+    same = len(content.digests) - len(fresh) - len(stale)
+    return Synced(dataset, len(fresh), len(stale) - waiting, len(gone), same, waiting)
 
 
-def _known(dataset: Any) -> dict[str, tuple[str, str | None]]:
+def _known(dataset: Any) -> dict[str, tuple[str, str]]:
     """Id and digest of each sample by image_id."""
     ids, keys, digests = dataset.values(["id", "image_id", DIGEST])
     return {
-        key: (sample, digest)
+        key: (sample, (digest or "").partition(" ")[0])
         for sample, key, digest in zip(ids, keys, digests, strict=True)
         if key is not None
     }
 
 
-def _declare(fo: Any, dataset: Any, content: Drafts) -> None:
+def _declare(fo: Any, dataset: Any, layout: Layout) -> None:
     """All fields, also those that no sample fills: a saved view may ask for them."""
     types = {"text": fo.StringField, "number": fo.FloatField, "flag": fo.BooleanField}
     schema = dataset.get_field_schema()
     wanted: dict[str, dict[str, Any]] = {
         **{
             name: {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": fo.Detections}
-            for name in content.label_fields
+            for name in layout.label_fields
         },
         **{
             name + OUTLINES: {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": fo.Polylines}
-            for name in content.outlined
+            for name in layout.outlined
         },
         **{
             name: {"ftype": types[kind]}
             if kind in types
             else {"ftype": fo.ListField, "subfield": fo.StringField}
-            for name, kind in content.value_fields.items()
+            for name, kind in layout.value_fields.items()
         },
         DIGEST: {"ftype": fo.StringField},
         SYNCED: {"ftype": fo.ListField, "subfield": fo.StringField},
@@ -128,11 +129,12 @@ def _declare(fo: Any, dataset: Any, content: Drafts) -> None:
     for name, how in wanted.items():
         if name not in schema or name in changed:
             dataset.add_sample_field(name, **how)
-    facts = {"annotation_id": fo.StringField, "synced": fo.StringField, "reject_reason": fo.StringField}
-    numbers = dict.fromkeys(("votes", "annotators"), fo.IntField)
+    texts = ("annotation_id", "synced", "reject_reason", "label_error_kind")
+    facts = dict.fromkeys(texts, fo.StringField) | dict.fromkeys(("votes", "annotators"), fo.IntField)
+    facts |= dict.fromkeys(("agreement_iou", "label_error"), fo.FloatField)
     flat = dataset.get_field_schema(flat=True)
-    for name in content.label_fields:
-        for fact, kind in {**facts, **numbers}.items():
+    for name in layout.label_fields:
+        for fact, kind in facts.items():
             if f"{name}.detections.{fact}" not in flat:
                 dataset.add_sample_field(f"{name}.detections.{fact}", kind)
     if "image_id_1" not in dataset.get_index_information():
@@ -145,8 +147,7 @@ class _Writer:
 
     fo: Any
     dataset: Any
-    content: Drafts
-    digests: Mapping[str, str]
+    content: Content
     pulled: Sequence[list[str]]
 
     def new(self, draft: SampleDraft) -> Any:
@@ -155,8 +156,9 @@ class _Writer:
         self._fill(sample, draft, {})
         return sample
 
-    def update(self, ids: Sequence[str], drafts: Mapping[str, SampleDraft]) -> int:
-        """Change samples in place; how many had to be left alone."""
+    def update(self, ids: Sequence[str], keys: Sequence[str]) -> int:
+        """Change the samples of some images in place; how many had to be left alone."""
+        drafts = {draft.image.image_id: draft for draft in self.content.drafts(keys)}
         waiting = 0
         for sample in self.dataset.select(list(ids)).iter_samples(autosave=True, batch_size=_BATCH):
             if any(list(one.key) not in self.pulled for one in fiftyone_edits.of_labels(sample)):
@@ -173,7 +175,7 @@ class _Writer:
         """Tags of labels by annotation_id."""
         return {
             one.annotation_id: list(one.tags)
-            for name in self.content.label_fields
+            for name in self.content.layout.label_fields
             if sample.has_field(name) and sample[name] is not None
             for one in sample[name].detections
             if one.tags and one.has_field("annotation_id")
@@ -189,23 +191,28 @@ class _Writer:
             height=height,
             num_channels=3,
         )
-        for name in self.content.value_fields:
+        for name in self.content.layout.value_fields:
             sample[name] = draft.values.get(name)
-        for name in self.content.label_fields:
+        for name in self.content.layout.label_fields:
             rows = draft.labels.get(name)
             shapes = [
                 shape(row, draft.support.get(row.annotation_id), width=width, height=height)
                 for row in rows or ()
             ]
-            made = [self._detection(one, label_tags.get(one.annotation_id, [])) for one in shapes]
+            made = [
+                self._detection(
+                    one, label_tags.get(one.annotation_id, []), draft.figures.get(one.annotation_id, {})
+                )
+                for one in shapes
+            ]
             sample[name] = None if rows is None else self.fo.Detections(detections=made)
-            if name in self.content.outlined:
+            if name in self.content.layout.outlined:
                 lines = [self._polyline(one) for one in shapes if one.rings]
                 sample[name + OUTLINES] = self.fo.Polylines(polylines=lines) if lines else None
         sample[SYNCED] = fiftyone_edits.synced_ids(draft)
-        sample[DIGEST] = self.digests[image.image_id]
+        sample[DIGEST] = f"{self.content.digests[image.image_id]} {uuid.uuid4().hex[:12]}"
 
-    def _detection(self, one: Shape, tags: list[str]) -> Any:
+    def _detection(self, one: Shape, tags: list[str], figures: Mapping[str, Any]) -> Any:
         return self.fo.Detection(
             label=one.label,
             bounding_box=list(one.box),
@@ -215,6 +222,7 @@ class _Writer:
             annotation_id=one.annotation_id,
             synced=fiftyone_edits.fingerprint(one.label, one.box),
             **one.facts,
+            **figures,
         )
 
     def _polyline(self, one: Shape) -> Any:
@@ -224,6 +232,6 @@ class _Writer:
         )
 
 
-def _batches(drafts: Sequence[SampleDraft]) -> Iterator[Sequence[SampleDraft]]:
-    for start in range(0, len(drafts), _BATCH):
-        yield drafts[start : start + _BATCH]
+def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(keys), _BATCH):
+        yield keys[start : start + _BATCH]

@@ -2,18 +2,20 @@
 
 The app's tags and the file are merged by what was in both at the last time: a tag that is gone from the app
 takes its line away, a line that was deleted by hand takes its tag away, and lines about anything else stay.
+An edit that is undone takes its line away likewise as long as the sample is the one that was pulled: after a
+sync that wrote it again, its labels are what the tables say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from curate import decision_file
 from curate.adapters import fiftyone_edits, fiftyone_view
-from curate.adapters.fiftyone_dataset import SYNCED
+from curate.adapters.fiftyone_dataset import DIGEST, SYNCED
 from curate.decision_file import ALONE, Decision
 from curate.errors import ViewError
 
@@ -26,9 +28,9 @@ class Pulled:
 
     Attributes:
         added: Lines; the next ones likewise.
-        removed: Because their tag is gone from the app.
+        removed: Because their tag or edit is gone from the app.
         replaced: Because the label that they were made of was changed again.
-        untagged: Tags taken from samples, because their line was deleted.
+        untagged: Tags and edits taken back in the app, because their line was deleted.
         lines: In the file now.
         conflicts: Lines that contradict an earlier one, each with it.
         problems: What in the app cannot be a decision, in words.
@@ -46,7 +48,7 @@ class Pulled:
         """The counts in words."""
         said = f"decisions: {self.lines:,} lines, {self.added:,} new, {self.removed:,} taken back in the app"
         said += f", {self.replaced:,} replaced" if self.replaced else ""
-        return said + (f", {self.untagged:,} tags of deleted lines removed" if self.untagged else "")
+        return said + (f", {self.untagged:,} of deleted lines forgotten" if self.untagged else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
     app = _of_app(dataset, separated)
     base = {tuple(key) for key in dataset.info.get(fiftyone_edits.PULLED, [])}
     drawn = {label: tuple(key) for label, key in dataset.info.get(fiftyone_edits.DRAWN, {}).items()}
-    taken_back = _taken_back(dataset, app, [one for one in before if one.key in base])
+    digests = dict(zip(*dataset.values(["image_id", DIGEST]), strict=True))
     moved = {drawn[label] for label, key in app.drawn.items() if key in app.decisions and label in drawn}
     edited = {one.subject for one in app.decisions.values() if one.annotation}
     replaced = [
@@ -92,36 +94,50 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
         and one.key not in app.decisions
         and (one.key in moved or (one.annotation and one.subject in edited))
     ]
+    pulled = [one for one in before if one.key in base and one not in replaced]
+    taken_back = _taken_back(dataset, app, pulled, digests)
     written = {one.key for one in before}
-    deleted = [
-        one for key, one in app.decisions.items() if key in base and key not in written and _is_tag(one)
-    ]
+    deleted = [one for key, one in app.decisions.items() if key in base and key not in written]
     fresh = [
-        replace(one, by=by) for key, one in app.decisions.items() if key not in written and one not in deleted
+        replace(one, by=by) for key, one in app.decisions.items() if key not in written and key not in base
     ]
-    _untag(dataset, deleted)
+    _forget(dataset, deleted)
     gone = {*taken_back, *replaced}
     if fresh or gone or not path.exists():
         decision_file.write(path, [*(one for one in before if one not in gone), *fresh])
     now = decision_file.load(path)
-    seen = {one.key for one in now} & {*base, *app.decisions}
-    dataset.info[fiftyone_edits.PULLED] = sorted(map(list, seen))
-    dataset.info[fiftyone_edits.DRAWN] = {
-        label: list(key if key in seen else drawn[label])
-        for label, key in app.drawn.items()
-        if key in seen or label in drawn
-    }
-    dataset.save()
+    seen = {one.key for one in now} & {*base, *app.decisions} | {one.key for one in deleted}
+    _remember(dataset, app, seen, digests)
     counts = len(fresh), len(taken_back), len(replaced), len(deleted), len(now)
     return Pulled(*counts, decision_file.conflicts(now), app.problems)
 
 
-def _taken_back(dataset: Any, app: _App, pulled: Sequence[Decision]) -> list[Decision]:
-    """Lines whose tag is gone; one that parted two images has worked, and lives as long as its tag."""
-    shown = set(dataset.values("image_id"))
+def _remember(dataset: Any, app: _App, seen: Collection[_Key], digests: Mapping[str, str | None]) -> None:
+    """What the file and the app say alike now."""
+    before = dataset.info.get(fiftyone_edits.DRAWN, {})
+    dataset.info[fiftyone_edits.PULLED] = sorted(map(list, seen))
+    dataset.info[fiftyone_edits.DRAWN] = {
+        label: list(key if key in seen else before[label])
+        for label, key in app.drawn.items()
+        if key in seen or label in before
+    }
+    dataset.info[fiftyone_edits.HELD] = {
+        one.image: digests[one.image]
+        for one in app.decisions.values()
+        if one.key in seen and not _is_tag(one)
+    }
+    dataset.save()
+
+
+def _taken_back(
+    dataset: Any, app: _App, pulled: Sequence[Decision], digests: Mapping[str, str | None]
+) -> list[Decision]:
+    """Lines whose tag or edit is gone; one that parted two images has worked, and lives with its tag."""
+    held = dataset.info.get(fiftyone_edits.HELD, {})
+    same = {image for image, digest in held.items() if digest == digests.get(image)}
     tagged = set(dataset.match_tags("not-duplicate").values("image_id"))
     owners = {one.image for one in pulled if one.decision == "different"}  # of a tag, as the app writes lines
-    held = {
+    parted = {
         one.key
         for one in pulled
         if one.decision == "different" and (one.image in tagged or one.other in tagged - owners)
@@ -129,18 +145,27 @@ def _taken_back(dataset: Any, app: _App, pulled: Sequence[Decision]) -> list[Dec
     return [
         one
         for one in pulled
-        if one.key not in app.decisions and one.key not in held and one.image in shown and _is_tag(one)
+        if one.key not in app.decisions
+        and one.key not in parted
+        and (one.image in digests if _is_tag(one) else one.image in same)
     ]
 
 
 def _is_tag(one: Decision) -> bool:
-    """Whether the app holds it as a tag of a sample; labels come anew from the tables with each sync."""
+    """Whether the app holds it as a tag of a sample; labels come anew from the tables with a sync."""
     return one.decision in ALONE or one.decision == "different"
 
 
-def _untag(dataset: Any, deleted: Sequence[Decision]) -> None:
+def _forget(dataset: Any, deleted: Sequence[Decision]) -> None:
+    """Take back in the app what was deleted in the file: tags now, edited labels with the next sync."""
     for one in deleted:
-        dataset.match({"image_id": one.image}).untag_samples(fiftyone_edits.tag_of(one))
+        view = dataset.match({"image_id": one.image})
+        if _is_tag(one):
+            view.untag_samples(fiftyone_edits.tag_of(one))
+            continue
+        for sample in view.iter_samples(autosave=True):
+            fiftyone_edits.untag(sample, one)
+            sample[DIGEST] = None  # not what the tables say: written again
 
 
 def _of_app(dataset: Any, separated: Collection[str]) -> _App:

@@ -16,6 +16,7 @@ SAMPLE_TAGS: Final = ("drop", "keep", "needs-qa", "gold", "not-duplicate")
 LABEL_TAGS: Final = ("delete", "relabel")
 PULLED: Final = "curate_pulled"  # of the dataset's info: keys of the decisions that decisions.csv has seen
 DRAWN: Final = "curate_drawn"  # likewise: the key of its line by the id of each label that people drew
+HELD: Final = "curate_held"  # likewise: the digest of each sample whose labels hold a decision
 _SEPARATOR: Final = ":"  # between a tag and its argument
 _GRID: Final = 1e4  # shares of the image are compared to a ten-thousandth
 
@@ -96,6 +97,13 @@ def tag_of(one: Decision) -> str:
     """The tag of a sample that says the same."""
     name = "not-duplicate" if one.decision == "different" else one.decision
     return name + (_SEPARATOR + one.argument if one.argument else "")
+
+
+def untag(sample: Any, one: Decision) -> None:
+    """Take the tag that says the same from a label of the sample, if there is one."""
+    for field, label in _labels(sample):
+        if field in EDITABLE and _id(label) == one.annotation:
+            label.tags = [tag for tag in label.tags if tag != tag_of(one)]
 
 
 def show(dataset: Any, decisions: Sequence[Decision]) -> None:

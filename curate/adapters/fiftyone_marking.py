@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from curate.adapters import fiftyone_edits
+from curate.adapters import fiftyone_edits, fiftyone_rules
 from curate.adapters.fiftyone_samples import CONSENSUS
 
 _FILES: Final = Path(__file__).parent / "fiftyone_plugin"
@@ -129,21 +129,27 @@ def why(ctx: Any) -> str:
     """Markdown: why the open or first selected image is here, and what is decided of it."""
     ids = chosen(ctx)
     if not ids:
-        return "**Select images**, or open one: then it stands here why it is shown, and a click decides."
+        first = "**Select images**, or open one: then it stands here why it is shown, and a click decides."
+        return "\n\n".join(filter(None, (first, fiftyone_rules.told(ctx.dataset))))
     sample = ctx.dataset[ids[0] if not ctx.current_sample else ctx.current_sample]
     lines = [f"**{(sample['sources'] or [sample['image_id']])[0]}**"]
-    lines += [f"- {name}: {said}" for name, said in _facts(sample) if said]
+    lines += [f"- {name}: {said}" for name, said in _facts(ctx.dataset, sample) if said]
     more = f", and {len(ids) - 1:,} more selected" if len(ids) > 1 else ""
     decided = [tag for tag in sample.tags if fiftyone_edits.is_decision(tag)]
     lines.append(f"- decided: {', '.join(decided) or 'nothing yet'}{more}")
     return "\n".join(lines)
 
 
-def _facts(sample: Any) -> list[tuple[str, str]]:
+def _facts(dataset: Any, sample: Any) -> list[tuple[str, str]]:
     def told(*names: str) -> str:
         return ", ".join(str(sample[name]) for name in names if sample[name] is not None)
 
     error = sample["label_error"]
+    rules = [
+        f"{one['then']} ({one['name']})"
+        for one in fiftyone_rules.known(dataset)
+        if one["name"] in (sample[fiftyone_rules.FIELD] or ())
+    ]
     return [
         ("dropped", told("drop_reason", "drop_detail")),
         ("variant of", told("variant_of")),
@@ -151,6 +157,7 @@ def _facts(sample: Any) -> list[tuple[str, str]]:
         ("held for review", told("review")),
         ("people disagree", told("disagreement")),
         ("label error", "" if error is None else f"with probability {error:.2f}"),
+        ("rules.yaml would say", ", ".join(rules)),
         ("blur", "" if sample["quality_blur"] is None else f"{sample['quality_blur']:.2f} of 1"),
     ]
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from curate.adapters import fiftyone_values
+from curate.adapters import fiftyone_figures, fiftyone_rules, fiftyone_values
 from curate.adapters.fiftyone_values import Kind, Value, field_name
 from curate.geometry import masks
 from curate.project_tables import Disagreement, ProjectTables, Support
@@ -23,9 +22,8 @@ OUTLINES: Final = "_outlines"  # after the name of a label field: the polygons o
 KEPT, DROPPED, DISAGREEMENT, SKIPPED, UNREADABLE = "kept", "dropped", "disagreement", "skipped", "unreadable"
 SPLITS = ("train", "validation", "test")
 OUR_TAGS = frozenset({KEPT, DROPPED, DISAGREEMENT, SKIPPED, UNREADABLE, *SPLITS})
-_UNKNOWN = "unknown"  # whoever the server did not name
+UNKNOWN: Final = "unknown"  # whoever the server did not name
 _NO_DRAWING = frozenset({"skipped", "failed", "unreadable"})
-_FORMAT: Final = "1"  # of the samples: another one, and each is written again
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,7 @@ class SampleDraft:
         labels: Rows by label field; an empty tuple: somebody looked, nothing there. `shape` decodes the
             masks later, one image at a time.
         support: What its objects of the consensus rest on, by annotation_id.
+        figures: Of labels, by annotation_id (`fiftyone_figures.of_objects`).
     """
 
     image: ImageRecord
@@ -71,82 +70,56 @@ class SampleDraft:
     values: Mapping[str, Value]
     labels: Mapping[str, tuple[Annotation, ...]] = field(default_factory=dict)
     support: Mapping[str, Support] = field(default_factory=dict)
-
-    def digest(self) -> str:
-        """Changes with everything that a sample shows of the tables."""
-        rows = {name: [_told(row) for row in found] for name, found in self.labels.items()}
-        support = {key: [one.confidence, one.votes, one.annotators] for key, one in self.support.items()}
-        size = self.image.width, self.image.height
-        whole = [_FORMAT, str(self.path), size, self.tags, self.values, rows, support]
-        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:32]
+    figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Drafts:
-    """What the app can show.
+class Layout:
+    """Fields of all samples.
 
     Attributes:
-        samples: In the order of the table.
         label_fields: Every label field that any table names, in the order of the sidebar.
         outlined: Those of them of which an object has an outline.
         value_fields: Every value field with its type.
-        unreadable: Dropped images that never got an upright file.
-        removed: Images whose raw file is gone, and their upright file with it.
-        missing: Images whose upright file has vanished.
-        support: What objects of the consensus rest on, by annotation_id.
+        annotators: The label field of each person.
     """
 
-    samples: tuple[SampleDraft, ...]
     label_fields: tuple[str, ...]
     outlined: tuple[str, ...]
     value_fields: Mapping[str, Kind]
-    unreadable: int
-    removed: int
-    missing: int
-    support: Mapping[str, Support] = field(default_factory=dict)
+    annotators: Mapping[str, str]
 
 
-def drafts(snapshot: ProjectTables) -> Drafts:
-    """Turn the tables into samples: one an image that has an upright file."""
-    names = annotator_fields(row.annotator_id or _UNKNOWN for row in snapshot.human or ())
-    labels = _labels(snapshot, names)
+def drafts(snapshot: ProjectTables, layout: Layout, ruled: Mapping[str, Sequence[str]]) -> list[SampleDraft]:
+    """Turn tables into samples: one an image that has an upright file.
+
+    Args:
+        snapshot: The tables, of all images or of some.
+        layout: Fields.
+        ruled: Names of the rules of rules.yaml about each image.
+    """
+    labels = _labels(snapshot, layout.annotators)
     queue = {entry.image_id: entry for entry in snapshot.queue or ()}
+    agreement = fiftyone_figures.of_images(snapshot.pairs or ())
+    figures = fiftyone_figures.of_objects(snapshot)
     support = snapshot.support
     own: dict[str, dict[str, Support]] = defaultdict(dict)
     for row in snapshot.objects:
         own[row["image_id"]][row["annotation_id"]] = support[row["annotation_id"]]
-    kinds = fiftyone_values.fields(snapshot)
-    samples, unreadable, removed, missing = [], 0, 0, 0
+    found = []
     for image in snapshot.images:
-        if image.drop_reason == "removed":
-            removed += 1
-        elif image.path is None:
-            unreadable += 1
-        elif not (path := (snapshot.root / image.path).resolve()).exists():
-            missing += 1
-        else:
-            values = fiftyone_values.of_image(image, snapshot, kinds)
+        if image.path is not None:
             key = image.image_id
-            samples.append(_draft(image, path, labels[key], queue.get(key), values, own[key]))
-    fields = [MODEL] * (snapshot.model is not None) + sorted(set(names.values()))
-    fields += [CONSENSUS, DISPUTED] if snapshot.consensus is not None else []
-    fields += [REJECTED] if any(row.outcome == "rejected" for row in snapshot.model or ()) else []
-    outlined = {
-        name
-        for draft in samples
-        for name, rows in draft.labels.items()
-        if any(row.polygon is not None for row in rows)
-    }
-    return Drafts(
-        tuple(samples),
-        tuple(fields),
-        tuple(name for name in fields if name in outlined),
-        kinds,
-        unreadable,
-        removed,
-        missing,
-        support,
-    )
+            values = fiftyone_values.of_image(image, snapshot, layout.value_fields)
+            rules = ruled.get(key)
+            values[fiftyone_rules.FIELD] = None if rules is None else list(rules)
+            values["agreement_f1"], values["mean_iou"] = agreement.get(key, (None, None))
+            found.append(
+                _draft(
+                    image, snapshot.root / image.path, labels[key], queue.get(key), values, own[key], figures
+                )
+            )
+    return found
 
 
 def annotator_fields(annotators: Iterable[str]) -> dict[str, str]:
@@ -208,7 +181,7 @@ def _labels(snapshot: ProjectTables, names: Mapping[str, str]) -> dict[str, dict
     for row in snapshot.model or ():
         labels[row.image_id][REJECTED if row.outcome == "rejected" else MODEL].append(row)
     for row in snapshot.human or ():
-        labels[row.image_id][names[row.annotator_id or _UNKNOWN]].append(row)
+        labels[row.image_id][names[row.annotator_id or UNKNOWN]].append(row)
     for row in snapshot.consensus or ():
         if row.outcome != "disputed":
             labels[row.image_id][CONSENSUS].append(row)
@@ -238,10 +211,9 @@ def _draft(  # noqa: PLR0917 - what is known of one image
     doubt: Disagreement | None,
     values: dict[str, Value],
     support: Mapping[str, Support],
+    figures: Mapping[str, Mapping[str, Any]],
 ) -> SampleDraft:
     values["disagreement"] = doubt.reason if doubt else None
-    values["disagreement_f1"] = doubt.f1 if doubt else None
-    values["mean_iou"] = doubt.mean_iou if doubt else None
     split = values["split"]
     outcomes = {row.outcome for rows in labels.values() for row in rows}
     tags = [DROPPED if image.drop_reason else KEPT]
@@ -253,22 +225,7 @@ def _draft(  # noqa: PLR0917 - what is known of one image
         for name, rows in labels.items()
         if any(row.outcome not in _NO_DRAWING for row in rows)
     }
-    return SampleDraft(image, path, tuple(tags), values, drawn, support)
-
-
-def _told(row: Annotation) -> list[Any]:
-    box = None if row.bbox_xyxy is None else [round(float(edge), 3) for edge in row.bbox_xyxy]
-    masks_ = hashlib.sha256(f"{row.rle} {row.polygon}".encode()).hexdigest()[:16]
-    return [
-        row.annotation_id,
-        row.category,
-        box,
-        masks_,
-        row.score,
-        row.prompt,
-        row.model_version,
-        row.parent_id,
-    ]
+    return SampleDraft(image, path, tuple(tags), values, drawn, support, figures)
 
 
 def _rings(polygon: str | None, width: int, height: int) -> tuple[tuple[tuple[float, float], ...], ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, Literal
 
 from curate import schema
+from curate.adapters import fiftyone_rules
 from curate.project_tables import ProjectTables
 from curate.records import ImageRecord
 
@@ -18,7 +19,7 @@ TEXTS: Final = (
     "plan_detail", "arm", "review",
 )  # fmt: skip
 NUMBERS: Final = (
-    "brightness", "contrast", "sharpness", "disagreement_f1", "mean_iou", "dup_hamming", "dup_correlation",
+    "brightness", "contrast", "sharpness", "agreement_f1", "mean_iou", "dup_hamming", "dup_correlation",
     "confidence", "people", "label_error",
 )  # fmt: skip
 QUALITY, ATTRIBUTE, ANSWER = "quality_", "attribute_", "answer_"
@@ -30,9 +31,9 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "plan_detail",
         "review",
         "disagreement",
-        "decisions",
+        fiftyone_rules.FIELD,
     ),
-    "people": ("people", "confidence", "disagreement_f1", "mean_iou", "label_error"),
+    "people": ("people", "confidence", "agreement_f1", "mean_iou", "label_error"),
     "duplicates": (
         "dup_group",
         "duplicate_of",
@@ -52,24 +53,26 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 }  # of the sidebar
 
 
-def fields(snapshot: ProjectTables) -> dict[str, Kind]:
+def fields(attributes: Mapping[str, Collection[str]], controls: Collection[str]) -> dict[str, Kind]:
     """Every value field that any table can fill, with its type, also those that no image fills.
 
     An attribute is a number or a flag where each of its values is one, and text else.
+
+    Args:
+        attributes: Values of each attribute of images.
+        controls: Names of image-level questions.
     """
     found: dict[str, Kind] = dict.fromkeys(TEXTS, "text")
     found |= dict.fromkeys(NUMBERS, "number")
     found |= dict.fromkeys((f"{QUALITY}{name}" for name in schema.QUALITY.names), "number")
     values: dict[str, set[str]] = {}
-    for image in snapshot.images:
-        for name, value in image.attributes:
-            values.setdefault(field_name(ATTRIBUTE, name), set()).add(value)
+    for name, seen in attributes.items():
+        values.setdefault(field_name(ATTRIBUTE, name), set()).update(seen)
     found |= {name: _kind(seen) for name, seen in sorted(values.items())}
-    controls = {name for row in snapshot.settled.values() for name, _ in row["answers"]}
     return (
         found
         | dict.fromkeys(sorted(field_name(ANSWER, name) for name in controls), "texts")
-        | {"sources": "texts"}
+        | {"sources": "texts", fiftyone_rules.FIELD: "texts"}
     )
 
 
@@ -92,7 +95,8 @@ def of_image(image: ImageRecord, snapshot: ProjectTables, kinds: Mapping[str, Ki
         found |= {"people": float(settled["annotators"]), "confidence": settled["confidence"]}
         found["review"] = settled["review"]
         found |= {field_name(ANSWER, name): list(chosen) for name, chosen in settled["answers"]}
-    found["label_error"] = snapshot.label_errors.get(image.image_id)
+    doubts = snapshot.label_errors.get(image.image_id, ())
+    found["label_error"] = max((doubt.probability for doubt in doubts), default=None)
     return found
 
 
@@ -108,7 +112,7 @@ def field_name(prefix: str, text: str) -> str:
 
 def is_ours(name: str) -> bool:
     """Whether a field is filled by the tables, and not by people."""
-    ours = {*TEXTS, *NUMBERS, "sources", "attributes"}
+    ours = {*TEXTS, *NUMBERS, "sources", "attributes", fiftyone_rules.FIELD}
     return name in ours or name.startswith((QUALITY, ATTRIBUTE, ANSWER))
 
 

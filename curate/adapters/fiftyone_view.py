@@ -12,19 +12,24 @@ import signal
 import socket
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from curate import decision_file, params, project_tables, tables
+from curate import decision_file, params, tables
 from curate.adapters import (
     app_screenshot,
+    fiftyone_content,
     fiftyone_dataset,
     fiftyone_edits,
     fiftyone_embeddings,
     fiftyone_marking,
+    fiftyone_rules,
+    fiftyone_server,
     fiftyone_views,
 )
-from curate.adapters.fiftyone_samples import CONSENSUS, MODEL, drafts
+from curate.adapters.fiftyone_rules import RuleMatches
+from curate.adapters.fiftyone_samples import CONSENSUS, MODEL
 from curate.adapters.mongod import HOST, Mongod, free_port
 from curate.decision_file import Decision
 from curate.errors import ViewError
@@ -33,11 +38,10 @@ from curate.labeling import taxonomy
 
 FOLDER = Path(".fiftyone")
 PORT = 5151
-_START_S = 300
 _EVALUATED = 20_000  # images; of more, the evaluation is run by hand in the app
 
 
-def open_app(root: Path, *, stage: str, port: int) -> None:
+def open_app(root: Path, *, stage: str, port: int, rules: Sequence[RuleMatches] = ()) -> None:
     """Bring the dataset up to date, serve the app on loopback and print its address.
 
     It returns after Ctrl-C or SIGTERM; the database and the app's server end with this process.
@@ -46,6 +50,7 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
         root: The project's folder.
         stage: Last stage to show, one of `project_tables.STAGES`.
         port: TCP port on 127.0.0.1; 0 = a free one.
+        rules: Those of rules.yaml, with what they are about.
 
     Raises:
         ViewError: The port is busy, or the database or the app could not be started.
@@ -53,11 +58,11 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
         MissingExtraError: FiftyOne is not installed.
     """
     port = _usable(port)
-    _synced(root, stage)
+    _synced(root, stage, rules)
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(number, _interrupt)
     try:
-        server = _serve(port)
+        server = fiftyone_server.start(port)
         place = f"{address(root, port)}?view={fiftyone_views.FIRST_VIEW}"
         print(f"FiftyOne: {place} (Ctrl-C ends it)", flush=True)  # noqa: T201
         try:
@@ -69,7 +74,7 @@ def open_app(root: Path, *, stage: str, port: int) -> None:
     raise ViewError(f"the FiftyOne app on port {port} ended by itself (exit code {status}): start it again")
 
 
-def screenshot(root: Path, target: Path, *, stage: str, view: str) -> None:
+def screenshot(root: Path, target: Path, *, stage: str, view: str, rules: Sequence[RuleMatches] = ()) -> None:
     """Bring the dataset up to date, and write a picture of a saved view as the app shows it.
 
     Args:
@@ -77,26 +82,27 @@ def screenshot(root: Path, target: Path, *, stage: str, view: str) -> None:
         target: The PNG.
         stage: Last stage to show, one of `project_tables.STAGES`.
         view: Name of a saved view.
+        rules: As for `open_app`.
 
     Raises:
         ViewError: There is no such view or no browser, or the database or the app could not be started.
         TableError: No stage has run, or a table is damaged.
         MissingExtraError: FiftyOne or Playwright is not installed.
     """
-    dataset = _synced(root, stage, join=True)  # also while the app is open
+    dataset = _synced(root, stage, rules, join=True)  # also while the app is open
     names = dataset.list_saved_views()
     if view not in names:
         raise ViewError(f"no saved view is called {view!r}: there are {', '.join(names)}")
     slug = require("fiftyone.core.utils", extra="fiftyone").to_slug(view)
     port = free_port()
-    server = _serve(port)
+    server = fiftyone_server.start(port)
     try:
         app_screenshot.take(f"{address(root, port)}?view={slug}", target)
     finally:
         server.stop()
 
 
-def sync_dataset(root: Path, *, stage: str) -> str:
+def sync_dataset(root: Path, *, stage: str, rules: Sequence[RuleMatches] = ()) -> str:
     """Bring the dataset up to date without opening the app.
 
     The database runs until this process ends; `fiftyone.load_dataset(name)` finds the dataset meanwhile.
@@ -109,7 +115,7 @@ def sync_dataset(root: Path, *, stage: str) -> str:
         TableError: No stage has run, or a table is damaged.
         MissingExtraError: FiftyOne is not installed.
     """
-    return str(_synced(root, stage).name)
+    return str(_synced(root, stage, rules).name)
 
 
 def address(root: Path, port: int = PORT) -> str:
@@ -124,14 +130,16 @@ def dataset_name(root: Path) -> str:
     return "curate-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project")
 
 
-def _synced(root: Path, stage: str, *, join: bool = False) -> Any:
-    content = drafts(project_tables.load(root, stage=stage))
+def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool = False) -> Any:
+    content = fiftyone_content.read(root, stage=stage, rules=rules)
     fo = connect(root, join=join)
     done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=_identity(root))
+    ruled = fiftyone_rules.remember(done.dataset, rules)
     vectors = fiftyone_embeddings.show(done.dataset, root)
-    if done.added + done.changed + done.removed or vectors.changed or not done.dataset.list_saved_views():
+    written = done.added + done.changed + done.removed
+    if written or ruled or vectors.changed or not done.dataset.list_saved_views():
         fiftyone_views.dress(fo, done.dataset, content, _colours(root))
-        if {MODEL, CONSENSUS} <= set(content.label_fields) and len(content.samples) <= _EVALUATED:
+        if {MODEL, CONSENSUS} <= set(content.layout.label_fields) and len(content.digests) <= _EVALUATED:
             fiftyone_views.evaluate(done.dataset)
     fiftyone_embeddings.save_views(done.dataset)
     made = _decisions(root)
@@ -196,29 +204,6 @@ def connect(root: Path, *, join: bool = False) -> Any:
                 atexit.register(database.stop)
             os.environ["FIFTYONE_DATABASE_URI"] = running or database.start()
     return require("fiftyone", extra="fiftyone")
-
-
-def _serve(port: int) -> Any:
-    """The app's server. A `Session` starts the same one, and prints over our line while it looks for it."""
-    service = require("fiftyone.core.service", extra="fiftyone")
-    try:
-        return _patient(service)(port, address=HOST, do_not_track=_truthy("FIFTYONE_DO_NOT_TRACK"))
-    except (OSError, service.ServiceException) as error:
-        raise ViewError(f"the FiftyOne app did not start on port {port}: {error}") from error
-
-
-def _patient(service: Any) -> Any:
-    """The app's server, waited for longer than a minute: a busy machine takes that long to import it."""
-
-    class PatientServer(service.ServerService):  # type: ignore[misc]
-        def _wait_for_child_port(self, port: int | None = None, timeout: int = _START_S) -> Any:
-            return super()._wait_for_child_port(port=port, timeout=timeout)
-
-    return PatientServer
-
-
-def _truthy(name: str) -> bool:
-    return os.environ.get(name, "").lower() in {"1", "true", "yes"}
 
 
 def _environment(folder: Path) -> dict[str, str]:

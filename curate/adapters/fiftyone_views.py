@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from curate.adapters import fiftyone_values
+from curate.adapters import fiftyone_rules, fiftyone_values
+from curate.adapters.fiftyone_content import Content
 from curate.adapters.fiftyone_dataset import DIGEST, SYNCED
+from curate.adapters.fiftyone_edits import EDITABLE
 from curate.adapters.fiftyone_samples import (
     ANNOTATOR,
     CONSENSUS,
@@ -18,7 +20,6 @@ from curate.adapters.fiftyone_samples import (
     OUTLINES,
     REJECTED,
     UNREADABLE,
-    Drafts,
 )
 
 EVALUATION: Final = "model_against_consensus"
@@ -26,9 +27,9 @@ FIRST_VIEW: Final = KEPT
 _Choose = Callable[[Any], Any]
 
 
-def dress(fo: Any, dataset: Any, content: Drafts, colours: Mapping[str, str]) -> None:
+def dress(fo: Any, dataset: Any, content: Content, colours: Mapping[str, str]) -> None:
     """Set colors and sidebar, and save our views; those of people stay."""
-    shown = [*content.label_fields, *(name + OUTLINES for name in content.outlined)]
+    shown = [*content.layout.label_fields, *(name + OUTLINES for name in content.layout.outlined)]
     values = [{"value": name, "color": color} for name, color in colours.items()]
     fields = [{"path": name, "colorByAttribute": "label", "valueColors": values} for name in shown]
     app = dataset.app_config
@@ -37,10 +38,20 @@ def dress(fo: Any, dataset: Any, content: Drafts, colours: Mapping[str, str]) ->
     app.active_fields = fo.ActiveFields(paths=shown)
     app.sidebar_groups = _sidebar(fo, dataset, shown)
     dataset.save()
+    _let_people_edit(dataset, list(colours))
     for name, (labels, choose) in _views(content).items():
         hidden = [one for one in shown if one.removesuffix(OUTLINES) not in labels]
         view = choose(dataset.view())
         dataset.save_view(name, view.exclude_fields(hidden) if hidden else view, overwrite=True)
+
+
+def _let_people_edit(dataset: Any, categories: Sequence[str]) -> None:
+    """Offer *Annotate* for the labels whose edits are decisions, with the categories of the taxonomy."""
+    fields = [name for name in EDITABLE if name in dataset.get_field_schema()]
+    kind = {"component": "dropdown", "classes": list(categories)} if categories else {"component": "text"}
+    for name in fields:
+        dataset.update_label_schema(name, {"type": "detections", "attributes": [], **kind})
+    dataset.activate_label_schemas([name for name in fields if name not in dataset.active_label_schemas])
 
 
 def evaluate(dataset: Any) -> None:
@@ -54,10 +65,10 @@ def evaluate(dataset: Any) -> None:
         )
 
 
-def _views(content: Drafts) -> dict[str, tuple[tuple[str, ...], _Choose]]:
+def _views(content: Content) -> dict[str, tuple[tuple[str, ...], _Choose]]:
     """Label fields to show and samples to choose, by name of the view."""
-    people = tuple(name for name in content.label_fields if name.startswith(ANNOTATOR))
-    best = (CONSENSUS,) if CONSENSUS in content.label_fields else content.label_fields[-1:]
+    people = tuple(name for name in content.layout.label_fields if name.startswith(ANNOTATOR))
+    best = (CONSENSUS,) if CONSENSUS in content.layout.label_fields else content.layout.label_fields[-1:]
     views: dict[str, tuple[tuple[str, ...], _Choose]] = {
         KEPT: (best, lambda view: view.match_tags(KEPT)),
         DROPPED: ((), lambda view: view.match_tags(DROPPED).sort_by("drop_reason")),
@@ -72,25 +83,31 @@ def _views(content: Drafts) -> dict[str, tuple[tuple[str, ...], _Choose]]:
             lambda view: view.exists("quality_blur").sort_by("quality_blur", reverse=True),
         ),
     }
-    if MODEL in content.label_fields:
+    if MODEL in content.layout.label_fields:
         views["rejected boxes"] = ((MODEL, REJECTED), lambda view: view.exists(REJECTED))
     if people:
         views["why people look"] = ((MODEL,), lambda view: view.exists("plan_reason").sort_by("plan_reason"))
         views["unreadable answers"] = (people, lambda view: view.match_tags(UNREADABLE))
-    if CONSENSUS in content.label_fields:
+    if CONSENSUS in content.layout.label_fields:
         everybody = (*people, CONSENSUS, DISPUTED)
         views["disagreements"] = (
             everybody,
-            lambda view: view.match_tags(DISAGREEMENT).sort_by("disagreement_f1"),
+            lambda view: view.match_tags(DISAGREEMENT).sort_by("agreement_f1"),
         )
         views["label errors"] = (
             (MODEL, CONSENSUS),
             lambda view: view.exists("label_error").sort_by("label_error", reverse=True),
         )
         views["least sure"] = ((CONSENSUS,), lambda view: view.exists("confidence").sort_by("confidence"))
-    if REJECTED not in content.label_fields:
+    for rule in content.rules:
+        views[fiftyone_rules.view_name(rule.name)] = best, _about(rule.name)
+    if REJECTED not in content.layout.label_fields:
         views.pop("rejected boxes", None)
     return views
+
+
+def _about(rule: str) -> _Choose:
+    return lambda view: view.match({fiftyone_rules.FIELD: rule})
 
 
 def _sidebar(fo: Any, dataset: Any, shown: list[str]) -> list[Any]:

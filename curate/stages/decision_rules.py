@@ -26,10 +26,11 @@ from pydantic import Field, field_validator
 from curate import decision_file, schema, table_expression, tables
 from curate.decision_file import Decision
 from curate.params.section import Section
-from curate.stages import decided_images
+from curate.stages import check_decisions, decided_images
 from curate.table_expression import Condition, ExpressionError
 from curate.yamlfile import load_model
 
+FILE: Final = Path("rules.yaml")
 BY: Final = "rule"  # who decided, of lines that a rule wrote; their note is the rule's name
 _ALLOWED: Final = ("keep", "drop", "needs-qa", "gold")
 _LATER: Final = {  # columns that are empty here: before dedupe, and of images that are kept
@@ -107,6 +108,19 @@ def load(path: Path) -> tuple[Rule, ...]:
         ParamsError: Missing, not YAML, or a rule that makes no sense, with its line.
     """
     return load_model(path, Rules).rules
+
+
+def matches(root: Path) -> list[tuple[Rule, list[str]]]:
+    """Rules of a project's rules.yaml, each with the image_ids that it is about; none without such a file.
+
+    Raises:
+        ParamsError: As `load`.
+        ExpressionError: As `find`.
+        TableError: As `find`.
+    """
+    rules = load(root / FILE) if (root / FILE).exists() else ()
+    found = find(rules, root / check_decisions.IMAGES) if rules else Found({}, [])
+    return [(rule, found.matches[rule.name]) for rule in rules]
 
 
 def find(rules: Sequence[Rule], images: Path) -> Found:

@@ -45,11 +45,16 @@ class Sample:
         self.id, self.tags = key[:24], list[str]()
         self.synced = [f"consensus {one.annotation_id}" for one in labels]
         self.labels = list(labels)
+        self.written: str | None = "digest 1"
         self.values: dict[str, Any] = {"image_id": key, "duplicate_of": None, "variant_of": None}
 
     def __getitem__(self, name: str) -> Any:
         own = {"consensus": SimpleNamespace(detections=self.labels), "curate_labels": self.synced}
-        return {**self.values, **own}[name]
+        return {**self.values, **own, "curate_digest": self.written}[name]
+
+    def __setitem__(self, name: str, value: str | None) -> None:
+        assert name == "curate_digest"
+        self.written = value
 
 
 @dataclass
@@ -75,7 +80,11 @@ class Dataset:
     def match_tags(self, tag: str) -> Dataset:
         return Dataset([sample for sample in self.samples if tag in sample.tags])
 
-    def iter_samples(self) -> Iterator[Sample]:
+    def match(self, query: Mapping[str, str]) -> Dataset:
+        return Dataset([sample for sample in self.samples if sample["image_id"] == query["image_id"]])
+
+    def iter_samples(self, autosave: bool = False) -> Iterator[Sample]:
+        assert autosave or self.samples
         return iter(self.samples)
 
     def save(self) -> None:
@@ -185,3 +194,57 @@ def test_a_label_without_a_category_is_held_back_until_it_has_one(
     drawn.label, known.label = "dog", "cat"
     assert pull().problems == []
     assert lines() == [("add", "", "dog", "50 50 70 70"), ("edit", "a1", "cat", "10 10 30 30")]
+
+
+def test_an_edit_that_is_undone_in_the_app_takes_its_line_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = (0.1, 0.1, 0.2, 0.2)
+    known = Label("d0", "dog", box, annotation_id="a1", synced=fiftyone_edits.fingerprint("dog", box))
+    drawn = Label("d1", "cat", (0.5, 0.5, 0.2, 0.2))
+    sample = Sample(X, [known])
+    shown(monkeypatch, tmp_path, sample)
+    sample.labels.append(drawn)
+    known.label, known.tags = "fox", ["delete"]
+    assert pull().added == 3
+    sample.labels.remove(drawn)
+    assert pull().line() == "decisions: 2 lines, 0 new, 1 taken back in the app"
+    known.label, known.tags = "dog", []
+    assert pull().line() == "decisions: 0 lines, 0 new, 2 taken back in the app"
+    sample.labels.append(drawn)
+    pull()
+    assert lines() == [("add", "", "cat", "50 50 70 70")]
+
+
+def test_a_line_stays_where_a_sync_wrote_its_labels_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = Sample(X)
+    shown(monkeypatch, tmp_path, sample)
+    sample.labels.append(Label("d1", "cat", (0.5, 0.5, 0.2, 0.2)))
+    pull()
+    # The tables changed and came back: what is shown is the same, but not what people drew on it.
+    sample.labels, sample.written = [], "digest 2"
+    assert pull().line() == "decisions: 1 lines, 0 new, 0 taken back in the app"
+    assert pull().removed == 0
+    assert lines() == [("add", "", "cat", "50 50 70 70")]
+
+
+def test_a_line_of_a_label_that_is_deleted_by_hand_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = (0.1, 0.1, 0.2, 0.2)
+    one, other = (
+        Label(f"d{name}", "dog", box, annotation_id=name, synced=fiftyone_edits.fingerprint("dog", box))
+        for name in ("a1", "a2")
+    )
+    sample = Sample(X, [one, other])
+    shown(monkeypatch, tmp_path, sample)
+    one.label, other.tags = "cat", ["relabel:fox", "look"]
+    assert pull().added == 2
+    decision_file.write(FILE, [])
+    assert pull().line() == "decisions: 0 lines, 0 new, 0 taken back in the app, 2 of deleted lines forgotten"
+    assert lines() == []
+    assert other.tags == ["look"]
+    assert sample.written is None, "the next sync draws what the tables say"
+    assert (pull().added, lines()) == (0, [])

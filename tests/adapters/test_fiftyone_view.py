@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import json
 import socket
+import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_plus
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate import project_tables
-from curate.adapters import fiftyone_view, mongod
-from curate.adapters.fiftyone_samples import SampleDraft, annotator_fields, drafts, shape
+from curate import project_tables, schema, tables
+from curate.adapters import fiftyone_content, fiftyone_view, mongod
+from curate.adapters.fiftyone_content import Content
+from curate.adapters.fiftyone_rules import RuleMatches
+from curate.adapters.fiftyone_samples import SampleDraft, annotator_fields, shape
 from curate.errors import MissingExtraError, TableError, ViewError
 from curate.project_tables import Support
+from curate.records import Annotation
 from tests import builders
 
+PULLED = "data/pull/annotations.parquet"
 FIRST, SECOND = "annotator_simulated_1", "annotator_simulated_2"
 
 
@@ -30,20 +39,29 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> builders.SmallProject:
     return builders.small_project(tmp_path_factory.mktemp("project"))
 
 
-def by_name(project: builders.SmallProject, stage: str = "release") -> dict[str, SampleDraft]:
-    content = drafts(project_tables.load(project.root, stage=stage))
+def shown(root: Path, stage: str = "release") -> tuple[Content, list[SampleDraft]]:
+    content = fiftyone_content.read(root, stage=stage)
+    return content, content.drafts(content.digests)
+
+
+def by_name(project: builders.SmallProject) -> dict[str, SampleDraft]:
     return {
-        draft.image.sources[0].removeprefix("unit/").removesuffix(".jpg"): draft for draft in content.samples
+        draft.image.sources[0].removeprefix("unit/").removesuffix(".jpg"): draft
+        for draft in shown(project.root)[1]
     }
 
 
 def test_one_sample_an_image_that_has_a_file(project: builders.SmallProject) -> None:
-    content = drafts(project_tables.load(project.root))
-    assert (len(content.samples), content.unreadable, content.missing) == (7, 1, 0)
-    assert content.label_fields == ("model", FIRST, SECOND, "consensus", "disputed")
-    assert all(draft.path.is_file() and draft.path.is_absolute() for draft in content.samples)
-    agreed = [row.annotation_id for draft in content.samples for row in draft.labels.get("consensus", ())]
-    assert [content.support[key].confidence for key in agreed] == [pytest.approx(0.9)] * len(agreed)
+    content, samples = shown(project.root)
+    assert (len(samples), content.unreadable, content.missing) == (7, 1, 0)
+    assert content.layout.label_fields == ("model", FIRST, SECOND, "consensus", "disputed")
+    assert all(draft.path.is_file() and draft.path.is_absolute() for draft in samples)
+    agreed = [
+        draft.support[row.annotation_id].confidence
+        for draft in samples
+        for row in draft.labels.get("consensus", ())
+    ]
+    assert agreed == [pytest.approx(0.9)] * 6
 
 
 @pytest.mark.parametrize(
@@ -59,23 +77,24 @@ def test_one_sample_an_image_that_has_a_file(project: builders.SmallProject) -> 
 def test_only_stages_up_to_the_one_asked_for(
     project: builders.SmallProject, stage: str, fields: tuple[str, ...]
 ) -> None:
-    content = drafts(project_tables.load(project.root, stage=stage))
-    assert content.label_fields == fields
-    assert any("dropped" in draft.tags for draft in content.samples) == (stage != "ingest")
+    content, samples = shown(project.root, stage)
+    assert content.layout.label_fields == fields
+    assert any("dropped" in draft.tags for draft in samples) == (stage != "ingest")
 
 
-def test_a_kept_variant_names_the_image_that_it_is_a_variant_of(project: builders.SmallProject) -> None:
-    whole = project_tables.load(project.root)
-    images = [
-        replace(image, variant_of=builders.image_id("one"), dup_relation="variant")
-        if image.image_id == builders.image_id("six")
-        else image
-        for image in whole.images
-    ]
-    found = {draft.path.stem: draft for draft in drafts(replace(whole, images=tuple(images))).samples}
-    values = [draft.values["variant_of"] for draft in found.values()]
-    assert values.count(builders.image_id("one")) == 1
-    assert values.count(None) == len(values) - 1
+def changed_images(root: Path, **changes: dict[str, Any]) -> None:
+    """The table of a project, with other values of some images."""
+    by_id = {builders.image_id(name): values for name, values in changes.items()}
+    rows = [replace(row, **by_id.get(row.image_id, {})) for row in project_tables.load(root).images]
+    builders.write_images(root / "data/dedupe/images.parquet", rows)
+
+
+def test_a_kept_variant_names_the_image_that_it_is_a_variant_of(tmp_path: Path) -> None:
+    project = builders.small_project(tmp_path)
+    changed_images(tmp_path, six={"variant_of": builders.image_id("one"), "dup_relation": "variant"})
+    values = {name: draft.values["variant_of"] for name, draft in by_name(project).items()}
+    assert values.pop("six") == builders.image_id("one")
+    assert set(values.values()) == {None}
 
 
 def test_tags_and_fields_say_why(project: builders.SmallProject) -> None:
@@ -90,74 +109,110 @@ def test_tags_and_fields_say_why(project: builders.SmallProject) -> None:
     assert samples["one"].values["dup_hamming"] is None
     assert samples["one"].values["phash"] == builders.image_id("one")[:16]
     assert samples["six"].tags == ("kept", "disagreement")
-    assert (samples["six"].values["disagreement"], samples["six"].values["disagreement_f1"]) == (
+    assert (samples["six"].values["disagreement"], samples["six"].values["agreement_f1"]) == (
         "category",
         0.0,
     )
 
 
-def test_attributes_are_numbers_and_flags_where_each_value_is_one(project: builders.SmallProject) -> None:
-    whole = project_tables.load(project.root)
+def test_attributes_are_numbers_and_flags_where_each_value_is_one(tmp_path: Path) -> None:
+    project = builders.small_project(tmp_path)
     given = {"one": ("3", "true", "4"), "two": ("-0.5", "false", "b")}
-    names = {builders.image_id(name): name for name in given}
-    images = [
-        replace(
-            image,
-            attributes=tuple(zip(("Height (m)", "night", "lane"), given[names[image.image_id]], strict=True)),
-        )
-        if image.image_id in names
-        else image
-        for image in whole.images
-    ]
-    content = drafts(replace(whole, images=tuple(images)))
-    kinds = {name: kind for name, kind in content.value_fields.items() if name.startswith("attribute_")}
-    assert kinds == {"attribute_height_m": "number", "attribute_lane": "text", "attribute_night": "flag"}
-    values = {draft.image.image_id: draft.values for draft in content.samples}
-    first = values[builders.image_id("one")]
-    assert (first["attribute_height_m"], first["attribute_night"], first["attribute_lane"]) == (
-        3.0,
-        True,
-        "4",
+    names = ("Height (m)", "night", "lane")
+    changed_images(
+        tmp_path,
+        **{key: {"attributes": tuple(zip(names, values, strict=True))} for key, values in given.items()},
     )
-    assert values[builders.image_id("two")]["attribute_height_m"] == -0.5
-    assert values[builders.image_id("three")].get("attribute_height_m") is None
+    kinds = shown(tmp_path)[0].layout.value_fields
+    assert {name: kind for name, kind in kinds.items() if name.startswith("attribute_")} == {
+        "attribute_height_m": "number", "attribute_lane": "text", "attribute_night": "flag",
+    }  # fmt: skip
+    values = {name: draft.values for name, draft in by_name(project).items()}
+    first = [values["one"][f"attribute_{name}"] for name in ("height_m", "night", "lane")]
+    assert first == [3.0, True, "4"]
+    assert values["two"]["attribute_height_m"] == -0.5
+    assert values["three"].get("attribute_height_m") is None
 
 
-def test_rejected_boxes_and_outlines_have_fields_of_their_own(project: builders.SmallProject) -> None:
-    whole = project_tables.load(project.root)
-    box = (20.0, 20.0, 60.0, 80.0)
+def test_rejected_boxes_and_outlines_have_fields_of_their_own(tmp_path: Path) -> None:
+    project = builders.small_project(tmp_path)
     rejected = builders.annotation(
-        "one", "stop_sign", box, origin="model", outcome="rejected", reject_reason="nms", rle=None
+        "one", "stop_sign", (20.0, 20.0, 60.0, 80.0), origin="model", outcome="rejected",
+        reject_reason="nms", rle=None,
+    )  # fmt: skip
+    builders.write_annotations(
+        tmp_path / "data/autolabel/annotations.parquet", [*project.annotations["autolabel"], rejected]
     )
     outline = json.dumps([[20, 20, 60, 20, 60, 80]])
-    drawn = [
+    rows = [
         replace(row, polygon=outline) if row.image_id == builders.image_id("one") else row
-        for row in whole.consensus or ()
+        for row in project.annotations["consensus"]
     ]
-    content = drafts(replace(whole, model=(*(whole.model or ()), rejected), consensus=tuple(drawn)))
-    assert content.label_fields[-1] == "rejected"
-    assert content.outlined == ("consensus",)
-    (one,) = [draft for draft in content.samples if draft.image.image_id == builders.image_id("one")]
+    builders.write_annotations(tmp_path / "data/agreement/consensus.parquet", rows)
+    layout = shown(tmp_path)[0].layout
+    assert (layout.label_fields[-1], layout.outlined) == ("rejected", ("consensus",))
+    one = by_name(project)["one"]
     assert [row.annotation_id for row in one.labels["rejected"]] == [rejected.annotation_id]
-    assert rejected not in one.labels["model"]
+    assert rejected.annotation_id not in {row.annotation_id for row in one.labels["model"]}
     (ring,) = shape(one.labels["consensus"][0], width=160, height=120).rings
     assert ring == ((0.125, 20 / 120), (0.375, 20 / 120), (0.375, 80 / 120))
 
 
-def test_a_digest_changes_with_what_is_shown_and_with_nothing_else(project: builders.SmallProject) -> None:
-    whole = project_tables.load(project.root)
-    before = {draft.image.image_id: draft.digest() for draft in drafts(whole).samples}
-    assert before == {draft.image.image_id: draft.digest() for draft in drafts(whole).samples}
+def _moved(root: Path, table: str, **changes: Any) -> None:
+    path = root / table
+    rows = [Annotation.from_row(row) for row in tables.read(path, schema.ANNOTATIONS).to_pylist()]
     one = builders.image_id("one")
-    moved = [
-        replace(row, bbox_xyxy=(1.0, 2.0, 30.0, 40.0)) if row.image_id == one and row.bbox_xyxy else row
-        for row in whole.consensus or ()
+    builders.write_annotations(
+        path, [replace(row, **changes) if row.image_id == one else row for row in rows]
+    )
+
+
+def _queued(root: Path) -> None:
+    with (root / "data/agreement/queue.csv").open("a", encoding="utf-8") as file:
+        file.write(f"{builders.image_id('one')},x,low_f1,0.1,\n")
+
+
+CHANGES: dict[str, Callable[[Path], None]] = {
+    "sharpness": lambda root: changed_images(root, one={"sharpness": 7.0}),
+    "attribute": lambda root: changed_images(root, one={"attributes": (("lane", "4"),)}),
+    "quality": lambda root: changed_images(root, one={"quality": (("noise", 4.0),)}),
+    "score of a model": lambda root: _moved(root, "data/autolabel/annotations.parquet", score=0.5),
+    "prompt": lambda root: _moved(root, "data/autolabel/annotations.parquet", prompt="sign"),
+    "box of a person": lambda root: _moved(root, PULLED, bbox_xyxy=(1.0, 2.0, 3.0, 4.0)),
+    "mask of the consensus": lambda root: _moved(root, "data/agreement/consensus.parquet", rle=None),
+    "disagreement": _queued,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_digest_changes_with_what_is_shown(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    builders.small_project(tmp_path)
+    before = shown(tmp_path)[0].digests
+    assert shown(tmp_path)[0].digests == before
+    change(tmp_path)
+    after = shown(tmp_path)[0].digests
+    assert {key for key in before if before[key] != after[key]} == {builders.image_id("one")}
+
+
+def test_a_digest_does_not_change_with_what_is_not_shown(tmp_path: Path) -> None:
+    builders.small_project(tmp_path)
+    before = shown(tmp_path)[0].digests
+    _moved(tmp_path, PULLED, updated_at="2026-02-01T00:00:00Z", guideline_digest="a")
+    assert shown(tmp_path)[0].digests == before
+
+
+def test_a_rule_stands_on_the_images_that_it_is_about(project: builders.SmallProject) -> None:
+    one, two = builders.image_id("one"), builders.image_id("two")
+    rules = [
+        RuleMatches("dark", "brightness < 30", "drop:dark", [one, two]),
+        RuleMatches("b", "x", "keep", [one]),
     ]
-    after = {
-        draft.image.image_id: draft.digest()
-        for draft in drafts(replace(whole, consensus=tuple(moved))).samples
-    }
-    assert {key for key in before if before[key] != after[key]} == {one}
+    content = fiftyone_content.read(project.root, stage="release", rules=rules)
+    ruled = {draft.image.image_id: draft.values["rules"] for draft in content.drafts(content.digests)}
+    assert (ruled.pop(one), ruled.pop(two)) == (["dark", "b"], ["dark"])
+    assert set(ruled.values()) == {None}
+    plain = shown(project.root)[0].digests
+    assert {key for key in plain if plain[key] != content.digests[key]} == {one, two}
 
 
 def test_looked_and_found_nothing_differs_from_not_looked(project: builders.SmallProject) -> None:
@@ -176,18 +231,18 @@ def test_a_skipped_image_has_a_tag_and_no_labels(tmp_path: Path) -> None:
 
 
 def test_a_vanished_file_is_counted(tmp_path: Path) -> None:
-    project = builders.small_project(tmp_path)
+    builders.small_project(tmp_path)
     (tmp_path / str(builders.image("one").path)).unlink()
-    content = drafts(project_tables.load(project.root))
-    assert (len(content.samples), content.missing) == (6, 1)
+    content = shown(tmp_path)[0]
+    assert (len(content.digests), content.missing) == (6, 1)
 
 
 def test_a_removed_file_is_no_unreadable_one(tmp_path: Path) -> None:
     gone = builders.image("gone", path=None, sources=(), drop_reason="removed")
     bad = builders.image("bad", path=None, drop_reason="corrupt")
     builders.write_images(tmp_path / "data/dedupe/images.parquet", [gone, bad])
-    content = drafts(project_tables.load(tmp_path))
-    assert (len(content.samples), content.unreadable, content.removed, content.missing) == (0, 1, 1, 0)
+    content = shown(tmp_path)[0]
+    assert (len(content.digests), content.unreadable, content.removed, content.missing) == (0, 1, 1, 0)
 
 
 def test_a_shape_is_relative_and_its_mask_is_what_lies_in_the_box() -> None:
@@ -255,23 +310,26 @@ def test_no_table_names_the_stage_to_run(tmp_path: Path) -> None:
 
 
 def test_mongod_serves_one_folder_once_and_ends(tmp_path: Path) -> None:
-    # Longer than a unix socket's path may be: the server must not want one.
     folder = tmp_path / ("long" * 30) / "db"
     first, second = (mongod.Mongod(folder, log=tmp_path / f"{n}.log") for n in (1, 2))
     address = first.start()
     try:
-        host, port = address.removeprefix("mongodb://").split(":")
-        assert host == mongod.HOST
-        socket.create_connection((host, int(port)), timeout=5).close()
+        place = Path(unquote_plus(address.removeprefix("mongodb://")))
+        assert place.is_socket()
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600
+        assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+        assert first.running() == address
+        assert first.pid is not None
+        listening = psutil.Process(first.pid).net_connections("inet")
+        assert listening == [], "no port is open"
         with pytest.raises(
             ViewError, match=f"is in use by process {first.pid}: close the other `curate view`"
         ):
             second.start()
     finally:
         first.stop()
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((host, int(port)), timeout=5)
-    assert first.pid is None
+    assert not place.parent.exists()
+    assert (first.pid, first.running()) == (None, None)
     second.start()
     second.stop()
 

@@ -233,7 +233,7 @@ def test_decisions_come_back_and_both_sides_can_take_them_back(
     assert all(row["by"] == "labeler-7" and row["when"].endswith("Z") for row in rows)
     assert said["again"] == "decisions: 7 lines, 0 new, 0 taken back in the app"
     third, text = said["third"]
-    assert third == "decisions: 6 lines, 0 new, 1 taken back in the app, 1 tags of deleted lines removed"
+    assert third == "decisions: 6 lines, 0 new, 1 taken back in the app, 1 of deleted lines forgotten"
     assert "by hand" in text
     assert "not-duplicate" not in said["copy"]
     assert "needs-qa" in said["five"]

@@ -1,10 +1,5 @@
 // Keys of the operators: Alt and a letter, for the selected samples or the open one.
 (() => {
-  try {
-    localStorage.setItem("fiftyone-enterprise-tooltip-seen", "true"); // the advertisement over the grid
-  } catch {
-    // a browser that keeps nothing shows it each time
-  }
   const keys = {
     k: "keep", d: "drop", q: "needs_qa", g: "gold", n: "not_duplicate", r: "relabel", x: "delete_labels", z: "undo",
   };

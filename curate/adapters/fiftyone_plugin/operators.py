@@ -8,7 +8,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from curate.adapters import fiftyone_marking as marking
-from curate.adapters import fiftyone_text_search
+from curate.adapters import fiftyone_rules, fiftyone_text_search
 from curate.errors import CurateError
 
 
@@ -126,6 +126,11 @@ class Decide(foo.Panel):  # type: ignore[misc]
         marking.undo(ctx.dataset)
         self._again(ctx)
 
+    def show_rule(self, ctx: Any) -> None:
+        """Show the images that a rule is about."""
+        name = fiftyone_rules.view_name(ctx.params["rule"])
+        ctx.ops.set_view(view=ctx.dataset.load_saved_view(name))
+
     def _again(self, ctx: Any) -> None:
         ctx.ops.reload_dataset()
         self.on_load(ctx)
@@ -134,6 +139,13 @@ class Decide(foo.Panel):  # type: ignore[misc]
         """Why it is here, then a button and what it does for each mark."""
         panel = types.Object()
         panel.md(marking.why(ctx), name="why_text")
+        for number, rule in enumerate(fiftyone_rules.known(ctx.dataset)):
+            panel.btn(
+                f"rule_{number}",
+                label=f"Show {rule['images']:,}: {rule['name']}",
+                on_click=self.show_rule,
+                params={"rule": rule["name"]},
+            )
         for mark in marking.MARKS:
             on_click = f"@curate/decisions/{mark.name}"
             panel.btn(
