@@ -68,4 +68,6 @@ def _mean(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np
     """(N,) of what is counted in each row; NaN where nothing is."""
     number = counted.sum(axis=1)
     total = np.where(counted, values, 0).sum(axis=1)
-    return np.divide(total, number, out=np.full(len(values), np.nan), where=number > 0)
+    mean = np.full(len(values), np.nan)
+    np.divide(total, number, out=mean, where=number > 0)
+    return mean
