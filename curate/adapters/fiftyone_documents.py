@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from curate.adapters import fiftyone_edits
 from curate.adapters.fiftyone_samples import OUTLINES, Layout, SampleDraft, Shape, shape
 from curate.extras import require
@@ -79,7 +81,7 @@ def shown(
 def _detection(one: Shape, tags: list[str], figures: Mapping[str, Any]) -> Document:
     packed = require("fiftyone.core.utils", extra="fiftyone").serialize_numpy_array
     own = {
-        "mask": None if one.mask is None else packed(one.mask),
+        "mask": None if one.mask is None else packed(np.ascontiguousarray(one.mask)),
         "confidence": one.score,
         "annotation_id": one.annotation_id,
         "synced": fiftyone_edits.fingerprint(one.label, one.box),

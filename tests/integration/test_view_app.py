@@ -50,14 +50,14 @@ SYNC = """
     # As FiftyOne itself would write the same.
     kept = sample(one)
     stored = dataset()._sample_collection.find_one({"_id": kept._id})
-    facts = ("label", "bounding_box", "mask", "confidence", "annotation_id", "synced", "prompt", "model_version")
+    facts = ("label", "bounding_box", "mask", "confidence", "annotation_id", "synced", "prompt")
     label = fo.Detection(**{name: kept.model.detections[0][name] for name in facts})
     again = fo.Sample(filepath=kept.filepath, metadata=kept.metadata, model=fo.Detections(detections=[label]))
     theirs = again.to_mongo_dict()
     mine, their = stored["model"]["detections"][0], theirs["model"]["detections"][0]
     for one_of in (mine, their):
         one_of.pop("_id")
-        one_of.pop("model_against_consensus", None)
+        one_of.pop("model_version", None)
     out["label"] = {name for name in mine | their if mine.get(name) != their.get(name)}
     out["label"] = sorted(name for name in out["label"] if not name.startswith("model_against"))
     out["sample"] = [stored["metadata"] == theirs["metadata"], sorted(theirs.keys() - stored.keys()),
