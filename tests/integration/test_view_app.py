@@ -58,6 +58,7 @@ SYNC = """
     for one_of in (mine, their):
         one_of.pop("_id")
         one_of.pop("model_version", None)
+        one_of["mask"] = bytes(one_of["mask"])
     out["label"] = {name for name in mine | their if mine.get(name) != their.get(name)}
     out["label"] = sorted(name for name in out["label"] if not name.startswith("model_against"))
     out["sample"] = [stored["metadata"] == theirs["metadata"], sorted(theirs.keys() - stored.keys()),
