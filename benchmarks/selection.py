@@ -55,8 +55,9 @@ _THRESHOLD: Final = 0.5  # of every category
 _CONFUSED, _SLIPS = 0.3, 0.02  # probability that one of two people names an object otherwise
 INTRO: Final = """## Choosing what to label
 
-Mean F1 over budgets of {budgets} images ({demo} for the demo), and how much more than a random choice of
-as many images, on {seeds} splits. The small model is fitted anew in each round to all that is labeled:
+Mean F1 over budgets of {budgets} images ({demo} for the demo), and how much more than a random
+choice of as many images (the mean of {draws} draws), on {seeds} splits. The small model is fitted anew
+in each round to all that is labeled:
 logistic regression on pixels (scikit-learn's digits, as they are, and with digit d kept in the pool with
 probability 0.75^d) and on the object queries of the demo's frozen detector. Vectors are the normalised
 pixels, and the mean and spread of the detector's encoder. *All four* are uncertainty, diversity, typicality
@@ -214,6 +215,7 @@ def section() -> str:
         demo=", ".join(map(str, content["budgets"]["demo"])),
         seeds=content["seeds"],
         strategies=len(STRATEGIES),
+        draws=DRAWS,
     )
     text += result.table(["chosen by", *BUDGETS], cells, numbers=len(BUDGETS)) + "\n" + _verdict(content)
     for task, sizes in content["budgets"].items():
