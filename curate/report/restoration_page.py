@@ -125,6 +125,7 @@ def _content(facts: RestorationFacts, out: Path, worst: Path) -> dict[str, Any]:
         "examples": upscale_examples.examples(facts),
         "ranking": _ranking(facts.ranking),
         "vote": facts.metrics.get("vote", {}),
+        "vote_remarks": _remarks(facts),
         "funnel": _funnel(facts),
         "diagnosed": len(facts.diagnosed),
         "without_fault": sum(not row["faults"] and not row["unknown"] for row in facts.diagnosed),
@@ -209,6 +210,12 @@ def _ranking(rows: Sequence[Texts]) -> list[dict[str, Any]]:
         )
         found.append({"model": row["model"], "strength": figure, "place": place, "raters": row["raters"]})
     return found
+
+
+def _remarks(facts: RestorationFacts) -> dict[str, int]:
+    """What the stage vote counted besides comparisons and votes, such as votes that are left out."""
+    counts = facts.metrics.get("vote", {}).get("counts", {})
+    return {name: number for name, number in counts.items() if name not in ("comparisons", "votes")}
 
 
 def _funnel(facts: RestorationFacts) -> list[tuple[str, int | None]]:

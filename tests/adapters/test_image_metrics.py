@@ -72,7 +72,9 @@ def unit(features: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_lpips_is_its_formula_on_a_random_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lpips_is_its_formula_and_its_authors_package_on_a_random_backbone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Zhang et al. 2018: unit features of five layers, squared differences, weighted and averaged."""
     import torchmetrics.functional.image.lpips as package
     import torchvision
@@ -104,10 +106,20 @@ def test_lpips_is_its_formula_on_a_random_backbone(tmp_path: Path, monkeypatch: 
     )
     assert metric.measure(CLEAN, NOISY) == pytest.approx(expected, rel=1e-4)
     assert metric.measure(CLEAN, CLEAN) == 0
+    theirs = pytest.importorskip("lpips").LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
+    for own, given in zip(theirs.net.parameters(), backbone.features.parameters(), strict=True):
+        own.data.copy_(given.data)
+    scaled = [
+        torch.from_numpy(one.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1 for one in (NOISY, CLEAN)
+    ]
+    with torch.inference_mode():
+        assert metric.measure(CLEAN, NOISY) == pytest.approx(float(theirs(*scaled)), rel=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_dists_is_its_formula_on_a_random_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dists_is_that_of_its_authors_package_on_a_random_backbone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torchmetrics.functional.image.dists as package
     from torchvision.models import vgg
 
@@ -121,33 +133,11 @@ def test_dists_is_its_formula_on_a_random_backbone(tmp_path: Path, monkeypatch: 
     there, back = metric.measure(CLEAN, NOISY), metric.measure(NOISY, CLEAN)
     assert metric.measure(CLEAN, CLEAN) == pytest.approx(0, abs=1e-5)
     assert there == pytest.approx(back, abs=1e-6)
+    theirs = pytest.importorskip("DISTS_pytorch.DISTS_pt")
+    monkeypatch.setattr(theirs.models, "vgg16", lambda **_: SimpleNamespace(features=features))
+    network = theirs.DISTS(load_weights=False).eval()
     heads = torch.load(Path(package.__file__).parent / "dists_models/weights.pt", "cpu", weights_only=True)
-    assert there == pytest.approx(dists(features, heads, CLEAN, NOISY), rel=1e-4)
-
-
-def dists(features: torch.nn.Sequential, heads: dict[str, torch.Tensor], *images: np.ndarray) -> float:
-    """Ding et al. 2020: structure and texture of an image and of five stages, L2-pooled by a Hann window."""
-    window = np.outer(np.hanning(5)[1:-1], np.hanning(5)[1:-1])
-    window = torch.from_numpy(window / window.sum()).float()
-    stages: list[list[np.ndarray]] = []
-    for pixels in images:
-        plain = torch.from_numpy(pixels.copy()).float().permute(2, 0, 1)[None] / 255
-        mean, spread = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-        planes, found = (plain - mean.view(1, 3, 1, 1)) / spread.view(1, 3, 1, 1), [plain]
-        for layer in features:
-            if isinstance(layer, torch.nn.MaxPool2d):
-                found.append(planes)
-                weights = window.repeat(planes.shape[1], 1, 1, 1)
-                squares = torch.nn.functional.conv2d(planes**2, weights, None, 2, 1, 1, planes.shape[1])
-                planes = (squares + 1e-12).sqrt()
-            else:
-                planes = layer(planes)
-        stages.append([one[0].detach().double().numpy().reshape(one.shape[1], -1) for one in found])
-    alike = []
-    for x, y in zip(*stages, strict=True):
-        means, spreads = (x.mean(1), y.mean(1)), (x.var(1), y.var(1))
-        both = (x * y).mean(1) - means[0] * means[1]
-        texture = (2 * means[0] * means[1] + 1e-6) / (means[0] ** 2 + means[1] ** 2 + 1e-6)
-        alike.append(np.stack([texture, (2 * both + 1e-6) / (spreads[0] + spreads[1] + 1e-6)]))
-    shares = np.stack([heads[name].double().numpy().reshape(-1) for name in ("alpha", "beta")])
-    return float(1 - (shares / shares.sum() * np.concatenate(alike, axis=1)).sum())
+    network.alpha.data, network.beta.data = heads["alpha"], heads["beta"]
+    planes = [torch.from_numpy(one.copy()).permute(2, 0, 1)[None].float() / 255 for one in (NOISY, CLEAN)]
+    with torch.inference_mode():
+        assert there == pytest.approx(float(network(*planes)), rel=1e-5)

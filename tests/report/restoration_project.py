@@ -107,7 +107,8 @@ def _stages(root: Path, diagnosed: list[dict[str, object]]) -> None:
             vote.run(
                 VoteParams(raters="simulated", bootstrap=100),
                 inputs=vote.Inputs(pairs, upscaled, outputs[0]),
-                outputs=vote.Outputs(*votes),
+                outputs=vote.Outputs(*votes, Path("data/vote/pictures"), Path("data/people.csv")),
+                ports=vote.Ports(None, "votes"),
             )
         )
     finally:

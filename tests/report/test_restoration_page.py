@@ -136,6 +136,18 @@ def test_slices_faults_and_licenses_are_shown(html: str) -> None:
     assert "bsd-3-clause" in plain
 
 
+def test_what_was_left_out_of_the_votes_is_said(tmp_path: Path) -> None:
+    root = restoration_project(tmp_path)
+    path = root / "metrics/vote.json"
+    metrics = json.loads(path.read_text())
+    metrics["counts"]["left_out,_of_raters_who_failed_attention_checks_(labeler-2)"] = 7
+    metrics["settled"] = False
+    path.write_text(json.dumps(metrics))
+    plain = text(report.write(root, root / "page.html").read_text())
+    assert "left out, of raters who failed attention checks (labeler-2): 7" in plain
+    assert "not settled: intervals reach other models" in plain
+
+
 def test_two_runs_write_the_same_and_what_has_not_run_is_said(root: Path, tmp_path: Path) -> None:
     first = report.write(root, root / "data/report/index.html").read_bytes()
     assert report.write(root, root / "data/report/index.html").read_bytes() == first
