@@ -6,8 +6,12 @@ import difflib
 import os
 import re
 import shlex
+import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Final
 
@@ -64,7 +68,8 @@ def run(
     """
     command = filled(parts, values)
     environment = {f"CURATE_{name.upper()}": str(value) for name, value in values.items()}
-    with log.open("wb") as file:
+    with ExitStack() as stack:
+        file = stack.enter_context(log.open("wb"))
         try:
             process = subprocess.Popen(
                 command,
@@ -76,6 +81,7 @@ def run(
         except OSError as error:
             raise InputError(f"the trainer {command[0]} cannot be started: {error.strerror}") from error
         try:
+            stack.enter_context(_ended_in_order())
             assert process.stdout is not None  # noqa: S101 - it is a pipe
             _copy(process.stdout, file, echo)
             code = process.wait()
@@ -84,6 +90,23 @@ def run(
     if code:
         how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
         raise ModelError(f"the trainer {how}: {_last_line(log) or 'it said nothing'}; nothing of it is kept")
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends us as Ctrl-C does: the trainer goes too, and what it left."""
+
+    def leave(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _copy(output: IO[bytes], log: IO[bytes], echo: Callable[[bytes], None]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,6 +174,22 @@ def test_two_trainings_into_one_folder_do_not_mix(ids: dict[str, str]) -> None:
     ):
         run(ids)
     run(ids)
+
+
+def test_a_training_that_is_ended_takes_its_trainer_with_it(ids: dict[str, str]) -> None:
+    del ids
+    Path("trainer.py").write_text(
+        "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(300)"
+    )
+    command = [sys.executable, "-m", "curate", "train", "--with", f"{sys.executable} trainer.py"]
+    with subprocess.Popen([*command, "release"]) as process:
+        while not (Path("pid").exists() and Path("pid").read_text()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert system.has_ended(int(Path("pid").read_text()))
+    assert list(Path("models").iterdir()) == []
 
 
 def test_what_a_killed_training_left_is_cleared_away(ids: dict[str, str]) -> None:

@@ -139,22 +139,26 @@ class _Seen:
 def planted(world: World, key: str, image: str, things: dict[str, Object]) -> Planted | None:
     """The error among what is shown: how it differs from a set of suggestions that was ever current."""
     shown = nature.outlines(things.values())
-    plan = world.plan.get(key)
-    for current in reversed(world.shown_sets[image]):
-        said = {one.thing.outline: one for one in current.values()}
-        missing, extra = set(said) - shown, shown - set(said)
-        if not extra and not missing:
-            return None
-        if len(extra) > 1 or len(missing) > 1:
-            continue
-        wrong = next((thing for thing in things.values() if thing.outline in extra), None)
-        right = next((said[outline] for outline in missing), None)
-        if wrong is None and not (plan and right and right.identity in world.seeds[key]):
-            continue  # a set of fewer suggestions: those of a higher threshold
-        kind = "missing" if wrong is None else "spurious" if right is None else "moved"
-        if wrong is not None and right is not None and wrong.outline[1] == right.thing.outline[1]:
-            kind = "category"
-        return Planted(wrong, right.thing if right else None, kind)
+    seeds = world.seeds[key] - {None}
+    # A task that was begun shows what an older model said, which may differ from today's by one object: what
+    # a plan made wrong, and a set that was shown as it is, come before any other difference.
+    for known in (True, False):
+        for current in reversed(world.shown_sets[image]):
+            said = {one.thing.outline: one for one in current.values()}
+            missing, extra = set(said) - shown, shown - set(said)
+            if not extra and not missing:
+                return None
+            if len(extra) > 1 or len(missing) > 1:
+                continue
+            wrong = next((thing for thing in things.values() if thing.outline in extra), None)
+            right = next((said[outline] for outline in missing), None)
+            meant = right.identity in seeds if right is not None else bool(seeds)
+            if not meant and (known or wrong is None):  # without a wrong one: those of a higher threshold
+                continue
+            kind = "missing" if wrong is None else "spurious" if right is None else "moved"
+            if wrong is not None and right is not None and wrong.outline[1] == right.thing.outline[1]:
+                kind = "category"
+            return Planted(wrong, right.thing if right else None, kind)
     assert not things, f"{image} shows what no model said: {sorted(shown)}"
     return None
 
