@@ -176,52 +176,61 @@ def _plain_pairs(images: Path) -> float:
 
 
 def _upscale(images: Path, weights: Path) -> float:
-    """What lies between a run on all images and one on an image a worker: start-up is in both."""
-    took = []
-    for number in (len(os.sched_getaffinity(0)), UPSCALED):
-        with tempfile.TemporaryDirectory(dir=images.parent) as out:
-            given = {"images": images, "weights": weights, "out": out, "number": number}
-            took.append(_answer(run_upscale, **given))
-    return max(took[1] - took[0], 1e-9) * UPSCALED / (UPSCALED - len(os.sched_getaffinity(0)))
+    with tempfile.TemporaryDirectory(dir=images.parent) as out:
+        return _answer(run_upscale, images=images, weights=weights, out=out)
 
 
-def run_upscale(images: str, weights: str, out: str, number: int) -> float:
-    """Seconds of the command's own work on some images, worker processes and models included."""
+def run_upscale(images: str, weights: str, out: str) -> float:
+    """Seconds of the command's own work on all images; the start of workers and models is taken off."""
     params = UpscaleParams(models={"compact": weights}, png_level=1)  # as OpenCV writes
-    sources = [SourceImage(path.stem, path, path.stem) for path in sorted(Path(images).iterdir())[:number]]
     load = functools.partial(upscalers.load, scale=SCALE, device="cpu")
     ports = upscale.Ports(load, factory.model_engine(EngineParams(), "cpu"))
-    began = time.perf_counter()
-    rows = upscale.upscale_all(params, sources, folder=lambda _: Path(out), ports=ports, release_license=None)
-    if any(row["outcome"] != "upscaled" for row in rows):
-        raise RuntimeError("an image failed")
-    return time.perf_counter() - began
+    paths = sorted(Path(images).iterdir())
+
+    def seconds(number: int) -> float:
+        sources = [SourceImage(path.stem, path, path.stem) for path in paths[:number]]
+        began = time.perf_counter()
+        rows = upscale.upscale_all(
+            params, sources, folder=lambda _: Path(out, str(number)), ports=ports, release_license=None
+        )
+        if any(row["outcome"] != "upscaled" for row in rows):
+            raise RuntimeError("an image failed")
+        return time.perf_counter() - began
+
+    return _beyond_the_start(seconds, UPSCALED)
+
+
+def _beyond_the_start(seconds: Callable[[int], float], number: int) -> float:
+    """The time of all images, from what lies between a run on all and one on an image per core."""
+    few = len(os.sched_getaffinity(0))
+    return max(seconds(number) - seconds(few), 1e-9) * number / (number - few)
 
 
 def _pairs(images: Path) -> float:
-    took = []
-    for number in (len(os.sched_getaffinity(0)), PAIRED):
-        with tempfile.TemporaryDirectory(dir=images.parent) as out:
-            took.append(_answer(run_pairs, images=images, out=out, number=number))
-    return max(took[1] - took[0], 1e-9) * PAIRED / (PAIRED - len(os.sched_getaffinity(0)))
+    with tempfile.TemporaryDirectory(dir=images.parent) as out:
+        return _answer(run_pairs, images=images, out=out)
 
 
-def run_pairs(images: str, out: str, number: int) -> float:
-    """Seconds of the stage's own work on some images, worker processes included."""
+def run_pairs(images: str, out: str) -> float:
+    """Seconds of the stage's own work on all images; the start of workers is taken off."""
     params = PairsParams(crop=PAIR_SIDE, step=PAIR_SIDE, scale=SCALE, png_level=1)
-    for kind in (pair_images.HR, pair_images.LR):
-        Path(out, kind).mkdir()
-    paths = sorted(Path(images).iterdir())[:number]
-    sources = [SourceOfPairs(path.stem, path, None, None, "train") for path in paths]
-    batches = [sources[start : start + 4] for start in range(0, len(sources), 4)]
-    if number < PAIRED:
-        batches = [[one] for one in sources]  # a worker each
-    setup = functools.partial(pair_images.pairing, params, Path(out))
-    began = time.perf_counter()
-    made = [one for batch in LocalEngine().map_batches(setup, batches, label="pairs") for one in batch]
-    if len(made) != number or not all(isinstance(one, list) for one in made):
-        raise RuntimeError("an image has no pair")
-    return time.perf_counter() - began
+    paths = sorted(Path(images).iterdir())
+
+    def seconds(number: int) -> float:
+        folder = Path(out, str(number))
+        for kind in (pair_images.HR, pair_images.LR):
+            (folder / kind).mkdir(parents=True)
+        sources = [SourceOfPairs(path.stem, path, None, None, "train") for path in paths[:number]]
+        size = 4 if number == PAIRED else 1  # a worker each
+        batches = [sources[start : start + size] for start in range(0, number, size)]
+        setup = functools.partial(pair_images.pairing, params, folder)
+        began = time.perf_counter()
+        made = [one for batch in LocalEngine().map_batches(setup, batches, label="pairs") for one in batch]
+        if len(made) != number or not all(isinstance(one, list) for one in made):
+            raise RuntimeError("an image has no pair")
+        return time.perf_counter() - began
+
+    return _beyond_the_start(seconds, PAIRED)
 
 
 def run_metric(name: str, clean: str, made: str) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import resource
 import shutil
 import time
 from collections.abc import Iterator
@@ -48,6 +49,12 @@ def weights(machine: Machine) -> Path:
     return folder
 
 
+def processor_s() -> float:
+    """Seconds of a core that ended child processes have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def crops(folder: Path, number: int, side: int) -> None:
     """Crops that do not overlap, of scikit-image's photographs."""
     folder.mkdir()
@@ -78,11 +85,11 @@ def test_forty_crops_to_a_released_paired_set_and_a_ranking(machine: Machine, we
     sources = (project / "sources.yaml").read_text().replace("license: null", "license: cc0-1.0")
     (project / "sources.yaml").write_text(sources)
 
-    begun = time.monotonic()
+    begun, before = time.monotonic(), processor_s()
     machine.run("dvc repro", folder="sr")
-    taken = time.monotonic() - begun
-    print(f"dvc repro of {CROPS} crops: {taken:.0f} s")  # noqa: T201
-    assert taken < MOST_S
+    worked = processor_s() - before
+    print(f"dvc repro of {CROPS} crops: {time.monotonic() - begun:.0f} s, {worked:.0f} s of a core")  # noqa: T201
+    assert worked < MOST_S  # so that a quiet core would do; how loaded this one is says nothing of curate
     with (project / "data/vote/ranking.csv").open() as file:
         ranking = list(csv.DictReader(file))
     assert {row["model"] for row in ranking} == {"bicubic", "compact", "compact-torch"}
