@@ -36,6 +36,7 @@ COMPARISONS = (
     "models",
     "formats",
     "release",
+    "view_sync",
     "first_project",
     "restoration",
 )

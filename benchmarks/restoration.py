@@ -25,7 +25,7 @@ from curate.engines.local import LocalEngine
 from curate.params import EngineParams, PairsParams, UpscaleParams
 from curate.ports import ImageMetric, Upscaler
 from curate.records import FloatArray
-from curate.restoration import fidelity, pair_images
+from curate.restoration import fidelity, image_pixels, pair_images
 from curate.restoration.pair_images import SourceOfPairs
 from curate.restoration.upscale_files import FileUpscaler, UpscaleTask
 from curate.stages import upscale
@@ -268,7 +268,7 @@ def run_large(folder: str, weights: str) -> float:
     model = FirstTiles(upscalers.load(weights, scale=SCALE, device="cpu"), MODEL_TILES)
     task = UpscaleTask("large", large, Path(folder, "large-x4.png"))
     (done,) = FileUpscaler(model, UpscaleParams(png_level=1)).upscale([task])
-    with Image.open(task.target) as made:
+    with image_pixels.any_size(), Image.open(task.target) as made:
         if made.size != (LARGE[0] * SCALE, LARGE[1] * SCALE):
             raise RuntimeError(f"the result is not whole: {done}")
     status = Path("/proc/self/status").read_text(encoding="utf-8")

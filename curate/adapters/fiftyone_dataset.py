@@ -8,20 +8,20 @@ pulled.
 
 from __future__ import annotations
 
-import mimetypes
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from curate.adapters import fiftyone_documents as documents
 from curate.adapters import fiftyone_edits
 from curate.adapters.fiftyone_content import Content
-from curate.adapters.fiftyone_samples import OUR_TAGS, OUTLINES, Layout, SampleDraft, Shape, shape
+from curate.adapters.fiftyone_documents import DIGEST, SYNCED
+from curate.adapters.fiftyone_samples import OUR_TAGS, OUTLINES, Layout, SampleDraft
 from curate.errors import ViewError
+from curate.extras import require
 from curate.progress import track
 
-# Fields of each sample: what it shows, with a word that each write makes anew, and the labels written.
-DIGEST, SYNCED = "curate_digest", "curate_labels"
 _PROJECT: Final = "curate_project"  # of the dataset's info
 _BATCH = 200  # samples an insert
 
@@ -73,6 +73,8 @@ def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
         )
     dataset.persistent = True
     dataset.save()
+    if dataset.media_type is None:
+        dataset.media_type = "image"
     _declare(fo, dataset, content.layout)
     known = _known(dataset)
     gone = [sample_id for key, (sample_id, _) in known.items() if key not in content.digests]
@@ -82,7 +84,7 @@ def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
     stale = [key for key, digest in content.digests.items() if key in known and known[key][1] != digest]
     writer = _Writer(fo, dataset, content, dataset.info.get(fiftyone_edits.PULLED, []))
     for some in track(_batches(fresh), total=len(fresh), label="view", size=len):
-        dataset.add_samples(list(map(writer.new, content.drafts(some))), progress=False, dynamic=False)
+        writer.insert(some)
     waiting = sum(writer.update([known[key][0] for key in some], some) for some in _batches(stale))
     same = len(content.digests) - len(fresh) - len(stale)
     return Synced(dataset, len(fresh), len(stale) - waiting, len(gone), same, waiting)
@@ -143,33 +145,44 @@ def _declare(fo: Any, dataset: Any, layout: Layout) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """Makes and changes samples."""
+    """Makes and changes samples, a batch in one write."""
 
     fo: Any
     dataset: Any
     content: Content
     pulled: Sequence[list[str]]
 
-    def new(self, draft: SampleDraft) -> Any:
-        """A sample that is not in the dataset yet."""
-        sample = self.fo.Sample(filepath=str(draft.path), tags=list(draft.tags))
-        self._fill(sample, draft, {})
-        return sample
+    def insert(self, keys: Sequence[str]) -> None:
+        """Make the samples of some images."""
+        mongo = require("pymongo", extra="fiftyone")
+        made = [
+            mongo.InsertOne(documents.new(self._shown(draft, {}, draft.tags), self.dataset._doc.id))
+            for draft in self.content.drafts(keys)
+        ]
+        self.dataset._bulk_write(made, ids=[])
 
     def update(self, ids: Sequence[str], keys: Sequence[str]) -> int:
         """Change the samples of some images in place; how many had to be left alone."""
+        mongo = require("pymongo", extra="fiftyone")
         drafts = {draft.image.image_id: draft for draft in self.content.drafts(keys)}
-        waiting = 0
-        for sample in self.dataset.select(list(ids)).iter_samples(autosave=True, batch_size=_BATCH):
+        waiting, made, written = 0, [], []
+        for sample in self.dataset.select(list(ids)).iter_samples():
             if any(list(one.key) not in self.pulled for one in fiftyone_edits.of_labels(sample)):
                 waiting += 1
                 continue
             draft = drafts[sample["image_id"]]
-            people_s = [tag for tag in sample.tags if tag not in OUR_TAGS]
-            sample.filepath = str(draft.path)
-            sample.tags = list(dict.fromkeys((*draft.tags, *people_s)))
-            self._fill(sample, draft, self._label_tags(sample))
+            tags = dict.fromkeys((*draft.tags, *(tag for tag in sample.tags if tag not in OUR_TAGS)))
+            values = self._shown(draft, self._label_tags(sample), list(tags))
+            change = {"$set": {**values, "last_modified_at": datetime.now(UTC)}}
+            made.append(mongo.UpdateOne({"_id": sample._id}, change))
+            written.append(sample.id)
+        if made:
+            self.dataset._bulk_write(made, ids=written)
         return waiting
+
+    def _shown(self, draft: SampleDraft, label_tags: Mapping[str, list[str]], tags: Sequence[str]) -> Any:
+        digest = self.content.digests[draft.image.image_id]
+        return documents.shown(draft, self.content.layout, digest, label_tags, tags)
 
     def _label_tags(self, sample: Any) -> dict[str, list[str]]:
         """Tags of labels by annotation_id."""
@@ -180,56 +193,6 @@ class _Writer:
             for one in sample[name].detections
             if one.tags and one.has_field("annotation_id")
         }
-
-    def _fill(self, sample: Any, draft: SampleDraft, label_tags: Mapping[str, list[str]]) -> None:
-        image = draft.image
-        width, height = image.width or 1, image.height or 1
-        sample.metadata = self.fo.ImageMetadata(
-            size_bytes=draft.path.stat().st_size,
-            mime_type=mimetypes.guess_type(draft.path)[0],
-            width=width,
-            height=height,
-            num_channels=3,
-        )
-        for name in self.content.layout.value_fields:
-            sample[name] = draft.values.get(name)
-        for name in self.content.layout.label_fields:
-            rows = draft.labels.get(name)
-            shapes = [
-                shape(row, draft.support.get(row.annotation_id), width=width, height=height)
-                for row in rows or ()
-            ]
-            made = [
-                self._detection(
-                    one, label_tags.get(one.annotation_id, []), draft.figures.get(one.annotation_id, {})
-                )
-                for one in shapes
-            ]
-            sample[name] = None if rows is None else self.fo.Detections(detections=made)
-            if name in self.content.layout.outlined:
-                lines = [self._polyline(one) for one in shapes if one.rings]
-                sample[name + OUTLINES] = self.fo.Polylines(polylines=lines) if lines else None
-        sample[SYNCED] = fiftyone_edits.synced_ids(draft)
-        sample[DIGEST] = f"{self.content.digests[image.image_id]} {uuid.uuid4().hex[:12]}"
-
-    def _detection(self, one: Shape, tags: list[str], figures: Mapping[str, Any]) -> Any:
-        return self.fo.Detection(
-            label=one.label,
-            bounding_box=list(one.box),
-            mask=one.mask,
-            confidence=one.score,
-            tags=tags,
-            annotation_id=one.annotation_id,
-            synced=fiftyone_edits.fingerprint(one.label, one.box),
-            **one.facts,
-            **figures,
-        )
-
-    def _polyline(self, one: Shape) -> Any:
-        rings = [list(map(list, ring)) for ring in one.rings]
-        return self.fo.Polyline(
-            label=one.label, points=rings, closed=True, filled=True, annotation_id=one.annotation_id
-        )
 
 
 def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:

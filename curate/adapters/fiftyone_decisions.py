@@ -15,7 +15,7 @@ from typing import Any
 
 from curate import decision_file
 from curate.adapters import fiftyone_edits, fiftyone_view
-from curate.adapters.fiftyone_dataset import DIGEST, SYNCED
+from curate.adapters.fiftyone_documents import DIGEST, SYNCED
 from curate.decision_file import ALONE, Decision
 from curate.errors import ViewError
 

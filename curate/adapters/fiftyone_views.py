@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from curate.adapters import fiftyone_rules, fiftyone_values
 from curate.adapters.fiftyone_content import Content
-from curate.adapters.fiftyone_dataset import DIGEST, SYNCED
+from curate.adapters.fiftyone_documents import DIGEST, SYNCED
 from curate.adapters.fiftyone_edits import EDITABLE
 from curate.adapters.fiftyone_samples import (
     ANNOTATOR,

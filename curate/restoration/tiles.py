@@ -109,6 +109,7 @@ def upscaled_bands(image: FloatArray | Unit, upscaler: Upscaler, size: TileSize)
             continue
         done = rows.keep_stop
         yield band
+        del band  # of a wide image it has hundreds of megabytes: not two of them at once
 
 
 def _band(image: FloatArray, rows: Span, width: int, upscaler: Upscaler, size: TileSize) -> FloatArray:

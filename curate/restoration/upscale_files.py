@@ -176,16 +176,18 @@ class FileUpscaler:
             done = 0
             for band in tiles.upscaled_bands(unit, self._upscaler, self._size):
                 rows = band.shape[0] // scale
-                yield _samples(band, _alpha_band(pixels, done, rows, scale), pixels)
+                made = _samples(band, _alpha_band(pixels, done, rows, scale), pixels)
+                del band
+                yield made
                 done += rows
             return
         smaller = max(width, height) <= max(size)  # then the model comes first
-        made = (
+        whole = (
             np.concatenate(list(tiles.upscaled_bands(unit, self._upscaler, self._size)))
             if smaller
             else unit[:]
         )
-        yield _samples(*_shrunk(made, pixels, size), pixels)
+        yield _samples(*_shrunk(whole, pixels, size), pixels)
 
 
 def _shrunk(

@@ -47,6 +47,22 @@ SYNC = """
     def sample(key):
         return dataset().match({"image_id": key}).first()
     out = {"ids": sorted(dataset().values("id"))}
+    # As FiftyOne itself would write the same.
+    kept = sample(one)
+    stored = dataset()._sample_collection.find_one({"_id": kept._id})
+    facts = ("label", "bounding_box", "mask", "confidence", "annotation_id", "synced", "prompt")
+    label = fo.Detection(**{name: kept.model.detections[0][name] for name in facts})
+    again = fo.Sample(filepath=kept.filepath, metadata=kept.metadata, model=fo.Detections(detections=[label]))
+    theirs = again.to_mongo_dict()
+    mine, their = stored["model"]["detections"][0], theirs["model"]["detections"][0]
+    for one_of in (mine, their):
+        one_of.pop("_id")
+        one_of.pop("model_version", None)
+        one_of["mask"] = bytes(one_of["mask"])
+    out["label"] = {name for name in mine | their if mine.get(name) != their.get(name)}
+    out["label"] = sorted(name for name in out["label"] if not name.startswith("model_against"))
+    out["sample"] = [stored["metadata"] == theirs["metadata"], sorted(theirs.keys() - stored.keys()),
+                     type(stored["_rand"]).__name__, dataset().media_type, kept.media_type]
     changed = sample(six)
     changed.tags.append("look again")
     changed["note"] = "by hand"
@@ -183,6 +199,8 @@ def test_a_second_sync_writes_what_changed_and_keeps_what_people_added(
     said, errors = scripted(SYNC, str(tmp_path), one, six)
     assert said["datasets"] == [f"curate-{tmp_path.name.replace('_', '-')}"]
     assert said["persistent"]
+    assert said["label"] == []
+    assert said["sample"] == [True, [], "float", "image", "image"]
     assert said["untouched"]
     assert set(said["tags"]) == {"kept", "disagreement", "look again"}
     assert (said["note"], said["label_tags"], said["sharpness"]) == ("by hand", ["loose box"], 7.0)
