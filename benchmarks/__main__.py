@@ -35,6 +35,7 @@ COMPARISONS = (
     "models",
     "formats",
     "release",
+    "first_project",
 )
 HEAD = """# Benchmarks
 

@@ -15,6 +15,7 @@ from curate.release import (
     card_labeling,
     card_pictures,
     changelog,
+    citation,
 )
 from curate.release.card_augmented import AugmentedFacts
 from curate.release.card_front_matter import Licensed, SplitSize
@@ -167,14 +168,9 @@ def _columns(facts: CardFacts) -> str:
 
 
 def _identity(facts: CardFacts) -> str:
-    cited = (
-        f"## Citation\n\n```\n{facts.citation.strip().replace('```', '')}\n```\n\n"
-        if facts.citation.strip()
-        else ""
-    )
-    contact = f"## Contact\n\n{escaped(facts.contact)}\n\n" if facts.contact.strip() else ""
     return (
-        f"{cited}{contact}## Identity\n\nVersion {facts.version}; `{changelog.NAME}` says what each version "
+        f"{citation.section(citation=facts.citation, contact=facts.contact)}\n"
+        f"## Identity\n\nVersion {facts.version}; `{changelog.NAME}` says what each version "
         "changed. The digest of the content (columns, category names, licence; id, split, size, licence, "
         "attribution, attributes and objects of every image; not the form of the files) is\n"
         f"`{facts.digest}`. `release.json` holds it with the sha256 of every file.\n"

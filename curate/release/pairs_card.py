@@ -9,6 +9,7 @@ import yaml
 
 from curate.release import markdown, parquet
 from curate.release.card_front_matter import Licensed
+from curate.release.citation import section as citation_section
 
 _NOTE = (
     "The low-resolution images were made by a program, from the clean ones: what was drawn for each pair "
@@ -81,9 +82,7 @@ def card(
     )
     people = sorted({row["attribution"] for row in rows if row["attribution"]})
     parts += [f"- {markdown.escaped(text)}" for text in people]
-    if citation.strip():
-        parts.append(f"\n## Citation\n\n```\n{citation.strip().replace('```', '')}\n```\n")
-    parts += [f"\n## Contact\n\n{markdown.escaped(contact)}\n"] if contact.strip() else []
+    parts.append("\n" + citation_section(citation=citation, contact=contact))
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -216,7 +216,8 @@ def test_agreement_by_category_the_funnel_citation_and_contact() -> None:
     assert "Of 2,000 distinct images 1,500 are released." in text
     assert "## Citation\n\n```\n@misc{unit}\n```" in text
     assert "## Contact\n\nunit@example.org" in text
-    assert "## Contact" not in render(FACTS)
+    assert "The project does not say whom to write to" in render(FACTS)
+    assert "The project does not say how to cite" in render(FACTS)
 
 
 def test_a_licence_of_ones_own_people_and_languages_reach_the_front_matter() -> None:
