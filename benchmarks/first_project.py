@@ -92,9 +92,7 @@ def _step(command: list[str], *, cwd: Path) -> tuple[str, float, float]:
 def section() -> str:
     """The Markdown of the last measurement."""
     content = result.load(NAME)
-    rows = [
-        [f"`{row['what']}`", f"{row['wall_s']:.1f} s", f"{row['cpu_s']:.1f} s"] for row in content["rows"]
-    ]
+    rows = [[f"`{command}`", f"{wall:.1f} s", f"{cpu:.1f} s"] for command, wall, cpu in content["rows"]]
     return (
         INTRO.format(files=content["files"], tasks=content["tasks"])
         + result.table(("command", "time", "processor time"), rows, numbers=2)
