@@ -26,6 +26,7 @@ COMPARISONS = (
     "thresholds",
     "postprocessing",
     "plan",
+    "selection",
     "quality",
     "consensus",
     "agreement",

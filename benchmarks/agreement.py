@@ -1,11 +1,14 @@
 """What agreement costs: everything that three people drew on up to 100,000 images, compared and settled.
 
-`python -m benchmarks agreement`
+`python -m benchmarks agreement`; `python -m benchmarks.agreement million` measures a million images on both
+engines, once (half an hour and 30 GB of disk), and keeps the figures beside the others.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,32 +20,43 @@ from pycocotools import mask as coco
 
 from benchmarks import process_cost, result
 from benchmarks.result import Target
-from curate import agreement, schema, tables
-from curate.agreement import bad_rows, mask_runs, plots
+from curate import schema, tables
+from curate.agreement import mask_runs, plots
+from curate.agreement.bad_rows import Known
+from curate.agreement.figures import Settings
 from curate.compiled import compiled
+from curate.engines import factory
 from curate.geometry.brush_rle_kernels import coco_counts
+from curate.params import AgreementParams, EngineParams
 from curate.schema import TableSchema
+from curate.stages import agreement_shards
+from curate.stages.agreement_shards import Job, Ports
+from curate.stages.drawn_rows import DrawnRows
 
 NAME = "agreement"
+MILLION = "agreement_million"
 COMMAND = "python -m benchmarks agreement"
 SIZES = (100, 200) if result.quick() else (1_000, 10_000, 100_000)  # images
 RUNS = 1 if result.quick() else 3
 PEOPLE, OBJECTS, WIDTH, HEIGHT = 3, 8, 640, 480
 CATEGORIES = ("stop_sign", "parking_sign", "warning_sign")
+SHARD = 60 if result.quick() else 10_000  # images
+_PIECE = 20_000  # images that are drawn at a time
 MASK_PAIRS = 2_000 if result.quick() else 100_000
 INTRO = """## Agreement
 
-All of `curate.agreement` on what {people} people drew: {objects} objects with masks an image of {width} x
-{height} pixels, sides of 20 to 120, edges 2% off, 5% missed, 3% named otherwise. Bad rows, matching, joint
-objects, masks by STAPLE, every figure of every slice with 1,000 resamples, tables read and written; outlines
-(`agreement.contours`) are left out. A process of its own, its start and imports included, on {cores} cores.
-Medians of {runs} runs; the peak is that of the process without mapped files.
+The work of the stage `agreement` on what {people} people drew: {objects} objects with masks per image of
+{width} x {height} pixels, sides of 20 to 120, edges 2% off, 5% missed, 3% named otherwise. Bad rows,
+matching, joint objects, masks by STAPLE, every figure of every slice with 1,000 resamples, tables read and
+written; outlines (`agreement.contours`) are left out. More than {shard:,} images go in shards to {cores}
+workers. A process of its own, its start and imports included, on {cores} cores. Medians of {runs} runs; the
+peak is that of all its processes together, without mapped files.
 
 """
 
 
-def drawn(images: int, seed: int = 0) -> pa.Table:
-    """The `annotations` table of people's work."""
+def drawn(images: int, seed: int = 0, *, first: int = 0) -> pa.Table:
+    """The `annotations` table of people's work, on images numbered from `first`."""
     rng = np.random.default_rng(seed)
     truth = images * OBJECTS
     sides = rng.uniform(20, 120, (truth, 2))
@@ -58,18 +72,19 @@ def drawn(images: int, seed: int = 0) -> pa.Table:
     category = (np.arange(truth) % len(CATEGORIES))[of]
     other = rng.random(len(of)) < 0.03
     category = np.where(other, (category + 1) % len(CATEGORIES), category)
-    image_ids = pa.array([f"{number:064x}" for number in range(images)])
+    numbers = range(first, first + images)
+    image_ids = pa.array([f"{number:064x}" for number in numbers])
     rles = pa.StringArray.from_buffers(len(of), pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(text))
     image = of // OBJECTS
     columns = {
-        "annotation_id": pa.array([f"a{number:023d}" for number in range(len(of))]),
+        "annotation_id": pa.array([f"a{first:011d}{number:012d}" for number in range(len(of))]),
         "image_id": image_ids.take(pa.array(image)),
         "origin": pa.array(["human"] * len(of)),
         "annotator_id": pa.array([f"labeler-{n}@example.org" for n in range(PEOPLE)]).take(pa.array(person)),
         "category": pa.array(CATEGORIES).take(pa.array(category)),
         "bbox_xyxy": pa.FixedSizeListArray.from_arrays(pa.array(boxes.astype(np.float32).ravel()), 4),
         "rle": rles,
-        "task_id": pa.array([f"t{number:023d}" for number in range(images)]).take(pa.array(image)),
+        "task_id": pa.array([f"t{number:023d}" for number in numbers]).take(pa.array(image)),
         "outcome": pa.array(["object"] * len(of)),
     }
     return _table(schema.ANNOTATIONS, columns, len(of))
@@ -116,22 +131,7 @@ def _table(of: TableSchema, columns: dict[str, Any], rows: int) -> pa.Table:
 
 def measure() -> None:
     """Make the tables, then time runs of a new process each; and overlaps of masks."""
-    rows: list[dict[str, Any]] = []
-    for images in SIZES:
-        folder = result.CACHE / f"agreement-{images}"
-        if not (folder / "annotations.parquet").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            tables.write(drawn(images), folder / "annotations.parquet", schema.ANNOTATIONS)
-        costs = [process_cost.call(settle, folder=str(folder), images=images) for _ in range(RUNS)]
-        rows.append(
-            {
-                "images": images,
-                "objects": costs[0][1]["objects"],
-                "wall_s": result.median(cost.wall_s for cost, _ in costs),
-                "cpu_s": result.median(cost.cpu_s for cost, _ in costs),
-                "peak_bytes": max(cost.peak_own_bytes for cost, _ in costs),
-            }
-        )
+    rows = [_measured(images, "local", RUNS) for images in SIZES]
     overlap = _overlaps()
     last, several = rows[-1], f"{SIZES[-1]:,} images, {PEOPLE} people, {OBJECTS} objects with masks"
     targets = [
@@ -141,35 +141,63 @@ def measure() -> None:
     ]
     content = {
         "rows": rows, "runs": RUNS, "people": PEOPLE, "objects": OBJECTS, "width": WIDTH, "height": HEIGHT,
-        "cores": os.cpu_count(), "overlap": overlap,
+        "cores": os.cpu_count(), "shard": SHARD, "overlap": overlap,
     }  # fmt: skip
     result.save(NAME, content, command=COMMAND, targets=targets)
 
 
-def settle(folder: str, images: int) -> dict[str, int]:
-    """Everything of `curate.agreement` on the table of a folder, in the process that is measured."""
+def measure_million() -> None:
+    """A million images on both engines, once each."""
+    images = 500 if result.quick() else 1_000_000
+    rows = [_measured(images, kind, 1) for kind in ("local", "ray")]
+    shutil.rmtree(_folder(images))
+    command = "python -m benchmarks.agreement million"
+    result.save(MILLION, {"rows": rows, "name": NAME, "cores": os.cpu_count()}, command=command)
+
+
+def _folder(images: int) -> Path:
+    return result.CACHE / f"agreement-{images}"
+
+
+def _measured(images: int, kind: str, runs: int) -> dict[str, Any]:
+    folder = _folder(images)
+    if not (folder / "annotations.parquet").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tables.stream(folder / "annotations.parquet", schema.ANNOTATIONS) as stream:
+            for first in range(0, images, _PIECE):
+                stream.write(drawn(min(_PIECE, images - first), first, first=first))
+    costs = [process_cost.call(settle, folder=str(folder), images=images, kind=kind) for _ in range(runs)]
+    return {
+        "images": images,
+        "engine": kind,
+        "objects": costs[0][1]["objects"],
+        "wall_s": result.median(cost.wall_s for cost, _ in costs),
+        "cpu_s": result.median(cost.cpu_s for cost, _ in costs),
+        "peak_bytes": max(cost.peak_own_bytes for cost, _ in costs),
+    }
+
+
+def settle(folder: str, images: int, kind: str) -> dict[str, int]:
+    """What the stage does with the table of a folder, in the process that is measured."""
     place = Path(folder)
     ids = [f"{number:064x}" for number in range(images)]
-    sizes = dict.fromkeys(ids, (WIDTH, HEIGHT))
     tasks = {image_id: f"t{number:023d}" for number, image_id in enumerate(ids)}
-    annotations, _ = bad_rows.sort_out(
-        tables.read(place / "annotations.parquet", schema.ANNOTATIONS),
-        bad_rows.Known(sizes, set(CATEGORIES), tasks),
-        policy="clip",
+    job = Job(
+        AgreementParams(contours=False, shard_size=SHARD),
+        DrawnRows(place / "annotations.parquet"),
+        Known(dict.fromkeys(ids, (WIDTH, HEIGHT)), set(CATEGORIES), tasks),
+        Settings(resamples=1000),
+        {},
+        place / "shards",
     )
-    answers = agreement.sort_out(annotations, planned=sizes.keys())
-    del annotations
-    pairs = agreement.compare(answers, answers.overlapped(), sizes, iou_threshold=0.5)
-    joint = agreement.cluster(answers, pairs)
-    agreed = agreement.settle(answers, pairs, joint, sizes=sizes, tasks=tasks, rules=agreement.Rules())
-    tables.write(agreed.annotations, place / "consensus.parquet", schema.ANNOTATIONS)
-    tables.write(agreed.objects, place / "objects.parquet", schema.CONSENSUS_OBJECTS)
-    tables.write(pairs.table(answers), place / "pairs.parquet", schema.PAIRS)
-    settled = agreed.settled
-    del agreed
-    found = agreement.measure(answers, pairs, joint, sizes, agreement.Settings(resamples=1000), settled)
-    plots.write_csv(place / "figures.csv", plots.FIGURES, plots.table(found, {}))
-    return {"objects": len(answers.boxes)}
+    done = agreement_shards.run(job, Ports(factory.engine(EngineParams.model_validate({"kind": kind}))))
+    tables.write(done.agreed.annotations, place / "consensus.parquet", schema.ANNOTATIONS)
+    tables.write(done.agreed.objects, place / "objects.parquet", schema.CONSENSUS_OBJECTS)
+    with tables.stream(place / "pairs.parquet", schema.PAIRS) as pairs:
+        for piece in done.pairs:
+            pairs.write(piece)
+    plots.write_csv(place / "figures.csv", plots.FIGURES, plots.table(done.measured, {}))
+    return {"objects": int(done.agreed.reliability.patterns.drawn().sum())}
 
 
 def _overlaps() -> dict[str, float]:
@@ -201,20 +229,12 @@ def _overlaps() -> dict[str, float]:
 def section() -> str:
     """The Markdown of the last measurement."""
     content = result.load(NAME)
-    rows = [
-        [
-            f"{row['images']:,}",
-            f"{row['objects']:,}",
-            f"{row['wall_s']:.1f} s",
-            f"{row['cpu_s']:.1f} s",
-            f"{row['peak_bytes'] / 2**30:.2f} GiB",
-        ]
-        for row in content["rows"]
-    ]
+    rows = [_cells(row) for row in content["rows"]]
     overlap = content["overlap"]
     return (
         INTRO.format(**content)
         + result.table(["images", "objects", "time", "processor time", "peak memory"], rows, numbers=4)
+        + _million()
         + f"\nIoU of {overlap['pairs']:,} pairs of masks, reading the counts included: "
         f"{overlap['curate_s']:.3f} s, pycocotools {overlap['pycocotools_s']:.3f} s.\n\n"
         + result.target_table(result.targets(content))
@@ -222,5 +242,29 @@ def section() -> str:
     )
 
 
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        f"{row['images']:,}",
+        f"{row['objects']:,}",
+        f"{row['wall_s']:.1f} s",
+        f"{row['cpu_s']:.1f} s",
+        f"{row['peak_bytes'] / 2**30:.2f} GiB",
+    ]
+
+
+def _million() -> str:
+    """The Markdown of the last measurement of a million images."""
+    if not (result.RESULTS / f"{MILLION}.json").exists():
+        return "\nA million images: not run.\n"
+    content = result.load(MILLION)
+    rows = [[row["engine"], *_cells(row)] for row in content["rows"]]
+    header = ["engine", "images", "objects", "time", "processor time", "peak memory"]
+    return (
+        "\nA million images, the same work, one run on each engine:\n\n"
+        + result.table(header, rows, numbers=5)
+        + result.footer(content)
+    )
+
+
 if __name__ == "__main__":
-    measure()
+    measure_million() if sys.argv[1:] == ["million"] else measure()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from curate import schema, tables
+from curate.engines.local import LocalEngine
 from curate.params import AgreementParams, LabelStudioParams, QaParams
 from curate.params.quality import QualityParams
 from curate.ports import Progress, ProjectRef, ProjectSpec, PushCounts, PushPlan, RemovedTasks, TaskDraft
@@ -68,6 +69,11 @@ class SimulatedServer:
     def now(self) -> datetime:
         """The clock."""
         return self.now_
+
+    def worked_on(self, title: str) -> frozenset[str]:
+        """Tasks that somebody has answered."""
+        del title
+        return frozenset(task_id for task_id, _ in self.answers)
 
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
         """Tasks that show just that."""
@@ -290,6 +296,7 @@ class SimulatedProject:
                 Path("data/bad_rows.csv"),
                 Path("plots"),
             ),
+            ports=agreement.Ports(LocalEngine(1)),
         )
         return measured.metrics, agreed
 

@@ -6,7 +6,7 @@ if [[ -x .venv/bin/curate ]]; then
   .venv/bin/curate labelstudio down || true
 fi
 made=(.venv .venv-labelstudio .cache .fiftyone .dvc/cache .dvc/tmp metrics plots dvc.lock gold/demo.json build dist site)
-for stage in fingerprint ingest dedupe autolabel select push pull quality agreement release publish report; do
+for stage in fingerprint ingest dedupe autolabel embeddings select push pull quality agreement release publish report; do
   made+=("data/$stage")
 done
 kept=(data .labelstudio)

@@ -3,5 +3,5 @@
 set -euo pipefail
 uv=$(scripts/uv.sh "$1")
 options=(--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet)
-"$uv" pip compile pyproject.toml --all-extras "${options[@]}" --upgrade --output-file requirements.lock
+"$uv" pip compile pyproject.toml --all-extras --group test-weights "${options[@]}" --upgrade --output-file requirements.lock
 printf '%s\n' 'label-studio==1.23.2' 'gunicorn>=25' | "$uv" pip compile - "${options[@]}" --upgrade --output-file requirements-labelstudio.lock

@@ -31,10 +31,17 @@ class FakeAnnotationTool:
     # Model versions of the push that sent a task, by project and key.
     sent_with: dict[tuple[int, str], frozenset[str | None]] = field(default_factory=dict)
     clock: datetime = datetime(2026, 1, 5, 10, tzinfo=UTC)
+    drafted: frozenset[str] = frozenset()  # keys of tasks that somebody has begun
+    asked_for_work: int = 0
     dies_after: int | None = None  # tasks that a push still takes before its process ends
 
     def now(self) -> datetime:
         return self.clock
+
+    def worked_on(self, title: str) -> frozenset[str]:
+        del title
+        self.asked_for_work += 1
+        return frozenset(task for task, _ in self.answers) | self.drafted
 
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
         title = spec.title if spec.labeler is None else f"{spec.title} [{spec.labeler}]"
@@ -167,3 +174,32 @@ class FakeSegmenter:
         for mask, (x1, y1, x2, y2) in zip(masks, boxes.astype(int), strict=True):
             mask[y1:y2, x1:x2] = True
         return masks, np.ones(len(boxes), dtype=np.float32)
+
+
+class FakeEmbedder:
+    """The vector of an image is its mean color about gray and a constant; a black image has no direction.
+
+    Args:
+        log: A line an image is appended to this file, so that a test sees what a killed process had done.
+        delay_s: Seconds that an image takes.
+    """
+
+    def __init__(
+        self, *, version: str = "fake-encoder@1", log: Path | None = None, delay_s: float = 0.0
+    ) -> None:
+        self.model_version = version
+        self.seen = 0
+        self._log, self._delay_s = log, delay_s
+
+    def embed(self, images: Sequence[UInt8Image]) -> FloatArray:
+        made = np.full((len(images), 4), np.nan, dtype=np.float32)
+        for row, image in zip(made, images, strict=True):
+            self.seen += 1
+            time.sleep(self._delay_s)
+            if self._log is not None:
+                with self._log.open("a") as file:
+                    file.write(f"{int(image.sum())}\n")
+            if image.any():
+                vector = np.array([*(image.mean(axis=(0, 1)) / 128 - 1), 0.1])
+                row[:] = vector / np.linalg.norm(vector)
+        return made

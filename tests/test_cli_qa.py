@@ -15,7 +15,7 @@ from curate.ports import PushCounts, PushPlan
 from curate.stages import agreement
 from tests import builders
 from tests.stages.test_adjudication_decisions import decided, decision
-from tests.stages.test_agreement import INPUTS, OUTPUTS
+from tests.stages.test_agreement import INPUTS, OUTPUTS, PORTS
 
 
 def test_a_dry_run_tells_kinds_numbers_and_examples() -> None:
@@ -62,7 +62,7 @@ def test_an_adjudication_without_a_server_is_one_line(tmp_path: Path) -> None:
 def test_decisions_become_gold_by_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     builders.small_project(tmp_path, stage="pull")
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
     decided(decision("six", "parking_sign"))
     Path("own").mkdir()
     Path("params.yaml").write_text("qa: {gold: own}\n", encoding="utf-8")

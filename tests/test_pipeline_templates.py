@@ -80,4 +80,4 @@ def test_what_the_user_added_stays_and_is_no_lack() -> None:
 @pytest.mark.parametrize("text", ["", "stages: []\n", "stages: {ingest: 3}\n"])
 def test_a_file_of_something_else_lacks_every_stage(text: str) -> None:
     FILE.write_text(text)
-    assert len(pipeline_templates.nearest(FILE)[1]) == 11
+    assert len(pipeline_templates.nearest(FILE)[1]) == 12

@@ -53,7 +53,7 @@ class Wanted:
 
 
 def of_params(params: Params) -> list[Wanted]:
-    """What params.yaml names: detector with its text encoder, segmenter, encoder of dedupe."""
+    """What params.yaml names: detector with its text encoder, segmenter, encoders of dedupe and embed."""
     detector, segmenter, semantic = (
         params.autolabel.detector,
         params.autolabel.segmenter,
@@ -66,6 +66,9 @@ def of_params(params: Params) -> list[Wanted]:
         wanted.append(Wanted(segmenter.model, segmenter.revision, segmenter.sha256, "autolabel.segmenter"))
     if semantic.model is not None:
         wanted.append(Wanted(semantic.model, semantic.revision, None, "dedupe.semantic"))
+    vectors = params.embeddings
+    if vectors.model is not None:
+        wanted.append(Wanted(vectors.model, vectors.revision, vectors.sha256, "embeddings"))
     return wanted
 
 

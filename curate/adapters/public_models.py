@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Role = Literal["detector", "segmenter", "text encoder", "image encoder"]
+
 
 @dataclass(frozen=True, slots=True)
 class PublicModel:
@@ -27,8 +29,8 @@ class PublicModel:
     """
 
     name: str
-    role: Literal["detector", "segmenter", "text encoder"]
-    kind: Literal["transformers", "groundingdino", "segment_anything"]
+    role: Role
+    kind: Literal["transformers", "groundingdino", "segment_anything", "torchvision"]
     url: str | None
     revision: str | None
     size: int | None
@@ -57,7 +59,7 @@ def _file(
 
 def _hub(
     name: str,
-    role: Literal["detector", "segmenter", "text encoder"],
+    role: Role,
     revision: str | None = None,
     size: int | None = None,
     sha256: str | None = None,
@@ -159,5 +161,18 @@ PUBLIC = (
         "0a4067b11ce1e23d5229203f11c718a823060d15a4b23fa2372a7d4b77cbbc60",
     ),
     TEXT_ENCODER,
+    _hub("facebook/dinov2-small", "image encoder"),
+    _hub("google/siglip2-base-patch16-224", "image encoder"),  # and of texts
+    _hub("openai/clip-vit-base-patch32", "image encoder", license_="MIT"),  # and of texts
+    PublicModel(
+        "mobilenet_v2-b0353104.pth",
+        "image encoder",
+        "torchvision",
+        "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
+        None,
+        14_212_972,
+        "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+        "BSD-3-Clause",
+    ),
 )
 BY_NAME = {model.name: model for model in PUBLIC}

@@ -150,6 +150,24 @@ def load(
     return Loaded(config, prepares, network, _version(source, local), tuple(missing))
 
 
+def tokenizer(source: Source) -> Any:
+    """What turns texts into a model's tokens.
+
+    Raises:
+        ModelError: It has none, or it is damaged.
+        MissingExtraError: transformers is not installed.
+    """
+    local = source.folder()
+    transformers = require("transformers", extra=source.extra)
+    where = str(local) if local is not None else source.model
+    options = {"local_files_only": True} if local is not None else {"revision": source.revision}
+    try:
+        return transformers.AutoTokenizer.from_pretrained(where, **options)
+    except _damaged(source.extra) as error:
+        line = torch_device.first_line(error)
+        raise ModelError(f"the tokenizer of {where} cannot be loaded: {line}") from error
+
+
 def _classes(kind: str, classes: Mapping[str, Classes] | Classes, what: str) -> Classes:
     if isinstance(classes, Classes):
         return classes

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from curate.agreement import dawid_skene, presence_model
-from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Clusters
+from curate.agreement.edge_differences import EdgeDifferences
+from curate.agreement.presence_model import Presence
+from curate.agreement.vote_patterns import LOOKED, NAMED, VotePatterns
 
 Values = NDArray[np.float64]
 _CHI2_MEDIAN = 0.454936  # of one degree of freedom: the median of squares of a normal spread of 1
@@ -24,7 +26,7 @@ _LEAST_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """What is estimated of people and of what they drew, from each other; C clusters, A people, K categories.
+    """What is estimated of A people and of what they drew, from each other.
 
     Attributes:
         annotators: A names, sorted.
@@ -33,9 +35,10 @@ class Reliability:
         precision: (A,) expected share of what the person draws that is there and rightly named; NaN likewise.
         score: (A,) F1 of the two: what ranks people.
         spread: (A,) standard deviation of an edge, as a share of the box's side.
-        present: (C,) probability that the object is there; NaN where no image was seen by several.
-        names: (C, K) probability of each category, given that it is there.
-        unseen: Expected objects that nobody drew, by image; empty where no image was seen by several.
+        patterns: The W ways in which people answered.
+        present: (W,) probability that such an object is there; NaN where no image was seen by several.
+        names: (W, K) probability of each category, given that it is there.
+        presence: What people miss and make up; None where no image was seen by several.
     """
 
     annotators: tuple[str, ...]
@@ -44,63 +47,79 @@ class Reliability:
     precision: Values
     score: Values
     spread: Values
+    patterns: VotePatterns
     present: Values
     names: Values
-    unseen: dict[str, float]
+    presence: Presence | None
+
+    def of_objects(self, answers: Answers, clusters: Clusters) -> tuple[Values, Values]:
+        """`present` (C,) and `names` (C, K) of joint objects that the estimate was made from."""
+        place = self.patterns.places(answers, clusters)
+        return self.present[place], self.names[place]
+
+    def unseen(self, answers: Answers) -> dict[str, float]:
+        """Expected objects that nobody drew, by image; empty where no image was seen by several."""
+        if self.presence is None:
+            return {}
+        return dict(zip(answers.images, self.presence.unseen(answers.looked).tolist(), strict=True))
 
 
-def estimate(answers: Answers, pairs: Pairs, clusters: Clusters) -> Reliability:
+def estimate(patterns: VotePatterns, edges: EdgeDifferences) -> Reliability:
     """Estimate everything from images that several people looked at, and apply it to all.
 
     Args:
-        answers: What people drew.
-        pairs: Their comparison.
-        clusters: Of all objects.
+        patterns: Who said what.
+        edges: How far apart they drew.
     """
-    people = answers.people
-    votes = dawid_skene.Votes(
-        items=clusters.number,
-        annotators=answers.owner[clusters.members],
-        labels=answers.category[clusters.members],
-        n_items=len(clusters),
-        n_annotators=len(people),
-        n_labels=max(1, len(answers.names)),
-    )
-    drew = np.zeros((len(clusters), len(people)), dtype=np.bool_)
-    drew[votes.items, votes.annotators] = True
-    weighed = dawid_skene.weigh(votes)
-    several = answers.looks > 1
-    right = weighed.probability[votes.items, votes.labels]
-    present: Values = np.full(len(clusters), np.nan)
-    sensitivity: Values = np.full(len(people), np.nan)
-    unseen: Values = np.zeros(0)
-    if several.any():
-        looked = answers.looked[clusters.image]
-        of_several = several[clusters.image]
-        model = presence_model.estimate(drew[of_several], looked[of_several], answers.looked[several])
+    drew, looked = patterns.said >= NAMED, patterns.said >= LOOKED
+    items, person = np.nonzero(drew)
+    label = (patterns.said[items, person] - NAMED).astype(np.intp)
+    people = len(patterns.people)
+    votes = dawid_skene.Votes(items, person, label, len(drew), people, max(1, len(patterns.names)))
+    names = dawid_skene.weigh_counted(votes, patterns.objects).probability
+    right = names[items, label]
+    present: Values = np.full(len(drew), np.nan)
+    sensitivity: Values = np.full(people, np.nan)
+    model = _presence(patterns, drew, looked)
+    if model is not None:
         present = model.probability(drew, looked)
-        known = answers.looked[several].any(axis=0)
+        known = patterns.looked[patterns.looked.sum(axis=1) > 1].any(axis=0)
         sensitivity = np.where(known, model.sensitivity, np.nan)
-        unseen = model.unseen(answers.looked)
-    drawn = np.bincount(votes.annotators, minlength=len(people))
-    good = np.bincount(votes.annotators, weights=present[votes.items] * right, minlength=len(people))
+    times = patterns.objects[items].astype(np.float64)
+    drawn = patterns.drawn()
+    good = np.bincount(person, weights=times * present[items] * right, minlength=people)
     precision = np.where(drawn > 0, good / np.maximum(drawn, 1), np.nan)
-    named = np.bincount(votes.annotators, weights=right, minlength=len(people)) / np.maximum(drawn, 1)
+    named = np.bincount(person, weights=times * right, minlength=people) / np.maximum(drawn, 1)
     recall = sensitivity * np.where(drawn > 0, named, 1.0)
     return Reliability(
-        tuple(people),
-        tuple(answers.names),
+        patterns.people,
+        patterns.names,
         sensitivity,
         precision,
         2 * precision * recall / (precision + recall),
-        edge_spread(answers, pairs),
+        edge_spread(edges),
+        patterns,
         present,
-        weighed.probability,
-        dict(zip(answers.images, unseen.tolist(), strict=True)) if len(unseen) else {},
+        names,
+        model,
     )
 
 
-def edge_spread(answers: Answers, pairs: Pairs) -> Values:
+def _presence(patterns: VotePatterns, drew: NDArray[np.bool_], looked: NDArray[np.bool_]) -> Presence | None:
+    several = patterns.looked.sum(axis=1) > 1
+    if not several.any():
+        return None
+    of_several = looked.sum(axis=1) > 1
+    return presence_model.estimate_counted(
+        drew[of_several],
+        looked[of_several],
+        patterns.objects[of_several].astype(np.float64),
+        patterns.looked[several],
+        patterns.images[several].astype(np.float64),
+    )
+
+
+def edge_spread(edges: EdgeDifferences) -> Values:
     """How far each person's edges lie from the true ones: a standard deviation, as a share of the box's side.
 
     The difference between two people has the sum of both variances; each pair of people gives one such sum,
@@ -108,30 +127,21 @@ def edge_spread(answers: Answers, pairs: Pairs) -> Values:
     best are taken, each drawn a little towards the average. With two people both get half.
 
     Args:
-        answers: What people drew.
-        pairs: Their comparison.
+        edges: How far apart people drew.
 
     Returns:
         (A,) positive.
     """
-    n_people = len(answers.people)
-    matched = np.flatnonzero(pairs.matched)
-    if not len(matched):
+    n_people = len(edges.people)
+    if not len(edges.edges):
         return np.full(n_people, 1.0)
-    a, b = answers.boxes[pairs.a[matched]], answers.boxes[pairs.b[matched]]
-    sides = (a[:, 2:] - a[:, :2] + b[:, 2:] - b[:, :2]) / 2
-    squares = ((a - b) / np.maximum(np.tile(sides, 2), 1e-9)) ** 2
-    of = pairs.comparison[matched]
-    couple = pairs.first[of] * n_people + pairs.second[of]
-    usual = float(np.median(squares)) / _CHI2_MEDIAN / 2
-    order = np.argsort(couple, kind="stable")
-    couples, starts = np.unique(couple[order], return_index=True)
+    usual = edges.median() / _CHI2_MEDIAN / 2
     rows, targets = [], []
-    for pair, these in zip(couples.tolist(), np.split(squares[order], starts[1:]), strict=True):
+    for pair, (median, count) in edges.medians().items():
         row = np.zeros(n_people)
-        row[list(divmod(pair, n_people))] = np.sqrt(these.size)
+        row[list(pair)] = np.sqrt(count)
         rows.append(row)
-        targets.append(np.sqrt(these.size) * float(np.median(these)) / _CHI2_MEDIAN)
+        targets.append(np.sqrt(count) * median / _CHI2_MEDIAN)
     prior = np.sqrt(_PRIOR_EDGES)
     system = np.concatenate([np.array(rows), prior * np.eye(n_people)])
     variances, _ = nnls(system, np.concatenate([targets, np.full(n_people, prior * usual)]))

@@ -82,6 +82,23 @@ def sort_out(annotations: pa.Table, known: Known, *, policy: Policy) -> tuple[pa
     Raises:
         TableError: Under `refuse`, with how many rows of which kind and the first of them.
     """
+    kept, found = find(annotations, known, policy=policy)
+    refuse(found, policy=policy)
+    return kept, found
+
+
+def refuse(found: Sequence[BadRow], *, policy: Policy) -> None:
+    """Stop if there are bad rows and the policy is to refuse them.
+
+    Raises:
+        TableError: With how many rows of which kind and the first of them.
+    """
+    if policy == "refuse" and found:
+        raise TableError(_told(found))
+
+
+def find(annotations: pa.Table, known: Known, *, policy: Policy) -> tuple[pa.Table, list[BadRow]]:
+    """The same as `sort_out`, of some of the images: under `refuse`, too, bad rows are only listed."""
     late = _answered_twice(annotations, known)
     doubtful = np.union1d(_doubtful(annotations, known), late)
     found: list[BadRow] = []
@@ -98,8 +115,6 @@ def sort_out(annotations: pa.Table, known: Known, *, policy: Policy) -> tuple[pa
             row.update(_changed(row, action, known.sizes[row["image_id"]]))
         kept.append(row)
         places.append(place)
-    if policy == "refuse" and found:
-        raise TableError(_told(found))
     found.sort(key=lambda bad: bad.annotation_id)
     if not found:
         return annotations, found

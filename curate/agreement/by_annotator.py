@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -183,6 +183,30 @@ def sort_out(annotations: pa.Table, *, planned: Set[str]) -> Answers:
         unreadable=frozenset(every_image[code] for code in np.unique(image[wanted & outcome["unreadable"]])),
         attributes=_attributes(annotations["attributes"], objects),
     )
+
+
+def recoded(answers: Answers, people: Sequence[str], names: Sequence[str]) -> tuple[Answers, Indices]:
+    """The same answers with people and categories numbered among more of them.
+
+    Args:
+        answers: What some people drew.
+        people: Sorted, with all of theirs.
+        names: Categories, sorted, with all of theirs.
+
+    Returns:
+        The answers, and (A,) the new number of each person.
+    """
+    of_person = np.searchsorted(np.array(people, dtype=object), np.array(answers.people, dtype=object))
+    of_name = np.searchsorted(np.array(names, dtype=object), np.array(answers.names, dtype=object))
+    changed = replace(
+        answers,
+        people=list(people),
+        names=list(names),
+        owner=of_person[answers.owner],
+        category=of_name[answers.category],
+        look_person=of_person[answers.look_person],
+    )
+    return changed, of_person
 
 
 def box_column(annotations: pa.Table) -> NDArray[np.float64]:

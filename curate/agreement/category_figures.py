@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from curate.agreement import chance_sums, figure_slices, object_alpha
-from curate.agreement.annotator_pairs import Pairs, Size
+from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Clusters
 from curate.agreement.figure_slices import FigureSlices, Part
@@ -18,6 +17,7 @@ from curate.agreement.object_outcomes import SIZES, size_classes
 from curate.geometry.matching import Indices
 from curate.intervals import Figure
 
+Slice = tuple[str, str]
 MISSED = ""  # stands for the category of an object that one of two did not draw
 _NO_MATCH = "no two people drew one object"
 _ONE_NAME = "all matched objects have one category: chance alone would give full agreement"
@@ -27,50 +27,57 @@ _NO_PARENTS = (
 _NO_FIXED = "no object was drawn by as many people as most are"
 
 
-@dataclass(frozen=True, slots=True)
-class ByChance:
-    """What `compute` needs besides sums.
-
-    Attributes:
-        slices: Those of the pairs of names.
-        badness: (K, K) how bad it is to call one category the other.
-        distance: Of two boxes by chance (`object_alpha`).
-    """
-
-    slices: Sequence[tuple[str, str]]
-    badness: Values
-    distance: float
-
-
 def add(  # noqa: PLR0917 - one call
     sums: ImageSums,
     answers: Answers,
     pairs: Pairs,
     clusters: Clusters,
-    sizes: Mapping[str, Size],
     part_of: FigureSlices,
     parents: Mapping[str, str | None],
-) -> ByChance:
-    """Add what `compute` needs."""
-    badness = _badness(answers.names, parents)
-    slices = _add_pairs(sums, answers, pairs, part_of, badness)
-    _add_units(sums, answers, clusters)
-    return ByChance(slices, badness, object_alpha.add(sums, answers, clusters, sizes))
+    usual_raters: int | None,
+) -> list[Slice]:
+    """Add what `compute` needs.
+
+    Args:
+        sums: Where to.
+        answers: What people drew.
+        pairs: Their comparison.
+        clusters: Of all objects.
+        part_of: Slices of objects.
+        parents: Of each category the wider one.
+        usual_raters: How many people drew an object, most often (`usual_raters`).
+
+    Returns:
+        The slices of figures of matched objects.
+    """
+    slices = _add_pairs(sums, answers, pairs, part_of, badness(answers.names, parents))
+    _add_units(sums, answers, clusters, usual_raters)
+    return [("all", ""), *_compared(answers, pairs), *slices]
 
 
-def _badness(names: Sequence[str], parents: Mapping[str, str | None]) -> Values:
+def raters(clusters: Clusters) -> Counter[int]:
+    """How many objects were drawn by how many people, where several did."""
+    return Counter(clusters.sizes[clusters.sizes > 1].tolist())
+
+
+def usual_raters(counted: Counter[int]) -> int | None:
+    """How many people drew an object, most often, or else the most; None where no two did."""
+    return max(counted, key=lambda people: (counted[people], people), default=None)
+
+
+def badness(names: Sequence[str], parents: Mapping[str, str | None]) -> Values:
     """(K, K) how bad each disagreement is: half, where one category is wider or both have one parent."""
-    badness = 1.0 - np.eye(len(names))
+    bad = 1.0 - np.eye(len(names))
     for i, one in enumerate(names):
         for j, other in enumerate(names):
             mine, theirs = parents.get(one), parents.get(other)
             if i != j and ((mine is not None and mine == theirs) or mine == other or theirs == one):
-                badness[i, j] = 0.5
-    return badness
+                bad[i, j] = 0.5
+    return bad
 
 
 def _add_pairs(
-    sums: ImageSums, answers: Answers, pairs: Pairs, part_of: FigureSlices, badness: Values
+    sums: ImageSums, answers: Answers, pairs: Pairs, part_of: FigureSlices, badly: Values
 ) -> list[tuple[str, str]]:
     """Names that each two people gave matched objects, by slice; and all objects, with `MISSED`.
 
@@ -81,7 +88,7 @@ def _add_pairs(
     code = np.append(answers.category, len(answers.names))  # the last one is what a missing object points at
     first, second = code[pairs.a], code[pairs.b]
     image = pairs.image[pairs.comparison]
-    bad = np.pad(badness, (0, 1), constant_values=1.0)[first, second]
+    bad = np.pad(badly, (0, 1), constant_values=1.0)[first, second]
     found = [("with missed", "")]
     for part in _parts(answers, pairs, part_of, image):
         rows, which = part.rows, part.which
@@ -125,7 +132,7 @@ def _parts(answers: Answers, pairs: Pairs, part_of: FigureSlices, image: Indices
         yield Part("attribute", part.names, matched[part.rows], part.which)
 
 
-def _add_units(sums: ImageSums, answers: Answers, clusters: Clusters) -> None:
+def _add_units(sums: ImageSums, answers: Answers, clusters: Clusters, usual: int | None) -> None:
     """Names that those who drew an object gave it, where several did."""
     raters = clusters.sizes
     several = raters > 1
@@ -137,7 +144,7 @@ def _add_units(sums: ImageSums, answers: Answers, clusters: Clusters) -> None:
     m = raters[several].astype(np.float64)
     image, alike = clusters.image[several], alike[several]
     agreed = (alike - m) / (m * (m - 1))
-    fixed = m == Counter(m.tolist()).most_common(1)[0][0] if len(m) else m > 0
+    fixed = m == (usual or 0)
     sums.add(("units", "unlike"), image, (m**2 - alike) / (m - 1))
     sums.add(("units", "n"), image, np.ones(len(m)))
     sums.add(("units", "agreed"), image, agreed)
@@ -166,7 +173,7 @@ def _add_units(sums: ImageSums, answers: Answers, clusters: Clusters) -> None:
 
 
 def compute(
-    found: Resampled, answers: Answers, pairs: Pairs, by_chance: ByChance
+    found: Resampled, categories: Sequence[str], slices: Iterable[Slice], badly: Values, by_chance: float
 ) -> dict[tuple[str, str, str], Figure]:
     """The figures, by name and slice.
 
@@ -179,16 +186,21 @@ def compute(
     - `alpha` (Krippendorff, nominal) and `ac1` (Gwet), of objects that two or more drew;
       `percent_agreement_units` beside them; of a category, whether an object is called so. `alpha_objects`:
       see `object_alpha`, with `object_agreement` beside it.
+
+    Args:
+        found: Sums of `add` and of `object_alpha.add`.
+        categories: All of them.
+        slices: What `add` returned, of all images.
+        badly: What `badness` returned.
+        by_chance: Distance of two boxes (`object_alpha`).
     """
-    categories = list(answers.names)
-    slices = dict.fromkeys([("all", ""), *_compared(answers, pairs), *by_chance.slices])
     figures: dict[tuple[str, str, str], Figure] = {}
     for part in slices:
         if part[0] == "with missed":
             continue
         n = ("names", "n", *part)
         figures["kappa", *part] = _kappa(found, part, categories)
-        figures["weighted_kappa", *part] = _weighted_kappa(found, part, categories, by_chance.badness)
+        figures["weighted_kappa", *part] = _weighted_kappa(found, part, categories, badly)
         figures["percent_agreement", *part] = found.ratio(("names", "same", *part), n, nothing=_NO_MATCH)
     of_all = [("names", name, "with missed", "") for name in ("same", "n")]
     figures["percent_agreement_with_missed", "all", ""] = found.ratio(*of_all, nothing=_NO_MATCH)
@@ -204,7 +216,7 @@ def compute(
         )
         figures |= _units_of_one(found, category)
     figures |= {(name, "all", ""): figure for name, figure in _units(found, categories).items()}
-    figures["alpha_objects", "all", ""] = object_alpha.figure(found, by_chance.distance)
+    figures["alpha_objects", "all", ""] = object_alpha.figure(found, by_chance)
     figures["object_agreement", "all", ""] = object_alpha.observed(found)
     return figures
 
@@ -230,16 +242,16 @@ def _kappa(found: Resampled, part: tuple[str, str], categories: Sequence[str]) -
 
 
 def _weighted_kappa(
-    found: Resampled, part: tuple[str, str], categories: Sequence[str], badness: Values
+    found: Resampled, part: tuple[str, str], categories: Sequence[str], badly: Values
 ) -> Figure:
     over = ("names", "n", *part)
     n = found.count(over)
-    if (badness[~np.eye(len(badness), dtype=np.bool_)] == 1).all():
+    if (badly[~np.eye(len(badly), dtype=np.bool_)] == 1).all():
         return Figure(None, None, None, n, _NO_PARENTS)
     first, second = (
         found.many([("names", side, *part, name) for name in categories]) for side in ("first", "second")
     )
-    values = chance_sums.weighted_kappa_from_sums(found.of(("names", "bad", *part)), first, second, badness)
+    values = chance_sums.weighted_kappa_from_sums(found.of(("names", "bad", *part)), first, second, badly)
     return found.figure(values, n=n, over=over, nothing=_ONE_NAME if n else _NO_MATCH, scale="signed")
 
 

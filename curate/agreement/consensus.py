@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +12,20 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema
-from curate.agreement import annotator_reliability, joint_shapes, object_attributes, vote_rules
+from curate.agreement import (
+    annotator_reliability,
+    consensus_rows,
+    edge_differences,
+    joint_shapes,
+    object_attributes,
+    vote_patterns,
+    vote_rules,
+)
 from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Clusters
-from curate.agreement.joint_shapes import JointShapes
+from curate.agreement.settled_choices import SettledChoices
 from curate.geometry.matching import Indices
 from curate.records import derived_id
 
@@ -59,6 +66,12 @@ class Settled:
     category: Indices
     boxes: Values
 
+    @staticmethod
+    def nothing() -> Settled:
+        """Of no clusters."""
+        none, no = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.bool_)
+        return Settled(no, no, none, np.zeros((0, 4)))
+
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
@@ -70,6 +83,7 @@ class Consensus:
             and the annotations it was made from, also of those that are not there by the votes.
         image_confidence: Probability that the objects of an image are those that are there, each rightly
             named; disputed objects left aside. Without images where it is not known.
+        unseen: Objects that are expected to be there and that nobody drew, by image; empty where not known.
         reliability: Of the people.
         settled: The same of each cluster; decisions of an adjudication are not in it.
     """
@@ -77,6 +91,7 @@ class Consensus:
     annotations: pa.Table
     objects: pa.Table
     image_confidence: Mapping[str, float]
+    unseen: Mapping[str, float]
     reliability: Reliability
     settled: Settled
 
@@ -118,21 +133,53 @@ def consensus(
     Raises:
         RecordError: A mask is damaged or of another size than its image.
     """
-    reliability = annotator_reliability.estimate(answers, pairs, clusters)
+    reliability = annotator_reliability.estimate(
+        vote_patterns.collect(answers, clusters), edge_differences.collect(answers, pairs)
+    )
+    chosen = object_attributes.settle(
+        object_attributes.given(answers, clusters), min_votes_share=rules.min_votes_share
+    )
+    return settle(answers, clusters, reliability, chosen, sizes=sizes, tasks=tasks, rules=rules)
+
+
+def settle(
+    answers: Answers,
+    clusters: Clusters,
+    reliability: Reliability,
+    chosen: SettledChoices | None,
+    *,
+    sizes: Mapping[str, Size],
+    tasks: Mapping[str, str],
+    rules: Rules,
+) -> Consensus:
+    """The same of some images, where reliability and attributes were estimated from these and others.
+
+    Args:
+        answers: What people drew on these images; people and categories are those of `reliability`.
+        clusters: Of all objects of these images.
+        reliability: Of the people.
+        chosen: What is settled of the attributes of each cluster, by its number as text; None = nobody said
+            anything of any object, on these images or others.
+        sizes: Width and height of every image, upright pixels.
+        tasks: Task of every image.
+        rules: What settles an object.
+
+    Raises:
+        RecordError: A mask is damaged or of another size than its image.
+    """
     share = rules.min_votes_share
     shapes = joint_shapes.fuse(
         answers, clusters, 1.0 / reliability.spread**2, sizes, mask_iou_threshold=rules.mask_iou_threshold
     )
-    best = _most_probable(reliability.names, clusters, answers.names)
-    sure = reliability.names[np.arange(len(clusters)), best]
+    present, names = reliability.of_objects(answers, clusters)
+    best = _most_probable(names, clusters, answers.names)
+    sure = names[np.arange(len(clusters)), best]
     state, reason = _states(answers, clusters, best, sure, shapes.settled, share)
-    probable = reliability.present * sure
-    confidence = np.where(state == ABSENT, 1.0 - reliability.present, probable)
+    confidence = np.where(state == ABSENT, 1.0 - present, present * sure)
     images = pa.array(answers.images, pa.string())
     categories = pa.array(answers.names, pa.string()).take(pa.array(best))
-    chosen = object_attributes.settle(answers, clusters, min_votes_share=share)
     objects: dict[str, Any] = {
-        "annotation_id": _identities(answers, clusters, categories, shapes),
+        "annotation_id": consensus_rows.identities(answers, clusters, categories, shapes),
         "image_id": images.take(pa.array(clusters.image)),
         "outcome": _OUTCOMES.take(pa.array(state)),
         "reject_reason": _REASONS.take(pa.array(reason)),
@@ -142,24 +189,28 @@ def consensus(
         "confidence": pa.array(confidence, pa.float32(), mask=np.isnan(confidence)),
         "votes": pa.array(clusters.sizes, pa.int32()),
         "annotators": pa.array(answers.looks[clusters.image], pa.int32()),
-        "made_from": _made_from(answers, clusters),
+        "made_from": consensus_rows.made_from(answers, clusters),
         **object_attributes.columns(chosen, len(clusters)),
     }
     alone = clusters.sizes == 1
     first = clusters.members[clusters.starts[:-1]]
     of_people = {
         "polygon": answers.polygons.column.take(pa.array(first, mask=~alone)),
-        "parent_id": _parents(answers, clusters),
+        "parent_id": consensus_rows.parents(answers, clusters),
     }
     seen = np.zeros(len(answers.images), dtype=np.bool_)
     seen[clusters.image[state != ABSENT]] = True
-    empty = _empty(answers, np.flatnonzero(~seen))
+    empty = consensus_rows.empty(answers, np.flatnonzero(~seen))
     rows = pa.table(objects).cast(schema.CONSENSUS_OBJECTS.arrow)
+    unseen = reliability.unseen(answers)
     drawn = pa.table({**objects, **of_people}).filter(pa.array(state != ABSENT))
     return Consensus(
-        annotations=pa.concat_tables([_annotations(drawn, tasks), _annotations(empty, tasks)]),
-        objects=pa.concat_tables([rows, _filled(empty, schema.CONSENSUS_OBJECTS.arrow)]),
-        image_confidence=_image_confidence(answers, clusters, state, confidence, reliability),
+        annotations=pa.concat_tables(
+            [consensus_rows.as_annotations(drawn, tasks), consensus_rows.as_annotations(empty, tasks)]
+        ),
+        objects=pa.concat_tables([rows, consensus_rows.filled(empty, schema.CONSENSUS_OBJECTS.arrow)]),
+        image_confidence=_image_confidence(answers, clusters, state, confidence, unseen),
+        unseen=unseen,
         reliability=reliability,
         settled=Settled(state == _VERDICTS["object"], state == ABSENT, best, shapes.boxes.astype(np.float64)),
     )
@@ -226,86 +277,12 @@ def _most_probable(names: Values, clusters: Clusters, categories: Sequence[str])
     return np.asarray(best, dtype=np.intp)
 
 
-def _identities(answers: Answers, clusters: Clusters, categories: pa.Array, shapes: JointShapes) -> list[str]:
-    rows = zip(
-        clusters.image.tolist(),
-        categories.to_pylist(),
-        shapes.boxes.tolist(),
-        shapes.rles.to_pylist(),
-        strict=True,
-    )
-    seen: dict[str, int] = {}
-    found = []
-    for image, category, (x1, y1, x2, y2), rle in rows:
-        corners = (f"{x1:.3f}", f"{y1:.3f}", f"{x2:.3f}", f"{y2:.3f}")
-        key = derived_id("consensus", answers.images[image], category, *corners, rle or "")
-        seen[key] = times = seen.get(key, 0) + 1  # the same object drawn twice by one person stays two rows
-        found.append(key if times == 1 else derived_id(key, times))
-    return found
-
-
-def _made_from(answers: Answers, clusters: Clusters) -> pa.Array:
-    ids = answers.annotation_ids.column.take(pa.array(clusters.members)).to_pylist()
-    starts = clusters.starts.tolist()
-    ordered = [key for start, stop in itertools.pairwise(starts) for key in sorted(ids[start:stop])]
-    return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(ordered, pa.string()))
-
-
-def _parents(answers: Answers, clusters: Clusters) -> pa.Array:
-    """The pre-annotation that all members were edited from; null where they were not."""
-    if not len(clusters):
-        return pa.nulls(0, pa.string())
-    encoded = answers.parents.column.dictionary_encode()
-    codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)[clusters.members]
-    least = np.minimum.reduceat(codes, clusters.starts[:-1])
-    same = (least >= 0) & (least == np.maximum.reduceat(codes, clusters.starts[:-1]))
-    return encoded.dictionary.take(pa.array(least, mask=~same)).cast(pa.string())
-
-
 def _image_confidence(
-    answers: Answers, clusters: Clusters, state: Indices, confidence: Values, reliability: Reliability
+    answers: Answers, clusters: Clusters, state: Indices, confidence: Values, unseen: Mapping[str, float]
 ) -> dict[str, float]:
-    if not reliability.unseen:
+    if not unseen:
         return {}
-    found = np.exp(-np.array([reliability.unseen[image_id] for image_id in answers.images]))
+    found = np.exp(-np.array([unseen[image_id] for image_id in answers.images]))
     known = (state != _VERDICTS["disputed"]) & ~np.isnan(confidence)
     np.multiply.at(found, clusters.image[known], confidence[known])
     return dict(zip(answers.images, found.tolist(), strict=True))
-
-
-def _empty(answers: Answers, images: Indices) -> pa.Table:
-    """A row for each of some images on which nothing is."""
-    ids = [answers.images[image] for image in images.tolist()]
-    return pa.table(
-        {
-            "annotation_id": pa.array([derived_id("consensus", key, "empty") for key in ids], pa.string()),
-            "image_id": pa.array(ids, pa.string()),
-            "outcome": pa.array(["empty"] * len(ids), pa.string()),
-            "votes": pa.array(answers.looks[images], pa.int32()),
-            "annotators": pa.array(answers.looks[images], pa.int32()),
-            "made_from": pa.array([[]] * len(ids), pa.list_(pa.string())),
-        }
-    )
-
-
-def _annotations(rows: pa.Table, tasks: Mapping[str, str]) -> pa.Table:
-    of_images = rows["image_id"].to_pylist()
-    columns = {
-        "origin": pa.array(["consensus"] * len(of_images), pa.string()),
-        "task_id": pa.array([tasks[image_id] for image_id in of_images], pa.string()),
-    }
-    return _filled(
-        pa.table({**dict(zip(rows.column_names, rows.columns, strict=True)), **columns}),
-        schema.ANNOTATIONS.arrow,
-    )
-
-
-def _filled(rows: pa.Table, columns: pa.Schema) -> pa.Table:
-    """The rows with these columns; null where they have none."""
-    given = {
-        field.name: rows[field.name].cast(field.type)
-        if field.name in rows.column_names
-        else pa.nulls(rows.num_rows, field.type)
-        for field in columns
-    }
-    return pa.table(given, schema=columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +26,7 @@ _SIDES = tuple(8 * 2 ** (step / 2) for step in range(16))  # pixels: 8, 11, 16, 
 
 def write(
     folder: Path,
-    answers: Answers,
-    pairs: Pairs,
+    confused: Mapping[tuple[str, str], int],
     *,
     settled: pa.Table,
     objects: pa.Table,
@@ -37,8 +36,7 @@ def write(
 
     Args:
         folder: Of the plots.
-        answers: What people drew.
-        pairs: Their comparison.
+        confused: What people called the objects of each other (`confusion`).
         settled: The `annotations` table of the consensus.
         objects: The `consensus_objects` table.
         images: The `consensus_images` table.
@@ -46,14 +44,15 @@ def write(
     Raises:
         StorageError: A file cannot be written.
     """
-    plots.write_csv(folder / "confusion.csv", CONFUSION, confusion(answers, pairs))
+    rows = [(*names, number) for names, number in sorted(confused.items())]
+    plots.write_csv(folder / "confusion.csv", CONFUSION, rows)
     plots.write_csv(folder / "objects_per_image.csv", OBJECTS_PER_IMAGE, objects_per_image(settled))
     plots.write_csv(folder / "box_sizes.csv", BOX_SIZES, box_sizes(settled))
     plots.write_csv(folder / "confidence.csv", CONFIDENCE, confidence(objects, images))
 
 
-def confusion(answers: Answers, pairs: Pairs) -> list[tuple[str, str, int]]:
-    """Rows of `CONFUSION`: how often one of two people says one thing of an object, and the other another.
+def confusion(answers: Answers, pairs: Pairs) -> Counter[tuple[str, str]]:
+    """How often one of two people says one thing of an object, and the other another.
 
     Each comparison counts in both directions, since neither of the two is the truth: the table is symmetric.
     """
@@ -62,8 +61,8 @@ def confusion(answers: Answers, pairs: Pairs) -> list[tuple[str, str, int]]:
     first, second = code[pairs.a], code[pairs.b]
     cells = np.bincount(first * len(names) + second, minlength=len(names) ** 2).reshape(len(names), -1)
     table = cells + cells.T
-    rows = [(names[one], names[other], int(table[one, other])) for one, other in np.argwhere(table).tolist()]
-    return sorted(rows)
+    said = np.argwhere(table).tolist()
+    return Counter({(names[one], names[other]): int(table[one, other]) for one, other in said})
 
 
 def objects_per_image(settled: pa.Table) -> list[tuple[int, int]]:

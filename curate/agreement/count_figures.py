@@ -9,50 +9,44 @@ from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.by_annotator import Answers
 from curate.agreement.chance_sums import Level
 from curate.agreement.image_scores import PairScores
-from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
+from curate.agreement.image_sums import ImageSums, Name, Resampled, divided
 from curate.intervals import Figure
 
 LEVELS: tuple[Level, ...] = ("ordinal", "interval", "ratio")
+_OF, _PAIR = ("counts", "of"), ("counts", "pair")  # beginnings of the sums' names
 _NOTHING = "no image was seen by two people, or all counted the same everywhere"
 
 
-def add(sums: ImageSums, answers: Answers, pairs: Pairs, scores: PairScores) -> tuple[Values, Values]:
-    """Add what `compute` needs; a unit is an image, its values are how many objects each person drew.
-
-    Returns:
-        The distinct numbers (V,), rising; and (P, 2) which two of them people gave to one image.
-    """
+def add(sums: ImageSums, answers: Answers, pairs: Pairs, scores: PairScores) -> None:
+    """Add what `compute` needs; a unit is an image, its values are how many objects each person drew."""
     several = answers.looks[answers.look_image] > 1
     drawn = np.diff(answers.look_starts)[several]
     there = np.flatnonzero(answers.looks > 1)
     sums.add(("counts", "images"), there, np.ones(len(there)))
     numbers, code = np.unique(drawn, return_inverse=True)
-    image = answers.look_image[several]
-    names = [("counts", "of", place) for place in range(len(numbers))]
-    sums.add_each(names, image, code, np.ones(len(code)))
-    low, high = (np.searchsorted(numbers, both) for both in _sorted(scores))
-    couples, which = np.unique(low * max(1, len(numbers)) + high, return_inverse=True)
+    names: list[Name] = [(*_OF, number) for number in numbers.tolist()]
+    sums.add_each(names, answers.look_image[several], code, np.ones(len(code)))
+    low, high = (end(scores.n_first, scores.n_second) for end in (np.minimum, np.maximum))
+    wide = int(high.max(initial=0)) + 1
+    couples, which = np.unique(low * wide + high, return_inverse=True)
     weights = 2.0 / (answers.looks[pairs.image] - 1)  # each couple in both directions
-    sums.add_each([("counts", "pair", place) for place in range(len(couples))], pairs.image, which, weights)
-    both = np.stack(np.divmod(couples, max(1, len(numbers))), axis=1)
-    return numbers.astype(np.float64), both
+    both: list[Name] = [(*_PAIR, *divmod(couple, wide)) for couple in couples.tolist()]
+    sums.add_each(both, pairs.image, which, weights)
 
 
-def _sorted(scores: PairScores) -> tuple[Values, Values]:
-    return np.minimum(scores.n_first, scores.n_second), np.maximum(scores.n_first, scores.n_second)
-
-
-def compute(found: Resampled, numbers: Values, couples: Values) -> dict[str, Figure]:
+def compute(found: Resampled) -> dict[str, Figure]:
     """`alpha_counts_ordinal`, `alpha_counts_interval` and `alpha_counts_ratio`; see `chance`.
 
     Args:
         found: Sums of `add`.
-        numbers: What `add` returned.
-        couples: The same.
     """
-    totals = found.many([("counts", "of", place) for place in range(len(numbers))])
-    seen = found.many([("counts", "pair", place) for place in range(len(couples))])
-    a, b = couples[:, 0].astype(np.intp), couples[:, 1].astype(np.intp)
+    names = [name for name in found.names() if isinstance(name, tuple)]
+    values = sorted(name[2] for name in names if name[:2] == _OF)
+    couples = sorted(name[2:] for name in names if name[:2] == _PAIR)
+    totals = found.many([(*_OF, value) for value in values])
+    seen = found.many([(*_PAIR, *couple) for couple in couples])
+    numbers = np.array(values, dtype=np.float64)
+    a, b = np.searchsorted(numbers, np.array(couples, dtype=np.float64).reshape(-1, 2).T)
     figures = {}
     whole = totals.sum(axis=1)
     for level in LEVELS:

@@ -73,21 +73,33 @@ def weigh(votes: Votes, *, prior: float = 2.0) -> Weighed:
         [0, 1, 1]
     """
     same, number = _alike(votes)
+    found = weigh_counted(same, np.bincount(number, minlength=same.n_items), prior=prior)
+    return Weighed(found.probability[number], found.confusion, found.shares)
+
+
+def weigh_counted(votes: Votes, times: NDArray[np.int64], *, prior: float = 2.0) -> Weighed:
+    """The same where each item stands for some that were answered alike.
+
+    Args:
+        votes: The answers.
+        times: (n_items,) how many each stands for.
+        prior: Answers a label.
+    """
     shape = (votes.n_annotators, votes.n_labels, votes.n_labels)
-    probability: Values = np.zeros((same.n_items, votes.n_labels))
-    np.add.at(probability, (same.items, same.labels), 1.0)
-    answered = np.where(probability.sum(axis=1) > 0, np.bincount(number, minlength=same.n_items), 0.0)
+    probability: Values = np.zeros((votes.n_items, votes.n_labels))
+    np.add.at(probability, (votes.items, votes.labels), 1.0)
+    answered = np.where(probability.sum(axis=1) > 0, times, 0).astype(np.float64)
     probability = _rows_to_one(probability)
     confusion: Values = np.zeros(shape)
     shares: Values = np.zeros(votes.n_labels)
     for _ in range(_ROUNDS):
-        confusion, shares = _people(same, probability, answered, prior, shape)
-        log = np.tile(np.log(np.maximum(shares, 1e-300)), (same.n_items, 1))
-        np.add.at(log, same.items, np.log(np.maximum(confusion, 1e-300))[same.annotators, :, same.labels])
+        confusion, shares = _people(votes, probability, answered, prior, shape)
+        log = np.tile(np.log(np.maximum(shares, 1e-300)), (votes.n_items, 1))
+        np.add.at(log, votes.items, np.log(np.maximum(confusion, 1e-300))[votes.annotators, :, votes.labels])
         before, probability = probability, _rows_to_one(np.exp(log - log.max(axis=1, keepdims=True)))
         if np.abs(before - probability).max(initial=0.0) < _TOLERANCE:
             break
-    return Weighed(probability[number], confusion, shares)
+    return Weighed(probability, confusion, shares)
 
 
 def _alike(votes: Votes) -> tuple[Votes, Codes]:

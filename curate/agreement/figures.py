@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from curate.agreement import category_figures, count_figures, figure_slices, image_scores, object_outcomes
+from curate.agreement import (
+    category_figures,
+    count_figures,
+    figure_slices,
+    image_scores,
+    object_alpha,
+    object_outcomes,
+    whole_counts,
+)
 from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
 from curate.agreement.clusters import Clusters
@@ -21,7 +29,9 @@ from curate.agreement.consensus import Settled
 from curate.agreement.figure_slices import FigureSlices
 from curate.agreement.image_scores import PairScores
 from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
+from curate.agreement.object_alpha import ChanceBoxes
 from curate.agreement.object_outcomes import Outcomes
+from curate.agreement.whole_counts import WholeCounts
 from curate.intervals import Figure, Scale
 
 Slice = tuple[str, str]  # by what: all, category, annotator, pair, size or attribute; and which
@@ -107,9 +117,64 @@ def measure(  # noqa: PLR0917 - what each stage before gave
     Source:
         F1: van Rijsbergen, Information Retrieval (1979), 2 TP / (2 TP + FP + FN).
     """
-    sums = ImageSums(len(answers.images))
+    whole = whole_counts.count(answers, clusters)
+    added = add(answers, pairs, clusters, sizes, settings, settled, whole, image_slices)
+    return compute(added, settings)
+
+
+@dataclass(slots=True)
+class Added:
+    """What figures are computed from.
+
+    Attributes:
+        names: Categories, sorted.
+        sums: Of the images.
+        slices: Of detection and localisation.
+        matched_slices: Of matched objects.
+        by_chance: Boxes.
+    """
+
+    names: Sequence[str]
+    sums: ImageSums
+    slices: set[Slice]
+    matched_slices: set[Slice]
+    by_chance: list[ChanceBoxes]
+
+    def join(self, other: Added) -> None:
+        """Add what the next images have."""
+        self.sums.join(other.sums)
+        self.slices |= other.slices
+        self.matched_slices |= other.matched_slices
+        self.by_chance += other.by_chance
+
+
+def add(  # noqa: PLR0917 - what each stage before gave
+    answers: Answers,
+    pairs: Pairs,
+    clusters: Clusters,
+    sizes: Mapping[str, Size],
+    settings: Settings,
+    settled: Settled,
+    whole: WholeCounts,
+    image_slices: Mapping[str, Sequence[str]] | None = None,
+) -> Added:
+    """What figures are computed from, of some images; see `measure`.
+
+    Parts of the images that are joined in order give the same figures as all at once, bit for bit.
+
+    Args:
+        answers: What people drew on these images; its people and categories are those of all images.
+        pairs: Their comparison.
+        clusters: Of all objects of these images.
+        sizes: Width and height of every image, upright pixels.
+        settings: How.
+        settled: What people settled on of each cluster.
+        whole: Counts of all images.
+        image_slices: Slices "attribute" that an image belongs to as a whole.
+    """
+    sums = ImageSums(len(answers.images), first=whole.first_image, of=whole.images)
     part_of = figure_slices.of(answers, image_slices or {})
-    slices: dict[Slice, None] = {ALL: None}
+    slices: set[Slice] = {ALL}
     for piece in pairs.parts():
         between = object_outcomes.between_people(answers, piece, sizes, contours=settings.contours)
         slices |= _add_outcomes(sums, "between", between, part_of, settings)
@@ -123,29 +188,44 @@ def measure(  # noqa: PLR0917 - what each stage before gave
             slices |= _add_outcomes(sums, kind, outcomes, part_of, settings)
     scores = image_scores.of_pairs(answers, pairs)
     _add_scores(sums, answers, pairs, scores)
-    counted = count_figures.add(sums, answers, pairs, scores)
-    by_chance = category_figures.add(sums, answers, pairs, clusters, sizes, part_of, settings.parents)
-    found = sums.resampled(settings.resamples, seed=settings.seed)
+    count_figures.add(sums, answers, pairs, scores)
+    usual = category_figures.usual_raters(whole.raters)
+    matched = category_figures.add(sums, answers, pairs, clusters, part_of, settings.parents, usual)
+    by_chance = object_alpha.add(sums, answers, clusters, sizes, whole.first_box, whole.boxes)
+    return Added(answers.names, sums, slices, set(matched), [by_chance])
+
+
+def compute(added: Added, settings: Settings) -> dict[Key, Figure]:
+    """The figures of all images; see `measure`.
+
+    Args:
+        added: What `add` returned, of all images.
+        settings: The same.
+    """
+    found = added.sums.resampled(settings.resamples, seed=settings.seed)
     figures: dict[Key, Figure] = {}
-    for part in slices:
+    for part in sorted(added.slices):
         for name, figure in _detection(found, part, settings).items():
             figures[(name, *part)] = figure
-    for name, figure in count_figures.compute(found, *counted).items():
+    for name, figure in count_figures.compute(found).items():
         figures[(name, *ALL)] = figure
-    return figures | category_figures.compute(found, answers, pairs, by_chance)
+    badly = category_figures.badness(added.names, settings.parents)
+    distance = object_alpha.together(added.by_chance).distance()
+    matched = sorted(added.matched_slices)
+    return figures | category_figures.compute(found, added.names, matched, badly, distance)
 
 
 def _add_outcomes(
     sums: ImageSums, kind: str, outcomes: Outcomes, part_of: FigureSlices, settings: Settings
-) -> dict[Slice, None]:
+) -> set[Slice]:
     """The sums of objects of each slice; returns the slices."""
-    slices: dict[Slice, None] = {}
+    slices: set[Slice] = set()
     for part in part_of.parts(outcomes):
         image = outcomes.image[part.rows]
         for column, values in _columns(outcomes, settings):
             names = [(kind, column, part.by, name) for name in part.names]
             sums.add_each(names, image, part.which, values[part.rows])
-        slices |= dict.fromkeys((part.by, part.names[place]) for place in np.unique(part.which).tolist())
+        slices |= {(part.by, part.names[place]) for place in np.unique(part.which).tolist()}
     return slices
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,9 +11,11 @@ from curate.geometry.matching import Indices
 from curate.intervals import Figure, Scale, resampled_sums, t_interval
 
 Values = NDArray[np.float64]
+Counts = NDArray[np.int64]
 Name = Hashable
 _MOST_GROUPS = 2048  # of images that are drawn together
 _MOST_CELLS = 1 << 26  # of a table that is made whole
+_COARSE, _FINE = 2.0**20, 2.0**58  # parts of 1 that a value is counted in
 
 
 class ImageSums:
@@ -21,6 +23,9 @@ class ImageSums:
 
     Of many images, some thousands of groups of them are drawn instead of single ones, each image in one of
     them by lot: the spread of a sum is the same, and time and memory no longer go with the images.
+
+    Sums are exact: those of parts of the images, joined in any order, are those of all at once, bit for bit.
+    A value is taken as two whole numbers, of 2^-20 and of 2^-58, and what lies beyond is left out.
 
     Source:
         Wolter, Introduction to Variance Estimation (2007), chapter 2: the method of random groups.
@@ -34,12 +39,22 @@ class ImageSums:
         (0.667, 3, True)
     """
 
-    def __init__(self, images: int) -> None:
+    def __init__(self, images: int, *, first: int = 0, of: int | None = None) -> None:
+        """Begin without sums.
+
+        Args:
+            images: How many are added here; their numbers begin with 0.
+            first: Number of the first of them among all.
+            of: How many there are in all; None = these.
+        """
+        whole = images if of is None else of
         self._n_images = images
-        self._n_groups = min(images, _MOST_GROUPS)
-        order = np.arange(images) if images <= _MOST_GROUPS else np.random.default_rng(0).permutation(images)
-        self._group = np.asarray(order % max(1, self._n_groups), dtype=np.intp)
-        self._tables: dict[tuple[Name, ...], tuple[Values, Indices]] = {}
+        self._n_groups = min(whole, _MOST_GROUPS)
+        order = np.arange(whole) if whole <= _MOST_GROUPS else np.random.default_rng(0).permutation(whole)
+        self._group = np.asarray(order % max(1, self._n_groups), dtype=np.intp)[first : first + images]
+        self._coarse: dict[Name, Counts] = {}
+        self._fine: dict[Name, Counts] = {}
+        self._seen: dict[Name, int] = {}
 
     def add(self, name: Name, images: ArrayLike, values: ArrayLike) -> None:
         """Add values, one an entry of `images`, to a sum of that name; NaN counts as nothing.
@@ -70,13 +85,17 @@ class ImageSums:
             there, which = np.unique(which, return_inverse=True)
             names = [names[place] for place in there.tolist()]
         wide = len(names)
-        flat = np.bincount(self._group[images] * wide + which, cells, minlength=self._n_groups * wide)
-        table: Values = flat.astype(np.float64).reshape(self._n_groups, wide)
         seen = self._distinct(images, which, wide)
-        before = self._tables.get(tuple(names))
-        if before is not None:
-            table, seen = table + before[0], seen + before[1]
-        self._tables[tuple(names)] = table, seen
+        coarse = np.rint(cells * _COARSE)
+        rest = np.rint((cells - coarse / _COARSE) * _FINE)
+        keys = which * self._n_groups + self._group[images]
+        for parts, sums in ((coarse, self._coarse), (rest, self._fine)):
+            if parts.any():
+                table = np.bincount(keys, parts, minlength=self._n_groups * wide).astype(np.int64)
+                _join(sums, zip(names, table.reshape(wide, -1), strict=True))
+        for name, images_of in zip(names, seen.tolist(), strict=True):
+            if images_of:
+                self._seen[name] = self._seen.get(name, 0) + images_of
 
     def _distinct(self, images: Indices, which: Indices, wide: int) -> Indices:
         """(wide,) how many images there are of each."""
@@ -87,19 +106,33 @@ class ImageSums:
         seen[keys] = True
         return np.asarray(seen.reshape(self._n_images, wide).sum(axis=0), dtype=np.intp)
 
+    def join(self, other: ImageSums) -> None:
+        """Add the sums of other images of the same whole."""
+        _join(self._coarse, other._coarse.items())
+        _join(self._fine, other._fine.items())
+        for name, images in other._seen.items():
+            self._seen[name] = self._seen.get(name, 0) + images
+
     def resampled(self, resamples: int, *, seed: int) -> Resampled:
         """The sums of all images and of resamples of them."""
-        column: dict[Name, int] = {}
-        names = [name for together in self._tables for name in together]
-        place = np.array([column.setdefault(name, len(column)) for name in names], dtype=np.intp)
-        table, images = np.zeros((self._n_groups, len(column))), np.zeros(len(column), dtype=np.intp)
-        at = 0
-        for sums, seen in self._tables.values():  # a name may have been added to in several companies
-            table[:, place[at : at + len(seen)]] += sums
-            images[place[at : at + len(seen)]] += seen
-            at += len(seen)
+        names = sorted(self._seen, key=repr)
+        table = np.zeros((self._n_groups, len(names)))
+        for sums, unit in ((self._coarse, _COARSE), (self._fine, _FINE)):
+            for place, name in enumerate(names):
+                if name in sums:
+                    table[:, place] += sums[name] / unit
         spread = resampled_sums(table, resamples=resamples, seed=seed)
-        return Resampled(column, np.concatenate([table.sum(axis=0, keepdims=True), spread]), images)
+        sums_of_all = np.concatenate([table.sum(axis=0, keepdims=True), spread])
+        images = np.array([self._seen[name] for name in names], dtype=np.intp)
+        return Resampled({name: place for place, name in enumerate(names)}, sums_of_all, images)
+
+
+def _join(sums: dict[Name, Counts], more: Iterable[tuple[Name, Counts]]) -> None:
+    for name, column in more:
+        if name in sums:
+            sums[name] = sums[name] + column
+        elif column.any():
+            sums[name] = column
 
 
 class Resampled:
@@ -109,6 +142,10 @@ class Resampled:
         self._column = column
         self._sums = sums
         self._images = images
+
+    def names(self) -> list[Name]:
+        """Of the sums to which anything was added."""
+        return list(self._column)
 
     def of(self, name: Name) -> Values:
         """(1 + R,) values of a sum; zeros where nothing was added to it."""

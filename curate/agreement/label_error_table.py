@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate.agreement import label_errors, objectlab
 from curate.agreement.label_errors import ImageView, LabelError
@@ -39,12 +40,14 @@ class LabelErrors:
         objectlab: ObjectLab's score of each compared image: how likely its labels are right.
         why_not: Why nothing was compared; None where something was.
         unknown: Why the probabilities of a kind are not known, by kind.
+        not_compared: Why nothing is known of a kind, by kind.
     """
 
     found: Sequence[LabelError]
     objectlab: Mapping[str, float]
     why_not: str | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
+    not_compared: Mapping[str, str] = field(default_factory=dict)
 
     def doubted(self, least: float) -> dict[str, list[LabelError]]:
         """Those whose probability is above `least`, by image."""
@@ -72,16 +75,18 @@ class LabelErrors:
 
     def by_kind(self) -> list[tuple[Cell, ...]]:
         """Rows of `BY_KIND`: disagreements, and how many of them are expected to be errors of labels."""
-        return [(kind, entry["found"], cell(entry["expected"])) for kind, entry in self.metrics().items()]
+        return [
+            (kind, cell(entry["found"]), cell(entry["expected"])) for kind, entry in self.metrics().items()
+        ]
 
     def metrics(self) -> dict[str, dict[str, Any]]:
         """By kind: disagreements, and the sum of their probabilities; null with a reason where not known."""
-        if self.why_not is not None:
-            return {
-                kind: {"found": 0, "expected": None, "reason": self.why_not} for kind in label_errors.KINDS
-            }
         found: dict[str, dict[str, Any]] = {}
         for kind in label_errors.KINDS:
+            nothing = self.why_not or self.not_compared.get(kind)
+            if nothing is not None:
+                found[kind] = {"found": None, "expected": None, "reason": nothing}
+                continue
             of_kind = [one.probability for one in self.found if one.kind == kind]
             known = [one for one in of_kind if one is not None]
             entry: dict[str, Any] = {"found": len(of_kind), "expected": rounded(sum(known))}
@@ -104,24 +109,29 @@ def compare(labels: pa.Table, model: pa.Table, *, iou_threshold: float) -> Label
         model: That of the stage autolabel.
         iou_threshold: Least IoU of one object.
     """
-    said = _by_image(labels, ("object", "empty", "disputed"))
     made = _by_image(model, ("object", "empty", "rejected"))
+    looked_at = pc.is_in(labels["image_id"], value_set=pa.array(list(made), pa.string()))
+    said = _by_image(labels.filter(looked_at), ("object", "empty", "disputed"))
     views = [
         _view(image_id, rows, made[image_id])
         for image_id, rows in sorted(said.items())
-        if image_id in made
-        and all(row["outcome"] != "disputed" for row in rows)
+        if all(row["outcome"] != "disputed" for row in rows)
         and all(row["score"] is not None for row in made[image_id] if row["outcome"] == "object")
     ]
     if not views:
         return LabelErrors([], {}, "no image has both labels and a model's objects with scores")
     scores = objectlab.image_scores([view.labels for view in views], [view.found for view in views])
     by_image = dict(zip((view.image_id for view in views), scores.tolist(), strict=True))
-    found = label_errors.find(views, iou_threshold=iou_threshold)
-    if "rejected" in set(model["outcome"].to_pylist()):
-        return LabelErrors(found, by_image)
-    found = [replace(one, probability=None) if one.kind == "spurious" else one for one in found]
-    return LabelErrors(sorted(found, key=label_errors.rank), by_image, unknown={"spurious": _NOT_KEPT})
+    compared = label_errors.compare(views, iou_threshold=iou_threshold)
+    found = compared.found
+    nothing: dict[str, str] = dict(compared.not_compared.items())
+    if "rejected" in pc.unique(model["outcome"]).to_pylist():
+        return LabelErrors(found, by_image, not_compared=nothing)
+    found = sorted(
+        (replace(one, probability=None) if one.kind == "spurious" else one for one in found),
+        key=label_errors.rank,
+    )
+    return LabelErrors(found, by_image, unknown={"spurious": _NOT_KEPT}, not_compared=nothing)
 
 
 def _named(one: LabelError) -> dict[str, Any]:

@@ -37,6 +37,13 @@ _WITHIN = (
 _SPREADS = 3.0  # robust standard deviations of log(1 - IoU): farther off is badly placed
 _MAD_TO_SD = 1.4826
 _NEAREST = 1e-3  # 1 - IoU is at least so much
+_NOTHING: Final[dict[Kind, str]] = {
+    "missed": "the model found nothing that could be held against the labels",
+    "spurious": "nothing is labelled that could be held against the model",
+    "category": "no label lies on an object of the model",
+    "location": f"fewer than {_LEAST_BEST} labels that people drew or corrected lie on an object of the "
+    "model of the same name: how exactly people draw is not known",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +117,26 @@ class _Cases:
         self.candidates.append(candidate)
 
 
+@dataclass(frozen=True, slots=True)
+class Disagreements:
+    """What came of a comparison.
+
+    Attributes:
+        found: Every disagreement, those first of which it is surest that the label is wrong.
+        not_compared: Why nothing is known of a kind, by kind: that none was found says nothing then.
+    """
+
+    found: list[LabelError]
+    not_compared: dict[Kind, str]
+
+
 def find(views: Iterable[ImageView], *, iou_threshold: float = 0.5) -> list[LabelError]:
-    """Every disagreement of a model and labels, those first of which it is surest that the label is wrong.
+    """Every disagreement of a model and labels; see `compare`."""
+    return compare(views, iou_threshold=iou_threshold).found
+
+
+def compare(views: Iterable[ImageView], *, iou_threshold: float = 0.5) -> Disagreements:
+    """Hold a model and labels against each other.
 
     Args:
         views: Images that somebody labelled and the model looked at.
@@ -125,7 +150,8 @@ def find(views: Iterable[ImageView], *, iou_threshold: float = 0.5) -> list[Labe
     found: list[LabelError] = []
     for kind in KINDS:
         found += _estimated(kind, cases[kind])
-    return sorted(found, key=rank)
+    not_compared = {kind: _NOTHING[kind] for kind in KINDS if not cases[kind].wrong}
+    return Disagreements(sorted(found, key=rank), not_compared)
 
 
 def _compare(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +20,47 @@ from curate.intervals import Figure
 _MOST_BOXES = 2_000  # of which every two are compared to know what chance gives; drawn evenly beyond
 
 
-def add(sums: ImageSums, answers: Answers, clusters: Clusters, sizes: Mapping[str, Size]) -> float:
+@dataclass(frozen=True, slots=True)
+class ChanceBoxes:
+    """Some of the boxes, evenly drawn: what two of them have in common by chance.
+
+    Attributes:
+        boxes: (S, 4) xyxy relative to the size of their image.
+        category: (S,) index into the categories.
+    """
+
+    boxes: Boxes
+    category: Indices
+
+    def distance(self) -> float:
+        """Mean distance of two of them; 1 where there are fewer than two."""
+        apart = np.where(
+            self.category[:, None] == self.category[None, :], 1 - box_iou(self.boxes, self.boxes), 1.0
+        )
+        others = len(self.boxes) * (len(self.boxes) - 1)
+        return float((apart.sum() - np.trace(apart)) / others) if others else 1.0
+
+
+def together(parts: Sequence[ChanceBoxes]) -> ChanceBoxes:
+    """Those of all images, from parts of them in order."""
+    boxes = np.concatenate([np.zeros((0, 4)), *(part.boxes for part in parts)])
+    return ChanceBoxes(boxes, np.concatenate([np.zeros(0, np.intp), *(part.category for part in parts)]))
+
+
+def drawn_by_several(answers: Answers, clusters: Clusters) -> Indices:
+    """The objects of images that two or more looked at, in the order of their clusters."""
+    several = answers.looks[clusters.image] > 1
+    return clusters.members[several[clusters.number]]
+
+
+def add(  # noqa: PLR0917 - one call
+    sums: ImageSums,
+    answers: Answers,
+    clusters: Clusters,
+    sizes: Mapping[str, Size],
+    first: int = 0,
+    of: int | None = None,
+) -> ChanceBoxes:
     """Add what `figure` needs.
 
     A unit is a joint object; its values are what each person who looked at the image drew of it: a box, or
@@ -27,9 +68,17 @@ def add(sums: ImageSums, answers: Answers, clusters: Clusters, sizes: Mapping[st
     1; of nothing and nothing 0. What the distance of any two values would be by chance is computed from all
     values of all units, boxes relative to the size of their image.
 
+    Args:
+        sums: Where to.
+        answers: What people drew on these images.
+        clusters: Of all objects of these images.
+        sizes: Width and height of every image, upright pixels.
+        first: Number of the first of `drawn_by_several` among those of all images.
+        of: How many there are in all; None = these.
+
     Returns:
-        The mean distance of two boxes by chance. It is taken as the same for every resample: it is a property
-        of the scenes.
+        Boxes whose mean distance is that of two by chance. It is taken as the same for every resample: it is
+        a property of the scenes.
 
     Source:
         Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), for any distance; IoU as the distance
@@ -52,19 +101,12 @@ def add(sums: ImageSums, answers: Answers, clusters: Clusters, sizes: Mapping[st
     sums.add(("alpha", "unlike"), image, unlike[several])
     sums.add(("alpha", "boxes"), image, clusters.sizes[several])
     sums.add(("alpha", "values"), image, looked[several])
-    members = clusters.members[several[clusters.number]]
-    some = members[
-        np.unique(np.linspace(0, len(members) - 1, min(len(members), _MOST_BOXES)).astype(np.intp))
-    ]
+    members = drawn_by_several(answers, clusters)
+    whole = len(members) if of is None else of
+    drawn = np.unique(np.linspace(0, max(0, whole - 1), min(whole, _MOST_BOXES)).astype(np.intp))
+    some = members[drawn[(drawn >= first) & (drawn < first + len(members))] - first]
     wide = np.array([sizes[answers.images[image]] for image in answers.image[some].tolist()]).reshape(-1, 2)
-    return _chance(answers.boxes[some] / np.tile(wide, 2), answers.category[some]) if len(some) else 1.0
-
-
-def _chance(boxes: Boxes, names: Indices) -> float:
-    """Mean distance of two boxes of the whole."""
-    apart = np.where(names[:, None] == names[None, :], 1 - box_iou(boxes, boxes), 1.0)
-    others = len(boxes) * (len(boxes) - 1)
-    return float((apart.sum() - np.trace(apart)) / others) if others else 1.0
+    return ChanceBoxes(answers.boxes[some] / np.tile(wide, 2), answers.category[some])
 
 
 def figure(found: Resampled, chance_distance: float) -> Figure:
@@ -72,7 +114,7 @@ def figure(found: Resampled, chance_distance: float) -> Figure:
 
     Args:
         found: Sums of `add`.
-        chance_distance: What `add` returned.
+        chance_distance: `ChanceBoxes.distance` of all images.
     """
     values, boxes = found.of(("alpha", "values")), found.of(("alpha", "boxes"))
     nothings = values - boxes

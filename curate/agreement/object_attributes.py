@@ -16,18 +16,17 @@ from curate.agreement.settled_choices import SettledChoices
 COLUMNS = ("attributes", "attributes_confidence", "disputed_attributes")
 
 
-def settle(answers: Answers, clusters: Clusters, *, min_votes_share: float) -> SettledChoices:
-    """Settle every question about every joint object by those who drew it, as `settled_choices.settle` does.
+Given = dict[str, dict[tuple[str, str], list[str]]]  # question to (number of the cluster, person) to choices
+
+
+def given(answers: Answers, clusters: Clusters) -> Given:
+    """What people chose of each joint object, as `settled_choices.settle` takes it.
 
     Args:
         answers: What people drew.
         clusters: Of all objects.
-        min_votes_share: In [0.5, 1].
-
-    Returns:
-        Items are the clusters' numbers, as text.
     """
-    given: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(dict)
+    found: Given = defaultdict(dict)
     number = np.empty(len(clusters.members), dtype=np.intp)
     number[clusters.members] = clusters.number
     for index, attributes in answers.attributes.items():
@@ -35,14 +34,27 @@ def settle(answers: Answers, clusters: Clusters, *, min_votes_share: float) -> S
             if not chosen:
                 continue  # who chose nothing has no vote
             key = str(number[index]), answers.people[answers.owner[index]]
-            given[question][key] = sorted(set(chosen))
-    return settled_choices.settle(given, min_votes_share=min_votes_share)
+            found[question][key] = sorted(set(chosen))
+    return found
 
 
-def columns(settled: SettledChoices, n_clusters: int) -> dict[str, pa.Array]:
+def settle(said: Given, *, min_votes_share: float) -> SettledChoices | None:
+    """Settle every question about every joint object by those who drew it, as `settled_choices.settle` does.
+
+    Args:
+        said: What people chose of all joint objects.
+        min_votes_share: In [0.5, 1].
+
+    Returns:
+        Items are the clusters' numbers, as text; None where nobody chose anything.
+    """
+    return settled_choices.settle(said, min_votes_share=min_votes_share) if said else None
+
+
+def columns(settled: SettledChoices | None, n_clusters: int) -> dict[str, pa.Array]:
     """Columns of `consensus_objects`: what is settled of each cluster, how sure that is, and what is not."""
     types = {name: schema.CONSENSUS_OBJECTS.arrow.field(name).type for name in COLUMNS}
-    if not settled.answers and not settled.disputed:
+    if settled is None:
         return {name: pa.nulls(n_clusters, kind) for name, kind in types.items()}
     keys = [str(number) for number in range(n_clusters)]
     rows = (

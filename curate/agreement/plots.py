@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from curate import tables
 from curate.agreement.annotator_pairs import Pairs
@@ -20,7 +21,7 @@ BY_ANNOTATORS = (
 )  # fmt: skip
 FIGURES = ("figure", "by", "name", "value", "low", "high", "se", "n", "reason")
 UNDEFINED = "undefined"
-_BIN = 0.05
+_EDGES = np.round(np.arange(0.0, 1.05, 0.05), 2)  # of IoU
 _DIGITS = 6
 
 Cell = str | float | int | None
@@ -69,15 +70,17 @@ def cell(value: float | None) -> Cell:
     return UNDEFINED if value is None else rounded(value)
 
 
-def histogram(pairs: Pairs) -> list[tuple[Cell, ...]]:
-    """Rows of `HISTOGRAM`: matched pairs by box IoU; a bin of 0.05 is named by its lower edge."""
+def iou_counts(pairs: Pairs) -> NDArray[np.int64]:
+    """Matched pairs by box IoU, in bins of 0.05."""
     values = pairs.box_iou[~np.isnan(pairs.box_iou)]
-    if not len(values):
-        return []
-    edges = np.round(np.arange(0.0, 1.0 + _BIN, _BIN), 2)
-    counts, _ = np.histogram(np.clip(values, 0.0, 1.0), bins=edges)
-    first = int(np.flatnonzero(counts)[0])
-    return [(f"{edges[i]:.2f}", int(counts[i])) for i in range(first, len(counts))]
+    counts, _ = np.histogram(np.clip(values, 0.0, 1.0), bins=_EDGES)
+    return counts.astype(np.int64)
+
+
+def histogram(counts: NDArray[np.int64]) -> list[tuple[Cell, ...]]:
+    """Rows of `HISTOGRAM`: the counts from the first that is not 0; a bin is named by its lower edge."""
+    first = int(np.flatnonzero(counts)[0]) if counts.any() else len(counts)
+    return [(f"{_EDGES[i]:.2f}", int(counts[i])) for i in range(first, len(counts))]
 
 
 def rounded(value: float | None) -> float | None:

@@ -68,9 +68,22 @@ def estimate(drew: Flags, looked: Flags, images: Flags) -> Presence:
         The mixture that capture and recapture methods rest on (Otis et al., Statistical inference from
         capture data on closed animal populations, 1978, model Mt), with captures that are none.
     """
-    n = images.shape[1]
     (drew, looked), times = _alike(drew, looked)
     (images,), seen = _alike(images)
+    return estimate_counted(drew, looked, times, images, seen)
+
+
+def estimate_counted(drew: Flags, looked: Flags, times: Values, images: Flags, seen: Values) -> Presence:
+    """The same of objects and images that occur several times.
+
+    Args:
+        drew: (C, A) who drew objects of kind c.
+        looked: (C, A) who looked at their images.
+        times: (C,) how many such objects there are.
+        images: (I, A) who looked at images of kind i.
+        seen: (I,) how many such images there are.
+    """
+    n = images.shape[1]
     model = Presence(np.full(n, _FIRST_SENSITIVITY), np.zeros(n), 0.0)
     there = np.where(drew.sum(axis=1) == 1, 0.5, 1.0)
     for _ in range(_ROUNDS):

@@ -28,8 +28,10 @@ from curate.cli import (
     publish,
     qa,
     run,
+    select,
     taxonomy,
     thresholds,
+    train,
     upscale,
     versions,
 )
@@ -51,6 +53,7 @@ for name, group in (
     ("taxonomy", taxonomy.app),
     ("thresholds", thresholds.app),
     ("params", params.app),
+    ("select", select.app),
     ("upscale", upscale.app),
 ):
     app.add_typer(group, name=name)
@@ -59,6 +62,7 @@ app.command("diff")(diff.diff)
 app.command("publish")(publish.publish)
 app.command("tag")(versions.tag)
 app.command("checkout")(versions.checkout)
+app.command("train")(train.train)
 app.command("import")(import_labels.import_labels)
 
 

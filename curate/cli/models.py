@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from curate.cli.options import ParamsFile
+from curate.cli.options import AsJson, ParamsFile
 
 if TYPE_CHECKING:
     from curate.adapters.model_fetch import Wanted
+    from curate.params import Params
+    from curate.stages.compare_models import Side
 
-app = typer.Typer(help="The weights of the models: fetch, list, verify.", no_args_is_help=True)
+app = typer.Typer(help="The weights of the models: fetch, list, verify, compare.", no_args_is_help=True)
 _PARAMS = Path("params.yaml")
 Names = Annotated[
     list[str] | None,
@@ -71,3 +73,89 @@ def _wanted(names: list[str] | None, path: Path) -> list[Wanted]:
     if names:
         return [model_fetch.of_name(name) for name in names]
     return model_fetch.of_params(params.load(path))
+
+
+@app.command("compare")
+def compare(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL", help="The new detector; that of params.yaml if left out.", show_default=False
+        ),
+    ] = None,
+    *,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            help="The other one: a folder or Hub id; what MODEL was trained to replace if left out."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    path: ParamsFile = _PARAMS,
+) -> None:
+    """Hold two detectors against the known answers (qa.gold), image by image, with intervals.
+
+    MODEL suggests with the thresholds of taxonomy.yaml; the other one with those of the day on which MODEL
+    was trained, or with today's if --before names it. Reads gold, the images and both detectors; writes
+    metrics/model_comparison.json, which `curate report` shows.
+    """
+    import json
+
+    from curate import params
+    from curate.stages import compare_models as stage
+    from curate_pipelines import engines, models
+
+    settings = params.load(path)
+    sides = _sides(settings, model, before)
+    document = stage.run(
+        settings.autolabel,
+        settings.quality,
+        before=sides[0],
+        after=sides[1],
+        inputs=stage.Inputs(
+            Path("data/dedupe/images.parquet"), settings.autolabel.taxonomy, settings.qa.gold
+        ),
+        out=stage.OUT,
+        ports=stage.Ports(
+            models.models,
+            engines.model_engine(
+                settings.engine, settings.autolabel.device, workers=settings.autolabel.workers
+            ),
+        ),
+    )
+    if as_json:
+        typer.echo(json.dumps(document, indent=1))
+        return
+    for line in stage.lines(document):
+        typer.echo(line)
+
+
+def _sides(settings: Params, model: str | None, before: str | None) -> tuple[Side, Side]:
+    """Both detectors with their thresholds.
+
+    Raises:
+        InputError: Nobody says what MODEL is to be compared with.
+    """
+    from curate.errors import InputError
+    from curate.labeling import taxonomy, training_record
+    from curate.stages.compare_models import Side
+
+    today = {one.name: one.threshold for one in taxonomy.load(settings.autolabel.taxonomy)}
+    current = settings.autolabel.detector
+
+    def named(name: str) -> Side:
+        own = {"kind": "groundingdino" if name.endswith(".pth") else "transformers", "model": name}
+        return Side(
+            current.model_copy(update={**own, "sha256": None, "revision": "main", "config": None}), today
+        )
+
+    after = Side(current, today) if model is None else named(model)
+    if before is not None:
+        return named(before), after
+    record = training_record.read(Path(after.detector.model))
+    if record is None or record.before is None:
+        raise InputError(
+            f"{after.detector.model} was not trained by `curate train`: say what it takes the place of, with "
+            "--before"
+        )
+    return Side(record.before.detector, record.before.thresholds), after

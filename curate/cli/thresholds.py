@@ -34,8 +34,12 @@ def fit(
 
     Reads the suggestions, what was shown and the answers; writes taxonomy.yaml with --write only.
     """
-    from curate.labeling import threshold_fitting
+    from curate import params
+    from curate.labeling import threshold_fitting, training_record
     from curate.labeling.thresholds import Target
+
+    settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else params.Params()
+    seen = training_record.trained_on(root / settings.autolabel.detector.model)
 
     fitting = threshold_fitting.run(
         root / "data/autolabel/annotations.parquet",
@@ -45,6 +49,7 @@ def fit(
         iou_threshold=iou,
         shown=root / "data/push/shown",
         pulled=root / "data/pull/answers.parquet",
+        trained_on=[image_id for image_id, split in seen.items() if split == "train"],
     )
     for line in fitting.lines():
         typer.echo(line)

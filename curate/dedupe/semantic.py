@@ -1,4 +1,4 @@
-"""Pairs of images that mean the same: all pairs of unit vectors whose cosine reaches a bound, exactly."""
+"""Pairs of images that mean the same: all pairs of unit vectors whose cosine reaches a bound."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from curate.dedupe.hamming_search import TooManyPairsError
 from curate.extras import require
 from curate.records import FloatArray
+from curate.vectors import cells
 
 MAX_PAIRS = 100_000_000
 _QUERIES = 512  # vectors searched for at a time; what they find is what memory holds at most
@@ -37,14 +38,19 @@ class CosinePairs:
         return len(self.first)
 
 
+_NONE = CosinePairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
 def cosine_pairs(
     vectors: FloatArray, min_cosine: float, *, base: FloatArray | None = None, max_pairs: int = MAX_PAIRS
 ) -> CosinePairs:
     """Every pair of vectors with a cosine of at least `min_cosine`.
 
-    Every vector is compared with every other, by faiss in blocks; time grows with N squared, memory with the
-    pairs found. The cosines of what faiss brings are computed again in float64, so that neither threads
-    nor blocks nor the processor decide about a pair.
+    Up to `cells.ALL_PAIRS` of them (of `base`, if there is one), each is compared with each, by faiss in
+    blocks; time grows with N squared, memory with the pairs found. Of more, vectors in near k-means
+    cells only are compared: some pairs are missed, fewer the higher the bound (a test measures them). The
+    cosines of what faiss brings are computed again in float64, so that neither threads nor blocks nor the
+    processor decide about a pair.
 
     Args:
         vectors: (N, D) unit vectors, which may be a memory-mapped file.
@@ -63,9 +69,13 @@ def cosine_pairs(
         raise ValueError(f"expected (N, D) vectors of one D, got {vectors.shape} and {other.shape}")
     if not -1 <= min_cosine <= 1:
         raise ValueError(f"expected min_cosine in [-1, 1], got {min_cosine}")
-    found = [CosinePairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
+    found = [_NONE]
+    if len(other) > cells.ALL_PAIRS:
+        searched = _by_cell(vectors, other, min_cosine, ordered=base is None)
+    else:
+        searched = _by_block(vectors, other, min_cosine, ordered=base is None)
     total = 0
-    for pairs in _by_block(vectors, other, min_cosine, ordered=base is None):
+    for pairs in searched:
         total += len(pairs)
         if total > max_pairs:
             raise TooManyPairsError(
@@ -76,7 +86,33 @@ def cosine_pairs(
     first = np.concatenate([pairs.first for pairs in found])
     second = np.concatenate([pairs.second for pairs in found])
     order = np.lexsort((second, first))
-    return CosinePairs(first[order], second[order], np.concatenate([pairs.cosine for pairs in found])[order])
+    same = np.concatenate([pairs.cosine for pairs in found])[order]
+    made = CosinePairs(first[order], second[order], same)
+    return _once(made) if len(other) > cells.ALL_PAIRS and base is None else made
+
+
+def _once(pairs: CosinePairs) -> CosinePairs:
+    """In order, without those that were found from both sides."""
+    again = (np.diff(pairs.first, prepend=-1) == 0) & (np.diff(pairs.second, prepend=-1) == 0)
+    return CosinePairs(pairs.first[~again], pairs.second[~again], pairs.cosine[~again])
+
+
+def _by_cell(
+    vectors: FloatArray, other: FloatArray, min_cosine: float, *, ordered: bool
+) -> Iterator[CosinePairs]:
+    """What searching near cells finds: a pair once from each side that sees the other."""
+    every = _unit(other)
+    index = cells.index(every)
+    for begin in range(0, len(vectors), _QUERIES):
+        queries = _unit(vectors[begin : begin + _QUERIES])
+        bounds, _, places = index.range_search(queries, min_cosine - _SLACK)
+        first = np.repeat(np.arange(len(queries)), np.diff(bounds).astype(np.int64))
+        found = _exact(queries, every, first, places, min_cosine, offsets=(begin, 0))
+        if ordered:
+            apart = found.first != found.second
+            a, b = found.first[apart], found.second[apart]
+            found = CosinePairs(np.minimum(a, b), np.maximum(a, b), found.cosine[apart])
+        yield found
 
 
 def _by_block(

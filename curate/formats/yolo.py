@@ -200,7 +200,8 @@ def _write(
         lines = [_line(one, image, numbers, losses, outline=outline) for one in image.objects]
         labels.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     order = sorted(splits, key=lambda split: [*split_names.OURS, split].index(split))
-    content: dict[str, object] = {"path": ".", **{split: f"images/{split}" for split in order}}
+    # No `path`: Ultralytics takes "." for where it is called; without one the folder of data.yaml counts.
+    content: dict[str, object] = {split: f"images/{split}" for split in order}
     if "val" not in splits and splits:
         content["val"] = f"images/{order[0]}"  # trainers insist on one
         losses.add("no split for validation: data.yaml names the first in its place")

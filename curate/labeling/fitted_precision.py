@@ -35,6 +35,17 @@ class Promise(BaseModel):
     model_versions: tuple[str, ...]
     thresholds: dict[str, float]
 
+    def made_for(self, version: str) -> bool:
+        """Whether suggestions of this model were judged; the one that draws masks counts where both name one.
+
+        Args:
+            version: `model_version` of suggestions.
+        """
+        return any(
+            known == version or known.startswith(f"{version}+") or version.startswith(f"{known}+")
+            for known in self.model_versions
+        )
+
     def holds(self, category: Category) -> bool:
         """Whether the promise is about suggestions of this category, as its threshold stands now.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +85,7 @@ def run(
     iou_threshold: float,
     shown: Path,
     pulled: Path,
+    trained_on: Collection[str] = (),
 ) -> Fitting:
     """Fit thresholds; writes nothing.
 
@@ -99,6 +100,8 @@ def run(
         iou_threshold: From this IoU on a suggestion is the object that was drawn.
         shown: Folder of the record of what was shown.
         pulled: The `answers` table of pull.
+        trained_on: image_ids that the detector was trained on: there it does better than anywhere else, so
+            they judge nothing.
 
     Raises:
         ParamsError: A share outside (0, 1), or a taxonomy that is malformed.
@@ -113,11 +116,16 @@ def run(
     if not suggestions.num_rows:
         raise TableError(f"{model} holds no suggestion with a score: there is nothing to fit")
     answer_rows = tables.read(answers, schema.ANNOTATIONS, columns=_COLUMNS)
+    seen = pa.array(sorted(trained_on), pa.string())
+    learned = len(
+        pc.unique(answer_rows.filter(pc.is_in(answer_rows["image_id"], value_set=seen))["image_id"])
+    )
+    suggestions, answer_rows = _unseen(suggestions, seen), _unseen(answer_rows, seen)
     versions = fitted_precision.models_of(suggestions["model_version"].unique().to_pylist())
     lowest: Mapping[str, float] = _lowest(suggestions, categories)
     left_out: Mapping[str, int] = {}
     if "human" in answer_rows["origin"].unique().to_pylist():
-        given = tables.read(pulled, schema.ANSWERS, columns=judged_suggestions.ANSWER_COLUMNS)
+        given = _unseen(tables.read(pulled, schema.ANSWERS, columns=judged_suggestions.ANSWER_COLUMNS), seen)
         of_then = judged_suggestions.begun_under(
             record.load(shown), shown, given, answer_rows, categories=categories, versions=versions
         )
@@ -129,6 +137,8 @@ def run(
                 f"no answer judges a suggestion of today's model ({reasons or 'nobody has answered'}): "
                 "label some, then run dvc repro pull"
             )
+    if learned:
+        left_out = {**left_out, "to images that the detector was trained on": learned}
     judged = suggestion_outcomes.judge(suggestions, answer_rows, iou_threshold=iou_threshold)
     fits = thresholds.fit(categories, judged, lowest, target)
     before = file.read_text(encoding="utf-8")
@@ -140,6 +150,10 @@ def run(
     after = write_thresholds.with_thresholds(before, fitted, file)
     kept = _promise(target, fits, versions)
     return Fitting(target, tuple(fits), file, before, fitted_precision.written(after, kept, file), left_out)
+
+
+def _unseen(rows: pa.Table, seen: pa.Array) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(rows["image_id"], value_set=seen)))
 
 
 def _promise(target: Target, fits: Sequence[Fit], versions: tuple[str, ...]) -> Promise | None:

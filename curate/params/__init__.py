@@ -12,6 +12,7 @@ from pydantic import Field
 from curate.params.agreement import AgreementParams
 from curate.params.autolabel import AutolabelParams, DetectorParams, MaskParams, SegmenterParams
 from curate.params.dedupe import DedupeParams, QualityLimits, SemanticParams
+from curate.params.embeddings import EmbeddingsParams
 from curate.params.engine import EngineParams
 from curate.params.gates import GatesParams
 from curate.params.ingest import IngestParams
@@ -32,6 +33,7 @@ __all__ = [
     "AutolabelParams",
     "DedupeParams",
     "DetectorParams",
+    "EmbeddingsParams",
     "EngineParams",
     "GatesParams",
     "IngestParams",
@@ -60,6 +62,7 @@ class Params(Section):
     ingest: IngestParams = Field(default_factory=IngestParams)
     dedupe: DedupeParams = Field(default_factory=DedupeParams)
     autolabel: AutolabelParams = Field(default_factory=AutolabelParams)
+    embeddings: EmbeddingsParams = Field(default_factory=EmbeddingsParams)
     qa: QaParams = Field(default_factory=QaParams)
     labelstudio: LabelStudioParams = Field(default_factory=LabelStudioParams)
     quality: QualityParams = Field(default_factory=QualityParams)

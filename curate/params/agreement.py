@@ -48,3 +48,9 @@ class AgreementParams(Section):
         True, description="true = outlines of masks are compared too, about a millisecond a pair"
     )
     bootstrap: int = Field(1000, ge=0, le=100_000, description="resamples of images for intervals; 0 = none")
+    shard_size: int = Field(
+        25_000,
+        ge=1,
+        le=1_000_000,
+        description="images; of more, a worker of the engine takes so many at a time",
+    )

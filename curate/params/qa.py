@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from curate.params.choose import ChooseParams
 from curate.params.section import Section
 
 
@@ -28,6 +29,7 @@ class QaParams(Section):
         0.7, gt=0, le=1, description="IoU of a mask's box with the detector's; below, the image is uncertain"
     )
     rare_floor: int = Field(0, ge=0, description="images of each category that people look at, at least")
+    choose: ChooseParams = Field(default_factory=ChooseParams)
     overlap_share: float = Field(
         0.3, ge=0, le=1, description="share of images that `overlap` labelers see, blind"
     )

@@ -16,7 +16,7 @@ from curate.ports.annotation import (
 )
 from curate.ports.engine import Casualty, Engine
 from curate.ports.hub import DatasetHub, PublishPlan, PublishReceipt
-from curate.ports.models import Detector, Embedder, ImageMetric, Segmenter, Upscaler
+from curate.ports.models import Detector, Embedder, ImageMetric, Segmenter, TextEmbedder, Upscaler
 
 __all__ = [
     "AnnotationTool",
@@ -38,5 +38,6 @@ __all__ = [
     "RemovedTasks",
     "Segmenter",
     "TaskDraft",
+    "TextEmbedder",
     "Upscaler",
 ]

@@ -230,6 +230,12 @@ class AnnotationTool(Protocol):
             AnnotationToolError: Unreachable, refused, or it does not tell.
         """
 
+    def worked_on(self, title: str) -> frozenset[str]:
+        """Keys of the tasks of a project, and of those of single labelers, that hold work of people.
+
+        That is a submitted or skipped answer, or one that somebody began. Empty if there is no project.
+        """
+
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
         """Those of some tasks, by key, that the project shows just as drafted; changes nothing.
 

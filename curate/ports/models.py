@@ -49,7 +49,22 @@ class Embedder(Protocol):
         """Names the weights: changes whenever the vectors could."""
 
     def embed(self, images: Sequence[UInt8Image]) -> FloatArray:
-        """Unit vectors (N, D)."""
+        """Unit vectors (N, D) float32; a row of NaN where the model gives an image no direction.
+
+        Raises:
+            DeviceMemoryError: The device has no memory for so many images; half of them may fit.
+        """
+
+
+class TextEmbedder(Embedder, Protocol):
+    """Maps texts into the space of its images."""
+
+    def embed_text(self, texts: Sequence[str]) -> FloatArray:
+        """Unit vectors (N, D) float32, D as of images.
+
+        Raises:
+            ModelError: The model reads no text, or not so much of it.
+        """
 
 
 class ImageMetric(Protocol):

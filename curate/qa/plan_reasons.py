@@ -6,7 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.qa import uncertainty
-from curate.qa.strata import ACCEPTED, ASKED, AUDIT, CONTROL, RARE, REASONS, UNCERTAIN, Membership, Pool
+from curate.qa.strata import (
+    ACCEPTED,
+    ASKED,
+    AUDIT,
+    CHOSEN,
+    CONTROL,
+    RARE,
+    REASONS,
+    UNCERTAIN,
+    Membership,
+    Pool,
+)
 
 Ints = NDArray[np.int64]
 
@@ -27,12 +38,24 @@ def of(pool: Pool, members: Membership, planned: Ints, reason: Ints) -> NDArray[
     texts[reason == ASKED] = "somebody asked for a look, in decisions.csv"
     rows = np.flatnonzero(reason == UNCERTAIN)
     texts[rows] = uncertainty.words(pool.doubt, planned[rows], pool.found, pool.names, pool.thresholds)
+    rows = np.flatnonzero(reason == CHOSEN)
+    texts[rows] = _choice(pool, members, planned[rows])
     rows = np.flatnonzero(reason == RARE)
     texts[rows] = _categories(pool, planned[rows])
     rows = np.flatnonzero(reason == ACCEPTED)
     texts[rows] = _confidence(pool, planned[rows])
     _add_others(texts, members, planned, reason)
     return texts
+
+
+def _choice(pool: Pool, members: Membership, images: Ints) -> list[str]:
+    """Which criteria spoke for each of some images, as it was when they were chosen."""
+    now = {pick.image: pick.why() for pick in members.picks}
+    before = pool.evidence.earlier_words if pool.evidence is not None else {}
+    return [
+        now.get(image) or before.get(pool.ids[image], "chosen in an earlier round")
+        for image in images.tolist()
+    ]
 
 
 def _categories(pool: Pool, images: Ints) -> list[str]:

@@ -1,12 +1,13 @@
 """The parts of a plan: which images each asks for. One image may be in several.
 
 What is drawn at random is decided by a hash of seed and image, so that a growing data set changes nothing.
-What is ranked (uncertain, rare) or has a fixed number (audit) would be pushed out by new images: those that
-an earlier plan gave to people for that reason stay.
+What is ranked (uncertain, chosen, rare) or has a fixed number (audit) would be pushed out by new images:
+those that an earlier plan gave to people for that reason stay.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,18 +16,22 @@ from numpy.typing import NDArray
 
 from curate.params import QaParams
 from curate.qa import sampling
+from curate.qa.choice import criteria
+from curate.qa.choice.evidence import Evidence
+from curate.qa.choice.greedy import Pick
 from curate.qa.sampling import Flags, Floats
 from curate.qa.suggestions import Suggestions
 from curate.qa.uncertainty import Doubt
 
 Ints = NDArray[np.int64]
-GOLD, CONTROL, AUDIT, ASKED, UNCERTAIN, RARE, ACCEPTED, REVIEW = range(8)
+GOLD, CONTROL, AUDIT, ASKED, UNCERTAIN, CHOSEN, RARE, ACCEPTED, REVIEW = range(9)
 REASONS = (
     "gold",
     "control",
     "audit",
     "asked",
     "uncertain",
+    "chosen",
     "rare",
     "accepted",
     "review",
@@ -51,6 +56,7 @@ class Pool:
         earlier: (N,) main reason by the earlier plan, a place in `REASONS`; NONE = it did not name the image.
         least: (C,) score by category from which a box is confident; infinite where its threshold was not
             fitted. None = nothing is accepted without a human.
+        evidence: What the weighted choice rests on besides; None = nothing was chosen and nothing will be.
         params: Of the section `qa`.
     """
 
@@ -65,6 +71,7 @@ class Pool:
     given: Flags
     earlier: Ints
     least: Floats | None
+    evidence: Evidence | None = None
     params: QaParams = field(default_factory=QaParams)
 
     def places(self, purpose: str) -> Floats:
@@ -87,11 +94,13 @@ class Membership:
         member: (parts, N) flags, in the order of `REASONS` without the last.
         drawn: (N,) whether the image is in the random sample that is drawn today, see `audit`.
         waiting: (N,) gold images of a later round.
+        picks: Images that are chosen today, in the order in which they were.
     """
 
     member: NDArray[np.bool_]
     drawn: Flags
     waiting: Flags
+    picks: Sequence[Pick] = ()
 
     def main(self, rest: str) -> Ints:
         """(N,) the main reason of each image, a place in `REASONS`; NONE = it is not in the plan."""
@@ -114,9 +123,11 @@ def membership(pool: Pool) -> Membership:
     member[AUDIT] = (drawn | _stays(pool, AUDIT, params.audit)) & ~waiting
     member[ASKED] = pool.asked & ~known
     member[UNCERTAIN] = _uncertain(pool, waiting)
+    picks = _chosen(pool, member, known, waiting)
+    member[CHOSEN, [pick.image for pick in picks]] = True
     member[RARE] = _rare(pool, member, waiting)
     member[ACCEPTED] = _confident(pool) & ~member.any(axis=0) & ~waiting
-    return Membership(member, drawn, waiting)
+    return Membership(member, drawn, waiting, picks)
 
 
 def _stays(pool: Pool, part: int, stated: float) -> Flags:
@@ -130,7 +141,36 @@ def _uncertain(pool: Pool, waiting: Flags) -> Flags:
     line = np.lexsort((pool.places("rank"), -doubt))
     chosen = _stays(pool, UNCERTAIN, pool.params.uncertain) & ~waiting
     chosen[line[: sampling.size(pool.params.uncertain, len(line), name="qa.uncertain")]] = True
-    return np.asarray(chosen & ((doubt > 0) | (pool.earlier == UNCERTAIN)) & (pool.earlier != RARE))
+    return np.asarray(
+        chosen & ((doubt > 0) | (pool.earlier == UNCERTAIN)) & ~np.isin(pool.earlier, (CHOSEN, RARE))
+    )
+
+
+def _chosen(pool: Pool, member: NDArray[np.bool_], known: Flags, waiting: Flags) -> list[Pick]:
+    """Images that the weights choose today; those chosen earlier are marked in `member` and stay.
+
+    Only what no part of the plan asks for and nobody ever had can be chosen: what is drawn at random stays
+    as it is.
+    """
+    params, evidence = pool.params.choose, pool.evidence
+    if evidence is None or not params.budget:
+        return []
+    stays = (pool.earlier == CHOSEN) | (evidence.shown & np.isin(pool.earlier, (NONE, CHOSEN)))
+    member[CHOSEN] = stays & ~waiting
+    spent = int((stays | evidence.shown).sum()) + evidence.gone
+    others = member.any(axis=0)
+    answered = pool.given | evidence.answered
+    planned = ~np.isin(pool.earlier, (NONE, ACCEPTED))
+    told = criteria.Told(pool.found, pool.doubt, pool.names, pool.thresholds, evidence)
+    return criteria.pick(
+        told,
+        criteria.weights(params),
+        candidates=(pool.earlier == NONE) & ~answered & ~others & ~known,
+        looked=others | planned | answered,
+        number=sampling.size(params.budget, len(pool.ids), name="qa.choose.budget") - spent,
+        ties=pool.places("choose"),
+        seed=pool.params.seed,
+    )
 
 
 def _rare(pool: Pool, member: NDArray[np.bool_], waiting: Flags) -> Flags:

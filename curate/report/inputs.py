@@ -85,13 +85,17 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure with its interval; None where it is undefined, for the reason. `n` is what it rests on."""
+    """A figure with its interval; None where it is undefined, for the reason.
+
+    `n` is what it rests on, `se` its standard error, from resamples of the images.
+    """
 
     value: float | None
     low: float | None = None
     high: float | None = None
     n: int | None = None
     reason: str | None = None
+    se: float | None = None
 
 
 def load(root: Path, links: Links | None = None) -> Facts:
@@ -146,7 +150,12 @@ def _gates(path: Path) -> list[Mapping[str, Any]]:
 def _figures(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, str], Measure]:
     return {
         (row["figure"], row["by"], row["name"]): Measure(
-            cell(row, "value"), cell(row, "low"), cell(row, "high"), int(cell(row, "n") or 0), row["reason"]
+            cell(row, "value"),
+            cell(row, "low"),
+            cell(row, "high"),
+            int(cell(row, "n") or 0),
+            row["reason"],
+            cell(row, "se"),
         )
         for row in rows
     }
@@ -162,6 +171,7 @@ def measure(metrics: Mapping[str, Any], name: str) -> Measure:
             _number(found.get("high")),
             found.get("n"),
             found.get("reason"),
+            _number(found.get("se")),
         )
     return Measure(_number(found))
 

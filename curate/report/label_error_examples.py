@@ -39,11 +39,11 @@ class Contradicted:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How many there are of a kind; `expected` are label errors, None with a reason."""
+    """How many there are of a kind; `expected` are label errors. None with a reason where not known."""
 
     name: str
     meaning: str
-    found: int
+    found: int | None
     expected: float | None
     reason: str
 
@@ -57,9 +57,12 @@ def kinds(facts: Facts) -> list[Kind]:
 
 
 def _kind(name: str, part: Mapping[str, Any]) -> Kind:
-    expected = part.get("expected")
-    known = float(expected) if isinstance(expected, int | float) else None
-    return Kind(name, KINDS[name], int(part.get("found", 0)), known, str(part.get("reason") or ""))
+    found, expected = (
+        float(number) if isinstance(number := part.get(key), int | float) else None
+        for key in ("found", "expected")
+    )
+    count = None if found is None else round(found)
+    return Kind(name, KINDS[name], count, expected, str(part.get("reason") or "not measured"))
 
 
 def examples(facts: Facts, album: Album) -> list[Contradicted]:

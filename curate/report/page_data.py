@@ -8,7 +8,7 @@ from typing import Any, Final
 
 _SHOWN: Final = (
     "name", "version", "digest", "simulated", "funnel", "released", "objects", "group_counts",
-    "proposed", "scores", "model_versions", "tiles", "overlap", "gates", "looks_done",
+    "proposed", "scores", "model_versions", "detectors", "tiles", "overlap", "gates", "looks_done",
     "looks_needed", "periods", "annotators", "slices", "confusion", "by_people", "error_kinds",
     "errors", "queue", "worst", "splits", "split_categories", "quality", "demo", "licenses",
 )  # fmt: skip

@@ -62,6 +62,40 @@ def _slice(by: str, facts: Facts) -> Slice:
     return Slice(by, title, tuple(title for _, title in measured), rows)
 
 
+_BY_CHANCE: Final = (
+    ("percent_agreement", "Agreement on names", "matched objects with one name"),
+    ("kappa", "Kappa (Cohen)", "the same beyond chance, two people at a time"),
+    ("weighted_kappa", "Weighted kappa", "names of one parent count half"),
+    ("percent_agreement_units", "Agreement on names, of all who drew it", "objects that two or more drew"),
+    ("alpha", "Alpha (Krippendorff)", "the same beyond chance, for any number of people"),
+    ("ac1", "AC1 (Gwet)", "the same where one name prevails"),
+    ("percent_agreement_fleiss", "Agreement on names, of equally many", "objects that as many drew as most"),
+    ("fleiss_kappa", "Kappa (Fleiss)", "the same beyond chance"),
+    ("object_agreement", "Agreement on objects", "presence, place and name at once"),
+    ("alpha_objects", "Alpha of objects", "the same beyond chance"),
+    ("count_agreement", "Agreement on numbers", "images with as many objects of both"),
+    ("alpha_counts_ratio", "Alpha of numbers", "the same beyond chance, by ratio"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ByChance:
+    """A figure of everything: what chance gives is taken off, or beside it the agreement before."""
+
+    name: str
+    what: str
+    figure: Measure
+
+
+def by_chance(facts: Facts) -> list[ByChance]:
+    """Those that were measured, each agreement before the figures beyond chance."""
+    return [
+        ByChance(name, what, facts.figure(key, "all", ""))
+        for key, name, what in _BY_CHANCE
+        if (key, "all", "") in facts.figures
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Confusion:
     """How often one of two people says one thing of an object, and the other another; symmetric."""

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curate import schema, tables
@@ -65,6 +66,10 @@ class ShownRecord:
             for row in self.shown.to_pylist()
             if row["reached"] is not False
         }
+
+    def tasks_with_errors(self) -> set[str]:
+        """Tasks that ever showed a planted error."""
+        return set(self.shown.filter(pc.is_valid(self.shown["seeded_kind"]))["task_id"].to_pylist())
 
 
 def load(folder: Path, *, required: bool = True) -> ShownRecord:

@@ -55,6 +55,11 @@ def suggestions_digest(annotations: Iterable[Annotation]) -> str | None:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:24] if rows else None
 
 
+def model_version(proposed: Iterable[Annotation]) -> str | None:
+    """Of all that models said of an image, that they saw nothing too; None where none was asked."""
+    return "+".join(sorted({row.model_version for row in proposed if row.model_version})) or None
+
+
 def suggestion_rows(annotations: Iterable[Annotation]) -> list[dict[str, Any]]:
     """Rows of `shown_suggestions` of one set of suggestions."""
     rows = objects(annotations)
@@ -82,7 +87,6 @@ def shown_rows(task: PlannedTask, *, guideline: str | None, taxonomy: str | None
         else None
         for side in (draft.pre_annotations, task.proposed)
     )
-    versions = sorted({row.model_version for row in task.proposed if row.model_version})
     content = {
         "task_id": draft.task_id,
         "image_id": draft.image_id,
@@ -90,7 +94,7 @@ def shown_rows(task: PlannedTask, *, guideline: str | None, taxonomy: str | None
         "arm": task.arm,
         "suggestions_digest": suggestions_digest(draft.pre_annotations),
         "proposed_digest": suggestions_digest(task.proposed),
-        "model_version": "+".join(versions) or None,
+        "model_version": model_version(task.proposed),
         "guideline_digest": guideline,
         "taxonomy_digest": taxonomy,
         "seeded_kind": task.seeded_kind,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,26 +24,24 @@ from curate.agreement import (
     plots,
 )
 from curate.agreement.adjudicated_images import Decisions
-from curate.agreement.annotator_pairs import Pairs, Size, compare
+from curate.agreement.annotator_pairs import Size
 from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.bad_rows import Known
-from curate.agreement.by_annotator import sort_out
-from curate.agreement.clusters import cluster
-from curate.agreement.consensus import Rules, consensus
-from curate.agreement.image_scores import of_images
 from curate.errors import TableError
 from curate.intervals import Figure
 from curate.labeling import taxonomy
 from curate.params import AgreementParams
-from curate.progress import track
 from curate.qa import injected_error_hold
 from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
-from curate.stages import curated_consensus, dropped_labels, plan_lookup, settled_images
+from curate.stages import agreement_shards, curated_consensus, dropped_labels, plan_lookup, settled_images
 from curate.stages.adjudication_decisions import as_answers
 from curate.stages.adjudication_decisions import load as load_decisions
+from curate.stages.agreement_shards import Everything, Job
+from curate.stages.drawn_rows import DrawnRows
 
+Ports = agreement_shards.Ports
 _SEED = 0  # of the resamples: two runs give the same intervals
 
 
@@ -97,8 +96,10 @@ class Outputs:
     people: Path | None = None
 
 
-def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
+def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
     """Compare what annotators drew on the same images, and settle on one set of objects per image.
+
+    More images than `params.shard_size` are worked on in shards, on the engine, with the same result.
 
     Images that the plan accepts without a human get their suggestions. Images in which people left an error
     that was planted to see whether they look get none, nor do those of which an answer could not be read, or
@@ -115,38 +116,29 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     sizes, paths, every_size = _images(inputs.images, tasks, inputs.plan)
     categories = taxonomy.load(inputs.taxonomy)
     names_known = {category.name for category in categories}
-    annotations = tables.read(inputs.annotations, schema.ANNOTATIONS)
     decisions = adjudicated_images.read(
         *load_decisions(inputs.decisions, inputs.decision_answers),
         planned=tasks.keys(),
         categories=names_known,
         people=params.adjudicators,
     )
-    held = _held(params, inputs, annotations, decisions, tasks)
-    annotations, bad = bad_rows.sort_out(
-        _without_answers(annotations, held.replaced),
-        Known(every_size, names_known, tasks),
-        policy=params.bad_rows,
-    )
-    answers = sort_out(annotations, planned=tasks.keys())
-    overlapped = answers.overlapped()
-    pairs = compare(
-        answers,
-        track(overlapped, total=len(overlapped), label="agreement"),
-        sizes,
-        iou_threshold=params.iou_threshold,
-    )
-    clusters = cluster(answers, pairs)
-    rules = Rules(params.min_votes_share, params.mask_iou_threshold)
-    agreed = consensus(answers, pairs, clusters, sizes=sizes, tasks=tasks, rules=rules)
+    held = _held(params, inputs, decisions, tasks)
+    drawn = DrawnRows(inputs.annotations, held.replaced)
     said = image_answers.settle(
         tables.read(inputs.answers, schema.ANSWERS, columns=list(image_answers.COLUMNS)),
         planned=tasks.keys(),
         min_votes_share=params.min_votes_share,
     )
-    settings = _settings(params, {category.name: category.parent for category in categories})
-    whole = {key: object_attributes.slices(list(found.items())) for key, found in said.answers.items()}
-    measured = figures.measure(answers, pairs, clusters, sizes, settings, agreed.settled, whole)
+    job = Job(
+        params,
+        drawn,
+        Known(every_size, names_known, tasks),
+        _settings(params, {category.name: category.parent for category in categories}),
+        {key: object_attributes.slices(list(found.items())) for key, found in said.answers.items()},
+        outputs.consensus.with_name(".shards"),
+    )
+    everything = agreement_shards.run(job, ports)
+    agreed, measured, found = everything.agreed, everything.measured, everything.found
     decisions = adjudicated_images.decided(decisions, agreed)
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
     agreed = adjudicated_images.apply(agreed, decisions, tasks)
@@ -158,7 +150,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     dropped = dropped_labels.find(
         inputs.images,
         inputs.imported,
-        annotations,
+        functools.partial(_on_images, job),
         planned=tasks.keys(),
         iou_threshold=params.iou_threshold,
     )
@@ -170,9 +162,9 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     settled = settled_images.settle(
         params,
         plan=plan,
-        answers=answers,
+        looked=found.looked,
         agreed=agreed,
-        scores=of_images(answers, pairs),
+        scores=found.scores,
         said=said,
         held=held,
         decided=decisions.rows.keys(),
@@ -180,10 +172,12 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
         contradicted=dropped.conflicts.keys(),
         doubted=contradicted.doubted(params.label_error_probability),
         suggestions=inputs.suggestions,
-        annotations=annotations,
+        taxonomies=everything.taxonomies,
     )
     tables.write(settled.consensus, outputs.consensus, schema.ANNOTATIONS)
-    tables.write(pairs.table(answers), outputs.pairs, schema.PAIRS)
+    with tables.stream(outputs.pairs, schema.PAIRS) as written:
+        for piece in everything.pairs:
+            written.write(piece)
     tables.write(agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
     tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
     doubted = contradicted.told(params.label_error_probability)
@@ -201,27 +195,26 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
     plots.write_csv(outputs.plots / "label_errors.csv", label_error_table.BY_KIND, contradicted.by_kind())
     consensus_plots.write(
         outputs.plots,
-        answers,
-        pairs,
+        found.confusion,
         settled=settled.consensus,
         objects=agreed.objects,
         images=settled.images,
     )
-    names = pseudonyms.remember(outputs.people, annotations["annotator_id"].unique().to_pylist())
-    plots.write_csv(outputs.bad_rows, bad_rows.HEADER, bad_rows.listed(bad, names))
+    names = pseudonyms.remember(outputs.people, sorted(everything.people))
+    plots.write_csv(outputs.bad_rows, bad_rows.HEADER, bad_rows.listed(everything.bad, names))
     plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
-    _write_plots(outputs.plots, measured, pairs, names)
+    _write_plots(outputs.plots, everything, names)
     return StageReport(
         stage="agreement",
         counts=(
-            ("images", len(answers.by_image)),
-            ("seen by several", len(overlapped)),
-            ("pairs of objects", int(pairs.matched.sum())),
+            ("images", len(found.looked.people)),
+            ("seen by several", sum(people > 1 for people in found.looked.people.values())),
+            ("pairs of objects", int(found.box_ious.sum())),
             ("consensus objects", pc.sum(pc.equal(settled.consensus["outcome"], "object")).as_py() or 0),
             ("to look at again", len(settled.queue)),
-            ("without answer", len(tasks) - len(answers.by_image) - len(settled.unseen)),
-            ("rows outside the plan", answers.outside_plan),
-            *((("bad rows", len(bad)),) if bad else ()),
+            ("without answer", len(tasks) - len(found.looked.people) - len(settled.unseen)),
+            ("rows outside the plan", found.looked.outside_plan),
+            *((("bad rows", len(everything.bad)),) if everything.bad else ()),
             *settled.counts(),
             *dropped.counts(),
             *((("decided by adjudication", len(decisions.rows)),) if decisions.rows else ()),
@@ -244,7 +237,6 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs) -> StageRe
 def _held(
     params: AgreementParams,
     inputs: Inputs,
-    annotations: pa.Table,
     decisions: Decisions,
     tasks: Mapping[str, str],
 ) -> HeldBack:
@@ -252,10 +244,11 @@ def _held(
     drawn, decided = as_answers(decisions, tasks)
     columns = list(injected_error_hold.ANSWER_COLUMNS)
     answers = tables.read(inputs.answers, schema.ANSWERS, columns=columns)
+    shown = record.load(inputs.shown)
     return injected_error_hold.find(
-        record.load(inputs.shown),
+        shown,
         pa.concat_tables([answers.select(columns), decided.select(columns)]),
-        pa.concat_tables([annotations, drawn]),
+        pa.concat_tables([DrawnRows(inputs.annotations).of("task_id", shown.tasks_with_errors()), drawn]),
         iou_threshold=params.iou_threshold,
     )
 
@@ -284,12 +277,10 @@ def _images(
     return sizes, paths, every_size
 
 
-def _without_answers(annotations: pa.Table, replaced: Collection[tuple[str, str]]) -> pa.Table:
-    """The rows of all answers but some, which are named by task and labeler."""
-    if not replaced:
-        return annotations
-    keys = zip(annotations["task_id"].to_pylist(), annotations["annotator_id"].to_pylist(), strict=True)
-    return annotations.filter(pa.array([key not in replaced for key in keys], pa.bool_()))
+def _on_images(job: Job, image_ids: Sequence[str]) -> pa.Table:
+    """The rows of people's work on some images, without bad ones."""
+    rows, _ = bad_rows.find(job.drawn.of("image_id", image_ids), job.known, policy=job.params.bad_rows)
+    return rows
 
 
 def _settings(params: AgreementParams, parents: Mapping[str, str | None]) -> figures.Settings:
@@ -303,9 +294,10 @@ def _settings(params: AgreementParams, parents: Mapping[str, str | None]) -> fig
     )
 
 
-def _write_plots(folder: Path, measured: plots.Figures, pairs: Pairs, names: Mapping[str, str]) -> None:
+def _write_plots(folder: Path, everything: Everything, names: Mapping[str, str]) -> None:
+    measured = everything.measured
     plots.write_csv(folder / "agreement_by_category.csv", plots.BY_CATEGORY, plots.by_category(measured))
-    plots.write_csv(folder / "iou_histogram.csv", plots.HISTOGRAM, plots.histogram(pairs))
+    plots.write_csv(folder / "iou_histogram.csv", plots.HISTOGRAM, plots.histogram(everything.found.box_ious))
     plots.write_csv(folder / "annotator_pairs.csv", plots.BY_ANNOTATORS, plots.by_annotators(measured, names))
 
 

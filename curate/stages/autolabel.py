@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from curate import schema, tables
 from curate.errors import InputError
 from curate.labeling import taxonomy
+from curate.labeling.fitted_precision import Promise
 from curate.labeling.run import labeler, shard_assignment, shard_files
 from curate.labeling.run.failures import Failures
 from curate.labeling.run.models import Models
@@ -113,7 +114,12 @@ def run(params: AutolabelParams, *, inputs: Inputs, outputs: Outputs, ports: Por
     live = set(pc.unique(kept["shard"]).to_pylist())
     if with_models:
         shard_files.remove_stale(shards, live=live, keys=collected.keys, labels=collected.parts)
-    return _report(kept.num_rows, collected, scores, imported, keep_rejects=params.keep_rejects)
+    promised = taxonomy.promise(inputs.taxonomy)
+    strange = promised is not None and collected.version and not promised.made_for(collected.version)
+    return _report(
+        kept.num_rows, collected, scores, imported,
+        keep_rejects=params.keep_rejects, fitted_for_another=promised if strange else None,
+    )  # fmt: skip
 
 
 def _kept(path: Path) -> pa.Table:
@@ -129,15 +135,22 @@ def _kept(path: Path) -> pa.Table:
 
 
 def _report(
-    images: int, collected: Collected, scores: Scores, imported: ImportedSuggestions, *, keep_rejects: bool
+    images: int,
+    collected: Collected,
+    scores: Scores,
+    imported: ImportedSuggestions,
+    *,
+    keep_rejects: bool,
+    fitted_for_another: Promise | None,
 ) -> StageReport:
-    failed = len(collected.failures)
+    failed, fitted = len(collected.failures), fitted_for_another
     counts = (
         ("images", images),
         ("boxes", sum(scores.boxes.values())),
         ("images without a box", images - collected.with_boxes - failed),
         ("failed", failed),
         *imported.counts(),
+        *((("thresholds that were fitted for another model", len(fitted.thresholds)),) if fitted else ()),
     )
     metrics = {
         "boxes_by_category": scores.boxes,
@@ -145,6 +158,7 @@ def _report(
         "mean_score": scores.mean,
         "model_version": collected.version,
         **({"rejected": scores.rejected} if keep_rejects and scores.rejected else {}),
+        **({"thresholds_fitted_for": list(fitted.model_versions)} if fitted else {}),
         **({"failed_by_reason": collected.failures.by_reason()} if failed else {}),
     }
     return StageReport("autolabel", counts, metrics)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class DroppedLabels:
 def find(
     images: Path,
     imported: Path | None,
-    annotations: pa.Table,
+    drawn_on: Callable[[Sequence[str]], pa.Table],
     *,
     planned: Collection[str],
     iou_threshold: float,
@@ -72,7 +72,7 @@ def find(
     Args:
         images: The `images` table of dedupe.
         imported: Folder of `curate import --as answers`; None or absent = nothing was imported.
-        annotations: What people drew on planned images: rows of `annotations`.
+        drawn_on: What people drew on some images: rows of `annotations`.
         planned: Images of the plan.
         iou_threshold: From where on two boxes are one object.
 
@@ -88,8 +88,7 @@ def find(
     ids = pa.array([row["image_id"] for row in dropped], pa.string())
     of_copies = _answers(_imported(imported, ids))
     keepers = {row["duplicate_of"] for row in dropped if row["image_id"] in of_copies}
-    wanted = pc.is_in(annotations["image_id"], value_set=pa.array(sorted(keepers), pa.string()))
-    of_kept = _answers(annotations.filter(wanted).select(list(_ROW_COLUMNS)).to_pylist())
+    of_kept = _answers(drawn_on(sorted(keepers)).select(list(_ROW_COLUMNS)).to_pylist()) if keepers else {}
     words: dict[str, list[str]] = defaultdict(list)
     for copy in dropped:
         if copy["image_id"] in of_copies:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from curate.formats import huggingface
 from curate.formats.dataset_info import REPORT, About
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
+from curate.formats.record import LabeledImage
 from curate.progress import track
 from curate.records import StageReport
 from curate.release import kaggle, manifest
@@ -44,6 +45,7 @@ def run(
     out: Path,
     *,
     splits: Sequence[str] = (),
+    without: Collection[str] = (),
     images: Path | None = None,
     url: str = "",
     whole: bool = True,
@@ -55,6 +57,7 @@ def run(
         release: The folder.
         out: Must not exist, or be empty; appears whole or not at all.
         splits: Only these; all by default.
+        without: image_ids that are left out.
         images: A folder with image files; of the same name and bytes they are linked, not written again.
         url: What stands before the places of image files in formats that name them by address; of Kaggle the
             data set, owner/name.
@@ -85,7 +88,10 @@ def run(
         partial.mkdir(parents=True)
         files = ImageFiles(partial, images)
         losses = formats.WRITERS[format](
-            partial, track(labels.images, total=total, label="export, images"), about, files
+            partial,
+            _without(track(labels.images, total=total, label="export, images"), frozenset(without)),
+            about,
+            files,
         )
         if labels.problems:
             raise ReleaseError(f"{release}: {labels.problems[0].detail}: make the release again")
@@ -102,6 +108,10 @@ def run(
     counts = (("images", losses.images), ("objects", losses.objects))
     linked = (("linked", files.linked),) if files.linked else ()
     return Exported(StageReport(f"export to {format}", counts, this_run=linked), losses.sentence())
+
+
+def _without(images: Iterable[LabeledImage], without: frozenset[str]) -> Iterator[LabeledImage]:
+    return (image for image in images if image.image_id not in without)
 
 
 def _for_kaggle(

@@ -19,7 +19,7 @@ from curate.ports import AnnotationTool, ProjectSpec, PushCounts, PushPlan, Task
 from curate.qa import task_drafts
 from curate.records import Annotation, StageReport
 from curate.shown.rows import PlannedTask
-from curate.stages import shown_record
+from curate.stages import renewed_suggestions, shown_record
 
 _IMAGE_COLUMNS = ("image_id", "path", "width", "height", "drop_reason", "sources")
 _ROWS = 2_000  # of annotations in memory as plain Python at a time
@@ -96,6 +96,7 @@ def _without_server(params: LabelStudioParams, inputs: Inputs, outputs: Outputs)
 
 def _push(params: LabelStudioParams, inputs: Inputs, outputs: Outputs, tool: AnnotationTool) -> StageReport:
     planned, specs = _wanted(params, inputs)
+    planned, kept = renewed_suggestions.keep_begun(outputs.shown, planned, specs[0], tool)
     drafts = [task.draft for task in planned]
     added = shown_record.before_push(outputs.shown, planned, specs, tool, taxonomy_file=inputs.taxonomy)
     counts = _NOTHING
@@ -109,7 +110,7 @@ def _push(params: LabelStudioParams, inputs: Inputs, outputs: Outputs, tool: Ann
     shown_record.after_push(outputs.shown, tool)
     _write_receipt(params, drafts, specs[0], outputs.receipt)
     strange = tool.strange_projects(params.project)
-    return _report(drafts, counts, len(specs), added, strange)
+    return _report(drafts, counts, len(specs), added, strange, kept=kept)
 
 
 def _write_receipt(
@@ -127,13 +128,16 @@ def _write_receipt(
         partial.write_text(json.dumps(receipt, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def plan(params: LabelStudioParams, *, inputs: Inputs, tool: AnnotationTool) -> list[PushPlan]:
+def plan(
+    params: LabelStudioParams, *, inputs: Inputs, tool: AnnotationTool, shown: Path = SHOWN
+) -> list[PushPlan]:
     """What `run` would do on the server, one entry a project; changes nothing.
 
     Raises:
         CurateError: As `run` would.
     """
     planned, specs = _wanted(params, inputs)
+    planned, _ = renewed_suggestions.keep_begun(shown, planned, specs[0], tool)
     drafts = [task.draft for task in planned]
     labelers = {spec.labeler for spec in specs}
     left = sorted(set(tool.projects(params.project)) - labelers, key=str)
@@ -232,7 +236,13 @@ def _instructions(path: Path | None) -> str | None:
 
 
 def _report(
-    drafts: Sequence[TaskDraft], counts: PushCounts, projects: int, added: int, strange: Sequence[str]
+    drafts: Sequence[TaskDraft],
+    counts: PushCounts,
+    projects: int,
+    added: int,
+    strange: Sequence[str],
+    *,
+    kept: int,
 ) -> StageReport:
     left = (
         ("closed", counts.closed),
@@ -248,6 +258,7 @@ def _report(
             ("created", counts.created),
             ("unchanged", counts.unchanged),
             ("with new suggestions", counts.predictions_replaced),
+            *((("kept as somebody began them", kept),) if kept else ()),
             *((name, number) for name, number in left if number),
             ("not in the plan", counts.surplus),
         ),

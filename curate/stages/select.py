@@ -6,6 +6,7 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +18,16 @@ from curate.errors import InputError, ParamsError, TableError
 from curate.labeling import fitted_precision, taxonomy
 from curate.params import QaParams
 from curate.qa import gold_pool, plan, sampling, strata, suggestions, uncertainty
+from curate.qa.choice import criteria
 from curate.qa.sampling import Flags, Floats
 from curate.qa.strata import Membership, Pool
 from curate.records import Category, StageReport
 from curate.shown import record
-from curate.stages import decided_images
+from curate.stages import choice_evidence, decided_images
 
-_REASONS = ("gold", "control", "audit", "asked", "uncertain", "rare", "review", "overlap", "accepted")
+_REASONS = (
+    "gold", "control", "audit", "asked", "uncertain", "chosen", "rare", "review", "overlap", "accepted",
+)  # fmt: skip
 _COLUMNS = ("image_id", "width", "height", "drop_reason")
 
 
@@ -32,7 +36,9 @@ class Inputs:
     """Tables of the stages before, taxonomy.yaml, and what was shown so far.
 
     The record of push is read as it stands, where there is one: like the plan itself it tells what people
-    have, and is no dependency, because push comes after. `decisions` is decisions.csv; None = there is none.
+    have, and is no dependency, because push comes after; nor are `pairs`, of an earlier round's agreement,
+    and `imported`, the folder of imported answers, which decide about the next round only. `decisions` is
+    decisions.csv, `embeddings` the table of the stage embed; None = there is none.
     """
 
     images: Path
@@ -40,6 +46,9 @@ class Inputs:
     taxonomy: Path
     shown: Path
     decisions: Path | None = None
+    embeddings: Path | None = None
+    pairs: Path | None = None
+    imported: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +59,52 @@ class Outputs:
     plots: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan that is not written yet.
+
+    Attributes:
+        pool: The kept images and what is known of them.
+        members: Which of them each part of the plan asks for.
+        plan: The table.
+        earlier: The plan as it was; None = there was none.
+    """
+
+    pool: Pool
+    members: Membership
+    plan: pa.Table
+    earlier: pa.Table | None
+
+
 def run(params: QaParams, *, inputs: Inputs, outputs: Outputs) -> StageReport:
     """Plan who looks at what; an earlier plan goes on.
 
     Raises:
-        InputError: No image was kept, or the gold cannot be used.
-        ParamsError: The taxonomy is malformed; acceptance without fitted thresholds; too few people.
+        InputError: No image was kept, or the gold cannot be used, or an example of the choice names no image.
+        ParamsError: The taxonomy is malformed; acceptance without fitted thresholds; a weight without what it
+            needs; too few people.
         TableError: A table is missing, damaged or of another schema version.
         StorageError: An output cannot be written.
     """
+    made = planned(params, inputs=inputs, path=outputs.plan)
+    tables.write(made.plan, outputs.plan, schema.PLAN)
+    report = _report(made)
+    _write_plot(outputs.plots / "select_reasons.csv", made.plan)
+    return report
+
+
+def planned(params: QaParams, *, inputs: Inputs, path: Path) -> Planned:
+    """What `run` would write to `path`, where the earlier plan is read.
+
+    Raises:
+        CurateError: As `run`, but nothing is written.
+    """
     categories = taxonomy.load(inputs.taxonomy)
     least = _least(params, categories, inputs) if params.auto_accept else None
-    earlier = _earlier(outputs.plan)
+    earlier = _earlier(path)
     pool = _pool(params, inputs, categories, least, earlier)
     members = strata.membership(pool)
-    made = plan.make(pool, members, earlier)
-    tables.write(made, outputs.plan, schema.PLAN)
-    report = _report(pool, members, made, earlier)
-    _write_plot(outputs.plots / "select_reasons.csv", made)
-    return report
+    return Planned(pool, members, plan.make(pool, members, earlier), earlier)
 
 
 def _pool(
@@ -105,6 +141,14 @@ def _pool(
         given=_among(ids, _given(inputs.shown)),
         earlier=plan.main_reasons(earlier, ids),
         least=least,
+        evidence=choice_evidence.load(
+            params.choose,
+            choice_evidence.Sources(
+                inputs.images, inputs.shown, inputs.embeddings, inputs.pairs, inputs.imported
+            ),
+            ids.to_pylist(),
+            earlier,
+        ),
         params=params,
     )
 
@@ -176,7 +220,8 @@ def _least(params: QaParams, categories: tuple[Category, ...], inputs: Inputs) -
     )
 
 
-def _report(pool: Pool, members: Membership, made: pa.Table, earlier: pa.Table | None) -> StageReport:
+def _report(done: Planned) -> StageReport:
+    pool, members, made, earlier = done.pool, done.members, done.plan, done.earlier
     params, images = pool.params, len(pool.ids)
     looked = plan.looked_at(made)
     first = looked.filter(pc.equal(looked["slot"], 0))
@@ -193,6 +238,7 @@ def _report(pool: Pool, members: Membership, made: pa.Table, earlier: pa.Table |
             ("labeler slots", looked.num_rows),
             *((reason, by_reason[reason]) for reason in _REASONS if by_reason.get(reason)),
             ("audit images needed", needed),
+            *((("without a vector", without),) if (without := _without_vector(pool)) else ()),
         ),
         {
             "overlap_share": several / max(1, first.num_rows),
@@ -201,6 +247,7 @@ def _report(pool: Pool, members: Membership, made: pa.Table, earlier: pa.Table |
             "by_arm": _counts(made.filter(pc.equal(made["slot"], 0))["arm"]),
             "seeded_errors": _counts(first["seeded_kind"].drop_null()),
             "not_in_the_plan": images - len(pc.unique(made["image_id"])),
+            "choice": _choice(pool, members, by_reason.get("chosen", 0)),
             "gold_of_later_rounds": int(members.waiting.sum()),
             "gold_with_a_planted_error": int((pool.gold & pool.planted).sum()),
             "audit": {
@@ -213,6 +260,31 @@ def _report(pool: Pool, members: Membership, made: pa.Table, earlier: pa.Table |
         },
         this_run=(("left the earlier plan", left),) if (left := _left(made, earlier)) else (),
     )
+
+
+def _without_vector(pool: Pool) -> int:
+    """Kept images that cannot be chosen because a criterion needs a vector of them."""
+    there = pool.evidence.with_vector if pool.evidence is not None else None
+    return int((~there).sum()) if there is not None else 0
+
+
+def _choice(pool: Pool, members: Membership, chosen: int) -> dict[str, Any]:
+    """The weighted choice: its size, and what each criterion had to say in the images that are chosen now."""
+    params, picks = pool.params.choose, members.picks
+    if pool.evidence is None:
+        return {}
+    return {
+        "budget": sampling.size(params.budget, len(pool.ids), name="qa.choose.budget"),
+        "chosen": chosen,
+        "without_a_vector": _without_vector(pool),
+        "earlier_round": bool(pool.evidence.disagreement),
+        "shares": {
+            name: sum(pick.shares.get(name, 0.0) for pick in picks) / len(picks)
+            for name in criteria.weights(params)
+        }
+        if picks
+        else {},
+    }
 
 
 def _left(made: pa.Table, earlier: pa.Table | None) -> int:

@@ -99,4 +99,7 @@ def _setup(load: Callable[[], Embedder]) -> Callable[[Sequence[str]], list[bytes
 
 def _embed(embedder: Embedder, paths: Sequence[str]) -> list[bytes]:
     vectors = embedder.embed([load_upright(Path(path)) for path in paths])
+    for path, vector in zip(paths, vectors, strict=True):
+        if not np.isfinite(vector).all():
+            raise ModelError(f"image encoder {embedder.model_version} gives {path} no finite vector")
     return [row.tobytes() for row in np.ascontiguousarray(vectors, dtype=np.float32)]

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from curate import schema
 from curate.agreement import disagreement_queue
 from curate.agreement.accepted_suggestions import accepted
-from curate.agreement.by_annotator import Answers
 from curate.agreement.consensus import DISPUTES, Consensus, disputed
 from curate.agreement.disagreement_queue import Entry
 from curate.agreement.image_scores import ImageScore
+from curate.agreement.image_shards import LookedAt
 from curate.agreement.label_errors import LabelError
 from curate.agreement.settled_choices import SettledChoices
 from curate.params import AgreementParams
@@ -65,7 +65,7 @@ def settle(
     params: AgreementParams,
     *,
     plan: Planned,
-    answers: Answers,
+    looked: LookedAt,
     agreed: Consensus,
     scores: Mapping[str, ImageScore],
     said: SettledChoices,
@@ -75,14 +75,14 @@ def settle(
     contradicted: Collection[str] = (),
     doubted: Mapping[str, Sequence[LabelError]] | None = None,
     suggestions: Path,
-    annotations: pa.Table,
+    taxonomies: Collection[str | None],
 ) -> SettledImages:
     """Leave out what must be held back, add what was accepted, and list what somebody must look at.
 
     Args:
         params: The section `agreement`.
         plan: Of the stage select.
-        answers: What people drew.
+        looked: Who looked at which image.
         agreed: What they agree on.
         scores: Of images that several looked at.
         said: Settled image-level answers.
@@ -92,23 +92,23 @@ def settle(
         contradicted: Images of which a copy, which was dropped, is labelled otherwise.
         doubted: Labels that a model contradicts, and that are listed for it.
         suggestions: Table of the stage autolabel.
-        annotations: What people drew, for the taxonomy that they labelled by.
+        taxonomies: Digests of those that people labelled by; None of a row without.
     """
-    unseen = sorted(plan.accepted - answers.by_image.keys() - answers.unreadable - set(decided))
+    unseen = sorted(plan.accepted - looked.people.keys() - looked.unreadable - set(decided))
     doubts = disputed(agreed.annotations)
-    held_back = _except(_held_back(params, plan, answers, held=held, doubts=doubts, asked=asked), decided)
+    held_back = _except(_held_back(params, plan, looked, held=held, doubts=doubts, asked=asked), decided)
     doubted = doubted or {}
     unsettled = dict.fromkeys(agreed.with_disputed_attributes(), "attribute")
     unsettled |= dict.fromkeys(sorted(said.disputed), "answer")
     review = {
         **dict.fromkeys(sorted(doubted), "label_error"),
         **dict.fromkeys(sorted(contradicted), "duplicate"),
-        **_to_review(params, answers, scores, doubts, unsettled),
+        **_to_review(params, looked, scores, doubts, unsettled),
     }
     open_still = dict.fromkeys(sorted(said.disputed.keys() & set(decided)), "answer")
     reasons = {**_except(review, decided), **open_still, **held_back}
     made = accepted(plan_lookup.suggestions(suggestions, unseen), plan.tasks)
-    kept = _without(_under_taxonomy(agreed.annotations, annotations), list(held_back))
+    kept = _without(_under_taxonomy(agreed.annotations, taxonomies), list(held_back))
     weights = disagreement_queue.rarity(agreed.objects["category"].drop_null().to_pylist())
     objects = _objects(agreed, weights)
     queue = disagreement_queue.ordered(
@@ -119,10 +119,8 @@ def settle(
         usual=sum(objects.values()) / max(len(objects), 1),
         expected_wrong=_expected_wrong(agreed, weights, doubted),
     )
-    looked = sorted(
-        {*answers.by_image, *answers.skipped, *answers.unreadable, *said.answers, *unseen, *decided}
-    )
-    images = _images(looked, answers, agreed, said, reasons=reasons, held_back=held_back, decided=decided)
+    listed = sorted({*looked.people, *looked.skipped, *looked.unreadable, *said.answers, *unseen, *decided})
+    images = _images(listed, looked, agreed, said, reasons=reasons, held_back=held_back, decided=decided)
     return SettledImages(pa.concat_tables([kept, made]), images, queue, unseen, held_back)
 
 
@@ -133,7 +131,7 @@ def _except(reasons: Mapping[str, str], decided: Collection[str]) -> dict[str, s
 def _held_back(
     params: AgreementParams,
     plan: Planned,
-    answers: Answers,
+    looked: LookedAt,
     *,
     held: HeldBack,
     doubts: Mapping[str, str],
@@ -142,7 +140,7 @@ def _held_back(
     unknown = held.unknown if params.without_record == "hold_back" else []
     found: dict[str, str] = {}
     for reason, image_ids in (
-        (_UNREADABLE, sorted(answers.unreadable)),
+        (_UNREADABLE, sorted(looked.unreadable)),
         (_PLANTED, held.left_in),
         (_NOT_JOINED, unknown),
         (_ASKED, sorted(asked)),
@@ -155,7 +153,7 @@ def _held_back(
 
 def _to_review(
     params: AgreementParams,
-    answers: Answers,
+    looked: LookedAt,
     scores: Mapping[str, ImageScore],
     doubts: Mapping[str, str],
     unsettled: Mapping[str, str],
@@ -166,7 +164,7 @@ def _to_review(
         for key, score in scores.items()
         if score.f1 is not None and score.f1 < params.disagreement_f1
     }
-    skipped = {key: "partly_skipped" if key in answers.by_image else _SKIPPED for key in answers.skipped}
+    skipped = {key: "partly_skipped" if key in looked.people else _SKIPPED for key in looked.skipped}
     return {**apart, **skipped, **unsettled, **doubts}
 
 
@@ -183,7 +181,7 @@ def _expected_wrong(
     agreed: Consensus, weights: Mapping[str, float], doubted: Mapping[str, Sequence[LabelError]]
 ) -> dict[str, float]:
     """What the objects count that are expected to be wrong or missing; all, where nothing is known."""
-    found: dict[str, float] = defaultdict(float, agreed.reliability.unseen)
+    found: dict[str, float] = defaultdict(float, agreed.unseen)
     columns = (agreed.objects[name].to_pylist() for name in ("image_id", "category", "confidence"))
     for image_id, category, confidence in zip(*columns, strict=True):
         if category is not None:
@@ -198,7 +196,7 @@ def _expected_wrong(
 
 def _images(
     image_ids: Sequence[str],
-    answers: Answers,
+    looked: LookedAt,
     agreed: Consensus,
     said: SettledChoices,
     *,
@@ -209,8 +207,8 @@ def _images(
     rows = [
         {
             "image_id": key,
-            "annotators": len(answers.by_image.get(key, ())) + (key in decided),
-            "confidence": agreed.image_confidence.get(key) if key in answers.by_image else None,
+            "annotators": looked.people.get(key, 0) + (key in decided),
+            "confidence": agreed.image_confidence.get(key) if key in looked.people else None,
             "review": reasons.get(key),
             "held_back": key in held_back,
             "decided": key in decided,
@@ -227,9 +225,8 @@ def _without(rows: pa.Table, image_ids: Sequence[str]) -> pa.Table:
     return rows.filter(wanted)
 
 
-def _under_taxonomy(agreed: pa.Table, annotations: pa.Table) -> pa.Table:
+def _under_taxonomy(agreed: pa.Table, taxonomies: Collection[str | None]) -> pa.Table:
     """The consensus with the digest of the taxonomy that people labelled by; null where it was not one."""
     index = agreed.schema.get_field_index("taxonomy_digest")
-    digests = annotations.column("taxonomy_digest").unique()
-    one = digests[0] if len(digests) == 1 else pa.scalar(None, pa.string())
+    one = pa.scalar(next(iter(taxonomies)) if len(taxonomies) == 1 else None, pa.string())
     return agreed.set_column(index, agreed.schema.field(index), pa.repeat(one, agreed.num_rows))

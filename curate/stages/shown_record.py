@@ -100,9 +100,7 @@ def _reached(
     latest = known.latest()
     # What had left the plan before was not sent with them.
     asked = planned | {row["task_id"] for row in known.open_rows()}
-    by_digest: dict[str, list[Annotation]] = {}
-    for row in known.suggestions.to_pylist():
-        by_digest.setdefault(row["suggestions_digest"], []).append(_annotation(row))
+    by_digest = suggestions_by_digest(known)
     drafts: dict[str | None, list[TaskDraft]] = {}
     for (task_id, labeler), row in latest.items():
         if task_id in asked:
@@ -116,6 +114,14 @@ def _reached(
         for row in known.open_rows()
         if row["shown_id"] in current and row["task_id"] in there.get(row["labeler"], ())
     }
+
+
+def suggestions_by_digest(known: ShownRecord) -> dict[str, list[Annotation]]:
+    """Every set of suggestions that was ever shown or proposed, without its image."""
+    by_digest: dict[str, list[Annotation]] = {}
+    for row in known.suggestions.to_pylist():
+        by_digest.setdefault(row["suggestions_digest"], []).append(_annotation(row))
+    return by_digest
 
 
 def _draft(row: Mapping[str, Any], by_digest: Mapping[str, list[Annotation]], images_root: Path) -> TaskDraft:

@@ -14,12 +14,15 @@ import numpy as np
 
 from curate import decision_file
 from curate.dedupe import candidates, decisions, duplicate_pairs, feature_index, image_columns
+from curate.dedupe.decisions import Resolved
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS
+from curate.dedupe.image_columns import ImageColumns
 from curate.errors import ReleaseError
 from curate.params import DedupeParams
 from curate.ports import Engine
-from curate.stages import update_index
+from curate.stages import update_index, vector_leaks
+from curate.stages.vector_leaks import Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,14 @@ class Search:
         index: Folder of the project's features; what it lacks is added.
         engine: Where images are decoded that the index lacks.
         batch_size: Images that a worker takes at a time.
+        vectors: Vectors that are compared too; None = only what images look like in pixels.
     """
 
     params: DedupeParams
     index: Path
     engine: Engine
     batch_size: int = 64
+    vectors: Vectors | None = None
 
     def refuse_leaks(self, images: Path, split_of: dict[str, str]) -> int:
         """Compare all released images.
@@ -49,12 +54,22 @@ class Search:
             Pairs of released images that show the same picture and stand in one split.
 
         Raises:
-            ReleaseError: Two images in different splits show the same picture.
+            ReleaseError: Two images in different splits show the same picture, or are as alike by their
+                vectors, or nobody knows because one has no vector.
             InputError: An image of the table has disappeared or is damaged, or a decision makes no sense.
             TableError: The table is missing or damaged.
         """
         looks = self.pairs(images, split_of)
-        _refuse([pair for pair in looks if split_of[pair[0]] != split_of[pair[1]]], split_of)
+        leaks = [pair for pair in looks if split_of[pair[0]] != split_of[pair[1]]]
+        if self.vectors is not None:
+            known = {frozenset(pair[:2]) for pair in leaks}
+            different = self._different(images)
+            leaks += [
+                pair
+                for pair in vector_leaks.pairs(self.vectors, split_of)
+                if frozenset(pair[:2]) not in known | different
+            ]
+        _refuse(leaks, split_of)
         return len(looks)
 
     def pairs(self, images: Path, chosen: Collection[str]) -> list[tuple[str, str, str]]:
@@ -72,10 +87,7 @@ class Search:
             TableError: The table is missing or damaged.
         """
         recipe = Recipe.of(self.params)
-        made = decisions.load(self.params.decisions) if self.params.decisions else []
-        named = {name for one in made for name in (one.image, one.other) if name}
-        table = image_columns.read(images, places={name for name in named if not decision_file.is_id(name)})
-        decided = decisions.resolve(made, self.params.decisions or Path(), table.ids, table.places)
+        table, decided = self._decided(images)
         texts = list(image_columns.id_texts(table.ids))
         wanted = np.array([text in chosen for text in texts], np.bool_)
         filling = update_index.hashing(recipe, self.engine, self.batch_size)
@@ -96,6 +108,18 @@ class Search:
             for a, b, kind in pairs
             if frozenset((a, b)) not in different
         ]
+
+    def _decided(self, images: Path) -> tuple[ImageColumns, Resolved]:
+        made = decisions.load(self.params.decisions) if self.params.decisions else []
+        named = {name for one in made for name in (one.image, one.other) if name}
+        table = image_columns.read(images, places={name for name in named if not decision_file.is_id(name)})
+        return table, decisions.resolve(made, self.params.decisions or Path(), table.ids, table.places)
+
+    def _different(self, images: Path) -> set[frozenset[str]]:
+        """Pairs of image_ids that a person called different."""
+        table, decided = self._decided(images)
+        texts = list(image_columns.id_texts(table.ids))
+        return {frozenset((texts[a], texts[b])) for a, b in decided.different.tolist()}
 
 
 def _refuse(leaks: Sequence[tuple[str, str, str]], split_of: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ PIPELINES: Final = {
         "ingest",
         "dedupe",
         "autolabel",
+        "embed",
         "select",
         "push",
         "pull",

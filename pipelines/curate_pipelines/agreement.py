@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from curate.engines import factory
 from curate.params import Params
 from curate.records import StageReport
 from curate.stages import agreement
@@ -38,4 +39,5 @@ def main(params: Params) -> StageReport:
             plots=Path("plots"),
             people=Path("data/people.csv"),
         ),
+        ports=agreement.Ports(engine=factory.engine(params.engine)),  # seldom needed: no early start
     )

@@ -24,6 +24,7 @@ from curate_pipelines import PIPELINES, STAGES
 _TAXONOMY: Final = "autolabel.taxonomy"
 # Folders of `curate import`, by the stages that read them and are not asked each time.
 _IMPORTED: Final = {"autolabel": Path("labels/suggestions"), "agreement": Path("labels/answers")}
+_CONSENSUS: Final = Path("data/agreement/consensus.parquet")
 _SPLITS: Final = (
     "release.validation_share", "release.test_share", "release.seed", "release.group_by",
     "release.split_attribute", "release.split_conflicts",
@@ -33,12 +34,13 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "ingest": ("ingest",),
     "dedupe": ("dedupe",),
     "autolabel": ("autolabel",),
+    "embed": ("embeddings",),
     "select": ("qa", "dedupe.decisions", _TAXONOMY),
     "push": ("labelstudio", _TAXONOMY),
     "pull": ("qa.allow_partial", "labelstudio", _TAXONOMY),
     "quality": ("quality", "qa.gold", _TAXONOMY),
     "agreement": ("agreement", "dedupe.decisions", _TAXONOMY),
-    "release": ("release", "gates", "dedupe", "qa.labelers", _TAXONOMY),
+    "release": ("release", "gates", "dedupe", "embeddings.max_split_cosine", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
     "pairs": ("pairs", "dedupe", *_SPLITS),
     "upscale": ("upscale", "release.license"),
@@ -49,7 +51,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
 # Parameters that name a file or a folder of the user's, by the stages that read it.
 FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "autolabel": (_TAXONOMY,),
-    "select": (_TAXONOMY, "qa.gold"),
+    "select": (_TAXONOMY, "qa.gold", "qa.choose.examples"),
     "push": (_TAXONOMY, "labelstudio.instructions"),
     "pull": (_TAXONOMY,),
     "quality": (_TAXONOMY, "qa.gold"),
@@ -114,6 +116,8 @@ def describe(stage: str, params: Params) -> str:
     if stage in decision_file.READ_BY and params.dedupe.decisions is not None:
         lines.append(f"decisions {decision_file.digest(params.dedupe.decisions, stage)}")
     found += _weights(stage, params)
+    if stage == "embed" and params.embeddings.objects == "consensus" and _CONSENSUS.exists():
+        found.append(("consensus of the last run", _CONSENSUS))  # of a later stage: no dependency of DVC
     if stage in _IMPORTED and _IMPORTED[stage].is_dir():
         found.append((f"imported {_IMPORTED[stage].name}", _IMPORTED[stage]))
     return "".join(
@@ -133,6 +137,9 @@ def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
     encoder = params.dedupe.semantic.model
     if stage == "dedupe" and encoder is not None and Path(encoder).exists():
         yield "dedupe.semantic.model", Path(encoder)
+    model = params.embeddings.model
+    if stage == "embed" and model is not None and params.embeddings.sha256 is None and Path(model).exists():
+        yield "embeddings.model", Path(model)
     for name, model in params.upscale.models.items() if stage == "upscale" else ():
         if Path(model).exists():
             yield f"upscale.models.{name}", Path(model)

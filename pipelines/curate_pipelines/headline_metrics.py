@@ -9,6 +9,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "ingest": {"files": "counts.files", "images": "counts.images", "dropped": "counts.dropped"},
     "dedupe": {"images": "counts.kept", "dropped": "counts.near-duplicates_dropped"},
     "autolabel": {"images": "counts.images", "objects": "counts.boxes", "score": "mean_score"},
+    "embed": {"images": "counts.vectors"},
     "select": {"images": "counts.tasks", "looks": "counts.labeler_slots"},
     "push": {"images": "counts.tasks"},
     "pull": {"images": "counts.tasks_done", "looks": "counts.answers", "objects": "counts.objects"},

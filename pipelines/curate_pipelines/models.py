@@ -20,10 +20,16 @@ def models(settings: AutolabelParams) -> Models:
         MissingExtraError: The packages of a model are not installed.
     """
     on_gpu = torch_device.choose(settings.device).type != "cpu"
-    return Models(_detector(settings), _segmenter(settings), on_gpu=on_gpu)
+    return Models(detector(settings), _segmenter(settings), on_gpu=on_gpu)
 
 
-def _detector(settings: AutolabelParams) -> Detector:
+def detector(settings: AutolabelParams) -> Detector:
+    """Load the detector alone.
+
+    Raises:
+        ModelError: As `models`.
+        MissingExtraError: As `models`.
+    """
     adapter = GroundingDinoDetector if settings.detector.kind == "groundingdino" else TransformersDetector
     return adapter(settings.detector, device=settings.device, precision=settings.precision)
 

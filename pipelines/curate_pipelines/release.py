@@ -8,11 +8,13 @@ from curate.params import Params
 from curate.records import StageReport
 from curate.stages import release
 from curate.stages.split_leaks import Search
+from curate.stages.vector_leaks import Vectors
 from curate_pipelines import engines
 
 
 def main(params: Params) -> StageReport:
     """Wire and run the stage."""
+    bound = params.embeddings.max_split_cosine
     return release.run(
         params.release,
         gates=params.gates,
@@ -37,6 +39,7 @@ def main(params: Params) -> StageReport:
                 Path("data/dedupe/index"),
                 engines.engine(params.engine),
                 params.engine.batch_size,
+                Vectors(Path("data/embeddings/embeddings.parquet"), bound) if bound is not None else None,
             )
         ),
         labelers=params.qa.labelers,

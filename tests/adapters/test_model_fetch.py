@@ -53,6 +53,15 @@ def test_params_name_what_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [one.name for one in model_fetch.of_params(named)] == ["groundingdino_swint_ogc.pth"]
 
 
+def test_the_encoder_of_embed_is_fetched_too() -> None:
+    named = Params.model_validate(
+        {"embeddings": {"model": "mobilenet_v2-b0353104.pth", "kind": "torchvision"}}
+    )
+    one = model_fetch.of_params(named)[-1]
+    assert (one.name, one.setting) == ("mobilenet_v2-b0353104.pth", "embeddings")
+    assert str(one.expected(None)).startswith("b0353104")
+
+
 def test_the_published_digest_is_of_one_revision() -> None:
     wanted = Wanted("IDEA-Research/grounding-dino-tiny")
     known = public_models.BY_NAME["IDEA-Research/grounding-dino-tiny"]

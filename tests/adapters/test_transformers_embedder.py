@@ -13,7 +13,7 @@ transformers = pytest.importorskip("transformers")
 
 from curate.adapters.transformers_embedder import TransformersEmbedder  # noqa: E402
 from curate.errors import ModelError  # noqa: E402
-from curate.params import SemanticParams  # noqa: E402
+from curate.params import EmbeddingsParams, SemanticParams  # noqa: E402
 from curate.records import UInt8Image  # noqa: E402
 
 
@@ -34,7 +34,7 @@ def clip(folder: Path) -> Path:
     torch.manual_seed(0)
     small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     config = transformers.CLIPConfig(
-        text_config={**small, "vocab_size": 99},
+        text_config={**small, "vocab_size": 99, "max_position_embeddings": 16, "eos_token_id": 3},
         vision_config={**small, "image_size": 32, "patch_size": 8},
         projection_dim=16,
     )
@@ -42,6 +42,52 @@ def clip(folder: Path) -> Path:
     transformers.CLIPImageProcessor(
         size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
     ).save_pretrained(folder)
+    words(folder)
+    return folder
+
+
+def words(folder: Path, *, end: str = "<e>") -> None:
+    """A tokenizer of a few words."""
+    tokenizers = pytest.importorskip("tokenizers")
+    known = ["<pad>", "<unk>", "<b>", end, "a", "photo", "of", "stop", "sign", "cat"]
+    model = tokenizers.models.WordLevel(
+        {word: number for number, word in enumerate(known)}, unk_token="<unk>"
+    )
+    made = tokenizers.Tokenizer(model)
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.post_processor = tokenizers.processors.TemplateProcessing(
+        single=f"<b> $A {end}", special_tokens=[("<b>", 2), (end, 3)]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", eos_token=end, unk_token="<unk>"
+    ).save_pretrained(folder)
+
+
+def siglip2(folder: Path) -> Path:
+    """SigLIP 2 of any aspect (NaFlex): patches, their mask and their shapes go in."""
+    torch.manual_seed(0)
+    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.Siglip2Config(
+        text_config={**small, "vocab_size": 99, "projection_size": 32, "max_position_embeddings": 16},
+        vision_config={**small, "num_patches": 16, "patch_size": 8},
+    )
+    transformers.Siglip2Model(config).save_pretrained(folder)
+    transformers.Siglip2ImageProcessor(patch_size=8, max_num_patches=16).save_pretrained(folder)
+    words(folder)
+    return folder
+
+
+def siglip(folder: Path) -> Path:
+    """SigLIP, and SigLIP 2 of one size, which has the same class."""
+    torch.manual_seed(0)
+    small = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.SiglipConfig(
+        text_config={**small, "vocab_size": 99, "projection_size": 32, "max_position_embeddings": 16},
+        vision_config={**small, "image_size": 32, "patch_size": 8},
+    )
+    transformers.SiglipModel(config).save_pretrained(folder)
+    transformers.SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    words(folder)
     return folder
 
 
@@ -80,7 +126,8 @@ def refused(model: Path | str, **settings: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("make", "width"), [(dinov2, 32), (clip, 16), (resnet, 12), (vit_without_pooler, 24)]
+    ("make", "width"),
+    [(dinov2, 32), (clip, 16), (siglip, 32), (siglip2, 32), (resnet, 12), (vit_without_pooler, 24)],
 )
 def test_unit_vectors_of_many_kinds_of_encoders(
     make: Callable[[Path], Path], width: int, tmp_path: Path
@@ -108,6 +155,50 @@ def test_the_vector_of_dinov2_is_its_pooled_token(tmp_path: Path) -> None:
         expected = model(**pixels).last_hidden_state[0, 0].numpy()
     found = load(folder).embed([picture(0)])[0]
     assert found == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
+
+
+@pytest.mark.parametrize("make", [clip, siglip, siglip2])
+def test_texts_are_vectors_of_the_same_space(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = make(tmp_path / "model")
+    embedder = load(folder)
+    texts = ["cat", "a"]
+    found = embedder.embed_text(texts)
+    assert found.shape == (2, embedder.embed([picture(0)]).shape[1])
+    assert np.linalg.norm(found, axis=1) == pytest.approx(1, abs=1e-5)
+    assert found[0] @ found[1] < 1 - 1e-5
+    assert embedder.embed_text(texts[1:])[0] == pytest.approx(found[1], abs=1e-5)  # padding changes nothing
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    tokens = transformers.AutoTokenizer.from_pretrained(folder)(
+        texts, padding="max_length", max_length=16, return_tensors="pt"
+    )
+    names = ("input_ids", "attention_mask")
+    with torch.inference_mode():
+        raw = model.get_text_features(**{name: tokens[name] for name in names}).pooler_output.numpy()
+    assert found == pytest.approx(raw / np.linalg.norm(raw, axis=1, keepdims=True), abs=1e-5)
+    with pytest.raises(ModelError, match=r"text of \d+ tokens, .* reads 16: make it shorter"):
+        embedder.embed_text(["a cat " * 10])
+
+
+def test_an_encoder_of_images_alone_reads_no_text(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"reads no text: set dedupe\.semantic\.model to a CLIP"):
+        load(dinov2(tmp_path / "model")).embed_text(["a cat"])
+
+
+def test_settings_of_embed_name_their_own_section(tmp_path: Path) -> None:
+    folder = dinov2(tmp_path / "small")
+    settings = EmbeddingsParams(model=str(folder), batch_size=0)
+    found = TransformersEmbedder(settings, setting="embeddings").embed([picture(0), picture(1)])
+    assert found == pytest.approx(load(folder).embed([picture(0), picture(1)]), abs=1e-5)
+    with pytest.raises(ModelError, match=r"is not the one that embeddings\.sha256 names"):
+        TransformersEmbedder(settings, setting="embeddings", sha256="0" * 64)
+
+
+def test_an_image_without_a_direction_is_no_vector(tmp_path: Path) -> None:
+    embedder = load(dinov2(tmp_path / "model"))
+    embedder._features = lambda _: torch.tensor([[0.0, 0.0], [3.0, 4.0], [float("inf"), 1.0]])  # type: ignore[method-assign]
+    found = embedder._forward([picture(0)] * 3)
+    assert np.isnan(found[[0, 2]]).all()
+    assert found[1] == pytest.approx([0.6, 0.8])
 
 
 def test_the_version_follows_the_files_that_matter(tmp_path: Path) -> None:

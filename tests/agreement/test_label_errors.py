@@ -156,9 +156,29 @@ def test_tables_are_compared_where_both_sides_are_known() -> None:
     rows = [dict(zip(label_error_table.HEADER, row, strict=True)) for row in compared.rows({})]
     assert rows[0]["probability"] == "undefined"
     nothing = label_error_table.compare(table(labels[2:3]), table(model), iou_threshold=0.5)
-    assert (
-        nothing.metrics()["missed"]["reason"] == "no image has both labels and a model's objects with scores"
-    )
+    why = "no image has both labels and a model's objects with scores"
+    assert nothing.metrics()["missed"] == {"found": None, "expected": None, "reason": why}
+    assert ("missed", "undefined", "undefined") in nothing.by_kind()
+
+
+def test_what_was_not_compared_was_not_found_none_times() -> None:
+    """29 boxes that people drew say nothing of how exactly they draw; nor does a picture without objects."""
+    edges = [60.0, *(61.0 + at / 160 for at in range(30))]
+    labels = [
+        annotation(f"{at}", "car", (10.0, 10.0, 60.0, edge), origin="consensus")
+        for at, edge in enumerate(edges)
+    ]
+    model = [annotation(f"{at}", "car", A, origin="model", score=0.9) for at in range(31)]
+    few = label_error_table.compare(table(labels[:30]), table(model), iou_threshold=0.5).metrics()
+    assert few["location"]["found"] is None  # the first was taken over as it is
+    assert few["location"]["reason"].startswith("fewer than 30 labels that people drew or corrected lie on")
+    assert few["category"] == {"found": 0, "expected": 0}
+    enough = label_error_table.compare(table(labels), table(model), iou_threshold=0.5).metrics()
+    assert enough["location"] == {"found": 0, "expected": 0}
+    bare = [annotation("0", None, None, origin="consensus")], [annotation("0", None, None, origin="model")]
+    nothing = label_error_table.compare(*map(table, bare), iou_threshold=0.5).metrics()
+    assert [one["found"] for one in nothing.values()] == [None] * 4
+    assert nothing["spurious"]["reason"] == "nothing is labelled that could be held against the model"
 
 
 def test_without_the_boxes_that_a_model_dropped_nobody_knows_what_is_spurious() -> None:

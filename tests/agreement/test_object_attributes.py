@@ -22,6 +22,8 @@ def test_who_chose_nothing_has_no_vote() -> None:
     ]
     found = sort_out(table(said), planned={image_id("one")})
     pairs = compare(found, found.overlapped(), {image_id("one"): (WIDTH, HEIGHT)}, iou_threshold=0.5)
-    settled = object_attributes.settle(found, cluster(found, pairs), min_votes_share=0.5)
+    settled = object_attributes.settle(
+        object_attributes.given(found, cluster(found, pairs)), min_votes_share=0.5
+    )
     assert dict(settled.answers) == {"0": {"lit": ["yes"]}}
     assert not settled.disputed

@@ -45,6 +45,27 @@ def test_same_as_every_vector_with_every_other(
     assert rows(cosine_pairs(a, 1.0, base=b)) == [(17, 5)]
 
 
+def test_above_the_limit_near_cells_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """5,000 vectors of 100 scenes and a near copy of each fifth; what k-means cells find of all pairs."""
+    rng = np.random.default_rng(2)
+    scenes = rng.normal(size=(100, 64))
+    vectors = scenes[rng.integers(0, 100, 5000)] + 1.0 * rng.normal(size=(5000, 64))
+    vectors[4000:] = vectors[:1000] + 0.25 * rng.normal(size=(1000, 64))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    every = cosine_pairs(vectors, 0.9)
+    assert len(every) >= 1000
+    monkeypatch.setattr(semantic.cells, "ALL_PAIRS", 4999)
+    found = cosine_pairs(vectors, 0.9)
+    assert set(rows(found)) <= set(rows(every))
+    assert len(found) == len(set(rows(found)))
+    recall = len(found) / len(every)
+    assert recall > 0.99, recall
+    against = cosine_pairs(vectors[:50], 0.9, base=vectors)
+    assert set(rows(against)) >= {(number, number) for number in range(50)}
+    monkeypatch.setattr(semantic.cells, "ALL_PAIRS", 5000)
+    assert rows(cosine_pairs(vectors, 0.9)) == rows(every)
+
+
 def test_the_bound_itself_belongs_to_it() -> None:
     pair = np.array([[1, 0], [0.6, 0.8]], dtype=np.float64)
     bound = float(np.float32(0.6) / np.hypot(np.float64(np.float32(0.6)), np.float64(np.float32(0.8))))

@@ -25,7 +25,7 @@ from curate.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 SCENES = "64"
-STAGES = ["ingest", "dedupe", "autolabel", "select", "push", "pull"]
+STAGES = ["ingest", "dedupe", "autolabel", "embed", "select", "push", "pull"]
 STAGES += ["quality", "agreement", "release", "publish"]
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -173,8 +173,8 @@ def test_killing_every_stage_midway_gives_the_same_digest(demo: Path) -> None:
         ".dvc/tmp",
     ):
         shutil.rmtree(demo / made)
-    for stage in [*STAGES[1:8], "publish", "adjudication"]:
-        shutil.rmtree(demo / "data" / stage)
+    for stage in [*STAGES[1:9], "publish", "adjudication"]:
+        shutil.rmtree(demo / "data" / {"embed": "embeddings"}.get(stage, stage))
     (demo / "dvc.lock").unlink()
     run(demo, sys.executable, "-m", "curate", "labelstudio", "up")
     kills = {}

@@ -20,7 +20,7 @@ from tests import builders
 from tests.builders import image_id
 from tests.integration.test_labelstudio_browser import ARTIFACTS, CHROMIUM, FLAGS, is_submission
 from tests.stages.test_adjudication_decisions import DECIDED, OUT
-from tests.stages.test_agreement import INPUTS, OUTPUTS, read_csv
+from tests.stages.test_agreement import INPUTS, OUTPUTS, PORTS, read_csv
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 SENIOR, PASSWORD = "senior@demo.invalid", "a-long-password"
@@ -37,7 +37,7 @@ def project(labelstudio_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     builders.small_project(tmp_path, stage="pull")
     shutil.rmtree("data/ingest/images")
     Path("data/ingest/images").symlink_to(labelstudio_root / "data/ingest/images")
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
     return tmp_path
 
 
@@ -88,7 +88,7 @@ def test_a_round_in_the_page(labelstudio: Connection, page: Page) -> None:
         return OUT.annotations.read_bytes()
 
     assert pull() == pull()
-    report = agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS)
+    report = agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
     assert dict(report.counts)["decided by adjudication"] == 2
     assert read_csv(OUTPUTS.queue) == []
     rows = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).to_pylist()

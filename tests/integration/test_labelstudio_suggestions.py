@@ -282,3 +282,31 @@ def test_suggestions_of_tasks_that_push_did_not_make_stay(
     tool.push_tasks(reference, newer)
     there = {one.task_id: one.predictions for one in push.index(reader, reference)}
     assert there == {"": 1, **{draft.task_id: int(bool(regions(draft))) for draft in newer}}
+
+
+def test_what_somebody_began_is_known_and_keeps_its_suggestions_beside_those_of_another_model(
+    drafts: list[TaskDraft], tool: LabelStudioTool, reader: client.Client, reference: ProjectRef
+) -> None:
+    (title,) = {
+        one["title"] for one in reader.get("/api/projects/", action="looking", page_size=1000)["results"]
+        if one["id"] == reference.project_id
+    }  # fmt: skip
+    assert tool.worked_on(title) == frozenset()
+    numbers = {one.task_id: one.number for one in push.index(reader, reference)}
+    answered, skipped, begun = (draft.task_id for draft in drafts[:3])
+    for key, cancelled in ((answered, False), (skipped, True)):
+        body: dict[str, Any] = {"result": [], "lead_time": 1.0, "was_cancelled": cancelled}
+        reader.post(f"/api/tasks/{numbers[key]}/annotations/", body, action="answering")
+    reader.post(f"/api/tasks/{numbers[begun]}/drafts", {"result": [], "lead_time": 1.0}, action="beginning")
+    assert tool.worked_on(title) == {answered, skipped, begun}
+    mixed = [draft if draft.task_id in {answered, skipped, begun} else other_model(draft) for draft in drafts]
+    tool.push_tasks(reference, mixed)
+    versions = {row.model_version for draft in mixed for row in draft.pre_annotations}
+    assert len(versions) == 2
+    name = "+".join(sorted(map(str, versions)))  # of all that the page shows: it shows those of one name
+    assert shown(reader, reference) == {
+        draft.task_id: [(name, regions(draft))] if regions(draft) else [] for draft in mixed
+    }
+    given = [one.answers for one in push.index(reader, reference) if one.task_id in (answered, skipped)]
+    assert given == [1, 1]
+    assert tool.push_tasks(reference, mixed).unchanged == 6

@@ -15,13 +15,14 @@ import torch
 from curate.engines.local import LocalEngine
 from curate.engines.ray import RayEngine
 from curate.errors import CurateError, InputError
-from curate.params import AutolabelParams, DedupeParams, IngestParams
+from curate.params import AgreementParams, AutolabelParams, DedupeParams, IngestParams
 from curate.ports import Casualty, Engine
-from curate.stages import autolabel, dedupe, ingest
+from curate.stages import agreement, autolabel, dedupe, ingest
 from curate_pipelines import models
 from tests import builders
 from tests.engines import functions as f
 from tests.integration.ray_cluster import Striking, TwoMachines, wait_until
+from tests.stages import crowd, test_agreement
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
@@ -194,6 +195,19 @@ def run_autolabel(engine: Engine, out: Path) -> dict[str, bytes]:
     return {"table": outputs.table.read_bytes(), "plot": outputs.plot.read_bytes()}
 
 
+def run_agreement(engine: Engine, out: Path) -> dict[str, bytes]:
+    params = AgreementParams(bootstrap=100, shard_size=5)
+    outputs = agreement.Outputs(
+        *(out / f"{name}.parquet" for name in ("consensus", "objects", "images", "pairs")),
+        *(out / f"{name}.csv" for name in ("figures", "queue", "label_errors", "bad_rows")),
+        plots=out / "plots",
+    )
+    ports = agreement.Ports(engine)
+    report = agreement.run(params, inputs=test_agreement.INPUTS, outputs=outputs, ports=ports)
+    files = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    return {**files, "report": repr(report).encode()}
+
+
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """As on the cluster: from three threads on, the last bits of a mask's logits may differ."""
@@ -203,7 +217,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-STAGES = {"ingest": run_ingest, "dedupe": run_dedupe, "autolabel": run_autolabel}
+STAGES = {
+    "ingest": run_ingest,
+    "dedupe": run_dedupe,
+    "autolabel": run_autolabel,
+    "agreement": run_agreement,
+}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -211,9 +230,12 @@ def test_a_stage_writes_the_bytes_of_a_quiet_local_run(
     connected: TwoMachines, folder: Path, stage: str
 ) -> None:
     """A worker is killed and a machine lost while it runs."""
-    pictures(folder / "raw", 8 if stage == "autolabel" else 48)
     quiet, struck = folder / "quiet", folder / "struck"
-    if stage != "ingest":
+    if stage == "agreement":
+        crowd.project(folder)
+    else:
+        pictures(folder / "raw", 8 if stage == "autolabel" else 48)
+    if stage in {"dedupe", "autolabel"}:
         for out in (quiet, struck):
             run_ingest(LocalEngine(in_process=True), out)
     with one_thread():

@@ -92,6 +92,18 @@ def test_tables_are_sorted_by_mouse_and_keyboard(html: Path) -> None:
     assert shown.errors == []
 
 
+def test_standard_errors_are_cells_that_a_screen_reader_reads(html: Path) -> None:
+    with window(1280, 900) as shown:
+        shown.page.goto(html.as_uri())
+        table = shown.page.locator("#by-chance")
+        assert table.get_by_role("columnheader", name="Standard error").is_visible()
+        for name in ("Agreement on names matched", "Kappa (Cohen)", "Alpha (Krippendorff)", "AC1 (Gwet)"):
+            row = table.get_by_role("row").filter(has=shown.page.get_by_role("rowheader", name=name))
+            cells = row.get_by_role("cell").all_inner_texts()
+            assert 0 < float(cells[1]) < 1, f"{name}: {cells}"
+        table.screenshot(path=str(html.with_name("by-chance.png")))
+
+
 def test_a_picture_is_enlarged_and_left_by_keyboard(html: Path) -> None:
     with window(1280, 900) as shown:
         shown.page.goto(html.as_uri())

@@ -26,7 +26,7 @@ from curate.params import AgreementParams
 from curate.stages import agreement
 from tests import builders
 from tests.integration.chromium import window
-from tests.stages.test_agreement import INPUTS, OUTPUTS
+from tests.stages.test_agreement import INPUTS, OUTPUTS, PORTS
 
 pytestmark = pytest.mark.integration
 
@@ -172,7 +172,7 @@ def settled(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A project after agreement: people dispute whether "five" shows a sign, and which one "six" shows."""
     builders.small_project(root, stage="pull")
     monkeypatch.chdir(root)
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
 
 
 def test_a_second_sync_writes_what_changed_and_keeps_what_people_added(

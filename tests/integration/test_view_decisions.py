@@ -78,7 +78,12 @@ def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     builders.small_project(tmp_path, stage="pull")
     Path("params.yaml").write_text("dedupe: {decisions: decisions.csv}\n")
-    agreement.run(AgreementParams(), inputs=test_agreement.INPUTS, outputs=test_agreement.OUTPUTS)
+    agreement.run(
+        AgreementParams(),
+        inputs=test_agreement.INPUTS,
+        outputs=test_agreement.OUTPUTS,
+        ports=test_agreement.PORTS,
+    )
     return tmp_path
 
 
@@ -190,6 +195,7 @@ def released(decisions: Path | None) -> set[str]:
         AgreementParams(),
         inputs=replace(test_agreement.INPUTS, decision_file=decisions),
         outputs=test_agreement.OUTPUTS,
+        ports=test_agreement.PORTS,
     )
     Path("metrics").mkdir(exist_ok=True)
     Path("metrics/agreement.json").write_text(json.dumps(dict(report.metrics)))

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from curate import schema, tables
 from curate.cli import app
-from curate.errors import ParamsError, TableError
+from curate.errors import ModelError, ParamsError, TableError
 from curate.labeling import taxonomy, threshold_fitting
 from curate.labeling.thresholds import Target
 from curate.records import Annotation
@@ -229,3 +229,24 @@ def test_a_table_without_scores_has_nothing_to_fit(root: Path) -> None:
             shown=root,
             pulled=table,
         )
+
+
+def test_images_that_the_detector_was_trained_on_judge_nothing(root: Path) -> None:
+    """There a detector is right more often than it will ever be again."""
+    from tests.stages.test_compare_models import trained
+
+    folder = root / "models/own"
+    folder.mkdir(parents=True)
+    (folder / "training.json").write_text(trained().model_dump_json())
+    lines = [f"{builders.image_id(f'image-{n}')},{'train' if n < 40 else 'validation'}" for n in range(50)]
+    (folder / "trained_on.csv").write_text("\n".join(["image_id,split", *lines]) + "\n")
+    (root / "params.yaml").write_text("autolabel:\n  detector:\n    model: models/own\n")
+    text = command(root)
+    assert "(20 of 40 right in 40 images from 0.4 on)" in text
+    assert "left out: answers 40 to images that the detector was trained on" in text
+    gold = [builders.annotation(f"image-{n}", None, None, origin="gold") for n in range(80)]
+    builders.write_annotations(root / "gold.parquet", gold)
+    assert "40 to images that the detector was trained on" in command(root, "--answers", "gold.parquet")
+    (folder / "trained_on.csv").unlink()
+    with pytest.raises(ModelError, match=r"trained_on\.csv is missing or damaged"):
+        command(root)

@@ -24,9 +24,13 @@ KEPT += ("data/people.csv",)  # what people are called; grows, and is read by th
 # Packages that pass names on: a stage depends on where its names come from, not on all of them.
 PASSING_ON = ("curate.params", "curate.ports", "curate.yamlfile")
 # What a stage reads of a later one's last run: no dependency of it.
-EARLIER = {"select": "data/push/shown", "release": "data/publish/last"}
-EARLIER |= {"pull": "data/adjudication/shown"}  # written by `curate qa adjudicate`
-ORDER = ["ingest", "dedupe", "autolabel", "select", "push", "pull"]
+EARLIER = {
+    "select": ("data/push/shown", "data/agreement/pairs.parquet"),
+    "release": ("data/publish/last",),
+    "embed": ("data/agreement/consensus.parquet",),  # where objects: consensus is asked for
+    "pull": ("data/adjudication/shown",),  # written by `curate qa adjudicate`
+}
+ORDER = ["ingest", "dedupe", "autolabel", "embed", "select", "push", "pull"]
 ORDER += ["quality", "agreement", "release", "publish"]
 
 
@@ -101,7 +105,7 @@ def test_the_paths_in_the_entry_point_are_those_of_dvc_yaml(stage: str) -> None:
     outputs.remove(f"metrics/{stage}.json")  # curate_pipelines/stage_entry.py writes it
     needed = set(paths(entry["deps"])) - {f"data/fingerprint/{stage}.txt"}
     declared = outputs | needed
-    for path in named - {*KEPT, EARLIER.get(stage)}:
+    for path in named - {*KEPT, *EARLIER.get(stage, ())}:
         assert any(
             known == path or known.startswith(path + "/") or path.startswith(known + "/")
             for known in declared

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from curate.engines import factory
 from curate.params import Params
 from curate.records import StageReport
-from curate_pipelines import dedupe, engines, models, publish
+from curate_pipelines import dedupe, encoders, engines, models, publish
 
 ROOT = Path(__file__).parents[2]
 TAXONOMY = "own/taxonomy.yaml"
@@ -31,6 +32,7 @@ PARAMS = Params.model_validate(
         "ingest": {"raw": "own/raw", "min_side": 9},
         "dedupe": {"max_hamming": 3, "decisions": "own/decisions.csv"},
         "autolabel": {"taxonomy": TAXONOMY, "device": "cpu", "precision": "float32", "workers": 2},
+        "embeddings": {"model": "own/encoder", "device": "cpu", "workers": 4},
         "qa": {"gold": "own/gold", "labelers": "simulated", "seed": 4},
         "labelstudio": {"project": "own", "batch_size": 11, "timeout_s": 7.0},
         "quality": {"bootstrap": 5},
@@ -47,12 +49,20 @@ INPUTS: dict[str, dict[str, str]] = {
     "ingest": {"raw": "own/raw"},
     "dedupe": {"images": "data/ingest/images.parquet"},
     "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY, "imported": "labels/suggestions"},
+    "embed": {
+        "images": IMAGES,
+        "suggestions": SUGGESTIONS,
+        "consensus": "data/agreement/consensus.parquet",
+    },
     "select": {
         "images": IMAGES,
         "annotations": SUGGESTIONS,
         "taxonomy": TAXONOMY,
         "shown": SHOWN,
         "decisions": "own/decisions.csv",
+        "embeddings": "data/embeddings/embeddings.parquet",
+        "pairs": "data/agreement/pairs.parquet",
+        "imported": "labels/answers",
     },
     "push": {
         "images": IMAGES,
@@ -123,6 +133,14 @@ OUTPUTS: dict[str, dict[str, Any]] = {
         "shards": ".cache/autolabel",
         "plot": "plots/autolabel_scores.csv",
         "failures": "data/autolabel/failures.csv",
+    },
+    "embed": {
+        "table": "data/embeddings/embeddings.parquet",
+        "objects": "data/embeddings/objects.parquet",
+        "figures": "data/embeddings/figures.parquet",
+        "look_alikes": "data/embeddings/look_alikes.csv",
+        "failures": "data/embeddings/failures.csv",
+        "shards": ".cache/embeddings",
     },
     "select": {"plan": PLAN, "plots": "plots"},
     "push": {"receipt": "data/push/receipt.json", "shown": SHOWN},
@@ -219,7 +237,7 @@ def test_a_stage_gets_its_section(wired: Any, stage: str) -> None:
     if stage == "pull":
         assert (section.labelstudio, section.qa) == (PARAMS.labelstudio, PARAMS.qa)
     else:
-        own = {"select": "qa", "push": "labelstudio"}.get(stage, stage)
+        own = {"select": "qa", "push": "labelstudio", "embed": "embeddings"}.get(stage, stage)
         assert section == getattr(PARAMS, own)
 
 
@@ -228,6 +246,11 @@ def test_ingest_and_dedupe_run_on_the_engine_of_the_parameters(wired: Any) -> No
         ports = wired(stage)["ports"]
         assert ports.engine == Made("engine", (PARAMS.engine,), {})
         assert ports.batch_size == 17
+
+
+def test_agreement_runs_on_the_engine_of_the_parameters(wired: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    record(monkeypatch, factory, "engine")
+    assert wired("agreement")["ports"].engine == Made("engine", (PARAMS.engine,), {})
 
 
 def test_the_step_by_meaning_runs_where_a_model_is_named_and_only_there(
@@ -257,6 +280,24 @@ def test_autolabel_loads_its_models_in_the_workers(wired: Any) -> None:
     assert (ports.models.func, ports.models.args) == (models.models, (PARAMS.autolabel,))
 
 
+def test_embed_loads_its_encoder_in_the_workers(wired: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = wired("embed")["ports"]
+    assert ports.engine == Made("model_engine", (PARAMS.engine, "cpu"), {"workers": 4})
+    assert (ports.encoder.func, ports.encoder.args) == (encoders.encoder, (PARAMS.embeddings,))
+    record(monkeypatch, encoders, "TransformersEmbedder")
+    record(monkeypatch, encoders, "TorchvisionEmbedder")
+    digest = "0" * 64
+    for kind, expected in (
+        ("transformers", ("TransformersEmbedder", {"setting": "embeddings", "sha256": digest})),
+        ("torchvision", ("TorchvisionEmbedder", {})),
+    ):
+        asked = {"kind": kind, "model": "m", "sha256": digest, "device": "cpu", "batch_size": 3}
+        settings = Params.model_validate({"embeddings": asked}).embeddings
+        loaded: Any = encoders.encoder(settings)
+        assert loaded.embedder == Made(expected[0], (settings,), expected[1])
+        assert (loaded.on_gpu, loaded.batch_size) == (False, 3)
+
+
 def test_push_and_pull_talk_to_the_users_server(wired: Any) -> None:
     assert wired("push")["ports"].tool == Made("from_settings", (PARAMS.labelstudio, "server of ."), {})
     reader = wired("pull")["ports"].reader._server
@@ -268,6 +309,13 @@ def test_push_and_pull_talk_to_the_users_server(wired: Any) -> None:
     )
     nowhere = Params.model_validate({"labelstudio": {"enabled": False}})
     assert wired("pull", nowhere)["ports"].adjudication is None
+
+
+def test_leaks_by_vectors_are_looked_for_where_a_bound_is_set(wired: Any) -> None:
+    assert wired("release")["ports"].leaks.vectors is None
+    params = Params.model_validate({"embeddings": {"max_split_cosine": 0.9}})
+    found = wired("release", params)["ports"].leaks.vectors
+    assert (found.path.as_posix(), found.max_cosine) == ("data/embeddings/embeddings.parquet", 0.9)
 
 
 def test_the_card_says_who_labelled(wired: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from curate import schema, tables
 from curate.agreement.gates import Gate
+from curate.engines.local import LocalEngine
 from curate.params import AgreementParams
 from curate.params.quality import QualityParams
 from curate.records import Annotation, Box, StageReport
@@ -135,6 +136,7 @@ def _measure(root: Path) -> None:
                 for name in names
             },
         ),
+        ports=agreement.Ports(LocalEngine(1)),
     )
     looks = IMAGES * len(PEOPLE)
     _metrics(root, "pull", {"slots_done": looks, "slots_needed": looks + 20})

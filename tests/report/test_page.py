@@ -95,6 +95,40 @@ def test_figures_stand_with_interval_and_number(project: builders.SmallProject) 
     assert re.search(r"Mask IoU\s*undefined.*not measured", headline), "never a zero"
 
 
+def test_standard_errors_stand_in_words_and_in_a_column(project: builders.SmallProject) -> None:
+    path = project.root / "metrics/agreement.json"
+    f1 = {"value": 0.67, "low": 0.4, "high": 0.9, "n": 5, "se": 0.1234}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"counts": {"seen_by_several": 12}, "f1": f1}))
+    lines = [
+        "figure,by,name,value,low,high,se,n,reason",
+        "kappa,all,,-0.25,-0.5,0.1,0.0567,40,",
+        "percent_agreement,all,,0.75,0.5,0.9,0.0321,40,",
+        "alpha,all,,undefined,undefined,undefined,undefined,0,no two people drew one object",
+        "kappa,category,stop_sign,0.5,0.25,0.7,0.0789,40,",
+        "f1,attribute,occluded=mostly,0.625,0.5,0.75,0.0654,16,",
+    ]
+    (project.root / "data/agreement/figures.csv").write_text("\n".join(lines) + "\n")
+    text = Text(written(project.root)).sections
+    assert "0.40 to 0.90, standard error 0.123, n = 5" in text["headline"]
+    found = text["agreement"]
+    assert "SE is the standard error" in found
+    assert re.search(r"Agreement on namesmatched objects with one name0\.750\.50 to 0\.900\.03240", found)
+    assert re.search(r"Kappa \(Cohen\).*-0\.25-0\.50 to 0\.100\.05740", found)
+    assert re.search(r"By attribute.*AttributeF1 occluded=mostly0\.620\.50 to 0\.75n = 16SE 0\.065", found)
+    assert re.search(r"Alpha \(Krippendorff\).*undefinedno two people drew one objectundefined0", found)
+    assert re.search(r"0\.500\.25 to 0\.70n = 40SE 0\.079", found)
+
+
+def test_counts_of_label_errors_that_nobody_knows_are_undefined(project: builders.SmallProject) -> None:
+    path = project.root / "metrics/agreement.json"
+    kinds = {"location": {"found": None, "expected": None, "reason": "fewer than 30 labels"}}
+    kinds["missed"] = {"found": 0, "expected": 0}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"label_errors": kinds}))
+    found = Text(written(project.root)).sections["label-errors"]
+    assert re.search(r"the boxes lie far apartundefinedundefinedfewer than 30 labels", found)
+    assert re.search(r"where nothing is labelled00\.0", found)
+
+
 def test_simulated_labelers_are_called_so(project: builders.SmallProject, tmp_path: Path) -> None:
     text = Text(written(project.root))
     assert "SIMULATED" in text.sections["top"]

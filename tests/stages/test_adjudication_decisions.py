@@ -21,7 +21,7 @@ from tests import builders
 from tests.builders import annotation, image_id
 from tests.fakes import FakeAnnotationTool
 from tests.pulled import FakeAnnotationReader, answer_row
-from tests.stages.test_agreement import INPUTS, OUTPUTS, only, planned, read_csv
+from tests.stages.test_agreement import INPUTS, OUTPUTS, PORTS, only, planned, read_csv
 
 OUT = adjudication_decisions.DecisionTables(adjudicate.ANNOTATIONS, adjudicate.ANSWERS)
 DECIDED = replace(INPUTS, decisions=OUT.annotations, decision_answers=OUT.answers)
@@ -35,7 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> builders.SmallPr
     """Two people dispute whether "five" shows a sign, and which one "six" shows."""
     monkeypatch.chdir(tmp_path)
     built = builders.small_project(tmp_path, stage="pull")
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
     return built
 
 
@@ -66,7 +66,7 @@ def decided(*rows: Annotation, by: str = SENIOR, **params: Any) -> StageReport:
     for key in {row.task_id for row in rows}:
         reader.answer(by, *(row for row in rows if row.task_id == key))
     pull(reader)
-    return agreement.run(AgreementParams(**params), inputs=DECIDED, outputs=OUTPUTS)
+    return agreement.run(AgreementParams(**params), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
 
 
 def queued() -> set[tuple[str, str]]:
@@ -113,7 +113,7 @@ def test_a_killed_hand_over_goes_on_where_it_was() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_the_decision_is_the_answer() -> None:
-    people = agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS).metrics
+    people = agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS).metrics
     report = decided(decision("six", "parking_sign"), decision("five", None))
     assert dict(report.counts)["decided by adjudication"] == 2
     assert queued() == set()
@@ -152,7 +152,7 @@ def test_candidates_show_the_attributes_that_the_page_knows(project: builders.Sm
     said = (("lit", ("yes",)), ("worn", ("no", "perhaps")))
     pulled = [replace(row, attributes=said if row.category else ()) for row in project.annotations["pull"]]
     builders.write_pulled(Path(), pulled)
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
     tool = FakeAnnotationTool()
     push(tool)
     shown = {row.attributes for task in tool.tasks.values() for row in task.pre_annotations}
@@ -164,7 +164,7 @@ def test_candidates_show_the_attributes_that_the_page_knows(project: builders.Sm
 def test_an_image_that_everybody_skipped_can_be_decided() -> None:
     skipped = [annotation("one", None, None, annotator_id=p, outcome="skipped") for p in builders.ANNOTATORS]
     builders.write_pulled(Path(), skipped)
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
     assert queued() == {(image_id("one"), "skipped")}
     decided(decision("one", "stop_sign"))
     assert queued() == set()
@@ -217,7 +217,7 @@ def test_a_decision_may_not_take_over_a_planted_error(project: builders.SmallPro
     others = [row for row in project.annotations["pull"] if row.image_id != image_id("one")]
     wrong = annotation("one", "parking_sign", model.bbox_xyxy, annotator_id=builders.ANNOTATORS[0])
     only([*others, wrong])
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
     assert (image_id("one"), "planted_error") in queued()
     report = decided(decision("one", "parking_sign", bbox_xyxy=model.bbox_xyxy))
     assert dict(report.counts)["decisions that do not count, with a planted error left in"] == 1
@@ -244,7 +244,7 @@ def test_of_two_decisions_the_later_one_counts() -> None:
     later = {"updated_at": "2026-02-02T10:00:00.000000Z", "annotator_id": "lead@demo.invalid"}
     reader.answer("lead@demo.invalid", decision("six", "stop_sign", annotation_id="later", **later))
     pull(reader)
-    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
     assert [row["category"] for row in consensus("six")] == ["stop_sign"]
 
 
@@ -255,7 +255,7 @@ def test_image_level_answers_are_those_of_the_decision() -> None:
     tables.write_rows([row.row()], OUT.annotations, schema.ANNOTATIONS)
     given = {**answer_row(row), "choices": [("weather", ["rain"])], "shown_id": None, "not_joined": None}
     tables.write_rows([given], OUT.answers, schema.ANSWERS)
-    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
     images = tables.read(OUTPUTS.images, schema.CONSENSUS_IMAGES).to_pylist()
     (found,) = [row["answers"] for row in images if row["image_id"] == image_id("six")]
     assert found == [("weather", ["rain"])]
@@ -281,7 +281,7 @@ def test_a_decision_about_boxes_leaves_answers_about_the_image_as_they_were(
         (found,) = [row for row in images if row["image_id"] == image_id("six")]
         return dict(found)
 
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
     before = image()
     decided(decision("six", "parking_sign"))
     after = image()
@@ -298,7 +298,7 @@ def test_a_decided_image_leaves_the_project_and_its_decision_stays() -> None:
     reader = FakeAnnotationReader(title=TITLE)
     reader.answer(SENIOR, decision("six", "parking_sign"))
     assert pull(reader) == (1, 2)
-    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
     assert dict(push(tool).counts)["closed"] == 1
     before = OUT.annotations.read_bytes()
     assert pull(reader) == (1, 2)  # its task is asked for all the same

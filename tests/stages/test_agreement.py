@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from curate import schema, tables
+from curate.engines.local import LocalEngine
 from curate.errors import TableError
 from curate.params import AgreementParams
 from curate.qa import error_injection
@@ -39,6 +40,7 @@ INPUTS = agreement.Inputs(
     shown=Path("data/push/shown"),
     taxonomy=Path("taxonomy.yaml"),
 )
+PORTS = agreement.Ports(LocalEngine(2))
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> builders.SmallPr
 
 
 def run(**params: Any) -> StageReport:
-    return agreement.run(AgreementParams(**params), inputs=INPUTS, outputs=OUTPUTS)
+    return agreement.run(AgreementParams(**params), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from curate.records import Annotation, StageReport
 from curate.stages import agreement
 from tests import builders
 from tests.builders import annotation, image_id
-from tests.stages.test_agreement import INPUTS, OUTPUTS, only, read_csv
+from tests.stages.test_agreement import INPUTS, OUTPUTS, PORTS, only, read_csv
 
 FILE = Path("decisions.csv")
 
@@ -29,7 +29,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> builders.SmallPr
 
 def run(*lines: Decision) -> StageReport:
     decision_file.write(FILE, lines)
-    return agreement.run(AgreementParams(), inputs=replace(INPUTS, decision_file=FILE), outputs=OUTPUTS)
+    return agreement.run(
+        AgreementParams(), inputs=replace(INPUTS, decision_file=FILE), outputs=OUTPUTS, ports=PORTS
+    )
 
 
 def objects(name: str) -> list[dict[str, Any]]:
@@ -50,7 +52,7 @@ def disputed(name: str) -> dict[str, Any]:
 def test_nothing_decided_changes_nothing() -> None:
     run()
     before = [path.read_bytes() for path in (OUTPUTS.consensus, OUTPUTS.objects, OUTPUTS.images)]
-    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
     assert [path.read_bytes() for path in (OUTPUTS.consensus, OUTPUTS.objects, OUTPUTS.images)] == before
 
 

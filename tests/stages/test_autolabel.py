@@ -14,7 +14,8 @@ from curate import schema, tables
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, ParamsError, StorageError, TableError
 from curate.geometry import masks
-from curate.labeling import taxonomy
+from curate.labeling import fitted_precision, taxonomy
+from curate.labeling.fitted_precision import Promise
 from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
 from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, StageReport, UInt8Image
@@ -248,3 +249,23 @@ def test_a_full_disk_is_one_line_and_the_next_run_goes_on() -> None:
     detector = FakeDetector()
     run(detector)
     assert detector.seen == 0
+
+
+def test_thresholds_that_were_fitted_for_another_model_are_said_to_be() -> None:
+    def fitted(version: str) -> None:
+        kept = Promise(
+            precision=0.9, confidence=0.95, together=False, model_versions=(version,),
+            thresholds={"stop_sign": 0.4},
+        )  # fmt: skip
+        path = Path("taxonomy.yaml")
+        path.write_text(fitted_precision.written(builders.TAXONOMY, kept, path))
+
+    assert "fitted for another model" not in run().line()
+    fitted("older-detector")
+    report = run()
+    assert report.line().endswith("1 thresholds that were fitted for another model")
+    assert report.metrics["thresholds_fitted_for"] == ["older-detector"]
+    fitted("fake-detector")
+    report = run()
+    assert "fitted for another model" not in report.line()
+    assert "thresholds_fitted_for" not in report.metrics

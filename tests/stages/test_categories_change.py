@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from curate.engines.local import LocalEngine
 from curate.errors import ReleaseError
 from curate.labeling import threshold_fitting
 from curate.labeling.thresholds import Target
@@ -72,6 +73,7 @@ def test_stages_go_on_or_name_the_category(
             Path("bad_rows.csv"),
             Path("plots"),
         ),
+        ports=agreement.Ports(LocalEngine(2)),
     )
     assert dict(agreed.counts)["images"] == 6
     fitted = threshold_fitting.run(

@@ -332,3 +332,101 @@ def test_nothing_is_sent_where_it_cannot_be_recorded(monkeypatch: pytest.MonkeyP
 
 def versions(task: TaskDraft) -> set[str | None]:
     return {row.model_version for row in task.pre_annotations}
+
+
+def key(name: str) -> str:
+    """The key of an image's task."""
+    return next(
+        str(row["task_id"])
+        for row in tables.read(Path("data/select/plan.parquet"), schema.PLAN).to_pylist()
+        if row["image_id"] == builders.image_id(name)
+    )
+
+
+def test_another_model_suggests_only_where_nobody_has_begun(project: builders.SmallProject) -> None:
+    """Task one is answered, two is begun, of six the model saw nothing and somebody agreed."""
+    autolabel = Path("data/autolabel/annotations.parquet")
+    rows = tables.read(autolabel, schema.ANNOTATIONS).to_pylist()
+    nothing = builders.annotation("six", None, None, origin="model", model_version="unit-1")
+    tables.write_rows(
+        [row for row in rows if row["image_id"] != builders.image_id("six")] + [nothing.row()],
+        autolabel,
+        schema.ANNOTATIONS,
+    )
+    plan = tables.read(Path("data/select/plan.parquet"), schema.PLAN).to_pylist()
+    first = next(row for row in rows if row["image_id"] == builders.image_id("one"))
+    for row in plan:  # the answered one was shown with a planted error
+        if row["image_id"] == builders.image_id("one"):
+            row.update(seeded_kind="moved", seeded_id=first["annotation_id"])
+    tables.write_rows(plan, Path("data/select/plan.parquet"), schema.PLAN)
+    tool = FakeAnnotationTool()
+    run(tool)
+    assert tool.asked_for_work == 0
+    before, recorded = dict(tool.tasks), written()
+    answered = [row for row in project.annotations["autolabel"] if row.image_id == builders.image_id("one")]
+    tool.answers = {(key("one"), "ann@x.org"): tuple(answered), (key("six"), "ann@x.org"): ()}
+    tool.drafted = frozenset({key("two")})
+    tables.write_rows(rows, autolabel, schema.ANNOTATIONS)
+    other_model()
+    for row in plan:  # select plants the error in what the new model says
+        if row["seeded_id"] is not None:
+            row.update(seeded_id=f"{row['seeded_id'][:-1]}x2")
+    tables.write_rows(plan, Path("data/select/plan.parquet"), schema.PLAN)
+    answers = dict(tool.answers)
+    push.plan(LabelStudioParams(project="unit"), inputs=push.inputs(Path("taxonomy.yaml")), tool=tool)
+    assert tool.asked_for_work == 1  # a dry run says what a push would do
+    report = run(tool)
+    begun = {key("one"), key("two"), key("six")}
+    for task_id, task in tool.tasks.items():
+        kept = task_id in begun
+        assert (shown_as(task) == shown_as(before[task_id])) is kept or not shown_as(task)
+        assert versions(task) <= ({"unit-1"} if kept else {"unit-2"})
+    assert tool.answers == answers
+    assert dict(report.counts)["kept as somebody began them"] == 3
+    # What was shown stays as it was written; rows are added for the other three alone.
+    assert {name: written()[name] for name in recorded} == recorded
+    assert {row["task_id"] for row in shown()[6:]} == set(before) - begun
+    assert run(tool).this_run == ()
+
+
+def shown_as(task: TaskDraft) -> list[tuple[object, ...]]:
+    return [
+        (row.annotation_id, row.category, row.bbox_xyxy, row.rle, row.model_version)
+        for row in task.pre_annotations
+        if row.outcome == "object"
+    ]
+
+
+@pytest.mark.usefixtures("project")
+def test_other_thresholds_of_the_same_model_reach_every_task() -> None:
+    """What people judge from then on is what the thresholds say."""
+    tool = FakeAnnotationTool()
+    run(tool)
+    tool.answers = {(key("three"), "ann@x.org"): ()}
+    path = Path("data/autolabel/annotations.parquet")
+    rows = tables.read(path, schema.ANNOTATIONS).to_pylist()
+    mine = [row for row in rows if row["image_id"] == builders.image_id("three")]
+    assert len(mine) == 2
+    tables.write_rows([row for row in rows if row is not mine[0]], path, schema.ANNOTATIONS)
+    assert "kept" not in run(tool).line()
+    assert [row.annotation_id for row in tool.tasks[key("three")].pre_annotations] == [
+        mine[1]["annotation_id"]
+    ]
+
+
+@pytest.mark.usefixtures("project")
+def test_suggestions_of_a_category_that_is_gone_are_renewed_all_the_same() -> None:
+    tool = FakeAnnotationTool()
+    run(tool)
+    tool.answers = {(task_id, "ann@x.org"): () for task_id in tool.tasks}
+    other_model()
+    Path("taxonomy.yaml").write_text(builders.TAXONOMY.replace("parking_sign", "halt_sign"))
+    path = Path("data/autolabel/annotations.parquet")
+    rows = tables.read(path, schema.ANNOTATIONS).to_pylist()
+    for row in rows:
+        row["category"] = "halt_sign" if row["category"] == "parking_sign" else row["category"]
+    tables.write_rows(rows, path, schema.ANNOTATIONS)
+    run(tool)
+    names = {row.category for task in tool.tasks.values() for row in task.pre_annotations}
+    assert "parking_sign" not in names
+    assert {version for task in tool.tasks.values() for version in versions(task)} == {"unit-1", "unit-2"}

@@ -136,6 +136,14 @@ def index(client: Client, project: ProjectRef) -> list[Existing]:
     ]
 
 
+def worked_on(client: Client, project: ProjectRef) -> frozenset[str]:
+    """Keys of the tasks that somebody answered, skipped or began."""
+    pages = task_pages.matching(client, project, task_pages.HAS_DRAFT, include="id,data")
+    begun = {task_key(task) for page in pages for task in page}
+    answered = {task.task_id for task in index(client, project) if task.worked_on or task.people}
+    return frozenset((begun | answered) - {""})
+
+
 def _counted(client: Client, project: ProjectRef, numbers: Sequence[int], what: str) -> dict[int, int]:
     """How many "annotations" or "predictions" some tasks have, by their numbers; counted here."""
     pages = task_pages.chosen(client, project, numbers, include=f"{what},id")

@@ -69,6 +69,11 @@ class LabelStudioTool:
         self._client.get("/api/version", action="asking for the server's time")
         return task_pages.server_time(self._client).astimezone(UTC)
 
+    def worked_on(self, title: str) -> frozenset[str]:
+        """Keys of the tasks that hold work of people."""
+        projects = self.projects(title).values()
+        return frozenset(key for there in projects for key in push.worked_on(self._client, there))
+
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
         """Those of some tasks that the project shows just as drafted."""
         there = self.projects(spec.title).get(spec.labeler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,13 +19,16 @@ from curate.labeling.run.labeler import Failed
 class Failures:
     """At most so many images with why they failed."""
 
-    def __init__(self, most: int) -> None:
-        """Begin with none; more than `most` are refused."""
-        self._most = most
+    def __init__(self, most: int, *, section: str = "autolabel") -> None:
+        """Begin with none; more than `most` are refused, which `max_failures` of the section says."""
+        self._most, self._section = most, section
         self._found: dict[str, tuple[ImageFile, Failed]] = {}
 
     def __len__(self) -> int:
         return len(self._found)
+
+    def __iter__(self) -> Iterator[tuple[ImageFile, Failed]]:
+        return iter(self._found.values())
 
     def add(self, image: ImageFile, why: Failed) -> None:
         """One more.
@@ -37,7 +41,7 @@ class Failures:
             counts = ", ".join(f"{number} {reason}" for reason, number in self.by_reason().items())
             _, first = next(iter(self._found.values()))
             raise InputError(
-                f"more than autolabel.max_failures = {self._most} images failed ({counts}); the first: "
+                f"more than {self._section}.max_failures = {self._most} images failed ({counts}); the first: "
                 f"{first.detail}. What is done is kept"
             )
 

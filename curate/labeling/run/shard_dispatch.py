@@ -6,6 +6,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,36 +22,27 @@ from curate.labeling.run.labeler import Failed, Labeled
 from curate.labeling.run.score_histograms import Scores
 from curate.ports import Casualty
 
+_Result = TypeVar("_Result")
 
-class Collected:
-    """The results of a run.
+
+class Dispatch:
+    """Shards that are with workers.
 
     Attributes:
         failures: Images that no model looked at.
-        keys: Of the raw boxes and masks that hold.
-        version: Of the models; None where no image came to them.
-        with_boxes: Images with a suggestion; known after `write`.
     """
 
-    def __init__(self, failures: Failures, *, max_pixels: int) -> None:
+    def __init__(self, failures: Failures, *, max_pixels: int, section: str = "autolabel") -> None:
         """Begin.
 
         Args:
             failures: Takes what fails.
             max_pixels: Larger images are not read.
+            section: Of params.yaml that says so.
         """
         self.failures = failures
-        self.keys: set[str] = set()
-        self.version: str | None = None
-        self.with_boxes = 0
-        self._max_pixels = max_pixels
-        self._parts: dict[Path, None] = {}
+        self._max_pixels, self._section = max_pixels, section
         self._offered: deque[list[ImageFile]] = deque()  # and not yet taken
-
-    @property
-    def parts(self) -> set[Path]:
-        """The files with finished rows."""
-        return set(self._parts)
 
     def offer(self, kept: pa.Table) -> Iterator[list[ImageFile]]:
         """The images of each shard that can be worked on; the others fail here.
@@ -76,22 +68,65 @@ class Collected:
                 self._offered.append(images)
                 yield images
 
+    def good(self, results: Sequence[_Result | Failed | Casualty]) -> Iterator[tuple[ImageFile, _Result]]:
+        """What went well of the shard that was offered first and not yet taken; the rest fails.
+
+        Raises:
+            InputError: Too many failed.
+        """
+        for image, result in zip(self._offered.popleft(), results, strict=True):
+            if isinstance(result, Casualty):
+                detail = f"image {image.path} ended its worker {result.tries} times ({result.how})"
+                self.failures.add(image, Failed("killed_worker", detail))
+            elif isinstance(result, Failed):
+                self.failures.add(image, result)
+            else:
+                yield image, result
+
+    def _fault(self, image: ImageFile) -> Failed | None:
+        if image.width * image.height > self._max_pixels:
+            detail = (
+                f"image {image.path} has {image.width}x{image.height} pixels, more than "
+                f"{self._section}.max_pixels = {self._max_pixels:,}"
+            )
+            return Failed("too_large", detail)
+        if not Path(image.path).is_file():
+            return Failed("disappeared", str(load_upright.disappeared(Path(image.path))))
+        return None
+
+
+class Collected(Dispatch):
+    """The results of a run of the stage autolabel.
+
+    Attributes:
+        keys: Of the raw boxes and masks that hold.
+        version: Of the models; None where no image came to them.
+        with_boxes: Images with a suggestion; known after `write`.
+    """
+
+    def __init__(self, failures: Failures, *, max_pixels: int) -> None:
+        """Begin; see `Dispatch`."""
+        super().__init__(failures, max_pixels=max_pixels)
+        self.keys: set[str] = set()
+        self.version: str | None = None
+        self.with_boxes = 0
+        self._parts: dict[Path, None] = {}
+
+    @property
+    def parts(self) -> set[Path]:
+        """The files with finished rows."""
+        return set(self._parts)
+
     def take(self, results: Sequence[Labeled | Failed | Casualty]) -> None:
         """The results of the shard that was offered first and not yet taken.
 
         Raises:
             InputError: Too many failed.
         """
-        for image, result in zip(self._offered.popleft(), results, strict=True):
-            if isinstance(result, Labeled):
-                self._parts[result.part] = None
-                self.version = result.version
-                self.keys |= result.keys
-            elif isinstance(result, Casualty):
-                detail = f"image {image.path} ended its worker {result.tries} times ({result.how})"
-                self.failures.add(image, Failed("killed_worker", detail))
-            else:
-                self.failures.add(image, result)
+        for _, result in self.good(results):
+            self._parts[result.part] = None
+            self.version = result.version
+            self.keys |= result.keys
 
     def write(
         self, path: Path, *, taxonomy_digest: str, scores: Scores, imported: Sequence[pa.Table] = ()
@@ -115,14 +150,3 @@ class Collected:
             self.with_boxes += pc.count_distinct(suggested["image_id"]).as_py()
             yield table
         yield self.failures.table(self.version, taxonomy_digest)
-
-    def _fault(self, image: ImageFile) -> Failed | None:
-        if image.width * image.height > self._max_pixels:
-            detail = (
-                f"image {image.path} has {image.width}x{image.height} pixels, more than "
-                f"autolabel.max_pixels = {self._max_pixels:,}"
-            )
-            return Failed("too_large", detail)
-        if not Path(image.path).is_file():
-            return Failed("disappeared", str(load_upright.disappeared(Path(image.path))))
-        return None

@@ -124,7 +124,8 @@ class ShardFiles:
         tables.write_rows([row.row() for row in rows], aside, schema.ANNOTATIONS)
         _into_place(aside, path)
 
-    def _rows(self, name: str, columns: pa.Schema) -> Iterator[dict[str, Any]]:
+    def tables(self, name: str, columns: pa.Schema) -> Iterator[pa.Table]:
+        """The files of a kind and key that have these columns."""
         for path in sorted(self.folder.glob(f"{name}-*.parquet")):
             try:
                 table = pq.read_table(path)
@@ -134,17 +135,34 @@ class ShardFiles:
                 path.unlink(missing_ok=True)
                 continue
             if table.schema.equals(columns):
-                yield from table.to_pylist()  # of one shard
+                yield table
+
+    def add(self, name: str, table: pa.Table, *content: str) -> None:
+        """One more file of a kind and key.
+
+        Args:
+            name: Kind and key.
+            table: What to keep.
+            content: Texts that say what is in it: its name follows from them.
+
+        Raises:
+            StorageError: The disk is full or refuses.
+        """
+        path = self.folder / f"{name}-{_of_images(content)}.parquet"
+        aside = path.with_name(f"aside-{uuid.uuid4().hex}.parquet")
+        with tables.replacing(aside) as partial:
+            pq.write_table(table, partial, compression="zstd")
+        _into_place(aside, path)
+
+    def _rows(self, name: str, columns: pa.Schema) -> Iterator[dict[str, Any]]:
+        for table in self.tables(name, columns):
+            yield from table.to_pylist()  # of one shard
 
     def _add(self, name: str, columns: Sequence[Any], kind: pa.Schema, *more: bytes) -> None:
         if not columns[0]:
             return
         arrays = [pa.array(values, type=field.type) for values, field in zip(columns, kind, strict=True)]
-        path = self.folder / f"{name}-{_of_images(columns[0], *(part.hex() for part in more))}.parquet"
-        aside = path.with_name(f"aside-{uuid.uuid4().hex}.parquet")
-        with tables.replacing(aside) as partial:
-            pq.write_table(pa.table(arrays, schema=kind), partial, compression="zstd")
-        _into_place(aside, path)
+        self.add(name, pa.table(arrays, schema=kind), *columns[0], *(part.hex() for part in more))
 
 
 def remove_stale(shards: Path, *, live: set[str], keys: set[str], labels: set[Path]) -> None:
@@ -172,8 +190,8 @@ def remove_stale(shards: Path, *, live: set[str], keys: set[str], labels: set[Pa
         raise tables.storage_error(error, shards) from error
 
 
-def _of_images(image_ids: Sequence[str], *more: str) -> str:
-    return derived_id(*image_ids, *more)[:16]
+def _of_images(image_ids: Sequence[str]) -> str:
+    return derived_id(*image_ids)[:16]
 
 
 def _into_place(aside: Path, path: Path) -> None:

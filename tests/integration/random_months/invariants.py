@@ -14,7 +14,7 @@ from curate.shown import record
 from tests import builders
 from tests.integration.random_months import gold, nature, page
 from tests.integration.random_months.model import Answer
-from tests.integration.random_months.people import SAVED
+from tests.integration.random_months.people import SAVED, planted
 from tests.integration.random_months.world import World
 
 Row = dict[str, Any]
@@ -58,8 +58,19 @@ def _offered(world: World, key: str, task: Row) -> None:
 
 
 def _current(world: World, key: str, task: Row, version: str) -> None:
-    """One prediction: the model's suggestions as they are now, with at most one error that was planned."""
+    """One prediction: the model's suggestions as they are now, with at most one error that was planned.
+
+    A task that somebody began keeps what it showed then: suggestions that were current once.
+    """
     planned = world.plan[key]
+    if world.truth.of([key]) or key in world.truth.drafts.values():
+        assert len(task["predictions"]) <= 1
+        for prediction in task["predictions"]:
+            assert prediction["model_version"] == version, (
+                f"{key} has suggestions that the page does not show"
+            )
+            planted(world, key, planned.image, page.read(prediction["result"]))
+        return
     said = {one.identity: one.thing for one in world.shown_sets[planned.image][-1].values()}
     predictions = task["predictions"]
     if not planned.suggested or not said:

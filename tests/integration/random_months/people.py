@@ -149,7 +149,7 @@ def planted(world: World, key: str, image: str, things: dict[str, Object]) -> Pl
             continue
         wrong = next((thing for thing in things.values() if thing.outline in extra), None)
         right = next((said[outline] for outline in missing), None)
-        if wrong is None and not (plan and right and plan.seeded_id == right.identity):
+        if wrong is None and not (plan and right and right.identity in world.seeds[key]):
             continue  # a set of fewer suggestions: those of a higher threshold
         kind = "missing" if wrong is None else "spurious" if right is None else "moved"
         if wrong is not None and right is not None and wrong.outline[1] == right.thing.outline[1]:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ class World:
         guideline: The text that opens before labelling.
         qa: The section `qa` of params.yaml.
         plan: The plan of the last push, by our key.
+        seeds: What a plan ever made wrong, by our key: `seeded_id`.
         certain: Whether that push came to its end: what the server shows is then known.
         shown_sets: Every set of suggestions that was ever current, by picture, newest last.
         metrics: Of the stages of the last sync.
@@ -75,6 +77,7 @@ class World:
     guideline: str = "Draw a box around every sign."
     qa: dict[str, Any] = field(default_factory=dict)
     plan: dict[str, Planned] = field(default_factory=dict)
+    seeds: dict[str, set[str | None]] = field(default_factory=lambda: defaultdict(set))
     certain: bool = True
     shown_sets: dict[str, list[dict[str, nature.Suggestion]]] = field(default_factory=dict)
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -219,6 +222,7 @@ class World:
             arm, kind, identity = slot["arm"], slot["seeded_kind"], slot["seeded_id"]
             name = names[slot["image_id"]]
             if arm != "accepted":
+                self.seeds[slot["task_id"]].add(identity)
                 found[slot["task_id"]] = Planned(name, people, arm == "suggested", kind, identity)
         return found
 

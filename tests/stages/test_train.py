@@ -1,0 +1,263 @@
+"""A release to a trainer and back: what it sees, what it never sees, and what is left of one that fails."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from curate import formats, system
+from curate.errors import InputError, ModelError, ParamsError, ReleaseError, StorageError
+from curate.formats.record import LabeledImage
+from curate.labeling import training_record
+from curate.stages import train
+from curate.stages.train import Inputs, Order, Ports, Trained
+from curate.stages.training_images import Gold
+from tests.formats import datasets
+from tests.formats.release import DIGEST, write_release
+
+# Copies what it was given, so that a test can look at it, and says what it was told.
+TRAINER = """
+import os, pathlib, shutil, sys
+data, out, categories, seed = sys.argv[1:5]
+assert os.environ["CURATE_DATA"] == data and os.environ["CURATE_SEED"] == seed
+shutil.copytree(data, pathlib.Path(out, "seen"))
+shutil.copy(categories, pathlib.Path(out, "categories.txt"))
+pathlib.Path(out, "config.json").write_text("{}")
+pathlib.Path(out, "model.safetensors").write_bytes(b"weights " + seed.encode())
+print("epoch 1", flush=True)
+"""
+COMMAND = f"{sys.executable} trainer.py {{data}} {{out}} {{categories}} {{seed}}"
+GOLD, VARIANT = "gold.png", "variant.png"
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("trainer.py").write_text(TRAINER)
+    return tmp_path
+
+
+def sign(name: str, split: str, seed: int) -> LabeledImage:
+    made = datasets.image(name, datasets.boxed("stop sign", (2, 2, 10, 10)), split=split, license="cc-by-4.0")
+    return datasets.replace(made, content=datasets.png(seed=seed))
+
+
+@pytest.fixture
+def ids() -> dict[str, str]:
+    """A release of two images to train on, one to choose by, two to test by, gold, and a variant of it."""
+    images = [
+        sign("a.png", "train", 1), sign("b.png", "train", 2), sign("c.png", "validation", 3),
+        sign("d.png", "test", 4), sign("e.png", "test", 5), sign(GOLD, "train", 6), sign(VARIANT, "train", 7),
+    ]  # fmt: skip
+    return write_release(Path("release"), images, datasets.CATEGORIES, raw=Path("raw"))
+
+
+def run(
+    ids: dict[str, str],
+    command: str = COMMAND,
+    *,
+    load: Callable[[Path], object] = lambda _: None,
+    echo: Callable[[bytes], None] = lambda _: None,
+    gold: Gold | None = None,
+    **order: object,
+) -> Trained:
+    known = gold or Gold(frozenset({ids[GOLD]}), frozenset({ids[VARIANT]}))
+    return train.run(
+        Order(command, **order),  # type: ignore[arg-type]
+        inputs=Inputs(Path("release"), gold=known),
+        folder=Path("models/first"),
+        ports=Ports(load, echo),
+    )
+
+
+def seen() -> set[str]:
+    """sha256 of every image file that the trainer was given, whatever the layout."""
+    files = (path for path in Path("models/first/seen").rglob("*") if path.suffix == ".png")
+    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("format", train.FORMATS)
+def test_the_test_split_and_gold_are_never_handed_over(ids: dict[str, str], format: str) -> None:
+    done = run(ids, format=format)
+    given = {hashlib.sha256(datasets.png(seed=seed)).hexdigest() for seed in (1, 2, 3)}
+    assert seen() == given
+    text = "".join(
+        path.read_text(errors="ignore") for path in Path("models/first/seen").rglob("*") if path.is_file()
+    )
+    for name in ("d.png", "e.png", GOLD, VARIANT):
+        assert ids[name] not in text
+        assert Path(name).stem + ".txt" not in text
+    assert dict(done.report.counts) == {
+        "images of train": 2,
+        "images of validation": 1,
+        "held back of the test split": 2,
+        "held back with known answers": 1,
+        "held back of a scene with known answers": 1,
+    }
+    assert training_record.trained_on(Path("models/first")) == {
+        ids["a.png"]: "train", ids["b.png"]: "train", ids["c.png"]: "validation"
+    }  # fmt: skip
+
+
+def test_without_gold_only_the_test_split_is_held_back(ids: dict[str, str]) -> None:
+    done = run(ids, gold=Gold())
+    assert done.record.images == {"train": 4, "validation": 1}
+    assert done.record.held_back == {"of the test split": 2}
+
+
+def test_the_record_says_how(ids: dict[str, str]) -> None:
+    said: list[bytes] = []
+    done = run(ids, seed=7, license="apache-2.0", echo=said.append)
+    folder = Path("models/first")
+    assert b"".join(said) == (folder / "training.log").read_bytes() == b"epoch 1\n"
+    record = training_record.read(folder)
+    assert record == done.record
+    assert (record.name, record.version, record.digest) == ("unit", "1.2.0", DIGEST)
+    assert (record.seed, record.license, record.format) == (7, "apache-2.0", "coco")
+    assert record.command == COMMAND
+    assert record.files == {"trainer.py": hashlib.sha256(TRAINER.encode()).hexdigest()}
+    assert record.weights["model.safetensors"] == hashlib.sha256(b"weights 7").hexdigest()
+    assert record.image_licenses == {"cc-by-4.0": 3}
+    assert record.git_commit is None
+    assert record.detector
+    assert (folder / "categories.txt").read_text().splitlines() == list(datasets.CATEGORIES)
+    with (folder / "trained_on.csv").open() as file:
+        assert {row["split"] for row in csv.DictReader(file)} == {"train", "validation"}
+    assert sorted(path.name for path in Path("models").iterdir()) == ["first"]
+
+
+def test_the_same_again_is_not_trained_again(ids: dict[str, str]) -> None:
+    first = run(ids)
+    Path("trainer.py").touch()
+    again = run(ids)
+    assert (first.fresh, again.fresh) == (True, False)
+    assert again.record == first.record
+
+
+@pytest.mark.parametrize("what", ["seed", "command", "files", "images", "release", "format"])
+def test_another_training_never_takes_the_place_of_one(ids: dict[str, str], what: str) -> None:
+    run(ids)
+    weights = Path("models/first/model.safetensors").read_bytes()
+    command, gold, order = COMMAND, None, {}
+    if what == "seed":
+        order = {"seed": 1}
+    elif what == "format":
+        order = {"format": "yolo"}
+    elif what == "command":
+        command += " more"
+    elif what == "files":
+        Path("trainer.py").write_text(TRAINER + "# changed\n")
+    elif what == "images":
+        gold = Gold()
+    else:
+        document = json.loads(Path("release/release.json").read_text())
+        Path("release/release.json").write_text(json.dumps({**document, "digest": "d" * 64}))
+    with pytest.raises(InputError, match=rf"models/first was trained with another {what}.*--out"):
+        run(ids, command, gold=gold, **order)
+    assert Path("models/first/model.safetensors").read_bytes() == weights
+
+
+def test_two_trainings_into_one_folder_do_not_mix(ids: dict[str, str]) -> None:
+    Path("models").mkdir()
+    with (
+        system.locked(Path("models/.first.lock")),
+        pytest.raises(StorageError, match="another process writes to models"),
+    ):
+        run(ids)
+    run(ids)
+
+
+def test_what_a_killed_training_left_is_cleared_away(ids: dict[str, str]) -> None:
+    Path("models/.first.partial/out").mkdir(parents=True)
+    Path("models/.first.partial/out/half.bin").write_bytes(b"half")
+    assert "half.bin" not in run(ids).record.weights
+    assert sorted(path.name for path in Path("models").iterdir()) == ["first"]
+
+
+def test_weights_that_were_changed_since_are_named(ids: dict[str, str]) -> None:
+    run(ids)
+    Path("models/first/model.safetensors").write_bytes(b"others")
+    with pytest.raises(ModelError, match=r"models/first/model\.safetensors is not what the trainer wrote"):
+        run(ids)
+
+
+def test_a_folder_of_somebody_else_is_left_alone(ids: dict[str, str]) -> None:
+    Path("models/first").mkdir(parents=True)
+    Path("models/first/mine.txt").touch()
+    with pytest.raises(InputError, match="models/first exists and `curate train` did not make it"):
+        run(ids)
+    assert [path.name for path in Path("models/first").iterdir()] == ["mine.txt"]
+
+
+FAILURES = {
+    "import sys; sys.stderr.write('\\nKeyError: 7\\n\\r 50%|##  | 2/4 [00:01<00:01]\\r'); sys.exit(3)": (
+        ModelError,
+        "ended with 3: KeyError: 7;",
+    ),
+    "import sys; print('half'); sys.exit('out of memory')": (ModelError, "ended with 1: out of memory;"),
+    "import os, signal; os.kill(os.getpid(), signal.SIGKILL)": (ModelError, "signal 9: it said nothing"),
+    "print('fine')": (ModelError, "ended well and wrote nothing into {out}"),
+    "import os; open(os.environ['CURATE_OUT'] + '/training.json', 'w')": (ModelError, "wrote training.json"),
+}
+
+
+@pytest.mark.parametrize("script", FAILURES)
+def test_a_trainer_that_fails_leaves_nothing(ids: dict[str, str], script: str) -> None:
+    kind, message = FAILURES[script]
+    Path("trainer.py").write_text(script)
+    with pytest.raises(kind) as error:
+        run(ids)
+    assert message in str(error.value)
+    assert list(Path("models").iterdir()) == []
+
+
+def test_a_checkpoint_that_does_not_load_leaves_nothing(ids: dict[str, str]) -> None:
+    def load(folder: Path) -> None:
+        assert (folder / "config.json").exists()
+        raise ParamsError("the detector's label 'dog' is no category")
+
+    with pytest.raises(ParamsError, match="label 'dog'"):
+        run(ids, load=load)
+    assert list(Path("models").iterdir()) == []
+
+
+def test_what_is_no_checkpoint_of_transformers_is_no_detector(ids: dict[str, str]) -> None:
+    Path("trainer.py").write_text("import os; open(os.environ['CURATE_OUT'] + '/best.pt', 'w').write('x')")
+    done = run(ids, load=lambda _: pytest.fail("it is not loaded"))
+    assert not done.record.detector
+    assert list(done.record.weights) == ["best.pt"]
+
+
+def test_mistakes_are_one_line(ids: dict[str, str]) -> None:
+    with pytest.raises(ParamsError, match=r"unknown placeholder \{dta\}, did you mean \{data\}\?"):
+        run(ids, "train {dta}")
+    with pytest.raises(ParamsError, match="--with is empty"):
+        run(ids, " ")
+    with pytest.raises(ParamsError, match="No closing quotation"):
+        run(ids, "train 'x")
+    with pytest.raises(InputError, match="the trainer no-such-program cannot be started"):
+        run(ids, "no-such-program {data}")
+    with pytest.raises(
+        InputError, match="--format voc is no trainer's: choose coco, yolo, yolo-seg, datasets"
+    ):
+        run(ids, format="voc")
+    everything = Gold(frozenset(ids[name] for name in ("a.png", "b.png", GOLD, VARIANT)))
+    with pytest.raises(
+        ReleaseError, match=r"no image to train on \(2 of the test split, 4 with known answers\)"
+    ):
+        run(ids, gold=everything)
+
+
+def test_the_folder_for_ultralytics_keeps_its_rules(ids: dict[str, str]) -> None:
+    """train and val with labels beside the images, and nothing of test: data.yaml names no such split."""
+    run(ids, format="yolo")
+    text = Path("models/first/seen/data.yaml").read_text()
+    assert "test" not in text
+    labels = formats.read(Path("models/first/seen"))
+    assert sorted(image.split or "" for image in labels.images) == ["train", "train", "validation"]

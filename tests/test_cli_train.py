@@ -1,0 +1,130 @@
+"""`curate train` as a command: a checkpoint comes back as detector, or one line says why not."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from curate import cli, decision_file
+from curate.errors import InputError, ParamsError, ReleaseError
+from curate.labeling import training_record
+from tests import builders
+from tests.adapters.small_detr import save_rt_detr
+from tests.formats import datasets
+from tests.formats.release import write_release
+
+TRAINER = "import os, shutil; shutil.copytree('base', os.environ['CURATE_OUT'], dirs_exist_ok=True)"
+# The labels of the small RT-DETR are Stop_Sign and dog.
+TAXONOMY = """\
+categories:
+  - {id: 0, name: stop_sign, prompts: [stop sign], threshold: 0.4, color: "#e6194b"}
+  - {id: 1, name: animal, prompts: [dog], threshold: 0.3, color: "#4363d8"}
+"""
+PARAMS = """\
+autolabel:
+  detector:
+    kind: groundingdino
+    model: swin.pth
+    config: SwinT_OGC
+    sha256: {pin}
+qa:
+  gold: gold.parquet
+""".format(pin="a" * 64)
+GOLD_BOX = (2.0, 2.0, 10.0, 10.0)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_rt_detr(tmp_path_factory.mktemp("base") / "base")
+
+
+@pytest.fixture
+def ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: Path) -> dict[str, str]:
+    """A project whose release holds two images to train on and one that is gold, with a copy of it."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(base, "base")
+    Path("trainer.py").write_text(TRAINER)
+    Path("taxonomy.yaml").write_text(TAXONOMY)
+    Path("params.yaml").write_text(PARAMS)
+    images = [
+        datasets.replace(
+            datasets.image(f"{name}.png", datasets.boxed("stop sign", GOLD_BOX), split=split),
+            content=datasets.png(seed=seed),
+        )
+        for seed, (name, split) in enumerate(
+            [("a", "train"), ("b", "validation"), ("gold", "train"), ("kept", "train")]
+        )
+    ]
+    ids = write_release(Path("data/release"), images, datasets.CATEGORIES, raw=Path("raw"))
+    size = {"width": datasets.SIZE[0], "height": datasets.SIZE[1]}
+    rows = [builders.image(name, image_id=ids[name], **size) for name in ids]
+    # A dropped copy has known answers too: its keeper shows the same.
+    dropped = builders.image(
+        "dropped", image_id="f" * 64, drop_reason="near_duplicate", duplicate_of=ids["kept.png"], **size
+    )
+    builders.write_images(Path("data/dedupe/images.parquet"), [*rows, dropped])
+    gold = [
+        builders.annotation("x", "stop_sign", GOLD_BOX, origin="gold", rle=None, image_id=image_id,
+                            annotation_id=image_id[:24])
+        for image_id in (ids["gold.png"], "f" * 64)
+    ]  # fmt: skip
+    builders.write_annotations(Path("gold.parquet"), gold)
+    return ids
+
+
+def run(*args: str) -> Result:
+    result = CliRunner().invoke(cli.app, list(args))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def train(*args: str) -> Result:
+    return run("train", "--with", f"{sys.executable} trainer.py", *args)
+
+
+def test_the_checkpoint_comes_back_as_detector_by_the_lines_it_prints(ids: dict[str, str]) -> None:
+    lines = train("--license", "apache-2.0").output.splitlines()
+    assert lines[0] == (
+        "train: 1 images of train, 1 images of validation, 1 held back of a scene with known answers, "
+        "1 held back with known answers"
+    )
+    assert lines[1:3] == [
+        "models/unit-v1.2.0 is a detector; in params.yaml, under autolabel.detector:",
+        "    model: models/unit-v1.2.0",
+    ]
+    record = training_record.read(Path("models/unit-v1.2.0"))
+    assert record is not None
+    assert lines[3:5] == ["    kind: transformers", f"    sha256: {record.weights['model.safetensors']}"]
+    assert record.before is not None
+    assert record.before.detector.model == "swin.pth"
+    assert record.before.thresholds == {"stop_sign": 0.4, "animal": 0.3}
+    assert set(training_record.trained_on(Path("models/unit-v1.2.0"))) == {ids["a.png"], ids["b.png"]}
+    again = train("--license", "apache-2.0").output
+    assert "models/unit-v1.2.0 holds this training already" in again
+
+
+def test_a_label_that_the_taxonomy_does_not_know_is_named_and_nothing_stays(ids: dict[str, str]) -> None:
+    del ids
+    Path("taxonomy.yaml").write_text(TAXONOMY.replace("[dog]", "[cat]"))
+    with pytest.raises(ParamsError, match="label 'dog' is no category of taxonomy"):
+        train()
+    assert not list(Path("models").iterdir())
+
+
+def test_gold_by_a_line_of_decisions_is_held_back_too(ids: dict[str, str]) -> None:
+    line = f"{ids['a.png']},gold,,,,,,,"
+    Path("decisions.csv").write_text(f"{','.join(decision_file.COLUMNS)}\n{line}\n")
+    Path("params.yaml").write_text(PARAMS + "dedupe:\n  decisions: decisions.csv\n")
+    with pytest.raises(ReleaseError, match="no image to train on"):
+        train()
+
+
+def test_comparing_what_nobody_trained_asks_with_what(ids: dict[str, str]) -> None:
+    del ids
+    with pytest.raises(InputError, match=r"base was not trained by `curate train`: say .* with --before"):
+        run("models", "compare", "base")
