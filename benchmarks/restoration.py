@@ -189,9 +189,10 @@ def run_upscale(images: str, weights: str, out: str) -> float:
 
     def seconds(number: int) -> float:
         sources = [SourceImage(path.stem, path, path.stem) for path in paths[:number]]
+        folder = Path(tempfile.mkdtemp(dir=out))
         began = time.perf_counter()
         rows = upscale.upscale_all(
-            params, sources, folder=lambda _: Path(out, str(number)), ports=ports, release_license=None
+            params, sources, folder=lambda _: folder, ports=ports, release_license=None
         )
         if any(row["outcome"] != "upscaled" for row in rows):
             raise RuntimeError("an image failed")
@@ -203,7 +204,9 @@ def run_upscale(images: str, weights: str, out: str) -> float:
 def _beyond_the_start(seconds: Callable[[int], float], number: int) -> float:
     """The time of all images, from what lies between a run on all and one on an image per core."""
     few = len(os.sched_getaffinity(0))
-    return max(seconds(number) - seconds(few), 1e-9) * number / (number - few)
+    seconds(few)  # the first run starts more than workers
+    start = seconds(few)
+    return max(seconds(number) - start, 1e-9) * number / (number - few)
 
 
 def _pairs(images: Path) -> float:
@@ -217,7 +220,7 @@ def run_pairs(images: str, out: str) -> float:
     paths = sorted(Path(images).iterdir())
 
     def seconds(number: int) -> float:
-        folder = Path(out, str(number))
+        folder = Path(tempfile.mkdtemp(dir=out))
         for kind in (pair_images.HR, pair_images.LR):
             (folder / kind).mkdir(parents=True)
         sources = [SourceOfPairs(path.stem, path, None, None, "train") for path in paths[:number]]
