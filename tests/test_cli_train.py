@@ -10,8 +10,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from curate import cli, decision_file
+from curate.cli import train as train_command
 from curate.errors import InputError, ParamsError, ReleaseError
 from curate.labeling import training_record
+from curate.params import Params
 from tests import builders
 from tests.adapters.small_detr import save_rt_detr
 from tests.formats import datasets
@@ -128,3 +130,20 @@ def test_comparing_what_nobody_trained_asks_with_what(ids: dict[str, str]) -> No
     del ids
     with pytest.raises(InputError, match=r"base was not trained by `curate train`: say .* with --before"):
         run("models", "compare", "base")
+
+
+def test_answers_are_known_and_nobody_knows_of_which_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert train_command._gold(None, ()) is None, "outside a project"
+    decisions = Path("decisions.csv")
+    decisions.write_text("image,decision,other,by,note,annotation,argument,box,when\n")
+    without = Params.model_validate({"dedupe": {"decisions": "decisions.csv"}})
+    assert train_command._gold(without, ()) is None
+    known = Params.model_validate({"qa": {"gold": "gold.json"}})
+    with pytest.raises(InputError, match=r"images\.parquet is missing: .*gold\.json: run `dvc repro dedupe`"):
+        train_command._gold(known, ())
+    decisions.write_text(decisions.read_text() + "a.jpg,gold,,,,,,,\n")
+    with pytest.raises(InputError, match=r"images\.parquet is missing: .*decisions\.csv"):
+        train_command._gold(without, ())

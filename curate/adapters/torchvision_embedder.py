@@ -50,13 +50,15 @@ class TorchvisionEmbedder:
                 f"{what}: torchvision has no architecture {build!r}: set {_SETTING}.build"
             ) from error
         weights.assign(model, weights.read_checkpoint(path, what=what), what=what)
-        self._prepare = _recipe(published, path).transforms()
+        digest = weights.sha256(path)
+        recipe = _recipe(published, digest)
+        self._prepare = recipe.transforms()
         self._model = _headless(self._torch, model).eval().to(self._device)
-        self._version = f"{build}@{weights.sha256(path)[:12]}"
+        self._version = f"{build}-{recipe.name}@{digest[:12]}"
 
     @property
     def model_version(self) -> str:
-        """Architecture @ 12 hex digits of the file's sha256."""
+        """Architecture - how images are prepared @ 12 hex digits of the file's sha256."""
         return self._version
 
     def embed(self, images: Sequence[UInt8Image]) -> FloatArray:
@@ -80,9 +82,12 @@ class TorchvisionEmbedder:
         return self._prepare(self._torch.from_numpy(image.copy()).permute(2, 0, 1))
 
 
-def _recipe(published: Any, path: Path) -> Any:
-    """The published weights of this file's name, whose transforms are right for it; else the first ones."""
-    of_file = [one for one in published if one.url.rpartition("/")[2] == path.name]
+def _recipe(published: Any, digest: str) -> Any:
+    """The published weights that are this file, whose transforms are right for it; else the first ones.
+
+    torchvision ends the name of a file with the first digits of its sha256.
+    """
+    of_file = [one for one in published if digest.startswith(Path(one.url).stem.rpartition("-")[2])]
     return (of_file or list(published))[0]
 
 

@@ -95,9 +95,9 @@ def compare(
 ) -> None:
     """Hold two detectors against the known answers (qa.gold), image by image, with intervals.
 
-    MODEL suggests with the thresholds of taxonomy.yaml; the other one with those of the day on which MODEL
-    was trained, or with today's if --before names it. Reads gold, the images and both detectors; writes
-    metrics/model_comparison.json, which `curate report` shows.
+    MODEL suggests with the thresholds of taxonomy.yaml; the one that it took the place of with those of the
+    day on which it was trained, another one with today's too. Reads gold, the images and both detectors;
+    writes metrics/model_comparison.json, which `curate report` shows.
     """
     import json
 
@@ -150,9 +150,10 @@ def _sides(settings: Params, model: str | None, before: str | None) -> tuple[Sid
         )
 
     after = Side(current, today) if model is None else named(model)
-    if before is not None:
-        return named(before), after
     record = training_record.read(Path(after.detector.model))
+    replaced = record.before if record is not None else None
+    if before is not None and (replaced is None or replaced.detector.model != before):
+        return named(before), after
     if record is None or record.before is None:
         raise InputError(
             f"{after.detector.model} was not trained by `curate train`: say what it takes the place of, with "

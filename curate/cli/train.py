@@ -90,8 +90,8 @@ def _tell(done: Trained, folder: Path, settings: Params | None) -> None:
         typer.echo(
             "images with known answers are not known outside a project: only the test split is held back"
         )
-    elif "with known answers" not in done.record.held_back:
-        typer.echo("no image of the release has known answers (qa.gold): only the test split is held back")
+    elif not any("known answers" in reason for reason in done.record.held_back):
+        typer.echo("no image of the splits train and validation has known answers (qa.gold), nor its scene")
     if not done.fresh:
         typer.echo(
             f"{folder} holds this training already: release, command, seed and the files that it names are "
@@ -131,14 +131,37 @@ def _categories(settings: Params | None) -> tuple[Category, ...]:
 
 
 def _gold(settings: Params | None, categories: tuple[Category, ...]) -> Gold | None:
+    """What a project holds back.
+
+    Raises:
+        InputError: Answers are known, and the table that tells of which images is not there.
+    """
+    from curate.errors import InputError
     from curate.stages import training_images
 
-    if settings is None or not _IMAGES.exists():
+    if settings is None:
+        return None
+    if not _IMAGES.exists():
+        known = [
+            path for path in (settings.qa.gold, settings.dedupe.decisions) if _names_gold(path, settings)
+        ]
+        if known:
+            raise InputError(
+                f"{_IMAGES} is missing: without it nobody knows which images have the known answers of "
+                f"{known[0]}: run `dvc repro dedupe` or `dvc checkout`"
+            )
         return None
     names = [category.name for category in categories]
     return training_images.gold(
         settings.qa.gold, settings.dedupe.decisions, _IMAGES, names, group_by=settings.release.group_by
     )
+
+
+def _names_gold(path: Path | None, settings: Params) -> bool:
+    """Whether it is the file of gold, or decisions of which one makes gold."""
+    if path is None or path == settings.qa.gold:
+        return path is not None
+    return path.exists() and ",gold," in path.read_text(encoding="utf-8", errors="replace")
 
 
 def _before(settings: Params | None, categories: tuple[Category, ...]) -> DetectorBefore | None:

@@ -42,7 +42,13 @@ _NONE = CosinePairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np
 
 
 def cosine_pairs(
-    vectors: FloatArray, min_cosine: float, *, base: FloatArray | None = None, max_pairs: int = MAX_PAIRS
+    vectors: FloatArray,
+    min_cosine: float,
+    *,
+    base: FloatArray | None = None,
+    max_pairs: int = MAX_PAIRS,
+    exact: bool = False,
+    setting: str = "dedupe.semantic.min_cosine",
 ) -> CosinePairs:
     """Every pair of vectors with a cosine of at least `min_cosine`.
 
@@ -58,6 +64,8 @@ def cosine_pairs(
         base: (M, D) vectors to compare with; None = among themselves, first < second. With a base, first
             counts in `vectors` and second in `base`.
         max_pairs: Refuse more.
+        exact: Compare all with all, however many they are.
+        setting: The parameter that the bound is, for the message.
 
     Raises:
         MissingExtraError: faiss is not installed.
@@ -70,7 +78,8 @@ def cosine_pairs(
     if not -1 <= min_cosine <= 1:
         raise ValueError(f"expected min_cosine in [-1, 1], got {min_cosine}")
     found = [_NONE]
-    if len(other) > cells.ALL_PAIRS:
+    near_only = len(other) > cells.ALL_PAIRS and not exact
+    if near_only:
         searched = _by_cell(vectors, other, min_cosine, ordered=base is None)
     else:
         searched = _by_block(vectors, other, min_cosine, ordered=base is None)
@@ -80,7 +89,7 @@ def cosine_pairs(
         if total > max_pairs:
             raise TooManyPairsError(
                 f"more than {max_pairs:,} pairs of images have a cosine of at least {min_cosine}: "
-                "set dedupe.semantic.min_cosine higher"
+                f"set {setting} higher"
             )
         found.append(pairs)
     first = np.concatenate([pairs.first for pairs in found])
@@ -88,7 +97,7 @@ def cosine_pairs(
     order = np.lexsort((second, first))
     same = np.concatenate([pairs.cosine for pairs in found])[order]
     made = CosinePairs(first[order], second[order], same)
-    return _once(made) if len(other) > cells.ALL_PAIRS and base is None else made
+    return _once(made) if near_only and base is None else made
 
 
 def _once(pairs: CosinePairs) -> CosinePairs:

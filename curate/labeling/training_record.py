@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -74,18 +74,23 @@ class TrainingRecord(BaseModel):
     detector: bool
     before: DetectorBefore | None
 
-    def write(self, folder: Path, trained_on: Iterable[tuple[str, str]]) -> None:
+    def write(self, folder: Path, handed_over: Mapping[str, str], seen_before: Mapping[str, str]) -> None:
         """Write both files into a folder that nobody reads yet.
 
         Args:
             folder: The checkpoint's.
-            trained_on: image_id and split of each image that was handed over.
+            handed_over: Split by image_id of each image that was handed over.
+            seen_before: The same of those that a checkpoint saw on which this training builds.
         """
         (folder / NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
         with (folder / IMAGES).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("image_id", "split"))
-            writer.writerows(sorted(trained_on))
+            writer.writerow(("image_id", "split", "handed_over"))
+            every = {**seen_before, **handed_over}
+            writer.writerows(
+                (image_id, split, "yes" if image_id in handed_over else "no")
+                for image_id, split in sorted(every.items())
+            )
 
 
 def read(folder: Path) -> TrainingRecord | None:
@@ -94,7 +99,7 @@ def read(folder: Path) -> TrainingRecord | None:
     Raises:
         ModelError: It is damaged.
     """
-    path = folder / NAME
+    path = folder.expanduser() / NAME
     try:
         return TrainingRecord.model_validate_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -106,18 +111,27 @@ def read(folder: Path) -> TrainingRecord | None:
         ) from error
 
 
-def trained_on(folder: Path) -> dict[str, str]:
+def trained_on(folder: Path, *, here: bool = False) -> dict[str, str]:
     """The split of each image that a checkpoint's training saw, by image_id; empty without a record.
+
+    Args:
+        folder: The checkpoint's; `~` is the user's home.
+        here: Without what was seen by the checkpoint on which this training built.
 
     Raises:
         ModelError: There is a training.json, and the list of its images is missing or damaged.
     """
     if read(folder) is None:
         return {}
-    path = folder / IMAGES
+    path = folder.expanduser() / IMAGES
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return {row["image_id"]: row["split"] for row in csv.DictReader(file)}
+            rows = list(csv.DictReader(file))
+            return {
+                row["image_id"]: row["split"]
+                for row in rows
+                if not here or row.get("handed_over", "yes") == "yes"
+            }
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise ModelError(
             f"{path} is missing or damaged: without it nobody knows which images the model has seen; restore "

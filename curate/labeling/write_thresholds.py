@@ -28,10 +28,16 @@ def with_thresholds(text: str, thresholds: Mapping[str, float], path: Path) -> s
     for name, node in places:
         if name in thresholds:
             start, end = node.start_mark.index, node.end_mark.index
-            edited = f"{edited[:start]}{thresholds[name]:g}{edited[end:]}"
+            edited = f"{edited[:start]}{_number(thresholds[name])}{edited[end:]}"
     if _content(edited) != _expected(text, thresholds):
         raise ParamsError(f"{path}: the thresholds share an anchor: write each number out, then fit again")
     return edited
+
+
+def _number(value: float) -> str:
+    """Short where that is the same number."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
 
 
 def unified_diff(before: str, after: str, path: Path) -> str:

@@ -173,11 +173,11 @@ def run(job: Job, ports: Ports) -> Everything:
 def _cut(job: Job) -> Iterator[list[_Shard]]:
     """The images in shards; of several, the rows of each in a file."""
     firsts = sorted(job.known.tasks)[:: job.params.shard_size]
+    folder = job.scratch
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
     if len(firsts) <= 1:
         yield [_Shard(0, job.known, None)]
         return
-    folder = job.scratch
-    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
     try:
         folder.mkdir(parents=True)
     except OSError as error:

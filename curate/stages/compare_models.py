@@ -120,8 +120,8 @@ def run(
         "reason": reason,
         "iou_threshold": quality.iou_threshold,
         "resamples": quality.bootstrap,
-        "before": _described(before, sides[0]),
-        "after": _described(after, sides[1]) | {"fitted": _fitted(sides[1], inputs.taxonomy)},
+        "before": _described(before, sides[0], inputs.taxonomy),
+        "after": _described(after, sides[1], inputs.taxonomy),
         "figures": [_row(one, reason) for one in compared],
     }
     with tables.replacing(out) as partial:
@@ -167,16 +167,21 @@ def _suggestions(
     return _Suggested(rows, frozenset(failed), report.metrics["model_version"])
 
 
-def _described(side: Side, made: _Suggested) -> dict[str, Any]:
+def _described(side: Side, made: _Suggested, file: Path) -> dict[str, Any]:
+    today = {one.name: one.threshold for one in taxonomy.load(file)}
     return {
         "model": side.detector.model,
         "model_version": made.version,
         "thresholds": dict(side.thresholds),
+        "fitted": _fitted(made, file) if dict(side.thresholds) == today else None,
     }
 
 
 def _fitted(made: _Suggested, file: Path) -> bool | None:
-    """Whether the thresholds of taxonomy.yaml were fitted for this detector; None = they were set by hand."""
+    """Whether the thresholds of taxonomy.yaml were fitted for this detector; None = they were set by hand.
+
+    Not asked of a side that brings thresholds of another day.
+    """
     promised = taxonomy.promise(file)
     return None if promised is None or made.version is None else promised.made_for(made.version)
 
@@ -215,6 +220,11 @@ def headline(document: Mapping[str, Any]) -> str:
         f"at IoU {document['iou_threshold']:g}"
     )
     left = "".join(f"; left out: {number} {why}" for why, number in document["left_out"].items())
+    left += "".join(
+        f"; the thresholds of {document[side]['model']} were fitted for another model"
+        for side in ("before", "after")
+        if document[side].get("fitted") is False
+    )
     difference = row["difference"]
     if difference["value"] is None:
         return f"which detector is better is not known: {difference['reason']} ({of}{left})"

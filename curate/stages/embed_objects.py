@@ -109,7 +109,8 @@ def write_look_alikes(table: Path, path: Path, *, neighbors: int) -> int:
     found = []
     if rows.num_rows:
         vectors = embeddings.matrix(rows["vector"], table)
-        found = look_alikes(vectors, rows["category"].to_pylist(), neighbors=neighbors)
+        categories, images = (rows[name].to_pylist() for name in ("category", "image_id"))
+        found = look_alikes(vectors, categories, images, neighbors=neighbors)
     names = rows.select(COLUMNS[:3]).to_pylist() if found else []
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -104,7 +104,9 @@ def run(params: MeasureParams, *, inputs: Inputs, outputs: Outputs, ports: Ports
         raise InputError(f"{inputs.upscaled} has no result of the pairs: run upscale again")
     loaded, missing = ports.load(_others(params))
     natural, why_not = _model(params, pairs)
-    missing = missing | why_not
+    # These words stand in tables, metrics and the report, which travel: whose machine it was is nobody's.
+    home = str(Path.home())
+    missing = {name: reason.replace(home, "~") for name, reason in (missing | why_not).items()}
     rows = [
         row
         for result, found in _measured(params, results, ports, missing, natural)

@@ -239,6 +239,7 @@ def _report(done: Planned) -> StageReport:
             *((reason, by_reason[reason]) for reason in _REASONS if by_reason.get(reason)),
             ("audit images needed", needed),
             *((("without a vector", without),) if (without := _without_vector(pool)) else ()),
+            *((("earlier rounds, which disagreement needs", 0),) if _no_earlier_round(pool) else ()),
         ),
         {
             "overlap_share": several / max(1, first.num_rows),
@@ -285,6 +286,12 @@ def _choice(pool: Pool, members: Membership, chosen: int) -> dict[str, Any]:
         if picks
         else {},
     }
+
+
+def _no_earlier_round(pool: Pool) -> bool:
+    """Whether the choice asks where people disagreed, and nobody can have yet."""
+    asked = "disagreement" in criteria.weights(pool.params.choose)
+    return asked and pool.evidence is not None and not pool.evidence.disagreement
 
 
 def _left(made: pa.Table, earlier: pa.Table | None) -> int:

@@ -19,6 +19,7 @@ from curate.errors import ModelError
 from curate.images.load_upright import load_upright
 from curate.ports import Casualty, Embedder, Engine
 from curate.stages.update_index import Filling
+from curate.vectors import cells
 
 _COLUMN: Final = "vector"
 
@@ -66,9 +67,12 @@ def pairs(
         lost = filling.update(vectors, table, wanted, ids)
         compared = np.flatnonzero(wanted)
         compared = compared[~np.isin(compared, list(lost))]
-        row_of = np.full(len(vectors), -1, dtype=np.int64)
+        row_of: NDArray[np.int64] = np.full(len(vectors), -1, dtype=np.int64)
         row_of[vectors.find(ids[compared])] = compared
         every = np.asarray(vectors.columns()[_COLUMN])
+        if len(every) > cells.ALL_PAIRS:  # cells of these images, whatever else was embedded once
+            every = every[row_of >= 0]
+            row_of = row_of[row_of >= 0]
     found = cosine_pairs(every, min_cosine)
     first, second = row_of[found.first], row_of[found.second]
     here = (first >= 0) & (second >= 0)

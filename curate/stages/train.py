@@ -166,7 +166,7 @@ def _into(  # noqa: PLR0917 - one call
         detector=detector,
         before=inputs.before,
     )
-    record.write(out, chosen.split.items())
+    record.write(out, chosen.split, _seen_before(words))
     (partial / LOG).rename(out / LOG)
     return record
 
@@ -204,7 +204,7 @@ def _earlier(
         "command": (record.command, order.command),
         "files that the command names": (dict(record.files), dict(files)),
         "seed": (record.seed, order.seed),
-        "images": (training_record.trained_on(folder), dict(chosen.split)),
+        "images": (training_record.trained_on(folder, here=True), dict(chosen.split)),
         "license": (record.license, order.license),
     }
     other = [name for name, (then, now) in asked.items() if then != now]
@@ -241,6 +241,19 @@ def _report(record: TrainingRecord) -> StageReport:
         *((f"held back {reason}", number) for reason, number in record.held_back.items()),
     )
     return StageReport("train", counts)
+
+
+def _seen_before(words: Sequence[str]) -> dict[str, str]:
+    """Split by image_id of what the checkpoints saw that the command names; "train" goes before others.
+
+    Raises:
+        ModelError: The record of one is damaged.
+    """
+    found: dict[str, str] = {}
+    for word in words[1:]:
+        for image_id, split in training_record.trained_on(Path(word.rpartition("=")[2])).items():
+            found[image_id] = split if found.get(image_id) != "train" else "train"
+    return found
 
 
 def _named_files(words: Sequence[str]) -> dict[str, str]:

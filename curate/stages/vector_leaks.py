@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,16 @@ def pairs(vectors: Vectors, split_of: Mapping[str, str]) -> list[tuple[str, str,
             f"{missing:,} released images have no vector ({why}): whether they leak by "
             "embeddings.max_split_cosine is not known"
         )
-    found = cosine_pairs(known.vectors[rows], vectors.max_cosine)
-    both = zip(found.first.tolist(), found.second.tolist(), strict=True)
-    return [(names[a], names[b], RELATION) for a, b in both if split_of[names[a]] != split_of[names[b]]]
+    by_split: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        by_split.setdefault(split_of[name], []).append(place)
+    leaks = []
+    for one, other in itertools.combinations(sorted(by_split), 2):
+        mine, theirs = by_split[one], by_split[other]
+        found = cosine_pairs(
+            known.vectors[rows[mine]], vectors.max_cosine, base=known.vectors[rows[theirs]], exact=True,
+            setting="embeddings.max_split_cosine",
+        )  # fmt: skip
+        both = zip(found.first.tolist(), found.second.tolist(), strict=True)
+        leaks += [sorted((names[mine[a]], names[theirs[b]])) for a, b in both]
+    return [(a, b, RELATION) for a, b in sorted(leaks)]

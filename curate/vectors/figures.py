@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from curate.vectors.nearest import Neighbors
 
 NEIGHBORS: Final = 20  # that the figures look at; Breunig et al. advise 10 to 50
-_TINY: Final = 1e-10  # of a distance: copies are not infinitely dense (as scikit-learn has it)
+_COPY: Final = 1e-3  # distance under which float32 does not tell two images from two copies of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,8 @@ class Figures:
         representativeness: Mean cosine to the nearest images, in [-1, 1]: high in the middle of many alike.
             What TypiClust calls typicality is a falling function of the same distances (Hacohen et al. 2022).
         outlier: Local outlier factor (Breunig et al. 2000): about 1 among its like, more where an image lies
-            further from its neighbors than these from theirs.
+            further from its neighbors than these from theirs. NaN where all its nearest ones are copies of
+            it: how dense it lies there is not known, and no other image is held against it.
     """
 
     uniqueness: NDArray[np.float32]
@@ -56,10 +57,17 @@ def _local_outlier_factor(rows: NDArray[np.int64], cosine: NDArray[np.floating])
     """Of Euclidean distances between unit vectors."""
     distance = np.sqrt(np.maximum(0, 2 - 2 * cosine.astype(np.float64)))
     there = rows >= 0
-    n_there = np.maximum(1, there.sum(axis=1))
-    furthest = np.nanmax(np.where(there, distance, 0), axis=1)
-    reach = np.where(there, np.maximum(distance, furthest[rows]), 0)
-    density = 1 / (reach.sum(axis=1) / n_there + _TINY)
-    found = np.where(there, density[rows], 0).sum(axis=1) / n_there / density
-    found[~there.any(axis=1)] = np.nan
-    return np.asarray(found, dtype=np.float64)
+    furthest = np.where(there, distance, 0).max(axis=1)
+    known = furthest > _COPY
+    counted = there & known[rows] & known[:, None]
+    density = 1 / _mean(np.maximum(distance, furthest[rows]), counted)
+    return _mean(density[rows], counted & np.isfinite(density)[rows]) / density
+
+
+def _mean(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(N,) of what is counted in each row; NaN where nothing is."""
+    number = counted.sum(axis=1)
+    total = np.where(counted, values, 0).sum(axis=1)
+    mean = np.full(len(values), np.nan)
+    np.divide(total, number, out=mean, where=number > 0)
+    return mean

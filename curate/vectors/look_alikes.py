@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from curate.records import FloatArray
 from curate.vectors.nearest import nearest
+
+_CROWD: Final = 32  # objects of the same image that are passed over at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +31,37 @@ class LookAlike:
     other_share: float
 
 
-def look_alikes(vectors: FloatArray, categories: Sequence[str], *, neighbors: int) -> list[LookAlike]:
-    """Objects whose nearest one has another category: first those that are most alone with their label.
+def look_alikes(
+    vectors: FloatArray, categories: Sequence[str], images: Sequence[str], *, neighbors: int
+) -> list[LookAlike]:
+    """Objects whose nearest one in another image has another category, those most alone with theirs first.
+
+    Objects of one image are not held against each other: crops of boxes that overlap show the same pixels.
 
     Args:
         vectors: (N, D) float32 of unit length, an object each.
         categories: N.
-        neighbors: How many nearest ones are counted.
+        images: N, the image_id of each.
+        neighbors: How many nearest ones of other images are counted; fewer where an image has many objects
+            that are all nearer.
 
     Returns:
         By falling `other_share`, then by falling cosine.
     """
-    found = nearest(vectors, neighbors)
+    _, image, crowd = np.unique(
+        np.asarray(images, dtype=object).astype(str), return_inverse=True, return_counts=True
+    )
+    found = nearest(vectors, neighbors + min(int(crowd.max(initial=1)) - 1, _CROWD))
     if not found.rows.shape[1]:
         return []
     _, category = np.unique(np.asarray(categories, dtype=object).astype(str), return_inverse=True)
-    there = found.rows >= 0
+    there = (found.rows >= 0) & (image[found.rows] != image[:, None])
+    there &= np.cumsum(there, axis=1) <= neighbors
     other = (category[found.rows] != category[:, None]) & there
     share = other.sum(axis=1) / np.maximum(1, there.sum(axis=1))
-    rows = np.flatnonzero(other[:, 0])
-    order = rows[np.lexsort((rows, -found.cosine[rows, 0], -share[rows]))]
-    return [
-        LookAlike(int(row), int(found.rows[row, 0]), float(found.cosine[row, 0]), float(share[row]))
-        for row in order
-    ]
+    first = there.argmax(axis=1)  # the nearest of another image
+    every = np.arange(len(vectors))
+    rows = np.flatnonzero(other[every, first])
+    near, cosine = found.rows[every, first], found.cosine[every, first]
+    order = rows[np.lexsort((rows, -cosine[rows], -share[rows]))]
+    return [LookAlike(int(row), int(near[row]), float(cosine[row]), float(share[row])) for row in order]

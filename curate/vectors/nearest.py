@@ -57,8 +57,7 @@ def nearest(vectors: FloatArray, k: int) -> Neighbors:
         if index is None:
             products = queries @ vectors.T
             products[np.arange(len(queries)), own.ravel()] = -2
-            found = np.argpartition(-products, k - 1, axis=1)[:, :k] if k < len(vectors) - 1 else None
-            found = np.argsort(-products, axis=1)[:, :k] if found is None else found
+            found = _highest(products, k)
             values = np.take_along_axis(products, found, axis=1)
         else:
             values, found = index.search(queries, k + 1)
@@ -68,3 +67,14 @@ def nearest(vectors: FloatArray, k: int) -> Neighbors:
         cosine[some] = np.take_along_axis(values, order, axis=1)
     rows[cosine < -1.5] = -1
     return Neighbors(rows, np.clip(cosine, -1, 1))
+
+
+def _highest(products: FloatArray, k: int) -> NDArray[np.int64]:
+    """(N, k) columns of the highest of each row, in any order; of equal ones the first."""
+    found = np.argpartition(-products, k - 1, axis=1)[:, :k].astype(np.int64)
+    lowest = np.take_along_axis(products, found, axis=1).min(axis=1)
+    # A partition cuts equal values anywhere; copies are many where there are any.
+    for row in np.flatnonzero((products >= lowest[:, None]).sum(axis=1) > k):
+        columns = np.flatnonzero(products[row] >= lowest[row])
+        found[row] = columns[np.argsort(-products[row, columns], kind="stable")[:k]]
+    return found

@@ -67,13 +67,17 @@ def test_other_networks_lose_their_last_layer_too(tmp_path: Path) -> None:
         torch.save(torchvision.models.get_model(build).state_dict(), tmp_path / f"{build}-0123.pth")
         found = load(tmp_path / f"{build}-0123.pth")
         assert found.embed([photographs()["coffee"]]).shape == (1, width)
-        assert found.model_version.startswith(f"{build}@")
+        assert found.model_version.startswith(f"{build}-IMAGENET1K_V1@")
 
 
 def test_the_version_is_the_content_and_a_digest_is_held(tmp_path: Path) -> None:
     copy = tmp_path / "mobilenet_v2-other.pth"
     shutil.copy(mobilenet(), copy)
-    assert load(copy).model_version == load(mobilenet()).model_version == "mobilenet_v2@b03531047ffa"
+    assert (
+        load(copy).model_version
+        == load(mobilenet()).model_version
+        == "mobilenet_v2-IMAGENET1K_V1@b03531047ffa"
+    )
     with pytest.raises(ModelError, match=r"is not the one that embeddings\.sha256 names"):
         load(copy, sha256="0" * 64)
 

@@ -33,6 +33,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [category.threshold for category in taxonomy.load(path)] == [0.2, 0.07]
 
 
+def test_a_number_of_many_digits_is_written_whole() -> None:
+    edited = write_thresholds.with_thresholds(TEXT, {"stop": 0.3333333}, Path("t"))
+    assert edited == TEXT.replace("   0.2   #", "   0.3333333   #")
+
+
 def test_the_difference_is_a_unified_diff() -> None:
     edited = write_thresholds.with_thresholds(TEXT, {"stop": 0.35}, Path("t"))
     difference = write_thresholds.unified_diff(TEXT, edited, Path("taxonomy.yaml")).splitlines()

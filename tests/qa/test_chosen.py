@@ -190,3 +190,15 @@ def test_chosen_images_count_towards_the_floor_of_rare_categories() -> None:
     with_choice, _ = make(IDS, choose=choose, rest="none", rare_floor=5)
     without, _ = make(IDS, choose={"budget": 0}, rest="none", rare_floor=5)
     assert len(with_reason(with_choice, "rare")) < len(with_reason(without, "rare"))
+
+
+def test_a_category_that_no_two_people_met_is_between_agreed_and_disputed() -> None:
+    table, _ = make(
+        IDS,
+        choose={"budget": 10, "disagreement": 1},
+        evidence={"disagreement": {"stop_sign": 0.2}},
+        rest="none",
+    )
+    words = [row["detail"] for row in table.to_pylist() if row["reason"] == "chosen"]
+    assert words
+    assert all("no two people have labelled" in text for text in words)

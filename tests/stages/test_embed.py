@@ -208,18 +208,17 @@ def test_an_image_that_kills_its_worker_is_a_row_and_the_others_have_the_same_ve
     assert np.array_equal(there.vectors, here.vectors[here.rows(there.image_ids)])
 
 
-def test_objects_of_one_look_with_two_labels_are_listed() -> None:
+def test_objects_of_two_images_whose_nearest_has_another_label_are_listed() -> None:
     report = run(objects="suggestions", neighbors=1)
     assert dict(report.counts) == {
         "images": 9, "vectors": 9, "failed": 0, "objects": 3, "objects without a vector": 0,
         "look-alikes labelled differently": 3,
     }  # fmt: skip
     listed = rows("look_alikes.csv")
-    assert {(row["category"], row["neighbor_category"]) for row in listed[:2]} == {
-        ("stop_sign", "yield_sign"),
-        ("yield_sign", "stop_sign"),
-    }
-    assert float(listed[0]["cosine"]) > 0.99 > float(listed[2]["cosine"])
+    # Two objects of the red image look the same; they are not held against each other.
+    pairs = {(row["category"], row["neighbor_category"]) for row in listed}
+    assert len(pairs) == 3
+    assert {("stop_sign", "parking_sign"), ("yield_sign", "parking_sign")} < pairs
     objects = tables.read(OUT / "objects.parquet", OBJECT_EMBEDDINGS).to_pylist()
     assert {row["category"] for row in objects} == {"stop_sign", "yield_sign", "parking_sign"}
 

@@ -39,7 +39,7 @@ class Odd:
 
 def load(names: Sequence[str]) -> tuple[list[ImageMetric], dict[str, str]]:
     found: list[ImageMetric] = [Odd()] if "vmaf" in names else []
-    return found, {name: "no weights" for name in names if name == "lpips"}
+    return found, {name: f"no weights in {Path.home()}/x" for name in names if name == "lpips"}
 
 
 PORTS = measure.Ports(load, LocalEngine(in_process=True))
@@ -103,11 +103,13 @@ def test_every_result_and_metric_has_a_figure_or_a_reason(tmp_path: Path) -> Non
     rows = tables.read(tmp_path / "m.parquet", table_schemas.MEASURED).to_pylist()
     assert len(rows) == 12 * 4
     why = {row["metric"]: row["reason"] for row in rows if row["value"] is None}
-    assert why == {"lpips": "no weights", "vmaf": "begins with black", "psnr": "the two are equal: infinite"}
+    assert why == {
+        "lpips": "no weights in ~/x", "vmaf": "begins with black", "psnr": "the two are equal: infinite",
+    }  # fmt: skip
     stated = {(row["metric"], row["color"], row["border"]) for row in rows}
     assert stated == {("psnr", "y", 4), ("ssim", "y", 4), ("vmaf", "rgb", 0), ("lpips", "rgb", 0)}
     assert dict(report.counts) == {"results": 12, "figures": 33, "not measured": 15}
-    assert report.metrics["not_measured"] == {"lpips": "no weights"}
+    assert report.metrics["not_measured"] == {"lpips": "no weights in ~/x"}
 
 
 def test_the_summary_has_means_intervals_and_differences(tmp_path: Path) -> None:
@@ -200,7 +202,7 @@ def test_a_result_that_ends_its_worker_is_a_row_a_metric_beside_missing_ones(tmp
     rows = tables.read(tmp_path / "m.parquet", table_schemas.MEASURED).to_pylist()
     assert len(rows) == 12 * 4
     reasons = {row["metric"]: row["reason"] for row in rows if row["pair_id"] == "p5"}
-    assert reasons.pop("lpips") == "no weights"
+    assert reasons.pop("lpips") == "no weights in ~/x"
     assert len(reasons) == 3
     assert all(str(reason).startswith("ended its worker") for reason in reasons.values())
     assert all(row["value"] is not None for row in rows if (row["pair_id"], row["metric"]) == ("p4", "ssim"))

@@ -101,6 +101,7 @@ def test_people_disagreed_on_a_category(tmp_path: Path) -> None:
     report = run(tmp_path, budget=6, disagreement=1)
     assert chosen(tmp_path) == {}, "there was no earlier round"
     assert report.metrics["choice"]["earlier_round"] is False
+    assert "earlier rounds, which disagreement needs" in report.line()
     a, b = builders.ANNOTATORS
     box = (20.0, 20.0, 80.0, 80.0)
     rows = [
@@ -113,6 +114,7 @@ def test_people_disagreed_on_a_category(tmp_path: Path) -> None:
     builders.write_pairs(tmp_path / "data/agreement/pairs.parquet", rows)
     report = run(tmp_path, budget=6, disagreement=1)
     assert report.metrics["choice"]["earlier_round"] is True
+    assert "earlier rounds" not in report.line()
     assert set(chosen(tmp_path)) == set(ANGLES) - {"four"}, "nothing is suggested on four"
     assert chosen(tmp_path)["two"] == "100% disagreement (people disagree on 67% of parking_sign)"
 

@@ -68,13 +68,14 @@ def run(
     load: Callable[[Path], object] = lambda _: None,
     echo: Callable[[bytes], None] = lambda _: None,
     gold: Gold | None = None,
+    folder: str = "models/first",
     **order: object,
 ) -> Trained:
     known = gold or Gold(frozenset({ids[GOLD]}), frozenset({ids[VARIANT]}))
     return train.run(
         Order(command, **order),  # type: ignore[arg-type]
         inputs=Inputs(Path("release"), gold=known),
-        folder=Path("models/first"),
+        folder=Path(folder),
         ports=Ports(load, echo),
     )
 
@@ -133,6 +134,18 @@ def test_the_record_says_how(ids: dict[str, str]) -> None:
     with (folder / "trained_on.csv").open() as file:
         assert {row["split"] for row in csv.DictReader(file)} == {"train", "validation"}
     assert sorted(path.name for path in Path("models").iterdir()) == ["first"]
+
+
+def test_what_the_checkpoint_saw_that_it_builds_on_counts_as_seen(ids: dict[str, str]) -> None:
+    run(ids)
+    listed = Path("models/first/trained_on.csv")
+    listed.write_text(listed.read_text() + f"{'e' * 64},validation,yes\n")
+    on_top = f"{COMMAND} --base models/first"
+    run(ids, command=on_top, folder="models/second")
+    seen = training_record.trained_on(Path("models/second"))
+    assert seen["e" * 64] == "validation"
+    assert "e" * 64 not in training_record.trained_on(Path("models/second"), here=True)
+    assert not run(ids, command=on_top, folder="models/second").fresh
 
 
 def test_the_same_again_is_not_trained_again(ids: dict[str, str]) -> None:

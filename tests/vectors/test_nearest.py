@@ -47,6 +47,20 @@ def test_above_the_size_near_cells_are_searched(monkeypatch: pytest.MonkeyPatch)
     assert np.mean(same) / 5 > 0.98
 
 
+def test_of_copies_those_of_lower_rows() -> None:
+    found = nearest(np.tile(np.array([[1, 0]], np.float32), (500, 1)), 3)
+    assert found.rows[:4].tolist() == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
+    assert (found.rows[4:] == [0, 1, 2]).all()
+
+
+def test_many_copies_make_nobody_an_outlier() -> None:
+    vectors = clusters(300, centers=1)
+    vectors[:25] = vectors[0]  # more than are looked at
+    outlier = figures(nearest(vectors, 20)).outlier
+    assert np.isnan(outlier[:25]).all()
+    assert np.nanmax(outlier) < 2
+
+
 def test_none_and_one() -> None:
     assert nearest(clusters(1), 3).rows.shape == (1, 0)
     assert nearest(np.zeros((0, 4), np.float32), 3).rows.shape == (0, 0)

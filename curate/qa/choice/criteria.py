@@ -108,16 +108,24 @@ def _criterion(name: str, told: Told, rows: Ints, *, looked: Flags, number: int,
             rare, rows, lambda one: f"{told.names[one]} is suggested on {counts[one]:,} of {total:,} images"
         )
     if name == "disagreement":
-        scores = np.array([told.evidence.disagreement.get(one, 0.0) for one in told.names])
+        # A category that no pair names yet has what the rule of succession gives for none.
+        unseen = 0.5 if told.evidence.disagreement else 0.0
+        scores = np.array([told.evidence.disagreement.get(one, unseen) for one in told.names])
         disputed = category_scores.most(images, categories, scores, total)
-        return _by_category(
-            disputed, rows, lambda one: f"people disagree on {scores[one]:.0%} of {told.names[one]}"
-        )
+        return _by_category(disputed, rows, lambda one: _disputed(told, one))
 
     def doubt(image: int) -> str:
         return uncertainty.words(told.doubt, rows[[image]], told.found, told.names, told.thresholds)[0]
 
     return Fixed(told.doubt.value[rows], doubt)
+
+
+def _disputed(told: Told, category: int) -> str:
+    name = told.names[category]
+    known = told.evidence.disagreement.get(name)
+    if known is None:
+        return f"no two people have labelled {name} yet"
+    return f"people disagree on {known:.0%} of {name}"
 
 
 def _by_category(told: category_scores.Told, rows: Ints, words: Callable[[int], str]) -> Fixed:

@@ -8,6 +8,7 @@ from curate.qa.choice.greedy import Flags, Floats
 from curate.records import FloatArray
 
 _CHUNK = 128  # centers that distances are taken to at once
+_COPY = 1e-3  # distance under which float32 does not tell two images from two copies of one
 
 
 class KCenter:
@@ -47,7 +48,8 @@ class KCenter:
 
     def distances(self) -> Floats:
         """(N,) to the nearest center, in [0, 2]; infinite while there is none."""
-        return np.asarray(np.sqrt(np.maximum(2 - 2 * self._cosine, 0.0)))
+        distance = np.sqrt(np.maximum(2 - 2 * self._cosine, 0.0))
+        return np.asarray(np.where(distance < _COPY, 0.0, distance))
 
     def take(self, image: int, free: Flags) -> None:
         """The image is a center from now on."""

@@ -54,6 +54,15 @@ def test_a_copy_of_what_is_labeled_is_worth_nothing() -> None:
     assert chosen(arc([30, 30, 30]), flags(3, 1), 2) == []
 
 
+def test_copies_that_float32_does_not_tell_apart_are_worth_nothing() -> None:
+    """Two minus twice the cosine is about 1e-7 for them, not 0."""
+    one = np.array([1 / 3, 2 / 3, 2 / 3], np.float32)
+    vectors = np.tile(one, (5, 1))
+    criterion = KCenter(vectors, flags(5, 0))
+    criterion._cosine = np.full(5, 1 - 6e-8)
+    assert criterion.values(~flags(5, 0)).tolist() == [0.0] * 5
+
+
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 300), st.integers(0, 200), st.integers(1, 12))
 def test_as_the_textbook_does_it(seed: int, number: int, labeled: int, budget: int) -> None:
