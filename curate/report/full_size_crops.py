@@ -28,6 +28,7 @@ def middle(size: tuple[int, int], side: int) -> tuple[int, int, int, int]:
 def picture(image: Image.Image) -> Picture:
     """An RGB image as a data URI."""
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0, optimize=True)
+    # Not optimize=True: Pillow's buffer for it is too small for noise, and the image would not be written.
+    image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
     uri = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     return Picture(uri, *image.size)

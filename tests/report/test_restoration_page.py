@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -93,6 +94,26 @@ def test_without_a_sharper_loser_the_page_says_so(tmp_path: Path) -> None:
     only = [row for row in kept if row["model"] == "bicubic"]
     tables.write_rows(only, here / "data/upscale/upscaled.parquet", table_schemas.UPSCALED)
     assert "No model was compared with bicubic" in report.write(here, here / "page.html").read_text()
+
+
+def test_detail_invented_on_a_plain_crop_has_no_ratio_to_bicubic_s_none(tmp_path: Path) -> None:
+    """Bicubic of a plain crop has sharpness 0, and whatever a model draws there is the largest loss."""
+    here = restoration_project(tmp_path)
+    noise = np.random.default_rng(0).integers(0, 256, (300, 392, 3)).astype(np.uint8)
+    for path, pixels in (
+        ("data/pairs/hr0.png", np.full_like(noise, 100)),
+        ("data/upscale/bicubic0.png", np.full_like(noise, 101)),
+        ("data/upscale/overdone0.png", noise),
+    ):
+        Image.fromarray(pixels).save(here / path)
+    measured = tables.read(here / "data/measure/figures.parquet", table_schemas.MEASURED).to_pylist()
+    for row in measured:
+        if (row["pair_id"], row["model"], row["metric"]) == ("p0", "overdone", "psnr"):
+            row["value"] = 1.0
+    tables.write_rows(measured, here / "data/measure/figures.parquet", table_schemas.MEASURED)
+    plain = text(report.write(here, here / "page.html").read_text())
+    assert "overdone has 1.00 dB" in plain
+    assert "is sharp where bicubic is plain (variance of the Laplacian: original 0, bicubic 0," in plain
 
 
 def test_figures_and_their_json_are_those_of_the_summary(root: Path, html: str) -> None:
