@@ -58,6 +58,7 @@ class MetricTable:
         looked_at: What it looked at, in words.
         license: Of the metric.
         why_not: Why nothing was measured; None = it was.
+        left_out: Pairs in no model's mean, of which models and why, in words; empty = none.
         figures: Of each model.
     """
 
@@ -66,6 +67,7 @@ class MetricTable:
     looked_at: str
     license: str
     why_not: str | None
+    left_out: str
     figures: tuple[Figure, ...]
 
 
@@ -164,8 +166,14 @@ def _metric(facts: RestorationFacts, name: str) -> MetricTable:
         "" if looked is None else _looked_at(looked),
         measured.get("licenses", {}).get(name, ""),
         measured.get("not_measured", {}).get(name),
+        next((_left_out(row) for row in rows if cell(row, "left_out")), ""),
         figures,
     )
+
+
+def _left_out(row: Texts) -> str:
+    number = int(row["left_out"])
+    return f"{number:,} pair{'s' * (number != 1)} in no mean ({row['why_left_out']})"
 
 
 def _looked_at(row: Mapping[str, Any]) -> str:
@@ -291,6 +299,7 @@ def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
         "figures": {
             table.name: {
                 "why_not": table.why_not,
+                "left_out": table.left_out,
                 "looked_at": table.looked_at,
                 "license": table.license,
                 "models": {

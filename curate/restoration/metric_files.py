@@ -12,7 +12,7 @@ from curate.restoration import metric_summary
 
 SUMMARY: Final = (
     *("model", "metric", "slice", "slice_value", "mean", "low", "high", "n", "not_measured"),
-    *("difference", "difference_low", "difference_high"),
+    *("difference", "difference_low", "difference_high", "left_out", "why_left_out"),
 )
 WORST: Final = ("why", "model", "pair_id", "metric", "against", "value")
 
@@ -29,7 +29,8 @@ def write_summary(path: Path, rows: Sequence[metric_summary.Row]) -> None:
         for row in rows:
             figures = (row.mean.value, row.mean.low, row.mean.high, row.mean.n, row.not_measured)
             difference = (row.difference.value, row.difference.low, row.difference.high)
-            writer.writerow([row.model, row.metric, row.slice, row.slice_value, *figures, *difference])
+            place = (row.model, row.metric, row.slice, row.slice_value)
+            writer.writerow([*place, *figures, *difference, row.left_out, row.why_left_out])
 
 
 def write_worst(path: Path, values: metric_summary.Values, better: Mapping[str, bool], *, most: int) -> None:

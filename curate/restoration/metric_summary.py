@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from curate.intervals import Figure, Scale, resampled_sums, t_interval
 # Metrics whose values are shares of something; the others are positive or any.
 _SCALES: Mapping[str, Scale] = {"ssim": "signed", "ms_ssim": "share", "flip": "share"}
 Values = Mapping[tuple[str, str], Mapping[str, float]]  # by model and metric: values by pair
+Reasons = Mapping[tuple[str, str], Mapping[str, str]]  # by model and metric: why a pair has no value
+NO_RESULT = "no result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +28,11 @@ class Row:
         metric: Which.
         slice: Column by which pairs are split; "all" = not.
         slice_value: Its value.
-        mean: Over images, with its 95% interval.
-        difference: Mean of the difference to the baseline on the same images; no value without one.
-        not_measured: Results without this figure.
+        mean: Over the pairs that every model has a figure for, with its 95% interval.
+        difference: Mean of the difference to the baseline on the same pairs; no value without one.
+        not_measured: Results of this model without this figure.
+        left_out: Pairs that are in no model's mean, since a model has no figure for them.
+        why_left_out: Of which models and for which reasons, in words; empty = none is.
     """
 
     model: str
@@ -37,6 +42,8 @@ class Row:
     mean: Figure
     difference: Figure
     not_measured: int
+    left_out: int
+    why_left_out: str
 
 
 def mean_with_interval(
@@ -73,6 +80,7 @@ def summarize(
     values: Values,
     pairs: Mapping[str, Mapping[str, str]],
     *,
+    reasons: Reasons,
     slices: Sequence[str],
     baseline: str | None,
     resamples: int,
@@ -80,9 +88,14 @@ def summarize(
 ) -> list[Row]:
     """Every model and metric, over all pairs and by each value of each slice.
 
+    Models are compared on the same pairs: those for which every model has a figure of the metric. Else a
+    model that is exact on an image, so that its PSNR is infinite, or that fails on a hard one, would be
+    compared on other images than the rest. A model without a single figure of a metric takes no pair away.
+
     Args:
-        values: What was measured.
+        values: What was measured; a model and metric without a figure is empty.
         pairs: Of each pair `image_id`, and the columns of `slices`.
+        reasons: Why a result has no figure, in a few words that many share; what is not named has no result.
         slices: Columns.
         baseline: The model that the others are compared with; None = no one.
         resamples: Of images.
@@ -92,9 +105,17 @@ def summarize(
     for (model, metric), found in sorted(values.items()):
         scale = _SCALES.get(metric, "positive")
         base = values.get((baseline or "", metric), {}) if model != baseline else {}
+        rivals = {one: given for (one, other), given in values.items() if other == metric and given}
+        common = set.intersection(set(found), *(set(given) for given in rivals.values()))
         for name, value, members in _parts(pairs, slices):
-            here = [pair for pair in members if pair in found]
+            here = [pair for pair in members if pair in common]
             both = [pair for pair in here if pair in base]
+            lacking = [
+                f"{one}: {reasons.get((one, metric), {}).get(pair, NO_RESULT)}"
+                for one, given in rivals.items()
+                for pair in members
+                if pair not in given
+            ]
             mean = mean_with_interval(
                 [found[pair] for pair in here],
                 [pairs[pair]["image_id"] for pair in here],
@@ -109,8 +130,14 @@ def summarize(
                 resamples=resamples,
                 seed=seed,
             )
-            rows.append(Row(model, metric, name, value, mean, difference, len(members) - len(here)))
+            missing = sum(pair not in found for pair in members)
+            left_out = sum(any(pair not in given for given in rivals.values()) for pair in members)
+            rows.append(Row(model, metric, name, value, mean, difference, missing, left_out, _told(lacking)))
     return rows
+
+
+def _told(reasons: Sequence[str]) -> str:
+    return "; ".join(f"{number} by {reason}" for reason, number in sorted(Counter(reasons).items()))
 
 
 def _parts(

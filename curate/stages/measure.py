@@ -32,6 +32,8 @@ _BATCH = 8  # results that a worker takes at a time
 _MOST_PIXELS = 2_000_000_000
 _FITTED = 100  # clean images, at most, that the model of naturalness is fitted on
 _EQUAL = "the two are equal: infinite"
+# Reasons of the summary: few words for many reasons of the table, which name files and numbers.
+_EXACT, _NOT_MEASURED = "equal to the original", "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,14 +257,20 @@ def _report(
     outputs: Outputs,
 ) -> StageReport:
     values: dict[tuple[str, str], dict[str, float]] = {}
+    reasons: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows:
-        found = values.setdefault((row["model"], row["metric"]), {})
+        place = (row["model"], row["metric"])
+        found = values.setdefault(place, {})
         if row["value"] is not None:
             found[row["pair_id"]] = row["value"]
+        else:
+            why = _EXACT if row["reason"] == _EQUAL else _NOT_MEASURED
+            reasons.setdefault(place, {})[row["pair_id"]] = why
     models = {model for model, _ in values}
     summary = metric_summary.summarize(
         values,
         columns,
+        reasons=reasons,
         slices=params.slices,
         baseline=BICUBIC if BICUBIC in models else None,
         resamples=params.bootstrap,
@@ -275,13 +283,15 @@ def _report(
         model: {row.metric: _figure(row.mean) for row in whole if row.model == model}
         for model in sorted(models)
     }
+    left_out = {row.metric: row.why_left_out for row in whole if row.why_left_out}
     not_measured = sum(row["value"] is None for row in rows)
     counts = (
         ("results", len({(row["model"], row["pair_id"]) for row in rows})),
         ("figures", len(rows) - not_measured),
         ("not measured", not_measured),
     )
-    return StageReport("measure", counts, {"models": by_model, "higher_is_better": dict(better)})
+    metrics = {"models": by_model, "higher_is_better": dict(better), "left_out_of_means": left_out}
+    return StageReport("measure", counts, metrics)
 
 
 def _figure(figure: Figure) -> dict[str, Any]:

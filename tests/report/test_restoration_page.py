@@ -169,6 +169,22 @@ def test_what_was_left_out_of_the_votes_is_said(tmp_path: Path) -> None:
     assert "not settled: intervals reach other models" in plain
 
 
+def test_what_was_left_out_of_the_means_is_said(tmp_path: Path) -> None:
+    root = restoration_project(tmp_path)
+    path = root / "data/measure/summary.csv"
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if (row["metric"], row["slice"]) == ("psnr", "all"):
+            row |= {"left_out": "2", "why_left_out": "2 by soft: equal to the original"}
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    plain = text(report.write(root, root / "page.html").read_text())
+    assert plain.count("Left out: 2 pairs in no mean (2 by soft: equal to the original).") == 1
+
+
 def test_two_runs_write_the_same_and_what_has_not_run_is_said(root: Path, tmp_path: Path) -> None:
     first = report.write(root, root / "data/report/index.html").read_bytes()
     assert report.write(root, root / "data/report/index.html").read_bytes() == first

@@ -14,20 +14,62 @@ VALUES = {
 }
 
 
+def summarize(
+    values: summary.Values, pairs: dict[str, dict[str, str]], reasons: summary.Reasons | None = None
+) -> list[summary.Row]:
+    return summary.summarize(
+        values,
+        pairs,
+        reasons=reasons or {},
+        slices=["preset"],
+        baseline="bicubic",
+        resamples=500,
+        seed=1,
+    )
+
+
 def rows() -> dict[tuple[str, str], summary.Row]:
-    found = summary.summarize(VALUES, PAIRS, slices=["preset"], baseline="bicubic", resamples=500, seed=1)
+    found = summarize(VALUES, PAIRS)
     return {(row.model, row.slice_value): row for row in found}
 
 
 def test_means_by_slice_and_differences_on_the_same_images() -> None:
     found = rows()
-    assert found["bicubic", "all"].mean.value == pytest.approx(23.5)
-    assert found["bicubic", "b"].mean.value == pytest.approx(25.5)
+    assert found["bicubic", "all"].mean.value == pytest.approx(23.0)  # without p7, which model has not
+    assert found["bicubic", "a"].mean.value == pytest.approx(21.5)
+    assert found["bicubic", "b"].mean.value == pytest.approx(25.0)
+    assert found["bicubic", "all"].not_measured == 0
     model = found["model", "all"]
     assert (model.mean.n, model.not_measured) == (7, 1)
     assert model.difference.value == pytest.approx(1.0)
     assert model.difference.low == pytest.approx(1.0)  # the same on each image: no spread
     assert found["bicubic", "all"].difference.value is None
+    for row in found.values():
+        lacking = row.slice_value != "a"
+        assert row.left_out == lacking
+        assert row.why_left_out == ("1 by model: no result" if lacking else "")
+
+
+def test_an_exact_result_does_not_lower_its_model() -> None:
+    """Of the better model one result is exact; over its own pairs its mean would be 30.0 against 44.5."""
+    pairs = {name: {"image_id": name, "preset": "a"} for name in ("p", "q", "r")}
+    values = {
+        ("good", "psnr"): {"p": 30.0, "r": 28.0},
+        ("bad", "psnr"): {"p": 29.0, "q": 60.0},
+        ("never", "psnr"): {},
+    }
+    reasons = {("good", "psnr"): {"q": "equal to the original"}}
+    found = {row.model: row for row in summarize(values, pairs, reasons) if row.slice == "all"}
+    assert {name: (row.mean.value, row.mean.n) for name, row in found.items()} == {
+        "good": (30.0, 1),
+        "bad": (29.0, 1),
+        "never": (None, 0),
+    }
+    assert {row.left_out for row in found.values()} == {2}
+    assert {row.why_left_out for row in found.values()} == {
+        "1 by bad: no result; 1 by good: equal to the original"
+    }
+    assert [found[name].not_measured for name in ("good", "bad", "never")] == [1, 1, 3]
 
 
 def test_images_not_pairs_are_resampled() -> None:

@@ -114,13 +114,19 @@ def test_every_result_and_metric_has_a_figure_or_a_reason(tmp_path: Path) -> Non
 
 def test_the_summary_has_means_intervals_and_differences(tmp_path: Path) -> None:
     project(tmp_path)
-    run(tmp_path, slices=["preset"])
+    report = run(tmp_path, slices=["preset"])
     rows = {(r["model"], r["metric"], r["slice"]): r for r in read(tmp_path / "summary.csv")}
     better = rows["model", "psnr", "all"]
     assert (better["n"], better["not_measured"]) == ("5", "1")
     assert float(better["low"]) < float(better["mean"]) < float(better["high"])
     assert 5 < float(better["difference"]) < 7  # half the noise: 6 dB
     assert rows["bicubic", "psnr", "all"]["difference"] == ""
+    plain = rows["bicubic", "psnr", "all"]  # on the same five pairs
+    assert (plain["n"], plain["not_measured"]) == ("5", "0")
+    for row in (better, plain):
+        assert (row["left_out"], row["why_left_out"]) == ("1", "1 by model: equal to the original")
+    assert report.metrics["left_out_of_means"]["psnr"] == "1 by model: equal to the original"
+    assert rows["model", "lpips", "all"]["left_out"] == "0"  # nobody has it, which metrics say
     assert rows["model", "lpips", "all"]["mean"] == ""
     assert rows["model", "psnr", "preset"]["slice_value"] == "classical"
     worst = read(tmp_path / "worst.csv")
