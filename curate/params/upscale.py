@@ -71,4 +71,7 @@ class UpscaleParams(Section):
         for name in self.models:
             if Path(name).name != name or name.startswith("."):
                 raise ValueError(f"model name {name!r} is no name of a folder")
+        given = self.models.get(BICUBIC, BICUBIC)
+        if given != BICUBIC:  # else all models would be compared with these weights
+            raise ValueError(f"name {BICUBIC} stands for no weights: call {given} otherwise")
         return self

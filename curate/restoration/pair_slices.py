@@ -22,7 +22,7 @@ def columns(
         diagnosed: The table of diagnose; an image that it lacks is not known.
 
     Raises:
-        ParamsError: A slice is none of these.
+        ParamsError: A slice is none of these, or a figure without bands.
         TableError: The table of diagnose is missing.
     """
     own = set(table_schemas.IMAGE_PAIRS.arrow.names)
@@ -34,16 +34,25 @@ def columns(
                 f"known are {', '.join(sorted(own | told))}"
             )
     bands = _bands(diagnosed) if told & set(slices) else {}
+    for name in sorted(set(slices) - own - set(image_faults.NAMES)):
+        if bands and not any(name in one for one in bands.values()):
+            raise ParamsError(
+                f"measure.slices: {name} has no bands: set its edges in diagnose.bands, or leave it out"
+            )
     return {
         pair_id: {
             "image_id": row["image_id"],
             **{
-                name: str(row[name]) if name in own else _band(bands, row["image_id"], name)
+                name: _own(row[name]) if name in own else _band(bands, row["image_id"], name)
                 for name in slices
             },
         }
         for pair_id, row in pairs.items()
     }
+
+
+def _own(value: Any) -> str:
+    return image_faults.NOT_KNOWN if value is None else str(value)
 
 
 def _band(bands: Mapping[str, Mapping[str, str]], image_id: str, name: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate import decision_file, fingerprint, pipeline_templates, tables
-from curate.errors import InputError
+from curate.errors import InputError, ParamsError
 from curate.params import Params
 from curate_pipelines import PIPELINES, STAGES
 
@@ -70,9 +70,15 @@ def main(params: Params, folder: Path = Path("data/fingerprint")) -> str:
 
     Raises:
         InputError: A parameter names a file that cannot be read, or dvc.yaml is of another version of curate.
+        ParamsError: Pairs and models are of different scales.
         StorageError: The folder cannot be written.
     """
     pipeline_is_current()
+    if "upscale" in stages() and params.upscale.scale != params.pairs.scale:
+        raise ParamsError(
+            f"upscale.scale = {params.upscale.scale}, pairs.scale = {params.pairs.scale}: results are "
+            "compared with the clean images of the pairs, so both must be the same"
+        )
     texts = {stage: describe(stage, params) for stage in stages()}  # all of them before the first is written
     changed = [stage for stage, text in texts.items() if _update(folder / f"{stage}.txt", text)]
     return f"fingerprint: {'changed for ' + ', '.join(changed) if changed else 'nothing changed'}"

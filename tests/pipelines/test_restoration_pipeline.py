@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,19 @@ def test_models_are_loaded_with_the_users_settings(monkeypatch: pytest.MonkeyPat
         {"scale": 2, "device": "cpu", "precision": "float32", "diffusion": params.upscale.diffusion},
     )
     assert (got["settings"], got["release_license"]) == (params.upscale, params.release.license)
+
+
+def test_pairs_and_models_of_other_scales_are_refused_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(TEMPLATE / "dvc.yaml", "dvc.yaml")
+    params = Params.model_validate({"upscale": {"scale": 2}})
+    with pytest.raises(ParamsError, match=r"upscale\.scale = 2, pairs\.scale = 4: .* the same"):
+        fingerprint.main(params)
+    assert not Path("data").exists()
+    both = {"upscale": {"scale": 2}, "pairs": {"scale": 2}}
+    assert "changed for" in fingerprint.main(Params.model_validate(both))
 
 
 def test_the_lines_of_params_say_what_the_models_say() -> None:
