@@ -34,16 +34,26 @@ def find(model: str, *, noun: str, setting: str) -> Path:
     Raises:
         ModelError: There is no such file.
     """
+    found = located(model)
+    if found is not None and found.is_file():
+        return found
     path = Path(model).expanduser()
+    if path.name == model and model in public_models.BY_NAME:
+        raise ModelError(f"{noun} {model} is not in {cache_folder()}: run curate models fetch")
+    raise ModelError(f"{noun} {path} does not exist: set {setting}")
+
+
+def located(model: str) -> Path | None:
+    """What a setting names on this machine; None = nothing, as an id of the Hub does.
+
+    That is a file by its path (`~` is the home folder), a file in the cache by its bare name, or a folder.
+    """
+    path, cached = Path(model).expanduser(), cache_folder() / model
     if path.is_file():
         return path
-    if path.name == model:
-        cached = cache_folder() / model
-        if cached.is_file():
-            return cached
-        if model in public_models.BY_NAME:
-            raise ModelError(f"{noun} {model} is not in {cache_folder()}: run curate models fetch")
-    raise ModelError(f"{noun} {path} does not exist: set {setting}")
+    if path.name == model and cached.is_file():
+        return cached
+    return path if path.is_dir() else None
 
 
 def main_file(folder: Path) -> Path | None:

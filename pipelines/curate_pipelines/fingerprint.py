@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate import decision_file, fingerprint, pipeline_templates, tables
+from curate.adapters import weights
 from curate.errors import InputError, ParamsError
 from curate.params import Params
+from curate.params.upscale import BICUBIC
 from curate_pipelines import PIPELINES, STAGES
 
 _TAXONOMY: Final = "autolabel.taxonomy"
@@ -140,24 +142,30 @@ def _value(params: Params, name: str) -> Any:
 
 
 def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
-    """Weights in files of the user's that no sha256 in params.yaml stands for."""
-    encoder = params.dedupe.semantic.model
-    if stage == "dedupe" and encoder is not None and Path(encoder).exists():
-        yield "dedupe.semantic.model", Path(encoder)
-    model = params.embeddings.model
-    if stage == "embed" and model is not None and params.embeddings.sha256 is None and Path(model).exists():
-        yield "embeddings.model", Path(model)
+    """Weights on this machine that no sha256 in params.yaml stands for, found as those who load them do."""
+    for name, model in _models(stage, params):
+        found = weights.located(model)
+        if found is None:
+            continue
+        yield name, found
+        if found.suffix == ".param" and (binary := found.with_suffix(".bin")).exists():  # of ncnn
+            yield f"{name}, weights", binary
+
+
+def _models(stage: str, params: Params) -> Iterator[tuple[str, str]]:
+    """Names of a stage's settings that name weights, and what they say."""
+    encoder, embedder = params.dedupe.semantic.model, params.embeddings
+    if stage == "dedupe" and encoder is not None:
+        yield "dedupe.semantic.model", encoder
+    if stage == "embed" and embedder.model is not None and embedder.sha256 is None:
+        yield "embeddings.model", embedder.model
     for name, model in params.upscale.models.items() if stage == "upscale" else ():
-        if Path(model).exists():
-            yield f"upscale.models.{name}", Path(model)
-            if (binary := Path(model).with_suffix(".bin")).exists():  # of ncnn
-                yield f"upscale.models.{name}, weights", binary
-    if stage != "autolabel":
-        return
-    for name in ("detector", "segmenter"):
-        model = getattr(params.autolabel, name)
-        if model.sha256 is None and model.kind != "none" and Path(model.model).exists():
-            yield f"autolabel.{name}.model", Path(model.model)
+        if model != BICUBIC:
+            yield f"upscale.models.{name}", model
+    for name in ("detector", "segmenter") if stage == "autolabel" else ():
+        settings = getattr(params.autolabel, name)
+        if settings.sha256 is None and settings.kind != "none":
+            yield f"autolabel.{name}.model", settings.model
 
 
 def _content(name: str, path: Path) -> str:

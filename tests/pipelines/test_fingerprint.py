@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,39 @@ def test_an_edited_file_reruns_the_stages_that_read_it(params: Params, file: str
     changed(params)
     Path(file).write_text("edited")
     assert changed(params) == stages
+
+
+@pytest.mark.parametrize("named", ["~/own.pth", "fetched.pth", "here.pth"])
+@pytest.mark.parametrize(
+    ("stage", "settings"),
+    [
+        ("dedupe", lambda model: {"dedupe": {"semantic": {"model": model}}}),
+        ("autolabel", lambda model: {"autolabel": {**OWN["autolabel"], "detector": {"model": model}}}),
+        ("autolabel", lambda model: {"autolabel": {**OWN["autolabel"], "segmenter": {"model": model}}}),
+        ("embed", lambda model: {"embeddings": {"model": model}}),
+        ("upscale", lambda model: {"upscale": {"models": {"own": model}}}),
+    ],
+)
+def test_weights_are_those_that_the_loader_takes(
+    params: Params,
+    monkeypatch: pytest.MonkeyPatch,
+    named: str,
+    stage: str,
+    settings: Callable[[str], dict[str, Any]],
+) -> None:
+    """By a path, below the home folder, or by a bare name in the cache."""
+    del params  # for its folder, which we are in
+    monkeypatch.setenv("HOME", str(Path("home").absolute()))
+    monkeypatch.setenv("CURATE_MODELS", "~/cache")
+    files = {"~/own.pth": "home/own.pth", "fetched.pth": "home/cache/fetched.pth", "here.pth": "here.pth"}
+    for file in files.values():
+        Path(file).parent.mkdir(exist_ok=True, parents=True)
+        Path(file).write_text("weights")
+    given = Params.model_validate(settings(named))
+    before = fingerprint.describe(stage, given)
+    assert fingerprint.describe(stage, given) == before
+    Path(files[named]).write_text("other weights")
+    assert fingerprint.describe(stage, given) != before
 
 
 @pytest.mark.parametrize(
