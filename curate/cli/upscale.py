@@ -48,6 +48,9 @@ def images(
         str | None,
         typer.Option(help="Licence under which you pass results on; weights that forbid it are refused."),
     ] = None,
+    commercial_use: Annotated[
+        bool, typer.Option("--commercial-use", help="The licence is `other` and allows commercial use.")
+    ] = False,
     fit: Annotated[str | None, typer.Option(help="Pixels to fit into, such as 2000x2000.")] = None,
     tile: Annotated[int, typer.Option(help="Pixels of a side that the model sees at once.")] = 256,
     overlap: Annotated[int, typer.Option(help="Pixels that neighboring tiles share.")] = 32,
@@ -75,7 +78,8 @@ def images(
     name, place = Path(model).stem, user_path(model)
     values = {"models": {name: str(place) if place.suffix or place.is_dir() else model}, "workers": workers}
     values |= {"licenses": {name: license} if license else {}, "fit": fit, "tile": tile, "overlap": overlap}
-    settings = checked(UpscaleParams, {**values, "png_level": png_level, "device": device})
+    values |= {"png_level": png_level, "device": device, "commercial_use": [name] * commercial_use}
+    settings = checked(UpscaleParams, values)
     load = functools.partial(upscalers.load, scale=None, device=settings.device, precision=settings.precision)
     engine = factory.model_engine(EngineParams(), device, workers=workers)
     done = upscale_folder.run(

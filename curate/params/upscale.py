@@ -38,6 +38,11 @@ class UpscaleParams(Section):
         description="licence of the weights by the same name, an identifier the Hub knows; weights that are "
         "published under one name everywhere need none",
     )
+    commercial_use: tuple[str, ...] = Field(
+        (),
+        description="models whose licence is `other` and, as you have read in it, allows commercial use; "
+        "without that they go into no release that allows it",
+    )
     scale: int = Field(4, ge=1, le=16, description="factor of bicubic, and the one that all models must have")
     tile: int = Field(256, ge=64, le=8192, description="pixels of a side that a model sees at once")
     overlap: int = Field(
@@ -65,9 +70,10 @@ class UpscaleParams(Section):
     def _fits(self) -> UpscaleParams:
         if self.overlap > self.tile // 2:
             raise ValueError(f"overlap {self.overlap} is more than half of tile {self.tile}: lower it")
-        unknown = [name for name in self.licenses if name not in self.models]
-        if unknown:
-            raise ValueError(f"licenses names {unknown[0]}, which is not among models")
+        for names, where in ((self.licenses, "licenses"), (self.commercial_use, "commercial_use")):
+            unknown = [name for name in names if name not in self.models]
+            if unknown:
+                raise ValueError(f"{where} names {unknown[0]}, which is not among models")
         for name in self.models:
             if Path(name).name != name or name.startswith("."):
                 raise ValueError(f"model name {name!r} is no name of a folder")

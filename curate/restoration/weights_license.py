@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,16 +14,20 @@ from curate.params.upscale import BICUBIC
 NO_WEIGHTS: Final = "none"  # bicubic: there are none
 _WHERE: Final = "upscale.licenses, or --license"
 _NON_COMMERCIAL: Final = re.compile(r"-nc(-|$)|^deepfloyd-if-license$")
+_SILENT: Final = "other"  # says nothing of commercial use
 # Weights that are published under one name everywhere, by the beginning of the file's name in lower case
-# without signs. Sources: the licence files of xinntao/Real-ESRGAN and JingyunLiang/SwinIR, the model pages of
-# 4x-UltraSharp and stabilityai/stable-diffusion-x4-upscaler.
+# without signs; those that forbid commercial use by any part of it, since what is mixed of them does too.
+# Sources: the licence files of xinntao/Real-ESRGAN and JingyunLiang/SwinIR, the model page of
+# stabilityai/stable-diffusion-x4-upscaler, and OpenModelDB for UltraSharp, AnimeSharp and Remacri.
 _PUBLISHED: Final[Mapping[str, str]] = {
     "realesrgan": "bsd-3-clause",
     "realesranimevideo": "bsd-3-clause",
     "realesrgeneral": "bsd-3-clause",
     "001classicalsr": "apache-2.0",
     "003realsrbsrgan": "apache-2.0",
-    "4xultrasharp": "cc-by-nc-sa-4.0",
+    "ultrasharp": "cc-by-nc-sa-4.0",
+    "animesharp": "cc-by-nc-sa-4.0",
+    "remacri": "cc-by-nc-sa-4.0",
     "stablediffusionx4upscaler": "openrail++",
 }
 
@@ -40,8 +44,10 @@ def is_non_commercial(license: str) -> bool:
 
 def published_license(weights: str) -> str | None:
     """The licence of weights that everybody knows by the name of their file; None = not known."""
-    plain = re.sub(r"[^a-z0-9]", "", Path(weights).stem.lower())
-    return next((text for begin, text in _PUBLISHED.items() if plain.startswith(begin)), None)
+    plain = re.sub(r"[^a-z0-9]", "", Path(weights).name.lower())
+    forbidding = (text for part, text in _PUBLISHED.items() if part in plain and is_non_commercial(text))
+    others = (text for begin, text in _PUBLISHED.items() if plain.startswith(begin))
+    return next(forbidding, None) or next(others, None)
 
 
 def license_of(name: str, weights: str, stated: str | None) -> str:
@@ -89,12 +95,15 @@ def of_use(text: str) -> str:
     return text.lower()
 
 
-def refuse_for_release(licenses: Mapping[str, str], release_license: str) -> None:
-    """Refuse weights that forbid commercial use where the release does not forbid it.
+def refuse_for_release(
+    licenses: Mapping[str, str], release_license: str, commercial_use: Collection[str] = ()
+) -> None:
+    """Refuse weights that forbid commercial use, or may, where the release does not forbid it.
 
     Args:
         licenses: Of the weights, by model.
         release_license: Of the release.
+        commercial_use: Models under another licence than the Hub knows (`other`), which allows it.
 
     Raises:
         ParamsError: Names the model, its licence and what to do.
@@ -106,4 +115,10 @@ def refuse_for_release(licenses: Mapping[str, str], release_license: str) -> Non
             raise ParamsError(
                 f"model {name} stands under {license}, which forbids commercial use, and what you release "
                 f"under {release_license} does not: leave the model out, or release under a -nc- licence"
+            )
+        if license == _SILENT and name not in commercial_use:
+            raise ParamsError(
+                f"model {name} stands under {license}, and what you release under {release_license} is for "
+                "commercial use too: if its licence allows that, say so (upscale.commercial_use, or "
+                "--commercial-use); else leave the model out, or release under a -nc- licence"
             )

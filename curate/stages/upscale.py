@@ -110,7 +110,8 @@ def upscale_all(
         Rows of `curate.table_schemas.UPSCALED`, by model and image.
 
     Raises:
-        ParamsError: The licence of weights is not known, or does not go with that of the release.
+        ParamsError: The licence of weights is not known, or does not go with that of the release; see
+            `weights_license.refuse_for_release`.
         InputError: More than `params.max_failures` images of one model fail.
         ModelError: A model cannot be loaded.
         StorageError: The disk is full or refuses.
@@ -120,7 +121,7 @@ def upscale_all(
         for name, model in params.models.items()
     }
     if release_license is not None:
-        weights_license.refuse_for_release(licenses, release_license)
+        weights_license.refuse_for_release(licenses, release_license, params.commercial_use)
     rows = []
     for name, model in sorted(params.models.items()):
         tasks = [UpscaleTask(one.image_id, one.path, folder(name) / f"{one.name}.png") for one in images]

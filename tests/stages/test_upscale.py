@@ -16,7 +16,7 @@ from PIL import Image
 
 from curate.adapters import upscalers
 from curate.engines.local import LocalEngine
-from curate.errors import InputError, ParamsError
+from curate.errors import InputError, ModelError, ParamsError
 from curate.images import png_stream
 from curate.params import UpscaleParams
 from curate.ports import Upscaler
@@ -65,6 +65,21 @@ def test_a_model_that_forbids_commerce_is_refused_before_anything_ran(tmp_path: 
             release_license="cc-by-4.0",
         )
     assert not (tmp_path / "ultra").exists()
+
+
+def test_a_licence_that_the_hub_does_not_know_needs_a_word_of_the_user(tmp_path: Path) -> None:
+    given = {"models": {"own": str(tmp_path / "own.pth")}, "licenses": {"own": "other"}}
+    run = functools.partial(
+        upscale.upscale_all,
+        images=images(tmp_path / "in", 1),
+        folder=lambda name: tmp_path / name,
+        ports=ports(),
+        release_license="cc-by-4.0",
+    )
+    with pytest.raises(ParamsError, match=r"model own stands under other.*commercial_use"):
+        run(UpscaleParams.model_validate(given))
+    with pytest.raises(ModelError, match=r"own\.pth does not exist"):  # allowed, and so it is loaded
+        run(UpscaleParams.model_validate({**given, "commercial_use": ["own"]}))
 
 
 def test_what_fails_is_a_row_and_too_many_end_the_run(tmp_path: Path) -> None:
