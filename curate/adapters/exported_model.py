@@ -35,7 +35,7 @@ class Exported:
 
 
 def compare(
-    model: Upscaler, written: Upscaler, *, what: str, sizes: Sequence[tuple[int, int]] = SIZES
+    model: Upscaler, written: Upscaler, *, what: str, at: Sequence[tuple[int, int]] = SIZES
 ) -> tuple[Check, ...]:
     """The largest difference between a model and what was written of it, at each size.
 
@@ -43,16 +43,22 @@ def compare(
         model: The model.
         written: Its file, as the other runtime runs it.
         what: Names the file in the message.
-        sizes: Height and width in pixels.
+        at: Height and width in pixels.
 
     Raises:
         ModelError: They make other pixels.
     """
     checks = []
-    for height, width in sizes:
+    for height, width in at:
         image = np.random.default_rng(0).random((height, width, 3), dtype=np.float32)
-        made = np.clip(written.upscale(image), 0, 1)
-        difference = float(np.abs(made - np.clip(model.upscale(image), 0, 1)).max())
+        made, expected = (np.clip(one.upscale(image), 0, 1) for one in (written, model))
+        if made.shape != expected.shape:
+            sizes = [f"{one.shape[1]}x{one.shape[0]}" for one in (made, expected)]
+            raise ModelError(
+                f"the {what} file makes {sizes[0]} pixels of {width}x{height}, the model {sizes[1]}: "
+                "not written"
+            )
+        difference = float(np.abs(made - expected).max())
         if not difference <= TOLERANCE:  # NaN too
             raise ModelError(
                 f"the {what} file differs from the model by {difference:.2g} at {width}x{height} pixels: "

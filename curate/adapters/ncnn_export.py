@@ -42,9 +42,10 @@ def export(weights: Path, out: Path) -> Exported:
     with tempfile.TemporaryDirectory(prefix="curate-ncnn-") as made:
         param = _converted(model.module, Path(made))
         checks = exported_model.compare(model, NcnnUpscaler(param), what="ncnn")
-        for source, target in ((param.with_suffix(".bin"), binary), (param, out)):
-            with tables.replacing(target) as partial:
-                partial.write_bytes(source.read_bytes())
+        with tables.replacing(out) as graph, tables.replacing(binary) as numbers:
+            graph.write_bytes(param.read_bytes())
+            numbers.write_bytes(param.with_suffix(".bin").read_bytes())
+            out.unlink(missing_ok=True)  # killed from here on, no graph lies beside weights of another
     return Exported((out, binary), model.scale, checks)
 
 
@@ -58,15 +59,28 @@ def _converted(module: Any, folder: Path) -> Path:
             torch.jit.trace(module, torch.zeros(1, 3, 48, 64)).save(str(folder / "model.pt"))
     except Exception as error:  # whatever the architecture makes it raise
         raise ModelError(f"the model cannot be traced: {torch_device.first_line(error)}") from error
-    done = subprocess.run(
-        [program, "model.pt", *_SETTINGS],
-        cwd=folder, capture_output=True, text=True, errors="replace", check=False, timeout=_LONGEST_S,
-    )  # fmt: skip
+    done = _run(program, folder)
     found = [folder / "model.ncnn.param", folder / "model.ncnn.bin"]
     if done.returncode != 0 or not all(path.is_file() for path in found):
         said = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1][:200]
         raise ModelError(f"the model cannot be converted to ncnn (exit code {done.returncode}): {said}")
     return _renamed(found)
+
+
+def _run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            [program, "model.pt", *_SETTINGS],
+            cwd=folder, capture_output=True, text=True, errors="replace", check=False, timeout=_LONGEST_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise ModelError(
+            f"the model cannot be converted to ncnn: pnnx did not end within {_LONGEST_S / 60:.0f} minutes"
+        ) from error
+    except OSError as error:
+        raise ModelError(
+            f"pnnx cannot be run ({error.strerror}): install the extra deploy again, for this machine"
+        ) from error
 
 
 def _renamed(found: list[Path]) -> Path:

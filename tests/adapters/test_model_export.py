@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -114,6 +115,67 @@ def test_pnnx_that_fails_is_one_line(weights: Path, tmp_path: Path, monkeypatch:
     with pytest.raises(ModelError, match="cannot be converted to ncnn"):
         ncnn_export.export(weights, tmp_path / "wrong.param")
     assert not list(tmp_path.iterdir())
+
+
+class Passes(torch.nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image
+
+
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (subprocess.TimeoutExpired("pnnx", 1800), r"cannot be converted to ncnn: pnnx did not end within"),
+        (PermissionError(13, "Permission denied"), r"pnnx cannot be run \(Permission denied\)"),
+    ],
+)
+def test_pnnx_that_does_not_end_or_start_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, says: str
+) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(ncnn_export.subprocess, "run", run)
+    with pytest.raises(ModelError, match=says):
+        ncnn_export._converted(Passes(), tmp_path)
+
+
+def test_a_file_that_makes_another_shape_is_no_numpy_error() -> None:
+    with pytest.raises(ModelError, match=r"ncnn file makes 256x256 pixels of 64x64, the model 128x128"):
+        exported_model.compare(upscalers.BicubicUpscaler(2), upscalers.BicubicUpscaler(4), what="ncnn")
+
+
+def test_a_kill_leaves_no_new_weights_under_an_old_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends before the second of the two files is in its place."""
+    out, made = tmp_path / "out/x.param", tmp_path / "made/upscaler.param"
+    for file, age in ((out, b"old"), (made, b"new")):
+        file.parent.mkdir()
+        for one in (file, file.with_suffix(".bin")):
+            one.write_bytes(age)
+    monkeypatch.setattr(
+        ncnn_export, "SpandrelUpscaler", lambda *_, **__: SimpleNamespace(module=None, scale=4)
+    )
+    monkeypatch.setattr(ncnn_export, "NcnnUpscaler", lambda _: None)
+    monkeypatch.setattr(ncnn_export, "_converted", lambda *_: made)
+    monkeypatch.setattr(ncnn_export.exported_model, "compare", lambda *_, **__: ())
+    sync, calls = os.fsync, []
+
+    def dies_at_the_second(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        sync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", dies_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            ncnn_export.export(tmp_path / "w.pth", out)
+    assert out.with_suffix(".bin").read_bytes() == b"new"
+    assert not out.exists()
+    ncnn_export.export(tmp_path / "w.pth", out)
+    assert [path.read_bytes() for path in (out, out.with_suffix(".bin"))] == [b"new", b"new"]
 
 
 def test_a_licence_that_nobody_knows_is_refused_first(tmp_path: Path) -> None:
