@@ -256,7 +256,7 @@ class FirstTiles:
     def __init__(self, model: Upscaler, tiles: int) -> None:
         self._model, self._left = model, tiles
         self._kernel = upscalers.BicubicUpscaler(model.scale)
-        self.scale, self.model_version = model.scale, "the first tiles"
+        self.scale, self.model_version, self.ran_on = model.scale, "the first tiles", model.ran_on
 
     def upscale(self, tile: FloatArray) -> FloatArray:
         """See `curate.ports.Upscaler`."""

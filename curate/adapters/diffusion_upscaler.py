@@ -40,6 +40,7 @@ class DiffusionUpscaler:
         diffusers = require("diffusers", extra="diffusion")
         require("transformers", extra="diffusion")
         self._place, self._settings = torch_device.place(device, precision), settings
+        self.ran_on = str(self._place)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         self._refuse_another_pipeline(folder)
         try:

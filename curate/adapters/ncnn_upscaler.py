@@ -39,6 +39,7 @@ class NcnnUpscaler:
             raise ModelError(f"{path} has not one input and one output: no upscaler")
         self._path = path
         self.model_version = f"{path.stem}@{weights.digest([path, binary])}"
+        self.ran_on = "cpu"  # in whichever precision ncnn takes for each layer
         self.scale = probed_scale(self.upscale, path)
 
     def upscale(self, tile: FloatArray) -> FloatArray:

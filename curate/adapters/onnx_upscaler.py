@@ -46,6 +46,8 @@ class OnnxUpscaler:
         height, width = given.shape[2:]
         self._fixed = (height, width) if isinstance(height, int) and isinstance(width, int) else None
         self.model_version = f"{path.stem}@{weights.digest([path])}"
+        kind = self._session.get_providers()[0].removesuffix("ExecutionProvider").lower()
+        self.ran_on = f"{kind} {'float16' if self._half else 'float32'}"
         self.scale = 1  # until it is known
         self.scale = probed_scale(self.upscale, path, min(self._fixed or (_PROBE,)))
 

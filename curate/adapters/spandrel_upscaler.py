@@ -27,6 +27,7 @@ class SpandrelUpscaler:
         """
         self._torch = require("torch", extra="restoration")
         self._place = torch_device.place(device, precision)
+        self.ran_on = str(self._place)
         self._model = descriptor(path)
         self._model.to(self._place.device)
         self._layout = self._torch.contiguous_format

@@ -73,6 +73,10 @@ class Place:
     device: Any
     half: Any
 
+    def __str__(self) -> str:
+        """Kind of device and precision, such as cuda bfloat16."""
+        return f"{self.device.type} {'float32' if self.half is None else str(self.half).rpartition('.')[2]}"
+
     @contextmanager
     def computing(self) -> Iterator[None]:
         """No gradients; the chosen precision."""

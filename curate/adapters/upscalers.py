@@ -28,6 +28,7 @@ class BicubicUpscaler:
     def __init__(self, scale: int) -> None:
         self.scale = scale
         self.model_version = f"{BICUBIC}-x{scale}"
+        self.ran_on = "cpu float32"
 
     def upscale(self, tile: FloatArray) -> FloatArray:
         """See `curate.ports.Upscaler`."""

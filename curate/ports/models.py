@@ -97,6 +97,10 @@ class Upscaler(Protocol):
     def scale(self) -> int:
         """Pixels of the result for each of the image, a side; at least 1."""
 
+    @property
+    def ran_on(self) -> str:
+        """The device that it really runs on, and the precision where it is known, such as cuda bfloat16."""
+
     def upscale(self, tile: FloatArray) -> FloatArray:
         """A tile (H, W, 3) of RGB in [0, 1], as (H * scale, W * scale, 3); values may leave [0, 1] a little.
 

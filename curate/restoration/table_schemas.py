@@ -24,6 +24,7 @@ UPSCALED = TableSchema(
         ("height", _INT, True),
         ("scale", _INT, True),  # of the model
         ("model_version", _TEXT, True),
+        ("ran_on", _TEXT, True),  # device and precision, such as cuda bfloat16; null = failed
         ("model_license", _TEXT, False),  # of the weights; none = there are no weights
         ("outcome", _TEXT, False),  # upscaled | failed
         ("reason", _TEXT, True),  # unreadable | disappeared | too_large | out_of_memory | killed_worker

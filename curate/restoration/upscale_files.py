@@ -53,6 +53,7 @@ class Upscaled:
         height: The same.
         source_sha256: Of the bytes it was made from.
         again: It was there already.
+        ran_on: Device and precision of the model.
     """
 
     task: UpscaleTask
@@ -62,6 +63,7 @@ class Upscaled:
     height: int
     source_sha256: str
     again: bool
+    ran_on: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,9 @@ class FileUpscaler:
         self._upscaler, self._params = upscaler, params
         self._size = tiles.TileSize(params.tile, params.overlap)
         code = fingerprint.digest(__name__, type(upscaler).__module__, without=fingerprint.DECIDES_NOTHING)
-        decided = params.tile, params.overlap, params.png_level, params.fit, params.precision, params.device
-        self._settings = repr((upscaler.model_version, *decided, code))
+        decided = params.tile, params.overlap, params.png_level, params.fit
+        # Not params.device and precision: what `auto` is differs from machine to machine, and so do pixels.
+        self._settings = repr((upscaler.model_version, upscaler.ran_on, *decided, code))
 
     def upscale(self, images: Sequence[UpscaleTask]) -> list[Outcome]:
         """One outcome an image; the next one is read while the model works.
@@ -141,7 +144,8 @@ class FileUpscaler:
         return self._outcome(task, size, source, again=False)
 
     def _outcome(self, task: UpscaleTask, size: tuple[int, int], source: str, *, again: bool) -> Upscaled:
-        return Upscaled(task, self._upscaler.model_version, self._upscaler.scale, *size, source, again)
+        made_by = self._upscaler
+        return Upscaled(task, made_by.model_version, made_by.scale, *size, source, again, made_by.ran_on)
 
     def _write(self, path: Path, pixels: ImagePixels, size: tuple[int, int], key: str) -> None:
         """Bands are packed by a thread while the model makes the next one."""

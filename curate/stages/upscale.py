@@ -173,7 +173,7 @@ def _refuse_many(failed: Sequence[NotUpscaled], most: int, model: str) -> None:
 
 def _row(model: str, license: str, outcome: Outcome) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(
-        ("path", "width", "height", "scale", "model_version", "source_sha256")
+        ("path", "width", "height", "scale", "model_version", "ran_on", "source_sha256")
     )
     row |= {"reason": None, "detail": None, "model": model, "model_license": license}
     row |= {"image_id": outcome.task.image_id, "source": outcome.task.source.as_posix()}
@@ -185,6 +185,7 @@ def _row(model: str, license: str, outcome: Outcome) -> dict[str, Any]:
             "height": outcome.height,
             "scale": outcome.scale,
             "model_version": outcome.model_version,
+            "ran_on": outcome.ran_on,
             "source_sha256": outcome.source_sha256,
         }
     return row | {"outcome": "failed", "reason": outcome.reason, "detail": outcome.detail}

@@ -82,6 +82,8 @@ def test_precision_by_name() -> None:
     assert torch_device.place("cpu", "float32").half is None
     assert torch_device.place("cpu", "bfloat16").half is torch.bfloat16
     assert torch_device.place("cpu", "float16").half is torch.float16
+    assert str(torch_device.place("cpu", "auto")) == "cpu float32"
+    assert str(torch_device.Place(torch.device("cuda"), torch.bfloat16)) == "cuda bfloat16"
 
 
 def test_half_precision_is_in_use_and_some_modules_are_out_of_it() -> None:

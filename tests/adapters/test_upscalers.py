@@ -52,6 +52,7 @@ def test_torch_and_ncnn_make_the_same_pixels(compact: Upscaler) -> None:
     difference = np.clip(ncnn.upscale(image), 0, 1) - compact.upscale(image)
     assert np.abs(difference).max() < LEVEL
     assert compact.model_version.startswith("realesr-animevideov3@")
+    assert (compact.ran_on, ncnn.ran_on) == ("cpu float32", "cpu")
 
 
 def test_it_is_the_published_model_and_not_a_kernel(compact: Upscaler) -> None:
@@ -100,6 +101,7 @@ def test_onnx_of_free_and_of_fixed_size(files: Path) -> None:
     expected = model(torch.from_numpy(image.transpose(2, 0, 1))[None])[0].detach().numpy().transpose(1, 2, 0)
     free = upscalers.load(str(exported(model, files / "free.onnx", free=True)), scale=2)
     np.testing.assert_allclose(free.upscale(image), expected, atol=1e-5)
+    assert free.ran_on == "cpu float32"
     fixed = OnnxUpscaler(exported(model, files / "fixed.onnx", free=False))
     made = fixed.upscale(image)
     assert made.shape == (80, 104, 3)

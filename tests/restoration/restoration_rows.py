@@ -42,6 +42,7 @@ def upscaled(model: str, image_id: str, **more: Any) -> dict[str, Any]:
         "height": 40,
         "scale": 4,
         "model_version": f"{model}@1",
+        "ran_on": "cpu float32",
         "model_license": "none",
         "outcome": "upscaled",
         "reason": None,

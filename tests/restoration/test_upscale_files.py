@@ -101,13 +101,18 @@ def test_what_is_done_is_not_made_again_and_what_changed_is(tmp_path: Path) -> N
 
 def test_other_precision_or_device_makes_other_pixels(tmp_path: Path) -> None:
     Image.new("RGB", (30, 30), "red").save(tmp_path / "a.png")
+    """Those it ran in: `auto` is another one on another machine."""
     upscaler = Counting()
     upscale(tmp_path / "a.png", upscaler)
-    for changed in ({"precision": "float16"}, {"device": "cpu"}):
-        done = upscale(tmp_path / "a.png", upscaler, **changed)
+    for ran_on in ("cpu float16", "cuda float16"):
+        upscaler.ran_on = ran_on
+        done = upscale(tmp_path / "a.png", upscaler)
         assert isinstance(done, Upscaled)
-        assert not done.again
+        assert (done.again, done.ran_on) == (False, ran_on)
     assert upscaler.calls == 3
+    named = upscale(tmp_path / "a.png", upscaler, device="cuda", precision="float16")  # what auto was
+    assert isinstance(named, Upscaled)
+    assert named.again
 
 
 def test_results_above_pillow_s_limit_are_found_again_and_shown(

@@ -51,6 +51,7 @@ def test_a_row_an_image_and_model_with_the_licence(tmp_path: Path) -> None:
     assert {(row["outcome"], row["model_license"], row["scale"], row["width"]) for row in rows} == {
         ("upscaled", "none", 2, 80)
     }
+    assert {row["ran_on"] for row in rows} == {"cpu float32"}
     assert all(Path(row["path"]).is_file() for row in rows)
 
 
