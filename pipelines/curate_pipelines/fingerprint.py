@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate import decision_file, fingerprint, pipeline_templates, tables
+from curate.adapters import weights
 from curate.errors import InputError
 from curate.params import Params
 from curate_pipelines import PIPELINES, STAGES
@@ -135,23 +136,24 @@ def _value(params: Params, name: str) -> Any:
 
 def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
     """Weights in files of the user's that no sha256 in params.yaml stands for."""
-    encoder = params.dedupe.semantic.model
-    if stage == "dedupe" and encoder is not None and Path(encoder).exists():
-        yield "dedupe.semantic.model", Path(encoder)
-    model = params.embeddings.model
-    if stage == "embed" and model is not None and params.embeddings.sha256 is None and Path(model).exists():
-        yield "embeddings.model", Path(model)
+    for name, model in _models(stage, params):
+        if (path := weights.located(model)) is not None:  # as their loaders find them; a Hub id has a revision
+            yield name, path
+            if stage == "upscale" and (binary := path.with_suffix(".bin")).exists():  # of ncnn
+                yield f"{name}, weights", binary
+
+
+def _models(stage: str, params: Params) -> Iterator[tuple[str, str]]:
+    if stage == "dedupe" and params.dedupe.semantic.model is not None:
+        yield "dedupe.semantic.model", params.dedupe.semantic.model
+    if stage == "embed" and params.embeddings.model is not None and params.embeddings.sha256 is None:
+        yield "embeddings.model", params.embeddings.model
     for name, model in params.upscale.models.items() if stage == "upscale" else ():
-        if Path(model).exists():
-            yield f"upscale.models.{name}", Path(model)
-            if (binary := Path(model).with_suffix(".bin")).exists():  # of ncnn
-                yield f"upscale.models.{name}, weights", binary
-    if stage != "autolabel":
-        return
-    for name in ("detector", "segmenter"):
-        model = getattr(params.autolabel, name)
-        if model.sha256 is None and model.kind != "none" and Path(model.model).exists():
-            yield f"autolabel.{name}.model", Path(model.model)
+        yield f"upscale.models.{name}", model
+    for name in ("detector", "segmenter") if stage == "autolabel" else ():
+        settings = getattr(params.autolabel, name)
+        if settings.sha256 is None and settings.kind != "none":
+            yield f"autolabel.{name}.model", settings.model
 
 
 def _content(name: str, path: Path) -> str:

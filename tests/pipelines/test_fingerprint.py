@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,34 @@ def test_vectors_follow_the_consensus_of_the_last_run_where_they_are_asked_of_it
     assert changed(params)
     consensus.write_text("another")
     assert changed(params) == []
+
+
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "detector": ("autolabel", {"autolabel": {"detector": {"kind": "groundingdino", "model": "{}"}}}),
+    "segmenter": ("autolabel", {"autolabel": {"segmenter": {"model": "{}"}}}),
+    "encoder of dedupe": ("dedupe", {"dedupe": {"semantic": {"model": "{}"}}}),
+    "encoder of embed": ("embed", {"embeddings": {"kind": "torchvision", "model": "{}"}}),
+    "upscaler": ("upscale", {"upscale": {"models": {"a": "{}"}}}),
+}
+
+
+@pytest.mark.parametrize(
+    ("named", "place"), [("~/own.pth", "home/own.pth"), ("own.pth", "cache/own.pth")], ids=["home", "cache"]
+)
+@pytest.mark.parametrize("model", MODELS)
+def test_weights_count_where_their_loader_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, named: str, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CURATE_MODELS", str(tmp_path / "cache"))
+    file = tmp_path / place
+    file.parent.mkdir()
+    file.write_text("weights")
+    Path("taxonomy.yaml").write_text("categories: []")
+    stage, own = MODELS[model]
+    params = Params.model_validate_json(json.dumps(own).replace("{}", named))
+    before = fingerprint.describe(stage, params)
+    assert fingerprint.describe(stage, params) == before
+    file.write_text("others in their place")
+    assert fingerprint.describe(stage, params) != before
