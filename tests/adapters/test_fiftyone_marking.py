@@ -30,8 +30,10 @@ class Labels:
     def values(self, paths: Sequence[str]) -> list[list[Any]]:
         """By image; None where it has no such labels, and for tags that were never set."""
         held: list[str | None] = ["ab", "c"] if paths[0].startswith("consensus.") else [None, "d"]
-        ids = [None if one is None else [key for key in one if key in self.only] for one in held]
-        tags = [None if one is None else [list(self.tags[key]) or None for key in one] for one in ids]
+        ids: list[Any] = [None if one is None else [key for key in one if key in self.only] for one in held]
+        tags: list[Any] = [
+            None if one is None else [list(self.tags[key]) or None for key in one] for one in ids
+        ]
         return [{"id": ids, "tags": tags}[path.rpartition(".")[2]] for path in paths]
 
     def tag_labels(self, tag: str) -> None:
