@@ -231,3 +231,15 @@ def test_weights_count_where_their_loader_finds_them(
     assert fingerprint.describe(stage, params) == before
     file.write_text("others in their place")
     assert fingerprint.describe(stage, params) != before
+
+
+def test_what_the_detector_was_trained_on_reruns_agreement(params: Params) -> None:
+    changed(params)
+    Path("detector/training.json").write_text("a training")
+    Path("detector/trained_on.csv").write_text("its images")
+    assert "agreement" in changed(params)
+    Path("detector/trained_on.csv").write_text("others")
+    assert "agreement" in changed(params)
+    assert changed(params) == []
+    bare = Params.model_validate({**OWN, "autolabel": {**OWN["autolabel"], "detector": {"kind": "none"}}})
+    assert "agreement" in changed(bare)
