@@ -57,7 +57,16 @@ class AuthenticationError(AnnotationToolError):
 
 
 class WaitingForPeopleError(CurateError):
-    """Not an accident: labelers have not finished, and the pipeline continues later."""
+    """Not an accident: labelers have not finished, and the pipeline continues later.
+
+    Attributes:
+        so_far: The stage's `StageReport` of what is there by now; None = it wrote nothing.
+    """
+
+    def __init__(self, message: str, so_far: object = None) -> None:
+        """Keep both."""
+        super().__init__(message)
+        self.so_far = so_far
 
 
 class ReleaseError(CurateError):

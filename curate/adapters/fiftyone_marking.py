@@ -93,21 +93,21 @@ def count(ctx: Any, mark: Mark) -> str:
 def apply(ctx: Any, mark: Mark, argument: str) -> str:
     """Give the tag to what is selected and lacks it; what was done, in words."""
     tag = mark.tag + (f":{argument.strip()}" if argument.strip() else "")
+    noun = "labels" if mark.labels else "images"
+    ids = _labels(ctx) if mark.labels else chosen(ctx)
+    if not ids:
+        return f"nothing is selected: select {noun} first"
     if mark.labels:
-        ids = _labels(ctx)
-        view = ctx.dataset.select_labels(ids=ids) if ids else None
+        fresh = _untagged(ctx.dataset, ids, tag)
+        if fresh:
+            ctx.dataset.select_labels(ids=fresh).tag_labels(tag)
     else:
-        ids = chosen(ctx)
-        view = ctx.dataset.select(ids).match_tags(tag, bool=False) if ids else None
-    if view is None:
-        return f"nothing is selected: select {'labels' if mark.labels else 'images'} first"
-    fresh = ids if mark.labels else view.values("id")
-    if mark.labels:
-        view.tag_labels(tag)
-    elif fresh:
-        view.tag_samples(tag)
-    _remember(ctx.dataset, {"tag": tag, "ids": list(fresh), "labels": mark.labels})
-    return f"{tag}: {len(fresh):,} of {len(ids):,} selected {'labels' if mark.labels else 'images'}"
+        view = ctx.dataset.select(ids).match_tags(tag, bool=False)
+        fresh = view.values("id")
+        if fresh:
+            view.tag_samples(tag)
+    _remember(ctx.dataset, {"tag": tag, "ids": fresh, "labels": mark.labels})
+    return f"{tag}: {len(fresh):,} of {len(ids):,} selected {noun}"
 
 
 def undo(dataset: Any) -> str:
@@ -116,7 +116,7 @@ def undo(dataset: Any) -> str:
     if not done:
         return "nothing to take back"
     last = done.pop()
-    if last["labels"]:
+    if last["labels"] and last["ids"]:
         dataset.select_labels(ids=last["ids"]).untag_labels(last["tag"])
     elif last["ids"]:
         dataset.select(last["ids"]).untag_samples(last["tag"])
@@ -165,6 +165,20 @@ def _facts(dataset: Any, sample: Any) -> list[tuple[str, str]]:
 def _labels(ctx: Any) -> list[str]:
     fields = fiftyone_edits.EDITABLE
     return [one["label_id"] for one in ctx.selected_labels or () if one["field"] in fields]
+
+
+def _untagged(dataset: Any, ids: Sequence[str], tag: str) -> list[str]:
+    """Those of some labels that lack the tag: an undo takes back from them only, and no earlier decision."""
+    view = dataset.select_labels(ids=ids)
+    found: list[str] = []
+    for name in fiftyone_edits.EDITABLE:
+        if name not in dataset.get_field_schema():
+            continue
+        label_ids, tags = view.values([f"{name}.detections.id", f"{name}.detections.tags"])
+        for of_sample, tags_of_sample in zip(label_ids, tags, strict=True):  # None = no labels of this field
+            pairs = zip(of_sample or (), tags_of_sample or (), strict=True)
+            found += [key for key, given in pairs if tag not in (given or ())]
+    return found
 
 
 def _remember(dataset: Any, entry: Mapping[str, Any]) -> None:

@@ -137,10 +137,15 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
     ruled = fiftyone_rules.remember(done.dataset, rules)
     vectors = fiftyone_embeddings.show(done.dataset, root)
     written = done.added + done.changed + done.removed
-    if written or ruled or vectors.changed or not done.dataset.list_saved_views():
-        fiftyone_views.dress(fo, done.dataset, content, _colours(root))
+    colours = _colours(root)
+    look = fiftyone_views.look(content, colours)
+    as_before = done.dataset.info.get(fiftyone_views.LOOK) == look and done.dataset.list_saved_views()
+    if written or ruled or vectors.changed or not as_before:
+        fiftyone_views.dress(fo, done.dataset, content, colours)
         if {MODEL, CONSENSUS} <= set(content.layout.label_fields) and len(content.digests) <= _EVALUATED:
             fiftyone_views.evaluate(done.dataset)
+        done.dataset.info[fiftyone_views.LOOK] = look
+        done.dataset.save()
     fiftyone_embeddings.save_views(done.dataset)
     made = _decisions(root)
     fiftyone_edits.show(done.dataset, made)

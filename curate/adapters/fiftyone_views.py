@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from curate import fingerprint
 from curate.adapters import fiftyone_rules, fiftyone_values
 from curate.adapters.fiftyone_content import Content
 from curate.adapters.fiftyone_documents import DIGEST, SYNCED
@@ -24,7 +27,15 @@ from curate.adapters.fiftyone_samples import (
 
 EVALUATION: Final = "model_against_consensus"
 FIRST_VIEW: Final = KEPT
+LOOK: Final = "curate_look"  # of the dataset's info: digest of what it was dressed in
 _Choose = Callable[[Any], Any]
+
+
+def look(content: Content, colours: Mapping[str, str]) -> str:
+    """Hex SHA-256 that changes with what `dress` sets: colors, categories, fields, and the views' code."""
+    shown = (content.layout.label_fields, content.layout.outlined, [rule.name for rule in content.rules])
+    text = json.dumps([fingerprint.digest(__name__), list(colours.items()), shown])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def dress(fo: Any, dataset: Any, content: Content, colours: Mapping[str, str]) -> None:

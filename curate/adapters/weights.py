@@ -23,6 +23,19 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else Path.home() / ".cache/curate/models"
 
 
+def located(model: str) -> Path | None:
+    """The file or folder on this machine that a setting names; None = there is none, as of a Hub id.
+
+    Args:
+        model: A path (`~` is the user's home), the name of a public file in the cache, or a Hub id.
+    """
+    path = Path(model).expanduser()
+    cached = cache_folder() / model
+    if path.name == model and not path.is_file() and cached.is_file():
+        return cached
+    return path if path.exists() else None
+
+
 def find(model: str, *, noun: str, setting: str) -> Path:
     """The file that a setting names: a path, or the name of a public file in the cache.
 
@@ -34,26 +47,12 @@ def find(model: str, *, noun: str, setting: str) -> Path:
     Raises:
         ModelError: There is no such file.
     """
-    found = located(model)
-    if found is not None and found.is_file():
-        return found
-    path = Path(model).expanduser()
-    if path.name == model and model in public_models.BY_NAME:
-        raise ModelError(f"{noun} {model} is not in {cache_folder()}: run curate models fetch")
-    raise ModelError(f"{noun} {path} does not exist: set {setting}")
-
-
-def located(model: str) -> Path | None:
-    """What a setting names on this machine; None = nothing, as an id of the Hub does.
-
-    That is a file by its path (`~` is the home folder), a file in the cache by its bare name, or a folder.
-    """
-    path, cached = Path(model).expanduser(), cache_folder() / model
-    if path.is_file():
+    path = located(model)
+    if path is not None and path.is_file():
         return path
-    if path.name == model and cached.is_file():
-        return cached
-    return path if path.is_dir() else None
+    if model in public_models.BY_NAME:
+        raise ModelError(f"{noun} {model} is not in {cache_folder()}: run curate models fetch")
+    raise ModelError(f"{noun} {Path(model).expanduser()} does not exist: set {setting}")
 
 
 def main_file(folder: Path) -> Path | None:

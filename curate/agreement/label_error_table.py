@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,9 @@ HEADER = (
 )  # fmt: skip
 BY_KIND = ("kind", "found", "expected")
 _NOT_KEPT = "the boxes that the model dropped were not kept: autolabel.keep_rejects is false"
+_NONE = "no image has both labels and a model's objects with scores"
+_LEFT_OUT = "the detector was trained on them or their scene"
+_LEARNED = "the detector was trained on every image that could be compared, or on its scene"
 _WORDS: Mapping[str, str] = {
     "missed": "the model sees {suggested} (score {score:.2f}) where nothing is labelled",
     "spurious": "the model sees nothing where {category} is labelled",
@@ -41,6 +44,7 @@ class LabelErrors:
         why_not: Why nothing was compared; None where something was.
         unknown: Why the probabilities of a kind are not known, by kind.
         not_compared: Why nothing is known of a kind, by kind.
+        learned: Number of images left out because the model has learned their labels.
     """
 
     found: Sequence[LabelError]
@@ -48,6 +52,7 @@ class LabelErrors:
     why_not: str | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     not_compared: Mapping[str, str] = field(default_factory=dict)
+    learned: int = 0
 
     def doubted(self, least: float) -> dict[str, list[LabelError]]:
         """Those whose probability is above `least`, by image."""
@@ -79,6 +84,10 @@ class LabelErrors:
             (kind, cell(entry["found"]), cell(entry["expected"])) for kind, entry in self.metrics().items()
         ]
 
+    def left_out(self) -> dict[str, int]:
+        """Number of images that could be compared and were not, by reason in words."""
+        return {_LEFT_OUT: self.learned} if self.learned else {}
+
     def metrics(self) -> dict[str, dict[str, Any]]:
         """By kind: disagreements, and the sum of their probabilities; null with a reason where not known."""
         found: dict[str, dict[str, Any]] = {}
@@ -97,41 +106,48 @@ class LabelErrors:
         return found
 
 
-def compare(labels: pa.Table, model: pa.Table, *, iou_threshold: float) -> LabelErrors:
+def compare(
+    labels: pa.Table, model: pa.Table, *, iou_threshold: float, learned: Collection[str] = ()
+) -> LabelErrors:
     """Hold what people agree on against what the model found, image by image.
 
     Images with a disputed object are left out, since their labels are not known, and so are images that the
-    model did not look at, or of which its objects have no score. Whether a label shows nothing is not known
-    where the boxes that the model dropped were not kept: an object that it half saw would count as one.
+    model did not look at, or of which its objects have no score. Those that it was trained on are left out
+    and counted: it confirms what it has learned. Whether a label shows nothing is not known where the boxes
+    that the model dropped were not kept: an object that it half saw would count as one.
 
     Args:
         labels: The `annotations` table of a consensus.
         model: That of the stage autolabel.
         iou_threshold: Least IoU of one object.
+        learned: image_ids of those that the model was trained on, or that show a scene of them.
     """
     made = _by_image(model, ("object", "empty", "rejected"))
     looked_at = pc.is_in(labels["image_id"], value_set=pa.array(list(made), pa.string()))
     said = _by_image(labels.filter(looked_at), ("object", "empty", "disputed"))
-    views = [
-        _view(image_id, rows, made[image_id])
+    known = [
+        image_id
         for image_id, rows in sorted(said.items())
         if all(row["outcome"] != "disputed" for row in rows)
         and all(row["score"] is not None for row in made[image_id] if row["outcome"] == "object")
     ]
+    views = [_view(image_id, said[image_id], made[image_id]) for image_id in known if image_id not in learned]
+    n_learned = len(known) - len(views)
     if not views:
-        return LabelErrors([], {}, "no image has both labels and a model's objects with scores")
+        return LabelErrors([], {}, _LEARNED if n_learned else _NONE, learned=n_learned)
     scores = objectlab.image_scores([view.labels for view in views], [view.found for view in views])
     by_image = dict(zip((view.image_id for view in views), scores.tolist(), strict=True))
     compared = label_errors.compare(views, iou_threshold=iou_threshold)
     found = compared.found
     nothing: dict[str, str] = dict(compared.not_compared.items())
     if "rejected" in pc.unique(model["outcome"]).to_pylist():
-        return LabelErrors(found, by_image, not_compared=nothing)
+        return LabelErrors(found, by_image, not_compared=nothing, learned=n_learned)
     found = sorted(
         (replace(one, probability=None) if one.kind == "spurious" else one for one in found),
         key=label_errors.rank,
     )
-    return LabelErrors(found, by_image, unknown={"spurious": _NOT_KEPT}, not_compared=nothing)
+    unknown = {"spurious": _NOT_KEPT}
+    return LabelErrors(found, by_image, unknown=unknown, not_compared=nothing, learned=n_learned)
 
 
 def _named(one: LabelError) -> dict[str, Any]:

@@ -113,7 +113,10 @@ def compare(
         before=sides[0],
         after=sides[1],
         inputs=stage.Inputs(
-            Path("data/dedupe/images.parquet"), settings.autolabel.taxonomy, settings.qa.gold
+            Path("data/dedupe/images.parquet"),
+            settings.autolabel.taxonomy,
+            settings.qa.gold,
+            settings.release.group_by,
         ),
         out=stage.OUT,
         ports=stage.Ports(

@@ -35,12 +35,16 @@ def fit(
     Reads the suggestions, what was shown and the answers; writes taxonomy.yaml with --write only.
     """
     from curate import params
-    from curate.labeling import threshold_fitting, training_record
+    from curate.labeling import threshold_fitting
     from curate.labeling.thresholds import Target
+    from curate.stages import seen_scenes
 
     settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else params.Params()
-    seen = training_record.trained_on(root / settings.autolabel.detector.model)
-
+    seen = seen_scenes.learned(
+        root / settings.autolabel.detector.model,
+        root / "data/dedupe/images.parquet",
+        settings.release.group_by,
+    )
     fitting = threshold_fitting.run(
         root / "data/autolabel/annotations.parquet",
         root / answers,
@@ -49,7 +53,8 @@ def fit(
         iou_threshold=iou,
         shown=root / "data/push/shown",
         pulled=root / "data/pull/answers.parquet",
-        trained_on=[image_id for image_id, split in seen.items() if split == "train"],
+        trained_on=seen.images,
+        related=seen.related,
     )
     for line in fitting.lines():
         typer.echo(line)

@@ -86,6 +86,7 @@ def run(
     shown: Path,
     pulled: Path,
     trained_on: Collection[str] = (),
+    related: Collection[str] = (),
 ) -> Fitting:
     """Fit thresholds; writes nothing.
 
@@ -102,6 +103,7 @@ def run(
         pulled: The `answers` table of pull.
         trained_on: image_ids that the detector was trained on: there it does better than anywhere else, so
             they judge nothing.
+        related: image_ids of others that show a scene of one of those; nor do they.
 
     Raises:
         ParamsError: A share outside (0, 1), or a taxonomy that is malformed.
@@ -116,10 +118,12 @@ def run(
     if not suggestions.num_rows:
         raise TableError(f"{model} holds no suggestion with a score: there is nothing to fit")
     answer_rows = tables.read(answers, schema.ANNOTATIONS, columns=_COLUMNS)
-    seen = pa.array(sorted(trained_on), pa.string())
-    learned = len(
-        pc.unique(answer_rows.filter(pc.is_in(answer_rows["image_id"], value_set=seen))["image_id"])
-    )
+    answered = set(answer_rows["image_id"].unique().to_pylist())
+    learned = {
+        "to images that the detector was trained on": len(answered & set(trained_on)),
+        "to images of a scene that the detector was trained on": len(answered & set(related)),
+    }
+    seen = pa.array(sorted({*trained_on, *related}), pa.string())
     suggestions, answer_rows = _unseen(suggestions, seen), _unseen(answer_rows, seen)
     versions = fitted_precision.models_of(suggestions["model_version"].unique().to_pylist())
     lowest: Mapping[str, float] = _lowest(suggestions, categories)
@@ -137,8 +141,7 @@ def run(
                 f"no answer judges a suggestion of today's model ({reasons or 'nobody has answered'}): "
                 "label some, then run dvc repro pull"
             )
-    if learned:
-        left_out = {**left_out, "to images that the detector was trained on": learned}
+    left_out = {**left_out, **{why: number for why, number in learned.items() if number}}
     judged = suggestion_outcomes.judge(suggestions, answer_rows, iou_threshold=iou_threshold)
     fits = thresholds.fit(categories, judged, lowest, target)
     before = file.read_text(encoding="utf-8")

@@ -158,6 +158,7 @@ def _content(facts: Facts) -> dict[str, Any]:
         "by_people": labels.by_people(facts),
         "charts": page_charts.charts(facts, measured),
         "error_kinds": label_error_examples.kinds(facts),
+        "errors_left_out": facts.metrics.get("agreement", {}).get("label_errors_left_out") or {},
         "errors": errors,
         "least_probability": facts.params.agreement.label_error_probability,
         "label_color": label_error_examples.LABEL,

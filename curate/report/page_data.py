@@ -10,7 +10,8 @@ _SHOWN: Final = (
     "name", "version", "digest", "simulated", "funnel", "released", "objects", "group_counts",
     "proposed", "scores", "model_versions", "detectors", "tiles", "overlap", "gates", "looks_done",
     "looks_needed", "periods", "annotators", "slices", "confusion", "by_people", "error_kinds",
-    "errors", "queue", "worst", "splits", "split_categories", "quality", "demo", "licenses",
+    "errors_left_out", "errors", "queue", "worst", "splits", "split_categories", "quality", "demo",
+    "licenses",
 )  # fmt: skip
 _LEFT_OUT: Final = {"picture", "pictures", "shapes"}
 

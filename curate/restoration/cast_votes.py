@@ -17,12 +17,12 @@ class CastVote:
     Attributes:
         comparison: What was asked.
         rater_id: Who; a pseudonym.
-        winner: What looks better; one of the comparison's two sides.
+        winner: What looks better; one of the comparison's two sides. None = skipped, or it cannot be read.
     """
 
     comparison: Comparison
     rater_id: str
-    winner: str
+    winner: str | None
 
     @property
     def kind(self) -> Kind:
@@ -30,18 +30,22 @@ class CastVote:
         return self.comparison.kind
 
     @property
-    def loser(self) -> str:
-        """The other side."""
+    def loser(self) -> str | None:
+        """The other side; None where no side was chosen."""
+        if self.winner is None:
+            return None
         return self.comparison.right if self.winner == self.comparison.left else self.comparison.left
 
-    def vote(self, image_id: str) -> Vote:
-        """For the ranking, under that image."""
-        return Vote(image_id, self.rater_id, self.winner, self.loser)
+    def votes(self, image_id: str) -> list[Vote]:
+        """For the ranking, under that image; none where no side was chosen."""
+        if self.winner is None or self.loser is None:
+            return []
+        return [Vote(image_id, self.rater_id, self.winner, self.loser)]
 
 
 @dataclass(frozen=True, slots=True)
 class AttentionRecord:
-    """How a rater did at attention checks."""
+    """How a rater did at attention checks. A check that was skipped was asked, and not passed."""
 
     passed: int
     asked: int
@@ -60,6 +64,11 @@ def attention(votes: Sequence[CastVote]) -> dict[str, AttentionRecord]:
     return found
 
 
+def unchecked(votes: Sequence[CastVote]) -> list[str]:
+    """Raters who met no attention check: whether they look is not known."""
+    return [rater for rater, record in attention(votes).items() if not record.asked]
+
+
 def inattentive(votes: Sequence[CastVote], min_share: float) -> frozenset[str]:
     """Raters who passed less than that share of their attention checks."""
     return frozenset(rater for rater, record in attention(votes).items() if record.fails(min_share))
@@ -68,7 +77,7 @@ def inattentive(votes: Sequence[CastVote], min_share: float) -> frozenset[str]:
 def for_ranking(
     votes: Sequence[CastVote], image_of: Mapping[str, str], left_out: frozenset[str] = frozenset()
 ) -> list[Vote]:
-    """Votes that count: no checks, of a repeat the first question, nobody who is left out.
+    """Votes that count: no checks, no skips, of a repeat the first question, nobody who is left out.
 
     Args:
         votes: All.
@@ -76,9 +85,10 @@ def for_ranking(
         left_out: Raters who do not count.
     """
     return [
-        one.vote(image_of.get(one.comparison.image_id, one.comparison.image_id))
+        vote
         for one in votes
         if one.kind == "vote" and one.rater_id not in left_out
+        for vote in one.votes(image_of.get(one.comparison.image_id, one.comparison.image_id))
     ]
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
-
-import numpy as np
 
 from curate.records import derived_id
 
@@ -41,39 +39,57 @@ def plan(
     results: Mapping[str, Sequence[str]],
     *,
     images: int,
+    round_images: int,
     repeat_share: float,
     attention_share: float,
     seed: int,
 ) -> list[Comparison]:
-    """Comparisons in the order in which they are asked.
+    """Comparisons in the order in which they are asked: round by round, and within a round at random.
+
+    Each draw is a hash of the seed and of what it is about, never of what else is there. So a new image, a
+    new model or a result that fails leaves every other comparison as it was, and the votes that it has.
 
     Args:
         results: Models with a result, by image.
         images: How many are shown at most; drawn at random.
-        repeat_share: Of the votes that are asked twice.
-        attention_share: Attention checks for each vote.
+        round_images: Images of a round.
+        repeat_share: Chance of each vote to be asked twice, 0 to 1.
+        attention_share: Attention checks for each vote, 0 to 1; an image may have several.
         seed: Of everything that is drawn.
     """
-    rng = np.random.default_rng(seed)
-    able = sorted(image for image, models in results.items() if len(models) > 1)
-    chosen = sorted(able[k] for k in rng.permutation(len(able))[:images])
-    votes = [
-        _asked(rng, image, pair, "vote")
-        for image in chosen
-        for pair in combinations(sorted(results[image]), 2)
+    able = [image for image, models in results.items() if len(models) > 1]
+    chosen = sorted(able, key=lambda image: _drawn(seed, "image", image))[:images]
+    asked = [
+        (place // round_images, _drawn(seed, "order", one.comparison_id), one)
+        for place, image in enumerate(chosen)
+        for one in _of_image(image, results[image], repeat_share, attention_share, seed, first=place == 0)
     ]
-    again = [votes[k] for k in sorted(rng.permutation(len(votes))[: round(repeat_share * len(votes))])]
-    repeats = [_comparison(one.image_id, one.right, one.left, "repeat") for one in again]
-    checks = [chosen[k % len(chosen)] for k in range(round(attention_share * len(votes)))] if chosen else []
-    attention = [_asked(rng, image, (CLEAN, SPOILT), "attention") for image in dict.fromkeys(checks)]
-    asked = [*votes, *repeats, *attention]
-    return [asked[k] for k in rng.permutation(len(asked))]
+    return [one for _, _, one in sorted(asked, key=lambda place: place[:2])]
 
 
-def _asked(rng: np.random.Generator, image: str, pair: tuple[str, str], kind: Kind) -> Comparison:
-    left, right = pair if rng.random() < 0.5 else pair[::-1]
-    return _comparison(image, left, right, kind)
+def _of_image(
+    image: str, models: Sequence[str], repeat_share: float, attention_share: float, seed: int, *, first: bool
+) -> Iterator[Comparison]:
+    """Those of one image; the first image has a check in any case, where checks are wanted."""
+    pairs = list(combinations(sorted(models), 2))
+    for pair in pairs:
+        left, right = _sides(seed, image, *pair)
+        yield _comparison(image, left, right, "vote")
+        if _drawn(seed, "repeat", image, *pair) < repeat_share:
+            yield _comparison(image, right, left, "repeat")
+    checks = int(attention_share * len(pairs) + _drawn(seed, "attention", image))
+    for k in range(max(checks, first and attention_share > 0)):
+        yield _comparison(image, *_sides(seed, image, CLEAN, SPOILT, k), "attention", k)
 
 
-def _comparison(image: str, left: str, right: str, kind: Kind) -> Comparison:
-    return Comparison(derived_id("vote", image, left, right, kind)[:32], image, left, right, kind)
+def _drawn(*parts: str | int) -> float:
+    """A number in [0, 1] that depends on these parts alone."""
+    return int(derived_id(*parts), 16) / 16**24
+
+
+def _sides(seed: int, image: str, first: str, second: str, k: int = 0) -> tuple[str, str]:
+    return (first, second) if _drawn(seed, "sides", image, first, second, k) < 0.5 else (second, first)
+
+
+def _comparison(image: str, left: str, right: str, kind: Kind, k: int = 0) -> Comparison:
+    return Comparison(derived_id("vote", image, left, right, kind, k), image, left, right, kind)

@@ -35,7 +35,14 @@ from curate.qa import injected_error_hold
 from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
-from curate.stages import agreement_shards, curated_consensus, dropped_labels, plan_lookup, settled_images
+from curate.stages import (
+    agreement_shards,
+    curated_consensus,
+    dropped_labels,
+    plan_lookup,
+    seen_scenes,
+    settled_images,
+)
 from curate.stages.adjudication_decisions import as_answers
 from curate.stages.adjudication_decisions import load as load_decisions
 from curate.stages.agreement_shards import Everything, Job
@@ -61,6 +68,8 @@ class Inputs:
         decision_answers: Its answers.
         decision_file: decisions.csv; None = there is none.
         imported: Folder of imported answers; those to dropped copies are held against the kept image's.
+        detector: Folder of the model that suggested, with the record of its training; None = there is none.
+        group_by: The parameter `release.group_by`.
     """
 
     images: Path
@@ -74,6 +83,8 @@ class Inputs:
     decision_answers: Path | None = None
     decision_file: Path | None = None
     imported: Path | None = None
+    detector: Path | None = None
+    group_by: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         TableError: A table is missing or damaged, the plan names an image that is not kept, or rows cannot be
             used and `bad_rows` is "refuse".
         ParamsError: The taxonomy is missing or invalid.
+        ModelError: The record of the detector's training is damaged.
+        ReleaseError: `group_by` names an attribute that no image has.
         StorageError: An output cannot be written.
     """
     plan = plan_lookup.read(inputs.plan)
@@ -158,6 +171,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         agreed.annotations,
         tables.read(inputs.suggestions, schema.ANNOTATIONS),
         iou_threshold=params.iou_threshold,
+        learned=seen_scenes.learned(inputs.detector, inputs.images, inputs.group_by).all,
     )
     settled = settled_images.settle(
         params,
@@ -223,12 +237,14 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
                 for why, found in sorted(decisions.left_out.items())
             ),
             *curated.counts(),
+            *((f"not searched for label errors, {why}", n) for why, n in contradicted.left_out().items()),
         ),
         metrics={
             **_metrics(measured),
             "dropped_copies": dropped.metrics(),
             "labelers": _labelers(agreed.reliability, names),
             "label_errors": contradicted.metrics(),
+            "label_errors_left_out": contradicted.left_out(),
             "adjudication": {"images": len(decisions.rows), "people": len(decisions.people())},
         },
     )

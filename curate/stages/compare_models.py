@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +28,7 @@ from curate.ports import Engine
 from curate.qa import gold_pool, model_comparison
 from curate.qa.bootstrap_figures import Resampling
 from curate.qa.model_comparison import ALL, Compared
-from curate.stages import autolabel
+from curate.stages import autolabel, seen_scenes
 
 OUT: Final = Path("metrics/model_comparison.json")
 NO_GOLD: Final = "no image has known answers (qa.gold)"
@@ -56,11 +56,13 @@ class Inputs:
         images: Table of dedupe, with the files it names.
         taxonomy: taxonomy.yaml.
         gold: The parameter `qa.gold`.
+        group_by: The parameter `release.group_by`.
     """
 
     images: Path
     taxonomy: Path
     gold: Path | None
+    group_by: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,12 @@ def run(
 ) -> dict[str, Any]:
     """Compare, write the figures, and return them.
 
-    Images that one of the two was trained on are left out and counted. Where no image is left every figure is
-    undefined, with the reason.
+    Images that one of the two was trained on, or that show a scene of those, are left out and counted. Where
+    no image is left every figure is undefined, with the reason.
 
     Raises:
         InputError: Gold cannot be read, or too many images fail.
+        ReleaseError: `group_by` names an attribute that no image has.
         TableError: A table is missing or damaged.
         ParamsError: taxonomy.yaml, or a label of a detector that it does not name.
         ModelError: A detector cannot be loaded, or the record of its training is damaged.
@@ -98,8 +101,9 @@ def run(
     images = tables.read(inputs.images, schema.IMAGES)
     known = gold_pool.load(inputs.gold, images.select(list(gold_pool.IMAGE_COLUMNS)), names)
     asked = known["image_id"].unique().to_pylist()
-    seen = {key for side in (before, after) for key in training_record.trained_on(Path(side.detector.model))}
-    chosen = sorted(set(asked) - seen)
+    learned = {key for one in (before, after) for key in training_record.trained_on(Path(one.detector.model))}
+    seen = seen_scenes.find(learned, images, inputs.group_by)
+    chosen = sorted(set(asked) - seen.all)
     ours = images.filter(pc.is_in(images["image_id"], value_set=pa.array(chosen, pa.string())))
     sides = [_suggestions(params, side, ours, file=inputs.taxonomy, ports=ports) for side in (before, after)]
     looked = [key for key in chosen if all(key not in side.failed for side in sides)]
@@ -108,7 +112,8 @@ def run(
         iou_threshold=quality.iou_threshold, how=Resampling(quality.bootstrap),
     )  # fmt: skip
     left_out = {
-        "that a detector was trained on": len(asked) - len(chosen),
+        "that a detector was trained on": len(seen.images & set(asked)),
+        "of a scene that a detector was trained on": len(seen.related & set(asked)),
         "that a detector could not look at": len(chosen) - len(looked),
     }
     reason = None if asked else NO_GOLD

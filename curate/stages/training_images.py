@@ -14,11 +14,10 @@ import pyarrow.parquet as pq
 from curate import schema, tables
 from curate.errors import ReleaseError
 from curate.qa import gold_pool
-from curate.release import split_groups
-from curate.stages import decided_images
+from curate.stages import decided_images, seen_scenes
 
 TEST: Final = "test"
-_TIES: Final = tuple(dict.fromkeys((*gold_pool.IMAGE_COLUMNS, *split_groups.COLUMNS)))
+_TIES: Final = tuple(dict.fromkeys((*gold_pool.IMAGE_COLUMNS, *seen_scenes.COLUMNS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +84,7 @@ def gold(
     if decisions is not None:
         made = decided_images.load(decisions, images, "select")
         found |= {key for key, lines in made.items() if any(one.decision == "gold" for one in lines)}
-    groups = split_groups.tie(rows, group_by).names
-    ids = rows["image_id"].to_pylist()
-    scenes = {group for group, image_id in zip(groups, ids, strict=True) if image_id in found}
-    related = {image_id for group, image_id in zip(groups, ids, strict=True) if group in scenes} - found
-    return Gold(frozenset(found), frozenset(related))
+    return Gold(frozenset(found), seen_scenes.find(found, rows, group_by).related)
 
 
 def choose(release: Path, known: Gold) -> TrainingImages:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from curate import tables
-from curate.errors import ParamsError
+from curate.errors import ParamsError, WaitingForPeopleError
 from curate.params import VoteParams
 from curate.ports.comparison import ComparisonTool, PulledVotes
 from curate.records import StageReport
@@ -28,7 +28,15 @@ from curate.stages.vote_people import Answers, People
 _LOWER_IS_BETTER = ("flip", "lpips", "dists", "niqe_here", "blur", "ringing")
 _PLAN = ("comparison_id", "image_id", "left", "right", "kind")
 _VOTES = ("comparison_id", "image_id", "rater_id", "kind", "winner", "loser", "counts")
-_RANKING = ("model", "strength", "low", "high", "votes", "raters")
+_RANKING = (
+    "model",
+    "strength",
+    "low",
+    "high",
+    "votes",
+    "complete",
+    "raters",
+)  # complete: no = people are still at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,8 @@ def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
     """Plan comparisons, ask people or simulated raters, and rank the models.
 
     Raises:
-        WaitingForPeopleError: People have not answered yet, and `vote.allow_partial` is false.
+        WaitingForPeopleError: People have not answered yet, and `vote.allow_partial` is false. The outputs
+            are written before, by what is there: nothing of an earlier plan stands beside the new one.
         ParamsError: Simulated raters shall go by a metric that was not measured.
         InputError: A picture has disappeared or is damaged.
         AnnotationToolError: The server is unreachable or refused.
@@ -87,10 +96,8 @@ def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
     image_of = {row["pair_id"]: row["image_id"] for row in pairs}
     results = _results(inputs.upscaled)
     planned = _plan(params, results)
-    _write(outputs.plan, _PLAN, ([getattr(one, name) for name in _PLAN] for one in planned))
     if params.raters == "none" or not planned:
-        _write(outputs.votes, _VOTES, [])
-        _write(outputs.ranking, _RANKING, [])
+        _write_all(outputs, planned, [], [])
         return StageReport("vote", (("comparisons", len(planned)), ("votes", 0)), {"raters": params.raters})
     rank = functools.partial(_ranked, params, image_of)
     counts: list[tuple[str, int]] = [("comparisons", len(planned))]
@@ -109,15 +116,15 @@ def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         votes, asked = _simulated(params, able, raters, rank)
     left_out = cast_votes.inattentive(votes, params.min_attention)
     found = rank(votes)
-    _write(outputs.votes, _VOTES, (_row(one, left_out) for one in votes))
-    _write(
-        outputs.ranking,
-        _RANKING,
-        ([one.model, one.strength, one.low, one.high, one.votes, params.raters] for one in found),
-    )
+    complete = "yes" if answers is None or not answers.open_looks else "no"
+    ranking = [[s.model, s.strength, s.low, s.high, s.votes, complete, params.raters] for s in found]
+    _write_all(outputs, planned, [_row(one, left_out) for one in votes], ranking)
     counts.append(("votes", len(cast_votes.for_ranking(votes, image_of, left_out))))
-    counts += _remarks(votes, left_out, answers)
-    return StageReport("vote", tuple(counts), _metrics(params, votes, left_out, found, asked, answers))
+    counts += _remarks(params, votes, left_out, answers)
+    report = StageReport("vote", tuple(counts), _metrics(params, votes, left_out, found, asked, answers))
+    if answers is not None and answers.waiting is not None:
+        raise WaitingForPeopleError(answers.waiting, report)
+    return report
 
 
 def _results(upscaled: Path) -> dict[tuple[str, str], Path]:
@@ -133,6 +140,7 @@ def _plan(params: VoteParams, results: Iterable[tuple[str, str]]) -> list[Compar
     return comparison_plan.plan(
         models,
         images=params.images,
+        round_images=params.round_images,
         repeat_share=params.repeat_share,
         attention_share=params.attention_share,
         seed=params.seed,
@@ -182,18 +190,31 @@ def _simulated(
     return of_first(asked), asked
 
 
-def _row(one: CastVote, left_out: frozenset[str]) -> list[str]:
-    counts = "no" if one.rater_id in left_out else "yes"
+def _row(one: CastVote, left_out: frozenset[str]) -> list[str | None]:
+    counts = "no" if one.winner is None or one.rater_id in left_out else "yes"
     asked = one.comparison
     return [asked.comparison_id, asked.image_id, one.rater_id, one.kind, one.winner, one.loser, counts]
 
 
 def _remarks(
-    votes: Sequence[CastVote], left_out: frozenset[str], answers: Answers | None
+    params: VoteParams, votes: Sequence[CastVote], left_out: frozenset[str], answers: Answers | None
 ) -> list[tuple[str, int]]:
     """What somebody should know of, counted and named."""
-    lost = sum(one.rater_id in left_out for one in votes)
-    remarks = [(f"left out, of raters who failed attention checks ({', '.join(sorted(left_out))})", lost)]
+    chosen = [one.rater_id for one in votes if one.winner is not None]
+    remarks = [
+        (
+            f"left out, of raters who failed attention checks ({', '.join(sorted(left_out))})",
+            sum(rater in left_out for rater in chosen),
+        )
+    ]
+    if params.attention_share and params.min_attention:
+        unchecked = cast_votes.unchecked(votes)
+        remarks.append(
+            (
+                f"of raters who met no attention check ({', '.join(unchecked)})",
+                sum(rater in unchecked for rater in chosen),
+            )
+        )
     if answers is not None:
         pulled = answers.pulled
         remarks += [
@@ -216,7 +237,7 @@ def _metrics(  # noqa: PLR0917 - one call
     answers: Answers | None,
 ) -> Mapping[str, Any]:
     agreed, pairs = pairwise_ranking.agreement(cast_votes.for_ranking(votes, {}, left_out))
-    every = [one.vote(one.comparison.image_id) for one in votes if one.kind != "attention"]
+    every = [vote for one in votes if one.kind != "attention" for vote in one.votes(one.comparison.image_id)]
     attention = cast_votes.attention(votes)
     return {
         "raters": params.raters,
@@ -232,6 +253,7 @@ def _metrics(  # noqa: PLR0917 - one call
             "asked": sum(one.asked for one in attention.values()),
             "by_rater": {name: {"passed": r.passed, "asked": r.asked} for name, r in attention.items()},
             "left_out": sorted(left_out),
+            "without_check": cast_votes.unchecked(votes),
         },
         "strengths": {one.model: {"value": one.strength, "low": one.low, "high": one.high} for one in found},
         **({} if answers is None else _pulled(answers, answers.pulled)),
@@ -242,6 +264,18 @@ def _pulled(answers: Answers, pulled: PulledVotes) -> dict[str, int]:
     names = ("superseded", "skipped", "unreadable", "unattended", "outside_plan", "edited")
     looks = {"looks": answers.wanted_looks - answers.open_looks, "looks_wanted": answers.wanted_looks}
     return {**looks, **{name: getattr(pulled, name) for name in names}}
+
+
+def _write_all(
+    outputs: Outputs,
+    planned: Sequence[Comparison],
+    votes: Sequence[Sequence[Any]],
+    ranking: Sequence[Sequence[Any]],
+) -> None:
+    """The three tables together, so that they are of one plan."""
+    _write(outputs.plan, _PLAN, ([getattr(one, name) for name in _PLAN] for one in planned))
+    _write(outputs.votes, _VOTES, votes)
+    _write(outputs.ranking, _RANKING, ranking)
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

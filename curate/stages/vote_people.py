@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from curate import pseudonyms
-from curate.errors import WaitingForPeopleError
 from curate.params import VoteParams
 from curate.ports.comparison import ComparisonDraft, ComparisonTool, PulledVotes
 from curate.restoration import cast_votes
@@ -48,11 +47,12 @@ class Answers:
     """What people answered.
 
     Attributes:
-        votes: Everybody's last answer that chose a side.
+        votes: Everybody's last answer, skips too.
         rounds: How many were asked.
         pulled: How they were read.
         open_looks: Answers that are still missing, of `wanted_looks`.
         wanted_looks: Of all rounds that were asked.
+        waiting: What people are asked to do before it goes on; None = it goes on.
     """
 
     votes: list[CastVote]
@@ -60,6 +60,7 @@ class Answers:
     pulled: PulledVotes
     open_looks: int
     wanted_looks: int
+    waiting: str | None
 
 
 def title(project: str) -> str:
@@ -92,7 +93,6 @@ def ask(
         people: Whom to ask.
 
     Raises:
-        WaitingForPeopleError: Answers are missing, and `vote.allow_partial` is false.
         AnnotationToolError: Unreachable or refused.
     """
     by_round = [[draft(one) for one in planned] for planned in rounds]
@@ -113,13 +113,13 @@ def ask(
         if pulled is not None and not counts.created + counts.reopened:
             break  # what was read is what there is
     wanted, missing = sum(task.raters for task in asked), due.missing(number)
-    if missing and not params.allow_partial:
-        raise WaitingForPeopleError(
-            f"waiting for people: {wanted - missing} of {wanted} votes of round {number} of at most "
-            f"{len(rounds)} are in at {pulled.url} - vote on, then run `dvc repro` again "
-            "(vote.allow_partial: true goes on with what is there)"
-        )
-    return Answers(votes, number, pulled, missing, wanted)
+    waiting = (
+        f"waiting for people: {wanted - missing} of {wanted} votes of round {number} of at most "
+        f"{len(rounds)} are in at {pulled.url} - vote on, then run `dvc repro` again "
+        "(vote.allow_partial: true goes on with what is there)"
+    )
+    goes_on = not missing or params.allow_partial
+    return Answers(votes, number, pulled, missing, wanted, None if goes_on else waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +148,15 @@ class _Due:
 
 
 def _cast(pulled: PulledVotes, comparison_of: Mapping[str, Comparison], remembered: Path) -> list[CastVote]:
-    """The votes that chose a side, under pseudonyms, in the order of comparisons."""
+    """Everybody's last answer, under pseudonyms, in the order of comparisons."""
     names = pseudonyms.remember(remembered, [one.person for one in pulled.votes])
     found = [
         CastVote(
             comparison := comparison_of[one.task_id],
             names[one.person],
-            comparison.left if one.side == "left" else comparison.right,
+            None if one.side is None else comparison.left if one.side == "left" else comparison.right,
         )
         for one in pulled.votes
-        if one.side is not None
     ]
     place = {comparison: k for k, comparison in enumerate(comparison_of.values())}
     return sorted(found, key=lambda one: (place[one.comparison], one.rater_id))

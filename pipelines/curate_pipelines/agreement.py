@@ -26,6 +26,8 @@ def main(params: Params) -> StageReport:
             decision_answers=Path("data/adjudication/answers.parquet"),
             decision_file=params.dedupe.decisions,
             imported=Path("labels/answers"),
+            detector=_detector(params),
+            group_by=params.release.group_by,
         ),
         outputs=agreement.Outputs(
             consensus=Path("data/agreement/consensus.parquet"),
@@ -41,3 +43,8 @@ def main(params: Params) -> StageReport:
         ),
         ports=agreement.Ports(engine=factory.engine(params.engine)),  # seldom needed: no early start
     )
+
+
+def _detector(params: Params) -> Path | None:
+    """The folder of the model that suggested; a Hub id is none, and has no record of a training."""
+    return None if params.autolabel.detector.kind == "none" else Path(params.autolabel.detector.model)

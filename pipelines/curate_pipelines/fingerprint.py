@@ -19,8 +19,8 @@ from typing import Any, Final
 from curate import decision_file, fingerprint, pipeline_templates, tables
 from curate.adapters import weights
 from curate.errors import InputError, ParamsError
+from curate.labeling import training_record
 from curate.params import Params
-from curate.params.upscale import BICUBIC
 from curate_pipelines import PIPELINES, STAGES
 
 _TAXONOMY: Final = "autolabel.taxonomy"
@@ -41,7 +41,10 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "push": ("labelstudio", _TAXONOMY),
     "pull": ("qa.allow_partial", "labelstudio", _TAXONOMY),
     "quality": ("quality", "qa.gold", _TAXONOMY),
-    "agreement": ("agreement", "dedupe.decisions", _TAXONOMY),
+    "agreement": (
+        "agreement", "dedupe.decisions", _TAXONOMY, "autolabel.detector.kind", "autolabel.detector.model",
+        "release.group_by",
+    ),
     "release": ("release", "gates", "dedupe", "embeddings.max_split_cosine", "qa.labelers", _TAXONOMY),
     "publish": ("publish", "release.version"),
     "diagnose": ("diagnose",),
@@ -50,7 +53,7 @@ PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "measure": ("measure",),
     "vote": ("vote", "labelstudio"),
     "release_pairs": ("release", "gates.licenses"),
-}
+}  # fmt: skip
 # Parameters that name a file or a folder of the user's, by the stages that read it.
 FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "autolabel": (_TAXONOMY,),
@@ -127,6 +130,7 @@ def describe(stage: str, params: Params) -> str:
     found += _weights(stage, params)
     if stage == "embed" and params.embeddings.objects == "consensus" and _CONSENSUS.exists():
         found.append(("consensus of the last run", _CONSENSUS))  # of a later stage: no dependency of DVC
+    found += _training(params) if stage == "agreement" else ()
     if stage in _IMPORTED and _IMPORTED[stage].is_dir():
         found.append((f"imported {_IMPORTED[stage].name}", _IMPORTED[stage]))
     return "".join(
@@ -142,26 +146,32 @@ def _value(params: Params, name: str) -> Any:
 
 
 def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
-    """Weights on this machine that no sha256 in params.yaml stands for, found as those who load them do."""
+    """Weights in files of the user's that no sha256 in params.yaml stands for."""
     for name, model in _models(stage, params):
-        found = weights.located(model)
-        if found is None:
-            continue
-        yield name, found
-        if found.suffix == ".param" and (binary := found.with_suffix(".bin")).exists():  # of ncnn
-            yield f"{name}, weights", binary
+        path = weights.located(model)  # as their loaders find them
+        if path is not None:
+            yield name, path
+            if stage == "upscale" and (binary := path.with_suffix(".bin")).exists():  # of ncnn
+                yield f"{name}, weights", binary
+
+
+def _training(params: Params) -> list[tuple[str, Path]]:
+    """What the detector was trained on: its labels there are not held against it."""
+    detector = params.autolabel.detector
+    folder = Path(detector.model).expanduser()
+    files = [folder / name for name in (training_record.NAME, training_record.IMAGES)]
+    return [
+        ("training of autolabel.detector", one) for one in files if detector.kind != "none" and one.exists()
+    ]
 
 
 def _models(stage: str, params: Params) -> Iterator[tuple[str, str]]:
-    """Names of a stage's settings that name weights, and what they say."""
-    encoder, embedder = params.dedupe.semantic.model, params.embeddings
-    if stage == "dedupe" and encoder is not None:
-        yield "dedupe.semantic.model", encoder
-    if stage == "embed" and embedder.model is not None and embedder.sha256 is None:
-        yield "embeddings.model", embedder.model
+    if stage == "dedupe" and params.dedupe.semantic.model is not None:
+        yield "dedupe.semantic.model", params.dedupe.semantic.model
+    if stage == "embed" and params.embeddings.model is not None and params.embeddings.sha256 is None:
+        yield "embeddings.model", params.embeddings.model
     for name, model in params.upscale.models.items() if stage == "upscale" else ():
-        if model != BICUBIC:
-            yield f"upscale.models.{name}", model
+        yield f"upscale.models.{name}", model
     for name in ("detector", "segmenter") if stage == "autolabel" else ():
         settings = getattr(params.autolabel, name)
         if settings.sha256 is None and settings.kind != "none":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from curate import params as params_file
 from curate import tables
-from curate.errors import CurateError
+from curate.errors import CurateError, WaitingForPeopleError
 from curate.params import Params
 from curate.records import StageReport
 from curate_pipelines import headline_metrics, watch_parent
@@ -27,7 +27,8 @@ def run(
 
     Prints the stage's line of counts, writes metrics/<stage>.json, and its headline for `dvc metrics show`.
     A `CurateError` becomes one line on stderr and exit code 1; an interrupt one line and exit code 130;
-    anything else keeps its traceback. Under DVC the stage ends when DVC does.
+    anything else keeps its traceback. Where a stage waits for people, the metrics are of what is there.
+    Under DVC the stage ends when DVC does.
 
     Args:
         name: The stage's name in dvc.yaml; stands before an error's line.
@@ -38,16 +39,22 @@ def run(
     try:
         report = stage(params_file.load(params_path))
         if isinstance(report, StageReport):
-            metrics = _metrics(report)
-            _write(Path("metrics") / f"{name}.json", metrics)
-            _write(Path("metrics/headline") / f"{name}.json", headline_metrics.of(name, metrics))
+            _write_metrics(name, report)
     except CurateError as error:
+        if isinstance(error, WaitingForPeopleError) and isinstance(error.so_far, StageReport):
+            _write_metrics(name, error.so_far)
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except KeyboardInterrupt:
         print(f"{name}: {_INTERRUPTED}", file=sys.stderr)  # noqa: T201
         sys.exit(130)
     print(report.line() if isinstance(report, StageReport) else report)  # noqa: T201
+
+
+def _write_metrics(name: str, report: StageReport) -> None:
+    metrics = _metrics(report)
+    _write(Path("metrics") / f"{name}.json", metrics)
+    _write(Path("metrics/headline") / f"{name}.json", headline_metrics.of(name, metrics))
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:

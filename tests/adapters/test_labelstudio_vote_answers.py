@@ -76,6 +76,19 @@ def test_what_is_no_vote_is_counted(server: FakeLabelStudio) -> None:
     assert (found.unattended, found.edited, found.outside_plan) == (1, 1, 2)
 
 
+def test_votes_outlive_another_storage_of_the_same_pictures(server: FakeLabelStudio) -> None:
+    first, second, _ = server.tasks
+    here, there = "/data/local-files/?d=ingest/vote", "s3://bucket/vote"
+    server.tasks[first]["data"] |= {"left": f"{here}/aa.png", "right": f"{here}/bb.png"}
+    server.tasks[second]["data"] |= {"left": f"{here}/cc.png", "right": f"{here}/other.png"}
+    server.answer(first, 1, chosen("left"))
+    server.answer(second, 1, chosen("left"))
+    shown = {"c1": (f"{there}/aa.png", f"{there}/bb.png"), "c2": (f"{there}/cc.png", f"{there}/dd.png")}
+    found = vote_answers.read(server.client(), ProjectRef(PROJECT, "http://there"), shown, names=None)
+    assert found.votes == (GivenVote("c1", ANN, "left"),)
+    assert found.edited == 1
+
+
 def test_who_left_keeps_votes_and_name(server: FakeLabelStudio, tmp_path: Path) -> None:
     first, second, _ = server.tasks
     numbers = [server.answer(task, 2, chosen("left")) for task in (first, second)]

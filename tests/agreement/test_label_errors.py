@@ -161,6 +161,19 @@ def test_tables_are_compared_where_both_sides_are_known() -> None:
     assert ("missed", "undefined", "undefined") in nothing.by_kind()
 
 
+def test_images_that_the_model_was_trained_on_are_left_out_and_counted() -> None:
+    """It repeats the labels that it learned, right or wrong."""
+    rows = [annotation(name, "car", A, origin="consensus") for name in ("learned", "unseen", "unlooked")]
+    model = [annotation(name, "car", B, origin="model", score=0.8) for name in ("learned", "unseen")]
+    learned = {image_id("learned"), image_id("unlooked")}  # the last could not be compared anyway
+    compared = label_error_table.compare(table(rows), table(model), iou_threshold=0.5, learned=learned)
+    assert {one.image_id for one in compared.found} == {image_id("unseen")}
+    assert compared.left_out() == {"the detector was trained on them or their scene": 1}
+    none = label_error_table.compare(table(rows[:1]), table(model), iou_threshold=0.5, learned=learned)
+    assert none.metrics()["missed"]["reason"].startswith("the detector was trained on every image that")
+    assert label_error_table.compare(table(rows), table(model), iou_threshold=0.5).left_out() == {}
+
+
 def test_what_was_not_compared_was_not_found_none_times() -> None:
     """29 boxes that people drew say nothing of how exactly they draw; nor does a picture without objects."""
     edges = [60.0, *(61.0 + at / 160 for at in range(30))]

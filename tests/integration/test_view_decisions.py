@@ -62,6 +62,10 @@ OPERATORS = """
               {"label_id": sample("three").model.detections[0].id, "sample_id": "", "field": "model"}]
     out["label"] = click("relabel", selected_labels=chosen, params={"argument": "parking_sign"})
     out["label_tags"] = [one.tags for one in sample("three").consensus.detections]
+    more = [{**chosen[0], "label_id": one.id} for one in sample("three").consensus.detections]
+    out["more"] = click("relabel", selected_labels=more, params={"argument": "parking_sign"})
+    out["more_undone"] = click("undo")
+    out["more_tags"] = [one.tags for one in sample("three").consensus.detections]
     fiftyone_decisions.pull(root, root / "decisions.csv", by="labeler-1")
     out["text"] = (root / "decisions.csv").read_text()
     class Ctx:
@@ -111,6 +115,9 @@ def test_operators_tag_one_or_all_and_undo_takes_them_back(settled: Path) -> Non
     assert said["after"] == {name: ["drop:blurred"] if name == "one" else [] for name in names}
     assert said["label"] == "relabel:parking_sign: 1 of 1 selected labels"  # the model's is none
     assert said["label_tags"] == [["relabel:parking_sign"], []]
+    assert said["more"] == "relabel:parking_sign: 1 of 2 selected labels"  # one has it
+    assert said["more_undone"] == "relabel:parking_sign: taken back from 1"
+    assert said["more_tags"] == said["label_tags"]
     Path("again.csv").write_text(said["text"])
     rows = {(one.image, one.decision, one.argument) for one in decision_file.load(Path("again.csv"))}
     assert rows == {(ids["one"], "drop", "blurred"), (ids["three"], "relabel", "parking_sign")}

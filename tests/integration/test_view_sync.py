@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pymongo
+import pymongo.errors
 import pytest
 
 from benchmarks import view_project

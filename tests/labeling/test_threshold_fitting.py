@@ -247,6 +247,12 @@ def test_images_that_the_detector_was_trained_on_judge_nothing(root: Path) -> No
     gold = [builders.annotation(f"image-{n}", None, None, origin="gold") for n in range(80)]
     builders.write_annotations(root / "gold.parquet", gold)
     assert "40 to images that the detector was trained on" in command(root, "--answers", "gold.parquet")
+    scene = builders.image_id("image-0")
+    records = [builders.image(f"image-{n}", dup_group=scene if n in {0, 70} else None) for n in range(80)]
+    builders.write_images(root / "data/dedupe/images.parquet", records)
+    text = command(root)
+    assert "(20 of 39 right in 39 images from 0.4 on)" in text
+    assert "1 to images of a scene that the detector was trained on" in text
     (folder / "trained_on.csv").unlink()
     with pytest.raises(ModelError, match=r"trained_on\.csv is missing or damaged"):
         command(root)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import json
 from pathlib import Path
 from typing import Any
 
@@ -80,39 +80,6 @@ def test_an_edited_file_reruns_the_stages_that_read_it(params: Params, file: str
     changed(params)
     Path(file).write_text("edited")
     assert changed(params) == stages
-
-
-@pytest.mark.parametrize("named", ["~/own.pth", "fetched.pth", "here.pth"])
-@pytest.mark.parametrize(
-    ("stage", "settings"),
-    [
-        ("dedupe", lambda model: {"dedupe": {"semantic": {"model": model}}}),
-        ("autolabel", lambda model: {"autolabel": {**OWN["autolabel"], "detector": {"model": model}}}),
-        ("autolabel", lambda model: {"autolabel": {**OWN["autolabel"], "segmenter": {"model": model}}}),
-        ("embed", lambda model: {"embeddings": {"model": model}}),
-        ("upscale", lambda model: {"upscale": {"models": {"own": model}}}),
-    ],
-)
-def test_weights_are_those_that_the_loader_takes(
-    params: Params,
-    monkeypatch: pytest.MonkeyPatch,
-    named: str,
-    stage: str,
-    settings: Callable[[str], dict[str, Any]],
-) -> None:
-    """By a path, below the home folder, or by a bare name in the cache."""
-    del params  # for its folder, which we are in
-    monkeypatch.setenv("HOME", str(Path("home").absolute()))
-    monkeypatch.setenv("CURATE_MODELS", "~/cache")
-    files = {"~/own.pth": "home/own.pth", "fetched.pth": "home/cache/fetched.pth", "here.pth": "here.pth"}
-    for file in files.values():
-        Path(file).parent.mkdir(exist_ok=True, parents=True)
-        Path(file).write_text("weights")
-    given = Params.model_validate(settings(named))
-    before = fingerprint.describe(stage, given)
-    assert fingerprint.describe(stage, given) == before
-    Path(files[named]).write_text("other weights")
-    assert fingerprint.describe(stage, given) != before
 
 
 @pytest.mark.parametrize(
@@ -233,3 +200,46 @@ def test_vectors_follow_the_consensus_of_the_last_run_where_they_are_asked_of_it
     assert changed(params)
     consensus.write_text("another")
     assert changed(params) == []
+
+
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "detector": ("autolabel", {"autolabel": {"detector": {"kind": "groundingdino", "model": "{}"}}}),
+    "segmenter": ("autolabel", {"autolabel": {"segmenter": {"model": "{}"}}}),
+    "encoder of dedupe": ("dedupe", {"dedupe": {"semantic": {"model": "{}"}}}),
+    "encoder of embed": ("embed", {"embeddings": {"kind": "torchvision", "model": "{}"}}),
+    "upscaler": ("upscale", {"upscale": {"models": {"a": "{}"}}}),
+}
+
+
+@pytest.mark.parametrize(
+    ("named", "place"), [("~/own.pth", "home/own.pth"), ("own.pth", "cache/own.pth")], ids=["home", "cache"]
+)
+@pytest.mark.parametrize("model", MODELS)
+def test_weights_count_where_their_loader_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, named: str, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CURATE_MODELS", str(tmp_path / "cache"))
+    file = tmp_path / place
+    file.parent.mkdir()
+    file.write_text("weights")
+    Path("taxonomy.yaml").write_text("categories: []")
+    stage, own = MODELS[model]
+    params = Params.model_validate_json(json.dumps(own).replace("{}", named))
+    before = fingerprint.describe(stage, params)
+    assert fingerprint.describe(stage, params) == before
+    file.write_text("others in their place")
+    assert fingerprint.describe(stage, params) != before
+
+
+def test_what_the_detector_was_trained_on_reruns_agreement(params: Params) -> None:
+    changed(params)
+    Path("detector/training.json").write_text("a training")
+    Path("detector/trained_on.csv").write_text("its images")
+    assert "agreement" in changed(params)
+    Path("detector/trained_on.csv").write_text("others")
+    assert "agreement" in changed(params)
+    assert changed(params) == []
+    bare = Params.model_validate({**OWN, "autolabel": {**OWN["autolabel"], "detector": {"kind": "none"}}})
+    assert "agreement" in changed(bare)

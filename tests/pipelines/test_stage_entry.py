@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from curate.errors import InputError
+from curate.errors import InputError, WaitingForPeopleError
 from curate.params import Params
 from curate.records import StageReport
 from curate_pipelines import stage_entry
@@ -38,6 +38,21 @@ def test_a_user_error_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str])
     assert caught.value.code == 1
     assert capsys.readouterr().err == "ingest: data/raw holds no files: put images there\n"
     assert not Path("metrics").exists()
+
+
+def test_while_people_are_awaited_the_metrics_are_of_what_is_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stage(_: Params) -> StageReport:
+        report = StageReport("vote", (("votes", 3),), {"looks": 3})
+        raise WaitingForPeopleError("waiting for people: 3 of 9", report)
+
+    with pytest.raises(SystemExit) as caught:
+        stage_entry.run("vote", stage)
+    assert caught.value.code == 1
+    assert capsys.readouterr() == ("", "vote: waiting for people: 3 of 9\n")
+    assert json.loads(Path("metrics/vote.json").read_text()) == {"counts": {"votes": 3}, "looks": 3}
+    assert json.loads(Path("metrics/headline/vote.json").read_text()) == {"looks": 3}
 
 
 def test_a_wrong_parameter_is_told_before_the_stage_begins(capsys: pytest.CaptureFixture[str]) -> None:

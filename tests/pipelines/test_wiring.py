@@ -31,21 +31,24 @@ PARAMS = Params.model_validate(
         "engine": {"workers": 3, "batch_size": 17, "retries": 5},
         "ingest": {"raw": "own/raw", "min_side": 9},
         "dedupe": {"max_hamming": 3, "decisions": "own/decisions.csv"},
-        "autolabel": {"taxonomy": TAXONOMY, "device": "cpu", "precision": "float32", "workers": 2},
+        "autolabel": {
+            "taxonomy": TAXONOMY, "device": "cpu", "precision": "float32", "workers": 2,
+            "detector": {"model": "own/detector"},
+        },
         "embeddings": {"model": "own/encoder", "device": "cpu", "workers": 4},
         "qa": {"gold": "own/gold", "labelers": "simulated", "seed": 4},
         "labelstudio": {"project": "own", "batch_size": 11, "timeout_s": 7.0},
         "quality": {"bootstrap": 5},
         "agreement": {"bootstrap": 6},
-        "release": {"name": "own-signs", "seed": 8},
+        "release": {"name": "own-signs", "seed": 8, "group_by": ["site"]},
         "publish": {"folder": "own/published"},
     }
-)
+)  # fmt: skip
 DECISIONS = {
     "annotations": "data/adjudication/annotations.parquet",
     "answers": "data/adjudication/answers.parquet",
 }
-INPUTS: dict[str, dict[str, str]] = {
+INPUTS: dict[str, dict[str, Any]] = {
     "ingest": {"raw": "own/raw"},
     "dedupe": {"images": "data/ingest/images.parquet"},
     "autolabel": {"images": IMAGES, "taxonomy": TAXONOMY, "imported": "labels/suggestions"},
@@ -100,6 +103,8 @@ INPUTS: dict[str, dict[str, str]] = {
         "decisions": DECISIONS["annotations"],
         "decision_answers": DECISIONS["answers"],
         "imported": "labels/answers",
+        "detector": "own/detector",
+        "group_by": ("site",),
     },
     "release": {
         "images": IMAGES,
@@ -218,7 +223,11 @@ def shown(paths: Any) -> dict[str, Any]:
     """The dataclass with its paths as text; what was left to its default is not shown."""
     fields = {field.name: getattr(paths, field.name) for field in dataclasses.fields(paths)}
     return {
-        name: value.as_posix() if isinstance(value, Path) else shown(value)
+        name: value.as_posix()
+        if isinstance(value, Path)
+        else value
+        if isinstance(value, tuple)
+        else shown(value)
         for name, value in fields.items()
         if value is not None
     }

@@ -123,8 +123,11 @@ def test_counts_of_label_errors_that_nobody_knows_are_undefined(project: builder
     path = project.root / "metrics/agreement.json"
     kinds = {"location": {"found": None, "expected": None, "reason": "fewer than 30 labels"}}
     kinds["missed"] = {"found": 0, "expected": 0}
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"label_errors": kinds}))
+    left_out = {"the detector was trained on them": 1234}
+    told = {"label_errors": kinds, "label_errors_left_out": left_out}
+    path.write_text(json.dumps(json.loads(path.read_text()) | told))
     found = Text(written(project.root)).sections["label-errors"]
+    assert "Not compared: 1,234 images, the detector was trained on them." in found
     assert re.search(r"the boxes lie far apartundefinedundefinedfewer than 30 labels", found)
     assert re.search(r"where nothing is labelled00\.0", found)
 

@@ -185,6 +185,18 @@ def test_what_was_left_out_of_the_means_is_said(tmp_path: Path) -> None:
     assert plain.count("Left out: 2 pairs in no mean (2 by soft: equal to the original).") == 1
 
 
+def test_votes_that_are_not_all_in_are_called_so(tmp_path: Path) -> None:
+    root = restoration_project(tmp_path)
+    path = root / "metrics/vote.json"
+    metrics = json.loads(path.read_text())
+    assert "People are still at it" not in text(report.write(root, root / "page.html").read_text())
+    path.write_text(json.dumps(metrics | {"looks": 4, "looks_wanted": 9}))
+    plain = text(report.write(root, root / "page.html").read_text())
+    assert "People are still at it: 4 of 9 answers are in." in plain
+    (root / "data/vote/ranking.csv").write_text("model\n")
+    assert "There is no vote to rank by yet." in text(report.write(root, root / "page.html").read_text())
+
+
 def test_two_runs_write_the_same_and_what_has_not_run_is_said(root: Path, tmp_path: Path) -> None:
     first = report.write(root, root / "data/report/index.html").read_bytes()
     assert report.write(root, root / "data/report/index.html").read_bytes() == first

@@ -36,6 +36,16 @@ def test_who_passes_too_few_checks_is_inattentive_and_who_has_none_is_not() -> N
     assert cast_votes.inattentive(votes, 0) == set()
 
 
+def test_a_skipped_check_was_asked_and_a_skipped_vote_says_nothing() -> None:
+    votes = [CastVote(asked(f"i{n}", "attention", CLEAN, SPOILT), "skips", None) for n in range(3)]
+    votes += [CastVote(asked("i"), "skips", None), CastVote(asked("i"), "unchecked", "a")]
+    assert cast_votes.attention(votes)["skips"] == AttentionRecord(0, 3)
+    assert cast_votes.inattentive(votes, 0.8) == {"skips"}
+    assert cast_votes.unchecked(votes) == ["unchecked"]
+    assert cast_votes.for_ranking(votes, {}) == [Vote("i", "unchecked", "a", "b")]
+    assert votes[0].loser is None
+
+
 def test_only_first_votes_of_raters_who_count_are_ranked() -> None:
     votes = [
         CastVote(asked("p1"), "ann", "a"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,34 @@ def test_tasks_name_files_by_content_and_keys_change_with_it(tmp_path: Path) -> 
     again = ComparisonPictures(tmp_path / "shown", made._results, made._clean, raters=2).draft(one)
     assert again.task_id != first.task_id
     assert again.right == first.right
+
+
+def test_votes_outlive_another_version_of_the_png_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, made = Comparison("x", "i", "a", "b", "vote"), pictures(tmp_path)
+    first = made.draft(one)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "shown").iterdir()}
+    save = Image.Image.save
+
+    def otherwise(self: Image.Image, *place: Any, **settings: Any) -> None:
+        save(self, *place, **settings | {"compress_level": 9})
+
+    monkeypatch.setattr(Image.Image, "save", otherwise)
+    again = ComparisonPictures(tmp_path / "again", made._results, made._clean, raters=2).draft(one)
+    assert again.task_id == first.task_id
+    after = {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()}
+    assert after.keys() == before.keys()
+    assert all(after[name] != before[name] for name in before)  # other bytes, the same pixels
+
+
+def test_the_same_bytes_in_another_shape_are_another_picture(tmp_path: Path) -> None:
+    for name, size in (("a", (8, 2)), ("b", (2, 8))):
+        Image.new("RGB", size).save(tmp_path / f"{name}.png")
+    results = {("i", name): tmp_path / f"{name}.png" for name in "ab"}
+    shown = ComparisonPictures(tmp_path / "shown", results, {}, raters=1)
+    draft = shown.draft(Comparison("x", "i", "a", "b", "vote"))
+    assert draft.left != draft.right
 
 
 def test_large_images_are_shown_in_their_middle() -> None:

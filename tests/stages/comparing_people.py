@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from curate.params import VoteParams
 from curate.ports import PushCounts
-from curate.ports.comparison import ComparisonDraft, GivenVote, PulledVotes
+from curate.ports.comparison import ComparisonDraft, ComparisonTool, GivenVote, PulledVotes
+from curate.records import StageReport
+from curate.stages import vote
 
 
 class ComparingPeople:
@@ -66,3 +70,27 @@ def pictures(folder: Path, brightness: dict[str, int], images: int) -> dict[tupl
             Image.new("RGB", (240, 160), (value, value, value - n % 10)).save(path)
             made[f"p{n:02}", model] = path
     return made
+
+
+def run(folder: Path, tool: ComparisonTool | None = None, **settings: object) -> StageReport:
+    """The stage on the tables of a folder."""
+    raters = "simulated" if tool is None else "labelstudio"
+    params = VoteParams.model_validate({"raters": raters, "bootstrap": 100, **settings})
+    return vote.run(
+        params,
+        inputs=vote.Inputs(folder / "pairs.parquet", folder / "upscaled.parquet", folder / "figures.parquet"),
+        outputs=vote.Outputs(
+            folder / "plan.csv",
+            folder / "votes.csv",
+            folder / "ranking.csv",
+            folder / "pictures",
+            folder / "people.csv",
+        ),
+        ports=vote.Ports(tool, "a set votes"),
+    )
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Rows of a CSV file."""
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))

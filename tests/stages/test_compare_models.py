@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -142,6 +143,26 @@ def test_images_that_a_detector_was_trained_on_do_not_count() -> None:
     assert document["images"] == 11
     assert document["left_out"] == {"that a detector was trained on": 3}
     assert "left out: 3 that a detector was trained on" in compare_models.headline(document)
+
+
+def test_scenes_that_a_detector_was_trained_on_do_not_count() -> None:
+    """It learned image-00, whose variant image-01 is, and a copy of image-02, which was dropped for that."""
+    copy, keeper = builders.image("copy"), builders.image_id(NAMES[2])
+    ties: dict[str, Any] = {key: {"dup_group": builders.image_id(NAMES[0])} for key in NAMES[:2]}
+    records = [builders.image(name, **ties.get(name, {})) for name in NAMES]
+    builders.write_images(
+        IMAGES, [*records, dataclasses.replace(copy, drop_reason="near_duplicate", duplicate_of=keeper)]
+    )
+    folder = Path("all-0.5")
+    folder.mkdir()
+    folder.joinpath("training.json").write_text(trained().model_dump_json())
+    lines = [f"{builders.image_id(name)},train" for name in (NAMES[0], "copy")]
+    folder.joinpath("trained_on.csv").write_text("\n".join(["image_id,split", *lines]) + "\n")
+    document = run(side("half-0.9"), side("all-0.5"))
+    assert document["images"] == 11
+    assert document["left_out"] == {
+        "that a detector was trained on": 1, "of a scene that a detector was trained on": 2
+    }  # fmt: skip
 
 
 def trained() -> TrainingRecord:

@@ -50,7 +50,7 @@ def read(
         known |= people.accounts(key, given, members)
         if key not in shown:
             outside += len(given)
-        elif (task["data"].get("left"), task["data"].get("right")) != shown[key]:
+        elif [_file(task["data"].get(side)) for side in ("left", "right")] != [*map(_file, shown[key])]:
             edited += len(given)
         else:
             found = list(_looks(key, given, members, known))
@@ -71,6 +71,11 @@ def read(
         outside_plan=outside,
         edited=edited,
     )
+
+
+def _file(address: object) -> str:
+    """Which picture an address shows: its name is of its pixels, wherever `labelstudio.storage` keeps it."""
+    return str(address).rsplit("/", 1)[-1]
 
 
 def _looks(

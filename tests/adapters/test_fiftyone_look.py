@@ -1,0 +1,63 @@
+"""When a sync sets colors and saved views anew, on a stand-in dataset whose samples do not change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+
+from curate import fingerprint
+from curate.adapters import fiftyone_dataset, fiftyone_edits, fiftyone_embeddings, fiftyone_view
+from curate.adapters.fiftyone_dataset import Synced
+from curate.adapters.fiftyone_embeddings import Shown
+from curate.adapters.fiftyone_views import FIRST_VIEW
+from tests import builders
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MagicMock:
+    """Of a project after agreement, synced before and dressed by an older curate."""
+    builders.small_project(tmp_path)
+    (tmp_path / "taxonomy.yaml").write_text(builders.TAXONOMY)
+    stands_in = MagicMock(info={})
+    stands_in.list_saved_views.return_value = [FIRST_VIEW]
+    stands_in.name = "stand-in"
+    same = Synced(stands_in, added=0, changed=0, removed=0, unchanged=7, waiting=0)
+    monkeypatch.setattr(fiftyone_view, "connect", lambda *_, **__: MagicMock())
+    monkeypatch.setattr(fiftyone_dataset, "sync", lambda *_, **__: same)
+    monkeypatch.setattr(fiftyone_embeddings, "show", lambda *_: Shown(False, "no vectors"))
+    monkeypatch.setattr(fiftyone_embeddings, "save_views", lambda _: None)
+    monkeypatch.setattr(fiftyone_edits, "show", lambda *_: None)
+    return stands_in
+
+
+def is_dressed(root: Path, dataset: MagicMock) -> bool:
+    """Whether a sync saves the views and sets the colors."""
+    dataset.save_view.reset_mock()
+    fiftyone_view.sync_dataset(root, stage="agreement")
+    return bool(dataset.save_view.called)
+
+
+def test_a_changed_taxonomy_reaches_an_app_whose_samples_are_as_before(
+    tmp_path: Path, dataset: MagicMock
+) -> None:
+    file = tmp_path / "taxonomy.yaml"
+    assert is_dressed(tmp_path, dataset)  # nobody knows how an older curate dressed it
+    assert not is_dressed(tmp_path, dataset)
+    file.write_text(builders.TAXONOMY.replace("#e6194b", "#123456"))
+    assert is_dressed(tmp_path, dataset)
+    assert not is_dressed(tmp_path, dataset)
+    another = '  - {id: 2, name: yield_sign, prompts: [yield sign], threshold: 0.4, color: "#3cb44b"}\n'
+    file.write_text(file.read_text() + another)
+    assert is_dressed(tmp_path, dataset)
+    assert not is_dressed(tmp_path, dataset)
+
+
+def test_views_of_a_newer_curate_reach_the_app(
+    tmp_path: Path, dataset: MagicMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert is_dressed(tmp_path, dataset)
+    monkeypatch.setattr(fingerprint, "digest", lambda *_, **__: "of other code")
+    assert is_dressed(tmp_path, dataset)
+    assert not is_dressed(tmp_path, dataset)
