@@ -74,6 +74,7 @@ def restoration_project(root: Path) -> Path:
         Image.fromarray(getattr(skimage.data, name)()).convert("RGB").save(root / f"photos/{name}.png")
         faults = ["noisy"] if name == "coffee" else []
         bands = {"noisy": "noisy" if faults else "not noisy", "blurred": "not blurred"}
+        bands["jpeg_quality"] = "not known"
         one = restoration_rows.diagnosed(name, faults, bands) | {
             "path": f"photos/{name}.png",
             "unknown": ["jpeg_quality"],
