@@ -41,7 +41,7 @@ def fit(
 
     settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else params.Params()
     seen = seen_scenes.learned(
-        root / settings.autolabel.detector.model,
+        root / Path(settings.autolabel.detector.model).expanduser(),
         root / "data/dedupe/images.parquet",
         settings.release.group_by,
     )

@@ -231,7 +231,9 @@ def test_a_table_without_scores_has_nothing_to_fit(root: Path) -> None:
         )
 
 
-def test_images_that_the_detector_was_trained_on_judge_nothing(root: Path) -> None:
+def test_images_that_the_detector_was_trained_on_judge_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """There a detector is right more often than it will ever be again."""
     from tests.stages.test_compare_models import trained
 
@@ -242,6 +244,9 @@ def test_images_that_the_detector_was_trained_on_judge_nothing(root: Path) -> No
     (folder / "trained_on.csv").write_text("\n".join(["image_id,split", *lines]) + "\n")
     (root / "params.yaml").write_text("autolabel:\n  detector:\n    model: models/own\n")
     text = command(root)
+    monkeypatch.setenv("HOME", str(root))
+    (root / "params.yaml").write_text("autolabel:\n  detector:\n    model: ~/models/own\n")
+    assert command(root) == text
     assert "(20 of 40 right in 40 images from 0.4 on)" in text
     assert "left out: answers 40 to images that the detector was trained on" in text
     gold = [builders.annotation(f"image-{n}", None, None, origin="gold") for n in range(80)]
