@@ -110,12 +110,6 @@ def field_name(prefix: str, text: str) -> str:
     return prefix + (re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower() or "unnamed")
 
 
-def is_ours(name: str) -> bool:
-    """Whether a field is filled by the tables, and not by people."""
-    ours = {*TEXTS, *NUMBERS, "sources", "attributes", fiftyone_rules.FIELD}
-    return name in ours or name.startswith((QUALITY, ATTRIBUTE, ANSWER))
-
-
 def _kind(values: Iterable[str]) -> Kind:
     some = set(values)
     if some <= {"true", "false"}:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from curate.ports import ProjectRef, TaskDraft
 
-KILLED_PUSH = """
+# After this many requests of a method to an address the server has done it, and nobody will know.
+DYING = """
 import os, pickle, signal, sys
 from pathlib import Path
 from curate.adapters.labelstudio import client, connection
-from curate.adapters.labelstudio.tool import LabelStudioTool
 
 request, (method, part), left = client.Client._request, sys.argv[1].split(), int(sys.argv[2])
 
@@ -22,11 +22,14 @@ def dying(self, sent, path, **rest):
     global left
     answer = request(self, sent, path, **rest)
     left -= sent == method and part in path
-    if left == 0:  # the server has done it, but nobody will know
+    if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return answer
 
 client.Client._request = dying
+"""
+KILLED_PUSH = f"""{DYING}
+from curate.adapters.labelstudio.tool import LabelStudioTool
 reference, drafts = pickle.load(sys.stdin.buffer)
 LabelStudioTool(connection.resolve(Path()), batch_size=1).push_tasks(reference, drafts)
 """

@@ -30,6 +30,7 @@ from curate.restoration import table_schemas
 from curate.stages import vote
 from tests.integration import fault_proxy
 from tests.integration.fault_proxy import FaultProxy
+from tests.integration.killed_push import DYING
 from tests.restoration import restoration_rows
 from tests.stages import comparing_people
 
@@ -230,23 +231,8 @@ def test_many_votes_end_in_the_planted_order_and_a_careless_rater_is_left_out(
     assert not re.search("clean|repeat|attention", told)
 
 
-PROGRAM = """
-import os, signal, sys
-from pathlib import Path
-from curate.adapters.labelstudio import client, connection
+PROGRAM = f"""{DYING}
 from tests.integration.test_labelstudio_votes import Voting
-
-request, (method, part), left = client.Client._request, sys.argv[1].split(), int(sys.argv[2])
-
-def dying(self, sent, path, **rest):
-    global left
-    answer = request(self, sent, path, **rest)
-    left -= sent == method and part in path
-    if left == 0:  # the server has done it, but nobody will know
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer
-
-client.Client._request = dying
 Voting(Path.cwd(), connection.resolve(Path()), sys.argv[3], 4).run(number=2)
 """
 
