@@ -42,7 +42,7 @@ OBJECT_EMBEDDINGS = TableSchema(
         ("vector", VECTOR, False),
     ),
 )
-# What the vectors say of an image among all others: `curate.vectors.figures`, `curate.vectors.projection`.
+# What the vectors say of an image among all others: `curate.vectors` (neighborhood_scores, projection).
 EMBEDDING_FIGURES = TableSchema(
     name="embedding_figures",
     key=("image_id",),

@@ -20,7 +20,7 @@ from curate.agreement import (
     image_scores,
     object_alpha,
     object_outcomes,
-    whole_counts,
+    total_counts,
 )
 from curate.agreement.annotator_pairs import Pairs, Size
 from curate.agreement.by_annotator import Answers
@@ -31,7 +31,7 @@ from curate.agreement.image_scores import PairScores
 from curate.agreement.image_sums import ImageSums, Resampled, Values, divided
 from curate.agreement.object_alpha import ChanceBoxes
 from curate.agreement.object_outcomes import Outcomes
-from curate.agreement.whole_counts import WholeCounts
+from curate.agreement.total_counts import TotalCounts
 from curate.intervals import Figure, Scale
 
 Slice = tuple[str, str]  # by what: all, category, annotator, pair, size or attribute; and which
@@ -117,7 +117,7 @@ def measure(  # noqa: PLR0917 - what each stage before gave
     Source:
         F1: van Rijsbergen, Information Retrieval (1979), 2 TP / (2 TP + FP + FN).
     """
-    whole = whole_counts.count(answers, clusters)
+    whole = total_counts.count(answers, clusters)
     added = add(answers, pairs, clusters, sizes, settings, settled, whole, image_slices)
     return compute(added, settings)
 
@@ -155,7 +155,7 @@ def add(  # noqa: PLR0917 - what each stage before gave
     sizes: Mapping[str, Size],
     settings: Settings,
     settled: Settled,
-    whole: WholeCounts,
+    whole: TotalCounts,
     image_slices: Mapping[str, Sequence[str]] | None = None,
 ) -> Added:
     """What figures are computed from, of some images; see `measure`.

@@ -26,8 +26,8 @@ from curate.agreement import (
     image_scores,
     object_attributes,
     plots,
+    total_counts,
     vote_patterns,
-    whole_counts,
 )
 from curate.agreement.annotator_pairs import Pairs
 from curate.agreement.annotator_pairs import compare as compare_people
@@ -41,8 +41,8 @@ from curate.agreement.figures import Added, Settings
 from curate.agreement.image_scores import ImageScore
 from curate.agreement.object_attributes import Given
 from curate.agreement.settled_choices import SettledChoices
+from curate.agreement.total_counts import TotalCounts
 from curate.agreement.vote_patterns import VotePatterns
-from curate.agreement.whole_counts import WholeCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Seen:
 
     votes: VotePatterns
     edges: EdgeDifferences
-    counts: WholeCounts
+    counts: TotalCounts
     clusters: int
     given: Given
     bad: list[BadRow]
@@ -91,7 +91,7 @@ class Estimated:
     """
 
     reliability: Reliability
-    counts: WholeCounts
+    counts: TotalCounts
     chosen: SettledChoices | None
 
 
@@ -179,7 +179,7 @@ def compare(
     seen = Seen(
         vote_patterns.collect(answers, clusters),
         edge_differences.collect(answers, pairs),
-        whole_counts.count(answers, clusters),
+        total_counts.count(answers, clusters),
         len(clusters),
         object_attributes.given(answers, clusters),
         bad,
@@ -202,7 +202,7 @@ def whole(seen: Sequence[Seen], *, min_votes_share: float) -> list[Estimated]:
             given[question] |= {(str(first + int(key)), who): what for (key, who), what in said.items()}
         first += one.clusters
     chosen = object_attributes.settle(given, min_votes_share=min_votes_share)
-    counts = whole_counts.together([one.counts for one in seen])
+    counts = total_counts.together([one.counts for one in seen])
     estimated, first = [], 0
     for one, where in zip(seen, counts, strict=True):
         estimated.append(Estimated(reliability, where, _renumbered(chosen, first, one.clusters)))

@@ -15,18 +15,18 @@ import pyarrow.compute as pc
 from curate import embeddings, schema, tables
 from curate.embeddings import EMBEDDING_FIGURES, EMBEDDINGS, OBJECT_EMBEDDINGS, load_embeddings
 from curate.errors import InputError
-from curate.labeling.run import external_sort, shard_assignment, shard_files, vector_files, vector_maker
+from curate.labeling.run import embedding_worker, external_sort, shard_assignment, shard_files, vector_files
 from curate.labeling.run.decoding import ImageFile
+from curate.labeling.run.embedding_worker import WHOLE, Embedded, Encoder, ToEmbed
 from curate.labeling.run.failures import Failures
 from curate.labeling.run.shard_dispatch import Dispatch
-from curate.labeling.run.vector_maker import WHOLE, Embedded, Encoder, ToEmbed
 from curate.params import EmbeddingsParams
 from curate.ports import Engine
 from curate.records import FloatArray, StageReport
 from curate.stages import embed_objects
 from curate.stages.embed_objects import Objects
-from curate.vectors.figures import NEIGHBORS, figures
 from curate.vectors.nearest import nearest
+from curate.vectors.neighborhood_scores import NEIGHBORS, figures
 from curate.vectors.projection import project
 
 
@@ -109,7 +109,7 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
         [ToEmbed(image, objects.boxes(image.image_id)) for image in shard] for shard in dispatch.offer(kept)
     )
     results = ports.engine.map_batches(
-        functools.partial(vector_maker.making, ports.encoder, made.shards),
+        functools.partial(embedding_worker.making, ports.encoder, made.shards),
         offers,
         label="embed, images",
         total=kept.num_rows,

@@ -12,8 +12,8 @@ import numpy as np
 
 from curate import embeddings, schema, tables
 from curate.embeddings import OBJECT_EMBEDDINGS
+from curate.labeling.run.embedding_worker import Embedded
 from curate.labeling.run.shard_files import box_key
-from curate.labeling.run.vector_maker import Embedded
 from curate.records import Box, FloatArray
 from curate.vectors.look_alikes import look_alikes
 

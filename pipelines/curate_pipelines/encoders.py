@@ -5,7 +5,7 @@ from __future__ import annotations
 from curate.adapters import torch_device
 from curate.adapters.torchvision_embedder import TorchvisionEmbedder
 from curate.adapters.transformers_embedder import TransformersEmbedder
-from curate.labeling.run.vector_maker import Encoder
+from curate.labeling.run.embedding_worker import Encoder
 from curate.params import EmbeddingsParams
 from curate.ports import Embedder
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from curate.engines.local import LocalEngine
-from curate.labeling.run.vector_maker import Encoder
+from curate.labeling.run.embedding_worker import Encoder
 from curate.params import EmbeddingsParams
 from curate.stages import embed
 from tests.fakes import FakeEmbedder

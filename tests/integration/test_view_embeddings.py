@@ -14,7 +14,7 @@ from curate import schema, tables
 from curate.adapters.transformers_embedder import TransformersEmbedder
 from curate.embeddings import load_embeddings
 from curate.engines.local import LocalEngine
-from curate.labeling.run.vector_maker import Encoder
+from curate.labeling.run.embedding_worker import Encoder
 from curate.params import EmbeddingsParams
 from curate.stages import embed
 from tests import builders

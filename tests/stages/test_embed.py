@@ -16,7 +16,7 @@ from curate import tables
 from curate.embeddings import EMBEDDING_FIGURES, OBJECT_EMBEDDINGS, load_embeddings
 from curate.engines.local import LocalEngine
 from curate.errors import DeviceMemoryError, InputError
-from curate.labeling.run.vector_maker import Encoder
+from curate.labeling.run.embedding_worker import Encoder
 from curate.params import EmbeddingsParams
 from curate.records import FloatArray, StageReport, UInt8Image
 from curate.stages import embed

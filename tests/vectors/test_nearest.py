@@ -7,8 +7,8 @@ import pytest
 
 from curate.records import FloatArray
 from curate.vectors import nearest as module
-from curate.vectors.figures import figures
 from curate.vectors.nearest import nearest
+from curate.vectors.neighborhood_scores import figures
 
 
 def clusters(

@@ -13,7 +13,7 @@ from curate.agreement.clusters import Clusters
 
 
 @dataclass(frozen=True, slots=True)
-class WholeCounts:
+class TotalCounts:
     """How much there is in all, and where some images stand in it.
 
     Attributes:
@@ -31,15 +31,15 @@ class WholeCounts:
     first_box: int = 0
 
 
-def count(answers: Answers, clusters: Clusters) -> WholeCounts:
+def count(answers: Answers, clusters: Clusters) -> TotalCounts:
     """The counts of these images, as if they were all."""
     boxes = len(object_alpha.drawn_by_several(answers, clusters))
-    return WholeCounts(len(answers.images), boxes, category_figures.raters(clusters))
+    return TotalCounts(len(answers.images), boxes, category_figures.raters(clusters))
 
 
-def together(parts: Sequence[WholeCounts]) -> list[WholeCounts]:
+def together(parts: Sequence[TotalCounts]) -> list[TotalCounts]:
     """For each part of the images, in order, the counts of all, from those of each part."""
-    whole = WholeCounts(
+    whole = TotalCounts(
         sum(part.images for part in parts),
         sum(part.boxes for part in parts),
         sum((part.raters for part in parts), Counter()),
