@@ -78,6 +78,55 @@ def shown(
     return values
 
 
+class StoredSample:
+    """What the database holds of a sample, or of a part of it, read like the FiftyOne object of it.
+
+    To make that object takes 20 ms of a core, and its masks with it.
+    """
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+
+    def __getitem__(self, name: str) -> Any:
+        """A field; None = it has no such field, or it is empty, which the database does not tell apart."""
+        return _part(self._document.get(name))
+
+    def __getattr__(self, name: str) -> Any:
+        """The same."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self[name]
+
+    def has_field(self, name: str) -> bool:
+        """Whether it has a field."""
+        return name in self._document
+
+    @property
+    def field_names(self) -> list[str]:
+        """Names of all fields."""
+        return list(self._document)
+
+
+def stored(dataset: Any, ids: Sequence[str], label_fields: Sequence[str]) -> list[StoredSample]:
+    """Samples without their masks and outlines.
+
+    Args:
+        dataset: Of the project.
+        ids: Of samples.
+        label_fields: Those whose masks are left out.
+    """
+    key = require("bson", extra="fiftyone").ObjectId
+    hidden = [f"{name}.detections.mask" for name in label_fields] + [name + OUTLINES for name in label_fields]
+    found = dataset._sample_collection.find({"_id": {"$in": list(map(key, ids))}}, dict.fromkeys(hidden, 0))
+    return [StoredSample(one) for one in found]
+
+
+def _part(value: Any) -> Any:
+    if isinstance(value, dict):
+        return StoredSample(value)
+    return [_part(one) for one in value] if isinstance(value, list) else value
+
+
 def _detection(one: Shape, tags: list[str], figures: Mapping[str, Any]) -> Document:
     packed = require("fiftyone.core.utils", extra="fiftyone").serialize_numpy_array
     own = {
