@@ -22,7 +22,7 @@ from curate.qa.choice.evidence import Evidence
 from curate.qa.choice.greedy import Flags
 from curate.records import FloatArray
 from curate.shown import record
-from curate.stages import decided_images
+from curate.stages import decided_images, seen_scenes
 
 _COLUMNS: Final = ("image", "example")
 _SIDES: Final = ("positive", "negative")
@@ -63,9 +63,11 @@ def load(
         return None
     vectors = _vectors(params, sources.embeddings)
     rows = vectors.rows(ids) if vectors is not None else np.zeros(0, dtype=np.int64)
-    examples: Mapping[str, FloatArray] = {}
+    examples: dict[str, FloatArray | Flags] = {}
     if vectors is not None and "similarity" in criteria.weights(params):
-        examples = _examples(params, sources.images, vectors)
+        examples = _examples(
+            params, sources.images, vectors, [ids[place] for place in np.flatnonzero(rows >= 0)]
+        )
     shown, gone = _shown(sources.shown, ids)
     return Evidence(
         shown=shown,
@@ -127,8 +129,10 @@ def _disagreement(path: Path | None) -> Mapping[str, float]:
     )
 
 
-def _examples(params: ChooseParams, images: Path, vectors: Embeddings) -> dict[str, FloatArray]:
-    """Vectors of the examples of either side."""
+def _examples(
+    params: ChooseParams, images: Path, vectors: Embeddings, ids: Sequence[str]
+) -> dict[str, FloatArray | Flags]:
+    """Vectors of the examples of either side, and which of some images show what an example shows."""
     found = {
         side: _images([*_listed(params, side), *_in_file(params.examples, side)], images) for side in _SIDES
     }
@@ -140,7 +144,12 @@ def _examples(params: ChooseParams, images: Path, vectors: Embeddings) -> dict[s
             raise InputError(f"{where}: {image} has no vector: it was dropped, or could not be read")
     if not any(found.values()):
         raise InputError(f"qa.choose.examples = {params.examples} has no example")
-    return {side: vectors.vectors[vectors.rows(list(named))] for side, named in found.items()}
+    ties = tables.read(images, schema.IMAGES, columns=list(seen_scenes.COLUMNS))
+    scenes = seen_scenes.find(found["positive"].keys() | found["negative"].keys(), ties, ()).all
+    return {
+        **{side: vectors.vectors[vectors.rows(list(named))] for side, named in found.items()},
+        "example_scenes": np.array([key in scenes for key in ids], dtype=np.bool_),
+    }
 
 
 def _listed(params: ChooseParams, side: str) -> list[tuple[Path, Decision]]:
