@@ -94,7 +94,7 @@ class VectorStore:
     folder: Path
     encoder: Callable[[], Encoder]
     engine: Engine
-    shard_size: int
+    shard_size: int = 64
 
     def make(
         self,

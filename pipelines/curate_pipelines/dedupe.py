@@ -40,5 +40,4 @@ def _vectors(params: Params) -> VectorStore | None:
         encoders.VECTORS,
         functools.partial(encoders.semantic_encoder, settings),
         engines.model_engine(params.engine, settings.device),
-        params.embeddings.shard_size,
     )

@@ -268,14 +268,12 @@ def test_the_step_by_meaning_runs_where_a_model_is_named_and_only_there(
     record(monkeypatch, engines, "model_engine")
     assert wired("dedupe")["ports"].vectors is None
     semantic = {"model": "own/encoder", "min_cosine": 0.9, "batch_size": 5, "device": "cpu"}
-    params = Params.model_validate(
-        {"engine": {"workers": 3}, "dedupe": {"semantic": semantic}, "embeddings": {"shard_size": 7}}
-    )
+    params = Params.model_validate({"engine": {"workers": 3}, "dedupe": {"semantic": semantic}})
     got = wired("dedupe", params)
     store = got["ports"].vectors
     made = store.encoder()
     assert made.embedder == Made("TransformersEmbedder", (params.dedupe.semantic,), {})
-    assert (made.on_gpu, made.batch_size, store.shard_size) == (False, 5, 7)
+    assert (made.on_gpu, made.batch_size) == (False, 5)
     assert store.engine == Made("model_engine", (params.engine, "cpu"), {})
     assert store.folder == wired("embed")["outputs"].vectors
     assert got["section"].semantic.min_cosine == 0.9
