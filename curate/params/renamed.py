@@ -20,6 +20,7 @@ RENAMED: Final[Mapping[str, str]] = {
     "quality.gold_least": "quality.gold_min_images",
     "vote.images": "vote.max_pairs",
     "vote.round_images": "vote.round_pairs",
+    "pairs.least_rest": "pairs.min_rest",
 }
 
 
