@@ -15,7 +15,7 @@ from curate.embeddings import OBJECT_EMBEDDINGS
 from curate.labeling.run.embedding_worker import Embedded
 from curate.labeling.run.shard_files import box_key
 from curate.records import Box, FloatArray
-from curate.vectors.look_alikes import look_alikes
+from curate.vectors.look_alikes import LookAlike, look_alikes
 
 COLUMNS: Final = (
     "annotation_id", "image_id", "category", "neighbor_id", "neighbor_image_id", "neighbor_category",
@@ -109,7 +109,8 @@ def write_look_alikes(table: Path, path: Path, *, neighbors: int) -> tuple[int, 
         StorageError: The disk is full or refuses.
     """
     rows = tables.read(table, OBJECT_EMBEDDINGS)
-    found, alone = [], 0
+    found: list[LookAlike] = []
+    alone = 0
     if rows.num_rows:
         vectors = embeddings.matrix(rows["vector"], table)
         categories, images = (rows[name].to_pylist() for name in ("category", "image_id"))
