@@ -71,7 +71,7 @@ def of_text(text: str) -> np.uint64:
 
 
 def _digest(found: StoredTables, name: str, image_ids: pa.Array) -> TableDigest:
-    facts = _FACTS[name](found, name) if name in _FACTS else None
+    facts: Any = _FACTS[name](found, name) if name in _FACTS else None
     people = annotator_fields(person for person, _ in facts) if name == "human" else {}
     sums = np.zeros(len(image_ids), np.uint64)
     for piece in found.pieces(name):
@@ -174,7 +174,8 @@ def _keep(
     text = json.dumps({**about, "tables": said})
     path.parent.mkdir(parents=True, exist_ok=True)
     with tables.replacing(path) as partial, partial.open("wb") as file:
-        np.savez(file, **{_ABOUT: np.array(text)}, **{name: digests[name].sums for name in said})
+        arrays: dict[str, Any] = {_ABOUT: np.array(text), **{name: digests[name].sums for name in said}}
+        np.savez(file, **arrays)
 
 
 def _identity(stored: StoredTable) -> list[str | int]:
