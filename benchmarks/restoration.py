@@ -216,7 +216,7 @@ def _pairs(images: Path) -> float:
 
 def run_pairs(images: str, out: str) -> float:
     """Seconds of the stage's own work on all images; the start of workers is taken off."""
-    params = PairsParams(crop=PAIR_SIDE, step=PAIR_SIDE, scale=SCALE, png_level=1)
+    params = PairsParams(crop=PAIR_SIDE, step=PAIR_SIDE, scale=SCALE)
     paths = sorted(Path(images).iterdir())
 
     def seconds(number: int) -> float:
