@@ -19,6 +19,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 ALL ?=
 ARGS ?=
 IMAGES ?=
+# Files of tests that run at the same time, each in a process with servers of its own.
+TESTERS ?= 2
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -48,7 +50,7 @@ own: install ## this clone becomes a project of your own, nothing of the demo st
 
 test: install ## every test, real servers included; fast ones first
 	@scripts/prerequisites.sh $(PYTHON) test
-	python -m pytest
+	python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 soak: install ## the long tests; ARGS="SEED [EVENTS] [postgresql]" runs random months of work from that seed
 	@scripts/prerequisites.sh $(PYTHON) test

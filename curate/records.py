@@ -132,8 +132,10 @@ class Annotation:
         """The record of a row that `tables.read(...).to_pylist()` gave."""
         box = row["bbox_xyxy"]
         values = {name: row[name] for name in cls.__slots__}
-        said = tuple((name, tuple(chosen)) for name, chosen in row["attributes"] or ())
-        return cls(**{**values, "bbox_xyxy": tuple(box) if box is not None else None, "attributes": said})
+        attributes = tuple((name, tuple(chosen)) for name, chosen in row["attributes"] or ())
+        return cls(
+            **{**values, "bbox_xyxy": tuple(box) if box is not None else None, "attributes": attributes}
+        )
 
 
 def derived_id(*parts: str | int | float) -> str:

@@ -127,19 +127,19 @@ def apply(agreed: Consensus, decisions: Decisions, tasks: Mapping[str, str]) -> 
     )
 
 
-def answer(said: SettledChoices, decisions: Decisions) -> None:
+def answer(settled: SettledChoices, decisions: Decisions) -> None:
     """Let the decisions' answers about whole images take the place of what people said; in place.
 
     A question that a decision leaves open stays as people settled it, or disputed.
     """
     for image_id, row in decisions.answers.items():
         chosen = {control: list(choices) for control, choices in row["choices"] if choices}
-        said.answers[image_id] = {**said.answers.get(image_id, {}), **chosen}
-        sure, disputed = said.confidence.pop(image_id, {}), said.disputed.pop(image_id, [])
+        settled.answers[image_id] = {**settled.answers.get(image_id, {}), **chosen}
+        sure, disputed = settled.confidence.pop(image_id, {}), settled.disputed.pop(image_id, [])
         if left := {control: value for control, value in sure.items() if control not in chosen}:
-            said.confidence[image_id] = left
+            settled.confidence[image_id] = left
         if open_still := [control for control in disputed if control not in chosen]:
-            said.disputed[image_id] = open_still
+            settled.disputed[image_id] = open_still
 
 
 def _with(table: pa.Table, rows: Sequence[_Row], columns: pa.Schema, image_ids: Iterable[str]) -> pa.Table:

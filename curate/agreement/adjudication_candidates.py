@@ -64,15 +64,15 @@ def collect(
     drawn: dict[str, list[_Cells]] = defaultdict(list)
     for row in annotations:
         drawn[row["image_id"]].append(row)
-    said: dict[str, list[_Cells]] = defaultdict(list)
+    submitted: dict[str, list[_Cells]] = defaultdict(list)
     for row in answers:
         if row["outcome"] == "submitted" and not row["superseded"]:
-            said[row["image_id"]].append(row)
+            submitted[row["image_id"]].append(row)
     agreed: dict[str, list[_Cells]] = defaultdict(list)
     for row in objects:
         agreed[row["image_id"]].append(row)
     return {
-        image_id: _of_image(reason, drawn[image_id], said[image_id], agreed[image_id], names)
+        image_id: _of_image(reason, drawn[image_id], submitted[image_id], agreed[image_id], names)
         for image_id, reason in reasons.items()
     }
 
@@ -80,7 +80,7 @@ def collect(
 def _of_image(
     reason: str,
     drawn: Sequence[_Cells],
-    said: Sequence[_Cells],
+    submitted: Sequence[_Cells],
     agreed: Sequence[_Cells],
     names: Mapping[str, str],
 ) -> Candidates:
@@ -98,7 +98,7 @@ def _of_image(
     return Candidates(
         rows=tuple(row for row, _ in shown),
         captions=tuple((row.annotation_id, caption) for row, caption in shown),
-        note="\n".join([WHY.get(reason, reason), *_told(drawn, said, names), _TASK]),
+        note="\n".join([WHY.get(reason, reason), *_told(drawn, submitted, names), _TASK]),
     )
 
 
@@ -115,7 +115,7 @@ def _row(row: _Cells) -> Annotation:
     )
 
 
-def _told(drawn: Sequence[_Cells], said: Sequence[_Cells], names: Mapping[str, str]) -> list[str]:
+def _told(drawn: Sequence[_Cells], submitted: Sequence[_Cells], names: Mapping[str, str]) -> list[str]:
     """A line a person, by pseudonym: what was drawn, or that it was skipped; and answers to questions."""
     words: dict[str, list[str]] = defaultdict(list)
     objects = Counter((row["annotator_id"], row["category"]) for row in drawn if row["outcome"] == "object")
@@ -124,7 +124,7 @@ def _told(drawn: Sequence[_Cells], said: Sequence[_Cells], names: Mapping[str, s
     for row in drawn:
         if row["outcome"] != "object":
             words[row["annotator_id"]].append(_OTHERWISE.get(str(row["outcome"]), str(row["outcome"])))
-    for row in said:
+    for row in submitted:
         words[row["annotator_id"]] += [f"{name}: {', '.join(chosen)}" for name, chosen in row["choices"]]
     return sorted(f"{names[person]}: {'; '.join(told)}" for person, told in words.items())
 

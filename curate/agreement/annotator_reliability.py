@@ -71,9 +71,9 @@ def estimate(patterns: VotePatterns, edges: EdgeDifferences) -> Reliability:
         patterns: Who said what.
         edges: How far apart they drew.
     """
-    drew, looked = patterns.said >= NAMED, patterns.said >= LOOKED
+    drew, looked = patterns.votes >= NAMED, patterns.votes >= LOOKED
     items, person = np.nonzero(drew)
-    label = (patterns.said[items, person] - NAMED).astype(np.intp)
+    label = (patterns.votes[items, person] - NAMED).astype(np.intp)
     people = len(patterns.people)
     votes = dawid_skene.Votes(items, person, label, len(drew), people, max(1, len(patterns.names)))
     names = dawid_skene.weigh_counted(votes, patterns.objects).probability

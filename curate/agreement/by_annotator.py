@@ -258,9 +258,9 @@ def _attributes(column: pa.ChunkedArray, rows: Indices) -> dict[int, Attributes]
     """What was chosen of each object, by its place in `rows`."""
     if column.null_count == len(column):
         return {}
-    said = column.combine_chunks()
-    some = np.flatnonzero(np.diff(said.offsets.to_numpy())[rows] > 0)
-    found = ((index, said[int(rows[index])].as_py()) for index in some.tolist())
+    column_values = column.combine_chunks()
+    some = np.flatnonzero(np.diff(column_values.offsets.to_numpy())[rows] > 0)
+    found = ((index, column_values[int(rows[index])].as_py()) for index in some.tolist())
     return {index: chosen for index, chosen in found if chosen}
 
 

@@ -61,8 +61,8 @@ def confusion(answers: Answers, pairs: Pairs) -> Counter[tuple[str, str]]:
     first, second = code[pairs.a], code[pairs.b]
     cells = np.bincount(first * len(names) + second, minlength=len(names) ** 2).reshape(len(names), -1)
     table = cells + cells.T
-    said = np.argwhere(table).tolist()
-    return Counter({(names[one], names[other]): int(table[one, other]) for one, other in said})
+    filled = np.argwhere(table).tolist()
+    return Counter({(names[one], names[other]): int(table[one, other]) for one, other in filled})
 
 
 def objects_per_image(settled: pa.Table) -> list[tuple[int, int]]:

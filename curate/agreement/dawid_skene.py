@@ -107,9 +107,9 @@ def _alike(votes: Votes) -> tuple[Votes, Codes]:
 
     There are few ways to answer, however many items there are.
     """
-    said = votes.annotators * votes.n_labels + votes.labels
-    order = np.lexsort((said, votes.items))
-    items, said = votes.items[order], said[order]
+    coded = votes.annotators * votes.n_labels + votes.labels
+    order = np.lexsort((coded, votes.items))
+    items, coded = votes.items[order], coded[order]
     counts = np.bincount(items, minlength=votes.n_items)
     starts = np.cumsum(counts) - counts
     number = np.zeros(votes.n_items, dtype=np.intp)
@@ -117,12 +117,16 @@ def _alike(votes: Votes) -> tuple[Votes, Codes]:
     n_items = 0
     for size in np.unique(counts).tolist():
         these = np.flatnonzero(counts == size)
-        ways, inverse = np.unique(said[starts[these][:, None] + np.arange(size)], axis=0, return_inverse=True)
+        ways, inverse = np.unique(
+            coded[starts[these][:, None] + np.arange(size)], axis=0, return_inverse=True
+        )
         number[these] = n_items + inverse.ravel()
         parts.append((np.repeat(n_items + np.arange(len(ways)), size), ways.ravel()))
         n_items += len(ways)
-    items, said = (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else (items, said)
-    people, labels = np.divmod(said, votes.n_labels)
+    items, coded = (
+        (np.concatenate(column) for column in zip(*parts, strict=True)) if parts else (items, coded)
+    )
+    people, labels = np.divmod(coded, votes.n_labels)
     return Votes(items, people, labels, n_items, votes.n_annotators, votes.n_labels), number
 
 

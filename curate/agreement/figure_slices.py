@@ -83,7 +83,9 @@ def of(answers: Answers, image_slices: Mapping[str, Sequence[str]]) -> FigureSli
         answers: What they drew, and said of objects.
         image_slices: Slices by attribute that an image belongs to, by image.
     """
-    by_object = {index: object_attributes.slices(said) for index, said in sorted(answers.attributes.items())}
+    by_object = {
+        index: object_attributes.slices(chosen) for index, chosen in sorted(answers.attributes.items())
+    }
     number = {image_id: place for place, image_id in enumerate(answers.images)}
     by_image = {number[key]: sorted(names) for key, names in sorted(image_slices.items()) if key in number}
     names = sorted({name for found in (*by_object.values(), *by_image.values()) for name in found})

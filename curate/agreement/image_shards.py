@@ -198,8 +198,8 @@ def whole(seen: Sequence[Seen], *, min_votes_share: float) -> list[Estimated]:
     given: Given = defaultdict(dict)
     first = 0
     for one in seen:
-        for question, said in one.given.items():
-            given[question] |= {(str(first + int(key)), who): what for (key, who), what in said.items()}
+        for question, choices in one.given.items():
+            given[question] |= {(str(first + int(key)), who): what for (key, who), what in choices.items()}
         first += one.clusters
     chosen = object_attributes.settle(given, min_votes_share=min_votes_share)
     counts = total_counts.together([one.counts for one in seen])

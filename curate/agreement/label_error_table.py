@@ -124,14 +124,16 @@ def compare(
     """
     made = _by_image(model, ("object", "empty", "rejected"))
     looked_at = pc.is_in(labels["image_id"], value_set=pa.array(list(made), pa.string()))
-    said = _by_image(labels.filter(looked_at), ("object", "empty", "disputed"))
+    drawn = _by_image(labels.filter(looked_at), ("object", "empty", "disputed"))
     known = [
         image_id
-        for image_id, rows in sorted(said.items())
+        for image_id, rows in sorted(drawn.items())
         if all(row["outcome"] != "disputed" for row in rows)
         and all(row["score"] is not None for row in made[image_id] if row["outcome"] == "object")
     ]
-    views = [_view(image_id, said[image_id], made[image_id]) for image_id in known if image_id not in learned]
+    views = [
+        _view(image_id, drawn[image_id], made[image_id]) for image_id in known if image_id not in learned
+    ]
     n_learned = len(known) - len(views)
     if not views:
         return LabelErrors([], {}, _LEARNED if n_learned else _NONE, learned=n_learned)
@@ -165,8 +167,8 @@ def _by_image(table: pa.Table, outcomes: Iterable[str]) -> _Rows:
     return images
 
 
-def _view(image_id: str, said: Sequence[dict[str, Any]], made: Sequence[dict[str, Any]]) -> ImageView:
-    labels = [row for row in said if row["outcome"] == "object"]
+def _view(image_id: str, drawn: Sequence[dict[str, Any]], made: Sequence[dict[str, Any]]) -> ImageView:
+    labels = [row for row in drawn if row["outcome"] == "object"]
     found = [row for row in made if row["outcome"] == "object"]
     doubtful = [row["bbox_xyxy"] for row in made if row["outcome"] == "rejected"]
     return ImageView(

@@ -38,17 +38,17 @@ def given(answers: Answers, clusters: Clusters) -> Given:
     return found
 
 
-def settle(said: Given, *, min_votes_share: float) -> SettledChoices | None:
+def settle(chosen: Given, *, min_votes_share: float) -> SettledChoices | None:
     """Settle every question about every joint object by those who drew it, as `settled_choices.settle` does.
 
     Args:
-        said: What people chose of all joint objects.
+        chosen: What people chose of all joint objects.
         min_votes_share: In [0.5, 1].
 
     Returns:
         Items are the clusters' numbers, as text; None where nobody chose anything.
     """
-    return settled_choices.settle(said, min_votes_share=min_votes_share) if said else None
+    return settled_choices.settle(chosen, min_votes_share=min_votes_share) if chosen else None
 
 
 def columns(settled: SettledChoices | None, n_clusters: int) -> dict[str, pa.Array]:

@@ -230,7 +230,7 @@ def _of_others(answers: Answers, group: _Group, share: float) -> tuple[Outcomes,
     name = _majority(answers.category[group.members], others, n_others)
     middle = _median(answers.boxes[group.members], others, n_others)
     there = state == "object"
-    said = there & (name >= 0)
+    named = there & (name >= 0)
     mine = np.where(own.any(axis=2), np.take_along_axis(group.members, own.argmax(axis=2), axis=1), NOBODY)
     drew = mine >= 0
     category = np.where(drew, answers.category[mine], NOBODY)
@@ -256,10 +256,10 @@ def _of_others(answers: Answers, group: _Group, share: float) -> tuple[Outcomes,
 
     of_middle = size_classes(middle.reshape(-1, 4)).reshape(mine.shape)
     of_mine = size_classes(answers.boxes)[mine] if len(answers.boxes) else mine
-    settled = said | (state == "absent")
+    settled = named | (state == "absent")
     return (
-        rows(drew & settled, category, of_mine, np.where(said, name, NOBODY)),
-        rows(said, name, of_middle, category),
+        rows(drew & settled, category, of_mine, np.where(named, name, NOBODY)),
+        rows(named, name, of_middle, category),
     )
 
 

@@ -66,9 +66,9 @@ def _one_choice(found: SettledChoices, question: str, given: Given, share: float
         votes_of[item].append(chosen[0])
     for row, item in enumerate(items):
         best = labels[int(probability[row].argmax())]
-        said, sure = votes_of[item], float(probability[row].max())
-        settled = vote_rules.name_is_settled(said.count(best), len(said), min_votes_share=share)
-        if settled and (sure > 0.5 or len(said) == 1):
+        votes, sure = votes_of[item], float(probability[row].max())
+        settled = vote_rules.name_is_settled(votes.count(best), len(votes), min_votes_share=share)
+        if settled and (sure > 0.5 or len(votes) == 1):
             found.answers[item][question] = [best]
             found.confidence[item][question] = sure
         else:
@@ -85,8 +85,10 @@ def _any_choices(found: SettledChoices, question: str, given: Given, share: floa
         yes_no = {key: str(choice in chosen) for key, chosen in given.items()}
         items, probability = _weighed(yes_no, ["False", "True"])
         for row, item in enumerate(items):
-            said = people[item]
-            state = vote_rules.presence(sum(choice in one for one in said), len(said), min_votes_share=share)
+            votes = people[item]
+            state = vote_rules.presence(
+                sum(choice in one for one in votes), len(votes), min_votes_share=share
+            )
             if state == "disputed":
                 taken.pop(item, None)
                 continue

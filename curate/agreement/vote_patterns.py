@@ -30,7 +30,7 @@ class VotePatterns:
     Attributes:
         people: A names, sorted.
         names: K categories, sorted.
-        said: (W, A) 0 = did not look, `LOOKED` = looked and drew nothing, `NAMED` + k = drew it and called it
+        votes: (W, A) 0 = did not look, `LOOKED` = looked and drew nothing, `NAMED` + k = drew it as
             the k-th category. Each row once, in sorted order.
         objects: (W,) joint objects of each.
         looked: (V, A) who looked. Each row once, in sorted order.
@@ -39,19 +39,19 @@ class VotePatterns:
 
     people: tuple[str, ...]
     names: tuple[str, ...]
-    said: Codes
+    votes: Codes
     objects: Counts
     looked: Flags
     images: Counts
 
     def drawn(self) -> Counts:
         """(A,) objects that each person drew."""
-        return (self.said >= NAMED).astype(np.int64).T @ self.objects
+        return (self.votes >= NAMED).astype(np.int64).T @ self.objects
 
     def places(self, answers: Answers, clusters: Clusters) -> Indices:
-        """(C,) the row of `said` of each joint object, of which these patterns were counted."""
-        rows, inverse = _distinct(_said(answers, clusters), NAMED + len(self.names))
-        place = {row.tobytes(): number for number, row in enumerate(self.said)}
+        """(C,) the row of `votes` of each joint object, of which these patterns were counted."""
+        rows, inverse = _distinct(_votes(answers, clusters), NAMED + len(self.names))
+        place = {row.tobytes(): number for number, row in enumerate(self.votes)}
         return np.array([place[row.tobytes()] for row in rows], dtype=np.intp)[inverse]
 
 
@@ -62,13 +62,13 @@ def collect(answers: Answers, clusters: Clusters) -> VotePatterns:
         answers: What people drew.
         clusters: Of all objects.
     """
-    said, of_object = _distinct(_said(answers, clusters), NAMED + len(answers.names))
+    votes, of_object = _distinct(_votes(answers, clusters), NAMED + len(answers.names))
     looked, of_image = _distinct(answers.looked.astype(np.int32), 2)
     return VotePatterns(
         tuple(answers.people),
         tuple(answers.names),
-        said,
-        np.bincount(of_object, minlength=len(said)).astype(np.int64),
+        votes,
+        np.bincount(of_object, minlength=len(votes)).astype(np.int64),
         looked.astype(np.bool_),
         np.bincount(of_image, minlength=len(looked)).astype(np.int64),
     )
@@ -80,26 +80,26 @@ def together(parts: Sequence[VotePatterns]) -> VotePatterns:
     names = tuple(sorted({one for part in parts for one in part.names}))
     column = {one: place for place, one in enumerate(people)}
     code = {one: place for place, one in enumerate(names)}
-    said, looked = [np.zeros((0, len(people)), np.int32)], [np.zeros((0, len(people)), np.int32)]
+    votes, looked = [np.zeros((0, len(people)), np.int32)], [np.zeros((0, len(people)), np.int32)]
     for part in parts:
         columns = [column[one] for one in part.people]
         of_name = np.array([0, LOOKED, *(NAMED + code[one] for one in part.names)], dtype=np.int32)
-        said.append(np.zeros((len(part.said), len(people)), np.int32))
-        said[-1][:, columns] = of_name[part.said]
+        votes.append(np.zeros((len(part.votes), len(people)), np.int32))
+        votes[-1][:, columns] = of_name[part.votes]
         looked.append(np.zeros((len(part.looked), len(people)), np.int32))
         looked[-1][:, columns] = part.looked
-    every_said, of_object = _distinct(np.concatenate(said), NAMED + len(names))
+    every_vote, of_object = _distinct(np.concatenate(votes), NAMED + len(names))
     every_look, of_image = _distinct(np.concatenate(looked), 2)
-    objects, images = np.zeros(len(every_said), np.int64), np.zeros(len(every_look), np.int64)
+    objects, images = np.zeros(len(every_vote), np.int64), np.zeros(len(every_look), np.int64)
     np.add.at(objects, of_object, np.concatenate([np.zeros(0, np.int64), *(one.objects for one in parts)]))
     np.add.at(images, of_image, np.concatenate([np.zeros(0, np.int64), *(one.images for one in parts)]))
-    return VotePatterns(people, names, every_said, objects, every_look.astype(np.bool_), images)
+    return VotePatterns(people, names, every_vote, objects, every_look.astype(np.bool_), images)
 
 
-def _said(answers: Answers, clusters: Clusters) -> Codes:
-    said = answers.looked[clusters.image].astype(np.int32)
-    said[clusters.number, answers.owner[clusters.members]] = NAMED + answers.category[clusters.members]
-    return said
+def _votes(answers: Answers, clusters: Clusters) -> Codes:
+    votes = answers.looked[clusters.image].astype(np.int32)
+    votes[clusters.number, answers.owner[clusters.members]] = NAMED + answers.category[clusters.members]
+    return votes
 
 
 def _distinct(rows: Codes, base: int) -> tuple[Codes, Indices]:

@@ -153,7 +153,8 @@ def _sides(settings: Params, model: str | None, before: str | None) -> tuple[Sid
         )
 
     after = Side(current, today) if model is None else named(model)
-    record = training_record.read(Path(after.detector.model))
+    folder = training_record.folder_of(Path(after.detector.model))
+    record = training_record.read(folder) if folder is not None else None
     replaced = record.before if record is not None else None
     if before is not None and (replaced is None or replaced.detector.model != before):
         return named(before), after

@@ -111,19 +111,43 @@ def read(folder: Path) -> TrainingRecord | None:
         ) from error
 
 
-def trained_on(folder: Path, *, here: bool = False) -> dict[str, str]:
+def folder_of(checkpoint: Path) -> Path | None:
+    """Where the record of a checkpoint stands: in its folder, or in the nearest one above that has a record.
+
+    A trainer may write more than one into its folder, such as `checkpoint-500` or `weights/best.pt`.
+
+    Args:
+        checkpoint: A file or folder, `~` is the user's home; folders that we stand in are not looked into.
+
+    Returns:
+        None where there is no record: it was not trained by `curate train`.
+    """
+    own = checkpoint.expanduser()
+    for folder in (own, *own.absolute().parents):
+        if Path.cwd().is_relative_to(folder):
+            break
+        try:
+            if (folder / NAME).is_file():
+                return folder
+        except OSError:  # too long to be a name
+            break
+    return None
+
+
+def trained_on(checkpoint: Path, *, here: bool = False) -> dict[str, str]:
     """The split of each image that a checkpoint's training saw, by image_id; empty without a record.
 
     Args:
-        folder: The checkpoint's; `~` is the user's home.
+        checkpoint: As for `folder_of`.
         here: Without what was seen by the checkpoint on which this training built.
 
     Raises:
         ModelError: There is a training.json, and the list of its images is missing or damaged.
     """
-    if read(folder) is None:
+    folder = folder_of(checkpoint)
+    if folder is None or read(folder) is None:
         return {}
-    path = folder.expanduser() / IMAGES
+    path = folder / IMAGES
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))

@@ -22,7 +22,7 @@ class PairsParams(Section):
     scale: int = Field(4, ge=1, le=16, description="times that the partner is smaller, a side")
     crop: int = Field(480, ge=0, le=16_384, description="pixels of a sub-image's side; 0 = whole images")
     step: int = Field(240, ge=1, le=16_384, description="pixels from one sub-image to the next")
-    least_rest: int = Field(
+    min_rest: int = Field(
         0,
         ge=0,
         le=16_384,

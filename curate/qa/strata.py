@@ -57,6 +57,7 @@ class Pool:
         least: (C,) score by category from which a box is confident; infinite where its threshold was not
             fitted. None = nothing is accepted without a human.
         evidence: What the weighted choice rests on besides; None = nothing was chosen and nothing will be.
+        failed: Number of images that no model could look at: what stands on them nobody knows.
         params: Of the section `qa`.
     """
 
@@ -72,6 +73,7 @@ class Pool:
     earlier: Ints
     least: Floats | None
     evidence: Evidence | None = None
+    failed: int = 0
     params: QaParams = field(default_factory=QaParams)
 
     def places(self, purpose: str) -> Floats:

@@ -99,6 +99,20 @@ def read(
     return whole.take(np.argsort(whole.images, kind="stable"))
 
 
+def failed(path: Path, image_ids: pa.Array) -> int:
+    """How many of the kept images no model could look at.
+
+    Raises:
+        TableError: The table is missing or damaged.
+    """
+    found = [
+        piece.filter(pc.equal(piece["outcome"], "failed"))["image_id"]
+        for piece in tables.pieces(path, schema.ANNOTATIONS, columns=("image_id", "outcome"))
+    ]
+    ids = pc.unique(pa.chunked_array([chunk for one in found for chunk in one.chunks], pa.string()))
+    return int(pc.sum(pc.is_in(ids, value_set=image_ids)).as_py() or 0)
+
+
 def _part(
     piece: pa.Table, image_ids: pa.Array, sizes: Ints, known: pa.Array, min_scores: Floats
 ) -> Suggestions:

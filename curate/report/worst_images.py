@@ -49,7 +49,7 @@ class Worst:
         reason: Why it is here, in words.
         facts: Agreement in short.
         shapes: Everybody's objects.
-        said: What each person drew, in words; "nothing" where somebody drew nothing, "not
+        drawn_by: What each person drew, in words; "nothing" where somebody drew nothing, "not
             readable" where what somebody drew could not be read.
         task: Address of its task in Label Studio; None where it is not known.
     """
@@ -61,7 +61,7 @@ class Worst:
     reason: str
     facts: tuple[str, ...]
     shapes: tuple[Shape, ...]
-    said: tuple[tuple[str, str], ...]
+    drawn_by: tuple[tuple[str, str], ...]
     task: str | None
 
 
@@ -86,7 +86,7 @@ def worst_images(facts: Facts, album: Album) -> tuple[list[Worst], dict[str, Loo
         if room < 0:
             break
         shown.append(one)
-    everybody = [*people, MODEL] if any(who == MODEL for one in shown for who, _ in one.said) else people
+    everybody = [*people, MODEL] if any(who == MODEL for one in shown for who, _ in one.drawn_by) else people
     return shown, objects_overlay.looks(everybody, facts.colors.values())
 
 
@@ -101,7 +101,7 @@ def _worst(
     made = [objects_overlay.shape(row, who, words(row.category or ""), size=size) for who, row in rows]
     shapes = tuple(one for one in made if one is not None)
     looked = sorted({who for who, row in rows if row.outcome != "skipped"})
-    said = objects_overlay.counted(shapes, looked)
+    drawn_by = objects_overlay.counted(shapes, looked)
     unreadable = {who for who, row in rows if row.outcome == "unreadable"}
     told = [f"F1 {entry.f1:.2f}"] if entry.f1 is not None else []
     told += [f"box IoU {entry.mean_iou:.2f}"] if entry.mean_iou is not None else []
@@ -113,8 +113,9 @@ def _worst(
         reason=REASONS.get(entry.reason, words(entry.reason)),
         facts=tuple(told),
         shapes=shapes,
-        said=tuple(
-            (who, text or ("not readable" if who in unreadable else "nothing")) for who, text in said.items()
+        drawn_by=tuple(
+            (who, text or ("not readable" if who in unreadable else "nothing"))
+            for who, text in drawn_by.items()
         ),
         task=facts.links.tasks.get(image.image_id),
     )

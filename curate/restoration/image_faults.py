@@ -181,7 +181,7 @@ def diagnose(figures: Figures, params: DiagnoseParams, why_not: Mapping[str, str
         'noisy, a standard deviation of 7.0 levels. Not known: jpeg_quality (no JPEG)'
     """
     looked = [(fault, limit) for fault in FAULTS if (limit := fault.bound(params)) is not None]
-    faults, unknown, said, missing = [], [], [], []
+    faults, unknown, described, missing = [], [], [], []
     bands: dict[str, str] = {}
     for fault, limit in looked:
         value = figures.get(fault.figure)
@@ -194,9 +194,9 @@ def diagnose(figures: Figures, params: DiagnoseParams, why_not: Mapping[str, str
         bands[fault.name] = fault.name if broken else f"not {fault.name}"
         if broken:
             faults.append(fault.name)
-            said.append(fault.words.format(value))
+            described.append(fault.words.format(value))
     bands.update((figure, _band(figures.get(figure), edges)) for figure, edges in params.bands.items())
-    words = "; ".join(said) or ("no fault found in what is known" if missing else "no fault found")
+    words = "; ".join(described) or ("no fault found in what is known" if missing else "no fault found")
     if missing:
         words += f". Not known: {', '.join(missing)}"
     return Diagnosis(tuple(faults), tuple(unknown), words, bands)

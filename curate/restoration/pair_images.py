@@ -129,7 +129,7 @@ def places(width: int, height: int, params: PairsParams) -> Iterator[tuple[int, 
     """Where sub-images are cut: x, y, width, height; all sides are multiples of the scale.
 
     As BasicSR's extract_subimages: a grid of `step`, and one more at the far edge where the rest is longer
-    than `least_rest`. With crop 0 the whole image, cut at the right and the bottom to fit the scale.
+    than `min_rest`. With crop 0 the whole image, cut at the right and the bottom to fit the scale.
     """
     if not params.crop:
         whole = (width // params.scale * params.scale, height // params.scale * params.scale)
@@ -144,7 +144,7 @@ def places(width: int, height: int, params: PairsParams) -> Iterator[tuple[int, 
 
 def _starts(size: int, side: int, params: PairsParams) -> list[int]:
     starts = list(range(0, size - side + 1, params.step))
-    if starts and size - (starts[-1] + side) > params.least_rest:
+    if starts and size - (starts[-1] + side) > params.min_rest:
         starts.append(size - side)
     return starts
 

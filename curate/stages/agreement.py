@@ -7,28 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from curate import pseudonyms, schema, tables
+from curate import schema, tables
 from curate.agreement import (
     adjudicated_images,
     bad_rows,
-    consensus_plots,
-    disagreement_queue,
     figures,
     image_answers,
     label_error_table,
     object_attributes,
-    plots,
 )
 from curate.agreement.adjudicated_images import Decisions
 from curate.agreement.annotator_pairs import Size
-from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.bad_rows import Known
 from curate.errors import TableError
-from curate.intervals import Figure
 from curate.labeling import taxonomy
 from curate.params import AgreementParams
 from curate.qa import injected_error_hold
@@ -36,6 +29,7 @@ from curate.qa.injected_error_hold import HeldBack
 from curate.records import StageReport
 from curate.shown import record
 from curate.stages import (
+    agreement_outputs,
     agreement_shards,
     curated_consensus,
     dropped_labels,
@@ -45,9 +39,11 @@ from curate.stages import (
 )
 from curate.stages.adjudication_decisions import as_answers
 from curate.stages.adjudication_decisions import load as load_decisions
-from curate.stages.agreement_shards import Everything, Job
+from curate.stages.agreement_outputs import Findings
+from curate.stages.agreement_shards import Job
 from curate.stages.drawn_rows import DrawnRows
 
+Outputs = agreement_outputs.Outputs
 Ports = agreement_shards.Ports
 _SEED = 0  # of the resamples: two runs give the same intervals
 
@@ -87,26 +83,6 @@ class Inputs:
     group_by: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """`consensus` (annotations), `pairs`, `figures`, `queue`, `label_errors`, `bad_rows`, `plots` (a folder).
-
-    `objects` and `images` say what the consensus rests on: tables consensus_objects and consensus_images.
-    `people` says who is called what in the plots; None = numbered anew each time.
-    """
-
-    consensus: Path
-    objects: Path
-    images: Path
-    pairs: Path
-    figures: Path
-    queue: Path
-    label_errors: Path
-    bad_rows: Path
-    plots: Path
-    people: Path | None = None
-
-
 def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
     """Compare what annotators drew on the same images, and settle on one set of objects per image.
 
@@ -137,7 +113,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
     )
     held = _held(params, inputs, decisions, tasks)
     drawn = DrawnRows(inputs.annotations, held.replaced)
-    said = image_answers.settle(
+    choices = image_answers.settle(
         tables.read(inputs.answers, schema.ANSWERS, columns=list(image_answers.COLUMNS)),
         planned=tasks.keys(),
         min_votes_share=params.min_votes_share,
@@ -147,15 +123,14 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         drawn,
         Known(every_size, names_known, tasks),
         _settings(params, {category.name: category.parent for category in categories}),
-        {key: object_attributes.slices(list(found.items())) for key, found in said.answers.items()},
+        {key: object_attributes.slices(list(found.items())) for key, found in choices.answers.items()},
         outputs.consensus.with_name(".shards"),
     )
     everything = agreement_shards.run(job, ports)
-    agreed, measured, found = everything.agreed, everything.measured, everything.found
-    decisions = adjudicated_images.decided(decisions, agreed)
+    decisions = adjudicated_images.decided(decisions, everything.agreed)
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
-    agreed = adjudicated_images.apply(agreed, decisions, tasks)
-    adjudicated_images.answer(said, decisions)
+    agreed = adjudicated_images.apply(everything.agreed, decisions, tasks)
+    adjudicated_images.answer(choices, decisions)
     curated = curated_consensus.curate(
         agreed, inputs.decision_file, inputs.images, sizes=sizes, tasks=tasks, categories=names_known
     )
@@ -176,10 +151,10 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
     settled = settled_images.settle(
         params,
         plan=plan,
-        looked=found.looked,
+        looked=everything.found.looked,
         agreed=agreed,
-        scores=found.scores,
-        said=said,
+        scores=everything.found.scores,
+        choices=choices,
         held=held,
         decided=decisions.rows.keys(),
         asked=curated.asked,
@@ -188,66 +163,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         suggestions=inputs.suggestions,
         taxonomies=everything.taxonomies,
     )
-    tables.write(settled.consensus, outputs.consensus, schema.ANNOTATIONS)
-    with tables.stream(outputs.pairs, schema.PAIRS) as written:
-        for piece in everything.pairs:
-            written.write(piece)
-    tables.write(agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
-    tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
-    doubted = contradicted.told(params.label_error_probability)
-    undecided = {key: why for why, found in sorted(decisions.left_out.items()) for key in found}
-    queue = (
-        entry.cells(
-            paths[entry.image_id],
-            undecided.get(entry.image_id, ""),
-            (doubted if entry.reason == "label_error" else dropped.conflicts).get(entry.image_id, ""),
-        )
-        for entry in settled.queue
-    )
-    plots.write_csv(outputs.queue, disagreement_queue.HEADER, queue)
-    plots.write_csv(outputs.label_errors, label_error_table.HEADER, contradicted.rows(paths))
-    plots.write_csv(outputs.plots / "label_errors.csv", label_error_table.BY_KIND, contradicted.by_kind())
-    consensus_plots.write(
-        outputs.plots,
-        found.confusion,
-        settled=settled.consensus,
-        objects=agreed.objects,
-        images=settled.images,
-    )
-    names = pseudonyms.remember(outputs.people, sorted(everything.people))
-    plots.write_csv(outputs.bad_rows, bad_rows.HEADER, bad_rows.listed(everything.bad, names))
-    plots.write_csv(outputs.figures, plots.FIGURES, plots.table(measured, names))
-    _write_plots(outputs.plots, everything, names)
-    return StageReport(
-        stage="agreement",
-        counts=(
-            ("images", len(found.looked.people)),
-            ("seen by several", sum(people > 1 for people in found.looked.people.values())),
-            ("pairs of objects", int(found.box_ious.sum())),
-            ("consensus objects", pc.sum(pc.equal(settled.consensus["outcome"], "object")).as_py() or 0),
-            ("to look at again", len(settled.queue)),
-            ("without answer", len(tasks) - len(found.looked.people) - len(settled.unseen)),
-            ("rows outside the plan", found.looked.outside_plan),
-            *((("bad rows", len(everything.bad)),) if everything.bad else ()),
-            *settled.counts(),
-            *dropped.counts(),
-            *((("decided by adjudication", len(decisions.rows)),) if decisions.rows else ()),
-            *(
-                (f"decisions that do not count, {why}", len(found))
-                for why, found in sorted(decisions.left_out.items())
-            ),
-            *curated.counts(),
-            *((f"not searched for label errors, {why}", n) for why, n in contradicted.left_out().items()),
-        ),
-        metrics={
-            **_metrics(measured),
-            "dropped_copies": dropped.metrics(),
-            "labelers": _labelers(agreed.reliability, names),
-            "label_errors": contradicted.metrics(),
-            "label_errors_left_out": contradicted.left_out(),
-            "adjudication": {"images": len(decisions.rows), "people": len(decisions.people())},
-        },
-    )
+    found = Findings(tasks, paths, everything, agreed, settled, decisions, curated, dropped, contradicted)
+    return agreement_outputs.write(found, outputs, label_error_probability=params.label_error_probability)
 
 
 def _held(
@@ -308,43 +225,3 @@ def _settings(params: AgreementParams, parents: Mapping[str, str | None]) -> fig
         seed=_SEED,
         parents=parents,
     )
-
-
-def _write_plots(folder: Path, everything: Everything, names: Mapping[str, str]) -> None:
-    measured = everything.measured
-    plots.write_csv(folder / "agreement_by_category.csv", plots.BY_CATEGORY, plots.by_category(measured))
-    plots.write_csv(folder / "iou_histogram.csv", plots.HISTOGRAM, plots.histogram(everything.found.box_ious))
-    plots.write_csv(folder / "annotator_pairs.csv", plots.BY_ANNOTATORS, plots.by_annotators(measured, names))
-
-
-def _metrics(measured: plots.Figures) -> dict[str, object]:
-    """Figures of everything as {value, low, high, n}, with a reason where there is no value or interval."""
-    whole = {name: _figure(found) for (name, by, _), found in measured.items() if by == "all"}
-    f1 = {
-        name: plots.rounded(found.value)
-        for (figure, by, name), found in measured.items()
-        if (figure, by) == ("f1", "category")
-    }
-    return {**whole, "f1_by_category": f1}
-
-
-def _figure(figure: Figure) -> dict[str, float | int | str | None]:
-    numbers = {name: plots.rounded(getattr(figure, name)) for name in ("value", "low", "high", "se")}
-    return {**numbers, "n": figure.n, **({} if figure.reason is None else {"reason": figure.reason})}
-
-
-def _labelers(reliability: Reliability, names: Mapping[str, str]) -> dict[str, dict[str, float | None]]:
-    """How far each person can be relied on, by pseudonym; null where no image was seen by several."""
-    columns = {
-        "sensitivity": reliability.sensitivity,
-        "precision": reliability.precision,
-        "reliability": reliability.score,
-        "edge_spread": reliability.spread,
-    }
-    return {
-        names.get(person, person): {
-            name: None if np.isnan(values[row]) else plots.rounded(float(values[row]))
-            for name, values in columns.items()
-        }
-        for row, person in enumerate(reliability.annotators)
-    }

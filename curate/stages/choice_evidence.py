@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,9 +20,8 @@ from curate.params.choose import ChooseParams
 from curate.qa.choice import category_scores, criteria
 from curate.qa.choice.evidence import Evidence
 from curate.qa.choice.greedy import Flags
-from curate.records import FloatArray
 from curate.shown import record
-from curate.stages import decided_images
+from curate.stages import decided_images, seen_scenes
 
 _COLUMNS: Final = ("image", "example")
 _SIDES: Final = ("positive", "negative")
@@ -62,19 +61,29 @@ def load(
     if not params.budget:
         return None
     vectors = _vectors(params, sources.embeddings)
-    rows = vectors.rows(ids) if vectors is not None else np.zeros(0, dtype=np.int64)
-    examples: Mapping[str, FloatArray] = {}
-    if vectors is not None and "similarity" in criteria.weights(params):
-        examples = _examples(params, sources.images, vectors)
     shown, gone = _shown(sources.shown, ids)
-    return Evidence(
+    evidence = Evidence(
         shown=shown,
         answered=_imported(sources.imported, ids),
         gone=gone,
-        with_vector=None if vectors is None else rows >= 0,
-        **({} if vectors is None else {"vectors": vectors.vectors[rows[rows >= 0]], **examples}),
         disagreement=_disagreement(sources.pairs) if "disagreement" in criteria.weights(params) else {},
         earlier_words=_words(earlier),
+    )
+    if vectors is None:
+        return evidence
+    rows = vectors.rows(ids)
+    there = rows >= 0
+    evidence = replace(evidence, with_vector=there, vectors=vectors.vectors[rows[there]])
+    if "similarity" not in criteria.weights(params):
+        return evidence
+    positive, negative = (list(found) for found in _examples(params, sources.images, vectors))
+    ties = tables.read(sources.images, schema.IMAGES, columns=list(seen_scenes.COLUMNS))
+    scenes = seen_scenes.find([*positive, *negative], ties, ()).all
+    return replace(
+        evidence,
+        positive=vectors.vectors[vectors.rows(positive)],
+        negative=vectors.vectors[vectors.rows(negative)],
+        example_scenes=np.array([key in scenes for key, row in zip(ids, rows, strict=True) if row >= 0]),
     )
 
 
@@ -127,20 +136,20 @@ def _disagreement(path: Path | None) -> Mapping[str, float]:
     )
 
 
-def _examples(params: ChooseParams, images: Path, vectors: Embeddings) -> dict[str, FloatArray]:
-    """Vectors of the examples of either side."""
-    found = {
-        side: _images([*_listed(params, side), *_in_file(params.examples, side)], images) for side in _SIDES
-    }
-    for image, where in found["negative"].items():
-        if image in found["positive"]:
+def _examples(params: ChooseParams, images: Path, vectors: Embeddings) -> list[dict[str, str]]:
+    """Where each positive example stands, by image_id, and each negative one."""
+    positive, negative = (
+        _images([*_listed(params, side), *_in_file(params.examples, side)], images) for side in _SIDES
+    )
+    for image, where in negative.items():
+        if image in positive:
             raise InputError(f"{where}: {image} is a positive example too")
-    for image, where in (found["positive"] | found["negative"]).items():
+    for image, where in (positive | negative).items():
         if vectors.rows([image])[0] < 0:
             raise InputError(f"{where}: {image} has no vector: it was dropped, or could not be read")
-    if not any(found.values()):
+    if not positive and not negative:
         raise InputError(f"qa.choose.examples = {params.examples} has no example")
-    return {side: vectors.vectors[vectors.rows(list(named))] for side, named in found.items()}
+    return [positive, negative]
 
 
 def _listed(params: ChooseParams, side: str) -> list[tuple[Path, Decision]]:

@@ -167,13 +167,13 @@ def apply(path: Path, found: Found, images: Path) -> Counter[str]:
     people = [one for one in before if one.by != BY]
     counts: Counter[str] = Counter()
     of_images = [one for one in people if one.decision in decision_file.ALONE]
-    said = {
+    decided = {
         key: [replace(one, image=key) for one in some]
         for key, some in decided_images.by_image(of_images, path, images).items()
     }
-    lines, known = list(people), {one.key for some in said.values() for one in some}
+    lines, known = list(people), {one.key for some in decided.values() for one in some}
     for one in found.decisions:
-        mine = said.get(one.image, [])
+        mine = decided.get(one.image, [])
         if len(decision_file.conflicts([*mine, one])) > len(decision_file.conflicts(mine)):
             counts["left_out"] += 1
         elif one.key not in known:

@@ -94,10 +94,10 @@ def find(
         if copy["image_id"] in of_copies:
             keeper = by_id[copy["duplicate_of"]]
             known = of_kept.get(keeper["image_id"], {})
-            said = _on_keeper(found, copy, keeper, of_copies[copy["image_id"]], known)
-            if said is not None:
+            answers = _on_keeper(found, copy, keeper, of_copies[copy["image_id"]], known)
+            if answers is not None:
                 name = next(iter(copy["sources"]), copy["image_id"]).rpartition("/")[2]
-                told = _contradicted(said, known, iou_threshold)
+                told = _contradicted(answers, known, iou_threshold)
                 words[keeper["image_id"]] += [f"{name}: {one}" for one in told]
     found.conflicts = {key: "; ".join(told) for key, told in sorted(words.items()) if told}
     return found
@@ -107,7 +107,7 @@ def _on_keeper(
     found: DroppedLabels,
     copy: _Row,
     keeper: _Row,
-    said: Mapping[str, Sequence[Drawn]],
+    answers: Mapping[str, Sequence[Drawn]],
     known: Mapping[str, Sequence[Drawn]],
 ) -> dict[str, list[Drawn]] | None:
     """The copy's labels by person, where they lie on the kept image; else None, and it is counted why."""
@@ -116,7 +116,7 @@ def _on_keeper(
         return None
     size, kept = ((row["width"], row["height"]) for row in (copy, keeper))
     there: dict[str, list[Drawn]] = {}
-    for person, objects in sorted(said.items()):
+    for person, objects in sorted(answers.items()):
         on_keeper = placed(objects, str(copy["dup_relation"]), size, kept)
         if on_keeper is None:
             found.elsewhere += 1
@@ -127,11 +127,11 @@ def _on_keeper(
 
 
 def _contradicted(
-    said: Mapping[str, Sequence[Drawn]], known: Mapping[str, Sequence[Drawn]], iou_threshold: float
+    answers: Mapping[str, Sequence[Drawn]], known: Mapping[str, Sequence[Drawn]], iou_threshold: float
 ) -> list[str]:
     """What the copy's labels say otherwise: of the person who contradicts most."""
     worst: list[str] = []
-    for person, objects in said.items():
+    for person, objects in answers.items():
         others = [known[person]] if person in known else list(known.values())
         told = min((differences(objects, one, iou_threshold=iou_threshold) for one in others), key=len)
         worst = max(worst, told, key=len)

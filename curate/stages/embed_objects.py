@@ -81,12 +81,12 @@ class Objects:
 
 
 def read(path: Path | None, images: Collection[str]) -> Objects:
-    """The objects of these images in a table of annotations; none where there is no such table.
+    """The objects of these images in a table of annotations; none without one.
 
     Raises:
-        TableError: Damaged, or of another version.
+        TableError: Missing, damaged, or of another version.
     """
-    if path is None or not path.exists():
+    if path is None:
         return Objects({})
     found: dict[str, list[Object]] = {}
     names = ["annotation_id", "image_id", "category", "bbox_xyxy", "outcome"]

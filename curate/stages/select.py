@@ -149,6 +149,7 @@ def _pool(
             ids.to_pylist(),
             earlier,
         ),
+        failed=suggestions.failed(inputs.annotations, ids),
         params=params,
     )
 
@@ -238,12 +239,14 @@ def _report(done: Planned) -> StageReport:
             ("labeler slots", looked.num_rows),
             *((reason, by_reason[reason]) for reason in _REASONS if by_reason.get(reason)),
             ("audit images needed", needed),
+            *((("that no model could look at", pool.failed),) if pool.failed else ()),
             *((("without a vector", without),) if (without := _without_vector(pool)) else ()),
             *((("earlier rounds, which disagreement needs", 0),) if _no_earlier_round(pool) else ()),
         ),
         {
             "overlap_share": several / max(1, first.num_rows),
-            "images_seen_by_model": int(pool.suggested.sum()),
+            "images_with_a_suggestion": int(pool.suggested.sum()),
+            "images_no_model_could_look_at": pool.failed,
             "by_reason": by_reason,
             "by_arm": _counts(made.filter(pc.equal(made["slot"], 0))["arm"]),
             "seeded_errors": _counts(first["seeded_kind"].drop_null()),

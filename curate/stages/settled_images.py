@@ -68,7 +68,7 @@ def settle(
     looked: LookedAt,
     agreed: Consensus,
     scores: Mapping[str, ImageScore],
-    said: SettledChoices,
+    choices: SettledChoices,
     held: HeldBack,
     decided: Collection[str] = (),
     asked: Collection[str] = (),
@@ -85,9 +85,9 @@ def settle(
         looked: Who looked at which image.
         agreed: What they agree on.
         scores: Of images that several looked at.
-        said: Settled image-level answers.
+        choices: Settled image-level answers.
         held: Planted errors that were left in, and images of which nobody knows what was shown.
-        decided: Images that were decided by adjudication; `agreed` and `said` hold the decisions.
+        decided: Images that were decided by adjudication; `agreed` and `choices` hold the decisions.
         asked: Images that somebody wants looked at before they are released.
         contradicted: Images of which a copy, which was dropped, is labelled otherwise.
         doubted: Labels that a model contradicts, and that are listed for it.
@@ -99,13 +99,13 @@ def settle(
     held_back = _except(_held_back(params, plan, looked, held=held, doubts=doubts, asked=asked), decided)
     doubted = doubted or {}
     unsettled = dict.fromkeys(agreed.with_disputed_attributes(), "attribute")
-    unsettled |= dict.fromkeys(sorted(said.disputed), "answer")
+    unsettled |= dict.fromkeys(sorted(choices.disputed), "answer")
     review = {
         **dict.fromkeys(sorted(doubted), "label_error"),
         **dict.fromkeys(sorted(contradicted), "duplicate"),
         **_to_review(params, looked, scores, doubts, unsettled),
     }
-    open_still = dict.fromkeys(sorted(said.disputed.keys() & set(decided)), "answer")
+    open_still = dict.fromkeys(sorted(choices.disputed.keys() & set(decided)), "answer")
     reasons = {**_except(review, decided), **open_still, **held_back}
     made = accepted(plan_lookup.suggestions(suggestions, unseen), plan.tasks)
     kept = _without(_under_taxonomy(agreed.annotations, taxonomies), list(held_back))
@@ -119,8 +119,10 @@ def settle(
         usual=sum(objects.values()) / max(len(objects), 1),
         expected_wrong=_expected_wrong(agreed, weights, doubted),
     )
-    listed = sorted({*looked.people, *looked.skipped, *looked.unreadable, *said.answers, *unseen, *decided})
-    images = _images(listed, looked, agreed, said, reasons=reasons, held_back=held_back, decided=decided)
+    listed = sorted(
+        {*looked.people, *looked.skipped, *looked.unreadable, *choices.answers, *unseen, *decided}
+    )
+    images = _images(listed, looked, agreed, choices, reasons=reasons, held_back=held_back, decided=decided)
     return SettledImages(pa.concat_tables([kept, made]), images, queue, unseen, held_back)
 
 
@@ -198,7 +200,7 @@ def _images(
     image_ids: Sequence[str],
     looked: LookedAt,
     agreed: Consensus,
-    said: SettledChoices,
+    choices: SettledChoices,
     *,
     reasons: Mapping[str, str],
     held_back: Mapping[str, str],
@@ -212,8 +214,8 @@ def _images(
             "review": reasons.get(key),
             "held_back": key in held_back,
             "decided": key in decided,
-            "answers": sorted(said.answers.get(key, {}).items()),
-            "answers_confidence": sorted(said.confidence.get(key, {}).items()),
+            "answers": sorted(choices.answers.get(key, {}).items()),
+            "answers_confidence": sorted(choices.confidence.get(key, {}).items()),
         }
         for key in image_ids
     ]

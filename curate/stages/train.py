@@ -6,10 +6,13 @@ known answers are not: by them models are measured afterwards.
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import itertools
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,10 +116,14 @@ def run(order: Order, *, inputs: Inputs, folder: Path, ports: Ports) -> Trained:
     if folder.exists():
         earlier = _earlier(folder, order, facts.digest, files, chosen)
         return Trained(_report(earlier), earlier, fresh=False)
-    partial, lock = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.lock")
+    # A name of its own: the trainer of a run that was killed may still write.
+    partial = folder.with_name(f".{folder.name}.partial-{uuid.uuid4().hex[:8]}")
+    lock = folder.with_name(f".{folder.name}.lock")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with system.locked(lock):
+            for left in folder.parent.glob(f"{glob.escape(f'.{folder.name}.partial')}*"):
+                shutil.rmtree(left, ignore_errors=True)
             try:
                 record = _into(partial, order, words, inputs, files, chosen, ports)
                 (partial / "out").rename(folder)
@@ -139,7 +146,6 @@ def _into(  # noqa: PLR0917 - one call
 ) -> TrainingRecord:
     """Train into the folder `out` of one that nobody reads; the record is written into it too."""
     facts, out = manifest.read(inputs.release), partial / "out"
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
     out.mkdir(parents=True)
     began = datetime.now(UTC)
     seconds = _train(order, words, inputs, chosen, partial, ports)
@@ -257,13 +263,31 @@ def _seen_before(words: Sequence[str]) -> dict[str, str]:
 
 
 def _named_files(words: Sequence[str]) -> dict[str, str]:
-    """sha256 of each file and checkpoint folder that the command names: scripts, weights to begin with."""
+    """sha256 of each file and checkpoint folder that the command names.
+
+    These are scripts, modules of this folder (`-m`), configurations, and weights to begin with.
+    """
     found = {}
-    for word in words[1:]:
+    for before, word in itertools.pairwise(("", *words)):
         path = Path(word.rpartition("=")[2])
-        if "{" not in word and (path.is_file() or (path / CONFIG).is_file()):
-            found[path.as_posix()] = _digest(path)
+        if before == "-m":
+            path = Path(*word.split(".")).with_suffix(".py")
+        elif not before and not _is_script(path):
+            continue  # an interpreter: where it stands differs from machine to machine
+        try:
+            if "{" not in word and (path.is_file() or (path / CONFIG).is_file()):
+                found[path.as_posix()] = _digest(path)
+        except OSError:  # too long to be a name
+            continue
     return found
+
+
+def _is_script(program: Path) -> bool:
+    try:
+        with program.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:  # sought on PATH
+        return False
 
 
 def _digest(path: Path) -> str:

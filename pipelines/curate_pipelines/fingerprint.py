@@ -158,11 +158,11 @@ def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
 def _training(params: Params) -> list[tuple[str, Path]]:
     """What the detector was trained on: its labels there are not held against it."""
     detector = params.autolabel.detector
-    folder = Path(detector.model).expanduser()
+    folder = training_record.folder_of(Path(detector.model))
+    if folder is None or detector.kind == "none":
+        return []
     files = [folder / name for name in (training_record.NAME, training_record.IMAGES)]
-    return [
-        ("training of autolabel.detector", one) for one in files if detector.kind != "none" and one.exists()
-    ]
+    return [("training of autolabel.detector", one) for one in files if one.exists()]
 
 
 def _models(stage: str, params: Params) -> Iterator[tuple[str, str]]:

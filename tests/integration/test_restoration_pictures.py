@@ -53,7 +53,7 @@ def test_a_real_model_s_report_and_contact_sheet_are_pictures_of_the_documentati
     assert made.exit_code == 0, made.output
     monkeypatch.chdir("sr")
     content, _ = load_yaml(Path("params.yaml"))
-    content["pairs"] |= {"preset": "classical", "crop": 288, "step": 288, "least_rest": 200}
+    content["pairs"] |= {"preset": "classical", "crop": 288, "step": 288, "min_rest": 200}
     content["upscale"] |= {
         "models": {"bicubic": "bicubic", "realesr-animevideov3": str(real_weights.compact())}
     }

@@ -25,6 +25,6 @@ def test_an_answer_that_could_not_be_read_is_not_an_answer_that_nothing_is_there
     tables = ProjectTables(tmp_path, (record,), human=human, queue=queue)
     names = {"ann": "labeler-1", "ben": "labeler-2", "cem": "labeler-3"}
     (worst,), _ = worst_images(Facts(tables, Params(), {}, names=names), Album(tmp_path, max_bytes=1_000_000))
-    assert worst.said == (
+    assert worst.drawn_by == (
         ("labeler-1", "1 stop sign"), ("labeler-2", "nothing"), ("labeler-3", "not readable")
     )  # fmt: skip

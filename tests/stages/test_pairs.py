@@ -244,10 +244,10 @@ def test_a_picture_of_the_test_set_gets_no_pair() -> None:
 
 
 def test_grids_are_those_of_extract_subimages() -> None:
-    params = PairsParams(crop=480, step=240, scale=4, least_rest=0)
+    params = PairsParams(crop=480, step=240, scale=4, min_rest=0)
     across = [x for x, y, _, _ in pair_images.places(1000, 480, params) if y == 0]
     assert across == [0, 240, 480, 520]
-    long = params.model_copy(update={"least_rest": 100})
+    long = params.model_copy(update={"min_rest": 100})
     assert [x for x, *_ in pair_images.places(1000, 480, long)] == [0, 240, 480]
     whole = PairsParams(crop=0, scale=4)
     assert list(pair_images.places(1001, 483, whole)) == [(0, 0, 1000, 480)]

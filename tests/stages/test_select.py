@@ -238,8 +238,13 @@ def test_a_model_that_said_nothing_leaves_everything_to_people(tmp_path: Path) -
         for name in KEPT
     ]
     builders.write_annotations(path, failed)
-    run(tmp_path, auto_accept=True)
+    report = run(tmp_path, auto_accept=True)
     assert {row["arm"] for row in rows(tmp_path).values()} == {"suggested"}
+    assert "6 that no model could look at" in report.line()
+    (tmp_path / PLAN).unlink()
+    report = run(tmp_path, rest="none", uncertain=3)
+    assert report.counts[0] == ("tasks", 0)
+    assert "6 that no model could look at" in report.line(), "not like images on which a model found nothing"
 
 
 @pytest.mark.usefixtures("project")

@@ -80,9 +80,9 @@ def test_the_words_of_an_earlier_choice_stay(tmp_path: Path) -> None:
     embed(tmp_path, **ANGLES)
     run(tmp_path, budget=1, similarity=1, positive=["unit/five.jpg"])
     first = chosen(tmp_path)
-    assert first == {"five": "100% similarity (cosine 1.00 to a positive example)"}
+    assert first == {"four": "100% similarity (cosine 0.98 to a positive example)"}
     run(tmp_path, budget=2, rarity=1)
-    assert chosen(tmp_path)["five"] == first["five"]
+    assert chosen(tmp_path)["four"] == first["four"]
     assert len(chosen(tmp_path)) == 2
 
 
@@ -91,10 +91,27 @@ def test_examples_are_images_beginnings_places_or_lines_of_a_file(tmp_path: Path
     file = tmp_path / "examples.csv"
     file.write_text("image,example\nunit/six.jpg,positive\nunit/one.jpg,negative\n")
     run(tmp_path, budget=6, similarity=1, examples=file, positive=[builders.image_id("five")[:10]])
-    assert set(chosen(tmp_path)) == {"six", "five", "four"}  # the others are nearer to "one"
+    assert set(chosen(tmp_path)) == {"four"}  # "three" and "two" are nearer to "one"
     assert chosen(tmp_path)["four"].endswith(
         "cosine 0.98 to a positive example, cosine 0.00 to a negative example)"
     )
+
+
+def test_examples_are_not_more_of_their_kind(tmp_path: Path) -> None:
+    """Two positive examples beside each other, and a variant of one: the budget goes to what is like them."""
+    embed(tmp_path, **ANGLES)
+    images = tmp_path / "data/dedupe/images.parquet"
+    rows = tables.read(images, schema.IMAGES).to_pylist()
+    for row in rows:
+        if row["image_id"] in {builders.image_id("two"), builders.image_id("three")}:
+            row["dup_group"] = min(builders.image_id("two"), builders.image_id("three"))
+    tables.write_rows(rows, images, schema.IMAGES)
+    examples = ["unit/one.jpg", "unit/two.jpg"]
+    run(tmp_path, budget=6, similarity=1, positive=examples)
+    assert set(chosen(tmp_path)) == {"four"}, "three shows the scene of two, five and six are unlike both"
+    (tmp_path / PLAN).unlink()
+    run(tmp_path, budget=6, similarity=1, diversity=1, positive=examples)
+    assert chosen(tmp_path)["one"].startswith("100% diversity"), "it may be chosen for something else"
 
 
 def test_people_disagreed_on_a_category(tmp_path: Path) -> None:

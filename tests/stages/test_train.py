@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,6 +149,34 @@ def test_what_the_checkpoint_saw_that_it_builds_on_counts_as_seen(ids: dict[str,
     assert not run(ids, command=on_top, folder="models/second").fresh
 
 
+def test_a_file_in_the_folder_of_a_checkpoint_has_its_record(ids: dict[str, str]) -> None:
+    run(ids)
+    on_top = f"{COMMAND} --base=models/first/model.safetensors"
+    Path("models/first/trained_on.csv").write_text(f"image_id,split,handed_over\n{'e' * 64},train,yes\n")
+    run(ids, command=on_top, folder="models/second")
+    assert "e" * 64 in training_record.trained_on(Path("models/second"))
+    within = Path("models/second/checkpoint-500")
+    within.mkdir()
+    assert "e" * 64 in training_record.trained_on(within)
+    assert training_record.folder_of(within.resolve()) == Path("models/second").resolve()
+    Path("training.json").write_text("of something else")
+    assert training_record.folder_of(Path("models/third")) is None
+    assert training_record.trained_on(Path("a" * 5000)) == {}
+
+
+@pytest.mark.parametrize("what", ["script", "module"])
+def test_the_program_that_trains_is_a_file_that_the_command_names(ids: dict[str, str], what: str) -> None:
+    script = Path("train.py" if what == "module" else "train.sh")
+    script.write_text(f"#!{sys.executable}\n{TRAINER}")
+    script.chmod(0o755)
+    command = {"script": "./train.sh", "module": f"{sys.executable} -m train"}[what]
+    command += " {data} {out} {categories} {seed}"
+    assert list(run(ids, command).record.files) == [script.name]
+    script.write_text(script.read_text() + "print('more epochs')\n")
+    with pytest.raises(InputError, match="another files that the command names"):
+        run(ids, command)
+
+
 def test_the_same_again_is_not_trained_again(ids: dict[str, str]) -> None:
     first = run(ids)
     Path("trainer.py").touch()
@@ -206,9 +235,13 @@ def test_a_training_that_is_ended_takes_its_trainer_with_it(ids: dict[str, str])
 
 
 def test_what_a_killed_training_left_is_cleared_away(ids: dict[str, str]) -> None:
-    Path("models/.first.partial/out").mkdir(parents=True)
-    Path("models/.first.partial/out/half.bin").write_bytes(b"half")
+    Path("models/.first.partial-1/out").mkdir(parents=True)
+    Path("models/.first.partial-1/out/half.bin").write_bytes(b"half")
+    # Its trainer may still be at work: it writes into a folder that is not the new one's.
+    orphan = "import pathlib; p = pathlib.Path('models/.first.partial-1/out'); p.mkdir(parents=True)\n"
+    Path("trainer.py").write_text(f"{TRAINER}\n{orphan}(p / 'half.bin').write_bytes(b'half')\n")
     assert "half.bin" not in run(ids).record.weights
+    shutil.rmtree("models/.first.partial-1")
     assert sorted(path.name for path in Path("models").iterdir()) == ["first"]
 
 
@@ -275,6 +308,8 @@ def test_mistakes_are_one_line(ids: dict[str, str]) -> None:
         run(ids, "train 'x")
     with pytest.raises(InputError, match="the trainer no-such-program cannot be started"):
         run(ids, "no-such-program {data}")
+    with pytest.raises(ModelError, match="SyntaxError"):
+        run(ids, f"{sys.executable} -c 'not python {'x' * 5000}'")
     with pytest.raises(
         InputError, match="--format voc is no trainer's: choose coco, yolo, yolo-seg, datasets"
     ):

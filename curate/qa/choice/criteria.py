@@ -133,7 +133,10 @@ def _by_category(told: category_scores.Told, rows: Ints, words: Callable[[int], 
 
 
 def _similarity(evidence: Evidence) -> Fixed:
+    """Nothing for examples and for what shows their scenes: more of a kind is sought, not what is at hand."""
     vectors = evidence.vectors
+    told = example_similarity.similarity(vectors, evidence.positive, evidence.negative)
+    told[evidence.example_scenes] = 0.0
 
     def words(image: int) -> str:
         sides = (("positive", evidence.positive), ("negative", evidence.negative))
@@ -143,4 +146,4 @@ def _similarity(evidence: Evidence) -> Fixed:
             if len(examples)
         )
 
-    return Fixed(example_similarity.similarity(vectors, evidence.positive, evidence.negative), words)
+    return Fixed(told, words)

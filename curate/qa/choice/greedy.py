@@ -102,12 +102,14 @@ def choose(
     free = candidates.copy()
     picks: list[Pick] = []
     while len(picks) < number and free.any():
-        said = {name: weight * one.values(free) for name, (weight, one) in criteria.items()}
-        total = np.where(free, np.sum(list(said.values()), axis=0), -1.0)
+        scores = {name: weight * one.values(free) for name, (weight, one) in criteria.items()}
+        total = np.where(free, np.sum(list(scores.values()), axis=0), -1.0)
         image = int(order[np.argmax(total[order])])
         if total[image] <= 0:
             break
-        parts = {name: float(value[image] / total[image]) for name, value in said.items() if value[image] > 0}
+        parts = {
+            name: float(value[image] / total[image]) for name, value in scores.items() if value[image] > 0
+        }
         shares = dict(sorted(parts.items(), key=lambda part: -part[1]))
         picks.append(Pick(image, shares, {name: criteria[name][1].say(image) for name in shares}))
         free[image] = False
