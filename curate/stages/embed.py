@@ -115,7 +115,7 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
         _object_rows(made, objects), objects.n_of(made.by_image), outputs.objects, kind=OBJECT_EMBEDDINGS
     )
     n_lost = _write_failures(dispatch.failures, objects, made.by_image, outputs.failures)
-    look_alikes = embed_objects.write_look_alikes(
+    look_alikes, alone = embed_objects.write_look_alikes(
         outputs.objects, outputs.look_alikes, neighbors=params.neighbors
     )
     method = _write_figures(outputs)
@@ -124,6 +124,7 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
     if params.objects != "none":
         counts += [("objects", len(objects) - n_lost), ("objects without a vector", n_lost)]
         counts += [("look-alikes labelled differently", look_alikes)]
+        counts += [("objects compared with none of another image", alone)] * bool(alone)
         counts += [("rounds of agreement, which objects need", 0)] * early
     metrics = {
         "model_version": made.version,
