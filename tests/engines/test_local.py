@@ -68,6 +68,10 @@ def test_workers_are_other_processes_with_one_thread_each() -> None:
     assert os.environ.get("OMP_NUM_THREADS") == before
 
 
+def test_opencv_has_one_thread_in_a_worker() -> None:
+    assert results(LocalEngine(2), f.opencv_threads, [0, 1]) == [1, 1]
+
+
 def test_one_worker_is_still_a_process_of_its_own() -> None:
     ((_, pid, _, _),) = results(LocalEngine(1), f.where, [1])
     assert pid != os.getpid()
