@@ -33,7 +33,7 @@ IntArray = NDArray[np.int_]
 START_S = 300.0  # two imports of FiftyOne, on a busy machine
 
 SYNC = """
-    import json, sys
+    import json, sys, zlib
     from dataclasses import replace
     from pathlib import Path
     from curate import schema, tables
@@ -57,7 +57,7 @@ SYNC = """
     for one_of in (mine, their):
         one_of.pop("_id")
         one_of.pop("model_version", None)
-        one_of["mask"] = bytes(one_of["mask"])
+        one_of["mask"] = zlib.decompress(one_of["mask"])
     out["label"] = {name for name in mine | their if mine.get(name) != their.get(name)}
     out["label"] = sorted(name for name in out["label"] if not name.startswith("model_against"))
     out["sample"] = [stored["metadata"] == theirs["metadata"], sorted(theirs.keys() - stored.keys()),
