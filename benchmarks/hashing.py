@@ -172,7 +172,6 @@ def _places(table: str, scratch: str) -> tuple[dedupe.Inputs, dedupe.Outputs, de
         table=target / "images.parquet",
         plot=target / "plot.csv",
         index=target / "index",
-        embeddings=target / "embeddings",
     )
     return dedupe.Inputs(images=Path(table)), outputs, dedupe.Ports(engine=LocalEngine())
 

@@ -19,11 +19,12 @@ from PIL import Image
 
 from benchmarks import plain_restoration, process_cost, result
 from benchmarks.result import Target
+from benchmarks.timed_engine import TimedEngine
 from curate.adapters import image_metrics, upscalers
 from curate.engines import factory
 from curate.engines.local import LocalEngine
 from curate.params import EngineParams, PairsParams, UpscaleParams
-from curate.ports import ImageMetric, Upscaler
+from curate.ports import Engine, ImageMetric, Upscaler
 from curate.records import FloatArray
 from curate.restoration import fidelity, image_pixels, pair_images
 from curate.restoration.pair_images import SourceOfPairs
@@ -35,7 +36,7 @@ from tests.restoration import real_weights
 NAME = "restoration"
 COMMAND = "python -m benchmarks.restoration"
 ROUNDS = 1 if result.quick() else 3
-UPSCALED, SIDE = (4, 96) if result.quick() else (24, 160)
+UPSCALED, SIDE = (4, 96) if result.quick() else (48, 160)
 PAIRED, PAIR_SIDE = (8, 192) if result.quick() else (120, 480)
 MEASURED, MEASURED_SIDE = (4, 192) if result.quick() else (40, 480)
 LARGE = (600, 400) if result.quick() else (6000, 4000)
@@ -52,8 +53,8 @@ Real-ESRGAN's compact model (animevideov3, x4) on {upscaled} crops of photograph
 PNG to PNG. The plain loop reads, runs and writes an image at a time; torch has all cores. Pairs: {paired}
 images of {pair_side}x{pair_side} through Real-ESRGAN's second-order degradation, against a loop of the same
 steps in OpenCV and NumPy. Start-up and imports are left out for everybody, and so are the first call of the
-model and the start of workers. Medians of {rounds} runs in turn; the machine's load when each part began:
-{load}.
+model and the start of workers: the clock starts when all are set up. Medians of {rounds} runs in turn; the
+machine's load when each part began: {load}.
 
 """
 METRICS = """
@@ -181,32 +182,26 @@ def _upscale(images: Path, weights: Path) -> float:
 
 
 def run_upscale(images: str, weights: str, out: str) -> float:
-    """Seconds of the command's own work on all images; the start of workers and models is taken off."""
+    """Seconds of the command's own work on all images, from when all workers have their model."""
     params = UpscaleParams(models={"compact": weights}, png_level=1)  # as OpenCV writes
     load = functools.partial(upscalers.load, scale=SCALE, device="cpu")
-    ports = upscale.Ports(load, factory.model_engine(EngineParams(), "cpu"))
-    paths = sorted(Path(images).iterdir())
-
-    def seconds(number: int) -> float:
-        sources = [SourceImage(path.stem, path, path.stem) for path in paths[:number]]
-        folder = Path(tempfile.mkdtemp(dir=out))
-        began = time.perf_counter()
-        rows = upscale.upscale_all(
-            params, sources, folder=lambda _: folder, ports=ports, release_license=None
-        )
-        if any(row["outcome"] != "upscaled" for row in rows):
-            raise RuntimeError("an image failed")
-        return time.perf_counter() - began
-
-    return _beyond_the_start(seconds, UPSCALED)
+    engine = _timed(factory.model_engine(EngineParams(), "cpu"), out)
+    rows = upscale.upscale_all(
+        params,
+        [SourceImage(path.stem, path, path.stem) for path in sorted(Path(images).iterdir())],
+        folder=lambda _: Path(out),
+        ports=upscale.Ports(load, engine),
+        release_license=None,
+    )
+    if any(row["outcome"] != "upscaled" for row in rows):
+        raise RuntimeError("an image failed")
+    return engine.seconds
 
 
-def _beyond_the_start(seconds: Callable[[int], float], number: int) -> float:
-    """The time of all images, from what lies between a run on all and one on an image per core."""
-    few = len(os.sched_getaffinity(0))
-    seconds(few)  # the first run starts more than workers
-    start = seconds(few)
-    return max(seconds(number) - start, 1e-9) * number / (number - few)
+def _timed(engine: Engine, out: str) -> TimedEngine:
+    if not isinstance(engine, LocalEngine):
+        raise TypeError("processes of this machine are measured")
+    return TimedEngine(engine, engine.workers, Path(tempfile.mkdtemp(dir=Path(out).parent)))
 
 
 def _pairs(images: Path) -> float:
@@ -215,25 +210,19 @@ def _pairs(images: Path) -> float:
 
 
 def run_pairs(images: str, out: str) -> float:
-    """Seconds of the stage's own work on all images; the start of workers is taken off."""
-    params = PairsParams(crop=PAIR_SIDE, step=PAIR_SIDE, scale=SCALE, png_level=1)
-    paths = sorted(Path(images).iterdir())
-
-    def seconds(number: int) -> float:
-        folder = Path(tempfile.mkdtemp(dir=out))
-        for kind in (pair_images.HR, pair_images.LR):
-            (folder / kind).mkdir(parents=True)
-        sources = [SourceOfPairs(path.stem, path, None, None, "train") for path in paths[:number]]
-        size = 4 if number == PAIRED else 1  # a worker each
-        batches = [sources[start : start + size] for start in range(0, number, size)]
-        setup = functools.partial(pair_images.pairing, params, folder)
-        began = time.perf_counter()
-        made = [one for batch in LocalEngine().map_batches(setup, batches, label="pairs") for one in batch]
-        if len(made) != number or not all(isinstance(one, list) for one in made):
-            raise RuntimeError("an image has no pair")
-        return time.perf_counter() - began
-
-    return _beyond_the_start(seconds, PAIRED)
+    """Seconds of the stage's own work on all images, from when all workers are set up."""
+    params = PairsParams(crop=PAIR_SIDE, step=PAIR_SIDE, scale=SCALE)
+    for kind in (pair_images.HR, pair_images.LR):
+        Path(out, kind).mkdir()
+    batches = [
+        [SourceOfPairs(path.stem, path, None, None, "train")] for path in sorted(Path(images).iterdir())
+    ]
+    engine = _timed(LocalEngine(), out)
+    setup = functools.partial(pair_images.pairing, params, Path(out))
+    made = [one for results in engine.map_batches(setup, batches, label="pairs") for one in results]
+    if len(made) != len(batches) or not all(isinstance(one, list) for one in made):
+        raise RuntimeError("an image has no pair")
+    return engine.seconds
 
 
 def run_metric(name: str, clean: str, made: str) -> float:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from benchmarks import release_project
@@ -62,13 +63,27 @@ def make(root: Path, images: int) -> None:
 
 
 def change(root: Path, images: int) -> None:
-    """Let the first images have other figures."""
+    """Let the first images have other figures and other answers: all tables but the model's are others."""
     path = root / project_tables.DEDUPED
     table = tables.read(path, schema.IMAGES)
+    some = table["image_id"][:images]
     sharpness = table["sharpness"].to_numpy().copy()
     sharpness[:images] += 1000
-    at = table.schema.get_field_index("sharpness")
-    tables.write(table.set_column(at, "sharpness", pa.array(sharpness)), path, schema.IMAGES)
+    _replace(path, schema.IMAGES, table, "sharpness", pa.array(sharpness))
+    for place, kind, column, value in (
+        (project_tables.PULLED, schema.ANNOTATIONS, "category", _NAMES[0]),
+        (project_tables.CONSENSUS, schema.ANNOTATIONS, "category", _NAMES[0]),
+        (project_tables.OBJECTS, schema.CONSENSUS_OBJECTS, "votes", 1),
+        (project_tables.SETTLED, schema.CONSENSUS_IMAGES, "confidence", 0.25),
+    ):
+        table = tables.read(root / place, kind)
+        chosen = pc.is_in(table["image_id"], value_set=some.combine_chunks())
+        new = pc.if_else(chosen, pa.scalar(value, table[column].type), table[column])
+        _replace(root / place, kind, table, column, new)
+
+
+def _replace(path: Path, kind: TableSchema, table: pa.Table, column: str, values: pa.Array) -> None:
+    tables.write(table.set_column(table.schema.get_field_index(column), column, values), path, kind)
 
 
 class _Drawn:

@@ -134,9 +134,7 @@ def find_duplicates(folder: str | PathLike[str], **settings: Any) -> dict[str, l
         dedupe.run(
             DedupeParams(**settings),
             inputs=dedupe.Inputs(images=found),
-            outputs=dedupe.Outputs(
-                here / "kept.parquet", here / "plot.csv", here / "index", here / "embeddings"
-            ),
+            outputs=dedupe.Outputs(here / "kept.parquet", here / "plot.csv", here / "index"),
             ports=dedupe.Ports(engine=engine, say=lambda _: None),
         )
         columns = ["image_id", "sources", "duplicate_of"]

@@ -5,8 +5,7 @@ A stage that has not run yet is simply not there; only the first table is requir
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ import pyarrow.parquet as pq
 
 from curate import tables
 from curate.errors import TableError
+from curate.file_identity import FileIdentity, file_identity
 from curate.records import Annotation, ImageRecord
+from curate.review_lists import Disagreement, Doubt, read_label_errors, read_queue
 from curate.schema import ANNOTATIONS, CONSENSUS_IMAGES, CONSENSUS_OBJECTS, IMAGES, PAIRS, PLAN, TableSchema
 
 STAGES = ("ingest", "dedupe", "autolabel", "pull", "agreement", "release")
@@ -33,40 +34,6 @@ PLANNED = Path("data/select/plan.parquet")
 OBJECTS = Path("data/agreement/objects.parquet")
 SETTLED = Path("data/agreement/images.parquet")
 LABEL_ERRORS = Path("data/agreement/label_errors.csv")
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """A line of the list of images on which people disagree.
-
-    Attributes:
-        image_id: The image.
-        f1: Agreement of its annotators in [0, 1]; None where it has none.
-        reason: Why it is listed (`curate.agreement.disagreement_queue`).
-        mean_iou: Mean IoU in [0, 1] of the boxes that its annotators share; None where there are none.
-    """
-
-    image_id: str
-    f1: float | None
-    reason: str
-    mean_iou: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A label that a model contradicts (`curate.agreement.label_errors`).
-
-    Attributes:
-        kind: missed, spurious, category or location.
-        probability: That the label is wrong, in [0, 1].
-        label_id: annotation_id of the label in the consensus; empty where something is missed.
-        suggestion_id: annotation_id of the model's box; empty where it sees nothing.
-    """
-
-    kind: str
-    probability: float
-    label_id: str
-    suggestion_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,57 +93,116 @@ class ProjectTables:
 
 
 @dataclass(frozen=True, slots=True)
-class ArrowTables:
-    """The same as they are stored, not a Python object a row; None = the stage has not run.
+class StoredTable:
+    """A table of rows that a stage has written.
+
+    Attributes:
+        path: The Parquet file.
+        schema: What it holds.
+        identity: Of the file when it was found.
+        settled: Whether no other content of that identity could come any more then.
+    """
+
+    path: Path
+    schema: TableSchema
+    identity: FileIdentity
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTables:
+    """The same as files: tables of rows are read when they are asked for.
 
     Attributes:
         root: Folder that image paths are relative to.
-        images: All rows; the next ones as in `ProjectTables`.
-        plan: First slots.
+        files: By their names in `ProjectTables`; those whose stage has run, "images" always.
+        queue: As in `ProjectTables`; the next ones likewise.
     """
 
     root: Path
-    images: pa.Table
-    model: pa.Table | None = None
-    human: pa.Table | None = None
-    consensus: pa.Table | None = None
-    pairs: pa.Table | None = None
-    plan: pa.Table | None = None
-    objects: pa.Table | None = None
-    settled: pa.Table | None = None
+    files: Mapping[str, StoredTable]
     queue: tuple[Disagreement, ...] | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
     label_errors: Mapping[str, tuple[Doubt, ...]] = field(default_factory=dict)
 
+    def pieces(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The rows of a table bit by bit; of the plan, first slots.
+
+        Raises:
+            TableError: It is damaged or of another schema version.
+        """
+        stored = self.files[name]
+        for piece in tables.pieces(stored.path, stored.schema, columns=columns):
+            yield piece.filter(pc.equal(piece["slot"], 0)) if name == "plan" else piece
+
+    def of(self, image_ids: Collection[str] | None = None) -> ArrowTables:
+        """The rows of some images, or of all: memory grows with what is asked for, not with the tables.
+
+        Raises:
+            TableError: A table is damaged, or was written since it was found.
+        """
+        wanted = None if image_ids is None else pa.array(sorted(image_ids), pa.string())
+        rows = {name: pa.concat_tables(self._rows(name, wanted)) for name in self.files}
+        for stored in self.files.values():
+            if not stored.path.exists() or file_identity(stored.path) != stored.identity:
+                raise TableError(
+                    f"{stored.path} was written while it was read: run this again when dvc repro has ended"
+                )
+        return ArrowTables(self, rows)
+
+    def _rows(self, name: str, wanted: pa.Array | None) -> list[pa.Table]:
+        found = [self.files[name].schema.arrow.empty_table()]
+        for piece in self.pieces(name):
+            chosen = piece if wanted is None else _about(piece, wanted)
+            found.append(chosen.replace_schema_metadata(None))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowTables:
+    """Rows as they are stored, not a Python object a row.
+
+    Attributes:
+        stored: Where they come from.
+        rows: By the names of `StoredTables.files`.
+    """
+
+    stored: StoredTables
+    rows: Mapping[str, pa.Table]
+
     def records(self, image_ids: Collection[str] | None = None) -> ProjectTables:
         """The rows as records; of some images, or of all."""
+        wanted = None if image_ids is None else pa.array(sorted(image_ids), pa.string())
 
-        def rows(table: pa.Table | None) -> list[dict[str, Any]] | None:
-            if table is None:
+        def rows(name: str) -> list[dict[str, Any]] | None:
+            if name not in self.rows:
                 return None
-            if image_ids is not None:
-                table = table.filter(pc.is_in(table["image_id"], value_set=wanted))
-            return list(table.to_pylist())
+            table = self.rows[name]
+            return list((table if wanted is None else _about(table, wanted)).to_pylist())
 
-        def annotations(table: pa.Table | None) -> tuple[Annotation, ...] | None:
-            found = rows(table)
+        def annotations(name: str) -> tuple[Annotation, ...] | None:
+            found = rows(name)
             return None if found is None else tuple(map(Annotation.from_row, found))
 
-        wanted = pa.array(sorted(image_ids or ()), pa.string())
-        pairs = rows(self.pairs)
+        queue, doubts = self.stored.queue, self.stored.label_errors
+        if image_ids is not None:
+            some = set(image_ids)
+            queue = None if queue is None else tuple(one for one in queue if one.image_id in some)
+            doubts = {key: doubts[key] for key in image_ids if key in doubts}
+        pairs = rows("pairs")
         return ProjectTables(
-            root=self.root,
-            images=tuple(map(_image, rows(self.images) or ())),
-            model=annotations(self.model),
-            human=annotations(self.human),
-            consensus=annotations(self.consensus),
+            root=self.stored.root,
+            images=tuple(map(_image, rows("images") or ())),
+            model=annotations("model"),
+            human=annotations("human"),
+            consensus=annotations("consensus"),
             pairs=None if pairs is None else tuple(pairs),
-            queue=self.queue,
-            splits=self.splits,
-            plan={row["image_id"]: row for row in rows(self.plan) or ()},
-            objects=tuple(rows(self.objects) or ()),
-            settled={row["image_id"]: row for row in rows(self.settled) or ()},
-            label_errors=self.label_errors,
+            queue=queue,
+            splits=self.stored.splits,
+            plan={row["image_id"]: row for row in rows("plan") or ()},
+            objects=tuple(rows("objects") or ()),
+            settled={row["image_id"]: row for row in rows("settled") or ()},
+            label_errors=doubts,
         )
 
 
@@ -190,41 +216,54 @@ def load(root: Path, *, stage: str = STAGES[-1]) -> ProjectTables:
     Raises:
         TableError: Ingest has not run, or a table is damaged or of another schema version.
     """
-    return read(root, stage=stage).records()
+    return find(root, stage=stage).of().records()
 
 
-def read(root: Path, *, stage: str = STAGES[-1]) -> ArrowTables:
-    """The same, as Arrow tables.
+def find(root: Path, *, stage: str = STAGES[-1]) -> StoredTables:
+    """Find the same, and read what is no table of rows.
 
     Args:
         root: The project's folder.
         stage: One of `STAGES`.
 
     Raises:
-        TableError: As `load`.
+        TableError: As `load`, except that damage of tables of rows shows when they are read.
     """
     reached = STAGES[: STAGES.index(stage) + 1]
     deduped = "dedupe" in reached and (root / DEDUPED).exists()
     agreed, pulled = "agreement" in reached, "pull" in reached
-
-    def found(path: Path, schema: TableSchema, asked: bool) -> pa.Table | None:
-        return tables.read(root / path, schema) if asked and (root / path).exists() else None
-
-    plan = found(PLANNED, PLAN, pulled)
-    return ArrowTables(
+    asked = {
+        "model": (MODEL, ANNOTATIONS, "autolabel" in reached),
+        "human": (PULLED, ANNOTATIONS, pulled),
+        "consensus": (CONSENSUS, ANNOTATIONS, agreed),
+        "pairs": (PAIRED, PAIRS, agreed),
+        "plan": (PLANNED, PLAN, pulled),
+        "objects": (OBJECTS, CONSENSUS_OBJECTS, agreed),
+        "settled": (SETTLED, CONSENSUS_IMAGES, agreed),
+    }
+    there = {"images": (root / (DEDUPED if deduped else INGESTED), IMAGES)} | {
+        name: (root / path, schema)
+        for name, (path, schema, wanted) in asked.items()
+        if wanted and (root / path).exists()
+    }
+    return StoredTables(
         root=root,
-        images=tables.read(root / (DEDUPED if deduped else INGESTED), IMAGES),
-        model=found(MODEL, ANNOTATIONS, "autolabel" in reached),
-        human=found(PULLED, ANNOTATIONS, pulled),
-        consensus=found(CONSENSUS, ANNOTATIONS, agreed),
-        pairs=found(PAIRED, PAIRS, agreed),
-        plan=None if plan is None else plan.filter(pc.equal(plan["slot"], 0)),
-        objects=found(OBJECTS, CONSENSUS_OBJECTS, agreed),
-        settled=found(SETTLED, CONSENSUS_IMAGES, agreed),
-        queue=_queue(root / QUEUE) if agreed else None,
+        files={name: _stored(path, schema) for name, (path, schema) in there.items()},
+        queue=read_queue(root / QUEUE) if agreed else None,
         splits=_splits(root / RELEASE) if "release" in reached else {},
-        label_errors=_label_errors(root / LABEL_ERRORS) if agreed else {},
+        label_errors=read_label_errors(root / LABEL_ERRORS) if agreed else {},
     )
+
+
+def _stored(path: Path, schema: TableSchema) -> StoredTable:
+    tables.check(path, schema)
+    identity = file_identity(path)
+    return StoredTable(path, schema, identity, identity.is_settled())
+
+
+def _about(table: pa.Table, wanted: pa.Array) -> pa.Table:
+    """The rows of some images."""
+    return table.filter(pc.is_in(table["image_id"], value_set=wanted))
 
 
 def images(path: Path) -> tuple[ImageRecord, ...]:
@@ -239,42 +278,6 @@ def _image(row: Mapping[str, Any]) -> ImageRecord:
     figures = (row["quality"] or {}).items()
     values["quality"] = tuple((name, value) for name, value in figures if value is not None)
     return ImageRecord(**values)
-
-
-def _label_errors(path: Path) -> dict[str, tuple[Doubt, ...]]:
-    """Those of which it is known how probable they are."""
-    found: dict[str, tuple[Doubt, ...]] = {}
-    if path.exists():
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    try:
-                        probability = float(row["probability"])
-                    except ValueError:
-                        continue  # too few cases of its kind to say
-                    one = Doubt(row["kind"], probability, row["label_id"], row["suggestion_id"])
-                    found[row["image_id"]] = (*found.get(row["image_id"], ()), one)
-        except (KeyError, csv.Error) as error:
-            raise TableError(f"{path} is damaged ({error}): run the stage agreement again") from error
-    return found
-
-
-def _queue(path: Path) -> tuple[Disagreement, ...] | None:
-    if not path.exists():
-        return None
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return tuple(_disagreement(row) for row in csv.DictReader(file))
-    except (KeyError, ValueError, csv.Error) as error:
-        raise TableError(f"{path} is damaged ({error}): run the stage agreement again") from error
-
-
-def _disagreement(row: Mapping[str, str]) -> Disagreement:
-    f1, iou = (
-        float(text) if (text := row.get(name)) and text != "undefined" else None
-        for name in ("f1", "mean_iou")
-    )
-    return Disagreement(row["image_id"], f1, row.get("reason") or "", iou)
 
 
 def _splits(folder: Path) -> dict[str, str]:

@@ -229,6 +229,26 @@ def pieces(
             yield pa.Table.from_batches([batch])
 
 
+def check(path: Path, schema: TableSchema) -> None:
+    """Whether a file is that table, without reading its rows.
+
+    Raises:
+        TableError: Missing, damaged at its end, another table, or another schema version.
+    """
+    with _readable(path, schema):
+        pass
+
+
+def count(path: Path, schema: TableSchema) -> int:
+    """How many rows a table has, without reading them.
+
+    Raises:
+        TableError: As `check`.
+    """
+    with _readable(path, schema):
+        return int(pq.read_metadata(path).num_rows)
+
+
 @contextmanager
 def _readable(path: Path, schema: TableSchema) -> Iterator[None]:
     """Refuse what is not that table, and put the errors of reading it into one line."""

@@ -267,3 +267,15 @@ def test_pieces_refuse_what_read_refuses(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(TableError, match="is damaged"):
         list(tables.pieces(path, PLAN))
+
+
+def test_check_and_count_read_no_rows_and_refuse_what_read_refuses(tmp_path: Path) -> None:
+    path = tmp_path / "plan.parquet"
+    tables.write_rows([plan_row("a"), plan_row("b")], path, PLAN)
+    tables.check(path, PLAN)
+    assert tables.count(path, PLAN) == 2
+    for ask in (tables.check, tables.count):
+        with pytest.raises(TableError, match="holds the table 'plan', expected 'pairs'"):
+            ask(path, PAIRS)
+        with pytest.raises(TableError, match="run the stage select first"):
+            ask(tmp_path / "none.parquet", PLAN)

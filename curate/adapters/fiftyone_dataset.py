@@ -8,7 +8,7 @@ pulled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,14 +16,14 @@ from typing import Any, Final
 from curate.adapters import fiftyone_documents as documents
 from curate.adapters import fiftyone_edits
 from curate.adapters.fiftyone_content import Content
-from curate.adapters.fiftyone_documents import DIGEST, SYNCED
+from curate.adapters.fiftyone_documents import DIGEST, SYNCED, StoredSample
 from curate.adapters.fiftyone_samples import OUR_TAGS, OUTLINES, Layout, SampleDraft
 from curate.errors import ViewError
 from curate.extras import require
 from curate.progress import track
 
 _PROJECT: Final = "curate_project"  # of the dataset's info
-_BATCH = 200  # samples an insert
+_INDEX: Final = [("image_id", 1), (DIGEST, 1), ("_id", 1)]  # that a sync needs to know of every sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +83,30 @@ def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
     fresh = [key for key in content.digests if key not in known]
     stale = [key for key, digest in content.digests.items() if key in known and known[key][1] != digest]
     writer = _Writer(fo, dataset, content, dataset.info.get(fiftyone_edits.PULLED, []))
-    for some in track(_batches(fresh), total=len(fresh), label="view", size=len):
+    for some in track(content.batches(fresh), total=len(fresh), label="view", size=len):
         writer.insert(some)
-    waiting = sum(writer.update([known[key][0] for key in some], some) for some in _batches(stale))
+    ids = {key: known[key][0] for key in stale}
+    waiting = sum(
+        writer.update([ids[one.image.image_id] for one in some], some)
+        for some in track(content.batches(stale), total=len(stale), label="view", size=len)
+    )
     same = len(content.digests) - len(fresh) - len(stale)
     return Synced(dataset, len(fresh), len(stale) - waiting, len(gone), same, waiting)
 
 
+def sample_ids(dataset: Any) -> dict[str, str]:
+    """Id of each sample by image_id."""
+    return {key: sample for key, (sample, _) in _known(dataset).items()}
+
+
 def _known(dataset: Any) -> dict[str, tuple[str, str]]:
-    """Id and digest of each sample by image_id."""
-    ids, keys, digests = dataset.values(["id", "image_id", DIGEST])
-    return {
-        key: (sample, (digest or "").partition(" ")[0])
-        for sample, key, digest in zip(ids, keys, digests, strict=True)
-        if key is not None
-    }
+    """Id and digest of each sample by image_id, from an index that holds all three.
+
+    The samples themselves are not read: with their masks they are gigabytes.
+    """
+    fields = ("_id", "image_id", DIGEST)
+    found = dataset._sample_collection.find({"image_id": {"$gt": ""}}, dict.fromkeys(fields, 1)).hint(_INDEX)
+    return {one["image_id"]: (str(one["_id"]), (one.get(DIGEST) or "").partition(" ")[0]) for one in found}
 
 
 def _declare(fo: Any, dataset: Any, layout: Layout) -> None:
@@ -141,6 +150,7 @@ def _declare(fo: Any, dataset: Any, layout: Layout) -> None:
                 dataset.add_sample_field(f"{name}.detections.{fact}", kind)
     if "image_id_1" not in dataset.get_index_information():
         dataset.create_index("image_id", unique=True, sparse=True)
+    dataset._sample_collection.create_index(_INDEX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,30 +162,30 @@ class _Writer:
     content: Content
     pulled: Sequence[list[str]]
 
-    def insert(self, keys: Sequence[str]) -> None:
-        """Make the samples of some images."""
+    def insert(self, drafts: Sequence[SampleDraft]) -> None:
+        """Make samples."""
         mongo = require("pymongo", extra="fiftyone")
         made = [
             mongo.InsertOne(documents.new(self._shown(draft, {}, draft.tags), self.dataset._doc.id))
-            for draft in self.content.drafts(keys)
+            for draft in drafts
         ]
         self.dataset._bulk_write(made, ids=[])
 
-    def update(self, ids: Sequence[str], keys: Sequence[str]) -> int:
-        """Change the samples of some images in place; how many had to be left alone."""
+    def update(self, ids: Sequence[str], drafts: Sequence[SampleDraft]) -> int:
+        """Change samples in place; how many had to be left alone."""
         mongo = require("pymongo", extra="fiftyone")
-        drafts = {draft.image.image_id: draft for draft in self.content.drafts(keys)}
+        by_image = {draft.image.image_id: draft for draft in drafts}
         waiting, made, written = 0, [], []
-        for sample in self.dataset.select(list(ids)).iter_samples():
+        for sample in documents.stored(self.dataset, ids, self.content.layout.label_fields):
             if any(list(one.key) not in self.pulled for one in fiftyone_edits.of_labels(sample)):
                 waiting += 1
                 continue
-            draft = drafts[sample["image_id"]]
-            tags = dict.fromkeys((*draft.tags, *(tag for tag in sample.tags if tag not in OUR_TAGS)))
+            draft = by_image[sample["image_id"]]
+            tags = dict.fromkeys((*draft.tags, *(tag for tag in sample["tags"] or () if tag not in OUR_TAGS)))
             values = self._shown(draft, self._label_tags(sample), list(tags))
             change = {"$set": {**values, "last_modified_at": datetime.now(UTC)}}
-            made.append(mongo.UpdateOne({"_id": sample._id}, change))
-            written.append(sample.id)
+            made.append(mongo.UpdateOne({"_id": sample["_id"]}, change))
+            written.append(str(sample["_id"]))
         if made:
             self.dataset._bulk_write(made, ids=written)
         return waiting
@@ -184,17 +194,12 @@ class _Writer:
         digest = self.content.digests[draft.image.image_id]
         return documents.shown(draft, self.content.layout, digest, label_tags, tags)
 
-    def _label_tags(self, sample: Any) -> dict[str, list[str]]:
+    def _label_tags(self, sample: StoredSample) -> dict[str, list[str]]:
         """Tags of labels by annotation_id."""
         return {
-            one.annotation_id: list(one.tags)
+            one["annotation_id"]: list(one["tags"])
             for name in self.content.layout.label_fields
-            if sample.has_field(name) and sample[name] is not None
+            if sample[name] is not None
             for one in sample[name].detections
-            if one.tags and one.has_field("annotation_id")
+            if one["tags"] and one["annotation_id"] is not None
         }
-
-
-def _batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(keys), _BATCH):
-        yield keys[start : start + _BATCH]

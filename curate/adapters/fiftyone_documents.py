@@ -7,9 +7,11 @@ that FiftyOne writes itself.
 
 from __future__ import annotations
 
+import io
 import mimetypes
 import random
 import uuid
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +21,7 @@ import numpy as np
 from curate.adapters import fiftyone_edits
 from curate.adapters.fiftyone_samples import OUTLINES, Layout, SampleDraft, Shape, shape
 from curate.extras import require
+from curate.records import BoolArray
 
 # Fields of each sample: what it shows, with a word that each write makes anew, and the labels written.
 DIGEST, SYNCED = "curate_digest", "curate_labels"
@@ -78,10 +81,58 @@ def shown(
     return values
 
 
+class StoredSample:
+    """What the database holds of a sample, or of a part of it, read like the FiftyOne object of it.
+
+    To make that object takes 20 ms of a core, and its masks with it.
+    """
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+
+    def __getitem__(self, name: str) -> Any:
+        """A field; None = it has no such field, or it is empty, which the database does not tell apart."""
+        return _part(self._document.get(name))
+
+    def __getattr__(self, name: str) -> Any:
+        """The same."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self[name]
+
+    def has_field(self, name: str) -> bool:
+        """Whether it has a field."""
+        return name in self._document
+
+    @property
+    def field_names(self) -> list[str]:
+        """Names of all fields."""
+        return list(self._document)
+
+
+def stored(dataset: Any, ids: Sequence[str], label_fields: Sequence[str]) -> list[StoredSample]:
+    """Samples without their masks and outlines.
+
+    Args:
+        dataset: Of the project.
+        ids: Of samples.
+        label_fields: Those whose masks are left out.
+    """
+    key = require("bson", extra="fiftyone").ObjectId
+    hidden = [f"{name}.detections.mask" for name in label_fields] + [name + OUTLINES for name in label_fields]
+    found = dataset._sample_collection.find({"_id": {"$in": list(map(key, ids))}}, dict.fromkeys(hidden, 0))
+    return [StoredSample(one) for one in found]
+
+
+def _part(value: Any) -> Any:
+    if isinstance(value, dict):
+        return StoredSample(value)
+    return [_part(one) for one in value] if isinstance(value, list) else value
+
+
 def _detection(one: Shape, tags: list[str], figures: Mapping[str, Any]) -> Document:
-    packed = require("fiftyone.core.utils", extra="fiftyone").serialize_numpy_array
     own = {
-        "mask": None if one.mask is None else packed(np.ascontiguousarray(one.mask)),
+        "mask": None if one.mask is None else _packed(one.mask),
         "confidence": one.score,
         "annotation_id": one.annotation_id,
         "synced": fiftyone_edits.fingerprint(one.label, one.box),
@@ -93,6 +144,13 @@ def _detection(one: Shape, tags: list[str], figures: Mapping[str, Any]) -> Docum
         "bounding_box": list(one.box),
         **{name: value for name, value in own.items() if value is not None},
     }
+
+
+def _packed(mask: BoolArray) -> bytes:
+    """As FiftyOne packs an array, at another level: a sixth of the time for masks 40% larger."""
+    with io.BytesIO() as file:
+        np.save(file, np.ascontiguousarray(mask), allow_pickle=False)
+        return zlib.compress(file.getvalue(), 3)
 
 
 def _polyline(one: Shape) -> Document:

@@ -168,7 +168,7 @@ def _of_label(sample: Any, one: Any, decision: str, argument: str | None) -> Dec
 def _labels(sample: Any) -> Iterable[tuple[str, Any]]:
     for field in sample.field_names:
         value = sample[field]
-        if hasattr(value, "detections"):
+        if getattr(value, "detections", None) is not None:
             yield from ((field, one) for one in value.detections)
 
 

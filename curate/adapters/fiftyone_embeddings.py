@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate import embeddings, tables
+from curate.adapters import fiftyone_dataset
 from curate.adapters.fiftyone_samples import CONSENSUS, MODEL
-from curate.embeddings import EMBEDDING_FIGURES, Embeddings, load_embeddings
+from curate.embeddings import EMBEDDING_FIGURES, EMBEDDINGS, Embeddings, load_embeddings
 from curate.errors import TableError
 from curate.extras import require
 
@@ -54,25 +55,34 @@ def show(dataset: Any, root: Path) -> Shown:
         TableError: A table of the stage embed is damaged.
         MissingExtraError: FiftyOne is not installed.
     """
-    folder = (root / embeddings.PATH).parent
-    found = load_embeddings(root / embeddings.PATH)
-    ids, image_ids = dataset.values(["id", "image_id"])
-    digest = _digest(folder, ids) if found.absent is None else None
+    path = root / embeddings.PATH
+    there = path.exists() and tables.count(path, EMBEDDINGS) > 0
+    ids = fiftyone_dataset.sample_ids(dataset) if there else {}
+    digest = _digest(path.parent, list(ids.values())) if there else None
     if dataset.info.get(_DONE) == digest:
-        return Shown(False, str(found.absent or f"map and similarity of {len(found):,} images, as before"))
+        told = (
+            f"map and similarity of {tables.count(path, EMBEDDINGS):,} images, as before" if there else None
+        )
+        return Shown(False, told or str(load_embeddings(path).absent))
+    found = load_embeddings(path)
     _clear(dataset)
     if found.absent is None:
-        _write(dataset, found, folder, dict(zip(image_ids, ids, strict=True)))
+        _write(dataset, found, path.parent, ids)
     dataset.info[_DONE] = digest
     dataset.save()
     if found.absent is not None:
         return Shown(True, found.absent)
-    n_without = int((found.rows(image_ids) < 0).sum())
+    n_without = int((found.rows(list(ids)) < 0).sum())
     return Shown(True, f"map and similarity of {len(ids) - n_without:,} images, {n_without:,} have no vector")
 
 
-def save_views(dataset: Any) -> None:
-    """The saved views that answer with vectors; they go where there are none."""
+def save_views(dataset: Any, *, anew: bool) -> None:
+    """The saved views that answer with vectors; they go where there are none.
+
+    Args:
+        dataset: Of the project, synced.
+        anew: Also those that are there.
+    """
     chosen: Mapping[str, Callable[[Any], Any]] = {
         UNUSUAL: lambda view: view.exists("outlier").sort_by("outlier", reverse=True),
         DIFFERENTLY: lambda view: view.exists(_LOOK_ALIKE).sort_by(_LOOK_ALIKE, reverse=True),
@@ -82,6 +92,8 @@ def save_views(dataset: Any) -> None:
         if not there:
             if dataset.has_saved_view(name):
                 dataset.delete_saved_view(name)
+            continue
+        if dataset.has_saved_view(name) and not anew:
             continue
         hidden = [path for path in _label_fields(dataset) if path not in {CONSENSUS, MODEL}]
         view = choose(dataset.view())

@@ -13,8 +13,9 @@ from typing import Any, Final
 from curate.adapters import fiftyone_figures, fiftyone_rules, fiftyone_values
 from curate.adapters.fiftyone_values import Kind, Value, field_name
 from curate.geometry import masks
-from curate.project_tables import Disagreement, ProjectTables, Support
+from curate.project_tables import ProjectTables, Support
 from curate.records import Annotation, BoolArray, Box, ImageRecord
+from curate.review_lists import Disagreement
 
 MODEL, CONSENSUS, ANNOTATOR = "model", "consensus", "annotator_"
 REJECTED, DISPUTED = "rejected", "disputed"
@@ -122,13 +123,15 @@ def drafts(snapshot: ProjectTables, layout: Layout, ruled: Mapping[str, Sequence
     return found
 
 
-def annotator_fields(annotators: Iterable[str]) -> dict[str, str]:
+def annotator_fields(annotators: Iterable[str | None]) -> dict[str, str]:
     """A field name for every annotator: letters, digits and underscores, different for different people.
+
+    Whoever the server did not name is `UNKNOWN`.
 
     >>> annotator_fields(["jo@x.org", "jo@y.org", "simulated-1@demo.invalid"])["simulated-1@demo.invalid"]
     'annotator_simulated_1'
     """
-    people = sorted(set(annotators))
+    people = sorted({person or UNKNOWN for person in annotators})
     short = {person: field_name("", person.partition("@")[0]) for person in people}
     fields: dict[str, str] = {}
     for person in people:

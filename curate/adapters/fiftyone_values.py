@@ -53,27 +53,38 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 }  # of the sidebar
 
 
-def fields(attributes: Mapping[str, Collection[str]], controls: Collection[str]) -> dict[str, Kind]:
+def fields(attributes: Mapping[str, Kind], questions: Iterable[str]) -> dict[str, Kind]:
     """Every value field that any table can fill, with its type, also those that no image fills.
 
-    An attribute is a number or a flag where each of its values is one, and text else.
-
     Args:
-        attributes: Values of each attribute of images.
-        controls: Names of image-level questions.
+        attributes: Fields of attributes of images (`attribute_kinds`).
+        questions: Names of image-level questions.
     """
     found: dict[str, Kind] = dict.fromkeys(TEXTS, "text")
     found |= dict.fromkeys(NUMBERS, "number")
     found |= dict.fromkeys((f"{QUALITY}{name}" for name in schema.QUALITY.names), "number")
+    found |= dict(sorted(attributes.items()))
+    return (
+        found
+        | dict.fromkeys(sorted(field_name(ANSWER, name) for name in questions), "texts")
+        | {"sources": "texts", fiftyone_rules.FIELD: "texts"}
+    )
+
+
+def attribute_kinds(attributes: Mapping[str, Collection[str]]) -> dict[str, Kind]:
+    """The type of each field that an attribute has: number or flag where each value is one, and text else.
+
+    Args:
+        attributes: Values of each attribute of images.
+
+    Examples:
+        >>> attribute_kinds({"lane": ["1", "2"], "night": ["true"], "road": ["A 7", "8"]})
+        {'attribute_lane': 'number', 'attribute_night': 'flag', 'attribute_road': 'text'}
+    """
     values: dict[str, set[str]] = {}
     for name, seen in attributes.items():
         values.setdefault(field_name(ATTRIBUTE, name), set()).update(seen)
-    found |= {name: _kind(seen) for name, seen in sorted(values.items())}
-    return (
-        found
-        | dict.fromkeys(sorted(field_name(ANSWER, name) for name in controls), "texts")
-        | {"sources": "texts", fiftyone_rules.FIELD: "texts"}
-    )
+    return {name: _kind(seen) for name, seen in values.items()}
 
 
 def of_image(image: ImageRecord, snapshot: ProjectTables, kinds: Mapping[str, Kind]) -> dict[str, Value]:

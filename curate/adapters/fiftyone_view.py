@@ -131,22 +131,20 @@ def dataset_name(root: Path) -> str:
 
 
 def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool = False) -> Any:
-    content = fiftyone_content.read(root, stage=stage, rules=rules)
+    kept = (root / FOLDER).resolve() / "digests.npz"
+    content = fiftyone_content.read(root, stage=stage, rules=rules, kept=kept)
     fo = connect(root, join=join)
     done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=_identity(root))
     ruled = fiftyone_rules.remember(done.dataset, rules)
     vectors = fiftyone_embeddings.show(done.dataset, root)
-    written = done.added + done.changed + done.removed
     colours = _colours(root)
-    look = fiftyone_views.look(content, colours)
-    as_before = done.dataset.info.get(fiftyone_views.LOOK) == look and done.dataset.list_saved_views()
-    if written or ruled or vectors.changed or not as_before:
+    anew = ruled or vectors.changed or not fiftyone_views.is_dressed(done.dataset, content, colours)
+    if anew:
         fiftyone_views.dress(fo, done.dataset, content, colours)
-        if {MODEL, CONSENSUS} <= set(content.layout.label_fields) and len(content.digests) <= _EVALUATED:
-            fiftyone_views.evaluate(done.dataset)
-        done.dataset.info[fiftyone_views.LOOK] = look
-        done.dataset.save()
-    fiftyone_embeddings.save_views(done.dataset)
+    fiftyone_embeddings.save_views(done.dataset, anew=anew)
+    both = {MODEL, CONSENSUS} <= set(content.layout.label_fields)
+    if both and (anew or done.added + done.changed + done.removed) and len(content.digests) <= _EVALUATED:
+        fiftyone_views.evaluate(done.dataset)
     made = _decisions(root)
     fiftyone_edits.show(done.dataset, made)
     told = [

@@ -33,13 +33,23 @@ _Choose = Callable[[Any], Any]
 
 def look(content: Content, colours: Mapping[str, str]) -> str:
     """Hex SHA-256 that changes with what `dress` sets: colors, categories, fields, and the views' code."""
-    shown = (content.layout.label_fields, content.layout.outlined, [rule.name for rule in content.rules])
+    layout, rules = content.layout, [rule.name for rule in content.rules]
+    shown = (layout.label_fields, layout.outlined, list(layout.value_fields.items()), rules)
     text = json.dumps([fingerprint.digest(__name__), list(colours.items()), shown])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def is_dressed(dataset: Any, content: Content, colours: Mapping[str, str]) -> bool:
+    """Whether `dress` would set what it set before, and nobody has deleted one of our views."""
+    there = set(dataset.list_saved_views())
+    return dataset.info.get(LOOK) == look(content, colours) and there.issuperset(_views(content))
+
+
 def dress(fo: Any, dataset: Any, content: Content, colours: Mapping[str, str]) -> None:
-    """Set colors and sidebar, and save our views; those of people stay."""
+    """Set colors and sidebar, and save our views; those of people stay.
+
+    None of it depends on what single samples hold.
+    """
     shown = [*content.layout.label_fields, *(name + OUTLINES for name in content.layout.outlined)]
     values = [{"value": name, "color": color} for name, color in colours.items()]
     fields = [{"path": name, "colorByAttribute": "label", "valueColors": values} for name in shown]
@@ -54,6 +64,8 @@ def dress(fo: Any, dataset: Any, content: Content, colours: Mapping[str, str]) -
         hidden = [one for one in shown if one.removesuffix(OUTLINES) not in labels]
         view = choose(dataset.view())
         dataset.save_view(name, view.exclude_fields(hidden) if hidden else view, overwrite=True)
+    dataset.info[LOOK] = look(content, colours)
+    dataset.save()
 
 
 def _let_people_edit(dataset: Any, categories: Sequence[str]) -> None:

@@ -24,11 +24,13 @@ from pathlib import Path
 from urllib.parse import quote_plus
 
 from curate.errors import MissingExtraError, ViewError
+from curate.system import has_ended, process_space
 
 HOST = "127.0.0.1"
 _START_S, _STOP_S, _POLL_S = 60.0, 20.0, 0.05
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _IN_USE = "DBPathInUse"
+_ROOM, _OWNER = "curate-view-", "owner"  # a socket's folder, and the file in it that says whose it is
 
 
 class Mongod:
@@ -61,7 +63,8 @@ class Mongod:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._log.unlink(missing_ok=True)
             # Not in the project: the path of a socket may hold 107 bytes at most. Only this user may enter.
-            self._room = Path(tempfile.mkdtemp(prefix="curate-"))
+            self._room = Path(tempfile.mkdtemp(prefix=_ROOM))
+            (self._room / _OWNER).write_text(f"{_inode(self._folder)} {process_space()} {os.getpid()}")
         except OSError as error:
             raise ViewError(f"cannot write {self._folder}: {error.strerror or error}") from error
         place = self._room / "mongod.sock"
@@ -83,6 +86,7 @@ class Mongod:
             self.stop()
             raise
         self._address.write_text(f"{self._process.pid} {place}", encoding="utf-8")
+        self._remove_left_over()
         return _uri(place)
 
     def running(self) -> str | None:
@@ -121,6 +125,20 @@ class Mongod:
             except OSError:
                 time.sleep(_POLL_S)
         raise ViewError(f"FiftyOne's database did not answer within {_START_S:.0f} s: see {self._log}")
+
+    def _remove_left_over(self) -> None:
+        """Remove the folders that killed starters of this database left; the lock on it is ours by now.
+
+        Another process may be at its start, to fail at that lock: a folder whose maker may live stays.
+        """
+        for room in Path(tempfile.gettempdir()).glob(f"{_ROOM}*"):
+            try:
+                inode, space, pid = (room / _OWNER).read_text(encoding="ascii").split()
+                mine = room.stat().st_uid == os.getuid() and inode == _inode(self._folder)
+                if mine and (space != process_space() or has_ended(int(pid))):
+                    shutil.rmtree(room, ignore_errors=True)
+            except (OSError, ValueError):
+                continue  # another program's folder, or gone by now
 
     def _complaint(self) -> str:
         """Why mongod ended at once, in one line."""
@@ -163,6 +181,12 @@ def _connect(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as probe:
         probe.settimeout(1)
         probe.connect(str(place))
+
+
+def _inode(folder: Path) -> str:
+    """A name of a folder that no other has, also after it was moved."""
+    found = folder.stat()
+    return f"{found.st_dev}:{found.st_ino}"
 
 
 def _uri(place: Path) -> str:

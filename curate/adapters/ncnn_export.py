@@ -37,6 +37,8 @@ def export(weights: Path, out: Path) -> Exported:
         MissingExtraError: spandrel, ncnn or pnnx is not installed.
         StorageError: A file cannot be written.
     """
+    for package in ("ncnn", "pnnx"):
+        require(package, extra="deploy")
     model = SpandrelUpscaler(weights, device="cpu", precision="float32")
     binary = out.with_suffix(".bin")
     with tempfile.TemporaryDirectory(prefix="curate-ncnn-") as made:

@@ -20,9 +20,11 @@ def export(weights: Path, out: Path) -> Exported:
 
     Raises:
         ModelError: The weights cannot be loaded or exported, or the file makes other pixels.
-        MissingExtraError: spandrel, onnx or onnxruntime is not installed.
+        MissingExtraError: spandrel, onnx, onnxscript or onnxruntime is not installed.
         StorageError: The file cannot be written.
     """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        require(package, extra="restoration")
     model = SpandrelUpscaler(weights, device="cpu", precision="float32")
     with tables.replacing(out) as partial:
         _write(model.module, partial)
@@ -33,7 +35,6 @@ def export(weights: Path, out: Path) -> Exported:
 def _write(module: Any, path: Path) -> None:
     torch = require("torch", extra="restoration")
     exporter = require("torch.onnx", extra="restoration")
-    require("onnxscript", extra="restoration")
     free = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     try:
         with warnings.catch_warnings():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from curate.adapters import torch_device, weights
 from curate.errors import ModelError
 from curate.extras import require
 from curate.records import FloatArray
+
+ENDINGS: Final = (".pth", ".pt", ".ckpt", ".safetensors")  # of files of weights
 
 
 class SpandrelUpscaler:
@@ -77,6 +79,18 @@ class SpandrelUpscaler:
         self.module.to(memory_format=layout)
 
 
+def check_file(path: Path) -> None:
+    """Refuse what is no file of weights of PyTorch, before anything is read.
+
+    Raises:
+        ModelError: Another ending, or there is no such file.
+    """
+    if path.suffix not in ENDINGS:
+        raise ModelError(f"weights {path}: expected a file of PyTorch ({', '.join(ENDINGS)})")
+    if not path.is_file():
+        raise ModelError(f"weights {path} do not exist, or are a folder: check the path")
+
+
 def descriptor(path: Path) -> Any:
     """The `ImageModelDescriptor` of spandrel for a file of weights, for RGB in and out.
 
@@ -95,9 +109,8 @@ def descriptor(path: Path) -> Any:
     try:
         model = spandrel.ModelLoader().load_from_state_dict(spandrel.canonicalize_state_dict(state))
     except (spandrel.UnsupportedModelError, *torch_device.DAMAGED) as error:
-        raise ModelError(
-            f"{what}: spandrel knows no such architecture ({torch_device.first_line(error)})"
-        ) from error
+        said = torch_device.first_line(error) if isinstance(error, RuntimeError) else "by the weights' names"
+        raise ModelError(f"{what}: spandrel knows no such architecture ({said})") from error
     if not isinstance(model, spandrel.ImageModelDescriptor) or (
         model.input_channels,
         model.output_channels,

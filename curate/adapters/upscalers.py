@@ -12,13 +12,12 @@ from curate.adapters import diffusion_upscaler, torch_device, weights
 from curate.adapters.diffusion_upscaler import DiffusionUpscaler
 from curate.adapters.ncnn_upscaler import NcnnUpscaler
 from curate.adapters.onnx_upscaler import OnnxUpscaler
-from curate.adapters.spandrel_upscaler import SpandrelUpscaler
+from curate.adapters.spandrel_upscaler import ENDINGS, SpandrelUpscaler
 from curate.errors import ModelError
 from curate.params.upscale import BICUBIC, DiffusionParams
 from curate.ports import Upscaler
 from curate.records import FloatArray
 
-_TORCH = (".pth", ".pt", ".ckpt", ".safetensors")
 _DIFFUSION: Final = DiffusionParams()
 
 
@@ -65,14 +64,14 @@ def load(
         found: Upscaler = DiffusionUpscaler(path, device=device, precision=precision, settings=diffusion)
         return _of_scale(found, path, scale)
     path = weights.find(model, noun="upscaler", setting="upscale.models")
-    if path.suffix in _TORCH:
+    if path.suffix in ENDINGS:
         found = SpandrelUpscaler(path, device=device, precision=precision)
     elif path.suffix == ".param":
         found = NcnnUpscaler(path)
     elif path.suffix == ".onnx":
         found = OnnxUpscaler(path, device=device)
     else:
-        raise ModelError(f"upscaler {path}: expected {', '.join(_TORCH)}, .param (ncnn) or .onnx")
+        raise ModelError(f"upscaler {path}: expected {', '.join(ENDINGS)}, .param (ncnn) or .onnx")
     return _of_scale(found, path, scale)
 
 

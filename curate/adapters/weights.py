@@ -100,7 +100,17 @@ def read_checkpoint(path: Path, *, what: str) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except torch_device.DAMAGED as error:
-        raise ModelError(f"{what} is damaged or no checkpoint: {torch_device.first_line(error)}") from error
+        raise ModelError(f"{what} is damaged or no checkpoint: {_unread(error)}") from error
+
+
+def _unread(error: BaseException) -> str:
+    """Why, where the library's own words help: of other files it raises whatever their bytes make it raise.
+
+    Of a pickle with a program in it, it advises to run that.
+    """
+    if isinstance(error, OSError | RuntimeError):
+        return torch_device.first_line(error)
+    return "only tensors and plain containers that torch.save wrote are read"
 
 
 def assign(model: Any, state: Any, *, what: str, surplus: Collection[str] = ()) -> None:

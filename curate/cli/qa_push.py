@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _COUNTED = (
     ("created", "to create"),
+    ("edited", "of them for tasks whose picture somebody changed on the server"),
     ("predictions_replaced", "get new suggestions"),
     ("data_changed", "get new data"),
     ("overlap_changed", "get another number of labelers"),

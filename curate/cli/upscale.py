@@ -119,11 +119,12 @@ def export(
     found, and for ONNX tensorrt.sh, the command that makes an engine of it, which is not run.
     """
     from curate import tables
-    from curate.adapters import ncnn_export, onnx_export
+    from curate.adapters import ncnn_export, onnx_export, spandrel_upscaler
     from curate.adapters import weights as files
     from curate.release import model_card
     from curate.restoration import weights_license
 
+    spandrel_upscaler.check_file(weights)
     allowed = weights_license.license_of(weights.stem, str(weights), license)
     if to is Format.ONNX:
         made = onnx_export.export(weights, out / f"{weights.stem}.onnx")

@@ -33,7 +33,6 @@ class PairsParams(Section):
     )
     per_place: int = Field(1, ge=1, le=1000, description="partners of a sub-image, each drawn anew")
     seed: int = Field(0, ge=0, description="of everything that is drawn; the same gives the same bytes")
-    png_level: int = Field(4, ge=0, le=9, description="zlib level of the files: 0 = fast, 9 = small")
     against: Path | None = Field(
         None, description="index of a test set (`curate dedupe index`): its pictures get no pair; null = none"
     )

@@ -18,6 +18,8 @@ REMOVED: Final[Mapping[str, Any]] = {"dedupe.bits": 64}
 RENAMED: Final[Mapping[str, str]] = {
     "autolabel.least_score": "autolabel.min_score",
     "quality.gold_least": "quality.gold_min_images",
+    "vote.images": "vote.max_pairs",
+    "vote.round_images": "vote.round_pairs",
     "pairs.least_rest": "pairs.min_rest",
 }
 

@@ -19,7 +19,9 @@ class VoteParams(Section):
         "nobody is asked",
     )
     number: int = Field(3, ge=1, le=1000, description="raters who see each comparison")
-    images: int = Field(40, ge=1, le=100_000, description="images that are compared at most")
+    max_pairs: int = Field(
+        40, ge=1, le=100_000, description="pairs (of the stage pairs) whose results are compared, at most"
+    )
     repeat_share: float = Field(
         0.1, ge=0, le=1, description="comparisons that are asked twice, sides exchanged"
     )
@@ -39,6 +41,6 @@ class VoteParams(Section):
     noise: float = Field(
         1.0, gt=0, le=100, description="raters simulated only: times the spread of the metric"
     )
-    round_images: int = Field(10, ge=1, description="images of a round, after which it may stop")
+    round_pairs: int = Field(10, ge=1, description="pairs of a round, after which it may stop")
     bootstrap: int = Field(500, ge=0, le=100_000, description="resamples of images for intervals")
     seed: int = Field(0, ge=0, description="of sides, order, repeats and resamples")

@@ -144,6 +144,7 @@ class PushCounts:
         recounted: Tasks that the server took to be done although people are missing, or the other way round.
         data_changed: Tasks with another address or size of the image.
         duplicates_removed: Copies of a task, without work, that a lost answer of the server left behind.
+        edited: Of the new tasks: made because somebody changed the picture of the old one, which is closed.
     """
 
     created: int
@@ -157,6 +158,7 @@ class PushCounts:
     data_changed: int = 0
     duplicates_removed: int = 0
     recounted: int = 0
+    edited: int = 0
 
     def __add__(self, other: PushCounts) -> PushCounts:
         """The counts of two projects together."""

@@ -53,7 +53,8 @@ class PulledVotes:
         unreadable: Among the votes: neither left nor right is chosen, and it is no skip.
         unattended: Answers that were made without a page; they are nobody's.
         outside_plan: Answers to comparisons that were not asked for, such as of pictures that changed since.
-        edited: Answers to tasks whose pictures somebody changed on the server; they are left out.
+        edited: Answers to tasks whose pictures somebody changed on the server, without a side: nobody knows
+            what was seen. They are no votes, and those people are asked again.
     """
 
     url: str
@@ -63,7 +64,7 @@ class PulledVotes:
     unreadable: int = 0
     unattended: int = 0
     outside_plan: int = 0
-    edited: int = 0
+    edited: tuple[GivenVote, ...] = ()
 
 
 class ComparisonTool(Protocol):
@@ -72,7 +73,9 @@ class ComparisonTool(Protocol):
     def push(
         self, title: str, tasks: Sequence[ComparisonDraft], *, question: str, instructions: str
     ) -> PushCounts:
-        """Make the server hold exactly one task per key. Safe to repeat and to interrupt; no vote is touched.
+        """Make the server offer exactly one task per key. Safe to repeat and to interrupt; votes stay.
+
+        A task whose pictures somebody changed on the server is closed as it is, and made anew.
 
         Args:
             title: Of the project, which is made if it is not there.

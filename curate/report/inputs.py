@@ -39,6 +39,7 @@ class Facts:
         tables: Tables of the stages that have run.
         params: params.yaml, or the defaults.
         colors: "#rrggbb" by category, in the order of the taxonomy.
+        thresholds: Of the taxonomy, by category.
         metrics: Content of metrics/<stage>.json by stage; an absent stage is absent.
         plots: Rows of plots/<name>.csv by name.
         names: What each labeler is called outside `data/`; the page shows nothing else of them.
@@ -54,6 +55,7 @@ class Facts:
     tables: ProjectTables
     params: Params
     colors: dict[str, str]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     plots: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
@@ -112,11 +114,12 @@ def load(root: Path, links: Links | None = None) -> Facts:
     loaded = project_tables.load(root)
     settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else Params()
     path = root / settings.autolabel.taxonomy
-    colors = {entry.name: entry.color for entry in taxonomy.load(path)} if path.exists() else {}
+    categories = taxonomy.load(path) if path.exists() else ()
     return Facts(
         tables=loaded,
         params=settings,
-        colors=colors,
+        colors={entry.name: entry.color for entry in categories},
+        thresholds={entry.name: entry.threshold for entry in categories},
         metrics={path.stem: _json(path) for path in sorted((root / "metrics").glob("*.json"))},
         plots={path.stem: _rows(path) for path in sorted((root / "plots").glob("*.csv"))},
         names=pseudonyms.names(root / "data/people.csv", (row.annotator_id for row in loaded.human or ())),

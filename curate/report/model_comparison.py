@@ -38,6 +38,7 @@ class Comparison:
         reason: Why nothing could be compared; None = it could.
         fitted: Whether the thresholds were fitted for the new detector; None = they were set by hand.
         current: Whether it is the new detector that makes today's suggestions.
+        moved: Whether it was compared with other thresholds than today's.
         rows: The figures.
     """
 
@@ -50,6 +51,7 @@ class Comparison:
     reason: str | None
     fitted: bool | None
     current: bool
+    moved: bool
     rows: tuple[Row, ...]
 
 
@@ -70,6 +72,7 @@ def comparison(facts: Facts) -> Comparison | None:
         reason=found["reason"],
         fitted=found["after"]["fitted"],
         current=today == after or today.startswith(f"{after}+"),
+        moved=dict(found["after"]["thresholds"]) != dict(facts.thresholds),
         rows=tuple(_row(row, facts) for row in found["figures"]),
     )
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from curate.project_tables import Disagreement
 from curate.records import Annotation, ImageRecord
 from curate.report import objects_overlay
 from curate.report.curation import name_of
 from curate.report.drawing import Album, Picture, words
 from curate.report.inputs import Facts
 from curate.report.objects_overlay import Look, Shape
+from curate.review_lists import Disagreement
 
 SHOWN: Final = 30
 _SIDE: Final = 520  # pixels: as the picture is when it is enlarged on a usual screen

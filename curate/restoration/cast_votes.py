@@ -88,16 +88,16 @@ def for_ranking(
         vote
         for one in votes
         if one.kind == "vote" and one.rater_id not in left_out
-        for vote in one.votes(image_of.get(one.comparison.image_id, one.comparison.image_id))
+        for vote in one.votes(image_of.get(one.comparison.pair_id, one.comparison.pair_id))
     ]
 
 
-def rounds(planned: Sequence[Comparison], round_images: int) -> list[list[Comparison]]:
-    """Comparisons in rounds of so many images, in the order in which they are asked."""
-    place = {image: k for k, image in enumerate(dict.fromkeys(one.image_id for one in planned))}
-    found: list[list[Comparison]] = [[] for _ in range(-(-len(place) // round_images))]
+def rounds(planned: Sequence[Comparison], round_pairs: int) -> list[list[Comparison]]:
+    """Comparisons in rounds of so many pairs, in the order in which they are asked."""
+    place = {pair: k for k, pair in enumerate(dict.fromkeys(one.pair_id for one in planned))}
+    found: list[list[Comparison]] = [[] for _ in range(-(-len(place) // round_pairs))]
     for one in planned:
-        found[place[one.image_id] // round_images].append(one)
+        found[place[one.pair_id] // round_pairs].append(one)
     return found
 
 
@@ -106,7 +106,7 @@ def rounds_needed(
 ) -> int:
     """How many rounds are asked: up to the first that is not answered, or after which the order is settled.
 
-    One round alone settles nothing: a chance order of a few images would end it.
+    One round alone settles nothing: a chance order of a few pairs would end it.
 
     Args:
         total: Rounds that are planned, at least 1.

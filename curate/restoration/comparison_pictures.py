@@ -38,8 +38,8 @@ class ComparisonPictures:
 
         Args:
             folder: Of the pictures.
-            results: File by image and model.
-            clean: File of the clean image, by image.
+            results: File by pair and model.
+            clean: File of the clean image, by pair.
             raters: People wanted for each comparison.
         """
         self._folder, self._results, self._clean = folder, results, clean
@@ -55,21 +55,21 @@ class ComparisonPictures:
             InputError: A file has disappeared or is damaged.
             StorageError: The disk is full or refuses.
         """
-        left, right = (self._picture(one.image_id, side) for side in (one.left, one.right))
+        left, right = (self._picture(one.pair_id, side) for side in (one.left, one.right))
         key = derived_id("comparison", _FORM, one.comparison_id, left.stem, right.stem)[:32]
         return ComparisonDraft(key, left.as_posix(), right.as_posix(), self._raters)
 
-    def _picture(self, image: str, model: str) -> Path:
-        place = (image, model)
+    def _picture(self, pair: str, model: str) -> Path:
+        place = (pair, model)
         if place not in self._written:
-            self._written[place] = self._write(self._shown(image, model))
+            self._written[place] = self._write(self._shown(pair, model))
         return self._written[place]
 
-    def _shown(self, image: str, model: str) -> UInt8Image:
+    def _shown(self, pair: str, model: str) -> UInt8Image:
         if model not in {CLEAN, SPOILT}:
-            return middle(load_upright(self._results[image, model]))
-        clean = middle(load_upright(self._clean[image]))
-        return clean if model == CLEAN else spoilt(clean, seed=image)
+            return middle(load_upright(self._results[pair, model]))
+        clean = middle(load_upright(self._clean[pair]))
+        return clean if model == CLEAN else spoilt(clean, seed=pair)
 
     def _write(self, pixels: UInt8Image) -> Path:
         """Pixels alone, without any text: a result's own file says from what it was made.

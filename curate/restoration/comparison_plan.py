@@ -18,7 +18,7 @@ class Comparison:
 
     Attributes:
         comparison_id: Deterministic; no name of a model shows in it.
-        image_id: What is shown.
+        pair_id: Of the pair whose results are shown.
         left: Model of the left side.
         right: Model of the right side.
         kind: vote; repeat = asked before, with the sides exchanged; attention = the clean image against a
@@ -26,7 +26,7 @@ class Comparison:
     """
 
     comparison_id: str
-    image_id: str
+    pair_id: str
     left: str
     right: str
     kind: Kind
@@ -38,48 +38,48 @@ CLEAN, SPOILT = "(clean)", "(spoilt)"  # the two of an attention check; no names
 def plan(
     results: Mapping[str, Sequence[str]],
     *,
-    images: int,
-    round_images: int,
+    max_pairs: int,
+    round_pairs: int,
     repeat_share: float,
     attention_share: float,
     seed: int,
 ) -> list[Comparison]:
     """Comparisons in the order in which they are asked: round by round, and within a round at random.
 
-    Each draw is a hash of the seed and of what it is about, never of what else is there. So a new image, a
+    Each draw is a hash of the seed and of what it is about, never of what else is there. So a new pair, a
     new model or a result that fails leaves every other comparison as it was, and the votes that it has.
 
     Args:
-        results: Models with a result, by image.
-        images: How many are shown at most; drawn at random.
-        round_images: Images of a round.
+        results: Models with a result, by pair.
+        max_pairs: Pairs of which results are shown, at most; drawn at random.
+        round_pairs: Pairs of a round.
         repeat_share: Chance of each vote to be asked twice, 0 to 1.
-        attention_share: Attention checks for each vote, 0 to 1; an image may have several.
+        attention_share: Attention checks for each vote, 0 to 1; a pair may have several.
         seed: Of everything that is drawn.
     """
-    able = [image for image, models in results.items() if len(models) > 1]
-    chosen = sorted(able, key=lambda image: _drawn(seed, "image", image))[:images]
+    able = [pair for pair, models in results.items() if len(models) > 1]
+    chosen = sorted(able, key=lambda pair: _drawn(seed, "image", pair))[:max_pairs]
     asked = [
-        (place // round_images, _drawn(seed, "order", one.comparison_id), one)
-        for place, image in enumerate(chosen)
-        for one in _of_image(image, results[image], repeat_share, attention_share, seed, first=place == 0)
+        (place // round_pairs, _drawn(seed, "order", one.comparison_id), one)
+        for place, pair in enumerate(chosen)
+        for one in _of_pair(pair, results[pair], repeat_share, attention_share, seed, first=place == 0)
     ]
     return [one for _, _, one in sorted(asked, key=lambda place: place[:2])]
 
 
-def _of_image(
-    image: str, models: Sequence[str], repeat_share: float, attention_share: float, seed: int, *, first: bool
+def _of_pair(
+    pair: str, models: Sequence[str], repeat_share: float, attention_share: float, seed: int, *, first: bool
 ) -> Iterator[Comparison]:
-    """Those of one image; the first image has a check in any case, where checks are wanted."""
-    pairs = list(combinations(sorted(models), 2))
-    for pair in pairs:
-        left, right = _sides(seed, image, *pair)
-        yield _comparison(image, left, right, "vote")
-        if _drawn(seed, "repeat", image, *pair) < repeat_share:
-            yield _comparison(image, right, left, "repeat")
-    checks = int(attention_share * len(pairs) + _drawn(seed, "attention", image))
+    """Those of one pair; the first pair has a check in any case, where checks are wanted."""
+    duels = list(combinations(sorted(models), 2))
+    for duel in duels:
+        left, right = _sides(seed, pair, *duel)
+        yield _comparison(pair, left, right, "vote")
+        if _drawn(seed, "repeat", pair, *duel) < repeat_share:
+            yield _comparison(pair, right, left, "repeat")
+    checks = int(attention_share * len(duels) + _drawn(seed, "attention", pair))
     for k in range(max(checks, first and attention_share > 0)):
-        yield _comparison(image, *_sides(seed, image, CLEAN, SPOILT, k), "attention", k)
+        yield _comparison(pair, *_sides(seed, pair, CLEAN, SPOILT, k), "attention", k)
 
 
 def _drawn(*parts: str | int) -> float:
@@ -87,9 +87,9 @@ def _drawn(*parts: str | int) -> float:
     return int(derived_id(*parts), 16) / 16**24
 
 
-def _sides(seed: int, image: str, first: str, second: str, k: int = 0) -> tuple[str, str]:
-    return (first, second) if _drawn(seed, "sides", image, first, second, k) < 0.5 else (second, first)
+def _sides(seed: int, pair: str, first: str, second: str, k: int = 0) -> tuple[str, str]:
+    return (first, second) if _drawn(seed, "sides", pair, first, second, k) < 0.5 else (second, first)
 
 
-def _comparison(image: str, left: str, right: str, kind: Kind, k: int = 0) -> Comparison:
-    return Comparison(derived_id("vote", image, left, right, kind, k), image, left, right, kind)
+def _comparison(pair: str, left: str, right: str, kind: Kind, k: int = 0) -> Comparison:
+    return Comparison(derived_id("vote", pair, left, right, kind, k), pair, left, right, kind)

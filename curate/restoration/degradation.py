@@ -92,9 +92,7 @@ class _Work:
         self.recipe.append({"step": step, **values})
 
     def convolve(self, kernel: blur_kernels.Kernel) -> None:
-        reflect = self.cv2.BORDER_REFLECT_101
-        made = self.cv2.filter2D(self.image, -1, kernel.astype(np.float32), borderType=reflect)
-        self.image = np.clip(made, 0, 1)
+        self.image = np.clip(blur_kernels.convolved(self.image, kernel), 0, 1)
 
     def resize(self, size: tuple[int, int], mode: str) -> None:
         flags = {

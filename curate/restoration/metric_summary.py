@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ def summarize(
         resamples: Of images.
         seed: Of the resamples.
     """
+    interval = functools.partial(_of_pairs, pairs, resamples=resamples, seed=seed)
     rows = []
     for (model, metric), found in sorted(values.items()):
         scale = _SCALES.get(metric, "positive")
@@ -108,36 +110,38 @@ def summarize(
         rivals = {one: given for (one, other), given in values.items() if other == metric and given}
         common = set.intersection(set(found), *(set(given) for given in rivals.values()))
         for name, value, members in _parts(pairs, slices):
-            here = [pair for pair in members if pair in common]
-            both = [pair for pair in here if pair in base]
-            lacking = [
-                f"{one}: {reasons.get((one, metric), {}).get(pair, NO_RESULT)}"
-                for one, given in rivals.items()
-                for pair in members
-                if pair not in given
-            ]
-            mean = mean_with_interval(
-                [found[pair] for pair in here],
-                [pairs[pair]["image_id"] for pair in here],
-                scale=scale,
-                resamples=resamples,
-                seed=seed,
-            )
-            difference = mean_with_interval(
-                [found[pair] - base[pair] for pair in both],
-                [pairs[pair]["image_id"] for pair in both],
-                scale="real",
-                resamples=resamples,
-                seed=seed,
-            )
+            here = {pair: found[pair] for pair in members if pair in common}
+            apart = {pair: mine - base[pair] for pair, mine in here.items() if pair in base}
+            mean, difference = interval(here, scale=scale), interval(apart, scale="real")
             missing = sum(pair not in found for pair in members)
             left_out = sum(any(pair not in given for given in rivals.values()) for pair in members)
-            rows.append(Row(model, metric, name, value, mean, difference, missing, left_out, _told(lacking)))
+            why = _why_left_out(metric, members, rivals, reasons)
+            rows.append(Row(model, metric, name, value, mean, difference, missing, left_out, why))
     return rows
 
 
-def _told(reasons: Sequence[str]) -> str:
-    return "; ".join(f"{number} by {reason}" for reason, number in sorted(Counter(reasons).items()))
+def _of_pairs(
+    pairs: Mapping[str, Mapping[str, str]],
+    values: Mapping[str, float],
+    *,
+    scale: Scale,
+    resamples: int,
+    seed: int,
+) -> Figure:
+    images = [pairs[pair]["image_id"] for pair in values]
+    return mean_with_interval(list(values.values()), images, scale=scale, resamples=resamples, seed=seed)
+
+
+def _why_left_out(
+    metric: str, members: Sequence[str], rivals: Mapping[str, Mapping[str, float]], reasons: Reasons
+) -> str:
+    lacking = Counter(
+        f"{one}: {reasons.get((one, metric), {}).get(pair, NO_RESULT)}"
+        for one, given in rivals.items()
+        for pair in members
+        if pair not in given
+    )
+    return "; ".join(f"{number} by {reason}" for reason, number in sorted(lacking.items()))
 
 
 def _parts(

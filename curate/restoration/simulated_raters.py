@@ -26,7 +26,7 @@ class SimulatedRaters:
         """Set up.
 
         Args:
-            figures: Of each image and model.
+            figures: Of each pair and model.
             higher_is_better: Of the metric.
             noise: Times the spread of differences; more = closer to tossing a coin.
             number: Raters.
@@ -48,13 +48,13 @@ class SimulatedRaters:
     def knows(self, one: Comparison) -> bool:
         """Whether both results have a figure; attention checks need none."""
         return one.kind == "attention" or all(
-            (one.image_id, model) in self._figures for model in (one.left, one.right)
+            (one.pair_id, model) in self._figures for model in (one.left, one.right)
         )
 
     def _choice(self, one: Comparison, rater: str) -> str:
         if one.kind == "attention":
             return CLEAN
-        left, right = (self._figures[one.image_id, model] for model in (one.left, one.right))
+        left, right = (self._figures[one.pair_id, model] for model in (one.left, one.right))
         rng = degradation.generator("vote", self._seed, one.comparison_id, rater)
         likes_left = rng.random() < expit(self._sign * (left - right) / self._scale)
         return one.left if likes_left else one.right

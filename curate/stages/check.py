@@ -178,9 +178,7 @@ class _Place:
         dedupe.run(
             _DEDUPE,
             inputs=dedupe.Inputs(self.folder / "images.parquet"),
-            outputs=dedupe.Outputs(
-                self.table, self.folder / "plot.csv", self.index, self.folder / "embeddings"
-            ),
+            outputs=dedupe.Outputs(self.table, self.folder / "plot.csv", self.index),
             ports=dedupe.Ports(self.engine, batch_size=self.batch_size, say=lambda _: None),
         )
 

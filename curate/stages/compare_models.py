@@ -101,9 +101,7 @@ def run(
     images = tables.read(inputs.images, schema.IMAGES)
     known = gold_pool.load(inputs.gold, images.select(list(gold_pool.IMAGE_COLUMNS)), names)
     asked = known["image_id"].unique().to_pylist()
-    learned = {key for one in (before, after) for key in training_record.trained_on(Path(one.detector.model))}
-    seen = seen_scenes.find(learned, images, inputs.group_by)
-    chosen = sorted(set(asked) - seen.all)
+    chosen, left_out = _chosen(asked, (before, after), images, inputs.group_by)
     ours = images.filter(pc.is_in(images["image_id"], value_set=pa.array(chosen, pa.string())))
     sides = [_suggestions(params, side, ours, file=inputs.taxonomy, ports=ports) for side in (before, after)]
     looked = [key for key in chosen if all(key not in side.failed for side in sides)]
@@ -111,11 +109,7 @@ def run(
         known, sides[0].rows, sides[1].rows, looked, names,
         iou_threshold=quality.iou_threshold, how=Resampling(quality.bootstrap),
     )  # fmt: skip
-    left_out = {
-        "that a detector was trained on": len(seen.images & set(asked)),
-        "of a scene that a detector was trained on": len(seen.related & set(asked)),
-        "that a detector could not look at": len(chosen) - len(looked),
-    }
+    left_out["that a detector could not look at"] = len(chosen) - len(looked)
     reason = None if asked else NO_GOLD
     document = {
         "images": len(looked),
@@ -132,6 +126,19 @@ def run(
     with tables.replacing(out) as partial:
         partial.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return document
+
+
+def _chosen(
+    asked: Sequence[str], sides: Sequence[Side], images: pa.Table, group_by: Sequence[str]
+) -> tuple[list[str], dict[str, int]]:
+    """Images with known answers that no detector was trained on, and how many are left out, by reason."""
+    learned = {key for one in sides for key in training_record.trained_on(Path(one.detector.model))}
+    seen = seen_scenes.find(learned, images, group_by)
+    left_out = {
+        "that a detector was trained on": len(seen.images & set(asked)),
+        "of a scene that a detector was trained on": len(seen.related & set(asked)),
+    }
+    return sorted(set(asked) - seen.all), left_out
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
 from curate.stages import dedupe_report, keeper_evidence, semantic, update_index
-from curate.stages.semantic import Encoder
+from curate.stages.semantic import AlikeByMeaning
+from curate.stages.vector_store import VectorStore
 
 Rows = NDArray[np.int64]
 _PIECE = 65_536  # images whose colours are in memory at once
@@ -66,13 +67,11 @@ class Outputs:
         table: The images table.
         plot: CSV `hamming,pairs,verified`: candidates of that distance or one bit more.
         index: Folder that is kept between runs; see `curate.dedupe.feature_index`.
-        embeddings: Another such, for the step by meaning.
     """
 
     table: Path
     plot: Path
     index: Path
-    embeddings: Path
 
 
 def _say(line: str) -> None:
@@ -85,13 +84,13 @@ class Ports:
 
     Attributes:
         engine: Decodes and hashes.
-        encoder: For the step by meaning; None = no such step.
+        vectors: For the step by meaning; None = no such step.
         batch_size: Images that a worker takes at a time.
         say: Takes a line for the user.
     """
 
     engine: Engine
-    encoder: Encoder | None = None
+    vectors: VectorStore | None = None
     batch_size: int = 64
     say: Callable[[str], None] = _say
 
@@ -114,7 +113,10 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     found, n_new = pair_cache.compare(hashed.side, hashed.ids, settings, hashed.folder / "pairs.arrow")
     comparisons, n_unseen = _find_originals(job, recipe, hashed, found.matches)
     ranked = _rank(job, hashed, comparisons)
-    matches = _with_meaning(job, found.matches.renamed(ranked.place[hashed.rows]), ranked)
+    matches = found.matches.renamed(ranked.place[hashed.rows])
+    meaning = _meaning(job, ranked)
+    if meaning is not None:
+        matches = _with_meaning(matches, meaning, ranked)
     grouping = groups.group(
         matches,
         linkage=params.linkage,
@@ -144,8 +146,10 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     plots.write_distances(found.by_hamming, found.matches.hamming, outputs.plot)
     counts = {"hashed": hashed.n_new, "reused": len(hashed.rows) - hashed.n_new, "compared_anew": n_new}
     counts["originals_unknown"] = n_unseen
-    decided = dedupe_report.decision_counts(job.decided)
-    return dedupe_report.report(result, reasons, found, {"radius": radius, **counts, "decisions": decided})
+    further = {"radius": radius, **counts, "decisions": dedupe_report.decision_counts(job.decided)}
+    if meaning is not None:
+        further["by_meaning"] = meaning.figures()
+    return dedupe_report.report(result, reasons, found, further)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,20 +304,17 @@ def _rank(job: _Job, hashed: _Hashed, comparisons: Comparisons) -> _Ranked:
     return _Ranked(rows, place, merits.take(order), stored.hashes[at][:, None], stored.phash[at])
 
 
-def _with_meaning(job: _Job, matches: Matches, ranked: _Ranked) -> Matches:
-    """The matches, and those by meaning that pixels did not show, if an encoder is there."""
-    if job.ports.encoder is None:
-        return matches
-    near, lost = semantic.pairs(
-        job.ports.encoder,
-        job.outputs.embeddings,
-        job.inputs.images,
-        ranked.place >= 0,
-        job.table.ids,
-        min_cosine=job.params.semantic.min_cosine,
-    )
-    if lost:
-        job.ports.say(f"{len(lost):,} images killed the encoder's worker and are compared by pixels only")
+def _meaning(job: _Job, ranked: _Ranked) -> AlikeByMeaning | None:
+    """What is alike by meaning, where that is asked for."""
+    if job.ports.vectors is None:
+        return None
+    compared, bound = ranked.place >= 0, job.params.semantic.min_cosine
+    return semantic.find(job.ports.vectors, job.inputs.images, compared, job.table.ids, min_cosine=bound)
+
+
+def _with_meaning(matches: Matches, meaning: AlikeByMeaning, ranked: _Ranked) -> Matches:
+    """The matches, and those by meaning that pixels did not show."""
+    near = meaning.pairs
     a, b = ranked.place[near.first], ranked.place[near.second]
     differing = np.bitwise_count(ranked.hashes[a] ^ ranked.hashes[b]).sum(axis=1, dtype=np.uint16)
     return groups.with_semantic(matches, np.minimum(a, b), np.maximum(a, b), differing, near.cosine)

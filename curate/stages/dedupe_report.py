@@ -34,7 +34,8 @@ def report(result: Verdicts, reasons: Counter[str], found: Found, further: Mappi
         result: What was written to the table.
         reasons: How often each reason to drop an image occurs in it.
         found: Pairs that were compared.
-        further: Metrics that are known before; with `originals_unknown`.
+        further: Metrics that are known before; with `originals_unknown`, and with `by_meaning` where that was
+            asked for.
     """
     gone = result.ties.gone
     sizes = np.bincount(result.grouping.group)
@@ -54,6 +55,8 @@ def report(result: Verdicts, reasons: Counter[str], found: Found, further: Mappi
     counts += [("dropped by people", people)] * bool(people) + [("crashed a decoder", crashed)] * bool(
         crashed
     )
+    blind = sum(further.get("by_meaning", {}).get("without_a_vector", {}).values())
+    counts += [("without a vector, compared by pixels only", blind)] * bool(blind)
     metrics = {
         **further,
         "dropped_by_reason": dict(sorted(reasons.items())),

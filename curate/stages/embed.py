@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import csv
-import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate import embeddings, schema, tables
+from curate import embeddings, tables
 from curate.embeddings import EMBEDDING_FIGURES, EMBEDDINGS, OBJECT_EMBEDDINGS, load_embeddings
 from curate.errors import InputError
-from curate.labeling.run import embedding_worker, external_sort, shard_assignment, shard_files, vector_files
-from curate.labeling.run.decoding import ImageFile
-from curate.labeling.run.embedding_worker import WHOLE, Embedded, Encoder, ToEmbed
+from curate.labeling.run import external_sort
+from curate.labeling.run.embedding_worker import WHOLE, Embedded, Encoder
 from curate.labeling.run.failures import Failures
 from curate.labeling.run.shard_dispatch import Dispatch
 from curate.params import EmbeddingsParams
 from curate.ports import Engine
-from curate.records import FloatArray, StageReport
-from curate.stages import embed_objects
+from curate.records import StageReport
+from curate.stages import embed_objects, vector_store
 from curate.stages.embed_objects import Objects
+from curate.stages.vector_store import Vectors, VectorStore
 from curate.vectors.nearest import nearest
 from curate.vectors.neighborhood_scores import NEIGHBORS, figures
 from curate.vectors.projection import project
+
+_STAGE: Final = "embed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Outputs:
         figures: Uniqueness, representativeness, outlier factor and place on the map of each image.
         look_alikes: CSV of objects whose nearest object has another category (`embed_objects.COLUMNS`).
         failures: CSV of images and objects without a vector: image_id, annotation_id, path, reason, detail.
-        shards: Folder of finished vectors; it outlives a kill, and what is in it is not computed again.
+        vectors: Folder of finished vectors, which dedupe uses too (`vector_store`); it outlives a kill.
     """
 
     table: Path
@@ -64,7 +66,7 @@ class Outputs:
     figures: Path
     look_alikes: Path
     failures: Path
-    shards: Path
+    vectors: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,46 +95,37 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
         TableError: A table is missing, damaged or of another version.
         StorageError: The disk is full or refuses.
     """
-    images = _wanted(inputs.images, params)
+    images = vector_store.with_files(inputs.images)
+    wanted = _wanted(images, params, inputs.images)
     if params.model is None:
-        return _off(images.num_rows, outputs)
-    kept = shard_assignment.assign(images, outputs.shards / "shard_assignment.parquet", params.shard_size)
+        vector_store.forget(outputs.vectors, _STAGE)
+        return _off(len(wanted), outputs)
+    early = params.objects == "consensus" and not inputs.consensus.exists()
     source = {"suggestions": inputs.suggestions, "consensus": inputs.consensus}.get(params.objects)
-    objects = embed_objects.read(source, set(kept["image_id"].to_pylist()))
-    made = _Made(outputs.shards / "shards")
+    objects = embed_objects.read(None if early else source, set(wanted.to_pylist()))
     dispatch = Dispatch(
         Failures(params.max_failures, section="embeddings"),
         max_pixels=params.max_pixels,
         section="embeddings",
     )
-    offers = (
-        [ToEmbed(image, objects.boxes(image.image_id)) for image in shard] for shard in dispatch.offer(kept)
-    )
-    results = ports.engine.map_batches(
-        functools.partial(embedding_worker.making, ports.encoder, made.shards),
-        offers,
-        label="embed, images",
-        total=kept.num_rows,
-    )
-    for batch in results:
-        made.take(dispatch.good(batch))
-    external_sort.gather(made.images(), len(made), outputs.table, kind=EMBEDDINGS)
+    store = VectorStore(outputs.vectors, ports.encoder, ports.engine, params.shard_size)
+    made = store.make(_STAGE, images, wanted, dispatch, boxes=objects.boxes)
+    external_sort.gather(_image_rows(made), len(made), outputs.table, kind=EMBEDDINGS)
     external_sort.gather(
-        made.objects(objects), objects.n_of(made.by_image), outputs.objects, kind=OBJECT_EMBEDDINGS
+        _object_rows(made, objects), objects.n_of(made.by_image), outputs.objects, kind=OBJECT_EMBEDDINGS
     )
     n_lost = _write_failures(dispatch.failures, objects, made.by_image, outputs.failures)
-    shard_files.remove_stale(
-        made.shards, live=set(pc.unique(kept["shard"]).to_pylist()), keys=made.keys, labels=set()
-    )
-    look_alikes = embed_objects.write_look_alikes(
+    look_alikes, alone = embed_objects.write_look_alikes(
         outputs.objects, outputs.look_alikes, neighbors=params.neighbors
     )
     method = _write_figures(outputs)
     failed = len(dispatch.failures)
-    counts = [("images", kept.num_rows), ("vectors", len(made)), ("failed", failed)]
+    counts = [("images", len(wanted)), ("vectors", len(made)), ("failed", failed)]
     if params.objects != "none":
         counts += [("objects", len(objects) - n_lost), ("objects without a vector", n_lost)]
         counts += [("look-alikes labelled differently", look_alikes)]
+        counts += [("objects compared with none of another image", alone)] * bool(alone)
+        counts += [("rounds of agreement, which objects need", 0)] * early
     metrics = {
         "model_version": made.version,
         "map": method,
@@ -141,78 +134,38 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
     return StageReport("embed", tuple(counts), metrics)
 
 
-@dataclass(slots=True)
-class _Made:
-    """What workers have left in their shards.
-
-    Attributes:
-        shards: Folder of the folders of shards.
-        by_image: What became of each image that has a vector.
-        shard_of: Images of each shard, in order.
-        keys: Of the files of vectors that hold.
-        version: Of the encoder; None where no image came to it.
-    """
-
-    shards: Path
-    by_image: dict[str, Embedded] = field(default_factory=dict)
-    shard_of: dict[str, list[str]] = field(default_factory=dict)
-    keys: set[str] = field(default_factory=set)
-    version: str | None = None
-
-    def __len__(self) -> int:
-        return len(self.by_image)
-
-    def take(self, results: Iterator[tuple[ImageFile, Embedded]]) -> None:
-        """Remember where the vectors of a shard are."""
-        for image, result in results:
-            self.by_image[image.image_id] = result
-            self.shard_of.setdefault(image.shard, []).append(image.image_id)
-            self.keys.add(result.key)
-            self.version = result.version
-
-    def images(self) -> Iterator[pa.Table]:
-        """Rows of `EMBEDDINGS`, a shard at a time."""
-        for ids, found in self._shards():
-            vectors = np.stack([found[one, WHOLE] for one in ids])
-            versions = [self.by_image[one].version for one in ids]
-            yield pa.table([ids, versions, embeddings.column(vectors)], schema=EMBEDDINGS.arrow)
-
-    def objects(self, wanted: Objects) -> Iterator[pa.Table]:
-        """Rows of `OBJECT_EMBEDDINGS`, a shard at a time."""
-        for ids, found in self._shards():
-            rows = [row for one in ids for row in wanted.with_vectors(one, self.by_image[one])]
-            if rows:
-                vectors = np.stack([found[row.image_id, row.box_key] for row in rows])
-                columns = [
-                    [row.annotation_id for row in rows],
-                    [row.image_id for row in rows],
-                    [row.category for row in rows],
-                    [self.by_image[row.image_id].version for row in rows],
-                    embeddings.column(vectors),
-                ]
-                yield pa.table(columns, schema=OBJECT_EMBEDDINGS.arrow)
-
-    def _shards(self) -> Iterator[tuple[list[str], Mapping[vector_files.VectorKey, FloatArray]]]:
-        for shard, ids in self.shard_of.items():
-            keys = {self.by_image[one].key for one in ids}
-            files = shard_files.ShardFiles(self.shards / shard)
-            yield ids, {key: row for one in keys for key, row in vector_files.read(files, one).items()}
+def _image_rows(made: Vectors) -> Iterator[pa.Table]:
+    """Rows of `EMBEDDINGS`, a shard at a time."""
+    for ids, found in made.by_shard():
+        vectors = np.stack([found[one, WHOLE] for one in ids])
+        versions = [made.by_image[one].version for one in ids]
+        yield pa.table([ids, versions, embeddings.column(vectors)], schema=EMBEDDINGS.arrow)
 
 
-def _wanted(path: Path, params: EmbeddingsParams) -> pa.Table:
-    """image_id, path, width and height of the images that shall have a vector."""
-    names = ["image_id", "path", "width", "height", "drop_reason"]
-    rows = tables.read(path, schema.IMAGES, columns=names)
-    kept = pc.is_null(rows["drop_reason"])
-    if params.images == "all":  # of what ingest dropped there is no file
-        there = pc.and_(pc.is_valid(rows["path"]), pc.not_equal(rows["drop_reason"], "removed"))
-        kept = pc.or_(kept, pc.fill_null(there, False))
-    found = rows.filter(kept).drop_columns("drop_reason")
+def _object_rows(made: Vectors, objects: Objects) -> Iterator[pa.Table]:
+    """Rows of `OBJECT_EMBEDDINGS`, a shard at a time."""
+    for ids, found in made.by_shard():
+        rows = [row for one in ids for row in objects.with_vectors(one, made.by_image[one])]
+        if rows:
+            vectors = np.stack([found[row.image_id, row.box_key] for row in rows])
+            columns = [
+                [row.annotation_id for row in rows],
+                [row.image_id for row in rows],
+                [row.category for row in rows],
+                [made.by_image[row.image_id].version for row in rows],
+                embeddings.column(vectors),
+            ]
+            yield pa.table(columns, schema=OBJECT_EMBEDDINGS.arrow)
+
+
+def _wanted(images: pa.Table, params: EmbeddingsParams, path: Path) -> pa.Array:
+    """image_ids of those that shall have a vector."""
+    found = images if params.images == "all" else images.filter(pc.is_null(images["drop_reason"]))
     if not found.num_rows:
         raise InputError(
             f"{path} keeps no image: look at its drop_reason column, then run ingest and dedupe again"
         )
-    return found
+    return found["image_id"].combine_chunks()
 
 
 def _off(images: int, outputs: Outputs) -> StageReport:

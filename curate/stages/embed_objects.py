@@ -15,7 +15,7 @@ from curate.embeddings import OBJECT_EMBEDDINGS
 from curate.labeling.run.embedding_worker import Embedded
 from curate.labeling.run.shard_files import box_key
 from curate.records import Box, FloatArray
-from curate.vectors.look_alikes import look_alikes
+from curate.vectors.look_alikes import LookAlike, look_alikes
 
 COLUMNS: Final = (
     "annotation_id", "image_id", "category", "neighbor_id", "neighbor_image_id", "neighbor_category",
@@ -81,12 +81,12 @@ class Objects:
 
 
 def read(path: Path | None, images: Collection[str]) -> Objects:
-    """The objects of these images in a table of annotations; none where there is no such table.
+    """The objects of these images in a table of annotations; none without one.
 
     Raises:
-        TableError: Damaged, or of another version.
+        TableError: Missing, damaged, or of another version.
     """
-    if path is None or not path.exists():
+    if path is None:
         return Objects({})
     found: dict[str, list[Object]] = {}
     names = ["annotation_id", "image_id", "category", "bbox_xyxy", "outcome"]
@@ -98,19 +98,23 @@ def read(path: Path | None, images: Collection[str]) -> Objects:
     return Objects({image: tuple(rows) for image, rows in found.items()})
 
 
-def write_look_alikes(table: Path, path: Path, *, neighbors: int) -> int:
-    """The objects whose nearest object has another category, as a CSV of `COLUMNS`; how many.
+def write_look_alikes(table: Path, path: Path, *, neighbors: int) -> tuple[int, int]:
+    """The objects whose nearest object has another category, as a CSV of `COLUMNS`.
+
+    Returns:
+        How many these are, and how many objects could be compared with none of another image.
 
     Raises:
         TableError: The table of vectors is damaged.
         StorageError: The disk is full or refuses.
     """
     rows = tables.read(table, OBJECT_EMBEDDINGS)
-    found = []
+    found: list[LookAlike] = []
+    alone = 0
     if rows.num_rows:
         vectors = embeddings.matrix(rows["vector"], table)
         categories, images = (rows[name].to_pylist() for name in ("category", "image_id"))
-        found = look_alikes(vectors, categories, images, neighbors=neighbors)
+        found, alone = look_alikes(vectors, categories, images, neighbors=neighbors)
     names = rows.select(COLUMNS[:3]).to_pylist() if found else []
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -118,4 +122,4 @@ def write_look_alikes(table: Path, path: Path, *, neighbors: int) -> int:
         for one in found:
             pair = (*names[one.row].values(), *names[one.neighbor].values())
             writer.writerow((*pair, f"{one.cosine:.4f}", f"{one.other_share:.2f}"))
-    return len(found)
+    return len(found), alone

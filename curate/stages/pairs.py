@@ -116,20 +116,19 @@ def run(
         row |= {name: (outputs.folder / row[name]).as_posix() for name in ("hr_path", "lr_path")}
     tables.write_rows(rows, outputs.table, table_schemas.IMAGE_PAIRS)
     reasons = Counter(one.reason for one in without)
-    counts = (
-        ("images", len(sources)),
-        ("pairs", len(rows)),
-        *(((f"images {reason.replace('_', ' ')}", n) for reason, n in sorted(reasons.items()))),
-        *([("images in the test set", len(leaked))] if params.against else []),
-        *([("images left out by fault", len(faulty - leaked))] if params.exclude_faults else []),
-        *([("images not known to be without", len(not_known - leaked))] if params.exclude_faults else []),
-        *([("images in their former split", kept)] if kept else []),
-    )
+    counts = [("images", len(sources)), ("pairs", len(rows))]
+    counts += [(f"images {reason.replace('_', ' ')}", n) for reason, n in sorted(reasons.items())]
+    if params.against:
+        counts.append(("images in the test set", len(leaked)))
+    if params.exclude_faults:
+        counts.append(("images left out by fault", len(faulty - leaked)))
+        counts.append(("images not known to be without", len(not_known - leaked)))
+    if kept:
+        counts.append(("images in their former split", kept))
     by_split = dict(sorted(Counter(row["split"] for row in rows).items()))
     without_pairs = {one.image_id: one.detail for one in without[:100]}
-    return StageReport(
-        "pairs", counts, {"preset": params.preset, "pairs_by_split": by_split, "without": without_pairs}
-    )
+    metrics = {"preset": params.preset, "pairs_by_split": by_split, "without": without_pairs}
+    return StageReport("pairs", tuple(counts), metrics)
 
 
 def _leaks(

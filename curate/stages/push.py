@@ -245,6 +245,7 @@ def _report(
     kept: int,
 ) -> StageReport:
     left = (
+        ("made anew as somebody changed the picture on the server", counts.edited),
         ("closed", counts.closed),
         ("opened again", counts.reopened),
         ("deleted", counts.deleted),

@@ -18,7 +18,7 @@ from typing import IO, Final
 from curate.errors import InputError, ModelError, ParamsError
 
 PLACEHOLDERS: Final = ("data", "out", "categories", "seed")
-_NAMED = re.compile(r"\{([^{}]*)\}")
+_NAMED = re.compile(r"\{(\w+)\}")  # other braces, such as JSON's, are the trainer's
 _PROGRESS = re.compile(r"\d%\|")  # a bar of tqdm's, which is drawn once more when the program fails
 _CHUNK, _TAIL = 65_536, 4_096  # bytes
 _PATIENCE_S = 10.0
@@ -28,7 +28,7 @@ def words(command: str) -> list[str]:
     """The words of a command, as a shell splits them; no shell runs it.
 
     Raises:
-        ParamsError: It is empty, a quote is open, or a placeholder is unknown or missing.
+        ParamsError: It is empty, a quote is open, or a placeholder is unknown.
     """
     try:
         parts = shlex.split(command)

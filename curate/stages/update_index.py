@@ -43,14 +43,12 @@ class Filling:
         layout: Of the rows.
         engine: Where.
         batch_size: Images that a worker takes at a time.
-        label: Of the progress bar and of messages.
     """
 
     setup: Callable[[], Callable[[Sequence[str]], Sequence[bytes | Refused]]]
     layout: Layout
     engine: Engine
     batch_size: int
-    label: str = "dedupe"
 
     def update(self, index: Index, table: Path, wanted: NDArray[np.bool_], ids: Ids) -> dict[int, Casualty]:
         """Add the wanted images of a table that the index lacks.
@@ -90,7 +88,7 @@ class Filling:
         """Add files to an index; one result an item, None where all went well."""
         mine, theirs = itertools.tee(_batches(items, self.batch_size))
         paths = ([path for _, path, _ in one] for one in theirs)
-        found = self.engine.map_batches(self.setup, paths, label=self.label, total=total)
+        found = self.engine.map_batches(self.setup, paths, label="dedupe", total=total)
         waiting = 0
         for one, results in zip(mine, found, strict=True):
             waiting += _add(index, one, results, self.layout)

@@ -26,8 +26,8 @@ from curate.stages import vote_people
 from curate.stages.vote_people import Answers, People
 
 _LOWER_IS_BETTER = ("flip", "lpips", "dists", "niqe_here", "blur", "ringing")
-_PLAN = ("comparison_id", "image_id", "left", "right", "kind")
-_VOTES = ("comparison_id", "image_id", "rater_id", "kind", "winner", "loser", "counts")
+_PLAN = ("comparison_id", "pair_id", "left", "right", "kind")
+_VOTES = ("comparison_id", "pair_id", "rater_id", "kind", "winner", "loser", "counts", "reason")
 _RANKING = (
     "model",
     "strength",
@@ -37,6 +37,9 @@ _RANKING = (
     "complete",
     "raters",
 )  # complete: no = people are still at it
+
+
+_EDITED = "somebody changed the pictures on the server: nobody knows what was seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
     if ports.tool is not None:
         clean = {row["pair_id"]: Path(row["hr_path"]) for row in pairs}
         pictures = ComparisonPictures(outputs.pictures, results, clean, raters=params.number)
-        rounds = cast_votes.rounds(planned, params.round_images)
+        rounds = cast_votes.rounds(planned, params.round_pairs)
         people = People(ports.tool, ports.title, outputs.people)
         answers = vote_people.ask(params, rounds, pictures.draft, rank, people)
         votes, asked = answers.votes, answers.rounds
@@ -118,7 +121,7 @@ def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
     found = rank(votes)
     complete = "yes" if answers is None or not answers.open_looks else "no"
     ranking = [[s.model, s.strength, s.low, s.high, s.votes, complete, params.raters] for s in found]
-    _write_all(outputs, planned, [_row(one, left_out) for one in votes], ranking)
+    _write_all(outputs, planned, _rows(votes, left_out, answers), ranking)
     counts.append(("votes", len(cast_votes.for_ranking(votes, image_of, left_out))))
     counts += _remarks(params, votes, left_out, answers)
     report = StageReport("vote", tuple(counts), _metrics(params, votes, left_out, found, asked, answers))
@@ -128,19 +131,19 @@ def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
 
 
 def _results(upscaled: Path) -> dict[tuple[str, str], Path]:
-    """File by image and model; what failed has none."""
+    """File by pair and model; what failed has none."""
     rows = tables.read(upscaled, table_schemas.UPSCALED, columns=["image_id", "model", "path"]).to_pylist()
     return {(row["image_id"], row["model"]): Path(row["path"]) for row in rows if row["path"] is not None}
 
 
 def _plan(params: VoteParams, results: Iterable[tuple[str, str]]) -> list[Comparison]:
     models: dict[str, list[str]] = {}
-    for image, model in results:
-        models.setdefault(image, []).append(model)
+    for pair, model in results:
+        models.setdefault(pair, []).append(model)
     return comparison_plan.plan(
         models,
-        images=params.images,
-        round_images=params.round_images,
+        max_pairs=params.max_pairs,
+        round_pairs=params.round_pairs,
         repeat_share=params.repeat_share,
         attention_share=params.attention_share,
         seed=params.seed,
@@ -178,7 +181,7 @@ def _simulated(
     rank: functools.partial[list[Strength]],
 ) -> tuple[list[CastVote], int]:
     """Votes, and how many rounds were asked."""
-    rounds = cast_votes.rounds(able, params.round_images)
+    rounds = cast_votes.rounds(able, params.round_pairs)
     votes = [
         [CastVote(one, rater, winner) for one, rater, winner in raters.ask(planned)] for planned in rounds
     ]
@@ -190,10 +193,21 @@ def _simulated(
     return of_first(asked), asked
 
 
-def _row(one: CastVote, left_out: frozenset[str]) -> list[str | None]:
-    counts = "no" if one.winner is None or one.rater_id in left_out else "yes"
-    asked = one.comparison
-    return [asked.comparison_id, asked.image_id, one.rater_id, one.kind, one.winner, one.loser, counts]
+def _rows(
+    votes: Sequence[CastVote], left_out: frozenset[str], answers: Answers | None
+) -> list[list[str | None]]:
+    """Of everything that people answered, with what does not count and why."""
+    found = []
+    for one in votes:
+        failed = "the rater failed attention checks" if one.rater_id in left_out else None
+        found.append(_row(one, "no side is chosen" if one.winner is None else failed))
+    return found + [_row(one, _EDITED) for one in (answers.edited if answers is not None else ())]
+
+
+def _row(one: CastVote, reason: str | None) -> list[str | None]:
+    """`reason`: why it does not count."""
+    asked, counts = one.comparison, "yes" if reason is None else "no"
+    return [asked.comparison_id, asked.pair_id, one.rater_id, one.kind, one.winner, one.loser, counts, reason]
 
 
 def _remarks(
@@ -223,7 +237,7 @@ def _remarks(
             ("unreadable", pulled.unreadable),
             ("made without a page, not read", pulled.unattended),
             ("of other pictures, not read", pulled.outside_plan),
-            ("of tasks that were edited on the server, not read", pulled.edited),
+            ("of pictures that were edited on the server, held back", len(pulled.edited)),
         ]
     return [(text, number) for text, number in remarks if number]
 
@@ -237,7 +251,7 @@ def _metrics(  # noqa: PLR0917 - one call
     answers: Answers | None,
 ) -> Mapping[str, Any]:
     agreed, pairs = pairwise_ranking.agreement(cast_votes.for_ranking(votes, {}, left_out))
-    every = [vote for one in votes if one.kind != "attention" for vote in one.votes(one.comparison.image_id)]
+    every = [vote for one in votes if one.kind != "attention" for vote in one.votes(one.comparison.pair_id)]
     attention = cast_votes.attention(votes)
     return {
         "raters": params.raters,
@@ -261,9 +275,9 @@ def _metrics(  # noqa: PLR0917 - one call
 
 
 def _pulled(answers: Answers, pulled: PulledVotes) -> dict[str, int]:
-    names = ("superseded", "skipped", "unreadable", "unattended", "outside_plan", "edited")
+    names = ("superseded", "skipped", "unreadable", "unattended", "outside_plan")
     looks = {"looks": answers.wanted_looks - answers.open_looks, "looks_wanted": answers.wanted_looks}
-    return {**looks, **{name: getattr(pulled, name) for name in names}}
+    return {**looks, **{name: getattr(pulled, name) for name in names}, "edited": len(pulled.edited)}
 
 
 def _write_all(

@@ -10,7 +10,7 @@ from typing import Final
 
 from curate import pseudonyms
 from curate.params import VoteParams
-from curate.ports.comparison import ComparisonDraft, ComparisonTool, PulledVotes
+from curate.ports.comparison import ComparisonDraft, ComparisonTool, GivenVote, PulledVotes
 from curate.restoration import cast_votes
 from curate.restoration.cast_votes import CastVote
 from curate.restoration.comparison_plan import Comparison
@@ -48,6 +48,7 @@ class Answers:
 
     Attributes:
         votes: Everybody's last answer, skips too.
+        edited: Answers about pictures that somebody changed on the server; no votes.
         rounds: How many were asked.
         pulled: How they were read.
         open_looks: Answers that are still missing, of `wanted_looks`.
@@ -56,6 +57,7 @@ class Answers:
     """
 
     votes: list[CastVote]
+    edited: list[CastVote]
     rounds: int
     pulled: PulledVotes
     open_looks: int
@@ -104,7 +106,7 @@ def ask(
     }
     while True:
         pulled = people.tool.pull(people.title, drafts)
-        votes = [] if pulled is None else _cast(pulled, comparison_of, people.remembered)
+        votes, edited = ([], []) if pulled is None else _cast(pulled, comparison_of, people.remembered)
         looks = Counter(one.task_id for one in pulled.votes) if pulled is not None else Counter[str]()
         due = _Due(rounds, by_round, looks, votes, rank)
         number = cast_votes.rounds_needed(len(rounds), due.is_open, due.ranking)
@@ -119,7 +121,7 @@ def ask(
         "(vote.allow_partial: true goes on with what is there)"
     )
     goes_on = not missing or params.allow_partial
-    return Answers(votes, number, pulled, missing, wanted, None if goes_on else waiting)
+    return Answers(votes, edited, number, pulled, missing, wanted, None if goes_on else waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +149,20 @@ class _Due:
         return self.rank([one for one in self.votes if one.comparison.comparison_id in asked])
 
 
-def _cast(pulled: PulledVotes, comparison_of: Mapping[str, Comparison], remembered: Path) -> list[CastVote]:
-    """Everybody's last answer, under pseudonyms, in the order of comparisons."""
-    names = pseudonyms.remember(remembered, [one.person for one in pulled.votes])
-    found = [
-        CastVote(
-            comparison := comparison_of[one.task_id],
-            names[one.person],
-            None if one.side is None else comparison.left if one.side == "left" else comparison.right,
-        )
-        for one in pulled.votes
-    ]
+def _cast(
+    pulled: PulledVotes, comparison_of: Mapping[str, Comparison], remembered: Path
+) -> tuple[list[CastVote], list[CastVote]]:
+    """Everybody's last answer, and those that are no votes, under pseudonyms in the order of comparisons."""
+    names = pseudonyms.remember(remembered, [one.person for one in (*pulled.votes, *pulled.edited)])
     place = {comparison: k for k, comparison in enumerate(comparison_of.values())}
-    return sorted(found, key=lambda one: (place[one.comparison], one.rater_id))
+
+    def cast(given: Sequence[GivenVote]) -> list[CastVote]:
+        found = [_one(comparison_of[one.task_id], names[one.person], one) for one in given]
+        return sorted(found, key=lambda one: (place[one.comparison], one.rater_id))
+
+    return cast(pulled.votes), cast(pulled.edited)
+
+
+def _one(comparison: Comparison, rater: str, given: GivenVote) -> CastVote:
+    side = {"left": comparison.left, "right": comparison.right, None: None}[given.side]
+    return CastVote(comparison, rater, side)

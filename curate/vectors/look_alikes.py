@@ -33,7 +33,7 @@ class LookAlike:
 
 def look_alikes(
     vectors: FloatArray, categories: Sequence[str], images: Sequence[str], *, neighbors: int
-) -> list[LookAlike]:
+) -> tuple[list[LookAlike], int]:
     """Objects whose nearest one in another image has another category, those most alone with theirs first.
 
     Objects of one image are not held against each other: crops of boxes that overlap show the same pixels.
@@ -46,14 +46,15 @@ def look_alikes(
             that are all nearer.
 
     Returns:
-        By falling `other_share`, then by falling cosine.
+        By falling `other_share`, then by falling cosine; and the number of objects that were compared with
+        none of another image: nothing is known of these.
     """
     _, image, crowd = np.unique(
         np.asarray(images, dtype=object).astype(str), return_inverse=True, return_counts=True
     )
     found = nearest(vectors, neighbors + min(int(crowd.max(initial=1)) - 1, _CROWD))
     if not found.rows.shape[1]:
-        return []
+        return [], len(vectors)
     _, category = np.unique(np.asarray(categories, dtype=object).astype(str), return_inverse=True)
     there = (found.rows >= 0) & (image[found.rows] != image[:, None])
     there &= np.cumsum(there, axis=1) <= neighbors
@@ -64,4 +65,5 @@ def look_alikes(
     rows = np.flatnonzero(other[every, first])
     near, cosine = found.rows[every, first], found.cosine[every, first]
     order = rows[np.lexsort((rows, -cosine[rows], -share[rows]))]
-    return [LookAlike(int(row), int(near[row]), float(cosine[row]), float(share[row])) for row in order]
+    listed = [LookAlike(int(row), int(near[row]), float(cosine[row]), float(share[row])) for row in order]
+    return listed, int((~there.any(axis=1)).sum())

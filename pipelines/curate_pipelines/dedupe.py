@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from curate.adapters.transformers_embedder import TransformersEmbedder
 from curate.params import Params
 from curate.records import StageReport
-from curate.stages import dedupe
-from curate.stages.semantic import Encoder
-from curate_pipelines import engines
+from curate.stages import dedupe, vector_store
+from curate.stages.vector_store import VectorStore
+from curate_pipelines import encoders, engines
 
 
 def main(params: Params) -> StageReport:
@@ -21,24 +20,24 @@ def main(params: Params) -> StageReport:
         outputs=dedupe.Outputs(
             table=Path("data/dedupe/images.parquet"),
             plot=Path("plots/dedupe_distances.csv"),
-            index=Path("data/dedupe/index"),  # both are kept between runs and are no outputs of DVC
-            embeddings=Path("data/dedupe/embeddings"),
+            index=Path("data/dedupe/index"),  # kept between runs and no output of DVC
         ),
         ports=dedupe.Ports(
             engine=engines.engine(params.engine),
-            encoder=_encoder(params),
+            vectors=_vectors(params),
             batch_size=params.engine.batch_size,
         ),
     )
 
 
-def _encoder(params: Params) -> Encoder | None:
-    """The model of the step by meaning, if params.yaml names one."""
+def _vectors(params: Params) -> VectorStore | None:
+    """Those of the step by meaning, if params.yaml names a model; in one place with those of embed."""
     settings = params.dedupe.semantic
     if settings.model is None:
+        vector_store.forget(encoders.VECTORS, "dedupe")
         return None
-    return Encoder(
-        load=functools.partial(TransformersEmbedder, settings),
-        engine=engines.model_engine(params.engine, settings.device),
-        batch_size=settings.batch_size,
+    return VectorStore(
+        encoders.VECTORS,
+        functools.partial(encoders.semantic_encoder, settings),
+        engines.model_engine(params.engine, settings.device),
     )

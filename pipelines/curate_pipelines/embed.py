@@ -27,7 +27,7 @@ def main(params: Params) -> StageReport:
             figures=Path("data/embeddings/figures.parquet"),
             look_alikes=Path("data/embeddings/look_alikes.csv"),
             failures=Path("data/embeddings/failures.csv"),
-            shards=Path(".cache/embeddings"),
+            vectors=encoders.VECTORS,
         ),
         ports=embed.Ports(
             encoder=functools.partial(encoders.encoder, settings),

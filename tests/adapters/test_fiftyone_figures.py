@@ -10,7 +10,8 @@ import pytest
 from curate import project_tables
 from curate.adapters import fiftyone_figures
 from curate.params import AgreementParams
-from curate.project_tables import Doubt, ProjectTables
+from curate.project_tables import ProjectTables
+from curate.review_lists import Doubt
 from curate.stages import agreement
 from tests import builders
 from tests.stages.test_agreement import INPUTS, OUTPUTS, PORTS

@@ -8,11 +8,18 @@ from unittest.mock import MagicMock
 import pytest
 
 from curate import fingerprint
-from curate.adapters import fiftyone_dataset, fiftyone_edits, fiftyone_embeddings, fiftyone_view
+from curate.adapters import (
+    fiftyone_dataset,
+    fiftyone_edits,
+    fiftyone_embeddings,
+    fiftyone_view,
+    fiftyone_views,
+)
 from curate.adapters.fiftyone_dataset import Synced
 from curate.adapters.fiftyone_embeddings import Shown
 from curate.adapters.fiftyone_views import FIRST_VIEW
 from tests import builders
+from tests.adapters.test_fiftyone_view import changed_images
 
 
 @pytest.fixture
@@ -21,13 +28,16 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MagicMock:
     builders.small_project(tmp_path)
     (tmp_path / "taxonomy.yaml").write_text(builders.TAXONOMY)
     stands_in = MagicMock(info={})
-    stands_in.list_saved_views.return_value = [FIRST_VIEW]
+    views = {FIRST_VIEW}
+    stands_in.list_saved_views.side_effect = lambda: sorted(views)
+    stands_in.save_view.side_effect = lambda name, *_, **__: views.add(name)
+    stands_in.delete_saved_view.side_effect = views.remove
     stands_in.name = "stand-in"
     same = Synced(stands_in, added=0, changed=0, removed=0, unchanged=7, waiting=0)
     monkeypatch.setattr(fiftyone_view, "connect", lambda *_, **__: MagicMock())
     monkeypatch.setattr(fiftyone_dataset, "sync", lambda *_, **__: same)
     monkeypatch.setattr(fiftyone_embeddings, "show", lambda *_: Shown(False, "no vectors"))
-    monkeypatch.setattr(fiftyone_embeddings, "save_views", lambda _: None)
+    monkeypatch.setattr(fiftyone_embeddings, "save_views", lambda *_, **__: None)
     monkeypatch.setattr(fiftyone_edits, "show", lambda *_: None)
     return stands_in
 
@@ -61,3 +71,28 @@ def test_views_of_a_newer_curate_reach_the_app(
     monkeypatch.setattr(fingerprint, "digest", lambda *_, **__: "of other code")
     assert is_dressed(tmp_path, dataset)
     assert not is_dressed(tmp_path, dataset)
+
+
+def test_a_view_that_somebody_deleted_comes_back(tmp_path: Path, dataset: MagicMock) -> None:
+    assert is_dressed(tmp_path, dataset)
+    dataset.delete_saved_view("disagreements")
+    assert is_dressed(tmp_path, dataset)
+    assert not is_dressed(tmp_path, dataset)
+
+
+def test_samples_that_changed_alone_set_nothing_anew(
+    tmp_path: Path, dataset: MagicMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert is_dressed(tmp_path, dataset)
+    changed = Synced(dataset, added=0, changed=3, removed=0, unchanged=4, waiting=0)
+    monkeypatch.setattr(fiftyone_dataset, "sync", lambda *_, **__: changed)
+    evaluated: list[object] = []
+    monkeypatch.setattr(fiftyone_views, "evaluate", evaluated.append)
+    assert not is_dressed(tmp_path, dataset)
+    assert evaluated == [dataset]
+
+
+def test_an_attribute_that_is_new_is_put_into_the_sidebar(tmp_path: Path, dataset: MagicMock) -> None:
+    assert is_dressed(tmp_path, dataset)
+    changed_images(tmp_path, one={"attributes": (("weather", "rain"),)})
+    assert is_dressed(tmp_path, dataset)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,7 +44,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> builders.SmallProject:
 
 def shown(root: Path, stage: str = "release") -> tuple[Content, list[SampleDraft]]:
     content = fiftyone_content.read(root, stage=stage)
-    return content, content.drafts(content.digests)
+    return content, drafts(content)
+
+
+def drafts(content: Content) -> list[SampleDraft]:
+    return [draft for some in content.batches(list(content.digests)) for draft in some]
 
 
 def by_name(project: builders.SmallProject) -> dict[str, SampleDraft]:
@@ -208,7 +215,7 @@ def test_a_rule_stands_on_the_images_that_it_is_about(project: builders.SmallPro
         RuleMatches("b", "x", "keep", [one]),
     ]
     content = fiftyone_content.read(project.root, stage="release", rules=rules)
-    ruled = {draft.image.image_id: draft.values["rules"] for draft in content.drafts(content.digests)}
+    ruled = {draft.image.image_id: draft.values["rules"] for draft in drafts(content)}
     assert (ruled.pop(one), ruled.pop(two)) == (["dark", "b"], ["dark"])
     assert set(ruled.values()) == {None}
     plain = shown(project.root)[0].digests
@@ -348,20 +355,39 @@ def test_without_mongod_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal at a parent's death is Linux's")
-def test_mongod_ends_when_its_starter_is_killed(tmp_path: Path) -> None:
+def test_mongod_ends_when_its_starter_is_killed_and_the_next_start_removes_its_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = tmp_path / "tmp"
+    rooms.mkdir()
+    monkeypatch.setenv("TMPDIR", str(rooms))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # asked for again
     code = (
-        "import os, signal; from pathlib import Path; from curate.adapters.mongod import Mongod\n"
-        f"m = Mongod(Path({str(tmp_path / 'db')!r}), log=Path({str(tmp_path / 'log')!r}))\n"
+        "import os, signal, sys; from pathlib import Path; from curate.adapters.mongod import Mongod\n"
+        "root = Path(sys.argv[1]); m = Mongod(root / 'db', log=root / 'log')\n"
         "m.start(); print(m.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    output = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
-    )
-    pid = int(output.stdout)
-    again = mongod.Mongod(tmp_path / "db", log=tmp_path / "again.log")
-    deadline = 200
-    while Path(f"/proc/{pid}/exe").exists() and deadline:
-        deadline -= 1
+    pids = []
+    for name in ("mine", "other"):
+        output = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / name)],
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        pids.append(int(output.stdout))
+    made = {(room / "owner").read_text().split()[0]: room for room in rooms.iterdir()}
+    left, others = (made[mongod._inode(tmp_path / name / "db")] for name in ("mine", "other"))
+    starting = rooms / f"{mongod._ROOM}starting"  # of a process that lives
+    shutil.copytree(left, starting, ignore=shutil.ignore_patterns("*.sock"))
+    inode, space, _ = (left / "owner").read_text().split()
+    (starting / "owner").write_text(f"{inode} {space} {os.getpid()}")
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}/exe").exists() for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.1)
-    again.start()  # the folder is free again
-    again.stop()
+    again = mongod.Mongod(tmp_path / "mine/db", log=tmp_path / "again.log")
+    place = Path(unquote_plus(again.start().removeprefix("mongodb://")))  # the folder is free again
+    try:
+        assert set(rooms.iterdir()) == {others, starting, place.parent}
+        assert again.running() is not None
+    finally:
+        again.stop()
+    assert set(rooms.iterdir()) == {others, starting}

@@ -7,6 +7,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,35 @@ def test_an_older_answer_is_superseded_and_kept(server: FakeLabelStudio) -> None
     assert len(annotations) == 3  # a; z; the empty one
     assert [(row["annotator_id"], row["superseded"]) for row in answers].count(("ben@x.invalid", True)) == 1
     assert (progress.superseded, progress.slots_done, progress.tasks_done) == (1, 3, 1)
+
+
+def test_an_answer_about_another_picture_is_kept_unreadable_and_asked_anew(server: FakeLabelStudio) -> None:
+    """As push leaves it: the edited task is closed as it is, and the key has a new one."""
+    _, _, before = pull(server)
+    server.tasks[1]["data"]["image"] = "another"
+    (annotations, answers), counts, progress = pull(server)
+    assert {row["outcome"] for row in annotations if row["task_id"] == KEYS[0]} == {"unreadable"}
+    assert [row["outcome"] for row in answers if row["task_id"] == KEYS[0]] == ["unreadable"] * 2
+    assert (counts.edited_tasks, counts.unreadable) == (1, {"task shows another image": 2})
+    assert (before.slots_done, progress.slots_done) == (3, 1)
+    server.answer(server.add_task(KEYS[0]), 1, [box("new")])
+    server.pass_time(5)
+    late = server.answer(1, 1, [box("late")])  # on a page that was still open
+    (annotations, answers), counts, progress = pull(server)
+    seen = [row for row in answers if row["task_id"] == KEYS[0] and row["annotator_id"] == "anna@x.invalid"]
+    assert sorted((row["outcome"], row["superseded"]) for row in seen) == [
+        ("submitted", False), ("unreadable", True), ("unreadable", True),
+    ]  # fmt: skip
+    assert late in server.tasks[1]["annotations"]
+    assert progress.slots_done == 2
+
+
+def test_a_cache_of_an_older_version_is_read_anew(server: FakeLabelStudio, tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("CREATE TABLE answers (project INTEGER, task INTEGER, number INTEGER, look INTEGER)")
+    assert pull(server, path) == pull(server)
+    assert pull(server, path)[1].tasks_read == 0
 
 
 def test_drafts_are_rows_that_count_for_nothing(server: FakeLabelStudio, tmp_path: Path) -> None:

@@ -151,9 +151,34 @@ def test_tasks_without_a_key_of_ours_are_left_alone() -> None:
 
 def test_a_new_address_of_the_image_keeps_what_others_put_into_the_data() -> None:
     (item,) = wanted(task())
-    there = existing(item, data={**item.data, "image": "/elsewhere.jpg", "note": "of the lead"})
+    elsewhere = f"s3://bucket/{item.data['image_id']}.jpg"
+    there = existing(item, data={**item.data, "image": elsewhere, "note": "of the lead"})
     ((_, data),) = compare([there], [item]).update
     assert data == {**item.data, "note": "of the lead"}
+
+
+@pytest.mark.parametrize("answers", [0, 2])
+def test_a_task_with_another_picture_is_closed_as_it_is_and_made_anew(answers: int) -> None:
+    """Put right, it would turn answers about another picture into answers about ours."""
+    (item,) = wanted(task(overlap=2))
+    edited = existing(item, answers=answers, data={**item.data, "image": "/another.jpg"})
+    difference = compare([edited], [item])
+    assert (difference.create, difference.close, difference.update) == ((item,), (edited,), ())
+    assert (difference.counts().created, difference.counts().edited) == (1, 1)
+    there = [closed(edited), existing(item, 2)]
+    assert compare(there, [item], closed_before=set()).empty  # whoever answered the old one is asked again
+    later = compare(there, [item])
+    assert [copy.number for copy in later.copies] == ([] if answers else [1])
+    assert later.counts().edited == 0
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_so_is_a_comparison_of_other_pictures(side: str) -> None:
+    data = {"left": "/d/aa.png", "right": "/d/bb.png", "task_id": "c1", MARK: "none"}
+    item = Wanted(data, 2, TaskDraft("c1", "", "", 1, 1, 2, ()), "", ())
+    assert compare([existing(item, data=data | {side: "/d/cc.png"})], [item]).counts().edited == 1
+    moved = {"left": "s3://bucket/aa.png", "right": "s3://bucket/bb.png"}
+    assert compare([existing(item, data=data | moved)], [item]).counts().data_changed == 1
 
 
 def test_a_batch_is_current_as_long_as_all_its_tasks_are() -> None:

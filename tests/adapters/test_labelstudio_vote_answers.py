@@ -68,12 +68,27 @@ def test_what_is_no_vote_is_counted(server: FakeLabelStudio) -> None:
     first, second, _ = server.tasks
     server.answer(first, 1, chosen("left"), lead_time=None)  # made without a page
     server.answer(second, 1, chosen("left"))
+    server.answer(second, 2, chosen("left"), lead_time=None)
     server.tasks[second]["data"]["left"] = "another picture"
     server.answer(server.add_task("of an older plan"), 1, chosen("left"))
     server.answer(server.add_task(""), 2, chosen("left"))
     found = read(server)
     assert found.votes == ()
-    assert (found.unattended, found.edited, found.outside_plan) == (1, 1, 2)
+    assert (found.unattended, found.outside_plan) == (2, 2)
+    assert found.edited == (GivenVote("c2", ANN, None),)  # nobody knows what she saw
+
+
+def test_who_voted_on_other_pictures_may_vote_on_ours(server: FakeLabelStudio) -> None:
+    first = next(iter(server.tasks))
+    anew = server.add_task("c1")
+    server.tasks[anew]["data"] |= server.tasks[first]["data"]
+    server.answer(anew, 1, chosen("right"))
+    server.tasks[first]["data"] = server.tasks[first]["data"] | {"right": "another picture"}
+    server.pass_time(5)
+    server.answer(first, 1, chosen("left"))  # later, on a page that was still open
+    found = read(server)
+    assert found.votes == (GivenVote("c1", ANN, "right"),)
+    assert (found.edited, found.superseded) == ((GivenVote("c1", ANN, None),), 0)
 
 
 def test_votes_outlive_another_storage_of_the_same_pictures(server: FakeLabelStudio) -> None:
@@ -86,7 +101,7 @@ def test_votes_outlive_another_storage_of_the_same_pictures(server: FakeLabelStu
     shown = {"c1": (f"{there}/aa.png", f"{there}/bb.png"), "c2": (f"{there}/cc.png", f"{there}/dd.png")}
     found = vote_answers.read(server.client(), ProjectRef(PROJECT, "http://there"), shown, names=None)
     assert found.votes == (GivenVote("c1", ANN, "left"),)
-    assert found.edited == 1
+    assert found.edited == (GivenVote("c2", ANN, None),)
 
 
 def test_who_left_keeps_votes_and_name(server: FakeLabelStudio, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from typer.testing import CliRunner
 
 from curate.adapters import exported_model, ncnn_export, onnx_export, upscalers
 from curate.cli import app
-from curate.errors import ModelError, ParamsError
+from curate.errors import CurateError, ModelError
 from curate.release import model_card
 from tests.restoration import real_weights
 
@@ -51,23 +53,25 @@ def test_the_command_writes_checked_files_and_their_card(
     )
 
 
-def test_tensorrt_is_a_script_that_says_it_was_not_run(tmp_path: Path) -> None:
-    """Run with a trtexec that only repeats what it is given."""
-    (tmp_path / "a model.onnx").touch()
-    (tmp_path / "build.sh").write_text(model_card.tensorrt_script("a model.onnx"))
-    (tmp_path / "trtexec").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+@pytest.mark.parametrize(("knows", "half"), [("  --fp16  Enable", ["--fp16"]), ("  --best", [])])
+def test_tensorrt_is_a_script_that_says_it_was_not_run(tmp_path: Path, knows: str, half: list[str]) -> None:
+    """Run with a trtexec that only repeats what it is given; that of TensorRT 11 knows no --fp16."""
+    (tmp_path / "a user's model.onnx").touch()
+    (tmp_path / "build.sh").write_text(model_card.tensorrt_script("a user's model.onnx"))
+    program = f'#!/bin/sh\n[ "$1" = --help ] && echo "{knows}" || printf "%s\\n" "$@"\n'
+    (tmp_path / "trtexec").write_text(program)
     (tmp_path / "trtexec").chmod(0o755)
     path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(
         ["sh", tmp_path / "build.sh"], env=path, capture_output=True, text=True, check=True, cwd="/"
     )
     assert done.stdout.splitlines() == [
-        "--onnx=a model.onnx",
-        "--fp16",
+        "--onnx=a user's model.onnx",
+        *half,
         "--minShapes=image:1x3x32x32",
         "--optShapes=image:1x3x256x256",
         "--maxShapes=image:1x3x512x512",
-        "--saveEngine=a model.engine",
+        "--saveEngine=a user's model.engine",
     ]
     assert "NOT RUN" in (tmp_path / "build.sh").read_text()
 
@@ -178,8 +182,56 @@ def test_a_kill_leaves_no_new_weights_under_an_old_graph(
     assert [path.read_bytes() for path in (out, out.with_suffix(".bin"))] == [b"new", b"new"]
 
 
-def test_a_licence_that_nobody_knows_is_refused_first(tmp_path: Path) -> None:
-    command = ["upscale", "export", "own.pth", "--to", "onnx", "--out", str(tmp_path / "out")]
+def refused(weights: Path, *options: str) -> str:
+    out = weights.with_name("out")
+    command = ["upscale", "export", str(weights), "--to", "onnx", "--out", str(out), *options]
     result = CliRunner().invoke(app, command)
-    assert isinstance(result.exception, ParamsError)
-    assert not (tmp_path / "out").exists()
+    assert isinstance(result.exception, CurateError)
+    assert not out.exists() or not any(out.iterdir())
+    assert "\n" not in str(result.exception)
+    return str(result.exception)
+
+
+def test_a_licence_that_nobody_knows_is_refused_before_weights_are_read(tmp_path: Path) -> None:
+    (tmp_path / "own.pth").write_bytes(b"never read")
+    assert "the licence of own " in refused(tmp_path / "own.pth")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("none.pth", None, "none.pth do not exist, or are a folder: check the path"),
+        ("a.jpg", "no weights", r"a.jpg: expected a file of PyTorch (.pth, .pt, .ckpt, .safetensors)"),
+        ("a.pth", "no weights", "a.pth is damaged or no checkpoint: only tensors and plain containers"),
+        ("a.safetensors", "no weights", "a.safetensors are damaged: "),
+        ("a.pth", {"layer.weight": torch.zeros(3, 3)}, "spandrel knows no such architecture"),
+        ("a.pth", [1, 2], "spandrel knows no such architecture (by the weights' names)"),
+        (
+            "a.pth",
+            {"layer": Path()},
+            "a.pth is damaged or no checkpoint: only tensors and plain",
+        ),
+    ],
+)
+def test_what_is_no_model_is_named_in_one_line(tmp_path: Path, name: str, content: Any, told: str) -> None:
+    if isinstance(content, str):
+        (tmp_path / name).write_text(content)
+    elif content is not None:
+        torch.save(content, tmp_path / name)
+    assert told in refused(tmp_path / name, "--license", "mit")
+
+
+@pytest.mark.parametrize(
+    ("package", "kind", "extra"),
+    [
+        ("onnx", "onnx", "restoration"), ("onnxscript", "onnx", "restoration"),
+        ("onnxruntime", "onnx", "restoration"), ("ncnn", "ncnn", "deploy"), ("pnnx", "ncnn", "deploy"),
+    ],
+)  # fmt: skip
+def test_a_package_that_is_missing_is_named_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str, kind: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    (tmp_path / "own.pth").write_bytes(b"never read")
+    told = refused(tmp_path / "own.pth", "--license", "mit", "--to", kind)
+    assert told == f"{package} is not installed: run pip install 'curate-vision[{extra}]'"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import InputError
+from curate.extras import require
 
 Batch = Callable[[Sequence[Any]], list[Any]]
 
@@ -95,6 +96,19 @@ def die(item: int) -> int:
 def where(item: int) -> tuple[int, int, str | None, str]:
     time.sleep(0.02)
     return item, os.getpid(), os.environ.get("OMP_NUM_THREADS"), str(Path.cwd())
+
+
+def where_together(item: int, *, folder: Path, workers: int) -> tuple[int, int, str | None, str]:
+    """The same, once so many processes are here: else one could do all before another has started."""
+    (folder / str(os.getpid())).touch()
+    until = time.monotonic() + 60
+    while len(list(folder.iterdir())) < workers and time.monotonic() < until:
+        time.sleep(0.01)
+    return where(item)
+
+
+def opencv_threads(_: int) -> int:
+    return int(require("cv2", extra="restoration").getNumThreads())
 
 
 def leave_trace(item: int, folder: Path) -> int:

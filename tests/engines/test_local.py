@@ -59,13 +59,18 @@ def test_zero_means_one_a_core() -> None:
     assert LocalEngine(0).workers == len(os.sched_getaffinity(0))
 
 
-def test_workers_are_other_processes_with_one_thread_each() -> None:
+def test_workers_are_other_processes_with_one_thread_each(tmp_path: Path) -> None:
     before = os.environ.get("OMP_NUM_THREADS")
-    found = results(LocalEngine(2), f.where, list(range(12)), size=2)
+    where = functools.partial(f.where_together, folder=tmp_path, workers=2)
+    found = results(LocalEngine(2), where, list(range(12)), size=2)
     assert {count for _, _, count, _ in found} == {"1"}
     assert len({pid for _, pid, _, _ in found} - {os.getpid()}) == 2
     assert {folder for *_, folder in found} == {str(Path.cwd())}
     assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+def test_opencv_has_one_thread_in_a_worker() -> None:
+    assert results(LocalEngine(2), f.opencv_threads, [0, 1]) == [1, 1]
 
 
 def test_one_worker_is_still_a_process_of_its_own() -> None:

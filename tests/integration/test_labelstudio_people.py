@@ -82,6 +82,35 @@ def test_who_answered_twice_leaves_the_task_to_somebody_else(
     assert not is_offered(labelstudio, "carl@people.invalid", reference)
 
 
+def test_who_answered_about_an_edited_image_is_asked_again_about_ours(
+    labelstudio: Connection, reader: client.Client, drafts: list[TaskDraft]
+) -> None:
+    tool = LabelStudioTool(labelstudio)
+    reference = project_of(tool, "edited image")
+    draft = replace(drafts[0], overlap=1)
+    tool.push_tasks(reference, [draft])
+    old = one_task(reader, reference)
+    other = {**old.data, "image": "/data/local-files/?d=images/another.jpg"}
+    reader.patch(f"/api/tasks/{old.number}/", {"data": other}, action="editing")
+    answer(labelstudio, ANN, old.number)
+    assert not is_offered(labelstudio, BEN, reference)
+    counts = tool.push_tasks(reference, [draft])
+    assert (counts.edited, counts.created, counts.closed) == (1, 1, 1)
+    assert tool.push_tasks(reference, [draft]).unchanged == 1
+    assert is_offered(labelstudio, ANN, reference)
+    (row,), progress = pulled.rows(labelstudio, reference, [draft])
+    assert (row.outcome, progress.slots_done) == ("unreadable", 0)
+    (new,) = [task for task in push.index(reader, reference) if task.number != old.number]
+    assert new.data == old.data
+    answer(labelstudio, ANN, new.number)
+    answer(labelstudio, ANN, old.number)  # on a page that was still open
+    rows, progress = pulled.rows(labelstudio, reference, [draft])
+    assert "unreadable" not in {row.outcome for row in rows}
+    assert (progress.tasks_done, progress.superseded) == (1, 2)
+    tool.push_tasks(reference, [draft])
+    assert tool.push_tasks(reference, [draft]).unchanged == 1
+
+
 def test_a_task_that_an_older_push_closed_wrongly_is_opened(
     labelstudio: Connection, reader: client.Client, drafts: list[TaskDraft]
 ) -> None:

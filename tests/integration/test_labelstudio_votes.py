@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -43,17 +44,25 @@ FLAGS = [
 PASSWORD = "a-long-password"
 BRIGHT = {"bicubic": 60, "swinir": 120, "esrgan": 180}
 PICTURES = Path("data/ingest/vote")
-ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE_PICTURES = ROOT / os.environ.get("CURATE_PICTURES", "artifacts")  # docs/images: the documentation's
 SECRET = re.compile("bicubic|swinir|esrgan|spoilt", re.IGNORECASE)
 
 
 class Voting:
     """A project of votes of its own, with what stands around it."""
 
-    def __init__(self, root: Path, connection: Connection, title: str, images: int) -> None:
+    def __init__(
+        self,
+        root: Path,
+        connection: Connection,
+        title: str,
+        images: int,
+        draw: Callable[[int, int], Image.Image] | None = None,
+    ) -> None:
         self.root, self.connection, self.title = root, connection, title
         self.folder = root / "votes" / title.replace(" ", "-")
-        files = comparing_people.pictures(self.folder / "results", {**BRIGHT, "clean": 250}, images)
+        files = comparing_people.pictures(self.folder / "results", {**BRIGHT, "clean": 250}, images, draw)
         names = [f"p{n:02}" for n in range(images)]
         pairs = [restoration_rows.pair(p, image_id=f"i{p}", hr_path=str(files[p, "clean"])) for p in names]
         rows = [restoration_rows.upscaled(m, p, path=str(files[p, m])) for p in names for m in BRIGHT]
@@ -146,8 +155,8 @@ def page(labelstudio: Connection) -> Iterator[Page]:
 def test_a_person_clicks_the_better_picture_and_learns_no_name(
     place: Path, labelstudio: Connection, page: Page
 ) -> None:
-    voting = Voting(place, labelstudio, "in a browser votes", 2)
-    settings = {"number": 1, "attention_share": 0.2}
+    voting = Voting(place, labelstudio, "photographs votes", 2, comparing_people.photograph)
+    settings = {"number": 1, "attention_share": 0.2, "min_attention": 0}  # noise is as bright as the clean
     with pytest.raises(WaitingForPeopleError, match="vote on, then run `dvc repro` again"):
         voting.run(**settings)
     told: list[str] = []
@@ -164,13 +173,14 @@ def test_a_person_clicks_the_better_picture_and_learns_no_name(
         picture = page.locator("[data-needs-update]:has(canvas)").nth(0 if side == "left" else 1)
         picture.wait_for(timeout=30_000)
         if number == 0:
-            ARTIFACTS.mkdir(exist_ok=True)
-            page.screenshot(path=ARTIFACTS / "voting_page.png")
             told.append(page.content())
         if number == 1:
             page.click("button:has-text('Skip')")
             continue
         picture.click(position={"x": 60, "y": 60})  # on the picture itself
+        if number == 0:
+            PAGE_PICTURES.mkdir(exist_ok=True)
+            page.screenshot(path=PAGE_PICTURES / "restoration-vote.jpg", type="jpeg", quality=85)
         with page.expect_response(is_submission) as submitted:
             page.click("button:has-text('Submit')")
         assert submitted.value.status == 201
@@ -201,7 +211,7 @@ def test_many_votes_end_in_the_planted_order_and_a_careless_rater_is_left_out(
 ) -> None:
     voting = Voting(place, labelstudio, "many votes", 10)
     people = [accounts.ensure_user(labelstudio, f"votes-{n}@demo.invalid", PASSWORD) for n in range(3)]
-    settings = {"number": 3, "round_images": 4, "attention_share": 0.15, "min_attention": 0.8}
+    settings = {"number": 3, "round_pairs": 4, "attention_share": 0.15, "min_attention": 0.8}
     done, waited = 0, 0
     for _ in range(4):
         try:
@@ -239,8 +249,7 @@ Voting(Path.cwd(), connection.resolve(Path()), sys.argv[3], 4).run(number=2)
 
 def run_and_die(place: Path, title: str, deadly: str, after: int) -> None:
     command = [sys.executable, "-c", PROGRAM, deadly, str(after), title]
-    repository = Path(__file__).resolve().parents[2]
-    environment = {"PYTHONPATH": str(repository), "PATH": "/usr/bin:/bin", "HOME": str(place)}
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(place)}
     done = subprocess.run(command, cwd=place, env=environment, check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL
 
@@ -270,3 +279,35 @@ def test_kills_and_faults_neither_double_a_task_nor_lose_a_vote(place: Path, lab
     assert len((voting.folder / "votes.csv").read_text().splitlines()) == 1 + done
     assert report.metrics["looks"] == done
     assert Counter(task["data"]["task_id"] for task in voting.tasks()) == keys
+    edited_pictures_are_asked_about_anew(voting, first, second)
+
+
+def edited_pictures_are_asked_about_anew(voting: Voting, first: Session, second: Session) -> None:
+    """Somebody changes a picture on the server, people vote on it, and nothing of that counts or is lost."""
+    settings, before = {"number": 2}, (voting.folder / "ranking.csv").read_text()
+    task, other = [one for one in voting.tasks() if one["overlap"]][:2]
+    where = f"/api/tasks/{task['id']}"
+    changed = {**task["data"], "left": other["data"]["right"]}
+    voting.administrator.patch(f"{where}/", {"data": changed}, action="editing")
+    first.post(f"{where}/annotations/", answer("left"), action="voting on the edited task")
+    with pytest.raises(WaitingForPeopleError) as waiting:
+        voting.run(**settings)
+    report = waiting.value.so_far
+    assert isinstance(report, StageReport)
+    assert report.metrics["looks_wanted"] - report.metrics["looks"] == 2  # of a new task
+    assert report.metrics["edited"] == 3
+    first.post(f"{where}/annotations/", answer("left"), action="voting on a page that was still open")
+    assert (work(first, voting), work(second, voting)) == (1, 1)
+    report = voting.run(**settings)
+    assert report.metrics["looks_wanted"] == report.metrics["looks"]
+    assert report.metrics["edited"] == 4
+    held = [
+        row for row in (voting.folder / "votes.csv").read_text().splitlines() if "changed the pict" in row
+    ]
+    assert len(held) == 4
+    assert (voting.folder / "ranking.csv").read_text() == before
+    copies = [one for one in voting.tasks() if one["data"]["task_id"] == task["data"]["task_id"]]
+    assert [(one["data"]["left"] == task["data"]["left"], one["overlap"] > 0) for one in copies] == [
+        (False, False),
+        (True, True),
+    ]

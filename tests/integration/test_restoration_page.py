@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from curate.report import page as report
+from curate.report import upscale_page
 from tests.integration.chromium import window
 from tests.integration.test_report_page import LOW_CONTRAST, NAMELESS
 from tests.report.restoration_project import restoration_project
@@ -86,3 +87,30 @@ def test_without_scripts_all_results_stand_side_by_side(html: Path) -> None:
     page = html.read_text()
     assert page.count('class="chooser" hidden') == 6
     assert page.count('<figure class="crop"') == 6 * 5 + 3
+
+
+@pytest.mark.parametrize("width", [1280, 1200, 390])
+def test_a_pixel_of_the_contact_sheet_is_a_pixel_of_the_result(tmp_path: Path, width: int) -> None:
+    """However wide the window is: 360 pixels of a large result, all of a small one."""
+    rows = []
+    for name, side in (("large", 800), ("small", 120)):
+        source, made = tmp_path / f"{name}.jpg", tmp_path / f"{name}.png"
+        Image.effect_noise((side // 2, side // 2), 80).convert("RGB").save(source)
+        Image.open(source).resize((side, side)).save(made)
+        row = {"image_id": name, "source": str(source), "path": str(made), "width": side, "height": side}
+        row |= {"outcome": "upscaled", "model": "m", "model_license": "mit", "model_version": "m@1"}
+        rows.append(row)
+    sheet = upscale_page.write(rows, tmp_path / "sheet.html")
+    with window(width, 900) as shown:
+        shown.page.goto(sheet.as_uri())
+        places = shown.page.evaluate(
+            "[...document.querySelectorAll('.slide')].map(s => [s, ...s.querySelectorAll('img')]"
+            ".map(one => one.getBoundingClientRect()).map(box => [box.left, box.top, box.width, box.height]))"
+        )
+        wide = shown.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width
+    for (slide, after, before), side in zip(places, (360, 120), strict=True):
+        assert after == [*slide[:2], side, side]
+        assert before == slide  # what is before lies on what is after, neither stretched (object-fit: none)
+        assert slide[2:] == [min(side, slide[2]), side]
+        assert slide[2] == side or width < 400

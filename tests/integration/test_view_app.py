@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import signal
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from curate.params import AgreementParams
 from curate.stages import agreement
 from tests import builders
 from tests.integration.chromium import window
+from tests.integration.view_server import App, opened
 from tests.stages.test_agreement import INPUTS, OUTPUTS, PORTS
 
 pytestmark = pytest.mark.integration
@@ -34,7 +33,7 @@ IntArray = NDArray[np.int_]
 START_S = 300.0  # two imports of FiftyOne, on a busy machine
 
 SYNC = """
-    import json, sys
+    import json, sys, zlib
     from dataclasses import replace
     from pathlib import Path
     from curate import schema, tables
@@ -58,7 +57,7 @@ SYNC = """
     for one_of in (mine, their):
         one_of.pop("_id")
         one_of.pop("model_version", None)
-        one_of["mask"] = bytes(one_of["mask"])
+        one_of["mask"] = zlib.decompress(one_of["mask"])
     out["label"] = {name for name in mine | their if mine.get(name) != their.get(name)}
     out["label"] = sorted(name for name in out["label"] if not name.startswith("model_against"))
     out["sample"] = [stored["metadata"] == theirs["metadata"], sorted(theirs.keys() - stored.keys()),
@@ -153,13 +152,6 @@ PULL = """
     out["five"] = sample("five").tags
     print(json.dumps(out))
 """
-
-
-@dataclass(frozen=True)
-class App:
-    url: str
-    process: subprocess.Popen[str]
-    root: Path
 
 
 @pytest.fixture(scope="module")
@@ -265,20 +257,8 @@ def rows_argument(rows: list[dict[str, str]], image: str) -> str:
 
 @pytest.fixture(scope="module")
 def app(root: Path) -> Iterator[App]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "curate", "view", "--root", str(root), "--port", "0"],
-        stdout=subprocess.PIPE, stderr=(root / "view.log").open("w"), text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()  # pytest's timeout ends a wait for nothing
-        found = re.search(r"http://127\.0\.0\.1:\d+/datasets/\S+", line)
-        assert found, f"{line!r}, and on stderr {(root / 'view.log').read_text()!r}"
-        yield App(found[0], process, root)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
+    with opened(root) as app:
+        yield app
 
 
 def test_samples_and_labels_are_seen_without_any_other_machine(app: App) -> None:

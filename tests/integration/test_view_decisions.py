@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
 import subprocess
 import sys
 import textwrap
@@ -22,6 +20,7 @@ from curate.stages import agreement, dedupe, release, select
 from tests import builders
 from tests.builders import image_id
 from tests.integration.chromium import window
+from tests.integration.view_server import opened
 from tests.stages import test_agreement, test_release
 
 pytestmark = pytest.mark.integration
@@ -127,20 +126,8 @@ def test_operators_tag_one_or_all_and_undo_takes_them_back(settled: Path) -> Non
 
 @pytest.fixture
 def app(settled: Path) -> Iterator[tuple[str, Path]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "curate", "view", "--root", str(settled), "--port", "0"],
-        stdout=subprocess.PIPE, stderr=(settled / "view.log").open("w"), text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+/datasets/\S+", line)
-        assert found, f"{line!r}, and on stderr {(settled / 'view.log').read_text()!r}"
-        yield found[0], settled
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(120)
+    with opened(settled) as app:
+        yield app.url, settled
 
 
 def test_an_image_dropped_in_the_browser_is_gone_from_the_release(app: tuple[str, Path]) -> None:
@@ -158,6 +145,13 @@ def test_an_image_dropped_in_the_browser_is_gone_from_the_release(app: tuple[str
         page.get_by_text("needs-qa: 1 of 1 selected images").first.wait_for(timeout=120_000)
         page.keyboard.press("Alt+z")
         page.get_by_text("needs-qa: taken back from 1").first.wait_for(timeout=120_000)
+        page.keyboard.press("Alt+r")  # asks for the category
+        dialog = page.locator("[role=dialog]")
+        dialog.get_by_text("The selected labels of consensus or disputed get this category.").wait_for(
+            timeout=120_000
+        )
+        dialog.get_by_text("Cancel", exact=True).click()
+        dialog.wait_for(state="detached", timeout=120_000)
         page.keyboard.press("Alt+d")
         page.get_by_text("drop: 1 of 1 selected images").first.wait_for(timeout=120_000)
     pulled = subprocess.run(
@@ -183,7 +177,7 @@ def released(decisions: Path | None) -> set[str]:
         inputs=dedupe.Inputs(images=images),
         outputs=dedupe.Outputs(
             table=Path("data/dedupe/images.parquet"), plot=Path("plots/d.csv"),
-            index=Path("data/dedupe/index"), embeddings=Path("data/dedupe/embeddings"),
+            index=Path("data/dedupe/index"),
         ),
         ports=dedupe.Ports(engine=LocalEngine(1, in_process=True), say=lambda _: None),
     )  # fmt: skip

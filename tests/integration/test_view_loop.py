@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ import yaml
 
 from curate import decision_file, schema, tables
 from tests.integration.chromium import window
+from tests.integration.view_server import opened
 from tests.package import two_annotators
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
@@ -94,21 +93,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def app(project: Project) -> Iterator[str]:
-    log = project.root / "view.log"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "curate", "view", "--root", str(project.root), "--port", "0"],
-        stdout=subprocess.PIPE, stderr=log.open("w"), text=True,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+/datasets/\S+", line)
-        assert found, f"{line!r}, and on stderr {log.read_text()!r}"
-        yield found[0]
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(120)
+    with opened(project.root) as app:
+        yield app.url
 
 
 def test_what_is_decided_in_the_browser_is_in_the_release(project: Project, app: str, tmp_path: Path) -> None:

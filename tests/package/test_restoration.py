@@ -130,28 +130,47 @@ def fits(path: Path, side: int) -> bool:
         return max(made.size) <= side
 
 
+LONG = (pytest.mark.soak, pytest.mark.timeout(3600))  # 28 megapixels: 10 minutes on two busy cores
+
+
 @pytest.mark.parametrize(
-    ("number", "side", "fit"),
-    [(12, 96, 300), pytest.param(100, 700, 2000, marks=pytest.mark.soak)],
+    ("number", "side", "fit", "first"), [(12, 96, 300, 3), pytest.param(100, 700, 2000, 30, marks=LONG)]
 )
+@pytest.mark.usefixtures("weights")
 def test_product_photos_in_one_command(
-    machine: Machine, weights: Path, number: int, side: int, fit: int
+    machine: Machine, number: int, side: int, fit: int, first: int
 ) -> None:
-    name = f"products-{number}"
+    """Killed after the `first` photographs, and run again to its end."""
+    name, out = f"products-{number}", machine.work / f"large-{number}"
     products(machine.work / name, number, side)
-    command = f"curate upscale {name} --model weights/realesr-animevideov3-x4.param --out large-{number}"
-    said = machine.run(f"{command} --fit {fit}x{fit} --use cc-by-4.0", folder=".")
-    assert f"upscale: {number} images in large-{number}; weights under bsd-3-clause" in said
-    out = machine.work / f"large-{number}"
-    made = sorted(out.glob("*.png"))
+    command = (
+        f"curate upscale {name} --model weights/realesr-animevideov3-x4.param --out {out.name} "
+        f"--fit {fit}x{fit} --use cc-by-4.0"
+    )
+    finished = killed_after(machine, command, out, first)
+    said = machine.run(command, folder=".", timeout_s=3000)
+    assert f"upscale: {number} images in {out.name}; weights under bsd-3-clause" in said
+    made = {path: path.stat().st_mtime_ns for path in sorted(out.glob("*.png"))}
     assert len(made) == number
+    assert finished.items() <= made.items()  # what was there is not made again
     assert all(fits(path, fit) for path in made)
     with (out / "upscaled.csv").open() as file:
         assert {row["model_license"] for row in csv.DictReader(file)} == {"bsd-3-clause"}
     page = (out / "contact-sheet.html").read_text()
     assert page.count('type="range"') == number
     assert not re.search(r'(src|href)="(?!data:)', page)
-    again = {path: path.stat().st_mtime_ns for path in made}
-    machine.run(f"{command} --fit {fit}x{fit}", folder=".")
-    assert {path: path.stat().st_mtime_ns for path in made} == again
-    del weights
+    machine.run(command, folder=".")
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert {path.suffix for path in out.iterdir()} == {".png", ".csv", ".html"}  # nothing half-made
+
+
+def killed_after(machine: Machine, command: str, out: Path, number: int) -> dict[Path, int]:
+    """When each file was written that a run had finished when it was killed."""
+    running = machine.start(command, folder=".")
+    while len(list(out.glob("*.png"))) < number:
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    assert not (out / "upscaled.csv").exists()
+    return {path: path.stat().st_mtime_ns for path in out.glob("*.png")}

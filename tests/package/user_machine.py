@@ -28,11 +28,18 @@ class Machine:
         path = f"{self.programs}{os.pathsep}{os.environ['PATH']}"
         return {**kept, "PATH": path, "CURATE_LABEL_STUDIO_BIN": str(server), "DVC_NO_ANALYTICS": "1"}
 
-    def run(self, command: str, *, folder: str = "signs", expect: int = 0) -> str:
+    def start(self, command: str, *, folder: str) -> subprocess.Popen[bytes]:
+        """A command that goes on by itself, until somebody ends it; what it says is lost."""
+        return subprocess.Popen(
+            shlex.split(command), cwd=self.work / folder, env=self.environment(),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def run(self, command: str, *, folder: str = "signs", expect: int = 0, timeout_s: float = 600) -> str:
         begun = time.monotonic()
         done = subprocess.run(
             shlex.split(command), cwd=self.work / folder, env=self.environment(),
-            capture_output=True, text=True, check=False, timeout=600,
+            capture_output=True, text=True, check=False, timeout=timeout_s,
         )  # fmt: skip
         print(f"{command}: {time.monotonic() - begun:.1f} s")  # noqa: T201
         assert done.returncode == expect, f"{command}\n{done.stdout}\n{done.stderr}"

@@ -19,7 +19,7 @@ import pytest
 from curate.engines import factory
 from curate.params import Params
 from curate.records import StageReport
-from curate_pipelines import dedupe, encoders, engines, models, publish
+from curate_pipelines import encoders, engines, models, publish
 
 ROOT = Path(__file__).parents[2]
 TAXONOMY = "own/taxonomy.yaml"
@@ -131,7 +131,6 @@ OUTPUTS: dict[str, dict[str, Any]] = {
         "table": IMAGES,
         "plot": "plots/dedupe_distances.csv",
         "index": "data/dedupe/index",
-        "embeddings": "data/dedupe/embeddings",
     },
     "autolabel": {
         "table": SUGGESTIONS,
@@ -145,7 +144,7 @@ OUTPUTS: dict[str, dict[str, Any]] = {
         "figures": "data/embeddings/figures.parquet",
         "look_alikes": "data/embeddings/look_alikes.csv",
         "failures": "data/embeddings/failures.csv",
-        "shards": ".cache/embeddings",
+        "vectors": ".cache/embeddings",
     },
     "select": {"plan": PLAN, "plots": "plots"},
     "push": {"receipt": "data/push/receipt.json", "shown": SHOWN},
@@ -265,15 +264,18 @@ def test_agreement_runs_on_the_engine_of_the_parameters(wired: Any, monkeypatch:
 def test_the_step_by_meaning_runs_where_a_model_is_named_and_only_there(
     wired: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record(monkeypatch, dedupe, "TransformersEmbedder")
-    assert wired("dedupe")["ports"].encoder is None
+    record(monkeypatch, encoders, "TransformersEmbedder")
+    record(monkeypatch, engines, "model_engine")
+    assert wired("dedupe")["ports"].vectors is None
     semantic = {"model": "own/encoder", "min_cosine": 0.9, "batch_size": 5, "device": "cpu"}
     params = Params.model_validate({"engine": {"workers": 3}, "dedupe": {"semantic": semantic}})
     got = wired("dedupe", params)
-    encoder = got["ports"].encoder
-    assert encoder.load() == Made("TransformersEmbedder", (params.dedupe.semantic,), {})
-    assert encoder.engine == Made("model_engine", (params.engine, "cpu"), {})
-    assert encoder.batch_size == 5
+    store = got["ports"].vectors
+    made = store.encoder()
+    assert made.embedder == Made("TransformersEmbedder", (params.dedupe.semantic,), {})
+    assert (made.on_gpu, made.batch_size) == (False, 5)
+    assert store.engine == Made("model_engine", (params.engine, "cpu"), {})
+    assert store.folder == wired("embed")["outputs"].vectors
     assert got["section"].semantic.min_cosine == 0.9
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from curate.labeling import taxonomy
 from curate.report import page
 from tests import builders
 
@@ -68,6 +69,17 @@ def test_figures_and_where_they_come_from(tmp_path: Path, document: dict[str, An
     assert "Today's suggestions are not those of the second one." in text
     plain = json.loads((tmp_path / "data/report/index.json").read_text())
     assert plain["detectors"]["rows"][0]["difference"]["value"] == 0.12
+
+
+def test_thresholds_that_changed_since_are_said_to_have(tmp_path: Path, document: dict[str, Any]) -> None:
+    builders.small_project(tmp_path)
+    today = {one.name: one.threshold for one in taxonomy.load(tmp_path / "taxonomy.yaml")}
+    document["after"]["thresholds"] = today
+    put(tmp_path, document)
+    assert "other thresholds than today's" not in written(tmp_path)
+    document["after"]["thresholds"] = {**today, "stop_sign": 0.77}
+    put(tmp_path, document)
+    assert "The second one was compared with other thresholds than today's." in written(tmp_path)
 
 
 def test_without_gold_the_page_says_so(tmp_path: Path, document: dict[str, Any]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from curate.params import Params
-from curate.project_tables import Disagreement, ProjectTables
+from curate.project_tables import ProjectTables
 from curate.report.drawing import Album
 from curate.report.inputs import Facts
 from curate.report.worst_images import worst_images
+from curate.review_lists import Disagreement
 from tests import builders
 from tests.builders import annotation, image_id
 

@@ -63,7 +63,7 @@ def test_rounds_keep_an_image_together_in_the_order_of_asking() -> None:
     planned = [asked(image, kind) for image, kind in
                (("c", "vote"), ("a", "vote"), ("b", "vote"), ("c", "repeat"), ("d", "vote"))]  # fmt: skip
     rounds = cast_votes.rounds(planned, 2)
-    assert [[one.image_id for one in some] for some in rounds] == [["c", "a", "c"], ["b", "d"]]
+    assert [[one.pair_id for one in some] for some in rounds] == [["c", "a", "c"], ["b", "d"]]
     assert cast_votes.rounds([], 2) == []
 
 

@@ -19,8 +19,8 @@ def plan(results: Mapping[str, Sequence[str]], images: int = 60, **shares: float
     shares = SHARES | shares
     return comparison_plan.plan(
         results,
-        images=images,
-        round_images=10,
+        max_pairs=images,
+        round_pairs=10,
         repeat_share=shares["repeat_share"],
         attention_share=shares["attention_share"],
         seed=3,
@@ -50,21 +50,21 @@ def test_every_comparison_that_was_asked_is_asked_when_something_is_added(
 def test_more_images_keep_the_ones_before_and_their_rounds() -> None:
     before, after = (cast_votes.rounds(plan(RESULTS, images), 10) for images in (40, 41))
     assert after[:4] == before
-    assert len({one.image_id for one in after[4]}) == 1
+    assert len({one.pair_id for one in after[4]}) == 1
 
 
 def test_a_photograph_among_chosen_ones_pushes_out_one_at_most() -> None:
     before = plan(RESULTS, 40)
     after = plan(RESULTS | {f"new {n}": MODELS for n in range(3)}, 40)
-    lost = {one.image_id for one in before} - {one.image_id for one in after}
+    lost = {one.pair_id for one in before} - {one.pair_id for one in after}
     assert len(lost) <= 3
-    assert ids([one for one in before if one.image_id not in lost]) <= ids(after)
+    assert ids([one for one in before if one.pair_id not in lost]) <= ids(after)
 
 
 def test_a_result_that_fails_changes_its_own_comparisons_only() -> None:
     after = plan(RESULTS | {"p07": ["bicubic", "compact"]})
     gone = [one for one in plan(RESULTS) if one.comparison_id not in ids(after)]
-    assert {one.image_id for one in gone} == {"p07"}
+    assert {one.pair_id for one in gone} == {"p07"}
     assert all("large" in {one.left, one.right} for one in gone if one.kind != "attention")
     assert ids(after) < ids(plan(RESULTS))
 
@@ -74,7 +74,7 @@ def test_there_are_as_many_checks_as_asked_for_and_every_round_has_some() -> Non
     checks = [one for one in planned if one.kind == "attention"]
     assert 54 <= len(checks) <= 66  # half of 120 votes
     assert len(ids(planned)) == len(planned)
-    assert max(Counter(one.image_id for one in checks).values()) == 2
+    assert max(Counter(one.pair_id for one in checks).values()) == 2
     rounds = cast_votes.rounds(planned, 10)
     found = [sum(one.kind == "attention" for one in asked) for asked in rounds]
     assert min(found) >= 10
@@ -92,7 +92,7 @@ def test_shares_of_none_and_of_all() -> None:
 def test_a_small_set_has_a_check_in_the_first_round(seed: int) -> None:
     few = {f"p{n}": MODELS[:2] for n in range(3)}
     planned = comparison_plan.plan(
-        few, images=3, round_images=1, repeat_share=0, attention_share=0.01, seed=seed
+        few, max_pairs=3, round_pairs=1, repeat_share=0, attention_share=0.01, seed=seed
     )
     first = cast_votes.rounds(planned, 1)[0]
     assert sum(one.kind == "attention" for one in first) == 1

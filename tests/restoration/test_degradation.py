@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import skimage.data
 from PIL import Image
 from skimage.registration import phase_cross_correlation
@@ -153,6 +154,21 @@ def test_a_sinc_filter_passes_below_its_cutoff_and_stops_above() -> None:
     assert response[(frequency < np.pi / 6)].min() > 0.8
     assert response[(frequency > np.pi / 1.7) & (frequency <= np.pi)].max() < 0.2
     assert kernel.min() < 0  # it rings
+
+
+@pytest.mark.parametrize("size", [7, 11, 13, 21])
+@pytest.mark.parametrize("shape", [(90, 131), (5, 40), (2, 3)])
+def test_a_convolution_is_that_of_scipy_at_every_size(size: int, shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(size).random((*shape, 3), dtype=np.float32)
+    for kernel in (
+        blur_kernels.gaussian_like(size, 3, 0.7, 0.4),
+        blur_kernels.gaussian_like(size, 2, 1, -1.2, shape=1.7, plateau=True),
+        blur_kernels.circular_sinc(size, 1.9),
+    ):
+        found = blur_kernels.convolved(image, kernel)
+        expected = scipy.ndimage.convolve(image.astype(np.float64), kernel[..., None], mode="mirror")
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_a_codec_frame_of_odd_size_keeps_it() -> None:

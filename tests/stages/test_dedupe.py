@@ -90,7 +90,7 @@ def run(
     return dedupe.run(
         DedupeParams(**params),
         inputs=dedupe.Inputs(images=INGESTED),
-        outputs=dedupe.Outputs(table=TABLE, plot=PLOT, index=INDEX, embeddings=Path("embeddings")),
+        outputs=dedupe.Outputs(table=TABLE, plot=PLOT, index=INDEX),
         ports=dedupe.Ports(
             engine=LocalEngine(max(workers, 1), in_process=not workers, retries=1),
             batch_size=batch_size,

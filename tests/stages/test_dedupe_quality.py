@@ -50,9 +50,7 @@ def run(decisions: Path | None = None, **limits: float) -> StageReport:
     return dedupe.run(
         DedupeParams(quality=QualityLimits(**limits), decisions=decisions),
         inputs=dedupe.Inputs(images=Path("ingest.parquet")),
-        outputs=dedupe.Outputs(
-            table=Path("out/images.parquet"), plot=Path("plot.csv"), index=Path("index"), embeddings=Path("e")
-        ),
+        outputs=dedupe.Outputs(table=Path("out/images.parquet"), plot=Path("plot.csv"), index=Path("index")),
         ports=dedupe.Ports(engine=LocalEngine(1, in_process=True), say=lambda _: None),
     )
 

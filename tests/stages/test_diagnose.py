@@ -87,9 +87,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dedupe.run(
         DedupeParams(),
         inputs=dedupe.Inputs(images=Path("ingest.parquet")),
-        outputs=dedupe.Outputs(
-            table=Path("images.parquet"), plot=Path("plot.csv"), index=Path("index"), embeddings=Path("e")
-        ),
+        outputs=dedupe.Outputs(table=Path("images.parquet"), plot=Path("plot.csv"), index=Path("index")),
         ports=dedupe.Ports(engine=ENGINE, say=lambda _: None),
     )
 

@@ -15,7 +15,7 @@ import pytest
 from curate import tables
 from curate.embeddings import EMBEDDING_FIGURES, OBJECT_EMBEDDINGS, load_embeddings
 from curate.engines.local import LocalEngine
-from curate.errors import DeviceMemoryError, InputError
+from curate.errors import DeviceMemoryError, InputError, TableError
 from curate.labeling.run.embedding_worker import Encoder
 from curate.params import EmbeddingsParams
 from curate.records import FloatArray, StageReport, UInt8Image
@@ -72,7 +72,7 @@ def run(encoder: Callable[[], Encoder] = whole, engine: Any = None, **params: An
             figures=OUT / "figures.parquet",
             look_alikes=OUT / "look_alikes.csv",
             failures=OUT / "failures.csv",
-            shards=Path("cache"),
+            vectors=Path("cache"),
         ),
         ports=embed.Ports(encoder, engine or LocalEngine(in_process=True)),
     )
@@ -223,5 +223,20 @@ def test_objects_of_two_images_whose_nearest_has_another_label_are_listed() -> N
     assert {row["category"] for row in objects} == {"stop_sign", "yield_sign", "parking_sign"}
 
 
-def test_the_consensus_of_the_last_run_need_not_be_there() -> None:
-    assert run(objects="consensus").counts[3] == ("objects", 0)
+def test_the_consensus_of_the_last_run_need_not_be_there_and_the_line_says_so() -> None:
+    report = run(objects="consensus")
+    assert report.counts[3] == ("objects", 0)
+    assert report.line().endswith("0 rounds of agreement, which objects need")
+    Path("annotations.parquet").unlink()
+    with pytest.raises(TableError, match=r"annotations\.parquet does not exist"):
+        run(objects="suggestions")
+
+
+def test_vectors_stay_where_no_image_can_be_read_for_once() -> None:
+    run()
+    Path("data").rename("away")
+    assert run().counts[1:3] == (("vectors", 0), ("failed", 9))
+    Path("away").rename("data")
+    again = FakeEmbedder()
+    run(lambda: whole(again))
+    assert again.seen == 0

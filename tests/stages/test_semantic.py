@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,26 +13,27 @@ import pytest
 from PIL import Image
 
 from curate import schema, tables
-from curate.dedupe import feature_index
+from curate.embeddings import directions, load_embeddings
 from curate.engines.local import LocalEngine
-from curate.params import DedupeParams, SemanticParams
+from curate.labeling.run.embedding_worker import Encoder
+from curate.params import DedupeParams, EmbeddingsParams, SemanticParams
 from curate.records import FloatArray, StageReport, UInt8Image
-from curate.stages import dedupe
-from curate.stages.semantic import Encoder
+from curate.stages import dedupe, embed, vector_store
+from curate.stages.vector_store import VectorStore
 from tests.stages.test_dedupe import INDEX, INGESTED, PLOT, TABLE, encoded, ingested, rows, scene
 
-EMBEDDINGS = Path("dedupe/embeddings")
+VECTORS = Path("cache")
 
 
 @dataclass
 class MeanColour:
-    """Images of one mean colour mean the same."""
+    """Images of one mean colour mean the same; gray has no direction."""
 
     model_version: str = "mean-1"
 
     def embed(self, images: Sequence[UInt8Image]) -> FloatArray:
         colours = np.array([image.reshape(-1, 3).mean(axis=0) - 128 for image in images], dtype=np.float32)
-        return colours / np.linalg.norm(colours, axis=1, keepdims=True)
+        return directions(colours)
 
 
 def red(seed: int) -> Image.Image:
@@ -56,15 +58,42 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     )
 
 
+def loaded(version: str) -> Encoder:
+    return Encoder(MeanColour(version), batch_size=2)
+
+
 def run(version: str = "mean-1", *, workers: int = 0, on: bool = True) -> StageReport:
     engine = LocalEngine(max(workers, 1), in_process=not workers)
-    encoder = Encoder(functools.partial(MeanColour, version), engine, batch_size=2)
+    store = VectorStore(VECTORS, functools.partial(loaded, version), engine, shard_size=3)
     return dedupe.run(
         DedupeParams(semantic=SemanticParams(min_cosine=0.99)),
         inputs=dedupe.Inputs(images=INGESTED),
-        outputs=dedupe.Outputs(table=TABLE, plot=PLOT, index=INDEX, embeddings=EMBEDDINGS),
-        ports=dedupe.Ports(engine=engine, encoder=encoder if on else None),
+        outputs=dedupe.Outputs(table=TABLE, plot=PLOT, index=INDEX),
+        ports=dedupe.Ports(engine=engine, vectors=store if on else None),
     )
+
+
+def run_embed(version: str = "mean-1", **params: object) -> StageReport:
+    return embed.run(
+        EmbeddingsParams.model_validate({"model": "own", "shard_size": 3, **params}),
+        inputs=embed.Inputs(TABLE, Path("none.parquet"), Path("none.parquet")),
+        outputs=embed.Outputs(
+            *(Path("embed") / name for name in ("table", "objects", "figures", "look_alikes", "failures")),
+            VECTORS,
+        ),
+        ports=embed.Ports(functools.partial(loaded, version), LocalEngine(in_process=True)),
+    )
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images each call of the encoder was given."""
+    counts: list[int] = []
+    given = MeanColour.embed
+    monkeypatch.setattr(
+        MeanColour, "embed", lambda self, images: counts.append(len(images)) or given(self, images)
+    )
+    return counts
 
 
 def test_pairs_by_meaning_join_and_say_so(project: dict[str, str]) -> None:
@@ -84,27 +113,56 @@ def test_pairs_by_meaning_join_and_say_so(project: dict[str, str]) -> None:
     assert run(on=False).metrics["duplicates_by_relation"] == {"same": 1}
 
 
-def test_embeddings_are_kept_until_the_model_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_are_kept_until_the_model_changes(seen: list[int]) -> None:
     run()
     before = TABLE.read_bytes()
-    seen: list[int] = []
-    embed = MeanColour.embed
-    monkeypatch.setattr(
-        MeanColour, "embed", lambda self, images: seen.append(len(images)) or embed(self, images)
-    )
+    assert sum(seen) == 4
     run()
-    assert seen == [1]  # the blank image that tells the width
+    assert sum(seen) == 4
     assert TABLE.read_bytes() == before
     run("mean-2")
-    assert sum(seen) == 1 + 1 + 4
-    assert feature_index.reading(EMBEDDINGS).settings == {"model": "mean-2"}
+    assert sum(seen) == 8
+    run()
+    assert sum(seen) == 12, "what no stage uses is removed"
+
+
+def test_the_stage_embed_finds_what_dedupe_made_and_keeps_it(seen: list[int]) -> None:
+    """Two of four images are kept by dedupe: these have a row each, and the vectors of all stay."""
+    run()
+    assert run_embed().counts == (("images", 2), ("vectors", 2), ("failed", 0))
+    assert len(load_embeddings(Path("embed/table"))) == 2
+    run()
+    assert sum(seen) == 4, "each image once"
+    run_embed("mean-2")
+    assert sum(seen) == 6
+    run()
+    run_embed("mean-2")
+    assert sum(seen) == 6, "two models beside each other"
+    run_embed(model=None)
+    run()
+    assert len(list(VECTORS.rglob("vectors-*.parquet"))) == 2, "of one model, in two shards"
+    vector_store.forget(VECTORS, "dedupe")
+    run_embed("mean-2")
+    assert sum(seen) == 8
+    run()
+    assert sum(seen) == 12
+
+
+def test_an_image_without_a_vector_is_compared_by_pixels_and_counted() -> None:
+    gray = Image.fromarray(np.full((80, 60, 3), 128, dtype=np.uint8))
+    ingested({"a/gray.png": encoded(gray), "a/red_0.png": encoded(red(0)), "a/red_1.png": encoded(red(1))})
+    report = run()
+    assert "1 without a vector, compared by pixels only" in report.line()
+    assert report.metrics["by_meaning"] == {
+        "images": 2, "pairs": 1, "compared": "all with all", "without_a_vector": {"no_vector": 1},
+    }  # fmt: skip
+    assert rows()["a/gray.png"]["duplicate_of"] is None
 
 
 def test_workers_give_the_same_table() -> None:
     run()
     before = TABLE.read_bytes()
-    for path in sorted(EMBEDDINGS.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
+    shutil.rmtree(VECTORS)
     run(workers=2)
     assert TABLE.read_bytes() == before
     assert tables.read(TABLE, schema.IMAGES).num_rows == 4

@@ -177,6 +177,15 @@ def test_the_program_that_trains_is_a_file_that_the_command_names(ids: dict[str,
         run(ids, command)
 
 
+def test_braces_that_name_nothing_are_the_trainers(ids: dict[str, str]) -> None:
+    script = Path("trainer.py")
+    script.write_text(f"{TRAINER}\npathlib.Path(out, 'options.json').write_text(sys.argv[5])\n")
+    run(ids, f"""{COMMAND} '{{"rate": 0.1, "place": "{{out}}"}}'""")
+    options = json.loads(Path("models/first/options.json").read_text())
+    assert options["rate"] == 0.1
+    assert Path(options["place"]).name == "out"
+
+
 def test_the_same_again_is_not_trained_again(ids: dict[str, str]) -> None:
     first = run(ids)
     Path("trainer.py").touch()

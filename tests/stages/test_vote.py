@@ -38,7 +38,7 @@ def project(folder: Path, images: int = 40, *, crops: int = 1, unmeasured: int =
 
 def plan_of(results: dict[str, list[str]]) -> list[comparison_plan.Comparison]:
     return comparison_plan.plan(
-        results, images=50, round_images=10, repeat_share=0.1, attention_share=0.05, seed=4
+        results, max_pairs=50, round_pairs=10, repeat_share=0.1, attention_share=0.05, seed=4
     )
 
 
@@ -57,12 +57,12 @@ def test_the_plan_asks_every_pair_once_with_sides_at_random() -> None:
             (same,) = [
                 v
                 for v in votes.values()
-                if v.image_id == one.image_id and {v.left, v.right} == {one.left, one.right}
+                if v.pair_id == one.pair_id and {v.left, v.right} == {one.left, one.right}
             ]
             assert (same.left, same.right) == (one.right, one.left)
         if one.kind == "attention":
             assert {one.left, one.right} == {CLEAN, SPOILT}
-    assert "alone" not in {one.image_id for one in planned}
+    assert "alone" not in {one.pair_id for one in planned}
     assert planned == plan_of(results)
     assert not any(name in one.comparison_id for one in planned for name in ("bicubic", "compact"))
 
@@ -77,7 +77,7 @@ def test_the_planted_order_comes_out_and_the_stage_stops_when_it_is_settled(tmp_
     assert report.metrics["rounds"] < 4
     assert report.metrics["attention"]["passed"] == report.metrics["attention"]["asked"] > 0
     assert 0.5 < report.metrics["agreement"] <= 1
-    shown = {(row["image_id"], row["winner"]) for row in read(tmp_path / "votes.csv")}
+    shown = {(row["pair_id"], row["winner"]) for row in read(tmp_path / "votes.csv")}
     assert ("p03", "large") not in shown  # it failed there
 
 
@@ -114,14 +114,14 @@ def interval(folder: Path) -> float:
 def test_images_are_resampled_and_not_their_crops(tmp_path: Path) -> None:
     """The same votes of 4 images with 10 crops each say less than of 40 images."""
     project(tmp_path)
-    run(tmp_path, round_images=40)
+    run(tmp_path, round_pairs=40)
     of_images, votes = interval(tmp_path), (tmp_path / "votes.csv").read_bytes()
     project(tmp_path, crops=10)
-    run(tmp_path, round_images=40)
+    run(tmp_path, round_pairs=40)
     assert (tmp_path / "votes.csv").read_bytes() == votes
     assert interval(tmp_path) != of_images
     project(tmp_path, crops=40)
-    report = run(tmp_path, round_images=40)
+    report = run(tmp_path, round_pairs=40)
     assert read(tmp_path / "ranking.csv")[0]["low"] == ""
     assert report.metrics["settled"] is False
     json.dumps(report.metrics, allow_nan=False)
@@ -129,9 +129,9 @@ def test_images_are_resampled_and_not_their_crops(tmp_path: Path) -> None:
 
 def test_comparisons_without_a_figure_are_left_out_and_counted(tmp_path: Path) -> None:
     project(tmp_path, unmeasured=3)
-    report = run(tmp_path, images=40, repeat_share=0, round_images=40)
+    report = run(tmp_path, max_pairs=40, repeat_share=0, round_pairs=40)
     counts = dict(report.counts)
     assert counts["without a figure"] == 3 * 2
-    shown = {(row["image_id"], row["winner"], row["loser"]) for row in read(tmp_path / "votes.csv")}
+    shown = {(row["pair_id"], row["winner"], row["loser"]) for row in read(tmp_path / "votes.csv")}
     assert not any(image < "p03" and "large" in models for image, *models in shown)
     assert ("p01", "bicubic", "compact") in shown or ("p01", "compact", "bicubic") in shown

@@ -38,7 +38,7 @@ def shown_project(folder: Path, images: int = 12, *, bright: dict[str, int] = BR
 
 def test_people_are_asked_round_by_round_until_the_order_is_settled(tmp_path: Path) -> None:
     shown_project(tmp_path)
-    people, settings = ComparingPeople(), {"number": 2, "round_images": 3, "attention_share": 0.2}
+    people, settings = ComparingPeople(), {"number": 2, "round_pairs": 3, "attention_share": 0.2}
     with pytest.raises(WaitingForPeopleError, match=r"0 of \d+ votes of round 1 of at most 4 are in at http"):
         run(tmp_path, people, **settings)
     first = list(people.offered)
@@ -77,7 +77,7 @@ def test_people_are_asked_round_by_round_until_the_order_is_settled(tmp_path: Pa
 def test_who_fails_the_checks_is_named_left_out_and_counted(tmp_path: Path) -> None:
     shown_project(tmp_path, 6)
     people = ComparingPeople()
-    settings = {"number": 3, "round_images": 6, "attention_share": 0.3}
+    settings = {"number": 3, "round_pairs": 6, "attention_share": 0.3}
     with pytest.raises(WaitingForPeopleError):
         run(tmp_path, people, **settings)
     people.work(ANN)
@@ -90,7 +90,8 @@ def test_who_fails_the_checks_is_named_left_out_and_counted(tmp_path: Path) -> N
     assert report.metrics["attention"]["by_rater"]["labeler-3"] == {"passed": 0, "asked": checks}
     assert ("left out, of raters who failed attention checks (labeler-3)", asked) in report.counts
     rows = read(tmp_path / "votes.csv")
-    assert {row["counts"] for row in rows if row["rater_id"] == "labeler-3"} == {"no"}
+    marks = {(row["counts"], row["reason"]) for row in rows if row["rater_id"] == "labeler-3"}
+    assert marks == {("no", "the rater failed attention checks")}
     without = float(read(tmp_path / "ranking.csv")[0]["strength"])
     assert report.metrics["agreement"] == 1.0
     everybody = run(tmp_path, people, **settings, min_attention=0)
@@ -116,7 +117,7 @@ def test_partial_votes_are_ranked_where_that_is_wanted(tmp_path: Path) -> None:
 
 def test_a_skipped_check_is_asked_and_not_passed(tmp_path: Path) -> None:
     shown_project(tmp_path, 6)
-    people, settings = ComparingPeople(), {"number": 2, "round_images": 6, "attention_share": 0.3}
+    people, settings = ComparingPeople(), {"number": 2, "round_pairs": 6, "attention_share": 0.3}
     with pytest.raises(WaitingForPeopleError):
         run(tmp_path, people, **settings)
     people.work(ANN)
@@ -132,8 +133,8 @@ def test_a_skipped_check_is_asked_and_not_passed(tmp_path: Path) -> None:
     assert report.metrics["attention"]["left_out"] == ["labeler-2"]
     assert dict(report.counts)["skipped"] == checks
     skips = [row for row in read(tmp_path / "votes.csv") if not row["winner"]]
-    assert [(row["rater_id"], row["kind"], row["loser"], row["counts"]) for row in skips] == [
-        ("labeler-2", "attention", "", "no")
+    assert [(row["rater_id"], row["kind"], row["loser"], row["counts"], row["reason"]) for row in skips] == [
+        ("labeler-2", "attention", "", "no", "no side is chosen")
     ] * checks
 
 
@@ -209,6 +210,37 @@ def test_votes_on_other_pictures_do_not_count_and_are_counted(tmp_path: Path) ->
     report = run(tmp_path, people, **settings)
     assert [row["model"] for row in read(tmp_path / "ranking.csv")] == ["large", "bicubic", "compact"]
     assert dict(report.counts)["of other pictures, not read"] == 6
+
+
+def test_votes_on_edited_pictures_are_held_back_shown_and_asked_anew(tmp_path: Path) -> None:
+    shown_project(tmp_path, 3)
+    people, settings = ComparingPeople(), {"number": 2, "attention_share": 0, "repeat_share": 0}
+    with pytest.raises(WaitingForPeopleError):
+        run(tmp_path, people, **settings)
+    people.work(ANN)
+    people.work(BOB)
+    before = run(tmp_path, people, **settings)
+    assert "edited" not in str(before.counts)
+    people.edit(people.offered[4])
+    with pytest.raises(WaitingForPeopleError, match="16 of 18 votes") as waiting:
+        run(tmp_path, people, **settings)
+    report = waiting.value.so_far
+    assert isinstance(report, StageReport)
+    assert dict(report.counts)["of pictures that were edited on the server, held back"] == 2
+    assert (report.metrics["edited"], dict(report.counts)["votes"]) == (2, 16)
+    held = [row for row in read(tmp_path / "votes.csv") if row["counts"] == "no"]
+    assert [(row["rater_id"], row["winner"], row["loser"]) for row in held] == [
+        ("labeler-1", "", ""),
+        ("labeler-2", "", ""),
+    ]
+    assert {row["reason"] for row in held} == {
+        "somebody changed the pictures on the server: nobody knows what was seen"
+    }
+    people.work(ANN)
+    people.work(BOB)
+    again = run(tmp_path, people, **settings)
+    assert again.metrics["strengths"] == before.metrics["strengths"]
+    assert len(read(tmp_path / "votes.csv")) == 18 + 2
 
 
 def test_nothing_that_people_get_tells_which_model_it_is(tmp_path: Path) -> None:

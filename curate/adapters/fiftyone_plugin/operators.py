@@ -78,12 +78,13 @@ class SearchText(foo.Operator):  # type: ignore[misc]
     @property
     def config(self) -> Any:
         """Name and label."""
-        return foo.OperatorConfig(name="search_text", label="Search images by text")
+        return foo.OperatorConfig(name="search_text", label="Search images by text (Alt+T)")
 
     def resolve_placement(self, ctx: Any) -> Any:  # noqa: ARG002 - FiftyOne's
         """A button above the grid."""
         return types.Placement(
-            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, types.Button(label="Search by text", prompt=True)
+            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
+            types.Button(label="Search by text (Alt+T)", prompt=True),
         )
 
     def resolve_input(self, ctx: Any) -> Any:  # noqa: ARG002 - FiftyOne's

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS tasks (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (
     project INTEGER, task INTEGER, number INTEGER, task_key TEXT, user INTEGER, person TEXT, updated_at TEXT,
-    look INTEGER, answer_id TEXT, content BLOB, PRIMARY KEY (project, task, number)
+    look INTEGER, shown INTEGER, answer_id TEXT, content BLOB, PRIMARY KEY (project, task, number)
 );
 CREATE TABLE IF NOT EXISTS rows (
     project INTEGER, task INTEGER, answer INTEGER, annotation_id TEXT, content BLOB
@@ -40,13 +40,14 @@ CREATE TABLE IF NOT EXISTS rows (
 CREATE INDEX IF NOT EXISTS row_tasks ON rows (project, task);
 CREATE INDEX IF NOT EXISTS row_ids ON rows (annotation_id);
 """
-# The last look of each person at each task, over all projects; the number decides between equal times.
+# The last look of each person at each task, over all projects; the number decides between equal times. One at
+# another picture is the last only of a person who gave no other.
 _LATEST = """
 DROP TABLE IF EXISTS temp.latest;
 CREATE TEMP TABLE latest AS
 SELECT project, task, number FROM (
     SELECT project, task, number, row_number() OVER (
-        PARTITION BY task_key, person ORDER BY updated_at DESC, project DESC, number DESC
+        PARTITION BY task_key, person ORDER BY shown DESC, updated_at DESC, project DESC, number DESC
     ) AS place FROM answers WHERE look
 ) WHERE place = 1;
 CREATE INDEX temp.latest_tasks ON latest (project, task, number);
@@ -63,6 +64,7 @@ class Answer:
         person: Name of the person.
         updated_at: UTC, as `encode_regions.utc` writes it.
         look: A person made it on the page.
+        shown: The task shows the picture that our tables say.
         answer_id: Key in the `answers` table.
         content: The rest of that row, and what is counted of it.
         rows: Rows of `annotations`, by annotation_id.
@@ -73,6 +75,7 @@ class Answer:
     person: str
     updated_at: str
     look: bool
+    shown: bool
     answer_id: str
     content: Mapping[str, Any]
     rows: Sequence[tuple[str, Mapping[str, Any]]]
@@ -183,9 +186,9 @@ class Cache:
             state = (task.task_key, task.updated_at, task.there, task.read_as, task.edited)
             self._base.execute("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?)", (*place, *state))
             for one in task.answers:
-                whose = (one.number, task.task_key, one.user, one.person, one.updated_at, one.look)
+                whose = (one.number, task.task_key, one.user, one.person, one.updated_at, one.look, one.shown)
                 values = (*place, *whose, one.answer_id, _packed(one.content))
-                self._base.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+                self._base.execute("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
                 rows = [(*place, one.number, identity, _packed(row)) for identity, row in one.rows]
                 self._base.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", rows)
 
@@ -216,8 +219,12 @@ class Cache:
         return dict(self._base.execute("SELECT number, person FROM answers WHERE user IS NOT NULL"))
 
     def looks(self) -> Iterator[tuple[int, str, str]]:
-        """Project, task key and person of all that was submitted or skipped on the page, each once."""
-        yield from self._base.execute("SELECT DISTINCT project, task_key, person FROM answers WHERE look")
+        """Project, task key and person of all that was submitted or skipped on the page, each once.
+
+        Who saw another picture has not looked: push asks again.
+        """
+        asked = "SELECT DISTINCT project, task_key, person FROM answers WHERE look AND shown"
+        yield from self._base.execute(asked)
 
     def mark_latest(self) -> None:
         """Find the last look of each person at each task, for `answers` and `rows`.

@@ -88,6 +88,7 @@ def _answers(key: str, ours: WantedTask, task: Task, context: Context) -> Iterat
             person=name,
             updated_at=str(encode_regions.utc(work.updated_at)),
             look=look,
+            shown=shows,
             answer_id=identity,
             content={
                 "answer_id": identity,

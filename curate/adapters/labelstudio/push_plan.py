@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from curate.adapters.labelstudio.wanted_tasks import Wanted
+from curate.adapters.labelstudio.wanted_tasks import Wanted, shows_other
 from curate.errors import AnnotationToolError
 from curate.ports import PushCounts, RemovedTasks
 
@@ -141,6 +141,7 @@ class Difference:
         delete: Not in the plan any more, closed by an earlier push, nobody's work, and to be deleted.
         copies: Copies without work that an earlier push has closed.
         surplus: Tasks of ours that are not in the plan and stay as they are.
+        edited: Of those to create: somebody changed the picture of the task that is there.
         unchanged: As wanted.
     """
 
@@ -153,6 +154,7 @@ class Difference:
     delete: tuple[Existing, ...]
     copies: tuple[Existing, ...]
     surplus: int
+    edited: int
     unchanged: int
 
     @property
@@ -190,6 +192,7 @@ class Difference:
             recounted=sum(one.recounted for one in self.offers),
             data_changed=len(self.update),
             duplicates_removed=len(self.copies),
+            edited=self.edited,
         )
 
     def examples(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -225,6 +228,8 @@ def compare(
     A key that is there twice (a batch whose answer was lost can be applied late) keeps the task with the most
     work of people. The others are closed; those with work are read as well. What is to go is closed first,
     and deleted by a later push that finds it closed and still without work: somebody may have had it open.
+    A task whose picture somebody changed on the server is closed as it is, and the key gets a new one: put
+    right, it would turn answers about another picture into answers about ours.
     Tasks without a key were not made here and are left alone.
 
     Args:
@@ -240,13 +245,16 @@ def compare(
         if task.task_id:
             by_key.setdefault(task.task_id, []).append(task)
     create, pairs, copies, close = [], [], [], []
+    edited = 0
     for item in wanted:
-        there = _ordered(by_key.pop(item.task_id, []))
-        if not there:
+        found = by_key.pop(item.task_id, [])
+        there = _ordered(task for task in found if not shows_other(task.data, item))
+        others = [*there[1:], *(task for task in found if shows_other(task.data, item))]
+        if there:
+            pairs.append((offer(there[0], item.overlap, there[1:], labeler), item))
+        else:
             create.append(item)
-            continue
-        pairs.append((offer(there[0], item.overlap, there[1:], labeler), item))
-        others = there[1:]
+            edited += bool(others)
         gone = [task for task in others if not task.worked_on and task.closed and task.number in before]
         copies += gone
         close += [task for task in others if not task.closed]
@@ -260,6 +268,7 @@ def compare(
         delete=tuple(delete),
         copies=tuple(copies),
         surplus=len(left) - len(delete) - len(closing),
+        edited=edited,
         **_stale(pairs),
     )
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from curate.adapters.labelstudio import answers, encode_regions, label_config, people, task_pages
 from curate.adapters.labelstudio.client import Client
+from curate.adapters.labelstudio.wanted_tasks import picture
 from curate.ports import ProjectRef
 from curate.ports.comparison import GivenVote, PulledVotes
 
@@ -42,7 +43,8 @@ def read(
     """
     url, members = client.connection.url, people.members(client)
     known = people.read_names(names, url)
-    outside = edited = unattended = 0
+    outside = unattended = 0
+    edited: list[GivenVote] = []
     looks: dict[tuple[str, str], list[_Look]] = {}
     pages = task_pages.matching(client, project, include=answers.FIELDS, content=True)
     for task in (task for page in pages for task in page):
@@ -50,13 +52,14 @@ def read(
         known |= people.accounts(key, given, members)
         if key not in shown:
             outside += len(given)
-        elif [_file(task["data"].get(side)) for side in ("left", "right")] != [*map(_file, shown[key])]:
-            edited += len(given)
-        else:
-            found = list(_looks(key, given, members, known))
-            unattended += len(given) - len(found)
-            for look in found:
-                looks.setdefault((key, look.person), []).append(look)
+            continue
+        found = list(_looks(key, given, members, known))
+        unattended += len(given) - len(found)
+        if [picture(task["data"].get(side)) for side in ("left", "right")] != [*map(picture, shown[key])]:
+            edited += [GivenVote(key, look.person, None) for look in found]
+            continue
+        for look in found:
+            looks.setdefault((key, look.person), []).append(look)
     people.write_names(names, url, known)
     last = {place: max(found, key=lambda one: (one.at, one.number)) for place, found in looks.items()}
     undecided = [look for look in last.values() if look.side is None]
@@ -69,13 +72,8 @@ def read(
         unreadable=len(undecided) - skipped,
         unattended=unattended,
         outside_plan=outside,
-        edited=edited,
+        edited=tuple(sorted(edited, key=lambda one: (one.task_id, one.person))),
     )
-
-
-def _file(address: object) -> str:
-    """Which picture an address shows: its name is of its pixels, wherever `labelstudio.storage` keeps it."""
-    return str(address).rsplit("/", 1)[-1]
 
 
 def _looks(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from curate.ports import TaskDraft
 from curate.progress import track
 
 NO_SUGGESTIONS = "none"
+_PICTURES = ("image", "left", "right")  # in a task's data: addresses of what people see
 _FORM = 2  # raise it when the regions of the same rows change: all suggestions are sent anew
 
 
@@ -58,6 +59,21 @@ class Wanted:
             "score": min(scores) if scores else None,
             "result": encode_regions.encode_task(self.draft, self.categories),
         }
+
+
+def picture(address: object) -> str:
+    """Which picture an address shows: its name is of its pixels, wherever `labelstudio.storage` keeps it."""
+    return Path(str(address).rsplit("/", 1)[-1]).stem
+
+
+def shows_other(data: Mapping[str, Any], item: Wanted) -> bool:
+    """Whether a task of that data shows another picture than the one that is wanted: somebody edited it."""
+    image = item.draft.image_id
+    return any(
+        picture(data.get(name)) != picture(address) and not (image and image in str(data.get(name)))
+        for name, address in item.data.items()
+        if name in _PICTURES
+    )
 
 
 def wanted_tasks(tasks: Sequence[TaskDraft], categories: Sequence[str], storage: Storage) -> list[Wanted]:

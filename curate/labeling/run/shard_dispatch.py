@@ -32,12 +32,14 @@ class Dispatch:
         failures: Images that no model looked at.
     """
 
-    def __init__(self, failures: Failures, *, max_pixels: int, section: str = "autolabel") -> None:
+    def __init__(
+        self, failures: Failures, *, max_pixels: int | None = None, section: str = "autolabel"
+    ) -> None:
         """Begin.
 
         Args:
             failures: Takes what fails.
-            max_pixels: Larger images are not read.
+            max_pixels: Larger images are not read; None = all are.
             section: Of params.yaml that says so.
         """
         self.failures = failures
@@ -84,7 +86,7 @@ class Dispatch:
                 yield image, result
 
     def _fault(self, image: ImageFile) -> Failed | None:
-        if image.width * image.height > self._max_pixels:
+        if self._max_pixels is not None and image.width * image.height > self._max_pixels:
             detail = (
                 f"image {image.path} has {image.width}x{image.height} pixels, more than "
                 f"{self._section}.max_pixels = {self._max_pixels:,}"

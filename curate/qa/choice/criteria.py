@@ -136,7 +136,8 @@ def _similarity(evidence: Evidence) -> Fixed:
     """Nothing for examples and for what shows their scenes: more of a kind is sought, not what is at hand."""
     vectors = evidence.vectors
     told = example_similarity.similarity(vectors, evidence.positive, evidence.negative)
-    told[evidence.example_scenes] = 0.0
+    if evidence.example_scenes is not None:
+        told[evidence.example_scenes] = 0.0
 
     def words(image: int) -> str:
         sides = (("positive", evidence.positive), ("negative", evidence.negative))

@@ -15,10 +15,6 @@ def _no_vectors() -> FloatArray:
     return np.zeros((0, 0), dtype=np.float32)
 
 
-def _no_flags() -> Flags:
-    return np.zeros(0, dtype=np.bool_)
-
-
 @dataclass(frozen=True)
 class Evidence:
     """For N kept images.
@@ -31,7 +27,7 @@ class Evidence:
         vectors: (V, D) of unit length, of those that have one.
         positive: (P, D) vectors of examples of what is wanted.
         negative: (M, D) vectors of examples of what is not.
-        example_scenes: (V,) whether it is an example, or shows the scene of one; empty = there is no example.
+        example_scenes: (V,) whether it is an example, or shows the scene of one; None = none is.
         disagreement: By category's name, in [0, 1]; empty = there was no earlier round.
         earlier_words: `detail` of images that the earlier plan chose, by image_id.
     """
@@ -43,6 +39,6 @@ class Evidence:
     vectors: FloatArray = field(default_factory=_no_vectors)
     positive: FloatArray = field(default_factory=_no_vectors)
     negative: FloatArray = field(default_factory=_no_vectors)
-    example_scenes: Flags = field(default_factory=_no_flags)
+    example_scenes: Flags | None = None
     disagreement: Mapping[str, float] = field(default_factory=dict)
     earlier_words: Mapping[str, str] = field(default_factory=dict)
