@@ -69,7 +69,7 @@ def run(
     command = filled(parts, values)
     environment = {f"CURATE_{name.upper()}": str(value) for name, value in values.items()}
     with ExitStack() as stack:
-        file = stack.enter_context(log.open("wb"))
+        file = stack.enter_context(log.open("wb", buffering=0))  # to be looked at meanwhile
         try:
             process = subprocess.Popen(
                 command,

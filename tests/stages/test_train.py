@@ -177,6 +177,12 @@ def test_the_program_that_trains_is_a_file_that_the_command_names(ids: dict[str,
         run(ids, command)
 
 
+def test_the_log_grows_while_the_trainer_is_at_work(ids: dict[str, str]) -> None:
+    logged: list[bytes] = []
+    run(ids, echo=lambda _: logged.extend(path.read_bytes() for path in Path("models").rglob("training.log")))
+    assert logged[0].startswith(b"epoch 1")
+
+
 def test_braces_that_name_nothing_are_the_trainers(ids: dict[str, str]) -> None:
     script = Path("trainer.py")
     script.write_text(f"{TRAINER}\npathlib.Path(out, 'options.json').write_text(sys.argv[5])\n")
