@@ -15,5 +15,5 @@ for version in 3.11 3.12 3.13; do
   "$uv" pip sync --quiet --python "$folder/bin/python" --require-hashes requirements.lock
   "$uv" pip install --quiet --python "$folder/bin/python" --no-deps --editable .
   echo "Python $version: $("$folder/bin/python" --version)"
-  PATH=$PWD/$folder/bin:$PATH python -m pytest -q -m "not integration" "${@:-tests}"
+  PATH=$PWD/$folder/bin:$PATH python -m pytest -q -n 2 --dist loadfile -m "not integration" "${@:-tests}"
 done

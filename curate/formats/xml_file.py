@@ -28,11 +28,14 @@ def parse(path: Path) -> ET.Element:
     def start(tag: str, attributes: dict[str, str]) -> None:
         builder.start(tag, {**attributes, _LINE: str(parser.CurrentLineNumber)})
 
+    def end(tag: str) -> None:
+        builder.end(tag)
+
     def entity(*_: object) -> None:
         raise EntryError("damaged", "it declares entities, which labels have no use for")
 
     parser.StartElementHandler = start
-    parser.EndElementHandler = lambda tag: builder.end(tag) and None
+    parser.EndElementHandler = end
     parser.CharacterDataHandler = builder.data
     parser.EntityDeclHandler = entity
     try:
