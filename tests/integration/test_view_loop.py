@@ -145,6 +145,7 @@ def _rules_are_counted_and_shown(page: Any, app: str) -> None:
     page.get_by_text("1 sample", exact=True).wait_for()
     page.goto(app)
     page.get_by_text("62 samples").wait_for()
+    page.get_by_text("Select images").first.wait_for()  # the panel, which hears only what is selected later
 
 
 def _four_are_marked_and_undone(page: Any, folder: Path) -> None:
