@@ -71,12 +71,15 @@ def test_only_tables_that_changed_are_read(project: Path, hashed: list[str]) -> 
 
 
 def test_a_table_of_the_same_size_and_time_with_other_content_is_read(project: Path) -> None:
+    changed_images(project, one={"sharpness": 7.0}, two={"sharpness": 8.0})
     path = project / IMAGES
     before, stat = read(project).digests, path.stat()
-    changed_images(project, one={"sharpness": 7.0})
+    changed_images(project, one={"sharpness": 8.0}, two={"sharpness": 7.0})
     os.utime(path, ns=(stat.st_mtime_ns, stat.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
     assert {key for key, digest in read(project).digests.items() if digest != before[key]} == {
-        builders.image_id("one")
+        builders.image_id("one"),
+        builders.image_id("two"),
     }
 
 
@@ -121,3 +124,27 @@ def test_a_table_that_is_written_between_its_digests_and_its_rows_is_refused(pro
     CHANGES["box of a person"](project)
     with pytest.raises(TableError, match=f"{PULLED} was written while it was read: run this again"):
         list(content.batches(list(content.digests)))
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["all anew", "nothing stale"])
+def test_a_table_that_is_replaced_while_its_digest_is_made_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    if known:
+        read(project)
+    pieces, path, replaced = tables.pieces, project / PULLED, []
+
+    def written_after(read_path: Path, kind: schema.TableSchema, *, columns: Any = None) -> Iterator[Any]:
+        yield from pieces(read_path, kind, columns=columns)
+        if not replaced and read_path == (project / IMAGES if known else path):
+            replaced.append(path)
+            rows = [{**row, "annotator_id": "newcomer"} for row in tables.read(path, kind_of).to_pylist()]
+            tables.write_rows(rows, path, kind_of)
+
+    kind_of = schema.ANNOTATIONS
+    monkeypatch.setattr(tables, "pieces", written_after)
+    with pytest.raises(TableError, match=f"{PULLED} was written while it was read: run this again"):
+        read(project)
+    assert replaced
+    monkeypatch.setattr(tables, "pieces", pieces)
+    assert read(project).digests == read(project, kept=False).digests

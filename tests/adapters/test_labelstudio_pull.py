@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from curate.adapters.labelstudio import client, encode_regions
 from curate.adapters.labelstudio import pull as labelstudio_pull
+from curate.adapters.labelstudio.push_plan import CLOSED
 from curate.errors import AnnotationToolError, StorageError
 from curate.ports import ProjectRef
 from curate.ports.pulled import PullCounts, Snapshot, WantedTask
@@ -178,10 +179,52 @@ def test_an_answer_about_another_picture_is_kept_unreadable_and_asked_anew(serve
     assert progress.slots_done == 2
 
 
+def test_an_answer_about_ours_supersedes_everybodys_about_another_picture(server: FakeLabelStudio) -> None:
+    """One look is wanted: who saw the other picture is not asked again, and held the image back for ever."""
+    server.tasks[2]["data"]["image"] = "another"  # anna has answered it
+    unreadable = {"task shows another image": 1}
+    assert pull(server)[1].unreadable == unreadable
+    anew = server.add_task(KEYS[1])
+    server.answer(anew, 2, [box("machine's")], lead_time=None)  # made without a page: nobody's look
+    assert pull(server)[1].unreadable == unreadable
+    server.answer(anew, 2, [box("new")])
+    (annotations, answers), counts, progress = pull(server)
+    ours = [row for row in annotations if row["task_id"] == KEYS[1]]
+    assert [(row["annotator_id"], row["outcome"]) for row in ours] == [("ben@x.invalid", "object")]
+    kept = [row for row in answers if row["task_id"] == KEYS[1] and row["outcome"] != "unattended"]
+    assert {(row["annotator_id"], row["outcome"], row["superseded"]) for row in kept} == {
+        ("anna@x.invalid", "unreadable", True), ("ben@x.invalid", "submitted", False),
+    }  # fmt: skip
+    assert (counts.n_unreadable, progress.superseded) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("form", "same"), [("/up/0a-{}.jpg", True), ("/{}_blurred.jpg", False), ("/old/{}-crop.png", False)]
+)
+def test_an_image_is_known_by_the_whole_name_of_its_file(
+    server: FakeLabelStudio, form: str, *, same: bool
+) -> None:
+    server.tasks[2]["data"]["image"] = form.format(server.tasks[2]["data"]["image_id"])
+    counts = pull(server)[1]
+    assert (counts.edited_tasks, counts.n_unreadable) == ((0, 0) if same else (1, 1))
+
+
+def test_an_edited_task_that_push_has_closed_is_not_counted_again(
+    server: FakeLabelStudio, tmp_path: Path
+) -> None:
+    path = tmp_path / "cache.sqlite"
+    server.tasks[2]["data"]["image"] = "another"
+    assert pull(server, path)[1].edited_tasks == 1
+    server.tasks[2]["data"][CLOSED] = "yes"
+    server.tasks[2]["updated_at"] = server.now
+    assert pull(server, path)[1].edited_tasks == 0
+
+
 def test_a_cache_of_an_older_version_is_read_anew(server: FakeLabelStudio, tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
     with closing(sqlite3.connect(path)) as old:
         old.execute("CREATE TABLE answers (project INTEGER, task INTEGER, number INTEGER, look INTEGER)")
+        old.execute("CREATE TABLE tasks (project INTEGER, number INTEGER, edited INTEGER)")
     assert pull(server, path) == pull(server)
     assert pull(server, path)[1].tasks_read == 0
 

@@ -172,6 +172,23 @@ def test_a_task_with_another_picture_is_closed_as_it_is_and_made_anew(answers: i
     assert later.counts().edited == 0
 
 
+@pytest.mark.parametrize(
+    ("form", "same"),
+    [
+        ("s3://bucket/{}.png", True),
+        ("/data/upload/7/0a1b2c3d-{}.jpg", True),  # Label Studio puts that before the name of an upload
+        ("/d/{}_blurred.jpg", False),
+        ("/d/old/{}-crop.png", False),
+        ("/{}/another.jpg", False),
+    ],
+)
+def test_a_picture_is_known_by_its_whole_name(form: str, *, same: bool) -> None:
+    (item,) = wanted(task())
+    there = existing(item, data={**item.data, "image": form.format(item.data["image_id"])})
+    counts = compare([there], [item]).counts()
+    assert (counts.data_changed, counts.edited) == ((1, 0) if same else (0, 1))
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_so_is_a_comparison_of_other_pictures(side: str) -> None:
     data = {"left": "/d/aa.png", "right": "/d/bb.png", "task_id": "c1", MARK: "none"}
@@ -192,6 +209,20 @@ def test_a_batch_is_current_as_long_as_all_its_tasks_are() -> None:
     newer = [items[0], *wanted(task("two", boxes=2)), items[2]]
     assert {one.item.task_id for one in compare(there, newer).replace} == {"task-one", "task-two"}
     assert len(compare(there[1:], items[1:]).replace) == 1  # a part of the batch proves nothing
+
+
+def test_a_batch_stays_current_when_a_picture_of_it_is_edited() -> None:
+    items = wanted(task("one"), task("two"), task("three"))
+    there = [
+        existing(item, n, data={**item.data, MARK: batch_mark(items)}, answers=n)
+        for n, item in enumerate(items)
+    ]
+    edited = replace(there[2], data={**there[2].data, "image": "/another.jpg"})
+    difference = compare([*there[:2], edited], items)
+    assert (difference.create, difference.close, difference.replace) == ((items[2],), (edited,), ())
+    assert compare([*there[:2], closed(edited), existing(items[2], 9)], items).empty
+    copied = [*there, replace(closed(edited), number=9)]  # the key is of the batch once, not twice
+    assert compare(copied, items).replace == ()
 
 
 def test_a_marked_batch_stays_marked_when_other_data_changes() -> None:

@@ -69,7 +69,7 @@ def test_what_is_no_vote_is_counted(server: FakeLabelStudio) -> None:
     server.answer(first, 1, chosen("left"), lead_time=None)  # made without a page
     server.answer(second, 1, chosen("left"))
     server.answer(second, 2, chosen("left"), lead_time=None)
-    server.tasks[second]["data"]["left"] = "another picture"
+    server.tasks[second]["data"]["left"] = "c2-left_blurred.png"
     server.answer(server.add_task("of an older plan"), 1, chosen("left"))
     server.answer(server.add_task(""), 2, chosen("left"))
     found = read(server)

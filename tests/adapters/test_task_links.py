@@ -42,6 +42,17 @@ def test_each_image_leads_to_its_task_on_the_server(project: Path) -> None:
     assert "secret-token" not in str(links)
 
 
+def test_an_image_that_was_asked_about_anew_leads_to_its_new_task(project: Path) -> None:
+    key = builders.plan_row("one")["task_id"]
+    with closing(sqlite3.connect(project / CACHE)) as cache, cache:
+        cache.execute("DELETE FROM tasks WHERE number = 17")
+        cache.executemany(
+            "INSERT INTO tasks (project, number, task_key, there, edited, closed) VALUES (3, ?, ?, 1, ?, ?)",
+            [(21, key, False, False), (22, key, True, True), (23, key, False, True), (24, key, True, False)],
+        )
+    assert task_links(project)[builders.image_id("one")].endswith("task=21")
+
+
 def test_without_a_server_or_a_pull_there_is_no_link(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LABEL_STUDIO_API_KEY")
     assert task_links(project) == {}

@@ -28,7 +28,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tasks (
     project INTEGER, number INTEGER, task_key TEXT, updated_at TEXT, there INTEGER, read_as TEXT,
-    edited INTEGER, PRIMARY KEY (project, number)
+    edited INTEGER, closed INTEGER, PRIMARY KEY (project, number)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answers (
     project INTEGER, task INTEGER, number INTEGER, task_key TEXT, user INTEGER, person TEXT, updated_at TEXT,
@@ -40,16 +40,16 @@ CREATE TABLE IF NOT EXISTS rows (
 CREATE INDEX IF NOT EXISTS row_tasks ON rows (project, task);
 CREATE INDEX IF NOT EXISTS row_ids ON rows (annotation_id);
 """
-# The last look of each person at each task, over all projects; the number decides between equal times. One at
-# another picture is the last only of a person who gave no other.
+# The last look of each person at each task, over all projects; the number decides between equal times. Those
+# at another picture are superseded as soon as anybody has looked at ours.
 _LATEST = """
 DROP TABLE IF EXISTS temp.latest;
 CREATE TEMP TABLE latest AS
 SELECT project, task, number FROM (
     SELECT project, task, number, row_number() OVER (
         PARTITION BY task_key, person ORDER BY shown DESC, updated_at DESC, project DESC, number DESC
-    ) AS place FROM answers WHERE look
-) WHERE place = 1;
+    ) AS place, shown = max(shown) OVER (PARTITION BY task_key) AS best FROM answers WHERE look
+) WHERE place = 1 AND best;
 CREATE INDEX temp.latest_tasks ON latest (project, task, number);
 """
 
@@ -92,6 +92,7 @@ class CachedTask:
         there: Its answers on the server.
         read_as: Image and size that its answers were read with; empty if our tables did not know it.
         edited: Somebody changed what push wrote into it.
+        closed: Push has closed it.
         answers: Those answers; none where `read_as` is empty.
     """
 
@@ -101,6 +102,7 @@ class CachedTask:
     there: int
     read_as: str
     edited: bool
+    closed: bool
     answers: Sequence[Answer]
 
 
@@ -183,8 +185,8 @@ class Cache:
         self.remove(project, [task.number for task in tasks])
         for task in tasks:
             place = (project, task.number)
-            state = (task.task_key, task.updated_at, task.there, task.read_as, task.edited)
-            self._base.execute("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?)", (*place, *state))
+            state = (task.task_key, task.updated_at, task.there, task.read_as, task.edited, task.closed)
+            self._base.execute("INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*place, *state))
             for one in task.answers:
                 whose = (one.number, task.task_key, one.user, one.person, one.updated_at, one.look, one.shown)
                 values = (*place, *whose, one.answer_id, _packed(one.content))
@@ -200,8 +202,14 @@ class Cache:
             self._base.executemany(statement, keys)
 
     def tasks(self, project: int) -> Iterator[tuple[int, str, str, int, str, bool]]:
-        """Number, key, time of the last change, answers, what they were read with, and whether edited."""
-        asked = "SELECT number, task_key, updated_at, there, read_as, edited FROM tasks WHERE project = ?"
+        """Number, key, time of the last change, answers, what they were read with, and whether edited.
+
+        A closed task is not edited any more: push has seen to it.
+        """
+        asked = (
+            "SELECT number, task_key, updated_at, there, read_as, edited AND NOT closed FROM tasks "
+            "WHERE project = ?"
+        )
         yield from self._base.execute(asked, (project,))
 
     def counts(self, project: int) -> tuple[int, int]:

@@ -10,7 +10,9 @@ from typing import Any
 from curate.adapters.labelstudio import decode_regions, encode_regions, people, task_pages
 from curate.adapters.labelstudio.answer_cache import Answer, CachedTask
 from curate.adapters.labelstudio.client import Client
+from curate.adapters.labelstudio.push_plan import CLOSED
 from curate.adapters.labelstudio.task_pages import Task
+from curate.adapters.labelstudio.wanted_tasks import shows
 from curate.ports import ProjectRef
 from curate.ports.pulled import WantedTask
 from curate.records import derived_id
@@ -49,6 +51,7 @@ def cached_task(task: Task, context: Context) -> CachedTask:
         there=len(task["annotations"]),
         read_as="" if ours is None else ours.identity,
         edited=ours is not None and not _as_pushed(task["data"], ours),
+        closed=bool(task["data"].get(CLOSED)),
         answers=() if ours is None else tuple(_answers(key, ours, task, context)),
     )
 
@@ -66,8 +69,8 @@ def _as_pushed(data: Mapping[str, Any], ours: WantedTask) -> bool:
 
 
 def _shows(data: Mapping[str, Any], ours: WantedTask) -> bool:
-    """Whether people see that image: its address is made of its id."""
-    return ours.image_id in str(data.get("image", ""))
+    """Whether people see that image: its file is called by its id."""
+    return shows(data.get("image"), ours.image_id)
 
 
 def _answers(key: str, ours: WantedTask, task: Task, context: Context) -> Iterator[Answer]:

@@ -244,12 +244,14 @@ def compare(
     for task in existing:
         if task.task_id:
             by_key.setdefault(task.task_id, []).append(task)
-    create, pairs, copies, close = [], [], [], []
+    create, pairs, copies, close, others_shown = [], [], [], [], []
     edited = 0
     for item in wanted:
         found = by_key.pop(item.task_id, [])
         there = _ordered(task for task in found if not shows_other(task.data, item))
-        others = [*there[1:], *(task for task in found if shows_other(task.data, item))]
+        strange = [task for task in found if shows_other(task.data, item)]
+        others = [*there[1:], *strange]
+        others_shown += [(task, item) for task in strange]
         if there:
             pairs.append((offer(there[0], item.overlap, there[1:], labeler), item))
         else:
@@ -269,7 +271,7 @@ def compare(
         copies=tuple(copies),
         surplus=len(left) - len(delete) - len(closing),
         edited=edited,
-        **_stale(pairs),
+        **_stale(pairs, others_shown),
     )
 
 
@@ -279,12 +281,15 @@ def batch_mark(items: Iterable[Wanted]) -> str:
     return _BATCH + hashlib.sha256(json.dumps(members).encode()).hexdigest()[:16]
 
 
-def _stale(pairs: Sequence[tuple[Offer, Wanted]]) -> dict[str, Any]:
-    """What differs of tasks that are there."""
-    batches: dict[str, list[Wanted]] = {}
-    for due, item in pairs:
-        batches.setdefault(str(due.task.data.get(MARK)), []).append(item)
-    whole = {mark for mark, items in batches.items() if mark.startswith(_BATCH) and mark == batch_mark(items)}
+def _stale(
+    pairs: Sequence[tuple[Offer, Wanted]], edited: Sequence[tuple[Existing, Wanted]]
+) -> dict[str, Any]:
+    """What differs of tasks that are there; one whose picture was edited is still of its batch."""
+    batches: dict[str, dict[str, Wanted]] = {}
+    for task, item in (*((due.task, item) for due, item in pairs), *edited):
+        batches.setdefault(str(task.data.get(MARK)), {})[item.task_id] = item
+    marked = {mark: members.values() for mark, members in batches.items() if mark.startswith(_BATCH)}
+    whole = {mark for mark, items in marked.items() if mark == batch_mark(items)}
     found: dict[str, list[Any]] = {name: [] for name in ("replace", "update", "reopen", "offers")}
     unchanged = 0
     for due, item in pairs:

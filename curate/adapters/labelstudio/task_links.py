@@ -28,8 +28,9 @@ def task_links(root: Path) -> dict[str, str]:
         slots = tables.read(plan, schema.PLAN, columns=["task_id", "image_id"])
         with closing(sqlite3.connect(f"file:{cache}?mode=ro", uri=True)) as known:
             rows = known.execute(
-                "SELECT task_key, project, number FROM tasks WHERE there ORDER BY project, number"
-            )
+                "SELECT task_key, project, number FROM tasks WHERE there "
+                "ORDER BY edited DESC, closed DESC, project, number"
+            )  # the last of a key counts: one that shows our picture and is open
             places = {key: f"{base}/projects/{project}/data?task={number}" for key, project, number in rows}
     except (CurateError, sqlite3.Error):
         return {}  # a page without links is better than none

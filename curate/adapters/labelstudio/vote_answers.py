@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from curate.adapters.labelstudio import answers, encode_regions, label_config, people, task_pages
 from curate.adapters.labelstudio.client import Client
-from curate.adapters.labelstudio.wanted_tasks import picture
+from curate.adapters.labelstudio.wanted_tasks import picture, shows
 from curate.ports import ProjectRef
 from curate.ports.comparison import GivenVote, PulledVotes
 
@@ -55,7 +55,8 @@ def read(
             continue
         found = list(_looks(key, given, members, known))
         unattended += len(given) - len(found)
-        if [picture(task["data"].get(side)) for side in ("left", "right")] != [*map(picture, shown[key])]:
+        pictures = zip(("left", "right"), map(picture, shown[key]), strict=True)
+        if not all(shows(task["data"].get(side), name) for side, name in pictures):
             edited += [GivenVote(key, look.person, None) for look in found]
             continue
         for look in found:

@@ -66,14 +66,15 @@ def picture(address: object) -> str:
     return Path(str(address).rsplit("/", 1)[-1]).stem
 
 
+def shows(address: object, name: str) -> bool:
+    """Whether an address shows the picture of that name; an upload has "...-" before it."""
+    return picture(address) == name or picture(address).endswith(f"-{name}")
+
+
 def shows_other(data: Mapping[str, Any], item: Wanted) -> bool:
     """Whether a task of that data shows another picture than the one that is wanted: somebody edited it."""
-    image = item.draft.image_id
-    return any(
-        picture(data.get(name)) != picture(address) and not (image and image in str(data.get(name)))
-        for name, address in item.data.items()
-        if name in _PICTURES
-    )
+    pictures = ((data.get(name), item.data[name]) for name in _PICTURES if name in item.data)
+    return any(not shows(there, picture(address)) for there, address in pictures)
 
 
 def wanted_tasks(tasks: Sequence[TaskDraft], categories: Sequence[str], storage: Storage) -> list[Wanted]:
