@@ -59,16 +59,18 @@ def degrade(folder: str, out: str, scale: int) -> float:
 def _first(image: Image, rng: np.random.Generator) -> Image:
     image = _blur(image, 3.0, rng)
     drawn = rng.random()
-    factor = rng.uniform(1, 1.5) if drawn < 0.2 else rng.uniform(0.15, 1) if drawn < 0.9 else 1
-    size = (max(2, round(image.shape[1] * factor)), max(2, round(image.shape[0] * factor)))
-    image = cv2.resize(image, size, interpolation=_MODES[rng.integers(3)])
+    if drawn < 0.9:  # else it keeps its size
+        factor = rng.uniform(1, 1.5) if drawn < 0.2 else rng.uniform(0.15, 1)
+        size = (max(2, round(image.shape[1] * factor)), max(2, round(image.shape[0] * factor)))
+        image = cv2.resize(image, size, interpolation=_MODES[rng.integers(3)])
     return _jpeg(_noise(image, 30, 3, rng), rng)
 
 
 def _second(image: Image, small: tuple[int, int], rng: np.random.Generator) -> Image:
     if rng.random() < 0.8:
         image = _blur(image, 1.5, rng)
-    factor = rng.uniform(0.3, 1.2)
+    drawn = rng.random()
+    factor = rng.uniform(1, 1.2) if drawn < 0.3 else rng.uniform(0.3, 1) if drawn < 0.7 else 1
     size = (max(2, round(small[0] * factor)), max(2, round(small[1] * factor)))
     image = _noise(cv2.resize(image, size, interpolation=_MODES[rng.integers(3)]), 25, 2.5, rng)
     if rng.random() < 0.5:
@@ -89,10 +91,13 @@ def _blur(image: Image, most: float, rng: np.random.Generator) -> Image:
 
 
 def _noise(image: Image, sigma: float, poisson: float, rng: np.random.Generator) -> Image:
-    if rng.random() < 0.5:
-        noise = rng.standard_normal(image.shape) * rng.uniform(1, sigma) / 255
+    gaussian, gray = rng.random() < 0.5, rng.random() < 0.4  # gray: one plane for all three
+    if gaussian:
+        shape = (*image.shape[:2], 1 if gray else 3)
+        noise = rng.standard_normal(shape) * rng.uniform(1, sigma) / 255
     else:
-        levels = np.clip((image * 255).round(), 0, 255) / 255
+        seen = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[..., None] if gray else image
+        levels = np.clip((seen * 255).round(), 0, 255) / 255
         values = 2 ** np.ceil(np.log2(len(np.unique(levels))))
         noise = (rng.poisson(levels * values) / values - levels) * rng.uniform(0.05, poisson)
     return np.clip(image + noise, 0, 1).astype(np.float32)

@@ -42,14 +42,22 @@ class TimedEngine:
         label: str,
         total: int | None = None,
     ) -> Iterator[list[Result | Casualty]]:
-        """See `curate.ports.Engine`."""
-        together = functools.partial(_with_the_others, setup, self._workers, self._gate)
+        """See `curate.ports.Engine`.
+
+        Raises:
+            RuntimeError: A worker died, and another took its place.
+        """
+        given = list(batches)
+        workers = min(self._workers, len(given))  # no more are started
+        together = functools.partial(_with_the_others, setup, workers, self._gate)
         ended = 0.0
-        for result in self._engine.map_batches(together, batches, label=label, total=total):
+        for result in self._engine.map_batches(together, given, label=label, total=total):
             ended = time.perf_counter()
             yield result
-        began = max(float(ready.read_text(encoding="ascii")) for ready in self._gate.iterdir())
-        self.seconds = ended - began
+        ready = [float(mark.read_text(encoding="ascii")) for mark in self._gate.iterdir()]
+        if len(ready) != workers:  # the clock would begin when a new one was set up
+            raise RuntimeError(f"{label}: {len(ready)} workers were set up instead of {workers}: one died")
+        self.seconds = ended - max(ready)
 
 
 def _with_the_others(

@@ -143,12 +143,20 @@ class StoredTables:
         """
         wanted = None if image_ids is None else pa.array(sorted(image_ids), pa.string())
         rows = {name: pa.concat_tables(self._rows(name, wanted)) for name in self.files}
+        self.check_unchanged()
+        return ArrowTables(self, rows)
+
+    def check_unchanged(self) -> None:
+        """Whether each table is the file still that was found.
+
+        Raises:
+            TableError: It is not.
+        """
         for stored in self.files.values():
             if not stored.path.exists() or file_identity(stored.path) != stored.identity:
                 raise TableError(
                     f"{stored.path} was written while it was read: run this again when dvc repro has ended"
                 )
-        return ArrowTables(self, rows)
 
     def _rows(self, name: str, wanted: pa.Array | None) -> list[pa.Table]:
         found = [self.files[name].schema.arrow.empty_table()]

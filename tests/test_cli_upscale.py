@@ -83,7 +83,8 @@ def test_a_picture_that_is_no_result_is_never_overwritten() -> None:
         (("--out", "out", "--tile", "10"), ParamsError, "--tile = 10 is refused"),
         (("--out", "out", "--png-level", "12"), ParamsError, "--png-level = 12 is refused"),
         (("--out", "out", "--overlap", "200"), ParamsError, "more than half of tile 256"),
-        (("--out", "out", "--model", "own.pth"), ParamsError, "licence of own .* is not known: name it"),
+        (("--out", "out", "--model", "there/own.pth"), ParamsError, "licence of own .* is not known: name"),
+        (("--out", "out", "--model", "own.pth"), ModelError, "own.pth does not exist: set --model"),
         (("--out", "out", "--model", "own.pth", "--license", "mit"), ModelError, "own.pth does not exist"),
         (("--out", "out", "--use", "CC BY-NC"), ParamsError, "--use = 'CC BY-NC' is no licence"),
         (
@@ -92,13 +93,16 @@ def test_a_picture_that_is_no_result_is_never_overwritten() -> None:
             "4x-UltraSharp.pth does not exist",
         ),
         (
-            ("--out", "out", "--model", "4x-UltraSharp.pth", "--use", "cc-by-4.0"),
+            ("--out", "out", "--model", "there/4x-UltraSharp.pth", "--use", "cc-by-4.0"),
             ParamsError,
             "forbids commercial use",
         ),
     ],
 )
 def test_mistakes_are_one_line(more: tuple[str, ...], error: type[Exception], says: str) -> None:
+    Path("there").mkdir()
+    for name in ("own.pth", "4x-UltraSharp.pth"):
+        Path("there", name).touch()
     given = ("in", "--model", "bicubic") if "--model" not in more else ("in",)
     with pytest.raises(error, match=says):
         run(*given, *more, "--workers", "1")

@@ -22,6 +22,7 @@ from curate.errors import ViewError
 from curate.extras import require
 from curate.progress import track
 
+EVALUATED: Final = "curate_evaluated"  # of the dataset's info; there while the evaluation is of its samples
 _PROJECT: Final = "curate_project"  # of the dataset's info
 _INDEX: Final = [("image_id", 1), (DIGEST, 1), ("_id", 1)]  # that a sync needs to know of every sample
 
@@ -79,6 +80,7 @@ def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
     known = _known(dataset)
     gone = [sample_id for key, (sample_id, _) in known.items() if key not in content.digests]
     if gone:
+        forget_evaluation(dataset)
         dataset.delete_samples(gone)
     fresh = [key for key in content.digests if key not in known]
     stale = [key for key, digest in content.digests.items() if key in known and known[key][1] != digest]
@@ -92,6 +94,12 @@ def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
     )
     same = len(content.digests) - len(fresh) - len(stale)
     return Synced(dataset, len(fresh), len(stale) - waiting, len(gone), same, waiting)
+
+
+def forget_evaluation(dataset: Any) -> None:
+    """Say that the evaluation is no more of these samples, before the first of them is written."""
+    if dataset.info.pop(EVALUATED, None) is not None:
+        dataset.save()
 
 
 def sample_ids(dataset: Any) -> dict[str, str]:
@@ -169,6 +177,7 @@ class _Writer:
             mongo.InsertOne(documents.new(self._shown(draft, {}, draft.tags), self.dataset._doc.id))
             for draft in drafts
         ]
+        forget_evaluation(self.dataset)
         self.dataset._bulk_write(made, ids=[])
 
     def update(self, ids: Sequence[str], drafts: Sequence[SampleDraft]) -> int:
@@ -187,6 +196,7 @@ class _Writer:
             made.append(mongo.UpdateOne({"_id": sample["_id"]}, change))
             written.append(str(sample["_id"]))
         if made:
+            forget_evaluation(self.dataset)
             self.dataset._bulk_write(made, ids=written)
         return waiting
 

@@ -1,7 +1,7 @@
 """What each table adds to the digests of the samples, kept between syncs.
 
-A table that is the very file it was (`curate.file_identity`) is not read again: of a hundred thousand images
-with a million labels, where some answers changed, the models' boxes are neither hashed nor in memory.
+A table that is the very file it was (`curate.file_identity`) is not hashed again: where nothing changed, no
+table is read. Where a sample is stale, its rows are sought in all tables (`StoredTables.of`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read(found: StoredTables, image_ids: pa.Array, kept: Path | None = None) -> 
         kept: File with the digests of the last time; made, or replaced where something is new.
 
     Raises:
-        TableError: A table is damaged.
+        TableError: A table is damaged, or was written since it was found.
         StorageError: The file cannot be written.
     """
     code = fingerprint.digest(__name__)
@@ -60,6 +60,7 @@ def read(found: StoredTables, image_ids: pa.Array, kept: Path | None = None) -> 
     digests = {
         name: before[name] if name in before else _digest(found, name, image_ids) for name in found.files
     }
+    found.check_unchanged()
     if kept is not None and digests.keys() - before.keys():
         _keep(kept, about, found, digests)
     return digests
@@ -88,7 +89,8 @@ def _digest(found: StoredTables, name: str, image_ids: pa.Array) -> TableDigest:
 def _field_hashes(annotators: pa.ChunkedArray, people: Mapping[str, str]) -> UInt64s:
     """Of the name of the field that each row is shown in."""
     coded = annotators.combine_chunks().dictionary_encode()
-    names = [people[person or UNKNOWN] for person in coded.dictionary.to_pylist()]
+    # One that the facts do not have is of a file that was written in between: `read` refuses it.
+    names = [people.get(person or UNKNOWN, ANNOTATOR) for person in coded.dictionary.to_pylist()]
     hashes = np.array([of_text(name) for name in (*names, ANNOTATOR)], np.uint64)
     return np.asarray(hashes[pc.fill_null(coded.indices, len(names)).to_numpy(zero_copy_only=False)])
 

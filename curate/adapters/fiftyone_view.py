@@ -143,7 +143,7 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
         fiftyone_views.dress(fo, done.dataset, content, colours)
     fiftyone_embeddings.save_views(done.dataset, anew=anew)
     both = {MODEL, CONSENSUS} <= set(content.layout.label_fields)
-    if both and (anew or done.added + done.changed + done.removed) and len(content.digests) <= _EVALUATED:
+    if both and len(content.digests) <= _EVALUATED:
         fiftyone_views.evaluate(done.dataset)
     made = _decisions(root)
     fiftyone_edits.show(done.dataset, made)

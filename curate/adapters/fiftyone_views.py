@@ -10,6 +10,7 @@ from typing import Any, Final
 from curate import fingerprint
 from curate.adapters import fiftyone_rules, fiftyone_values
 from curate.adapters.fiftyone_content import Content
+from curate.adapters.fiftyone_dataset import EVALUATED
 from curate.adapters.fiftyone_documents import DIGEST, SYNCED
 from curate.adapters.fiftyone_edits import EDITABLE
 from curate.adapters.fiftyone_samples import (
@@ -78,7 +79,16 @@ def _let_people_edit(dataset: Any, categories: Sequence[str]) -> None:
 
 
 def evaluate(dataset: Any) -> None:
-    """FiftyOne's own evaluation of the model against the consensus, for its panels and filters."""
+    """FiftyOne's own evaluation of the model against the consensus, where there is none of these samples."""
+    code = fingerprint.digest(__name__)
+    if dataset.info.get(EVALUATED) != code:
+        _evaluate(dataset)
+        dataset.info[EVALUATED] = code
+        dataset.save()
+
+
+def _evaluate(dataset: Any) -> None:
+    """For the app's panels and filters."""
     both = dataset.exists(MODEL).exists(CONSENSUS)
     if EVALUATION in dataset.list_evaluations():
         dataset.delete_evaluation(EVALUATION)

@@ -36,6 +36,20 @@ class BicubicUpscaler:
         return np.stack([np.asarray(one.resize(size, Image.Resampling.BICUBIC)) for one in planes], axis=-1)
 
 
+def check_there(model: str, *, setting: str) -> None:
+    """Refuse a model that is not there, before anything else is said about it.
+
+    Args:
+        model: A file of weights, a folder of diffusers, or bicubic.
+        setting: What names it, for the message.
+
+    Raises:
+        ModelError: There is none.
+    """
+    if model != BICUBIC and not diffusion_upscaler.is_pipeline(model):
+        weights.find(model, noun="upscaler", setting=setting)
+
+
 def load(
     model: str,
     *,

@@ -80,6 +80,7 @@ def images(
     values |= {"licenses": {name: license} if license else {}, "fit": fit, "tile": tile, "overlap": overlap}
     values |= {"png_level": png_level, "device": device, "commercial_use": [name] * commercial_use}
     settings = checked(UpscaleParams, values)
+    upscalers.check_there(settings.models[name], setting="--model")
     load = functools.partial(upscalers.load, scale=None, device=settings.device, precision=settings.precision)
     engine = factory.model_engine(EngineParams(), device, workers=workers)
     done = upscale_folder.run(

@@ -117,20 +117,24 @@ def folder_of(checkpoint: Path) -> Path | None:
     A trainer may write more than one into its folder, such as `checkpoint-500` or `weights/best.pt`.
 
     Args:
-        checkpoint: A file or folder, `~` is the user's home; folders that we stand in are not looked into.
+        checkpoint: A file or folder, or a link to one; `~` is the user's home. Folders that we stand in are
+            not looked into.
 
     Returns:
         None where there is no record: it was not trained by `curate train`.
     """
-    own = checkpoint.expanduser()
-    for folder in (own, *own.absolute().parents):
-        if Path.cwd().is_relative_to(folder):
-            break
-        try:
-            if (folder / NAME).is_file():
-                return folder
-        except OSError:  # too long to be a name
-            break
+    here = Path.cwd()
+    try:
+        own = checkpoint.expanduser()
+        target = own.resolve()  # where a link leads to, before where it stands
+        for walk in ((own,), (target, *target.parents), own.absolute().parents):
+            for folder in walk:
+                if here.is_relative_to(folder):
+                    break
+                if (folder / NAME).is_file():
+                    return folder
+    except (OSError, RuntimeError):  # too long to be a name, a link to itself, nobody's home
+        return None
     return None
 
 

@@ -33,6 +33,13 @@ class PairsParams(Section):
     )
     per_place: int = Field(1, ge=1, le=1000, description="partners of a sub-image, each drawn anew")
     seed: int = Field(0, ge=0, description="of everything that is drawn; the same gives the same bytes")
+    png_level: int | None = Field(
+        None,
+        ge=0,
+        le=9,
+        description="zlib level of the files: 0 = fast, 9 = small; null = by lengths of runs, faster than 4 "
+        "and for photographs as small",
+    )
     against: Path | None = Field(
         None, description="index of a test set (`curate dedupe index`): its pictures get no pair; null = none"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -29,15 +29,18 @@ def generator(*parts: object) -> np.random.Generator:
 
 
 def degrade(
-    clean: UInt8Image, preset: Preset, *, scale: int, rng: np.random.Generator
+    clean: UInt8Image, preset: Preset, *, scale: int, identity: Sequence[object]
 ) -> tuple[UInt8Image, list[Values]]:
     """The small and bad partner of an image.
+
+    Each step draws from a generator of its own: how many numbers Poisson noise takes depends on the pixels,
+    and one level that another machine rounds otherwise must not change what is drawn after it.
 
     Args:
         clean: (H, W, 3); both sides are multiples of `scale`.
         preset: The steps.
         scale: How many times smaller the partner is.
-        rng: Draws everything.
+        identity: Of the pair; what is drawn depends on it, on the sizes and on nothing else.
 
     Returns:
         (H / scale, W / scale, 3), and the steps that were taken, each with its values.
@@ -46,12 +49,14 @@ def degrade(
         MissingExtraError: OpenCV, or for video codecs ffmpeg, is not installed.
     """
     target = (clean.shape[1] // scale, clean.shape[0] // scale)
-    work = _Work(clean.astype(np.float32) / np.float32(255), target, rng)
-    for step in preset.steps:
-        if rng.random() < step.probability:
+    work = _Work(clean.astype(np.float32) / np.float32(255), target)
+    for number, step in enumerate(preset.steps):
+        work.rng = generator("pairs", *identity, number)
+        if work.rng.random() < step.probability:
             _STEPS[type(step)](work, step)
     if work.size != target:
-        work.resize(target, str(rng.choice(_MODES)))
+        last = generator("pairs", *identity, len(preset.steps))
+        work.resize(target, str(last.choice(_MODES)))
     return work.levels(), work.recipe
 
 
@@ -61,12 +66,14 @@ class _Work:
     Attributes:
         image: (H, W, 3) float32 in [0, 1].
         target: Width and height that it must end with.
-        rng: Draws everything.
+        rng: Of the step that is taken.
         recipe: What was done.
     """
 
-    def __init__(self, image: FloatArray, target: tuple[int, int], rng: np.random.Generator) -> None:
-        self.image, self.target, self.rng = image, target, rng
+    rng: np.random.Generator
+
+    def __init__(self, image: FloatArray, target: tuple[int, int]) -> None:
+        self.image, self.target = image, target
         self.recipe: list[Values] = []
         self.most = (image.shape[1] * _MOST_SIDE, image.shape[0] * _MOST_SIDE)
         self.cv2: Any = require("cv2", extra="restoration")

@@ -208,16 +208,19 @@ def _earlier(
         "release": (record.digest, digest),
         "format": (record.format, order.format),
         "command": (record.command, order.command),
-        "files that the command names": (dict(record.files), dict(files)),
         "seed": (record.seed, order.seed),
         "images": (training_record.trained_on(folder, here=True), dict(chosen.split)),
         "license": (record.license, order.license),
     }
-    other = [name for name, (then, now) in asked.items() if then != now]
+    other = [f"was trained with another {name}" for name, (then, now) in asked.items() if then != now]
+    other += [
+        # A file that the record does not have is new, or was not noted by an earlier version.
+        f"{'was' if name in record.files else 'may have been'} trained with another {name}"
+        for name in sorted({*record.files, *files})
+        if record.files.get(name) != files.get(name)
+    ]
     if other:
-        raise InputError(
-            f"{folder} was trained with another {other[0]}: choose another folder with --out, or remove it"
-        )
+        raise InputError(f"{folder} {other[0]}: choose another folder with --out, or remove it")
     changed = [name for name, known in record.weights.items() if _digest(folder / name) != known]
     if changed:
         raise ModelError(
@@ -265,20 +268,22 @@ def _seen_before(words: Sequence[str]) -> dict[str, str]:
 def _named_files(words: Sequence[str]) -> dict[str, str]:
     """sha256 of each file and checkpoint folder that the command names.
 
-    These are scripts, modules of this folder (`-m`), configurations, and weights to begin with.
+    These are scripts, modules and packages of this folder (`-m`), configurations, and weights to begin with.
     """
     found = {}
     for before, word in itertools.pairwise(("", *words)):
-        path = Path(word.rpartition("=")[2])
-        if before == "-m":
-            path = Path(*word.split(".")).with_suffix(".py")
-        elif not before and not _is_script(path):
+        named = [Path(word.rpartition("=")[2])]
+        if before == "-m":  # a module, where it is Python's, or a file, where it is the trainer's
+            module = word.replace(".", "/")
+            named += [Path(f"{module}.py"), Path(module, "__main__.py")]
+        elif not before and not _is_script(named[0]):
             continue  # an interpreter: where it stands differs from machine to machine
-        try:
-            if "{" not in word and (path.is_file() or (path / CONFIG).is_file()):
-                found[path.as_posix()] = _digest(path)
-        except OSError:  # too long to be a name
-            continue
+        for path in named:
+            try:
+                if path.is_file() or (path / CONFIG).is_file():
+                    found[path.as_posix()] = _digest(path)
+            except OSError:  # too long to be a name
+                continue
     return found
 
 

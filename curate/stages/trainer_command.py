@@ -18,7 +18,8 @@ from typing import IO, Final
 from curate.errors import InputError, ModelError, ParamsError
 
 PLACEHOLDERS: Final = ("data", "out", "categories", "seed")
-_NAMED = re.compile(r"\{(\w+)\}")  # other braces, such as JSON's, are the trainer's
+_NAMED = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")  # other braces are the trainer's
+_WORD = re.compile(r"\{(\s*\w+\s*)\}")
 _PROGRESS = re.compile(r"\d%\|")  # a bar of tqdm's, which is drawn once more when the program fails
 _CHUNK, _TAIL = 65_536, 4_096  # bytes
 _PATIENCE_S = 10.0
@@ -28,7 +29,7 @@ def words(command: str) -> list[str]:
     """The words of a command, as a shell splits them; no shell runs it.
 
     Raises:
-        ParamsError: It is empty, a quote is open, or a placeholder is unknown.
+        ParamsError: It is empty, a quote is open, or a word in braces is nearly one of `PLACEHOLDERS`.
     """
     try:
         parts = shlex.split(command)
@@ -36,13 +37,11 @@ def words(command: str) -> list[str]:
         raise ParamsError(f"--with {command!r} cannot be read: {error}") from error
     if not parts:
         raise ParamsError("--with is empty: name the command that trains")
-    named = [name for part in parts for name in _NAMED.findall(part)]
-    for name in named:
-        if name not in PLACEHOLDERS:
-            near = difflib.get_close_matches(name, PLACEHOLDERS, n=1)
-            meant = f", did you mean {{{near[0]}}}?" if near else ""
+    for name in (name for part in parts for name in _WORD.findall(part) if name not in PLACEHOLDERS):
+        if near := difflib.get_close_matches(name.strip().lower(), PLACEHOLDERS, n=1):
             known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
-            raise ParamsError(f"--with has the unknown placeholder {{{name}}}{meant} (there are {known})")
+            meant = f"did you mean {{{near[0]}}}? (there are {known})"
+            raise ParamsError(f"--with has the unknown placeholder {{{name}}}, {meant}")
     return parts
 
 

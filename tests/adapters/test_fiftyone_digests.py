@@ -121,3 +121,27 @@ def test_a_table_that_is_written_between_its_digests_and_its_rows_is_refused(pro
     CHANGES["box of a person"](project)
     with pytest.raises(TableError, match=f"{PULLED} was written while it was read: run this again"):
         list(content.batches(list(content.digests)))
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["all anew", "nothing stale"])
+def test_a_table_that_is_replaced_while_its_digest_is_made_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    if known:
+        read(project)
+    pieces, path, replaced = tables.pieces, project / PULLED, []
+
+    def written_after(read_path: Path, kind: schema.TableSchema, *, columns: Any = None) -> Iterator[Any]:
+        yield from pieces(read_path, kind, columns=columns)
+        if not replaced and read_path == (project / IMAGES if known else path):
+            replaced.append(path)
+            rows = [{**row, "annotator_id": "newcomer"} for row in tables.read(path, kind_of).to_pylist()]
+            tables.write_rows(rows, path, kind_of)
+
+    kind_of = schema.ANNOTATIONS
+    monkeypatch.setattr(tables, "pieces", written_after)
+    with pytest.raises(TableError, match=f"{PULLED} was written while it was read: run this again"):
+        read(project)
+    assert replaced
+    monkeypatch.setattr(tables, "pieces", pieces)
+    assert read(project).digests == read(project, kept=False).digests

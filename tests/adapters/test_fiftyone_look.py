@@ -80,16 +80,79 @@ def test_a_view_that_somebody_deleted_comes_back(tmp_path: Path, dataset: MagicM
     assert not is_dressed(tmp_path, dataset)
 
 
-def test_samples_that_changed_alone_set_nothing_anew(
-    tmp_path: Path, dataset: MagicMock, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Datasets that FiftyOne evaluated."""
+    seen: list[object] = []
+    monkeypatch.setattr(fiftyone_views, "_evaluate", seen.append)
+    return seen
+
+
+def test_samples_that_changed_alone_are_evaluated_and_set_nothing_else_anew(
+    tmp_path: Path, dataset: MagicMock, evaluated: list[object]
 ) -> None:
     assert is_dressed(tmp_path, dataset)
-    changed = Synced(dataset, added=0, changed=3, removed=0, unchanged=4, waiting=0)
-    monkeypatch.setattr(fiftyone_dataset, "sync", lambda *_, **__: changed)
-    evaluated: list[object] = []
-    monkeypatch.setattr(fiftyone_views, "evaluate", evaluated.append)
+    assert evaluated == [dataset]
     assert not is_dressed(tmp_path, dataset)
     assert evaluated == [dataset]
+    fiftyone_dataset.forget_evaluation(dataset)  # as a sync does that writes
+    assert not is_dressed(tmp_path, dataset)
+    assert evaluated == [dataset, dataset]
+
+
+def test_a_sync_that_was_killed_before_its_evaluation_is_made_up_for(
+    tmp_path: Path, dataset: MagicMock, evaluated: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(fiftyone_views, "_evaluate", MagicMock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            is_dressed(tmp_path, dataset)
+    assert not is_dressed(tmp_path, dataset)  # that was done before
+    assert evaluated == [dataset]
+
+
+def test_the_evaluation_is_no_more_known_from_the_first_write_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class KilledError(Exception):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        assert fiftyone_dataset.EVALUATED not in dataset.info
+        assert saved[-1].keys() == {"curate_project"}
+        raise KilledError
+
+    one = builders.image_id("one")
+    draft = MagicMock()
+    draft.image.image_id = one
+    stored = [{"_id": "7", "image_id": one, "tags": []}]
+    monkeypatch.setattr(fiftyone_dataset, "_declare", lambda *_: None)
+    monkeypatch.setattr(fiftyone_dataset.documents, "stored", lambda *_: stored)
+    monkeypatch.setattr(fiftyone_dataset.documents, "new", lambda *_: {})
+    monkeypatch.setattr(fiftyone_dataset.documents, "shown", lambda *_: {})
+    waits = [MagicMock(key=("not", "pulled"))]
+    for known, shown, edits in (
+        ({one: ("7", "a")}, {}, []),
+        ({}, {one: "a"}, []),
+        ({one: ("7", "a")}, {one: "b"}, []),
+        ({one: ("7", "a")}, {one: "b"}, waits),
+        ({one: ("7", "a")}, {one: "a"}, []),
+    ):
+        saved: list[dict[str, object]] = []
+        dataset = MagicMock(info={"curate_project": "mine", fiftyone_dataset.EVALUATED: "of this code"})
+        dataset.save.side_effect = lambda: saved.append(dict(dataset.info))  # noqa: B023 - called at once
+        dataset.delete_samples.side_effect = dataset._bulk_write.side_effect = killed
+        monkeypatch.setattr(fiftyone_dataset, "_known", lambda _, known=known: known)
+        monkeypatch.setattr(fiftyone_dataset.fiftyone_edits, "of_labels", lambda _, edits=edits: edits)
+        content = MagicMock(digests=shown)
+        content.layout.label_fields = ()
+        content.batches.side_effect = lambda ids: [[draft]] if ids else []
+        fo = MagicMock()
+        fo.load_dataset.return_value = dataset
+        if edits or known.get(one, ("", ""))[1] == shown.get(one):  # nothing is written
+            fiftyone_dataset.sync(fo, "mine", content, project="mine")
+            assert dataset.info[fiftyone_dataset.EVALUATED] == "of this code"
+        else:
+            with pytest.raises(KilledError):
+                fiftyone_dataset.sync(fo, "mine", content, project="mine")
 
 
 def test_an_attribute_that_is_new_is_put_into_the_sidebar(tmp_path: Path, dataset: MagicMock) -> None:

@@ -60,6 +60,10 @@ def test_without_an_address_there_is_an_own_cluster() -> None:
     assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
+def test_opencv_has_one_thread_in_a_worker() -> None:
+    assert set(results(RayEngine(2), f.opencv_threads, list(range(4)), size=2)) == {1}
+
+
 def test_a_cluster_that_is_not_there_is_one_line() -> None:
     with pytest.raises(CurateError, match=r"^engine\.address: cannot reach the Ray cluster 127\.0\.0\.1:9:"):
         results(RayEngine(address="127.0.0.1:9"), f.square, [1])

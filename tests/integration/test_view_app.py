@@ -79,6 +79,11 @@ SYNC = """
     # A killed run: some samples are not there yet, one has no digest.
     dataset().delete_samples([sample(one).id])
     fiftyone_view.sync_dataset(root, stage="release")
+    # A run that was killed before its evaluation.
+    dataset().delete_evaluation("model_against_consensus")
+    fiftyone_dataset.forget_evaluation(dataset())
+    dataset().reload()
+    fiftyone_view.sync_dataset(root, stage="release")
     found = sample(six)
     out |= {
         "datasets": fo.list_datasets(), "tags": found.tags, "note": found.note, "sharpness": found.sharpness,

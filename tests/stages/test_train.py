@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from curate import formats, system
 from curate.errors import InputError, ModelError, ParamsError, ReleaseError, StorageError
 from curate.formats.record import LabeledImage
 from curate.labeling import training_record
-from curate.stages import train
+from curate.stages import train, trainer_command
 from curate.stages.train import Inputs, Order, Ports, Trained
 from curate.stages.training_images import Gold
 from tests.formats import datasets
@@ -159,6 +160,18 @@ def test_a_file_in_the_folder_of_a_checkpoint_has_its_record(ids: dict[str, str]
     within.mkdir()
     assert "e" * 64 in training_record.trained_on(within)
     assert training_record.folder_of(within.resolve()) == Path("models/second").resolve()
+    Path("models/third-link").symlink_to("second/checkpoint-500")
+    assert "e" * 64 in training_record.trained_on(Path("models/third-link"))
+    assert training_record.folder_of(Path("models/third-link")) == Path("models/second").resolve()
+    Path("models/first/linked").symlink_to("../second/checkpoint-500")  # it is the second's all the same
+    assert training_record.folder_of(Path("models/first/linked")) == Path("models/second").resolve()
+    Path("cache").mkdir()
+    Path("cache/blob").touch()
+    Path("models/second/best.pt").symlink_to("../../cache/blob")
+    assert training_record.folder_of(Path("models/second/best.pt")) == Path("models/second").resolve()
+    Path("models/loop").symlink_to("loop")
+    assert training_record.folder_of(Path("models/loop")) is None
+    assert training_record.folder_of(Path("~nobody-of-that-name/model")) is None
     Path("training.json").write_text("of something else")
     assert training_record.folder_of(Path("models/third")) is None
     assert training_record.trained_on(Path("a" * 5000)) == {}
@@ -173,7 +186,45 @@ def test_the_program_that_trains_is_a_file_that_the_command_names(ids: dict[str,
     command += " {data} {out} {categories} {seed}"
     assert list(run(ids, command).record.files) == [script.name]
     script.write_text(script.read_text() + "print('more epochs')\n")
-    with pytest.raises(InputError, match="another files that the command names"):
+    with pytest.raises(InputError, match=f"models/first was trained with another {script.name}"):
+        run(ids, command)
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        ("best.pt", "best.pt"),
+        ("nets.base", "nets/base.py"),
+        ("nets", "nets/__main__.py"),
+        ("b{0}.pt", "b{0}.pt"),
+    ],
+)
+def test_what_follows_m_is_a_file_a_module_or_a_package(ids: dict[str, str], option: str, named: str) -> None:
+    path = Path(named)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("first")
+    command = f"{COMMAND} -m {option}"
+    assert set(run(ids, command).record.files) == {"trainer.py", named}
+    assert not run(ids, command).fresh
+    path.write_text("swapped")
+    with pytest.raises(
+        InputError, match=f"was trained with another {re.escape(named)}: .*--out, or remove it"
+    ):
+        run(ids, command)
+
+
+@pytest.mark.parametrize("option", [".", "..", "''", "a" * 5000])
+def test_what_follows_m_may_be_no_file_at_all(ids: dict[str, str], option: str) -> None:
+    assert list(run(ids, f"{COMMAND} -m {option}").record.files) == ["trainer.py"]
+
+
+def test_a_record_that_does_not_have_a_file_says_what_to_do(ids: dict[str, str]) -> None:
+    command = f"{COMMAND} -m best.pt"
+    run(ids, command)
+    Path("best.pt").write_text("not noted by an earlier version")
+    with pytest.raises(
+        InputError, match=r"models/first may have been trained with another best\.pt: .*--out, or remove it"
+    ):
         run(ids, command)
 
 
@@ -192,6 +243,14 @@ def test_braces_that_name_nothing_are_the_trainers(ids: dict[str, str]) -> None:
     assert Path(options["place"]).name == "out"
 
 
+def test_placeholders_of_the_trainer_stay_and_ours_are_filled() -> None:
+    words = trainer_command.words("train --name {epoch}-{val_loss:.2f} {{out}} {data}/{fold} '{ }' {}")
+    values = {"data": "/d", "out": "/o", "categories": "/c", "seed": 3}
+    assert trainer_command.filled(words, values) == [
+        "train", "--name", "{epoch}-{val_loss:.2f}", "{/o}", "/d/{fold}", "{ }", "{}"
+    ]  # fmt: skip
+
+
 def test_the_same_again_is_not_trained_again(ids: dict[str, str]) -> None:
     first = run(ids)
     Path("trainer.py").touch()
@@ -200,7 +259,7 @@ def test_the_same_again_is_not_trained_again(ids: dict[str, str]) -> None:
     assert again.record == first.record
 
 
-@pytest.mark.parametrize("what", ["seed", "command", "files", "images", "release", "format"])
+@pytest.mark.parametrize("what", ["seed", "command", "trainer.py", "images", "release", "format"])
 def test_another_training_never_takes_the_place_of_one(ids: dict[str, str], what: str) -> None:
     run(ids)
     weights = Path("models/first/model.safetensors").read_bytes()
@@ -211,7 +270,7 @@ def test_another_training_never_takes_the_place_of_one(ids: dict[str, str], what
         order = {"format": "yolo"}
     elif what == "command":
         command += " more"
-    elif what == "files":
+    elif what == "trainer.py":
         Path("trainer.py").write_text(TRAINER + "# changed\n")
     elif what == "images":
         gold = Gold()
@@ -317,6 +376,10 @@ def test_what_is_no_checkpoint_of_transformers_is_no_detector(ids: dict[str, str
 def test_mistakes_are_one_line(ids: dict[str, str]) -> None:
     with pytest.raises(ParamsError, match=r"unknown placeholder \{dta\}, did you mean \{data\}\?"):
         run(ids, "train {dta}")
+    with pytest.raises(ParamsError, match=r"unknown placeholder \{out \}, did you mean \{out\}\?"):
+        run(ids, "train '{out }'")
+    with pytest.raises(ParamsError, match=r"unknown placeholder \{ OUT\}, did you mean \{out\}\?"):
+        run(ids, "train '{ OUT}'")
     with pytest.raises(ParamsError, match="--with is empty"):
         run(ids, " ")
     with pytest.raises(ParamsError, match="No closing quotation"):
