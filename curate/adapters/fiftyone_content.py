@@ -87,7 +87,16 @@ def read(root: Path, *, stage: str, rules: Sequence[RuleMatches] = (), kept: Pat
         TableError: No stage has run, or a table is damaged.
         StorageError: `kept` cannot be written.
     """
-    found = project_tables.find(root.resolve(), stage=stage)
+    return of_tables(project_tables.find(root.resolve(), stage=stage), rules=rules, kept=kept)
+
+
+def of_tables(found: StoredTables, *, rules: Sequence[RuleMatches] = (), kept: Path | None = None) -> Content:
+    """The same of tables that were found.
+
+    Raises:
+        TableError: A table is damaged.
+        StorageError: `kept` cannot be written.
+    """
     columns = ("image_id", "path", "drop_reason")
     images = pa.concat_tables(
         [pa.schema([schema.IMAGES.arrow.field(name) for name in columns]).empty_table()]

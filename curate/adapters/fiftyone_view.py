@@ -13,10 +13,11 @@ import socket
 import sys
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from curate import decision_file, params, tables
+from curate import decision_file, params, project_tables, tables
 from curate.adapters import (
     app_screenshot,
     fiftyone_content,
@@ -132,8 +133,11 @@ def dataset_name(root: Path) -> str:
 
 def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool = False) -> Any:
     kept = (root / FOLDER).resolve() / "digests.npz"
-    content = fiftyone_content.read(root, stage=stage, rules=rules, kept=kept)
-    fo = connect(root, join=join)
+    found = project_tables.find(root.resolve(), stage=stage)
+    with ThreadPoolExecutor(1, thread_name_prefix="tables") as pool:  # while FiftyOne is imported
+        reading = pool.submit(fiftyone_content.of_tables, found, rules=rules, kept=kept)
+        fo = connect(root, join=join)
+        content = reading.result()
     done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=_identity(root))
     ruled = fiftyone_rules.remember(done.dataset, rules)
     vectors = fiftyone_embeddings.show(done.dataset, root)

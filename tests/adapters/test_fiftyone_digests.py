@@ -71,12 +71,15 @@ def test_only_tables_that_changed_are_read(project: Path, hashed: list[str]) -> 
 
 
 def test_a_table_of_the_same_size_and_time_with_other_content_is_read(project: Path) -> None:
+    changed_images(project, one={"sharpness": 7.0}, two={"sharpness": 8.0})
     path = project / IMAGES
     before, stat = read(project).digests, path.stat()
-    changed_images(project, one={"sharpness": 7.0})
+    changed_images(project, one={"sharpness": 8.0}, two={"sharpness": 7.0})
     os.utime(path, ns=(stat.st_mtime_ns, stat.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
     assert {key for key, digest in read(project).digests.items() if digest != before[key]} == {
-        builders.image_id("one")
+        builders.image_id("one"),
+        builders.image_id("two"),
     }
 
 
