@@ -36,7 +36,7 @@ from tests.restoration import real_weights
 NAME = "restoration"
 COMMAND = "python -m benchmarks.restoration"
 ROUNDS = 1 if result.quick() else 3
-UPSCALED, SIDE = (4, 96) if result.quick() else (48, 160)
+UPSCALED, SIDE = (4, 96) if result.quick() else (24, 160)
 PAIRED, PAIR_SIDE = (8, 192) if result.quick() else (120, 480)
 MEASURED, MEASURED_SIDE = (4, 192) if result.quick() else (40, 480)
 LARGE = (600, 400) if result.quick() else (6000, 4000)

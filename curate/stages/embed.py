@@ -93,7 +93,7 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
         InputError: No image is kept, or more than `params.max_failures` fail.
         ModelError: The model cannot do it here.
         TableError: A table is missing, damaged or of another version.
-        StorageError: The disk is full or refuses.
+        StorageError: Another process uses the vectors, or the disk is full or refuses.
     """
     images = vector_store.with_files(inputs.images)
     wanted = _wanted(images, params, inputs.images)
@@ -109,11 +109,11 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
         section="embeddings",
     )
     store = VectorStore(outputs.vectors, ports.encoder, ports.engine, params.shard_size)
-    made = store.make(_STAGE, images, wanted, dispatch, boxes=objects.boxes)
-    external_sort.gather(_image_rows(made), len(made), outputs.table, kind=EMBEDDINGS)
-    external_sort.gather(
-        _object_rows(made, objects), objects.n_of(made.by_image), outputs.objects, kind=OBJECT_EMBEDDINGS
-    )
+    with store.make(_STAGE, images, wanted, dispatch, boxes=objects.boxes) as made:
+        external_sort.gather(_image_rows(made), len(made), outputs.table, kind=EMBEDDINGS)
+        external_sort.gather(
+            _object_rows(made, objects), objects.n_of(made.by_image), outputs.objects, kind=OBJECT_EMBEDDINGS
+        )
     n_lost = _write_failures(dispatch.failures, objects, made.by_image, outputs.failures)
     look_alikes, alone = embed_objects.write_look_alikes(
         outputs.objects, outputs.look_alikes, neighbors=params.neighbors
@@ -136,7 +136,7 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
 
 def _image_rows(made: Vectors) -> Iterator[pa.Table]:
     """Rows of `EMBEDDINGS`, a shard at a time."""
-    for ids, found in made.by_shard():
+    for ids, found in made.by_shard(whole_only=True):
         vectors = np.stack([found[one, WHOLE] for one in ids])
         versions = [made.by_image[one].version for one in ids]
         yield pa.table([ids, versions, embeddings.column(vectors)], schema=EMBEDDINGS.arrow)

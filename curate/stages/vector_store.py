@@ -3,6 +3,7 @@
     <folder>/shard_assignment.parquet    which images make one shard
     <folder>/shards/<shard>/             vectors by content, box, and key of what made them
     <folder>/<stage>.keys                keys that a stage uses; what no stage uses is removed
+    <folder>/lock                        one process at a time
 
 It is a cache and no output: both stages write it, and neither depends on the other's run.
 """
@@ -10,7 +11,9 @@ It is a cache and no output: both stages write it, and neither depends on the ot
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -19,7 +22,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate import schema, tables
+from curate import schema, system, tables
+from curate.errors import StorageError
 from curate.labeling.run import embedding_worker, shard_assignment, shard_files, vector_files
 from curate.labeling.run.decoding import ImageFile
 from curate.labeling.run.embedding_worker import WHOLE, Embedded, Encoder, ToEmbed
@@ -60,24 +64,39 @@ class Vectors:
             self.keys.add(result.key)
             self.version = result.version
 
-    def by_shard(self) -> Iterator[tuple[list[str], Mapping[vector_files.VectorKey, FloatArray]]]:
+    def by_shard(
+        self, *, whole_only: bool = False
+    ) -> Iterator[tuple[list[str], Mapping[vector_files.VectorKey, FloatArray]]]:
         """Images of a shard, in order, and its vectors; `WHOLE` is the box of a whole image."""
         for shard, ids in self.shard_of.items():
             keys = {self.by_image[one].key for one in ids}
             files = shard_files.ShardFiles(self.shards / shard)
-            yield ids, {key: row for one in keys for key, row in vector_files.read(files, one).items()}
+            found: dict[vector_files.VectorKey, FloatArray] = {}
+            for one in keys:
+                found |= vector_files.read(files, one, whole_only=whole_only)
+            yield ids, found
 
     def of_images(self) -> tuple[list[str], FloatArray]:
-        """N image_ids, and (N, D) float32 of unit length; D is 0 where there is no vector."""
+        """N image_ids, and (N, D) float32 of unit length; D is 0 where there is no vector.
+
+        The vectors are a file that is mapped into memory, has no name, and goes with the array.
+
+        Raises:
+            StorageError: The disk is full or refuses.
+        """
         ids: list[str] = []
-        rows = np.zeros((0, 0), dtype=np.float32)
-        for some, found in self.by_shard():
-            part = np.stack([found[one, WHOLE] for one in some])
-            if not ids:
-                rows = np.empty((len(self), part.shape[1]), dtype=np.float32)  # once: there may be millions
-            rows[len(ids) : len(ids) + len(some)] = part
-            ids += some
-        return ids, rows
+        if not self.by_image:
+            return ids, np.zeros((0, 0), dtype=np.float32)
+        try:
+            with tempfile.TemporaryFile(dir=self.shards) as file:
+                for some, found in self.by_shard(whole_only=True):
+                    # Written, not assigned to the map: there a full disk would end the process.
+                    file.write(np.stack([found[one, WHOLE] for one in some]).astype(np.float32).tobytes())
+                    ids += some
+                file.flush()
+                return ids, np.memmap(file, dtype=np.float32, mode="r").reshape(len(ids), -1)
+        except OSError as error:
+            raise tables.storage_error(error, self.shards) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +115,7 @@ class VectorStore:
     engine: Engine
     shard_size: int = 64
 
+    @contextmanager
     def make(
         self,
         stage: str,
@@ -104,8 +124,8 @@ class VectorStore:
         dispatch: Dispatch,
         *,
         boxes: Callable[[str], FloatArray] = lambda _: _NO_BOXES,
-    ) -> Vectors:
-        """Make the vectors that are missing.
+    ) -> Iterator[Vectors]:
+        """Make the vectors that are missing; no other process changes any until the block ends.
 
         Args:
             stage: That asks: its vectors, of this encoder, are kept until it asks for others.
@@ -114,11 +134,25 @@ class VectorStore:
             dispatch: Takes the images that fail.
             boxes: (n, 4) xyxy pixels of an image, by image_id, whose crops shall have a vector too.
 
+        Yields:
+            Where they are, to be read within the block.
+
         Raises:
             InputError: Too many images fail.
             ModelError: The model cannot do it here.
-            StorageError: The disk is full or refuses.
+            StorageError: Another process uses the store, or the disk is full or refuses.
         """
+        with _locked(self.folder):
+            yield self._make(stage, images, wanted, dispatch, boxes)
+
+    def _make(
+        self,
+        stage: str,
+        images: pa.Table,
+        wanted: pa.Array,
+        dispatch: Dispatch,
+        boxes: Callable[[str], FloatArray],
+    ) -> Vectors:
         rows = shard_assignment.assign(
             images.drop_columns("drop_reason"), self.folder / "shard_assignment.parquet", self.shard_size
         )
@@ -133,12 +167,16 @@ class VectorStore:
             label=f"{stage}, vectors",
             total=kept.num_rows,
         )
+        used = _read(self.folder / f"{stage}.keys")
         for batch in results:
             made.take(dispatch.good(batch))
+            if not made.keys <= used:  # at once: if this run is killed, another stage must not remove them
+                used |= made.keys
+                _write(used, self.folder / f"{stage}.keys")
         if made.keys:  # else all failed, which says nothing of what was made before
             live = set(pc.unique(rows["shard"]).to_pylist())
-            in_use = _use(self.folder, stage, made.keys)
-            shard_files.remove_stale(made.shards, live=live, keys=in_use, labels=set())
+            _write(made.keys, self.folder / f"{stage}.keys")
+            shard_files.remove_stale(made.shards, live=live, keys=_in_use(self.folder), labels=set())
         return made
 
 
@@ -154,12 +192,56 @@ def with_files(path: Path) -> pa.Table:
 
 
 def forget(folder: Path, stage: str) -> None:
-    """A stage uses no vectors any more: the next stage that makes some removes them."""
-    (folder / f"{stage}.keys").unlink(missing_ok=True)
+    """A stage uses no vectors any more: what no other stage uses is removed.
+
+    While another process is at the store, that is left to the next run that makes vectors.
+
+    Raises:
+        StorageError: The disk refuses.
+    """
+    names = folder / f"{stage}.keys"
+    if not names.exists():
+        return
+    try:
+        names.unlink(missing_ok=True)
+    except OSError as error:
+        raise tables.storage_error(error, names) from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(_locked(folder))
+        except StorageError:
+            return
+        shards, keys = folder / "shards", _in_use(folder)
+        live = {path.name for path in shards.iterdir()} if keys and shards.is_dir() else set()
+        shard_files.remove_stale(shards, live=live, keys=keys, labels=set())
 
 
-def _use(folder: Path, stage: str, keys: set[str]) -> set[str]:
-    """Write down what a stage uses; what all of them do."""
-    with tables.replacing(folder / f"{stage}.keys") as partial:
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of the store.
+
+    Raises:
+        StorageError: One is in it, or the folder cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(system.locked(folder / "lock"))
+        except OSError as error:
+            raise tables.storage_error(error, folder) from error
+        yield
+
+
+def _in_use(folder: Path) -> set[str]:
+    """What all stages use."""
+    return {key for path in folder.glob("*.keys") for key in _read(path)}
+
+
+def _read(path: Path) -> set[str]:
+    """What a stage uses."""
+    return set(path.read_text(encoding="utf-8").split()) if path.exists() else set()
+
+
+def _write(keys: set[str], path: Path) -> None:
+    with tables.replacing(path) as partial:
         partial.write_text("".join(f"{key}\n" for key in sorted(keys)), encoding="utf-8")
-    return {key for path in folder.glob("*.keys") for key in path.read_text(encoding="utf-8").split()}

@@ -167,7 +167,7 @@ def run_ingest(engine: Engine, out: Path) -> dict[str, bytes]:
 
 def run_dedupe(engine: Engine, out: Path) -> dict[str, bytes]:
     """The candidates too are searched by the workers, if the engine is a cluster."""
-    outputs = dedupe.Outputs(out / "dedupe.parquet", out / "plot.csv", out / "index", out / "embeddings")
+    outputs = dedupe.Outputs(out / "dedupe.parquet", out / "plot.csv", out / "index")
     dedupe.run(
         DedupeParams(),
         inputs=dedupe.Inputs(images=out / "images.parquet"),

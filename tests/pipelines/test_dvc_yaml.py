@@ -19,7 +19,7 @@ EVERY: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text(
 STAGES = {name: entry for name, entry in EVERY.items() if name != "fingerprint"}
 # What a stage keeps between runs and makes again where it is lost: neither dependency nor output of DVC,
 # which would read millions of files each time. The tables name images by the sha256 of their content.
-KEPT = ("data/ingest/images", "data/ingest/ledger.sqlite", "data/dedupe/index", "data/dedupe/embeddings")
+KEPT = ("data/ingest/images", "data/ingest/ledger.sqlite", "data/dedupe/index")
 KEPT += ("data/people.csv",)  # what people are called; grows, and is read by three stages
 # Packages that pass names on: a stage depends on where its names come from, not on all of them.
 PASSING_ON = ("curate.params", "curate.ports", "curate.yamlfile")

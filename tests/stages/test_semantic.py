@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
-from curate import schema, tables
+from curate import schema, system, tables
 from curate.embeddings import directions, load_embeddings
 from curate.engines.local import LocalEngine
-from curate.labeling.run.embedding_worker import Encoder
+from curate.errors import DeviceMemoryError, InputError, StorageError
+from curate.labeling.run import external_sort
+from curate.labeling.run.embedding_worker import WHOLE, Encoder
+from curate.labeling.run.failures import Failures
+from curate.labeling.run.shard_dispatch import Dispatch
 from curate.params import DedupeParams, EmbeddingsParams, SemanticParams
 from curate.records import FloatArray, StageReport, UInt8Image
 from curate.stages import dedupe, embed, vector_store
-from curate.stages.vector_store import VectorStore
+from curate.stages.vector_store import Vectors, VectorStore
 from tests.stages.test_dedupe import INDEX, INGESTED, PLOT, TABLE, encoded, ingested, rows, scene
 
 VECTORS = Path("cache")
@@ -71,6 +77,10 @@ def run(version: str = "mean-1", *, workers: int = 0, on: bool = True) -> StageR
         outputs=dedupe.Outputs(table=TABLE, plot=PLOT, index=INDEX),
         ports=dedupe.Ports(engine=engine, vectors=store if on else None),
     )
+
+
+def files() -> list[Path]:
+    return [path for path in (VECTORS / "shards").rglob("*") if path.is_file()]
 
 
 def run_embed(version: str = "mean-1", **params: object) -> StageReport:
@@ -139,13 +149,115 @@ def test_the_stage_embed_finds_what_dedupe_made_and_keeps_it(seen: list[int]) ->
     run_embed("mean-2")
     assert sum(seen) == 6, "two models beside each other"
     run_embed(model=None)
-    run()
-    assert len(list(VECTORS.rglob("vectors-*.parquet"))) == 2, "of one model, in two shards"
+    assert len(files()) == 2, "of one model, in two shards"
     vector_store.forget(VECTORS, "dedupe")
+    assert not files(), "what no stage uses is removed at once"
     run_embed("mean-2")
     assert sum(seen) == 8
     run()
     assert sum(seen) == 12
+
+
+def test_what_a_killed_stage_computed_outlives_the_other_stage(
+    seen: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(on=False)
+    counted = MeanColour.embed
+    with monkeypatch.context() as patch:
+        patch.setattr(MeanColour, "embed", killed_by_the_second_call(counted))
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    assert sum(seen) == 1, "the first shard of two"
+    run_embed("mean-2")
+    assert sum(seen) == 1 + 3
+    run()
+    assert sum(seen) == 1 + 3 + 3, "nothing is computed twice"
+
+
+def killed_by_the_second_call(embed_images: Callable[..., FloatArray]) -> Callable[..., FloatArray]:
+    calls = iter(range(1, 10))
+
+    def killed(self: MeanColour, images: Sequence[UInt8Image]) -> FloatArray:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return embed_images(self, images)
+
+    return killed
+
+
+def test_one_process_at_a_time_until_the_vectors_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While dedupe reads its vectors, embed is told to wait, and nothing is removed under it."""
+    run(on=False)
+    reading = Vectors.of_images
+
+    def meanwhile(made: Vectors) -> tuple[list[str], FloatArray]:
+        with pytest.raises(StorageError, match="another process writes to cache: wait"):
+            run_embed("mean-2")
+        vector_store.forget(VECTORS, "dedupe")
+        return reading(made)
+
+    monkeypatch.setattr(Vectors, "of_images", meanwhile)
+    assert run().metrics["by_meaning"] == {
+        "images": 4, "pairs": 2, "compared": "all with all", "without_a_vector": {},
+    }  # fmt: skip
+
+
+def test_embed_keeps_others_out_while_it_writes_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(on=False)
+    gather = external_sort.gather
+
+    def meanwhile(*args: Any, **kwargs: Any) -> None:
+        with pytest.raises(StorageError), system.locked(VECTORS / "lock"):
+            pass
+        gather(*args, **kwargs)
+
+    monkeypatch.setattr(external_sort, "gather", meanwhile)
+    assert run_embed().counts[1] == ("vectors", 3)
+    with system.locked(VECTORS / "lock"):
+        pass
+
+
+def test_a_full_device_ends_the_run_and_what_is_done_is_kept(
+    seen: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = MeanColour.embed
+    with monkeypatch.context() as patch:
+        patch.setattr(MeanColour, "embed", full_for_blue(counted))
+        with pytest.raises(InputError) as error:
+            run()
+    assert "(2 out_of_memory); the first: " in str(error.value)
+    assert not TABLE.exists()
+    assert sum(seen) == 2
+    run()
+    assert sum(seen) == 4, "the other two are not computed again"
+    assert rows()["a/red_1.png"]["dup_relation"] == "semantic"
+
+
+def full_for_blue(embed_images: Callable[..., FloatArray]) -> Callable[..., FloatArray]:
+    def full(self: MeanColour, images: Sequence[UInt8Image]) -> FloatArray:
+        if any(image[..., 2].mean() > image[..., 0].mean() for image in images):
+            raise DeviceMemoryError("no memory for a blue image")
+        return embed_images(self, images)
+
+    return full
+
+
+def test_vectors_of_whole_images_are_a_mapped_file_without_crops() -> None:
+    """Objects of embed have vectors in the same shards, which the step by meaning does not read."""
+    ids = [row["image_id"] for row in tables.read(INGESTED, schema.IMAGES).to_pylist()]
+    store = VectorStore(VECTORS, functools.partial(loaded, "mean-1"), LocalEngine(in_process=True), 3)
+    images, boxes = vector_store.with_files(INGESTED), np.array([[2, 2, 40, 40]], dtype=np.float32)
+    dispatch = Dispatch(Failures(0))
+    with store.make("embed", images, pa.array(ids), dispatch, boxes=lambda _: boxes) as made:
+        everything = [key for _, found in made.by_shard() for key in found]
+        found, vectors = made.of_images()
+        alone = [key for _, found in made.by_shard(whole_only=True) for key in found]
+        by_key = {key: row for _, part in made.by_shard() for key, row in part.items()}
+    assert len(everything) == 8
+    assert sorted(alone) == [(one, WHOLE) for one in sorted(ids)]
+    assert isinstance(vectors, np.memmap)
+    assert np.array_equal(vectors, np.stack([by_key[one, WHOLE] for one in found]))
+    assert all(path.name.startswith("vectors-") for path in files()), "and it has no name"
 
 
 def test_an_image_without_a_vector_is_compared_by_pixels_and_counted() -> None:

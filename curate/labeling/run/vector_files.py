@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curate import embeddings
 from curate.labeling.run.shard_files import ShardFiles
@@ -16,13 +17,15 @@ VectorKey = tuple[str, bytes]
 _COLUMNS = pa.schema([("image_id", pa.string()), ("box", pa.binary()), ("vector", embeddings.VECTOR)])
 
 
-def read(files: ShardFiles, key: str) -> dict[VectorKey, FloatArray]:
-    """What is known."""
+def read(files: ShardFiles, key: str, *, whole_only: bool = False) -> dict[VectorKey, FloatArray]:
+    """What is known; `whole_only`: of whole images, not of their crops."""
     found: dict[VectorKey, FloatArray] = {}
     for table in files.tables(f"vectors-{key}", _COLUMNS):
-        made = embeddings.matrix(table["vector"], files.folder)
-        names = zip(table["image_id"].to_pylist(), table["box"].to_pylist(), strict=True)
-        found.update(zip(names, made, strict=True))
+        rows = table.filter(pc.equal(table["box"], b"")) if whole_only else table
+        if rows.num_rows:
+            made = embeddings.matrix(rows["vector"], files.folder)
+            names = zip(rows["image_id"].to_pylist(), rows["box"].to_pylist(), strict=True)
+            found.update(zip(names, made, strict=True))
     return found
 
 
