@@ -30,6 +30,7 @@ HOST = "127.0.0.1"
 _START_S, _STOP_S, _POLL_S = 60.0, 20.0, 0.05
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _IN_USE = "DBPathInUse"
+_SOCKET_BYTES = 107  # that the path of a socket may hold on Linux
 _ROOM, _OWNER = "curate-view-", "owner"  # a socket's folder, and the file in it that says whose it is
 
 
@@ -62,12 +63,17 @@ class Mongod:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._log.unlink(missing_ok=True)
-            # Not in the project: the path of a socket may hold 107 bytes at most. Only this user may enter.
+            # Not in the project, whose path may be long. Only this user may enter.
             self._room = Path(tempfile.mkdtemp(prefix=_ROOM))
             (self._room / _OWNER).write_text(f"{_inode(self._folder)} {process_space()} {os.getpid()}")
         except OSError as error:
             raise ViewError(f"cannot write {self._folder}: {error.strerror or error}") from error
         place = self._room / "mongod.sock"
+        if len(os.fsencode(place)) > _SOCKET_BYTES:
+            self.stop()
+            raise ViewError(
+                f"the path of {tempfile.gettempdir()} is too long for a socket: set a shorter TMPDIR"
+            )
         arguments = [str(executable), "--dbpath", str(self._folder), "--logpath", str(self._log)]
         arguments += ["--bind_ip", str(place), "--port", "0", "--filePermissions", "0600"]
         arguments += ["--nounixsocket", "--wiredTigerCacheSizeGB", "1"]  # no second socket in /tmp

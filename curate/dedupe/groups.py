@@ -140,6 +140,7 @@ def group(
 def _tied(matches: Matches, tying: Rows, keeper: Rows, named: Rows, different: Rows) -> tuple[Rows, Rows]:
     """Names of groups that variants tie together, the best of each; and each kept image's match with one."""
     count = len(keeper)
+    tying = tying[np.lexsort((matches.second[tying], matches.first[tying]))]  # whatever order they come in
     ends = np.stack([named[matches.first[tying]], named[matches.second[tying]]], axis=1)
     joined = connected(ends, count)
     a, b = joined[named[different]].T

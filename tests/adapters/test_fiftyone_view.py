@@ -354,12 +354,23 @@ def test_without_mongod_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.M
         mongod.Mongod(tmp_path / "db", log=tmp_path / "log").start()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal at a parent's death is Linux's")
-def test_mongod_ends_when_its_starter_is_killed_and_the_next_start_removes_its_socket(
+def test_a_folder_whose_path_is_too_long_for_a_socket_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rooms = tmp_path / "tmp"
-    rooms.mkdir()
+    long = tmp_path / ("long" * 20)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with pytest.raises(ViewError, match="too long for a socket: set a shorter TMPDIR"):
+        mongod.Mongod(tmp_path / "db", log=tmp_path / "log").start()
+    assert list(long.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal at a parent's death is Linux's")
+def test_mongod_ends_when_its_starter_is_killed_and_the_next_start_removes_its_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    rooms = Path(tempfile.mkdtemp(prefix="rooms-"))  # short: the path of a socket may hold 107 bytes
+    request.addfinalizer(lambda: shutil.rmtree(rooms))
     monkeypatch.setenv("TMPDIR", str(rooms))
     monkeypatch.setattr(tempfile, "tempdir", None)  # asked for again
     code = (
@@ -373,6 +384,7 @@ def test_mongod_ends_when_its_starter_is_killed_and_the_next_start_removes_its_s
             [sys.executable, "-c", code, str(tmp_path / name)],
             capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
+        assert output.stdout, output.stderr
         pids.append(int(output.stdout))
     made = {(room / "owner").read_text().split()[0]: room for room in rooms.iterdir()}
     left, others = (made[mongod._inode(tmp_path / name / "db")] for name in ("mine", "other"))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from curate.dedupe import groups
@@ -180,6 +180,16 @@ def cases(draw: st.DrawFn) -> tuple[int, list[tuple[Any, ...]], list[Pair], list
     return count, edges, people[:split], people[split:], draw(st.lists(rows, max_size=2))
 
 
+VARIANTS_OF_TWO = [
+    (0, 3, 0.8, 0, 6),
+    (0, 2, 0.8, 0, 0),
+    (1, 3, 0.8, 0, 6),
+    (0, 1, 0.8, 0, 0),
+    (1, 2, 0.8, 0, 0),
+]
+
+
+@example(case=(4, VARIANTS_OF_TWO, [], [(0, 1)], []), linkage="keeper", variants="keep", seed=0)
 @given(
     case=cases(),
     linkage=st.sampled_from(["keeper", "complete"]),

@@ -5,8 +5,10 @@ The checkout lends photographs and weights, as a user has them. The programs are
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
 import re
 import resource
 import shutil
@@ -15,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow.parquet as pq
 import pytest
 import skimage.data
@@ -164,6 +167,15 @@ def test_product_photos_in_one_command(
     assert {path.suffix for path in out.iterdir()} == {".png", ".csv", ".html"}  # nothing half-made
 
 
+def sessions() -> set[int]:
+    """Of the programs that run now."""
+    found = set()
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError):  # it has ended
+            found.add(os.getsid(pid))
+    return found
+
+
 def killed_after(machine: Machine, command: str, out: Path, number: int) -> dict[Path, int]:
     """When each file was written that a run had finished when it was killed."""
     running = machine.start(command, folder=".")
@@ -172,5 +184,7 @@ def killed_after(machine: Machine, command: str, out: Path, number: int) -> dict
         time.sleep(0.05)
     running.kill()
     running.wait()
+    while running.pid in sessions():  # its workers see the end of their pipe a moment later
+        time.sleep(0.05)
     assert not (out / "upscaled.csv").exists()
     return {path: path.stat().st_mtime_ns for path in out.glob("*.png")}

@@ -32,7 +32,7 @@ class Machine:
         """A command that goes on by itself, until somebody ends it; what it says is lost."""
         return subprocess.Popen(
             shlex.split(command), cwd=self.work / folder, env=self.environment(),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 
     def run(self, command: str, *, folder: str = "signs", expect: int = 0, timeout_s: float = 600) -> str:
