@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
 START_S = 420.0  # several imports of FiftyOne, on a busy machine
 WAIT_MS = 300_000
+TOOLBAR_PX = 120  # of the page that the grid's own buttons lie over
 # Pictures of docs/curation.md: CURATE_DOCS_IMAGES=docs/images makes them anew.
 PICTURES = os.environ.get("CURATE_DOCS_IMAGES")
 RULES = """\
@@ -166,7 +167,12 @@ def _four_are_marked_and_undone(page: Any, folder: Path) -> None:
 
 
 def _choose(page: Any, number: int, **how: Any) -> None:
-    looker = page.locator("[data-cy='looker']").nth(number)
+    """Click at the check of an image, counted as a person sees them: pages of the grid stand in any order."""
+    lookers = page.locator("[data-cy='looker']")
+    page.wait_for_timeout(1000)  # the grid places its pictures anew once their sizes are known
+    boxes = [(at, lookers.nth(at).bounding_box()) for at in range(lookers.count())]
+    seen = sorted((box["y"], box["x"], at) for at, box in boxes if box is not None and box["y"] > TOOLBAR_PX)
+    looker = lookers.nth(seen[number][2])
     looker.hover()
     looker.locator("[data-cy^='looker-checkbox-']:not(input)").click(force=True, **how)
 
