@@ -47,6 +47,7 @@ PLAIN, TORCH, NCNN = (
     "curate, the same .pth",
     "curate, the same model as .param (ncnn)",
 )
+LOOP_OF_PAIRS = "plain loop, OpenCV"
 INTRO = """## Upscaling and restoration
 
 Real-ESRGAN's compact model (animevideov3, x4) on {upscaled} crops of photographs of {side}x{side} pixels,
@@ -87,7 +88,7 @@ def measure() -> None:
         loads["pairs"] = os.getloadavg()[0]
         pairs = _in_turn(
             {
-                "plain loop, OpenCV": functools.partial(_plain_pairs, paired),
+                LOOP_OF_PAIRS: functools.partial(_plain_pairs, paired),
                 "curate": functools.partial(_pairs, paired),
             }
         )
@@ -270,7 +271,7 @@ def run_large(folder: str, weights: str) -> float:
 def _targets(content: dict[str, Any]) -> list[Target]:
     rates, pairs, metrics = content["upscale"], content["pairs"], content["metrics"]
     peak = content["memory"]["peak_bytes"] / 2**20
-    of_pairs = pairs["curate"] / pairs["plain loop, OpenCV"]
+    of_pairs = pairs["curate"] / pairs[LOOP_OF_PAIRS]
     of_ssim = metrics["curate, ssim"] / metrics["scikit-image, ssim"]
     of_vmaf = metrics["curate, vmaf"] / metrics["ffmpeg, vmaf"]
     return [
@@ -293,7 +294,7 @@ def section() -> str:
         for name, rate in content["upscale"].items()
     ]
     text += result.table(["upscaling", "images/s", "against the loop"], rows, numbers=2) + "\n"
-    first = next(iter(content["pairs"].values()))
+    first = content["pairs"][LOOP_OF_PAIRS]
     rows = [[name, result.figure(rate), f"{rate / first:.2f}x"] for name, rate in content["pairs"].items()]
     text += result.table(["pairs", "pairs/s", "against the loop"], rows, numbers=2)
     text += METRICS.format(**content)
