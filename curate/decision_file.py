@@ -142,13 +142,13 @@ def read(path: Path) -> tuple[list[Decision], list[str]]:
                     continue
                 values = {name: str(row.get(name) or "").strip() for name in COLUMNS}
                 one = Decision(line=reader.line_num, **values)
-                said = (
+                problem = (
                     "more cells than columns: quote cells that hold a comma"
                     if None in row
                     else wrong_with(one)
                 )
-                if said:
-                    problems.append(f"{path}:{one.line}: {said}")
+                if problem:
+                    problems.append(f"{path}:{one.line}: {problem}")
                 else:
                     found.append(one)
     except FileNotFoundError as error:
@@ -195,12 +195,12 @@ def digest(path: Path, stage: str) -> str:
         InputError: As `load`.
     """
     wanted = READ_BY[stage]
-    said = sorted(
+    content = sorted(
         [*one.key, one.image, one.by, one.note, one.annotation, *_time(one)]
         for one in load(path)
         if one.decision in wanted
     )
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def wrong_with(one: Decision) -> str | None:
@@ -229,7 +229,7 @@ def wrong_with(one: Decision) -> str | None:
             f"{kind} needs a box x1 y1 x2 y2 with x1 < x2 and y1 < y2, got {one.box!r}",
         ),
     )
-    return next((said for applies, said in checks if applies), None)
+    return next((message for applies, message in checks if applies), None)
 
 
 def _time(one: Decision) -> list[str]:

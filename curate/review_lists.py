@@ -9,6 +9,8 @@ from pathlib import Path
 
 from curate.errors import TableError
 
+_UNDEFINED = "undefined"  # as `curate.agreement.plots` writes what nobody knows
+
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
@@ -61,8 +63,7 @@ def read_queue(path: Path) -> tuple[Disagreement, ...] | None:
 
 def _disagreement(row: Mapping[str, str]) -> Disagreement:
     f1, iou = (
-        float(text) if (text := row.get(name)) and text != "undefined" else None
-        for name in ("f1", "mean_iou")
+        float(text) if (text := row.get(name)) and text != _UNDEFINED else None for name in ("f1", "mean_iou")
     )
     return Disagreement(row["image_id"], f1, row.get("reason") or "", iou)
 
@@ -78,12 +79,11 @@ def read_label_errors(path: Path) -> dict[str, tuple[Doubt, ...]]:
         try:
             with path.open(newline="", encoding="utf-8") as file:
                 for row in csv.DictReader(file):
-                    try:
-                        probability = float(row["probability"])
-                    except ValueError:
+                    if row["probability"] == _UNDEFINED:
                         continue  # too few cases of its kind to say
+                    probability = float(row["probability"])
                     one = Doubt(row["kind"], probability, row["label_id"], row["suggestion_id"])
                     found[row["image_id"]] = (*found.get(row["image_id"], ()), one)
-        except (KeyError, csv.Error) as error:
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
             raise TableError(f"{path} is damaged ({error}): run the stage agreement again") from error
     return found

@@ -88,8 +88,8 @@ def parse(text: str) -> Condition:
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        said = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise ExpressionError(f"{text!r} cannot be read: {said}") from error
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ExpressionError(f"{text!r} cannot be read: {reason}") from error
     return Condition(text, tree)
 
 

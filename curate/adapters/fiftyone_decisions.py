@@ -46,9 +46,9 @@ class Pulled:
 
     def line(self) -> str:
         """The counts in words."""
-        said = f"decisions: {self.lines:,} lines, {self.added:,} new, {self.removed:,} taken back in the app"
-        said += f", {self.replaced:,} replaced" if self.replaced else ""
-        return said + (f", {self.untagged:,} of deleted lines forgotten" if self.untagged else "")
+        line = f"decisions: {self.lines:,} lines, {self.added:,} new, {self.removed:,} taken back in the app"
+        line += f", {self.replaced:,} replaced" if self.replaced else ""
+        return line + (f", {self.untagged:,} of deleted lines forgotten" if self.untagged else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +173,10 @@ def _of_app(dataset: Any, separated: Collection[str]) -> _App:
     app = _App({}, [], {})
     ids = list(_touched(dataset))
     for sample in dataset.select(ids).iter_samples() if ids else ():
-        said = fiftyone_edits.of_sample(sample, separated)
-        app.problems.extend(said.problems)
-        app.drawn.update(said.drawn)
-        for one in said.decisions:
+        edits = fiftyone_edits.of_sample(sample, separated)
+        app.problems.extend(edits.problems)
+        app.drawn.update(edits.drawn)
+        for one in edits.decisions:
             if wrong := _wrong_with(one):
                 app.problems.append(f"image {one.image[:12]}: a label of {one.box or 'no box'}: {wrong}")
             else:

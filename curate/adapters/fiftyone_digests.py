@@ -152,12 +152,12 @@ def _kept(path: Path, about: Mapping[str, str], found: StoredTables) -> dict[str
     """What is known of tables that are the files they were; nothing of a file that cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            said = json.loads(str(file[_ABOUT]))
-            if {name: said[name] for name in about} != about:
+            content = json.loads(str(file[_ABOUT]))
+            if {name: content[name] for name in about} != about:
                 return {}
             return {
                 name: TableDigest(file[name], facts)
-                for name, (identity, facts) in said["tables"].items()
+                for name, (identity, facts) in content["tables"].items()
                 if name in found.files and identity == _identity(found.files[name])
             }
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
@@ -168,15 +168,15 @@ def _keep(
     path: Path, about: Mapping[str, str], found: StoredTables, digests: Mapping[str, TableDigest]
 ) -> None:
     """Write what is known of tables that cannot change any more without having another identity."""
-    said = {
+    content = {
         name: (_identity(found.files[name]), one.facts)
         for name, one in digests.items()
         if found.files[name].settled
     }
-    text = json.dumps({**about, "tables": said})
+    text = json.dumps({**about, "tables": content})
     path.parent.mkdir(parents=True, exist_ok=True)
     with tables.replacing(path) as partial, partial.open("wb") as file:
-        arrays: dict[str, Any] = {_ABOUT: np.array(text), **{name: digests[name].sums for name in said}}
+        arrays: dict[str, Any] = {_ABOUT: np.array(text), **{name: digests[name].sums for name in content}}
         np.savez(file, **arrays)
 
 

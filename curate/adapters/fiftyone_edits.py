@@ -143,7 +143,7 @@ def _of_tags(sample: Any, separated: Collection[str]) -> tuple[list[Decision], l
                 decisions.append(_of_image(sample, "different", other=other))
         else:
             decisions.append(_of_image(sample, name, argument=argument))
-    return decisions, [f"image {sample['image_id'][:12]}: {said}" for said in problems]
+    return decisions, [f"image {sample['image_id'][:12]}: {problem}" for problem in problems]
 
 
 def _of_image(sample: Any, decision: str, **more: str) -> Decision:

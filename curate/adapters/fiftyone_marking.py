@@ -133,7 +133,7 @@ def why(ctx: Any) -> str:
         return "\n\n".join(filter(None, (first, fiftyone_rules.told(ctx.dataset))))
     sample = ctx.dataset[ids[0] if not ctx.current_sample else ctx.current_sample]
     lines = [f"**{(sample['sources'] or [sample['image_id']])[0]}**"]
-    lines += [f"- {name}: {said}" for name, said in _facts(ctx.dataset, sample) if said]
+    lines += [f"- {name}: {value}" for name, value in _facts(ctx.dataset, sample) if value]
     more = f", and {len(ids) - 1:,} more selected" if len(ids) > 1 else ""
     decided = [tag for tag in sample.tags if fiftyone_edits.is_decision(tag)]
     lines.append(f"- decided: {', '.join(decided) or 'nothing yet'}{more}")

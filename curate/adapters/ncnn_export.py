@@ -64,8 +64,8 @@ def _converted(module: Any, folder: Path) -> Path:
     done = _run(program, folder)
     found = [folder / "model.ncnn.param", folder / "model.ncnn.bin"]
     if done.returncode != 0 or not all(path.is_file() for path in found):
-        said = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1][:200]
-        raise ModelError(f"the model cannot be converted to ncnn (exit code {done.returncode}): {said}")
+        reason = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1][:200]
+        raise ModelError(f"the model cannot be converted to ncnn (exit code {done.returncode}): {reason}")
     return _renamed(found)
 
 

@@ -109,8 +109,10 @@ def descriptor(path: Path) -> Any:
     try:
         model = spandrel.ModelLoader().load_from_state_dict(spandrel.canonicalize_state_dict(state))
     except (spandrel.UnsupportedModelError, *torch_device.DAMAGED) as error:
-        said = torch_device.first_line(error) if isinstance(error, RuntimeError) else "by the weights' names"
-        raise ModelError(f"{what}: spandrel knows no such architecture ({said})") from error
+        reason = (
+            torch_device.first_line(error) if isinstance(error, RuntimeError) else "by the weights' names"
+        )
+        raise ModelError(f"{what}: spandrel knows no such architecture ({reason})") from error
     if not isinstance(model, spandrel.ImageModelDescriptor) or (
         model.input_channels,
         model.output_channels,

@@ -73,18 +73,18 @@ class LabelCheck:
     def run(self) -> None:
         """Look at every entry of every file."""
         first = 0
-        said: dict[str, str] = {}
+        named: dict[str, str] = {}
         for labels in self.dataset.labels():
             self.categories |= dict.fromkeys(labels.categories)
             here: dict[str, str] = {}
             for image, places in self.dataset.placed(labels, first):
                 first += 1
                 self._image(image, places, here, labels.problems)
-            said |= here
+            named |= here
             for problem in labels.problems:
                 self._problem(problem)
         for place in self.dataset.files:
-            if place not in said:
+            if place not in named:
                 row = Row((place,), self._splits(place), detail="no label file names it")
                 self.findings.add("unlabeled_image", row)
 

@@ -64,8 +64,8 @@ def pull(
         report = fiftyone_decisions.pull(Path(), path, by=who)
     typer.echo(report.line())
     for first, second in report.conflicts:
-        said = f"{second.decision} contradicts {first.decision} in line {first.line}"
-        typer.echo(f"conflict: {path}:{second.line}: {said}", err=True)
+        conflict = f"{second.decision} contradicts {first.decision} in line {first.line}"
+        typer.echo(f"conflict: {path}:{second.line}: {conflict}", err=True)
     for problem in report.problems:
         typer.echo(f"not taken: {problem}", err=True)
 

@@ -16,7 +16,7 @@ from curate.decision_file import Decision
 from curate.dedupe import image_columns, keepers
 from curate.dedupe.feature_index import Ids
 from curate.dedupe.groups import DECIDED, RELATIONS, Grouping, Matches
-from curate.dedupe.keepers import Comparisons, Merits
+from curate.dedupe.keepers import Comparisons, KeeperColumns
 from curate.ports import Casualty
 
 Rows = NDArray[np.int64]
@@ -78,7 +78,7 @@ class Verdicts:
         ids: (N, 32) of the table.
         place: (N,) int64: each row's place among the compared images, best first; -1 = not compared.
         compared: (M,) int64, rows of the compared images, best first.
-        merits: Of the compared images. The next ones likewise.
+        keeper_columns: Of the compared images. The next ones likewise.
         phash: (M,) uint64.
         grouping: Of the compared images.
         comparisons: Evidence between them, `renamed` to their places.
@@ -94,7 +94,7 @@ class Verdicts:
     ids: Ids
     place: NDArray[np.int64]
     compared: NDArray[np.int64]
-    merits: Merits
+    keeper_columns: KeeperColumns
     phash: NDArray[np.uint64]
     grouping: Grouping
     comparisons: Comparisons
@@ -176,7 +176,7 @@ class Verdicts:
         keeper = int(self.grouping.keeper[at])
         relation = RELATIONS[int(self.ties.relation[at])]
         found = keepers.finding(relation, int(self.ties.hamming[at]), float(self.ties.correlation[at]))
-        why = self.merits.why(keeper, at, self.comparisons, self.scores, self.prefer)
+        why = self.keeper_columns.why(keeper, at, self.comparisons, self.scores, self.prefer)
         return f"{found}; {why}"
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from curate import schema, tables
 from curate.dedupe.feature_index import ID_BYTES, Ids
-from curate.dedupe.keepers import Merits
+from curate.dedupe.keepers import KeeperColumns
 from curate.errors import ParamsError, TableError
 
 _COLUMNS = ("image_id", "drop_reason", "sources", "width", "height", "sharpness", "bytes")
@@ -27,13 +27,13 @@ class ImageColumns:
     Attributes:
         ids: (N, 32) uint8.
         usable: (N,) bool; images that no earlier stage dropped.
-        merits: Of all rows; `keep` is false everywhere.
+        keeper_columns: Of all rows; `keep` is false everywhere.
         places: Row by place, of those that were asked for.
     """
 
     ids: Ids
     usable: NDArray[np.bool_]
-    merits: Merits
+    keeper_columns: KeeperColumns
     places: Mapping[str, int]
 
 
@@ -99,7 +99,7 @@ def _together(parts: list[dict[str, NDArray[Any]]], places: Mapping[str, int]) -
         return np.concatenate([np.zeros(0, kind), *(part[name].astype(kind, copy=False) for part in parts)])
 
     ids = np.concatenate([np.zeros((0, ID_BYTES), np.uint8), *(part["ids"] for part in parts)])
-    merits = Merits(
+    keeper_columns = KeeperColumns(
         keep=np.zeros(len(ids), np.bool_),
         preference=whole("preference", np.int16),
         width=whole("width", np.int32),
@@ -107,7 +107,7 @@ def _together(parts: list[dict[str, NDArray[Any]]], places: Mapping[str, int]) -
         sharpness=whole("sharpness", np.float32),
         bytes=whole("bytes", np.int64),
     )
-    return ImageColumns(ids, whole("usable", np.bool_), merits, places)
+    return ImageColumns(ids, whole("usable", np.bool_), keeper_columns, places)
 
 
 def id_bytes(column: pa.ChunkedArray) -> Ids:

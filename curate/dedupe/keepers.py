@@ -82,7 +82,7 @@ class Comparisons:
 
 
 @dataclass(frozen=True, slots=True)
-class Merits:
+class KeeperColumns:
     """What the rule looks at besides, one row per image, in the order of image_id; 19 bytes per image.
 
     Attributes:
@@ -101,9 +101,9 @@ class Merits:
     sharpness: NDArray[np.float32]
     bytes: NDArray[np.int64]
 
-    def take(self, rows: Rows) -> Merits:
+    def take(self, rows: Rows) -> KeeperColumns:
         """Some of the images."""
-        return Merits(*(getattr(self, name)[rows] for name in self.__slots__))
+        return KeeperColumns(*(getattr(self, name)[rows] for name in self.__slots__))
 
     def best_first(self, comparisons: Comparisons) -> Rows:
         """(N,) int64: rows, the best image first; rows that nothing tells apart stay in their order."""

@@ -173,7 +173,7 @@ def _attributes(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _confidence(answers: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
     """How sure each answer of a release is, where that is known."""
-    known = {said["question"]: said.get("confidence") for said in answers or ()}
+    known = {answer["question"]: answer.get("confidence") for answer in answers or ()}
     return {f"confidence of {name}": f"{value:.6g}" for name, value in known.items() if value is not None}
 
 
@@ -210,7 +210,7 @@ def _object(
         is_crowd=bool(entry.get("iscrowd")),
         attributes={
             **{name: str(entry[name]) for name in _SUPPORT if entry.get(name) is not None},
-            **{said["question"]: ", ".join(said["answers"]) for said in entry.get("attributes") or ()},
+            **{answer["question"]: ", ".join(answer["answers"]) for answer in entry.get("attributes") or ()},
             **_confidence(entry.get("attributes")),
         },
         confidence=entry.get("confidence"),

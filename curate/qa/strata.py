@@ -54,7 +54,7 @@ class Pool:
         asked: (N,) whether a person asked for a look at it, in decisions.csv.
         given: (N,) whether any task of the image was ever put before people.
         earlier: (N,) main reason by the earlier plan, a place in `REASONS`; NONE = it did not name the image.
-        least: (C,) score by category from which a box is confident; infinite where its threshold was not
+        min_scores: (C,) score by category from which a box is confident; infinite where its threshold was not
             fitted. None = nothing is accepted without a human.
         evidence: What the weighted choice rests on besides; None = nothing was chosen and nothing will be.
         failed: Number of images that no model could look at: what stands on them nobody knows.
@@ -71,7 +71,7 @@ class Pool:
     asked: Flags
     given: Flags
     earlier: Ints
-    least: Floats | None
+    min_scores: Floats | None
     evidence: Evidence | None = None
     failed: int = 0
     params: QaParams = field(default_factory=QaParams)
@@ -200,11 +200,13 @@ def _rare(pool: Pool, member: NDArray[np.bool_], waiting: Flags) -> Flags:
 
 def _confident(pool: Pool) -> Flags:
     """Images whose every suggestion is confident, and that were never given to people, in any plan."""
-    if pool.least is None:
+    if pool.min_scores is None:
         return np.zeros(len(pool.ids), dtype=np.bool_)
     shown = pool.found.shown
-    least = np.append(pool.least, np.inf)[pool.found.categories]  # -1, an unknown category, is the last
+    min_scores = np.append(pool.min_scores, np.inf)[
+        pool.found.categories
+    ]  # -1, an unknown category, is the last
     unsure = np.zeros(len(pool.ids), dtype=np.bool_)
-    unsure[pool.found.images[shown & ~(pool.found.scores >= least)]] = True
+    unsure[pool.found.images[shown & ~(pool.found.scores >= min_scores)]] = True
     free = ((pool.earlier == NONE) | (pool.earlier == ACCEPTED)) & ~pool.given
     return np.asarray(pool.suggested & ~unsure & (pool.doubt.value == 0) & free)

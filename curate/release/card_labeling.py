@@ -165,9 +165,9 @@ def attributes(counts: Mapping[str, Mapping[str, int]]) -> str:
     rows = [
         [
             code(question),
-            ", ".join(f"{escaped(answer)} {number:,}" for answer, number in sorted(said.items())),
+            ", ".join(f"{escaped(answer)} {number:,}" for answer, number in sorted(answers.items())),
         ]
-        for question, said in counts.items()
+        for question, answers in counts.items()
     ]
     return (
         "\nWhat people said of objects (`objects.attributes`), settled as categories are:\n\n"

@@ -64,8 +64,8 @@ class Content:
     def object_attributes(self) -> dict[str, Counter[str]]:
         """What people say of objects: by question, how many objects have each answer."""
         found: dict[str, Counter[str]] = {}
-        for said in self.objects["attributes"].drop_null().to_pylist():
-            for question, chosen in said:
+        for attributes in self.objects["attributes"].drop_null().to_pylist():
+            for question, chosen in attributes:
                 found.setdefault(question, Counter()).update(chosen)
         return dict(sorted(found.items()))
 

@@ -153,18 +153,18 @@ def _names(name: str, facts: Facts) -> list[str]:
 
     By what three or more settled on; of two people alone neither is right, and nothing is said.
     """
-    said: Counter[str] = Counter()
+    named: Counter[str] = Counter()
     other: Counter[tuple[str, str]] = Counter()
     for row in facts.tables.human or ():
         settled = facts.settled.get(row.annotation_id)
         if settled is not None and row.category and facts.names.get(row.annotator_id or "") == name:
-            said[settled] += 1
+            named[settled] += 1
             other[settled, row.category] += settled != row.category
     worst = sorted(((-count, *names) for names, count in other.items() if count))[:1]
     return [
-        f"names: calls {-count} of {said[settled]} {words(settled)} {words(called)}"
+        f"names: calls {-count} of {named[settled]} {words(settled)} {words(called)}"
         for count, settled, called in worst
-        if said[settled] >= _LEAST and -count >= _CONFUSED * said[settled]
+        if named[settled] >= _LEAST and -count >= _CONFUSED * named[settled]
     ]
 
 

@@ -126,8 +126,8 @@ def _apart(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
 
 def counted(shapes: Sequence[Shape], people: Iterable[str]) -> Mapping[str, str]:
     """What each person drew, in words, such as "2 stop sign, 1 parking sign"."""
-    said = {}
+    drawn = {}
     for person in people:
         names = [one.name for one in shapes if one.who == person]
-        said[person] = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
-    return said
+        drawn[person] = ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
+    return drawn

@@ -118,7 +118,7 @@ def _card(
             marks = [mark for row in rows if (mark := _mark(row, side)) is not None]
             picture = thumbnail_of(io.BytesIO(pictures[side][image_id]), side=_SIDE, marks=marks)
             drawn.append((side, picture))
-    return Card(image_id, "; ".join(dict.fromkeys(map(_said, rows))), tuple(drawn))
+    return Card(image_id, "; ".join(dict.fromkeys(map(_change, rows))), tuple(drawn))
 
 
 def _mark(row: Mapping[str, Any], side: str) -> Mark | None:
@@ -128,7 +128,7 @@ def _mark(row: Mapping[str, Any], side: str) -> Mark | None:
     return Mark(tuple(box), _COLORS[row["change"].split(", ")[0]], row[f"category_{side}"])
 
 
-def _said(row: Mapping[str, Any]) -> str:
+def _change(row: Mapping[str, Any]) -> str:
     if "category_before" in row:
         names = dict.fromkeys(name for name in (row["category_before"], row["category_after"]) if name)
         return " to ".join(names)

@@ -13,9 +13,8 @@ from curate.extras import require
 from curate.records import FloatArray
 
 Kernel = NDArray[np.float64]
-_MOST_DIRECT: Final = (
-    11  # pixels; from 13 on OpenCV goes through a DFT that takes ten times as long as SciPy's
-)
+# Pixels; from 13 on OpenCV goes through a DFT that takes ten times as long as that of SciPy.
+_MOST_DIRECT: Final = 11
 
 
 def gaussian_like(

@@ -39,7 +39,7 @@ from curate.dedupe.features import Features, Recipe
 from curate.dedupe.groups import Matches
 from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.image_columns import ImageColumns
-from curate.dedupe.keepers import Comparisons, Merits
+from curate.dedupe.keepers import Comparisons, KeeperColumns
 from curate.dedupe.quality_limits import Poor
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
@@ -121,7 +121,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         matches,
         linkage=params.linkage,
         variants=params.variants,
-        keep=ranked.merits.keep,
+        keep=ranked.keeper_columns.keep,
         same=_placed(job.decided.same, ranked.place),
         different=_placed(job.decided.different, ranked.place),
     )
@@ -130,7 +130,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         ids=job.table.ids,
         place=ranked.place,
         compared=ranked.rows,
-        merits=ranked.merits,
+        keeper_columns=ranked.keeper_columns,
         phash=ranked.phash,
         grouping=grouping,
         comparisons=evidence,
@@ -280,28 +280,28 @@ class _Ranked:
     Attributes:
         rows: (M,) int64 of the table.
         place: (N,) int64 of each row of the table in this order; -1 = not compared.
-        merits: What the order follows from, in this order; the next ones likewise.
+        keeper_columns: What the order follows from, in this order; the next ones likewise.
         hashes: (M, 1) uint64, of the recipe's name.
         phash: (M,) uint64.
     """
 
     rows: Rows
     place: Rows
-    merits: Merits
+    keeper_columns: KeeperColumns
     hashes: NDArray[np.uint64]
     phash: NDArray[np.uint64]
 
 
 def _rank(job: _Job, hashed: _Hashed, comparisons: Comparisons) -> _Ranked:
-    keep = job.table.merits.keep.copy()
+    keep = job.table.keeper_columns.keep.copy()
     keep[job.decided.keep] = True
-    merits = replace(job.table.merits, keep=keep).take(hashed.rows)
-    order = merits.best_first(comparisons)
+    keeper_columns = replace(job.table.keeper_columns, keep=keep).take(hashed.rows)
+    order = keeper_columns.best_first(comparisons)
     rows = hashed.rows[order]
     place = np.full(len(job.wanted), -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
     stored, at = hashed.side.stored, hashed.side.rows[order]
-    return _Ranked(rows, place, merits.take(order), stored.hashes[at][:, None], stored.phash[at])
+    return _Ranked(rows, place, keeper_columns.take(order), stored.hashes[at][:, None], stored.phash[at])
 
 
 def _meaning(job: _Job, ranked: _Ranked) -> AlikeByMeaning | None:

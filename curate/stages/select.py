@@ -100,9 +100,9 @@ def planned(params: QaParams, *, inputs: Inputs, path: Path) -> Planned:
         CurateError: As `run`, but nothing is written.
     """
     categories = taxonomy.load(inputs.taxonomy)
-    least = _least(params, categories, inputs) if params.auto_accept else None
+    min_scores = _least(params, categories, inputs) if params.auto_accept else None
     earlier = _earlier(path)
-    pool = _pool(params, inputs, categories, least, earlier)
+    pool = _pool(params, inputs, categories, min_scores, earlier)
     members = strata.membership(pool)
     return Planned(pool, members, plan.make(pool, members, earlier), earlier)
 
@@ -111,7 +111,7 @@ def _pool(
     params: QaParams,
     inputs: Inputs,
     categories: tuple[Category, ...],
-    least: Floats | None,
+    min_scores: Floats | None,
     earlier: pa.Table | None,
 ) -> Pool:
     names = tuple(category.name for category in categories)
@@ -140,7 +140,7 @@ def _pool(
         asked=_among(ids, _asked(inputs)),
         given=_among(ids, _given(inputs.shown)),
         earlier=plan.main_reasons(earlier, ids),
-        least=least,
+        min_scores=min_scores,
         evidence=choice_evidence.load(
             params.choose,
             choice_evidence.Sources(

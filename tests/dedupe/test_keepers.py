@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.dedupe.keepers import LOST, REASONS, Comparisons, Merits, finding
+from curate.dedupe.keepers import LOST, REASONS, Comparisons, KeeperColumns, finding
 from curate.dedupe.originals import WORDS
 
 PREFER = ("camera", "web")
@@ -20,9 +20,11 @@ KINDS = {"keep": np.bool_, "preference": np.int16, "width": np.int32, "height": 
          "sharpness": np.float32, "bytes": np.int64}  # fmt: skip
 
 
-def merits(*images: dict[str, Any]) -> Merits:
+def keeper_columns(*images: dict[str, Any]) -> KeeperColumns:
     full = [{**MEMBER, **image} for image in images]
-    return Merits(**{name: np.array([one[name] for one in full], dtype=kind) for name, kind in KINDS.items()})
+    return KeeperColumns(
+        **{name: np.array([one[name] for one in full], dtype=kind) for name, kind in KINDS.items()}
+    )
 
 
 def compared(*pairs: tuple[int, int, int, str]) -> Comparisons:
@@ -54,27 +56,27 @@ def compared(*pairs: tuple[int, int, int, str]) -> Comparisons:
     ],
 )
 def test_each_merit_goes_before_the_next_and_is_named(keeper: dict[str, Any], said: str) -> None:
-    found = merits(keeper, {})
+    found = keeper_columns(keeper, {})
     assert found.best_first(compared()).tolist() == [0, 1]
     assert found.why(0, 1, compared(), compared().scores(2), PREFER) == said
     if keeper:
-        assert merits({}, keeper).best_first(compared()).tolist() == [1, 0]
+        assert keeper_columns({}, keeper).best_first(compared()).tolist() == [1, 0]
 
 
 def test_evidence_goes_before_sources_pixels_and_sharpness_but_not_before_people() -> None:
     loud = {"preference": 0, "width": 640, "height": 480, "sharpness": 99.0, "bytes": 999}
     evidence = compared((0, 1, -1, "enlarged"))
-    assert merits(loud, {}).best_first(evidence).tolist() == [1, 0]
-    said = merits(loud, {}).why(1, 0, evidence, evidence.scores(2), PREFER)
+    assert keeper_columns(loud, {}).best_first(evidence).tolist() == [1, 0]
+    said = keeper_columns(loud, {}).why(1, 0, evidence, evidence.scores(2), PREFER)
     assert said == WORDS["enlarged"] == "the other was enlarged"
-    assert merits({**loud, "keep": True}, {}).best_first(evidence).tolist() == [0, 1]
-    assert merits({"sharpness": 99.0}, {"bytes": 11}).best_first(compared()).tolist() == [1, 0]
+    assert keeper_columns({**loud, "keep": True}, {}).best_first(evidence).tolist() == [0, 1]
+    assert keeper_columns({"sharpness": 99.0}, {"bytes": 11}).best_first(compared()).tolist() == [1, 0]
 
 
 def test_in_a_group_wins_less_losses_count_and_a_lost_pair_is_no_reason() -> None:
     # 0 beats 1 and 2, 3 beats 0: best of the group is 0 all the same, tied with 3 by score it has more bytes.
     evidence = compared((0, 1, 1, "noise"), (0, 2, 1, "detail"), (0, 3, -1, "jpeg"), (2, 3, 1, "view"))
-    group = merits({"bytes": 5}, {}, {}, {})
+    group = keeper_columns({"bytes": 5}, {}, {}, {})
     order = group.best_first(evidence).tolist()
     assert order[0] == 0
     rank = np.argsort(order)
@@ -101,14 +103,17 @@ def test_names_change_nothing_about_evidence(pairs: dict[tuple[int, int], int], 
 
 def test_a_pair_over_which_a_worker_died_says_so() -> None:
     evidence = compared((0, 1, 0, LOST), (0, 2, 0, ""))
-    said = [merits({"bytes": 9}, {}, {}).why(0, row, evidence, evidence.scores(3), PREFER) for row in (1, 2)]
+    said = [
+        keeper_columns({"bytes": 9}, {}, {}).why(0, row, evidence, evidence.scores(3), PREFER)
+        for row in (1, 2)
+    ]
     assert said[0].startswith("a worker died over which is the original, keeper has ")
     assert said[1].startswith("nothing tells which is the original, keeper has ")
     assert evidence.n_lost == 1
 
 
 def test_larger_goes_before_an_overflow_of_32_bits() -> None:
-    wide = merits({"width": 30_000, "height": 30_000}, {"width": 60_000, "height": 60_000})
+    wide = keeper_columns({"width": 30_000, "height": 30_000}, {"width": 60_000, "height": 60_000})
     assert wide.best_first(compared())[0] == 1
 
 

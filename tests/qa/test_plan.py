@@ -77,7 +77,7 @@ def pool(
         asked=np.array([key in asked for key in ids], dtype=np.bool_),
         given=np.zeros(len(ids), dtype=np.bool_),
         earlier=plan.main_reasons(earlier, ids),
-        least=np.full(3, 0.6) if accept else None,
+        min_scores=np.full(3, 0.6) if accept else None,
         params=QaParams(**{**OFF, **params}),
     )
 

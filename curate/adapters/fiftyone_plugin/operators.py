@@ -44,10 +44,10 @@ class _Mark(foo.Operator):  # type: ignore[misc]
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Do it, and say so."""
-        said = marking.apply(ctx, self.mark, ctx.params.get("argument") or "")
+        told = marking.apply(ctx, self.mark, ctx.params.get("argument") or "")
         ctx.ops.reload_dataset()
-        ctx.ops.notify(said, variant="success")
-        return {"said": said}
+        ctx.ops.notify(told, variant="success")
+        return {"said": told}
 
 
 class Undo(foo.Operator):  # type: ignore[misc]
@@ -66,10 +66,10 @@ class Undo(foo.Operator):  # type: ignore[misc]
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Do it, and say so."""
-        said = marking.undo(ctx.dataset)
+        told = marking.undo(ctx.dataset)
         ctx.ops.reload_dataset()
-        ctx.ops.notify(said)
-        return {"said": said}
+        ctx.ops.notify(told)
+        return {"said": told}
 
 
 class SearchText(foo.Operator):  # type: ignore[misc]

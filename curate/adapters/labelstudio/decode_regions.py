@@ -43,13 +43,13 @@ PAIR_IOU: Final = 0.5
 MOVED_BOX: Final = "box moved, its mask not"
 IDENTICAL, MASK_DROPPED = "identical object", "mask of a box that was moved"
 _TWICE, _DRAWN_THEN_SKIPPED = "region id twice", "drawn, then skipped"
-_SAID_TWICE = "attribute of a mask that its outline has otherwise"
-_IDENTICAL_SAID = "attribute of an identical object that the kept one has otherwise"
+_ANSWERED_TWICE = "attribute of a mask that its outline has otherwise"
+_IDENTICAL_ANSWERED = "attribute of an identical object that the kept one has otherwise"
 _CHOICES, _TEXT = "choices", "textarea"
 _UNTOUCHED = "prediction"  # the `origin` of a suggestion that nobody changed
 _CHANGED = frozenset({"prediction-changed", "manual"})
 
-_Said = dict[str, tuple[str, ...]]
+_Attributes = dict[str, tuple[str, ...]]
 MovedBox = Literal["drop_mask", "queue"]
 
 
@@ -173,8 +173,8 @@ def _sorted_out(work: Work, categories: Sequence[str]) -> _Found:
             elif kind in {_CHOICES, _TEXT} and identity not in drawn:
                 _about_the_image(region, found)
             elif kind == _CHOICES:
-                said = tuple(str(choice) for choice in region["value"]["choices"])
-                found.attributes.setdefault(identity, {})[str(region["from_name"])] = said
+                choices = tuple(str(choice) for choice in region["value"]["choices"])
+                found.attributes.setdefault(identity, {})[str(region["from_name"])] = choices
             elif kind != encode_regions.RELATION:
                 of_region = identity in drawn
                 found.raw.append((f"{kind} of a region" if of_region else f"control of type {kind}", region))
@@ -217,17 +217,17 @@ def _objects(work: Work, found: _Found, moved_box: MovedBox) -> list[Annotation]
         drawn[key] = replace(outline, rle=_united(painted, work)) if painted else outline
     taken = {stroke for painted in masks_of.values() for stroke in painted}
     drawn.update((key, stroke) for key, stroke in strokes.items() if key not in taken)
-    said = {key: _attributes(key, masks_of.get(key, ()), found) for key in drawn}
-    return [_object(work, key, drawn[key], said[key]) for key in _distinct(drawn, said, found)]
+    attributes = {key: _attributes(key, masks_of.get(key, ()), found) for key in drawn}
+    return [_object(work, key, drawn[key], attributes[key]) for key in _distinct(drawn, attributes, found)]
 
 
 def _attributes(key: str, strokes: Sequence[str], found: _Found) -> dict[str, tuple[str, ...]]:
     """What is said of an object, of its outline or of its strokes."""
-    said = dict(found.attributes.get(key, {}))
+    attributes = dict(found.attributes.get(key, {}))
     for stroke in strokes:
         for name, values in found.attributes.get(stroke, {}).items():
-            found.corrected[_SAID_TWICE] += said.setdefault(name, values) != values
-    return said
+            found.corrected[_ANSWERED_TWICE] += attributes.setdefault(name, values) != values
+    return attributes
 
 
 def _with_holes(outlines: Mapping[str, Shape], parents: Mapping[str, str], work: Work) -> dict[str, Shape]:
@@ -303,7 +303,7 @@ def _united(painted: Sequence[Shape], work: Work) -> str:
     return masks.encode(whole)
 
 
-def _distinct(drawn: Mapping[str, Shape], said: Mapping[str, _Said], found: _Found) -> list[str]:
+def _distinct(drawn: Mapping[str, Shape], attributes: Mapping[str, _Attributes], found: _Found) -> list[str]:
     """One of each identical object: the suggestion if there is one, else that of the least id (rule 8)."""
     kept: dict[tuple[object, ...], str] = {}
     for key in sorted(drawn, key=lambda key: (encode_regions.suggestion_of(key) is None, key)):
@@ -312,10 +312,10 @@ def _distinct(drawn: Mapping[str, Shape], said: Mapping[str, _Said], found: _Fou
         if first == key:
             continue
         found.corrected[IDENTICAL] += 1
-        for name, values in said[key].items():
-            said[first][name] = kept_values = said[first].get(name) or values
+        for name, values in attributes[key].items():
+            attributes[first][name] = kept_values = attributes[first].get(name) or values
             if values and set(values) != set(kept_values):
-                found.corrected[_IDENTICAL_SAID] += 1
+                found.corrected[_IDENTICAL_ANSWERED] += 1
     return list(kept.values())
 
 

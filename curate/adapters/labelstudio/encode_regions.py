@@ -61,7 +61,7 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
             if rle is not None:
                 regions.append(_brush_region(rectangle["id"], rle, category, task.width, task.height))
                 own.append(mask_region_id(rectangle["id"]))
-        regions += [_said(rectangle["id"], name, values, task) for name, values in row.attributes]
+        regions += [_attribute(rectangle["id"], name, values, task) for name, values in row.attributes]
         if row.annotation_id in captions:
             caption = {"value": {"text": [captions[row.annotation_id]]}}
             regions += [
@@ -70,7 +70,7 @@ def encode_task(task: TaskDraft, categories: Sequence[str]) -> list[dict[str, An
     return regions
 
 
-def _said(identity: str, name: str, values: Sequence[str], task: TaskDraft) -> dict[str, Any]:
+def _attribute(identity: str, name: str, values: Sequence[str], task: TaskDraft) -> dict[str, Any]:
     """What is said of an object."""
     return {
         **_region(identity, name, "choices", task.width, task.height),
