@@ -66,7 +66,7 @@ check: .venv/.installed ## ruff, mypy --strict, import-linter, dvc.yaml against 
 bench: install ## the measured comparisons of benchmarks/, into docs/benchmarks.md; ARGS="hashing --quick"
 	@python -m benchmarks $(ARGS)
 
-bench-autolabel: install ## images a second, memory and accuracy of the stage autolabel; ARGS="--quick"
+bench-autolabel: install ## images per second, memory and accuracy of the stage autolabel; ARGS="--quick"
 	@python -m benchmarks autolabel $(ARGS)
 
 lock: ## make both lock files anew from pyproject.toml (docs/maintaining.md)

@@ -177,7 +177,7 @@ def section() -> str:
 
 
 def _speed_table(rows: dict[str, Any]) -> str:
-    header = ["", "s an image", "images/min", "processor s", "peak memory", "boxes"]
+    header = ["", "s per image", "images/min", "processor s", "peak memory", "boxes"]
     lines = [
         [
             name,
@@ -196,7 +196,7 @@ def _floor_text(content: dict[str, Any]) -> str:
     rates = content["decoding"]
     return (
         f"An image takes {content['operations'] / 1e12:.2f} tera-operations of products of matrices and "
-        f"convolutions; at the {content['operations_s'] / 1e9:,.0f} giga-operations a second that a product "
+        f"convolutions; at the {content['operations_s'] / 1e9:,.0f} giga-operations per second that a product "
         f"of 4,096 x 4,096 matrices reaches here, that is {content['floor_s']:.1f} s: the stage reaches "
         f"{100 * content['floor_share']:.0f}% of this floor. Decoding ahead: {rates['threads']:.0f} images/s "
         f"by two threads, {rates['processes']:.0f} by two processes that hand the pixels over.\n"

@@ -22,7 +22,7 @@ from curate.records import UInt8Image
 
 
 def calibrate(images: str, weights: str, number: int, device: str) -> dict[str, float]:
-    """The threshold that leaves this loop `BOXES` boxes an image on average."""
+    """The threshold that leaves this loop `BOXES` boxes per image on average."""
     detect = _detector(weights, _device(device))
     scores = [detect(f"{images}/{index}.jpg", 0.0)[2].numpy() for index in range(number)]
     return {"threshold": threshold_of(np.concatenate(scores), number)}
@@ -31,7 +31,7 @@ def calibrate(images: str, weights: str, number: int, device: str) -> dict[str, 
 def plain_loop(images: str, weights: str, number: int, threshold: float, device: str) -> dict[str, Any]:
     """One image at a time: groundingdino's `predict`, `SamPredictor.set_image`, then box by box.
 
-    As autodistill's Grounded SAM does: three masks a box, of which the best by its own score stays.
+    As autodistill's Grounded SAM does: three masks per box, of which the best by its own score stays.
     """
     device = _device(device)
     detect = _detector(weights, device)

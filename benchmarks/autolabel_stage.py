@@ -25,7 +25,7 @@ CHECKPOINT, SEGMENTER = "groundingdino_swint_ogc.pth", "sam_vit_b_01ec64.pth"
 
 
 def threshold_of(scores: FloatArray, images: int) -> float:
-    """The threshold that leaves `BOXES` boxes an image on average.
+    """The threshold that leaves `BOXES` boxes per image on average.
 
     The scores of random weights mean nothing. The loop takes the best of all tokens, the stage that of the
     prompts' own, so each has a threshold of its own: one for both would leave them different numbers of masks

@@ -24,11 +24,11 @@ from curate_pipelines import models
 
 
 def calibrate(images: str, weights: str, number: int, device: str) -> dict[str, Any]:
-    """The threshold that leaves the stage `BOXES` boxes an image on average, and the work of one image.
+    """The threshold that leaves the stage `BOXES` boxes per image on average, and the work of one image.
 
     Returns:
         threshold; operations of one image through detector and segmenter (multiply and add count two);
-        operations a second of a product of two matrices, as measured here; the device's name.
+        operations per second of a product of two matrices, as measured here; the device's name.
     """
     loaded = models.models(settings(weights, 0.0, device))
     categories = [Category(name, index, (name,), 0.0, "#000000") for index, name in enumerate(PROMPTS)]
@@ -51,7 +51,7 @@ def calibrate(images: str, weights: str, number: int, device: str) -> dict[str, 
 
 
 def _matrix_rate(device: Any) -> float:
-    """Float32 operations a second of matrices of 4,096 on a side, best of five."""
+    """Float32 operations per second of matrices of 4,096 on a side, best of five."""
     side = 4096
     matrix = torch.randn(side, side, device=device)
     best = float("inf")

@@ -1,4 +1,4 @@
-"""What the engines themselves cost: items a second of a function that does next to nothing.
+"""What the engines themselves cost: items per second of a function that does next to nothing.
 
 `python -m benchmarks.engine_overhead`
 """
@@ -18,7 +18,7 @@ NAME = "engine_overhead"
 COMMAND = "python -m benchmarks.engine_overhead"
 WORKERS = 2
 RUNS = 1 if result.quick() else 3
-SIZES = (1, 64)  # items a batch
+SIZES = (1, 64)  # items per batch
 BATCHES = 500 if result.quick() else 4_000
 INTRO = """## Engines
 
@@ -51,7 +51,7 @@ def measure() -> None:
 
 
 def _timed(engine: Engine, size: int) -> tuple[float, float]:
-    """Seconds to the first result, and items a second after it."""
+    """Seconds to the first result, and items per second after it."""
     began = time.perf_counter()
     results = engine.map_batches(_setup, _batches(size), label=NAME)
     next(results)
@@ -86,7 +86,7 @@ def section() -> str:
         ]
         for row in content["rows"]
     ]
-    header = ["engine", "items a batch", "start", "items/s", "an item"]
+    header = ["engine", "items per batch", "start", "items/s", "per item"]
     return (
         INTRO.format(**content, ray=content["versions"]["ray"])
         + result.table(header, rows, numbers=4)

@@ -19,7 +19,7 @@ from curate.ports import PushCounts, TaskDraft
 
 NAME = "labelstudio_push"
 COMMAND = "python -m benchmarks.labelstudio_push"
-LOOP_TASKS = 10 if result.quick() else 50  # the loop takes seconds a task
+LOOP_TASKS = 10 if result.quick() else 50  # the loop takes seconds per task
 MIXED = 100 if result.quick() else 500
 INTRO = """## Push to Label Studio
 

@@ -77,7 +77,7 @@ def section() -> str:
         "adapter",
         "parameters, M",
         "image encoder, GFLOP",
-        "processor s an image",
+        "processor s per image",
         "of it with one box",
         "loading, processor s",
         "memory, GB",

@@ -45,7 +45,7 @@ PARAMS = QaParams(
 INTRO = """## The plan
 
 The stage select with every part on (audit 400, uncertain 10%, 500 of each category, control, planted errors,
-overlap, 12 people with a project each), {boxes} boxes with masks an image, {width} x {height} pixels. A
+overlap, 12 people with a project each), {boxes} boxes with masks per image, {width} x {height} pixels. A
 process of its own, its start and imports included; *again* goes on from the plan of the first run. Medians of
 {runs} runs; the peak is that of the process without mapped files.
 

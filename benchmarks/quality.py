@@ -51,7 +51,7 @@ rows, who are exactly at the level, should be named; those below it should.
 
 
 CHANGED = """
-A whole project on the real stages ({images:,} images, {projects} projects a row): half of it is labelled,
+A whole project on the real stages ({images:,} images, {projects} projects per row): half of it is labelled,
 then one thing changes, and the rest is labelled. 50% of the time is saved and 80% of the suggestions are left
 as they are in truth; *released* counts images with a planted error left in that the consensus holds.
 

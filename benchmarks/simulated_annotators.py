@@ -60,7 +60,7 @@ class Person:
 
 
 def any_box(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A box of 40 to 160 pixels a side, anywhere."""
+    """A box of 40 to 160 pixels per side, anywhere."""
     side = rng.uniform(40, 160, 2)
     corner = rng.uniform(0, np.array(SIZE) - side)
     return np.concatenate([corner, corner + side])

@@ -96,8 +96,8 @@ class MadeUp:
 
 # In the last three no threshold is good enough: each that is found breaks the promise.
 MADE_UP = (
-    MadeUp("a box an image", 300, 1, 1.7, 4, 0),
-    MadeUp("three boxes an image", 300, 3, 1.7, 4, 0),
+    MadeUp("a box per image", 300, 1, 1.7, 4, 0),
+    MadeUp("three boxes per image", 300, 3, 1.7, 4, 0),
     MadeUp("three that go together", 300, 3, 2.3, 5, 2),
     MadeUp("three that go together, few images", 100, 3, 2.3, 5, 2),
     MadeUp("eight that go together", 300, 8, 2.3, 5, 2),

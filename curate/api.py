@@ -163,7 +163,7 @@ def consensus(
     """One set of objects for each image that people looked at, from what each of them drew.
 
     Args:
-        annotations: The `annotations` table, rows of origin "human": one an object, and one of outcome
+        annotations: The `annotations` table, rows of origin "human": one per object, and one of outcome
             "empty" for an annotator who found nothing.
         sizes: Width and height of each image, upright pixels, by image_id.
         iou_threshold: IoU from which boxes of two annotators can be one object.

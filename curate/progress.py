@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
-        """Items a second, since the bar began."""
+        """Items per second, since the bar began."""
         return Text(f"{task.speed:,.1f}/s" if task.speed else "-/s", style="dim")
 
 

@@ -22,7 +22,7 @@ PRIOR_SIZES = (
 
 
 def set_loss(model: Any) -> None:
-    """Replace the model's loss by the decoder's part alone, with several phrases a category.
+    """Replace the model's loss by the decoder's part alone, with several phrases per category.
 
     Labels may carry "phrase_groups": for each category of the batch's text, the indices of its phrases.
     """

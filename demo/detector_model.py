@@ -8,7 +8,7 @@ from curate.extras import require
 from demo.signs import CATEGORIES
 from demo.training_pool import LONG_SIDE, SHORT_SIDE
 
-# Several phrases a category, so that a taxonomy may ask with more than one; the first is the main one.
+# Several phrases per category, so that a taxonomy may ask with more than one; the first is the main one.
 PHRASES: dict[str, tuple[str, ...]] = {
     "stop_sign": ("stop sign", "red octagon", "stop"),
     "warning_triangle": ("warning triangle", "danger sign", "warning sign"),

@@ -2,7 +2,7 @@
 
 `python -m demo.evaluate_models --models demo/models --scenes 300`
 
-Thresholds are picked on the validation seeds, one a category; all figures come from the held-out seeds. The
+Thresholds are picked on the validation seeds, one per category; all figures come from the held-out seeds. The
 pictures are drawn at full size and go through the public interfaces: AutoProcessor and
 AutoModelForZeroShotObjectDetection for boxes, SamPredictor for masks.
 """

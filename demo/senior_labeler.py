@@ -3,7 +3,7 @@
 `curate qa adjudicate && python -m demo.senior_labeler`
 
 It is a user of its own on the real server and answers the tasks of the project of the adjudication as the
-page would. Of the candidates it keeps those that are right, one an object; it draws anew what none is right
+page would. Of the candidates it keeps those that are right, one per object; it draws anew what none is right
 about, from the demo's ground truth, and deletes the rest. Nothing of this is human work.
 """
 

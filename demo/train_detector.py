@@ -96,7 +96,7 @@ class Sampler:
     """Draws batches: mostly of one shape, every fifth one mixed and padded as a batch of real pictures is."""
 
     def __init__(self, scenes: Sequence[PoolScene], size: int, rng: np.random.Generator) -> None:
-        """`size`: pictures a batch."""
+        """`size`: pictures per batch."""
         self._scenes, self._size, self._rng = scenes, size, rng
         shapes = sorted({scene.image.shape for scene in scenes})
         self._buckets = [

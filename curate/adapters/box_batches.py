@@ -11,7 +11,7 @@ from curate.errors import DeviceMemoryError
 from curate.records import BoolArray, FloatArray
 
 _MASK_PIXELS = 1 << 26  # of all masks that are upscaled at once: 256 MiB of float32
-_BOXES = 128  # at once; a SAM decoder takes some 20 MB a box
+_BOXES = 128  # at once; a SAM decoder takes some 20 MB per box
 
 
 def masks_of_boxes(

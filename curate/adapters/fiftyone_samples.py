@@ -92,7 +92,7 @@ class Layout:
 
 
 def drafts(snapshot: ProjectTables, layout: Layout, ruled: Mapping[str, Sequence[str]]) -> list[SampleDraft]:
-    """Turn tables into samples: one an image that has an upright file.
+    """Turn tables into samples: one per image that has an upright file.
 
     Args:
         snapshot: The tables, of all images or of some.

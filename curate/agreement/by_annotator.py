@@ -22,7 +22,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A column of texts, one an object, as Arrow keeps it."""
+    """A column of texts, one per object, as Arrow keeps it."""
 
     column: pa.Array
 

@@ -24,7 +24,7 @@ _Value = dict[tuple[int, int], float]
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Objects that mean one thing, at most one an annotator; `members` are indices into `Answers`."""
+    """Objects that mean one thing, at most one per annotator; `members` are indices into `Answers`."""
 
     image_id: str
     members: tuple[int, ...]

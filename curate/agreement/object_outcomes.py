@@ -72,7 +72,7 @@ def between_people(answers: Answers, pairs: Pairs, sizes: Mapping[str, Size], *,
         answers: What people drew.
         pairs: Their comparison.
         sizes: Width and height of every image, upright pixels.
-        contours: Whether outlines of masks are compared, which takes about a millisecond a pair of masks.
+        contours: Whether outlines of masks are compared, which takes about a millisecond per pair of masks.
     """
     measures = {
         "box_iou": pairs.box_iou,

@@ -62,7 +62,7 @@ def check(
         Path | None,
         typer.Option(parser=user_path, help="Folder that is kept: a second check reads what changed only."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = one a core.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 = one per core.")] = 0,
 ) -> None:
     """Say what is wrong with the data set PATH; no project is needed. Exit code 1 if it should not be used.
 

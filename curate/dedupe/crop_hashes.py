@@ -18,7 +18,7 @@ from curate.compiled import compiled, helper
 from curate.dedupe.hashes import UInt64Array, pack
 
 _SIDE: Final = 32  # pixels of a thumbnail
-_LOW: Final = 8  # coefficients a side
+_LOW: Final = 8  # coefficients per side
 _SAMPLES: Final = 32  # of a window, a side
 # Matrices are rounded to integers, so that products are exact in float64 and equal in any order of its sums.
 _UNIT: Final = 4096.0

@@ -299,7 +299,7 @@ def _crc(batch: pa.RecordBatch) -> int:
 
 
 def _binary(values: NDArray[Any], width: int) -> pa.Array:
-    """Rows of any shape as a column of that many bytes a row."""
+    """Rows of any shape as a column of that many bytes per row."""
     data = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.binary(width), len(values), [None, data])
 

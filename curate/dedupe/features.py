@@ -26,7 +26,7 @@ SIDE: Final = 32  # pixels of a thumbnail
 CELLS: Final = 4  # of the colour summary, a side
 PLAIN: Final = 1.5  # levels; pictures of less structure are plain: one colour, a gradient, a blur
 _STEPS: Final = 21
-_MIN_SIDE: Final = 64  # pixels a side that a JPEG is decoded to at least: twice what the pHash looks at
+_MIN_SIDE: Final = 64  # pixels per side that a JPEG is decoded to at least: twice what the pHash looks at
 _DECODERS: Final = ("pillow", "simplejpeg", "imagehash")
 
 
@@ -64,7 +64,7 @@ class Features:
         luma: (N, 32, 32) uint8, the upright picture, squeezed to a square.
         colour: (N, 4, 4, 3) uint8, mean RGB of the cells of the picture.
         structure: (N,) float32, levels; root mean square of what `luma` differs from its means of 5 x 5.
-        tone: (N,) uint64, mean colour as a thermometer: 21 steps of each channel, a bit a step reached.
+        tone: (N,) uint64, mean colour as a thermometer: 21 steps of each channel, a bit per step reached.
         size: (N, 2) uint32, width and height of the file, upright pixels.
         detail: (N, 64, 64) uint8 luma, for what differs locally (`curate.dedupe.difference_thumbnails`).
         chroma: (N, 2, 32, 32) uint8, Cb and Cr.
@@ -182,7 +182,7 @@ def from_thumbnails(  # noqa: PLR0917 - columns
 
 
 def _tone(colour: NDArray[np.uint8]) -> UInt64Array:
-    """(N,) see `Features.tone`. Means within a step differ in one bit a channel at most."""
+    """(N,) see `Features.tone`. Means within a step differ in one bit per channel at most."""
     means = colour.astype(np.int32).sum(axis=(1, 2)) // CELLS**2
     reached = means[:, :, None] >= np.arange(1, _STEPS + 1) * 256 // (_STEPS + 1)
     return hashes.pack(np.pad(reached.reshape(len(colour), 3 * _STEPS), ((0, 0), (1, 0))))[:, 0]

@@ -36,7 +36,7 @@ def inner(mask: Floats) -> Floats:
 
 
 def slope(pictures: Floats) -> Floats:
-    """Levels a pixel, of both axes together."""
+    """Levels per pixel, of both axes together."""
     total = np.zeros_like(pictures)
     for axis in (1, 2):
         before, _, after = _shifted(pictures, axis, 1)

@@ -15,7 +15,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-_DCT: Final = 8  # pixels a side of a block
+_DCT: Final = 8  # pixels per side of a block
 # The ten lowest frequencies of a block: row, column. The mean counts most in pictures without detail.
 FREQUENCIES: Final = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (0, 3), (3, 0))
 _MAX_BLOCKS: Final = 4000

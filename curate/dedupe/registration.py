@@ -26,7 +26,7 @@ UNKNOWNS: Final = 8  # six of the placement, gain, offset
 _DAMPING: Final = 1e-3
 _MIN_INSIDE: Final = 1 / 3  # share of the second picture that must be in the first
 _WEIGHINGS: Final = 3
-_BLOCK: Final = 8  # pixels a side
+_BLOCK: Final = 8  # pixels per side
 _MIN_CONTRAST: Final = 6.0  # levels; blocks with less contrast than this count for less
 Function = TypeVar("Function", bound=Callable[..., Any])
 

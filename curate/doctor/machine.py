@@ -73,7 +73,7 @@ def resources(*, device: str) -> Iterator[Finding]:
     yield Finding("disk", state, f"{free / _GIB:,.1f} GiB free", remedy)
     memory = system.memory_bytes()
     enough = memory >= _MEMORY_ENOUGH
-    remedy = "" if enough else "the usual detector takes about 4 GiB a worker: set autolabel.workers to 1"
+    remedy = "" if enough else "the usual detector takes about 4 GiB per worker: set autolabel.workers to 1"
     detail = f"{memory / _GIB:,.1f} GiB, {system.cores()} cores"
     yield Finding("memory", "ok" if enough else "note", detail, remedy)
     if _installed("torch"):  # else it was said above

@@ -23,7 +23,7 @@ def model_engine(settings: EngineParams, device: str, *, workers: int = 0) -> En
         settings: Of params.yaml.
         device: auto, cpu, cuda or mps. On a cluster, auto and cuda give each worker a GPU of its own; auto
             takes CPUs where no machine has a GPU.
-        workers: Processes of this machine; 0 = one a GPU, or one a core as far as memory goes.
+        workers: Processes of this machine; 0 = one per GPU, or one per core as far as memory goes.
     """
     if settings.kind == "ray":
         gpus = {"cuda": True, "auto": None}.get(device, False)

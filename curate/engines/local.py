@@ -37,7 +37,7 @@ class LocalEngine:
         """Choose the number of processes.
 
         Args:
-            workers: Processes; 0 = one a core that this process may use.
+            workers: Processes; 0 = one per core that this process may use.
             in_process: No process at all: everything in the caller, with the caller's threads. A function
                 that kills its process then kills the caller.
             retries: Times that an item may kill its worker again before it is given up, at least 0.

@@ -40,7 +40,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What the function of a batch returned, one an item."""
+    """What the function of a batch returned, one per item."""
 
     values: list[Any]
 

@@ -45,7 +45,7 @@ class RayEngine:
         """Choose the cluster; it is reached when `map_batches` begins.
 
         Args:
-            workers: Most workers at a time; 0 = one a CPU of the cluster (one a GPU with `gpus`).
+            workers: Most workers at a time; 0 = one per CPU of the cluster (one per GPU with `gpus`).
             address: Of a running cluster ("auto", "host:6379") that this machine belongs to, left running;
                 None = one of this machine alone, started and stopped for each `map_batches`.
             retries: Times that an item may kill its worker again before it is given up, at least 0.

@@ -100,7 +100,7 @@ class Schedule:
         return batch.results
 
     def done(self, task: Task, results: Sequence[Any]) -> None:
-        """The results of a task, one an item."""
+        """The results of a task, one per item."""
         batch = self._taken[task.batch - self._given]
         if batch.failure is not None:
             return

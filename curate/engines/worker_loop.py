@@ -10,7 +10,7 @@ from curate.engines.process import Died, Outcome, Results
 from curate.engines.schedule import Failure, Schedule, Task
 from curate.errors import CurateError
 
-_AHEAD = 4  # batches a worker that are taken and not yet given back, done or not
+_AHEAD = 4  # batches per worker that are taken and not yet given back, done or not
 _SLOW_START_S = 30.0  # after which nobody waits for a worker that starts: its place may not be there any more
 _STARTS = 3  # deaths in a row while starting, after which a worker is given up, and the run with it
 

@@ -52,7 +52,7 @@ def read(path: Path, *, content: bool = True) -> Labels:
         content: Read the bytes of images that stand in Parquet too.
 
     Raises:
-        InputError: There is none, or the column does not hold one class an image.
+        InputError: There is none, or the column does not hold one class per image.
     """
     if in_parquet(path):
         return _of_parquet(path, content=content)
@@ -122,13 +122,13 @@ def _of_parquet(path: Path, *, content: bool) -> Labels:
 
 
 def _refuse_other_kinds(file: Path, schema: pa.Schema, column: str) -> None:
-    """One class an image, by its name or its number: a list of them would become a class of its own."""
+    """One class per image, by its name or its number: a list of them would become a class of its own."""
     kind = schema.field(column).type if column in schema.names else None
     inner = kind.value_type if kind is not None and pa.types.is_dictionary(kind) else kind
     if inner is None or not any(is_kind(inner) for is_kind in _KINDS):
         raise InputError(
             f"{file}: the column `{column}` {'is not there' if kind is None else f'holds {kind}'}; expected "
-            "one class an image, as its name or its number"
+            "one class per image, as its name or its number"
         )
 
 

@@ -132,7 +132,7 @@ def majority(rles: Sequence[str], *, width: int, height: int) -> str | None:
     """The pixels that at least half of the masks hold; None if there are none.
 
     Args:
-        rles: COCO compressed counts of one object, one a person. One mask comes back as it is; of two masks
+        rles: COCO compressed counts of one object, one per person. One mask comes back as it is; of two masks
             every pixel of either stays, because one of two is half.
         width: Upright pixels of the image.
         height: Upright pixels of the image.

@@ -315,7 +315,7 @@ def _untouched(image: Image.Image, source: _Source, turn: int | None, profile: b
     if source.kind not in _KEPT or image.mode != "RGB" or "transparency" in image.info:
         return False
     if source.png is not None:
-        if source.data[_PNG_DEPTH_AT] != 8 or not source.png.is_whole:  # bits a channel
+        if source.data[_PNG_DEPTH_AT] != 8 or not source.png.is_whole:  # bits per channel
             return False
         if not _opens(source):
             return False

@@ -86,7 +86,7 @@ def measure(
     Args:
         luma: As `pixel_statistics.measure_luma` gets it.
         sharpness: What that found: variance of the Laplacian.
-        halved: The plane has half the width and height of the picture: blocks have 4 pixels a side.
+        halved: The plane has half the width and height of the picture: blocks have 4 pixels per side.
         jpeg_quality: 1..100, where the file is a JPEG.
 
     Examples:

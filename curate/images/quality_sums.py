@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from curate.compiled import compiled, helper, types
 
 IntArray = NDArray[np.int32]
-TILE: Final = 16  # pixels a side of the tiles in which noise is measured
+TILE: Final = 16  # pixels per side of the tiles in which noise is measured
 REACH: Final = 4  # pixels to either side of the blur that a picture is compared with
 SKIP: Final = 4  # every fourth row and row of tiles is looked at, but for sums by row
 _QUIET: Final = 4  # noise is measured in one of so many tiles, the smoothest

@@ -26,7 +26,7 @@ _NO_LINK = {
     errno.ENOSYS,
     errno.EINVAL,
 }
-# Whether blocks can be shared between a device and an image folder: asked once a process, it costs more than
+# Whether blocks can be shared between a device and an image folder: asked once per process, it costs more than
 # a hard link.
 _sharing: dict[tuple[int | None, str], bool] = {}
 _NODE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]

@@ -48,7 +48,7 @@ class Fault(NamedTuple):
 
 
 class Faults:
-    """Collects all faulty rows of a file, so that the user mends them at once and not one a run."""
+    """Collects all faulty rows of a file, so that the user mends them at once and not one per run."""
 
     def __init__(self, name: str) -> None:
         """None yet; `name` is the file's."""

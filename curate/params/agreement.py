@@ -45,7 +45,7 @@ class AgreementParams(Section):
         "none = of whoever decides there",
     )
     contours: bool = Field(
-        True, description="true = outlines of masks are compared too, about a millisecond a pair"
+        True, description="true = outlines of masks are compared too, about a millisecond per pair"
     )
     bootstrap: int = Field(1000, ge=0, le=100_000, description="resamples of images for intervals; 0 = none")
     shard_size: int = Field(

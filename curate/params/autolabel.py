@@ -88,14 +88,14 @@ class AutolabelParams(Section):
     across: Literal["keep_best", "keep_both"] = Field(
         "keep_best", description="keep_both = boxes of different categories may overlap"
     )
-    max_boxes: int = Field(100, ge=1, le=10_000, description="boxes an image, best scores first")
+    max_boxes: int = Field(100, ge=1, le=10_000, description="boxes per image, best scores first")
     keep_rejects: bool = Field(False, description="true = dropped boxes keep a row, with the reason")
     masks: MaskParams = Field(default_factory=MaskParams)
     min_score: float = Field(
         0.05, ge=0, le=1, description="boxes from here on are kept aside; thresholds above need no model"
     )
     workers: int = Field(
-        0, ge=0, le=1024, description="processes with models; 0 = one a GPU, or one a core as memory allows"
+        0, ge=0, le=1024, description="processes with models; 0 = one per GPU, or one per core as memory allows"
     )
     max_pixels: int = Field(100_000_000, ge=1, description="an image; larger ones are not read, and fail")
     max_failures: int = Field(100, ge=0, description="images; with more than so many the stage stops")

@@ -13,7 +13,7 @@ class EngineParams(Section):
     """Where the stages that look at every image run; results do not depend on it."""
 
     kind: Literal["local", "ray"] = Field("local", description="local = processes here; ray = a Ray cluster")
-    workers: int = Field(0, ge=0, le=65_536, description="processes; 0 = one a core")
+    workers: int = Field(0, ge=0, le=65_536, description="processes; 0 = one per core")
     address: str | None = Field(
         None, description="kind ray: an existing cluster, such as auto or host:6379; null = an own one"
     )

@@ -76,7 +76,7 @@ def read(
         image_ids: The N kept images.
         sizes: (N, 2) their width and height.
         names: C categories of the taxonomy.
-        min_scores: (C,) rejected boxes of a lower score are left out: there may be hundreds an image.
+        min_scores: (C,) rejected boxes of a lower score are left out: there may be hundreds per image.
         rows: Of a piece.
 
     Raises:

@@ -47,7 +47,7 @@ def circular_sinc(size: int, cutoff: float) -> Kernel:
 
     Args:
         size: Pixels of a side, odd.
-        cutoff: Radians a pixel, up to pi.
+        cutoff: Radians per pixel, up to pi.
 
     Source:
         Wang et al., Real-ESRGAN (2021), equation 6: cutoff / (2 pi r) * J1(cutoff r).

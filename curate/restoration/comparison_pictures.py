@@ -18,7 +18,7 @@ from curate.restoration import degradation
 from curate.restoration.comparison_plan import CLEAN, SPOILT, Comparison
 
 SHOWN_PX: Final = 640  # of a side, from the middle: two fit a page at 100%, where differences are seen
-_SPOILT_FACTOR: Final = 6  # times fewer pixels a side
+_SPOILT_FACTOR: Final = 6  # times fewer pixels per side
 _SPOILT_NOISE: Final = 25.0  # standard deviation, of 255
 _FORM: Final = 1  # raise it when people are shown something else or asked another question: votes start anew
 
@@ -85,7 +85,7 @@ class ComparisonPictures:
 
 
 def middle(pixels: UInt8Image) -> UInt8Image:
-    """The middle of an image (H, W, 3), at most `SHOWN_PX` pixels a side."""
+    """The middle of an image (H, W, 3), at most `SHOWN_PX` pixels per side."""
     height, width = pixels.shape[:2]
     top, left = max(0, height - SHOWN_PX) // 2, max(0, width - SHOWN_PX) // 2
     return np.ascontiguousarray(pixels[top : top + SHOWN_PX, left : left + SHOWN_PX])

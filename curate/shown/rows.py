@@ -79,7 +79,7 @@ def suggestion_rows(annotations: Iterable[Annotation]) -> list[dict[str, Any]]:
 
 
 def shown_rows(task: PlannedTask, *, guideline: str | None, taxonomy: str | None) -> list[dict[str, Any]]:
-    """Rows of `shown` without `shown_id` and `since`: one, or one a labeler with a project of their own."""
+    """Rows of `shown` without `shown_id` and `since`: one, or one per labeler with a project of their own."""
     draft = task.draft
     wrong, right = (
         next((row for row in objects(side) if row.annotation_id == task.seeded_id), None)

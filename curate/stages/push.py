@@ -151,7 +151,7 @@ def plan(
 
 
 def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[PlannedTask], list[ProjectSpec]]:
-    """All tasks, and the projects that they go into: one, or (`blind: strict`) one a labeler."""
+    """All tasks, and the projects that they go into: one, or (`blind: strict`) one per labeler."""
     categories = taxonomy.load(inputs.taxonomy)
     planned = _planned(inputs, [category.name for category in categories])
     drafts = [task.draft for task in planned]

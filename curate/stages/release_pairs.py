@@ -1,4 +1,4 @@
-"""Stage release_pairs: the paired set as a Hub folder, with both images a row and the card."""
+"""Stage release_pairs: the paired set as a Hub folder, with both images per row and the card."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def features(index: Index) -> Features:
 
 
 def pack(columns: Mapping[str, NDArray[Any]], layout: Layout) -> list[bytes]:
-    """One string of bytes a row: quick to send, whatever the number of columns."""
+    """One string of bytes per row: quick to send, whatever the number of columns."""
     flat = [
         np.ascontiguousarray(columns[name], dtype=kind).reshape(len(columns[name]), -1).view(np.uint8)
         for name, (kind, _) in layout.items()

@@ -37,7 +37,7 @@ def clip_tokenizer(folder: Path) -> transformers.CLIPTokenizer:
 
 
 def save_owl(folder: Path, *, version: int = 2, seed: int = 0) -> Path:
-    """An OWL that sees 64 x 64 pixels in patches of 16: 16 boxes an image."""
+    """An OWL that sees 64 x 64 pixels in patches of 16: 16 boxes per image."""
     torch.manual_seed(seed)
     tokenizer = clip_tokenizer(folder)
     kind = "Owlv2" if version == 2 else "OwlViT"
@@ -75,7 +75,7 @@ def save_owl(folder: Path, *, version: int = 2, seed: int = 0) -> Path:
 
 
 def save_mm_grounding_dino(folder: Path, *, seed: int = 0) -> Path:
-    """MM-Grounding-DINO; sees 64 x 96 pixels, 9 boxes an image."""
+    """MM-Grounding-DINO; sees 64 x 96 pixels, 9 boxes per image."""
     torch.manual_seed(seed)
     config = transformers.MMGroundingDinoConfig(**grounding_dino(), max_text_len=16)
     transformers.MMGroundingDinoForObjectDetection(config).save_pretrained(folder)

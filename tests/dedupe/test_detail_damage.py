@@ -8,7 +8,7 @@ import pytest
 from curate.dedupe.detail_damage import adds_noise, adds_overlay, is_sharpened, keeps_detail, loses_detail
 from curate.dedupe.power_spectra import RINGS, Spectra
 
-FREQUENCY = np.pi * (np.arange(RINGS) + 0.5) / RINGS  # radians a pixel
+FREQUENCY = np.pi * (np.arange(RINGS) + 0.5) / RINGS  # radians per pixel
 POWER = (1e5 / (1 + np.arange(RINGS)) ** 3).astype(np.float32)  # as of photographs
 
 

@@ -31,7 +31,7 @@ def test_the_same_bytes_as_the_sdk_and_back(mask: np.ndarray) -> None:
     assert np.array_equal(brush_rle.decode(encoded, width=width, height=height), mask)
 
 
-# Runs are four bytes a pixel: 8, 16, 256 and 65,536 bytes are where the length of a run's code changes.
+# Runs are four bytes per pixel: 8, 16, 256 and 65,536 bytes are where the length of a run's code changes.
 @given(
     st.lists(
         st.sampled_from([1, 2, 3, 4, 5, 63, 64, 65, 16383, 16384, 16385, 32768, 32769]),

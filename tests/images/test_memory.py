@@ -1,4 +1,4 @@
-"""What a large picture takes: a few bytes a pixel in every mode, and nothing where its header is refused."""
+"""What a large picture takes: a few bytes per pixel in every mode, and nothing where its header is refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ except UnfitImageError as error:
 else:
     print("picture", peak() - before)
 """
-# Bytes a pixel, the file included: 4 of Pillow's RGB, what was decoded, the result, and the codec's own.
+# Bytes per pixel, the file included: 4 of Pillow's RGB, what was decoded, the result, and the codec's own.
 FILES = {
     "gray16.png": 14,
     "rgba.png": 14,
@@ -84,7 +84,7 @@ def taken(folder: Path, name: str, limit: int) -> tuple[str, int]:
 def test_a_large_picture_takes_a_few_bytes_a_pixel(folder: Path, name: str) -> None:
     outcome, grown = taken(folder, name, SIDE * SIDE)
     assert outcome == "picture"
-    assert grown < FILES[name] * SIDE * SIDE, f"{grown / SIDE / SIDE:.1f} bytes a pixel"
+    assert grown < FILES[name] * SIDE * SIDE, f"{grown / SIDE / SIDE:.1f} bytes per pixel"
 
 
 @pytest.mark.integration

@@ -36,7 +36,7 @@ def proxy(labelstudio: Connection) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def tool(proxy: FaultProxy, labelstudio: Connection, monkeypatch: pytest.MonkeyPatch) -> LabelStudioTool:
-    """The adapter behind the proxy, with short pauses and two tasks a request."""
+    """The adapter behind the proxy, with short pauses and two tasks per request."""
     monkeypatch.setattr(retry, "_FIRST_PAUSE_S", 0.05)
     behind = Connection(proxy.url, labelstudio.api_key, "the test")
     return LabelStudioTool(behind, batch_size=2, timeout_s=TIMEOUT_S)

@@ -40,7 +40,7 @@ def proxy(labelstudio: Connection) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def tool(proxy: FaultProxy, labelstudio: Connection) -> LabelStudioTool:
-    """The adapter behind the proxy, with two tasks a request and no pauses."""
+    """The adapter behind the proxy, with two tasks per request and no pauses."""
     made = LabelStudioTool(Connection(proxy.url, labelstudio.api_key, "the test"), batch_size=2)
     made._client._sleep = lambda _: None
     return made

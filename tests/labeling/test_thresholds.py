@@ -80,7 +80,7 @@ def test_the_promise_is_kept_where_precision_is_just_too_low() -> None:
 
 
 def test_boxes_that_go_together_break_no_promise() -> None:
-    """Four boxes an image, all right or all wrong: taken as independent, the promise breaks too often."""
+    """Four boxes per image, all right or all wrong: taken as independent, the promise breaks too often."""
     rng, fits = np.random.default_rng(2), 400
     broken = alone = 0
     for _ in range(fits):

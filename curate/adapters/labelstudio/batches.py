@@ -54,8 +54,8 @@ def encoded(
     Args:
         items: What is to be sent, in order.
         form: What is sent for one item.
-        size: Items a batch.
-        limit: Bytes a batch; an item that is larger alone is sent alone.
+        size: Items per batch.
+        limit: Bytes per batch; an item that is larger alone is sent alone.
         label: Of the progress bar, which counts items.
 
     Yields:

@@ -226,7 +226,7 @@ class _Round:
         project: Whose tasks.
         wanted: All that it must hold.
         shown: The model version whose suggestions the page shows.
-        batch_size: Tasks a request.
+        batch_size: Tasks per request.
         foreign: Tasks that are not ours have suggestions, too.
     """
 

@@ -1,7 +1,7 @@
 """What is on the server against what is wanted: the whole of a push's plan, without a request.
 
 A task's data holds a digest of its suggestions. Where suggestions are replaced by the hundred, a digest of
-the whole batch stands there instead: one request marks them all, and one a task would take fifty times as
+the whole batch stands there instead: one request marks them all, and one per task would take fifty times as
 long. A batch whose digest is not that of its tasks any more is stale as a whole.
 """
 

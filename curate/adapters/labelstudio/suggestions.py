@@ -64,7 +64,7 @@ def replace(
         project: Whose tasks.
         due: What is to be replaced.
         shown: The version that the page shows.
-        batch_size: Tasks a request.
+        batch_size: Tasks per request.
         marked_later: Numbers of tasks whose data is written anyway.
 
     Returns:

@@ -86,7 +86,7 @@ def kept_mask(plane: BoolArray, raw: str, box: FloatArray, limits: MaskParams) -
 def of_image(
     image_id: str, sifted: Sifted, rles: Sequence[str | None], *, version: str, taxonomy_digest: str
 ) -> Iterator[Annotation]:
-    """A row a suggestion, with its mask; then one a box that is none.
+    """A row a suggestion, with its mask; then one per box that is none.
 
     Args:
         image_id: Of the image.
