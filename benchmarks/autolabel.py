@@ -196,10 +196,11 @@ def _floor_text(content: dict[str, Any]) -> str:
     rates = content["decoding"]
     return (
         f"An image takes {content['operations'] / 1e12:.2f} tera-operations of products of matrices and "
-        f"convolutions; at the {content['operations_s'] / 1e9:,.0f} giga-operations per second that a product "
-        f"of 4,096 x 4,096 matrices reaches here, that is {content['floor_s']:.1f} s: the stage reaches "
-        f"{100 * content['floor_share']:.0f}% of this floor. Decoding ahead: {rates['threads']:.0f} images/s "
-        f"by two threads, {rates['processes']:.0f} by two processes that hand the pixels over.\n"
+        f"convolutions; at the {content['operations_s'] / 1e9:,.0f} giga-operations per second that a "
+        f"product of 4,096 x 4,096 matrices reaches here, that is {content['floor_s']:.1f} s: the stage "
+        f"reaches {100 * content['floor_share']:.0f}% of this floor. Decoding ahead: "
+        f"{rates['threads']:.0f} images/s by "
+        f"two threads, {rates['processes']:.0f} by two processes that hand the pixels over.\n"
     )
 
 

@@ -44,7 +44,7 @@ pages of mapped files (the index is mapped), which the system may drop at will. 
 
 """
 MANY_INTRO = """
-**{many:,} images**, twice: of {sides} pixels per side. `ingest` reads {many:,} files, which differ in a comment
+**{many:,} images**, twice: {sides} pixels a side. `ingest` reads {many:,} files, which differ in a comment
 and share {pictures} pictures. Drawing as many different ones would take longer than all else, so `dedupe`
 finds hashes and thumbnails of {many:,} made-up pictures in its index, as if it had hashed these files before:
 what is measured of a fresh run is the search, the verification, the groups and the table. To hash them is

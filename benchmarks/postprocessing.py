@@ -15,7 +15,7 @@ from benchmarks.demo_detections import Truth
 from curate.adapters.segment_anything_segmenter import SegmentAnythingSegmenter
 from curate.geometry import masks
 from curate.geometry.boxes import box_iou
-from curate.labeling import cleanup
+from curate.labeling import mask_cleanup
 from curate.labeling.suggestion_outcomes import Verdicts
 from curate.params import SegmenterParams
 from curate.records import BoolArray, Detections, FloatArray
@@ -101,12 +101,12 @@ def _masks(segmenter: SegmentAnythingSegmenter, scene: Scene) -> list[dict[str, 
 
 
 def _mask(plane: BoolArray, box: FloatArray, truth: BoolArray) -> dict[str, Any]:
-    cleaned = {share: cleanup.clean(plane, max_hole=share, max_island=share) for share in SHARES}
+    cleaned = {share: mask_cleanup.clean(plane, max_hole=share, max_island=share) for share in SHARES}
     return {
         "iou": {share: _iou(mask, truth) for share, mask in cleaned.items()},
         "box_iou": {share: _box_iou(mask, box) for share, mask in cleaned.items()},
         "changed": {share: bool((mask != plane).any()) for share, mask in cleaned.items()},
-        "fits": {least: cleanup.fits_box(cleaned[HELD], box, min_iou=least) for least in MIN_BOX_IOU},
+        "fits": {least: mask_cleanup.fits_box(cleaned[HELD], box, min_iou=least) for least in MIN_BOX_IOU},
     }
 
 

@@ -20,9 +20,9 @@ def environments(
 ) -> list[dict[str, str]]:
     """The environment of each worker that holds models.
 
-    With GPUs, one worker each, or `workers` spread over them in turn. Otherwise one per core, as far as memory
-    goes: two processes of one thread get more out of two cores than one process of two threads, and one
-    thread always sums in the same order.
+    With GPUs, one worker each, or `workers` spread over them in turn. Otherwise one per core, as far as
+    memory goes: two processes of one thread get more out of two cores than one process of two threads, and
+    one thread always sums in the same order.
 
     Args:
         device: auto, cpu, cuda or mps.

@@ -26,8 +26,8 @@ _NO_LINK = {
     errno.ENOSYS,
     errno.EINVAL,
 }
-# Whether blocks can be shared between a device and an image folder: asked once per process, it costs more than
-# a hard link.
+# Whether blocks can be shared between a device and an image folder: asked once per process, as it costs more
+# than a hard link.
 _sharing: dict[tuple[int | None, str], bool] = {}
 _NODE = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 

@@ -95,7 +95,10 @@ class AutolabelParams(Section):
         0.05, ge=0, le=1, description="boxes from here on are kept aside; thresholds above need no model"
     )
     workers: int = Field(
-        0, ge=0, le=1024, description="processes with models; 0 = one per GPU, or one per core as memory allows"
+        0,
+        ge=0,
+        le=1024,
+        description="processes with models; 0 = one per GPU, or one per core as memory allows",
     )
     max_pixels: int = Field(100_000_000, ge=1, description="an image; larger ones are not read, and fail")
     max_failures: int = Field(100, ge=0, description="images; with more than so many the stage stops")

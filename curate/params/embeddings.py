@@ -49,7 +49,10 @@ class EmbeddingsParams(Section):
         description="cosine; released images of different splits that are more alike leak; null = not asked",
     )
     workers: int = Field(
-        0, ge=0, le=1024, description="processes with a model; 0 = one per GPU, or one per core as memory allows"
+        0,
+        ge=0,
+        le=1024,
+        description="processes with a model; 0 = one per GPU, or one per core as memory allows",
     )
     max_pixels: int = Field(100_000_000, ge=1, description="of an image; larger ones are not read, and fail")
     max_failures: int = Field(100, ge=0, description="images; with more than so many the stage stops")

@@ -44,7 +44,7 @@ from curate.dedupe.quality_limits import Poor
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
-from curate.stages import dedupe_report, keeper_evidence, semantic, update_index
+from curate.stages import dedupe_metrics, keeper_evidence, semantic, update_index
 from curate.stages.semantic import AlikeByMeaning
 from curate.stages.vector_store import VectorStore
 
@@ -146,10 +146,10 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     plots.write_distances(found.by_hamming, found.matches.hamming, outputs.plot)
     counts = {"hashed": hashed.n_new, "reused": len(hashed.rows) - hashed.n_new, "compared_anew": n_new}
     counts["originals_unknown"] = n_unseen
-    further = {"radius": radius, **counts, "decisions": dedupe_report.decision_counts(job.decided)}
+    further = {"radius": radius, **counts, "decisions": dedupe_metrics.decision_counts(job.decided)}
     if meaning is not None:
         further["by_meaning"] = meaning.figures()
-    return dedupe_report.report(result, reasons, found, further)
+    return dedupe_metrics.report(result, reasons, found, further)
 
 
 @dataclass(frozen=True, slots=True)

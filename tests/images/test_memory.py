@@ -1,4 +1,4 @@
-"""What a large picture takes: a few bytes per pixel in every mode, and nothing where its header is refused."""
+"""What a large picture takes: a few bytes per pixel in every mode, nothing where its header is refused."""
 
 from __future__ import annotations
 

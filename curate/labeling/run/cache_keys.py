@@ -12,7 +12,7 @@ from typing import Any
 from curate import fingerprint
 from curate.geometry import boxes, masks
 from curate.images import load_upright
-from curate.labeling import cleanup, nms, prompts, taxonomy
+from curate.labeling import mask_cleanup, nms, prompts, taxonomy
 from curate.labeling.run import decoding, shard_files, suggestion_rows
 from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
@@ -77,7 +77,7 @@ def of_run(params: AutolabelParams, categories: tuple[Category, ...], models: Mo
     rest = params.model_dump(
         mode="json", exclude={"detector", "segmenter", "shard_size", "workers", "max_failures", "taxonomy"}
     )
-    code = _code(boxes, cleanup, masks, nms, suggestion_rows, shard_files)
+    code = _code(boxes, mask_cleanup, masks, nms, suggestion_rows, shard_files)
     labels = _digest(
         "labels", [text.key for text in texts], of_masks, taxonomy.digest(categories), rest, code
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from curate.geometry import masks
-from curate.labeling import cleanup, nms, prompts
+from curate.labeling import mask_cleanup, nms, prompts
 from curate.params import AutolabelParams, MaskParams
 from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, Outcome, derived_id
 
@@ -77,8 +77,8 @@ def kept_mask(plane: BoolArray, raw: str, box: FloatArray, limits: MaskParams) -
     Returns:
         COCO compressed counts; None where the mask is empty or misses its box.
     """
-    mask = cleanup.clean(plane, max_hole=limits.max_hole, max_island=limits.max_island)
-    if not cleanup.fits_box(mask, box, min_iou=limits.min_box_iou):
+    mask = mask_cleanup.clean(plane, max_hole=limits.max_hole, max_island=limits.max_island)
+    if not mask_cleanup.fits_box(mask, box, min_iou=limits.min_box_iou):
         return None
     return raw if mask is plane else masks.encode(mask)
 
