@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks import charts, result
-from benchmarks.neighbors import PARTS, PEER_COUNTS, PEER_RADIUS, QUADRATIC, RUNS
+from benchmarks.neighbor_sizes import PARTS, PEER_COUNTS, PEER_RADIUS, QUADRATIC, RUNS
 
 GIB = 2**30
 HEAD = """## Neighbor search

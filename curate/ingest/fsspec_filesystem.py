@@ -1,49 +1,17 @@
-"""Any file system that fsspec knows, by URL; secrets come from the environment only."""
+"""Any file system that fsspec knows, by URL."""
 
 from __future__ import annotations
 
 import errno
 import functools
-import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from curate.errors import InputError
 from curate.extras import require
+from curate.ingest.url_access import Access, is_private
 
-if TYPE_CHECKING:
-    from curate.ingest.url_access import Access
-
-_SECRET = ("key", "secret", "token", "password", "credential", "connection_string", "sas", "username")
-_NOT_SECRET = ("use_ssl", "anon", "key_file")
 _PACKAGES = {"gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs"}
-
-
-def options(given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Storage options of the user with `env:NAME` replaced by that variable, at any depth.
-
-    Args:
-        given: As in the list of sources.
-        where: File, line and source, for messages.
-
-    Raises:
-        InputError: A secret stands in the file, or a variable is not set.
-    """
-    return {name: _option(name, value, where) for name, value in given.items()}
-
-
-def _option(name: str, value: Any, where: str) -> Any:
-    if isinstance(value, Mapping):
-        return options(value, where)
-    if isinstance(value, str) and value.startswith("env:"):
-        variable = value.removeprefix("env:")
-        if variable not in os.environ:
-            raise InputError(f"{where}: storage.{name} wants the variable {variable}: set it before the run")
-        return os.environ[variable]
-    secret = name not in _NOT_SECRET and any(part in name.lower() for part in _SECRET)
-    if secret and value is not None and not isinstance(value, bool):
-        raise InputError(f"{where}: storage.{name} is a secret: write {name}: env:NAME and set that variable")
-    return value
 
 
 def filesystem(url: str, given: Mapping[str, Any], access: Access) -> tuple[Any, str]:
@@ -101,8 +69,6 @@ def _patience(protocol: str, access: Access) -> dict[str, Any]:
 
 async def _client(access: Access, **settings: Any) -> Any:
     """A session that connects to addresses that `access` allows, whatever a name led to before."""
-    from curate.ingest.url_access import is_private  # noqa: PLC0415 - it imports sources, which import this
-
     aiohttp = require("aiohttp", extra="remote")
 
     class Resolver(aiohttp.ThreadedResolver):  # type: ignore[misc, name-defined]

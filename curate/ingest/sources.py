@@ -23,7 +23,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from curate.errors import InputError
-from curate.ingest import fsspec_filesystem
+from curate.ingest import storage_options
 from curate.ingest.label_files import LabelEntry
 from curate.ingest.place_names import is_url
 from curate.yamlfile import load_model, load_yaml
@@ -184,7 +184,7 @@ def _source(entry: _Entry, folder: Path, where: str) -> Source:
         revision=entry.revision,
         split=entry.split,
         config=entry.config,
-        storage=fsspec_filesystem.options(entry.storage, where),
+        storage=storage_options.options(entry.storage, where),
         hosts=entry.hosts,
         origin=where,
     )
