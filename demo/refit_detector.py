@@ -1,4 +1,4 @@
-"""Fits the demo's small detector to what was labeled: about a minute on a processor.
+"""Fits the demo's small detector to what was labeled: about two minutes of a processor.
 
 `curate train --with "python -m demo.refit_detector --data {data} --out {out} --seed {seed}"`
 
