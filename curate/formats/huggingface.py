@@ -15,13 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from curate.errors import InputError
 from curate.formats import huggingface_files
 from curate.formats.coco_objects import outline
 from curate.formats.label_entries import box_xywh, ring, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, rounded
+from curate.images.pixel_limit import open_any_size
 
 _CATEGORY = ("category", "categories", "label", "labels", "category_id")
 _SUPPORT = ("origin", "model_version", "n_annotators", "votes", "agreement")  # of an object of a release
@@ -118,7 +117,7 @@ def image(
     name = picture.get("path") or row.get("file_name") or f"{file.stem}-{number}"
     width, height = row.get("width"), row.get("height")
     if (not width or not height) and picture.get("bytes"):
-        with Image.open(io.BytesIO(picture["bytes"])) as opened:
+        with open_any_size(io.BytesIO(picture["bytes"])) as opened:
             width, height = opened.size
     objects = []
     for index, entry in enumerate(_entries(row.get("objects") or {}), 1):

@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
 
 from curate import fingerprint, schema, tables
 from curate.dedupe import originals, verify
@@ -28,6 +27,7 @@ from curate.dedupe.keepers import LOST, REASONS, Comparisons
 from curate.dedupe.originals import Evidence, Picture
 from curate.dedupe.verify import VARIANT
 from curate.images.load_upright import open_upright
+from curate.images.pixel_limit import open_any_size
 from curate.ports import Casualty, Engine
 
 _MAX_PARTNERS: Final = 6  # of an image, the likest ones; so that large groups cost no square
@@ -141,7 +141,7 @@ def _look(picture: Callable[[str], Picture], items: Sequence[Item]) -> list[Resu
 
 
 def _picture(path: str) -> Picture:
-    with Image.open(path) as opened:
+    with open_any_size(Path(path)) as opened:
         format = opened.format or ""
     return Picture(np.asarray(open_upright(Path(path))), format)
 
