@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -27,7 +27,7 @@ def any_size() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = before
 
 
-def open_any_size(file: Path | IO[bytes], formats: Sequence[str] | None = None) -> Image.Image:
+def open_any_size(file: Path | IO[bytes], formats: tuple[str, ...] | None = None) -> Image.Image:
     """`Image.open` without the limit: Pillow checks it there, and not when pixels are decoded.
 
     So threads that decode do not wait for each other.

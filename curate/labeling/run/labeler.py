@@ -94,14 +94,14 @@ class Labeler:
         """
         files = ShardFiles(self._shards / images[0].shard)
         _make_folder(files.folder)
-        path = files.labels(self._keys.labels, [image.image_id for image in images])
+        path = files.labels(self._keys.labels, [image.content_id for image in images])
         failed: dict[str, Failed] = {}
         if not files.has_labels(path):
             work = self._work(files)
             failed = self._look(images, work)
             work.save()
             done = [image for image in images if image.image_id not in failed]
-            path = files.labels(self._keys.labels, [image.image_id for image in done])
+            path = files.labels(self._keys.labels, [image.content_id for image in done])
             files.write_labels(path, work.annotations(done, self._taxonomy))
         labeled = Labeled(path, self._keys.version, frozenset(self._keys.raw))
         return [failed.get(image.image_id, labeled) for image in images]
