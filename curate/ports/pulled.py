@@ -48,6 +48,8 @@ class PullCounts:
         unreadable: Regions that make them so, by reason.
         corrected: What was put right in readable answers, by kind.
         unattended: Answers that were made without a page, by who did it; they are nobody's look.
+        in_projects_of_others: Answers given or begun in a colleague's own project, by who did it; left out.
+        nameless: Answers of deleted accounts whose names nobody has read; each counts as a person's own.
         foreign_tasks: Tasks of the project that were not made by push.
         edited_tasks: Tasks whose data somebody changed after push.
     """
@@ -61,6 +63,8 @@ class PullCounts:
     unreadable: Mapping[str, int] = field(default_factory=dict)
     corrected: Mapping[str, int] = field(default_factory=dict)
     unattended: Mapping[str, int] = field(default_factory=dict)
+    in_projects_of_others: Mapping[str, int] = field(default_factory=dict)
+    nameless: int = 0
     foreign_tasks: int = 0
     edited_tasks: int = 0
 

@@ -147,7 +147,7 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         _write(annotations, outputs.table, schema.ANNOTATIONS, known, tally.annotation)
         answers = (list(map(join.answer, piece)) for piece in snapshot.answers())
         _write(answers, outputs.answers, schema.ANSWERS, known, tally.answer)
-        seen = tally.seen | snapshot.counts.unattended.keys()
+        seen = tally.seen | snapshot.counts.unattended.keys() | snapshot.counts.in_projects_of_others.keys()
         report = _report(snapshot, tally, join, pseudonyms.remember(outputs.people, seen))
     if inputs.adjudication is None or outputs.decisions is None:
         return report
@@ -210,6 +210,8 @@ def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin, names: Mapping[
             "unreadable_regions": dict(counts.unreadable),
             "corrected": dict(counts.corrected),
             "unattended": sum(counts.unattended.values()),
+            "in_projects_of_others": sum(counts.in_projects_of_others.values()),
+            "nameless": counts.nameless,
             "foreign_tasks": counts.foreign_tasks,
             "edited_tasks": counts.edited_tasks,
             "not_joined": dict(sorted(join.not_joined.items())),
@@ -224,13 +226,18 @@ def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin, names: Mapping[
 
 def _remarks(counts: PullCounts, join: AnswerJoin, names: Mapping[str, str]) -> list[tuple[str, int]]:
     """What somebody should know of: whatever is not as it should be, counted and named."""
-    unattended = {names[person]: number for person, number in counts.unattended.items()}
+    unattended, of_others = (
+        {names[person]: number for person, number in sorted(found.items())}
+        for found in (counts.unattended, counts.in_projects_of_others)
+    )
     remarks = [
         (f"unreadable answers, held back ({_named(counts.unreadable)})", counts.n_unreadable),
         (
             f"answers made without a page, no looks ({_named(unattended)})",
             sum(unattended.values()),
         ),
+        (f"answers in a colleague's project, left out ({_named(of_others)})", sum(of_others.values())),
+        ("answers of deleted accounts without a name, each a person of its own", counts.nameless),
         ("answers to tasks outside the plan, not read", counts.answers_outside_plan),
         (f"regions kept raw ({_named(counts.raw_regions)})", sum(counts.raw_regions.values())),
         ("tasks that push did not make", counts.foreign_tasks),

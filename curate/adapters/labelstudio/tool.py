@@ -127,7 +127,7 @@ class LabelStudioTool:
             wanted,
             batch_size=self._batch_size,
             removed=removed,
-            known=self._known(),
+            known=people.known_names(self._client, project.project_id, self._names),
         )
 
     def plan_push(
@@ -141,14 +141,12 @@ class LabelStudioTool:
             difference = compare([], wanted)
         else:
             there = project.reference(self._client, int(existing["id"]), spec.labeler)
-            difference = push.look(self._client, there, wanted, removed=removed, known=self._known())
+            known = people.known_names(self._client, there.project_id, self._names)
+            difference = push.look(self._client, there, wanted, removed=removed, known=known)
         wanted_tasks.check(difference.sent, len(difference.sent))
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
         title = project.title_for(spec.title, spec.labeler)
         return PushPlan(title, lines, difference.counts(), difference.examples())
-
-    def _known(self) -> dict[int, str]:
-        return people.read_names(self._names, self._client.connection.url)
 
     def _categories(self, reference: ProjectRef) -> tuple[str, ...]:
         found = project.get(self._client, reference.project_id)
