@@ -43,7 +43,8 @@ class PullCounts:
         tasks_read: Tasks whose content was read.
         tasks_gone: Tasks that the server has no more.
         raw_regions: Results of readable answers that no rule reads, by reason; they are kept in `raw`.
-        answers_outside_plan: Answers to tasks that the plan does not name.
+        answers_outside_plan: Answers to tasks that the plan does not name, or gives to nobody.
+        imported_outside_plan: Those of them that were imported, by image_id.
         n_unreadable: Answers that cannot be read; they stand for nothing.
         unreadable: Regions that make them so, by reason.
         corrected: What was put right in readable answers, by kind.
@@ -59,6 +60,7 @@ class PullCounts:
     tasks_gone: int
     raw_regions: Mapping[str, int] = field(default_factory=dict)
     answers_outside_plan: int = 0
+    imported_outside_plan: Mapping[str, int] = field(default_factory=dict)
     n_unreadable: int = 0
     unreadable: Mapping[str, int] = field(default_factory=dict)
     corrected: Mapping[str, int] = field(default_factory=dict)

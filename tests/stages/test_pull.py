@@ -182,6 +182,9 @@ def test_what_is_accepted_without_a_human_is_not_waited_for(project: builders.Sm
     tool = answered(project)
     tool.answers = {key: rows for key, rows in tool.answers.items() if key[0] != accepted}
     assert run(tool).line().startswith("pull: 5 tasks done, 5 tasks, 10 answers")
+    tool.counted = {"answers_outside_plan": 3, "imported_outside_plan": {slots[0]["image_id"]: 2, "gone": 1}}
+    told = "2 imported answers to images accepted without a human (run `dvc repro --force select`)"
+    assert told in run(tool).line()
 
 
 def joined(tool: FakeAnnotationReader) -> dict[tuple[str, str], dict[str, Any]]:
