@@ -511,8 +511,6 @@ def test_a_label_where_the_detector_found_nothing_at_all_is_listed(
     """Without a detector nothing looked at images of which no suggestion was imported."""
     kept = [row for row in project.annotations["autolabel"] if row.image_id != image_id("one")]
     builders.write_annotations(INPUTS.suggestions, kept)
-    agreement.run(
-        AgreementParams(), inputs=replace(INPUTS, detector=detector), outputs=OUTPUTS, ports=PORTS
-    )
+    agreement.run(AgreementParams(), inputs=replace(INPUTS, detector=detector), outputs=OUTPUTS, ports=PORTS)
     found = {(row["image_id"], row["kind"]) for row in read_csv(OUTPUTS.label_errors)}
     assert ((image_id("one"), "spurious") in found) == (detector is not None)
