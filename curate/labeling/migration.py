@@ -143,7 +143,7 @@ class Migration:
 
     def _next(self) -> Iterator[str]:
         """How DVC, the figures and the annotation server follow."""
-        paths = {one.path for one in (*self.changed, *self.records)}
+        paths = {moved.path for moved in self.changed} | {one.path for one in self.records}
         made_by = ((MODEL, "autolabel"), (RECORD, "push"), (PULLED, "pull"), (DECIDED, "pull"))
         if stages := dict.fromkeys(stage for path, stage in made_by if path in paths):
             yield f"next: dvc commit --force {' '.join(stages)} (else DVC makes the tables anew)"
