@@ -152,7 +152,7 @@ def test_where_no_detector_looks_the_command_must_name_one(ids: dict[str, str]) 
     del ids
     own = {"kind": "none", "model": "swin.pth", "sha256": "a" * 64}
     settings = Params.model_validate({"autolabel": {"detector": own}})
-    with pytest.raises(InputError, match="detector.kind is none: say which MODEL"):
+    with pytest.raises(InputError, match=r"detector\.kind is none: say which MODEL"):
         models_command._sides(settings, None, "base")
     before, _ = models_command._sides(settings, "base", "swin.pth")
     assert (before.detector.kind, before.detector.sha256) == ("groundingdino", None)

@@ -126,8 +126,8 @@ def backbone(name: str) -> Path | None:
     """
     if name not in _BACKBONES:
         return None
-    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    home = Path(os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    home = Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser()
     return home / "hub/checkpoints" / _BACKBONES[name]
 
 
@@ -140,9 +140,7 @@ def look_for_network(name: str) -> None:
     """
     for package in _OF_NETWORKS:
         if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(
-                f"{package} is not installed: run pip install 'curate-vision[{_EXTRA}]'"
-            )
+            raise MissingExtraError(f"{package} is not installed: run pip install 'curate-vision[{_EXTRA}]'")
     weights = backbone(name)
     if weights is not None and not weights.is_file():
         raise MetricError(f"its weights {weights.name} are not in {weights.parent}: fetch them there")

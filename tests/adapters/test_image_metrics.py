@@ -82,7 +82,9 @@ def test_what_lacks_is_said_without_loading_a_network(
     assert list(image_metrics.lacking(asked)) == ["lpips"]
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torchvision" else find(name))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "torchvision" else find(name)
+    )
     found = image_metrics.lacking(asked)
     assert "torchvision is not installed: run pip install 'curate-vision[restoration]'" in found["dists"]
     assert "imageio_ffmpeg is not installed" in found["vmaf"]
