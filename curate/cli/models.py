@@ -69,10 +69,11 @@ def verify(names: Names = None, path: ParamsFile = _PARAMS) -> None:
 def _wanted(names: list[str] | None, path: Path) -> list[Wanted]:
     from curate import params
     from curate.adapters import model_fetch
+    from curate_pipelines import fingerprint
 
     if names:
         return [model_fetch.of_name(name) for name in names]
-    return model_fetch.of_params(params.load(path))
+    return model_fetch.of_params(params.load(path), fingerprint.stages(path.with_name("dvc.yaml")))
 
 
 @app.command("compare")
