@@ -149,6 +149,10 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     counts = {"hashed": hashed.n_new, "reused": len(hashed.rows) - hashed.n_new, "compared_anew": n_new}
     counts["originals_unknown"] = n_unseen
     further = {"radius": radius, **counts, "decisions": dedupe_metrics.decision_counts(job.decided)}
+    further["limits"] = {
+        "min_correlation": params.min_correlation,
+        "min_cosine": params.semantic.min_cosine,
+    }
     if meaning is not None:
         further["by_meaning"] = meaning.figures()
     return dedupe_metrics.report(result, reasons, found, further)
@@ -243,17 +247,8 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
     poor = quality_limits.find(job.params.quality, job.inputs.images, judged, colors)
     usable[list(poor)] = False
     side = Side(stored, at[usable[decoded]])
-    count = len(features) - before
-    return _Hashed(
-        np.flatnonzero(usable),
-        side,
-        np.asarray(features.content_ids),
-        lost,
-        poor,
-        colors,
-        count,
-        features.folder,
-    )
+    count, contents = len(features) - before, np.asarray(features.content_ids)
+    return _Hashed(np.flatnonzero(usable), side, contents, lost, poor, colors, count, features.folder)
 
 
 def _colors(stored: Features, rows: Rows, at: Rows, count: int) -> dict[str, NDArray[np.float32]]:
@@ -277,9 +272,8 @@ def _find_originals(job: _Job, recipe: Recipe, hashed: _Hashed, matches: Matches
     stored = hashed.side.rows[pairs.first], hashed.side.rows[pairs.second]
     placement = verify.placements(hashed.side.stored, Pairs(*stored, pairs.hamming), recipe)
     kept = job.outputs.index / "originals.arrow"
-    looking = keeper_evidence.Looking(
-        job.ports.engine, job.inputs.images, job.table.content_ids, kept, recipe
-    )
+    contents = job.table.content_ids
+    looking = keeper_evidence.Looking(job.ports.engine, job.inputs.images, contents, kept, recipe)
     found = looking.compare(hashed.rows[pairs.first], hashed.rows[pairs.second], placement)
     return replace(found, first=pairs.first, second=pairs.second), found.n_lost
 
