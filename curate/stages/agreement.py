@@ -165,7 +165,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         taxonomies=everything.taxonomies,
     )
     found = Findings(tasks, paths, everything, agreed, settled, decisions, curated, dropped, contradicted)
-    return agreement_outputs.write(found, outputs, label_error_probability=params.label_error_probability)
+    return agreement_outputs.write(found, outputs, params)
 
 
 def _held(

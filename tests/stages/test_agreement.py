@@ -75,6 +75,7 @@ def test_the_small_project_from_end_to_end() -> None:
     assert f1["low"] < f1["value"] < f1["high"]
     # 2 by 2: stop-stop 2, park-park 2, park-stop 1
     assert report.metrics["kappa"]["value"] == pytest.approx((0.8 - 0.48) / 0.52, abs=1e-6)
+    assert report.metrics["limits"] == {"iou_threshold": 0.5, "label_error_probability": 0.5}
     assert report.metrics["f1_by_category"] == {
         "parking_sign": pytest.approx(4 / 5, abs=1e-6), "stop_sign": pytest.approx(4 / 6, abs=1e-6)
     }  # fmt: skip
