@@ -148,6 +148,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         tables.read(inputs.suggestions, schema.ANNOTATIONS),
         iou_threshold=params.iou_threshold,
         learned=seen_scenes.learned(inputs.detector, inputs.images, inputs.group_by).all,
+        given=paths.keys() if inputs.detector is not None else (),
     )
     settled = settled_images.settle(
         params,
