@@ -115,10 +115,9 @@ def _add(
     """Add the images that could be hashed; how many."""
     good = [(item, row) for item, row in zip(items, results, strict=True) if isinstance(row, bytes)]
     if good:
-        ids, contents = (
-            np.frombuffer(b"".join(item[at] for item, _ in good), np.uint8).reshape(len(good), -1)
-            for at in (0, 1)
-        )
+        keys = b"".join(one + content for (one, content, _, _), _ in good)
+        both = np.frombuffer(keys, np.uint8).reshape(len(good), 2, -1)
+        ids, contents = both[:, 0], both[:, 1]
         places = [item[3] for item, _ in good]
         index.append(ids, unpack([row for _, row in good], layout), places, content_ids=contents)
     return len(good)
