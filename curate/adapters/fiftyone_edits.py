@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,20 +14,30 @@ from curate.decision_file import Decision
 EDITABLE: Final = (CONSENSUS, DISPUTED)  # label fields whose edits are decisions
 SAMPLE_TAGS: Final = ("drop", "keep", "needs-qa", "gold", "not-duplicate")
 LABEL_TAGS: Final = ("delete", "relabel")
-PULLED: Final = "curate_pulled"  # of the dataset's info: keys of the decisions that decisions.csv has seen
-DRAWN: Final = "curate_drawn"  # likewise: the key of its line by the id of each label that people drew
-HELD: Final = "curate_held"  # likewise: the digest of each sample whose labels hold a decision
 _SEPARATOR: Final = ":"  # between a tag and its argument
 _GRID: Final = 1e4  # shares of the image are compared to a ten-thousandth
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a sample says, what of it cannot be a decision, in words, and keys of drawn labels by label id."""
+    """What a sample says.
 
-    decisions: tuple[Decision, ...]
+    Attributes:
+        tags: Decisions by its tags, and by tags of its labels.
+        edits: Decisions by labels that were changed, deleted or drawn.
+        problems: What cannot be a decision, in words.
+        drawn: Keys of drawn labels by label id.
+    """
+
+    tags: tuple[Decision, ...]
+    edits: tuple[Decision, ...]
     problems: tuple[str, ...]
     drawn: Mapping[str, tuple[str, ...]]
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """All of them."""
+        return (*self.tags, *self.edits)
 
 
 def fingerprint(label: str, box: Iterable[float]) -> str:
@@ -55,7 +65,7 @@ def of_sample(sample: Any, separated: Collection[str] = ()) -> Found:
     """
     decisions, problems = _of_tags(sample, separated)
     for field, one in _labels(sample):
-        for tag in one.tags:
+        for tag in one.tags or ():
             name, _, argument = tag.partition(_SEPARATOR)
             if name not in LABEL_TAGS:
                 continue
@@ -65,13 +75,12 @@ def of_sample(sample: Any, separated: Collection[str] = ()) -> Found:
                 )
                 continue
             decisions.append(_of_label(sample, one, name, argument))
-    decisions += of_labels(sample)
     drawn = {
         str(one.id): _of_label(sample, one, "add", one.label).key
         for field, one in _labels(sample)
         if field in EDITABLE and _id(one) is None
     }
-    return Found(tuple(decisions), tuple(problems), drawn)
+    return Found(tuple(decisions), tuple(of_labels(sample)), tuple(problems), drawn)
 
 
 def of_labels(sample: Any) -> list[Decision]:
@@ -106,28 +115,9 @@ def untag(sample: Any, one: Decision) -> None:
             label.tags = [tag for tag in label.tags if tag != tag_of(one)]
 
 
-def show(dataset: Any, decisions: Sequence[Decision]) -> None:
-    """Let samples have the tags of what decisions.csv says of whole images, named by their image_ids."""
-    by_tag: dict[str, list[Decision]] = {}
-    for one in decisions:
-        if one.decision in decision_file.ALONE:
-            by_tag.setdefault(tag_of(one), []).append(one)
-    known = [list(key) for key in dataset.info.get(PULLED, [])]
-    for tag, some in by_tag.items():
-        lacking = dataset.match({"image_id": {"$in": [one.image for one in some]}}).match_tags(
-            tag, bool=False
-        )
-        if len(lacking):
-            lacking.tag_samples(tag)
-        known += [list(one.key) for one in some if list(one.key) not in known]
-    if known != dataset.info.get(PULLED, []):
-        dataset.info[PULLED] = known
-        dataset.save()
-
-
 def _of_tags(sample: Any, separated: Collection[str]) -> tuple[list[Decision], list[str]]:
     decisions, problems = [], []
-    for tag in sample.tags:
+    for tag in sample.tags or ():
         name, _, argument = tag.partition(_SEPARATOR)
         if name not in SAMPLE_TAGS:
             continue

@@ -79,7 +79,8 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     usable = listed.usable.copy()
     filling = update_index.hashing(recipe, ports.engine, ports.batch_size)
     with feature_index.writing(outputs.index, update_index.contents(recipe)) as (features, _):
-        usable[list(filling.update(features, inputs.images, usable, listed.ids))] = False
+        lost = filling.update(features, inputs.images, usable, listed.ids)
+        usable[list(lost)] = False
         rows = np.flatnonzero(usable)
         mine = duplicate_pairs.Side(update_index.features(features), features.find(listed.ids[rows]))
     theirs = duplicate_pairs.Side(update_index.features(base), _counting(base, inputs.base_images))
@@ -100,6 +101,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         ("images in the index", len(theirs)),
         ("leaks", int(hit.sum())),
         ("pairs", len(leaks.first)),
+        *([("not compared, they killed their worker", len(lost))] if lost else []),
     )
     return StageReport("against", counts)
 
