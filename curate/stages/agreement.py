@@ -147,6 +147,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         tables.read(inputs.suggestions, schema.ANNOTATIONS),
         iou_threshold=params.iou_threshold,
         learned=seen_scenes.learned(inputs.detector, inputs.images, inputs.group_by).all,
+        given=paths.keys() if inputs.detector is not None else (),
     )
     settled = settled_images.settle(
         params,
@@ -164,7 +165,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         taxonomies=everything.taxonomies,
     )
     found = Findings(tasks, paths, everything, agreed, settled, decisions, curated, dropped, contradicted)
-    return agreement_outputs.write(found, outputs, label_error_probability=params.label_error_probability)
+    return agreement_outputs.write(found, outputs, params)
 
 
 def _held(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from curate import schema, tables
+from curate.adapters.labelstudio import decode_regions, encode_regions, polygons
 from curate.agreement.disagreement_queue import HEADER
 from curate.errors import AnnotationToolError, InputError, TableError
 from curate.params import AgreementParams, LabelStudioParams
@@ -158,6 +159,47 @@ def test_candidates_show_the_attributes_that_the_page_knows(project: builders.Sm
     shown = {row.attributes for task in tool.tasks.values() for row in task.pre_annotations}
     assert shown == {(("worn", ("no",)),)}
     assert [one.name for one in tool.specs[TITLE].attributes] == ["worn"]
+
+
+TURNED = "[[40.0, 20.0, 80.0, 60.0, 50.0, 90.0, 10.0, 50.0]]"  # corners of a turned rectangle
+
+
+def left_as_shown(tool: FakeAnnotationTool, name: str, *, moved: float = 0.0) -> list[Annotation]:
+    """What the page makes of the candidates of an image; `moved` shifts their boxes, in percent of it."""
+    task = next(task for task in tool.tasks.values() if task.image_id == image_id(name))
+    regions = encode_regions.encode_task(task, list(builders.CATEGORIES))
+    for region in regions:
+        if region["type"] == encode_regions.RECTANGLES:
+            region["value"]["x"] += moved
+    work = decode_regions.Work(
+        task.task_id, task.image_id, task.width, task.height, SENIOR, regions, False, 9.0,
+        "2026-02-01T10:00:00.000000Z", "2026-02-01T10:00:00.000000Z",
+    )  # fmt: skip
+    return list(decode_regions.read(work, list(builders.CATEGORIES)).rows)
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("moved", [0.0, 1.0])
+def test_a_candidate_that_is_left_as_it_is_keeps_its_outline(
+    project: builders.SmallProject, *, filled: bool, moved: float
+) -> None:
+    """The page shows its upright box, and its mask if it has one."""
+    around, (first, second) = (10.0, 20.0, 80.0, 90.0), builders.ANNOTATORS
+    ring = [(40.0, 20.0), (80.0, 60.0), (50.0, 90.0), (10.0, 50.0)]
+    rle = polygons.rle([tuple(ring)], width=builders.WIDTH, height=builders.HEIGHT) if filled else None
+    drawn = [row for row in project.annotations["pull"] if row.image_id != image_id("five")]
+    drawn.append(annotation("five", "stop_sign", around, annotator_id=first, rle=rle, polygon=TURNED))
+    drawn.append(annotation("five", None, None, annotator_id=second))
+    builders.write_pulled(Path(), drawn)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
+    tool = FakeAnnotationTool()
+    push(tool)
+    reader = FakeAnnotationReader(title=TITLE)
+    reader.answer(SENIOR, *left_as_shown(tool, "five", moved=moved))
+    pull(reader)
+    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
+    (five,) = consensus("five")
+    assert (five["polygon"], five["rle"]) == (None if moved else TURNED, rle)
 
 
 @pytest.mark.usefixtures("project")

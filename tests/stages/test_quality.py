@@ -151,6 +151,7 @@ def test_the_figures_are_those_that_were_made(tmp_path: Path) -> None:
     assert everything["accepted"]["value"] == pytest.approx(76 / 88)  # Bob rejects those of gold
     assert everything["added"] == 12
     assert metrics["outdated"] == {"answers": 2, "unknown": 0}
+    assert metrics["limits"] == {"gold_alert_f1": 0.8}
     assert {row["image_id"] for row in rows(outputs.folder / "outdated.csv")} == {
         builders.image_id(NAMES[50])
     }
