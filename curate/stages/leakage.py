@@ -35,10 +35,13 @@ class Inputs:
     Attributes:
         images: The project's images table.
         base: Index of the other data set; it is only read.
+        base_images: Images table of the other data set, as an index keeps what was in it earlier; None = all
+            of the index counts.
     """
 
     images: Path
     base: Path
+    base_images: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Ports:
 
 
 def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
-    """Compare all usable images of the table with all of the index.
+    """Compare all usable images of the table with all of the index that counts.
 
     Raises:
         TableError: The table or the index is missing, damaged, or the index was made with other settings.
@@ -81,7 +84,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
         usable[list(lost)] = False
         rows = np.flatnonzero(usable)
         mine = duplicate_pairs.Side(update_index.features(features), features.find(listed.content_ids[rows]))
-    theirs = duplicate_pairs.Side(update_index.features(base), id_rows.latest_rows(base.ids))
+    theirs = duplicate_pairs.Side(update_index.features(base), _counting(base, inputs.base_images))
     bits = params.max_hamming
     if bits is None:
         bits = search.radius(len(rows) + len(theirs), recipe)
@@ -114,6 +117,15 @@ def _refuse_another_recipe(base: Index, recipe: Recipe, folder: Path) -> None:
         raise TableError(f"{folder} was made by another version of curate or of a decoder: make it again")
     listed = ", ".join(f"dedupe.{name} {base.settings.get(name)} (here {ours[name]})" for name in differing)
     raise TableError(f"{folder} was made with {listed}: set params.yaml alike, or make the index again")
+
+
+def _counting(base: Index, images: Path | None) -> NDArray[np.int64]:
+    """Rows of the index, in order of image_id; only those of usable images where there is a table of them."""
+    rows = id_rows.latest_rows(base.ids)
+    if images is None:
+        return rows
+    listed = image_columns.read(images)
+    return rows[id_rows.places_of(base.ids[rows], listed.ids[listed.usable]) >= 0]
 
 
 def _with_identical(matches: Matches, same_bytes: NDArray[np.int64], count: int) -> Matches:
