@@ -35,7 +35,7 @@ def read(path: Path) -> Labels:
     files = (
         [path]
         if path.is_file()
-        else sorted([*path.rglob("*annotations*.json"), *path.rglob("*createml*.json")])
+        else sorted({*path.rglob("*annotations*.json"), *path.rglob("*createml*.json")})
     )
     if not files:
         raise InputError(f"{path} holds no annotations.json of Create ML")
@@ -78,6 +78,8 @@ def _row(value: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
     name = value.get("image") or value.get("imagefilename")
     if not isinstance(name, str):
         raise EntryError("damaged", "has neither image nor imagefilename")
+    if "annotations" not in value and "annotation" not in value:
+        raise EntryError("damaged", "has neither annotations nor annotation: that is not an empty list")
     return name, value.get("annotations", value.get("annotation")) or []
 
 

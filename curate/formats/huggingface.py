@@ -20,7 +20,7 @@ from PIL import Image
 from curate.errors import InputError
 from curate.formats import huggingface_files
 from curate.formats.coco_objects import outline
-from curate.formats.label_entries import box_xywh, ring, taken
+from curate.formats.label_entries import box_xywh, class_name, ring, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, rounded
 
 _CATEGORY = ("category", "categories", "label", "labels", "category_id")
@@ -92,7 +92,33 @@ def _images(
 ) -> Iterator[LabeledImage]:
     for file in files:
         for number, row in enumerate(huggingface_files.rows(file, content=content), 1):
-            yield image(row, names, file, number, problems, verified=verified)
+            found = taken_image(row, names, file, number, problems, verified=verified)
+            if found is not None:
+                yield found
+
+
+def taken_image(
+    row: Mapping[str, Any],
+    names: Sequence[str],
+    file: Path,
+    number: int,
+    problems: list[Problem],
+    *,
+    verified: bool = False,
+) -> LabeledImage | None:
+    """`image`; None, and a problem, where the row is of another form."""
+    return taken(
+        partial(image, row, names, file, number, problems, verified=verified),
+        problems,
+        file=file,
+        line=number,
+        entry=f"row {number}",
+        image=_name(row, file, number),
+    )
+
+
+def _name(row: Mapping[str, Any], file: Path, number: int) -> str:
+    return str(huggingface_files.picture(row).get("path") or row.get("file_name") or f"{file.stem}-{number}")
 
 
 def image(
@@ -114,12 +140,12 @@ def image(
         problems: Takes what is wrong with it.
         verified: The file is what we wrote.
     """
-    picture = row.get("image") or {}
-    name = picture.get("path") or row.get("file_name") or f"{file.stem}-{number}"
+    picture, name = huggingface_files.picture(row), _name(row, file, number)
     width, height = row.get("width"), row.get("height")
     if (not width or not height) and picture.get("bytes"):
-        with Image.open(io.BytesIO(picture["bytes"])) as opened:
-            width, height = opened.size
+        parse = partial(_size, picture["bytes"])
+        told = taken(parse, problems, file=file, line=number, entry=f"row {number}", image=name)
+        width, height = told or (None, None)
     objects = []
     for index, entry in enumerate(_entries(row.get("objects") or {}), 1):
         found = taken(
@@ -128,12 +154,12 @@ def image(
             file=file,
             line=number,
             entry=f"row {number}, object {index}",
-            image=str(name),
+            image=name,
         )
         objects += [found] if found is not None else []
     identity = row.get("image_id", row.get("id"))
     return LabeledImage(
-        name=str(name),
+        name=name,
         objects=tuple(objects),
         width=width,
         height=height,
@@ -154,6 +180,11 @@ def image(
         line=number,
         content=picture.get("bytes"),
     )
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    with Image.open(io.BytesIO(data)) as opened:
+        return opened.size
 
 
 def _human(objects: Sequence[LabeledObject]) -> bool | None:
@@ -202,7 +233,8 @@ def _object(
     if rings and isinstance(rings[0], list):  # of 32 bits in a release: rounded they are what was drawn
         polygons = rounded([tuple(map(ring, rings))])
     return LabeledObject(
-        category=entry.get("category_name") or (names[value] if isinstance(value, int) else str(value)),
+        category=entry.get("category_name")
+        or (value if isinstance(value, str) and value else class_name(value, names)),
         bbox_xyxy=box_xywh(*entry["bbox"]),
         polygons=polygons,
         rle=rle,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def rows(file: Path, *, content: bool) -> Iterator[dict[str, Any]]:
     names = schema(file).names
     if file.suffix != ".arrow":
         columns = [name for name in names if name != "image"]
-        columns += (["image"] if content else ["image.path"]) if "image" in names else []
+        columns += (["image"] if content else _place_columns(schema(file))) if "image" in names else []
         with pq.ParquetFile(file) as opened:
             for batch in opened.iter_batches(_ROWS, columns=columns):
                 yield from batch.to_pylist()
@@ -77,10 +77,32 @@ def rows(file: Path, *, content: bool) -> Iterator[dict[str, Any]]:
 
 def _without_bytes(batch: pa.RecordBatch, names: Sequence[str], content: bool) -> list[dict[str, Any]]:
     if not content and "image" in names:
-        paths = pa.StructArray.from_arrays([batch.column("image").field("path")], ["path"])
-        batch = batch.set_column(names.index("image"), "image", paths)
+        kept = _place_columns(batch.schema)
+        if kept == ["image.path"]:
+            paths = pa.StructArray.from_arrays([batch.column("image").field("path")], ["path"])
+            batch = batch.set_column(names.index("image"), "image", paths)
+        elif not kept:
+            batch = batch.drop_columns(["image"])
     found: list[dict[str, Any]] = batch.to_pylist()
     return found
+
+
+def _place_columns(columns: pa.Schema) -> list[str]:
+    """What says where the images were, without their bytes; nothing where the column holds bytes alone."""
+    kind = columns.field("image").type
+    if pa.types.is_struct(kind):
+        return ["image.path"] if kind.get_field_index("path") >= 0 else []
+    return [] if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else ["image"]
+
+
+def picture(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Path and bytes of a row's image: as `datasets` writes them, bytes alone, or a path alone."""
+    value = row.get("image")
+    if isinstance(value, bytes):
+        return {"bytes": value}
+    if isinstance(value, str):
+        return {"path": value}
+    return value if isinstance(value, Mapping) else {}
 
 
 @contextmanager

@@ -76,7 +76,9 @@ def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Itera
     for file in files:
         folder = file.parent.relative_to(root).as_posix() if root.is_dir() else "."
         for number, row in _rows(file, problems):
-            image = huggingface.image(row, (), file, number, problems)
+            image = huggingface.taken_image(row, (), file, number, problems)
+            if image is None:
+                continue
             beside = file.parent / image.name
             yield replace(
                 image,

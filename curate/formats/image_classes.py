@@ -142,8 +142,8 @@ def _names(metadata: Any, column: str) -> list[str]:
 
 def _of_row(row: Any, label: Any, labels: Labels, file: Path, number: int) -> LabeledImage:
     names = labels.categories
-    picture = row.get("image") or {}
-    image = picture.get("path") or f"{file.stem}-{number}"
+    picture = huggingface_files.picture(row)
+    image = str(picture.get("path") or f"{file.stem}-{number}")
     name = "" if label in (None, -1) else str(label)  # -1 = not known
     if name and names and isinstance(label, int):
         name = names[label] if 0 <= label < len(names) else ""

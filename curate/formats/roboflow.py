@@ -38,6 +38,7 @@ def read(path: Path) -> Labels:
     labels = Labels(
         "roboflow", path, tuple(names), problems=[one for found in opened for one in found.problems]
     )
+    labels.incomplete = "; ".join(f"{one.path}: {one.incomplete}" for one in opened if one.incomplete)
     labels.images = _images(labels, files, opened)
     return labels
 

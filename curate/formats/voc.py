@@ -20,13 +20,14 @@ from curate.errors import InputError
 from curate.formats import split_names, xml_file
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import box, taken
+from curate.formats.label_entries import box, not_read, taken
 from curate.formats.losses import LOST, Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.records import Box
 
 _ROOT = "VOCdevkit/VOC2012"
 _FLAGS = ("pose", "truncated", "difficult", "occluded")
+_UNSAID = ("", "0", "Unspecified")  # values of them
 
 
 def read(path: Path) -> Labels:
@@ -44,12 +45,13 @@ def read(path: Path) -> Labels:
 
 
 def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Iterator[LabeledImage]:
-    splits = _splits(root)
+    splits, parts = _splits(root), 0
     for file in files:
         tree = taken(partial(xml_file.parse, file), problems, file=file)
         if tree is None:
             continue
         name = tree.findtext("filename") or file.stem
+        parts += len(tree.findall("object/part"))
         objects = []
         for number, node in enumerate(tree.findall("object"), 1):
             found = taken(
@@ -72,6 +74,7 @@ def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Itera
             line=1,
             path=_beside(file, name),
         )
+    problems += not_read(root, {"parts of objects": parts})
 
 
 def _side(text: str | None) -> int | None:
@@ -107,7 +110,7 @@ def _object(node: ET.Element, number: int) -> LabeledObject:
     return LabeledObject(
         category=(node.findtext("name") or "").strip(),
         bbox_xyxy=box(float(x1) - 1, float(y1) - 1, x2, y2),
-        attributes={key: text for key in _FLAGS if (text := node.findtext(key)) not in (None, "", "0")},
+        attributes={key: text for key in _FLAGS if (text := node.findtext(key) or "") not in _UNSAID},
         entry=f"object {number}",
         line=xml_file.line(node),
     )
