@@ -503,3 +503,15 @@ def test_a_label_that_a_sure_model_contradicts_is_listed_and_stands_in_the_queue
     assert marked[image_id("extra 8")] is None
     run(label_error_probability=1.0)
     assert read_csv(OUTPUTS.queue) == []
+
+
+@pytest.mark.parametrize("detector", [None, Path("models/one")])
+def test_a_label_where_the_detector_found_nothing_at_all_is_listed(
+    project: builders.SmallProject, detector: Path | None
+) -> None:
+    """Without a detector nothing looked at images of which no suggestion was imported."""
+    kept = [row for row in project.annotations["autolabel"] if row.image_id != image_id("one")]
+    builders.write_annotations(INPUTS.suggestions, kept)
+    agreement.run(AgreementParams(), inputs=replace(INPUTS, detector=detector), outputs=OUTPUTS, ports=PORTS)
+    found = {(row["image_id"], row["kind"]) for row in read_csv(OUTPUTS.label_errors)}
+    assert ((image_id("one"), "spurious") in found) == (detector is not None)
