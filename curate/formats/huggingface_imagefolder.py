@@ -83,7 +83,6 @@ def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Itera
             yield replace(
                 image,
                 split=None if folder == "." else folder,
-                labeled="objects" in row,
                 path=beside if beside.is_file() else None,
             )
 
