@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -119,9 +120,20 @@ def test_a_stage_depends_on_its_own_decisions_only(tmp_path: Path) -> None:
 
 
 def test_the_time_of_a_line_counts_where_it_orders_lines(tmp_path: Path) -> None:
-    for line, stages in ((f"{A},drop,,,,,,,", set()), (f"{A},delete,,,,o1,,,", {"agreement"})):
+    for line, stages in (
+        (f"{A},drop,,,,,,,", set()),
+        (f"{A},delete,,,,o1,,,", {"agreement"}),
+        (f"{A},needs-qa,,,,,,,", {"agreement"}),
+    ):
         digests = []
         for when in ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"):
             path = written(tmp_path, line + when)
             digests.append({stage: decision_file.digest(path, stage) for stage in READ_BY})
         assert {stage for stage in READ_BY if digests[0][stage] != digests[1][stage]} == stages
+
+
+def test_the_time_of_a_look_must_be_one(tmp_path: Path) -> None:
+    (line,) = decision_file.load(written(tmp_path, f"{A},needs-qa,,,,,,,2026-01-01"))
+    assert line.moment == datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(InputError, match=r":2: when must be ISO 8601, such as .*, got 'yesterday'"):
+        decision_file.load(written(tmp_path, f"{A},needs-qa,,,,,,,yesterday"))

@@ -8,7 +8,8 @@ sync that wrote it again, its labels are what the tables say.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from curate import decision_file, image_references, project_tables
 from curate.adapters import fiftyone_edits, fiftyone_pulled, fiftyone_view
 from curate.adapters.fiftyone_documents import DIGEST, SYNCED
+from curate.adapters.fiftyone_edits import Pairs
 from curate.adapters.fiftyone_pulled import Key
 from curate.decision_file import Decision
 from curate.errors import ViewError
@@ -82,24 +84,16 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
     if not fo.dataset_exists(name):
         raise ViewError("nothing was shown in the app yet: run `curate view` first")
     dataset = fo.load_dataset(name)
-    separated = {name for one in before if one.decision == "different" for name in (one.image, one.other)}
-    app = _of_app(dataset, separated)
-    base = fiftyone_pulled.keys(dataset)
-    drawn = {label: tuple(key) for label, key in dataset.info.get(fiftyone_pulled.DRAWN, {}).items()}
+    base, tagged = fiftyone_pulled.keys(dataset), fiftyone_pulled.tagged_different(dataset)
+    spoken = fiftyone_pulled.spoken_for(base, tagged)
+    app = _of_app(dataset, _separated(before), spoken)
     digests = dict(zip(*dataset.values(["image_id", DIGEST]), strict=True))
-    moved = {drawn[label] for label, key in app.drawn.items() if key in app.decisions and label in drawn}
-    edited = {one.subject for one in app.decisions.values() if one.annotation}
-    replaced = [
-        one
-        for one in before
-        if one.key in base
-        and one.key not in app.decisions
-        and (one.key in moved or (one.annotation and one.subject in edited))
-    ]
+    replaced = _replaced(dataset, app, [one for one in before if one.key in base])
     pulled = [one for one in before if one.key in base and one not in replaced]
-    taken_back = _taken_back(dataset, app, pulled, digests)
+    taken_back = _taken_back(dataset, app, pulled, digests, tagged)
     written = {one.key for one in before}
     deleted = [one for key, one in app.decisions.items() if key in base and key not in written]
+    deleted += _parted_before(spoken, {*written, *app.decisions})
     fresh = [
         replace(one, by=by) for key, one in app.decisions.items() if key not in written and key not in base
     ]
@@ -113,6 +107,25 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
     _remember(dataset, app, seen, digests)
     counts = len(fresh), len(taken_back), len(replaced), len(deleted), len(now)
     return Pulled(*counts, decision_file.conflicts(now), app.problems)
+
+
+def _separated(lines: Iterable[Decision]) -> dict[str, set[str]]:
+    """By image_id, from which images lines part it."""
+    found = defaultdict[str, set[str]](set)
+    for one in lines:
+        if one.decision == "different":
+            found[one.image].add(one.other)
+            found[one.other].add(one.image)
+    return found
+
+
+def _parted_before(spoken: Mapping[str, Collection[str]], there: Collection[Key]) -> list[Decision]:
+    """What tags said of pairs that dedupe has parted since then, where nothing of it is there any more."""
+    said = {
+        image: [Decision(0, image, "different", other=other) for other in sorted(others)]
+        for image, others in spoken.items()
+    }
+    return [one for some in said.values() if not any(one.key in there for one in some) for one in some]
 
 
 def _remember(dataset: Any, app: _App, seen: Collection[Key], digests: Mapping[str, str | None]) -> None:
@@ -129,18 +142,34 @@ def _remember(dataset: Any, app: _App, seen: Collection[Key], digests: Mapping[s
     dataset.save()
 
 
+def _replaced(dataset: Any, app: _App, pulled: Sequence[Decision]) -> list[Decision]:
+    """Lines whose label was changed again."""
+    drawn = {label: tuple(key) for label, key in dataset.info.get(fiftyone_pulled.DRAWN, {}).items()}
+    moved = {drawn[label] for label, key in app.drawn.items() if key in app.decisions and label in drawn}
+    edited = {one.subject for one in app.decisions.values() if one.annotation}
+    return [
+        one
+        for one in pulled
+        if one.key not in app.decisions and (one.key in moved or (one.annotation and one.subject in edited))
+    ]
+
+
 def _taken_back(
-    dataset: Any, app: _App, pulled: Sequence[Decision], digests: Mapping[str, str | None]
+    dataset: Any,
+    app: _App,
+    pulled: Sequence[Decision],
+    digests: Mapping[str, str | None],
+    tagged: Collection[str],
 ) -> list[Decision]:
     """Lines whose tag or edit is gone; one that parted two images has worked, and lives with its tag."""
     held = fiftyone_pulled.held(dataset)
     same = {key for image, (digest, some) in held.items() if digest == digests.get(image) for key in some}
-    tagged = set(dataset.match_tags("not-duplicate").values("image_id"))
     owners = {one.image for one in pulled if one.decision == "different"}  # of a tag, as the app writes lines
+    others = set(tagged) - owners
     parted = {
         one.key
         for one in pulled
-        if one.decision == "different" and (one.image in tagged or one.other in tagged - owners)
+        if one.decision == "different" and (one.image in tagged or one.other in others)
     }
     return [
         one
@@ -163,12 +192,12 @@ def _forget(dataset: Any, deleted: Sequence[Decision]) -> None:
             sample[DIGEST] = None  # not what the tables say: written again
 
 
-def _of_app(dataset: Any, separated: Collection[str]) -> _App:
+def _of_app(dataset: Any, separated: Pairs, spoken: Pairs) -> _App:
     """Every decision that samples hold, and what cannot be one."""
     app = _App({}, [], {})
     ids = list(_touched(dataset))
     for sample in dataset.select(ids).iter_samples() if ids else ():
-        edits = fiftyone_edits.of_sample(sample, separated)
+        edits = fiftyone_edits.of_sample(sample, separated, spoken)
         app.problems.extend(edits.problems)
         app.drawn.update(edits.drawn)
         for one in edits.decisions:

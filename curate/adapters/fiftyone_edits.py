@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from curate import decision_file
@@ -14,6 +15,7 @@ from curate.decision_file import Decision
 EDITABLE: Final = (CONSENSUS, DISPUTED)  # label fields whose edits are decisions
 SAMPLE_TAGS: Final = ("drop", "keep", "needs-qa", "gold", "not-duplicate")
 LABEL_TAGS: Final = ("delete", "relabel")
+Pairs = Mapping[str, Collection[str]]  # image_ids by image_id
 _SEPARATOR: Final = ":"  # between a tag and its argument
 _GRID: Final = 1e4  # shares of the image are compared to a ten-thousandth
 
@@ -56,14 +58,17 @@ def is_decision(tag: str) -> bool:
     return tag.partition(_SEPARATOR)[0] in SAMPLE_TAGS
 
 
-def of_sample(sample: Any, separated: Collection[str] = ()) -> Found:
+def of_sample(
+    sample: Any, separated: Pairs = MappingProxyType({}), spoken: Pairs = MappingProxyType({})
+) -> Found:
     """Every decision that a sample holds: by tags, by tags of labels, and by edited labels.
 
     Args:
         sample: Of the dataset.
-        separated: image_ids of which a line `different` is written: their tag has worked, and says no more.
+        separated: By image_id, from which images lines `different` part it: its tag has worked.
+        spoken: By image_id, of which images its tag said so when it was pulled: it says so of no other.
     """
-    decisions, problems = _of_tags(sample, separated)
+    decisions, problems = _of_tags(sample, separated, spoken)
     for field, one in _labels(sample):
         for tag in one.tags or ():
             name, _, argument = tag.partition(_SEPARATOR)
@@ -115,8 +120,9 @@ def untag(sample: Any, one: Decision) -> None:
             label.tags = [tag for tag in label.tags if tag != tag_of(one)]
 
 
-def _of_tags(sample: Any, separated: Collection[str]) -> tuple[list[Decision], list[str]]:
+def _of_tags(sample: Any, separated: Pairs, spoken: Pairs) -> tuple[list[Decision], list[str]]:
     decisions, problems = [], []
+    parted, said = (pairs.get(sample["image_id"], ()) for pairs in (separated, spoken))
     for tag in sample.tags or ():
         name, _, argument = tag.partition(_SEPARATOR)
         if name not in SAMPLE_TAGS:
@@ -125,10 +131,15 @@ def _of_tags(sample: Any, separated: Collection[str]) -> tuple[list[Decision], l
             problems.append(f"tag {tag!r}: {name} takes no argument")
         elif name == "not-duplicate":
             other = sample["duplicate_of"] or sample["variant_of"]
-            if other is None and sample["image_id"] in separated:
+            if other is None and parted:
                 continue
             if other is None:
                 problems.append(f"tag {tag!r}: the image is no duplicate or variant of another")
+            elif said and other not in {*said, *parted}:
+                problems.append(
+                    f"tag {tag!r}: it says different from {min(said)[:12]} already; of {other[:12]}, "
+                    "write the line by hand"
+                )
             else:
                 decisions.append(_of_image(sample, "different", other=other))
         else:

@@ -43,6 +43,25 @@ def held(dataset: Any) -> dict[str, tuple[str | None, frozenset[Key]]]:
     }
 
 
+def tagged_different(dataset: Any) -> set[str]:
+    """image_ids of samples with the tag that says so."""
+    return set(dataset.match_tags(_NOT_DUPLICATE).values("image_id"))
+
+
+def spoken_for(known: Iterable[Key], tagged: Collection[str]) -> dict[str, set[str]]:
+    """By image_id, from which images its tag said that it differs when it was pulled.
+
+    Whose tag it was is not known where both have one: it is left out.
+    """
+    found = defaultdict[str, set[str]](set)
+    for key in known:
+        if key[-3] == _DIFFERENT:
+            for image, other in (key[:2], key[1::-1]):
+                if image in tagged and other not in tagged:
+                    found[image].add(other)
+    return found
+
+
 def hold(dataset: Any, decisions: Iterable[Decision], digests: Mapping[str, str | None]) -> None:
     """Put what labels say into the info, which the caller saves."""
     by_image: dict[str, list[list[str]]] = defaultdict(list)
@@ -92,6 +111,7 @@ class Unpulled:
 
     _keys: Collection[Key]
     _tags: Mapping[str, set[Key]]  # by image_id, of tags that its sample had
+    _spoken: Mapping[str, set[str]]
     _held: Mapping[str, tuple[str | None, frozenset[Key]]]
 
     @classmethod
@@ -102,16 +122,16 @@ class Unpulled:
             if key[-3] in ALONE:
                 tags[key[0]].add(key)
         parted = [key for key in known if key[-3] == _DIFFERENT]
-        tagged = set(dataset.match_tags(_NOT_DUPLICATE).values("image_id")) if parted else set()
+        tagged = tagged_different(dataset) if parted else set()
         for key in parted:
             if tagged.isdisjoint(key[:2]):  # one of them had the tag
                 for image in key[:2]:
                     tags[image].add(key)
-        return cls(known, tags, held(dataset))
+        return cls(known, tags, spoken_for(parted, tagged), held(dataset))
 
     def in_sample(self, sample: Any) -> bool:
         """Whether it would be lost with the sample."""
-        said = {one.key for one in fiftyone_edits.of_sample(sample).decisions}
+        said = {one.key for one in fiftyone_edits.of_sample(sample, spoken=self._spoken).decisions}
         return (
             not said.issubset(self._keys)
             or not self._tags.get(sample["image_id"], set()).issubset(said)
@@ -120,7 +140,7 @@ class Unpulled:
 
     def in_labels(self, sample: Any, draft: SampleDraft) -> bool:
         """Whether it would be lost if the sample became what the draft says: its tags stay, labels do not."""
-        found = fiftyone_edits.of_sample(sample)
+        found = fiftyone_edits.of_sample(sample, spoken=self._spoken)
         fresh = [one for one in found.decisions if one.key not in self._keys]
         edits = {one.key for one in found.edits}
         return any(one.key in edits or not _stays(one, draft) for one in fresh) or self._is_undone(

@@ -129,11 +129,12 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
     everything = agreement_shards.run(job, ports)
     decisions = adjudicated_images.decided(decisions, everything.agreed)
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
+    lines = curated_consensus.load(inputs.decision_file, inputs.images)
+    again = adjudicated_images.older_than(decisions, curated_consensus.asked_at(lines))
+    decisions = decisions.only(decisions.rows.keys() - again, adjudicated_images.ASKED_AGAIN)
     agreed = adjudicated_images.apply(everything.agreed, decisions, tasks)
     adjudicated_images.answer(choices, decisions)
-    curated = curated_consensus.curate(
-        agreed, inputs.decision_file, inputs.images, sizes=sizes, tasks=tasks, categories=names_known
-    )
+    curated = curated_consensus.curate(agreed, lines, sizes=sizes, tasks=tasks, categories=names_known)
     agreed = curated.agreed
     dropped = dropped_labels.find(
         inputs.images,

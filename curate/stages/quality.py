@@ -129,13 +129,14 @@ def _write_csv(table: pa.Table, path: Path) -> None:
 
 def _report(measured: Measured, names: Mapping[str, str], params: QualityParams) -> StageReport:
     looks = measured.looks
-    lost = sum(looks.not_joined.values())
+    lost, later = sum(looks.not_joined.values()), int(looks.known_later.sum())
     return StageReport(
         stage="quality",
         counts=(
             ("answers", len(looks)),
             ("skipped", looks.skipped),
             ("on gold", int(looks.gold.sum())),
+            *((("on images that were no gold then, not scored", later),) if later else ()),
             ("labelers below the gold level", sum(one.state == "alert" for one in measured.labelers)),
             ("planted errors seen", len(measured.found)),
             ("caught", int(measured.found.sum())),

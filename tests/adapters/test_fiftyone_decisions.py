@@ -84,6 +84,10 @@ class Dataset:
     def match(self, query: Mapping[str, str]) -> Dataset:
         return Dataset([sample for sample in self.samples if sample["image_id"] == query["image_id"]])
 
+    def untag_samples(self, tag: str) -> None:
+        for sample in self.samples:
+            sample.tags = [one for one in sample.tags if one != tag]
+
     def iter_samples(self, autosave: bool = False) -> Iterator[Sample]:
         assert autosave or self.samples
         return iter(self.samples)
@@ -293,3 +297,38 @@ def test_a_line_by_a_place_or_a_beginning_is_the_one_that_the_app_says(
     decision_file.write(FILE, [decision_file.Decision(0, name, "keep"), *decision_file.load(FILE)])
     (conflict,) = pull().conflicts
     assert {one.decision for one in conflict} == {"keep", "drop"}
+
+
+def test_a_tag_of_a_parted_pair_says_nothing_of_the_next_keeper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, keeper = Sample(X), Sample(Y)
+    shown(monkeypatch, tmp_path, copy, keeper)
+    copy.values["duplicate_of"], copy.tags = Y, ["not-duplicate"]
+    pull()
+    third = image_id("two")
+    copy.values["duplicate_of"] = third  # parted from the first, and like this one
+    report = pull()
+    assert (report.added, report.removed, report.lines) == (0, 0, 1)
+    (problem,) = report.problems
+    assert problem.endswith(f"says different from {Y[:12]} already; of {third[:12]}, write the line by hand")
+    by_hand = decision_file.Decision(0, X, "different", other=third)
+    decision_file.write(FILE, [*decision_file.load(FILE), by_hand])
+    assert (pull().problems, len(decision_file.load(FILE))) == ([], 2)
+
+
+@pytest.mark.parametrize("next_keeper", [None, "two"])
+def test_a_line_of_a_parted_pair_that_is_deleted_by_hand_takes_its_tag_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, next_keeper: str | None
+) -> None:
+    copy, keeper = Sample(X), Sample(Y)
+    shown(monkeypatch, tmp_path, copy, keeper)
+    copy.values["duplicate_of"], copy.tags = Y, ["not-duplicate", "look"]
+    pull()
+    copy.values["duplicate_of"] = next_keeper and image_id(next_keeper)
+    pull()
+    decision_file.write(FILE, [])
+    assert pull().untagged == 1
+    assert copy.tags == ["look"]
+    copy.values["duplicate_of"] = Y  # as the pipeline has it without the line
+    assert (pull().added, decision_file.load(FILE)) == (0, [])

@@ -23,6 +23,7 @@ LASTING_PATHS = (
     "data/raw/a.jpg",
     "data/demo/truth.json",
     "data/people.csv",
+    "data/release_secret",
     "data/splits.parquet",
     "data/published/signs/1.0.0/README.md",
     "labels/answers/anna.parquet",

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from curate import schema, tables
+from curate import decision_file, schema, tables
 from curate.adapters.labelstudio import decode_regions, encode_regions, polygons
 from curate.agreement.disagreement_queue import HEADER
+from curate.decision_file import Decision
 from curate.errors import AnnotationToolError, InputError, TableError
 from curate.params import AgreementParams, LabelStudioParams
 from curate.qa import gold_pool
@@ -287,6 +288,32 @@ def test_of_two_decisions_the_later_one_counts() -> None:
     reader.answer("lead@demo.invalid", decision("six", "stop_sign", annotation_id="later", **later))
     pull(reader)
     agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
+    assert [row["category"] for row in consensus("six")] == ["stop_sign"]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_look_that_is_asked_for_after_the_decision_holds_the_image_back_until_it_is_updated() -> None:
+    file = Path("decisions.csv")
+
+    def settled(when: str) -> str:
+        decision_file.write(file, [Decision(0, image_id("six"), "needs-qa", when=when)])
+        inputs = replace(DECIDED, decision_file=file)
+        return agreement.run(AgreementParams(), inputs=inputs, outputs=OUTPUTS, ports=PORTS).line()
+
+    decided(decision("six", "parking_sign"), decision("five", None))
+    for older in ("", "2026-01-31", "2026-02-01T10:00:00Z"):
+        settled(older)
+        assert queued() == set()
+        assert [row["category"] for row in consensus("six")] == ["parking_sign"]
+    told = settled("2026-02-01T10:00:01Z")
+    assert "1 held back because somebody asked for a look" in told
+    assert consensus("six") == []
+    (row,) = read_csv(OUTPUTS.queue)
+    assert (row["image_id"], row["reason"], row["held_back"]) == (image_id("six"), "asked", "true")
+    assert row["decision"] == "older than a line needs-qa of decisions.csv"
+    decided(decision("six", "stop_sign", updated_at="2026-02-02T09:00:00.000000Z"), decision("five", None))
+    settled("2026-02-01T10:00:01Z")
+    assert queued() == set()
     assert [row["category"] for row in consensus("six")] == ["stop_sign"]
 
 

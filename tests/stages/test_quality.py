@@ -196,6 +196,20 @@ def test_twice_the_same_bytes(tmp_path: Path) -> None:
     assert len(written[0]) == 9
 
 
+def test_an_answer_that_becomes_known_afterwards_scores_nobody(tmp_path: Path) -> None:
+    """Decisions of the adjudication, say: exactly the hard images, and work that is done."""
+    inputs, outputs = project(tmp_path)
+    before = quality.run(QualityParams(bootstrap=50), inputs=inputs, outputs=outputs)
+    assert inputs.gold is not None
+    wrong = [answering.known(name, "parking_sign", OTHER) for name in (*NAMES[30:40], *SEEDED, *CONTROL)]
+    known = [answering.known(name, "stop_sign", BOX) for name in GOLD]
+    builders.write_annotations(inputs.gold, known + wrong)
+    after = quality.run(QualityParams(bootstrap=50), inputs=inputs, outputs=outputs)
+    assert after.metrics["gold"] == before.metrics["gold"]
+    assert after.metrics["gold_known_later"] == 20
+    assert "24 on gold, 20 on images that were no gold then, not scored, 1 labelers below" in after.line()
+
+
 def test_nobody_has_answered(tmp_path: Path) -> None:
     inputs, outputs = project(tmp_path)
     tables.write_rows([], inputs.answers, schema.ANSWERS)
