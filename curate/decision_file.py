@@ -186,7 +186,8 @@ def conflicts(decisions: Iterable[Decision]) -> list[tuple[Decision, Decision]]:
     """Lines that contradict an earlier one, each with it.
 
     They are about one image, pair or object and say keep and drop, same and different, or two things that
-    cannot both become of an object.
+    cannot both become of an object. Lines about an object that have different times are applied one after the
+    other and contradict nothing.
     """
     known: dict[tuple[str, ...], list[Decision]] = {}
     found = []
@@ -262,7 +263,16 @@ def _is_moment(one: Decision) -> bool:
 def _contradict(one: Decision, other: Decision) -> bool:
     if frozenset({one.decision, other.decision}) in _OPPOSITES:
         return True
-    return one.decision in OF_OBJECTS and other.decision in OF_OBJECTS and one.key != other.key
+    if not {one.decision, other.decision} <= {*OF_OBJECTS} or (
+        one.when and other.when and one.when != other.when
+    ):
+        return False
+    return _effect(one) != _effect(other)
+
+
+def _effect(one: Decision) -> tuple[str, str, str]:
+    """What becomes of an object; the box of a line that draws none only helps to find it."""
+    return one.decision, one.argument, one.box if one.decision in {"edit", "add"} else ""
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:

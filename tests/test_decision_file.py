@@ -100,8 +100,14 @@ def test_contradictions_are_found_and_other_things_are_none() -> None:
         Decision(7, A, "relabel", annotation="o1", argument="x", by="labeler-2"),
         Decision(8, A, "delete", annotation="o1"),
         Decision(9, A, "delete", annotation="o2"),
+        Decision(10, A, "relabel", annotation="o3", argument="x", when="2026-11-30T10:00:00Z"),
+        Decision(
+            11, A, "relabel", annotation="o3", argument="y", when="2026-11-30T11:00:00Z"
+        ),  # applied after it
+        Decision(12, A, "delete", annotation="o3", when="2026-11-30T11:00:00Z"),
+        Decision(13, A, "delete", annotation="o2", box="1 2 3 4"),  # says the same
     ]
-    assert [(a.line, b.line) for a, b in decision_file.conflicts(lines)] == [(1, 3), (4, 5), (6, 8)]
+    assert [(a.line, b.line) for a, b in decision_file.conflicts(lines)] == [(1, 3), (4, 5), (6, 8), (11, 12)]
 
 
 def test_a_stage_depends_on_its_own_decisions_only(tmp_path: Path) -> None:

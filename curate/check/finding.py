@@ -35,7 +35,9 @@ class Kind:
 _MEND = "mend or remove the entry in the label file"
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
-        "not_decoded": Kind("error", "Files that do not decode", "replace or remove the file"),
+        "not_decoded": Kind(
+            "error", "Files that do not decode, folders that do not open", "replace or remove the file"
+        ),
         "split_leak": Kind(
             "error",
             "One picture in two splits",

@@ -67,7 +67,7 @@ def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Itera
             yield LabeledImage(
                 name=name,
                 objects=tuple(objects),
-                split=None if folder == "." else split_names.OURS.get(folder, folder),
+                split=split_names.of_folders(f"{folder}/{file.name}"),
                 file=file,
                 line=entry.line,
                 path=file.parent / name if (file.parent / name).is_file() else None,

@@ -2,8 +2,8 @@
 
 `objects` holds `bbox` (COCO's `[x, y, width, height]` in pixels) and `category` (a class label, or a name);
 a release holds `segmentation` (COCO's compressed counts), `polygon` (an outline as drawn, then the holes in
-it), `iscrowd` and `id` too. The split is how the file's name begins. What `datasets` saved to disk (Arrow) is
-read too. `objects` may be a struct of lists or a list of structs.
+it), `iscrowd` and `id` too. The split is what file or folder are named after. What `datasets` saved to disk
+(Arrow) is read too. `objects` may be a struct of lists or a list of structs.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,12 @@ def read(path: Path, *, content: bool = True, splits: Sequence[str] = (), verifi
     """
     files = huggingface_files.files(path)
     names = _class_names(files[0])
-    known = sorted({huggingface_files.split(file) or "" for file in files})
+    split_of = {file: huggingface_files.split(file, path) for file in files}
+    known = sorted({split or "" for split in split_of.values()})
     missing = sorted(set(splits) - set(known))
     if missing:
         raise InputError(f"{path} has no split {missing[0]!r}: there are {', '.join(known)}")
-    wanted = [file for file in files if not splits or huggingface_files.split(file) in splits]
+    wanted = {file: split for file, split in split_of.items() if not splits or split in splits}
     labels = Labels("huggingface", path, tuple(names))
     labels.images = _images(wanted, names, labels.problems, content=content, verified=verified)
     return labels
@@ -83,18 +85,18 @@ def _names_within(features: Any, key: str) -> list[str]:
 
 
 def _images(
-    files: Sequence[Path],
+    files: Mapping[Path, str | None],
     names: Sequence[str],
     problems: list[Problem],
     *,
     content: bool,
     verified: bool,
 ) -> Iterator[LabeledImage]:
-    for file in files:
+    for file, split in files.items():
         for number, row in enumerate(huggingface_files.rows(file, content=content), 1):
             found = taken_image(row, names, file, number, problems, verified=verified)
             if found is not None:
-                yield found
+                yield replace(found, split=split)
 
 
 def taken_image(
@@ -164,7 +166,6 @@ def image(
         width=width,
         height=height,
         image_id=None if identity is None else str(identity),
-        split=huggingface_files.split(file),
         tags=tuple(
             f"{answer['question']}: {chosen}"
             for answer in row.get("answers") or ()

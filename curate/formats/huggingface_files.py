@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import InputError
+from curate.formats import split_names
 
 _ROWS = 64  # of a batch: their images are in memory
 _SAVED = "dataset_dict.json"  # beside the folders of the splits
+_SHARD = re.compile(r"(\w+)-\d{5}-of-\d{5}\b")  # the Hub's names of splits have no hyphens
 
 
 def files(path: Path) -> list[Path]:
@@ -34,13 +37,23 @@ def files(path: Path) -> list[Path]:
     return found
 
 
-def split(file: Path) -> str | None:
-    """As the file's name begins; of Arrow the folder, where several were saved together."""
-    if file.suffix == ".arrow":
-        name = file.parent.name if (file.parent.parent / _SAVED).is_file() else None
-    else:
-        name = file.name.partition("-")[0].partition(".")[0]
-    return {"val": "validation", "valid": "validation"}.get(name or "", name)
+def split(file: Path, root: Path) -> str | None:
+    """The split of a file's rows: of its folder's name, else of its own.
+
+    What `save_to_disk` wrote, and names as the Hub has them (`holdout-00000-of-00001.parquet`), say of
+    splits by any name; else only the usual names count, as `part_1.parquet` is none.
+
+    Args:
+        file: One of `files`.
+        root: What these were asked for.
+    """
+    if file.suffix == ".arrow" and (file.parent.parent / _SAVED).is_file():
+        return split_names.of_folder(file.parent.name) or file.parent.name
+    place = file.relative_to(root).as_posix() if root.is_dir() else file.name
+    if found := split_names.of_folders(place):
+        return found
+    shard = _SHARD.match(file.name)
+    return split_names.of_folder(shard[1]) or shard[1] if shard else split_names.of_file(file.name)
 
 
 def schema(file: Path) -> pa.Schema:

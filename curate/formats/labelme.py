@@ -66,13 +66,12 @@ def _image(root: Path, file: Path, problems: list[Problem]) -> LabeledImage:
         entry = f"shape {number}"
         found = taken(partial(_object, shape, size, entry), problems, file=file, entry=entry, image=name)
         objects += [(shape.get("group_id"), found)] if found is not None else []
-    split = folder.parts[0] if folder.parts else None
     return LabeledImage(
         name=name,
         objects=tuple(_grouped(objects)),
         width=size[0] if size else None,
         height=size[1] if size else None,
-        split=split_names.OURS.get(split or "", split),
+        split=split_names.of_folders((folder / file.name).as_posix()),
         tags=tuple(key for key, value in (content.get("flags") or {}).items() if value),
         file=file,
         path=file.parent / given if (file.parent / given).is_file() else None,

@@ -138,6 +138,7 @@ class LabeledImage:
         relative: Coordinates are shares of width and height instead of pixels.
         image_id: The format's own name of it, if it has one.
         split: Such as "train", where the layout says it.
+        other_splits: Further ones whose lists name it too: it leaks.
         tags: Labels of the whole image.
         annotator: Who drew this, where the file says it.
         human: Whether a human looked at it; None = not known.
@@ -161,6 +162,7 @@ class LabeledImage:
     relative: bool = False
     image_id: str | None = None
     split: str | None = None
+    other_splits: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     annotator: str | None = None
     human: bool | None = None

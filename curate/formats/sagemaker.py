@@ -72,7 +72,7 @@ def _image(line: str, file: Path, number: int, problems: list[Problem], beside: 
     )
     name = row["source-ref"].partition("://")[2] or row["source-ref"]
     image = LabeledImage(
-        name, split=split_names.OURS.get(file.stem), file=file, line=number, labeled=key is not None
+        name, split=split_names.of_file(file.name), file=file, line=number, labeled=key is not None
     )
     if key is None:
         return image
@@ -94,7 +94,7 @@ def _image(line: str, file: Path, number: int, problems: list[Problem], beside: 
         tuple(objects),
         size["width"],
         size["height"],
-        split=split_names.OURS.get(file.stem),
+        split=split_names.of_file(file.name),
         human=row[f"{key}-metadata"].get("human-annotated") == "yes",
         file=file,
         line=number,

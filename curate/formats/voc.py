@@ -45,7 +45,8 @@ def read(path: Path) -> Labels:
 
 
 def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Iterator[LabeledImage]:
-    splits, parts = _splits(root), 0
+    splits = split_names.listed(sorted(root.rglob("ImageSets/Main")) if root.is_dir() else ())
+    parts = 0
     for file in files:
         tree = taken(partial(xml_file.parse, file), problems, file=file)
         if tree is None:
@@ -64,12 +65,14 @@ def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Itera
             )
             objects += [found] if found is not None else []
         width, height = (_side(tree.findtext(f"size/{side}")) for side in ("width", "height"))
+        split, *others = splits.get(file.stem, (None,))
         yield LabeledImage(
             name=name,
             objects=tuple(objects),
             width=width,
             height=height,
-            split=splits.get(file.stem),
+            split=split,
+            other_splits=tuple(filter(None, others)),
             file=file,
             line=1,
             path=_beside(file, name),
@@ -89,17 +92,6 @@ def _beside(file: Path, name: str) -> Path | None:
         if (folder / name).is_file():
             return folder / name
     return None
-
-
-def _splits(root: Path) -> dict[str, str]:
-    """Split by the stem of an image's name, from ImageSets/Main."""
-    found: dict[str, str] = {}
-    for theirs, ours in split_names.OURS.items():
-        for listing in sorted(root.rglob(f"ImageSets/Main/{theirs}.txt")) if root.is_dir() else []:
-            for line in listing.read_text(encoding="utf-8").splitlines():
-                if line.strip():
-                    found[line.strip()] = ours
-    return found
 
 
 def _object(node: ET.Element, number: int) -> LabeledObject:

@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curate import schema, tables
 from curate.agreement.adjudicated_images import Decisions
 from curate.ports.pulled import AnnotationReader, Pieces, WantedTask
 from curate.shown import record
 from curate.shown.join import CHANGED_MEANWHILE
-from curate.shown.record import ShownRecord
 from curate.stages.answer_join import AnswerJoin
 
 _SUFFIX, _TITLE_LIMIT = " adjudication", 50
-_SAME_PX = 0.01  # of an edge: percent of the image on the page and back
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,37 +78,12 @@ def pull(
         for task, image_id in asked.items()
         if image_id in sizes
     }
-    join, outlines = AnswerJoin(known), ShownOutlines(known)
+    join = AnswerJoin(known)
     with reader.pull(title, wanted) as snapshot:
-        drawn = [outlines.kept(join.annotation(row)) for row in _rows(snapshot.annotations)]
+        drawn = list(map(join.annotation, _rows(snapshot.annotations)))
         tables.write_rows(drawn, outputs.annotations, schema.ANNOTATIONS)
         tables.write_rows(list(map(join.answer, _rows(snapshot.answers))), outputs.answers, schema.ANSWERS)
         return snapshot.progress.tasks_done, len(wanted)
-
-
-class ShownOutlines:
-    """Polygons of the candidates, which the page shows as upright boxes with their masks."""
-
-    def __init__(self, known: ShownRecord) -> None:
-        """Collect them.
-
-        Args:
-            known: The record of what was shown.
-        """
-        drawn = known.suggestions.filter(pc.is_valid(known.suggestions["polygon"]))
-        self._by_id: dict[str, list[Mapping[str, Any]]] = {}
-        for row in drawn.to_pylist():
-            self._by_id.setdefault(row["annotation_id"], []).append(row)
-
-    def kept(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A decision's row, with the candidate's polygon where box and mask are still the candidate's."""
-        if row["outcome"] != "object" or row["polygon"] is not None:
-            return dict(row)
-        for shown in reversed(self._by_id.get(row["parent_id"] or "", ())):
-            edges = zip(shown["bbox_xyxy"], row["bbox_xyxy"], strict=True)
-            if shown["rle"] == row["rle"] and all(abs(a - b) <= _SAME_PX for a, b in edges):
-                return {**row, "polygon": shown["polygon"]}
-        return dict(row)
 
 
 def load(annotations: Path | None, answers: Path | None) -> tuple[pa.Table, pa.Table]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from curate import decision_file, image_references
@@ -23,12 +24,17 @@ def load(path: Path, images: Path, stage: str) -> dict[str, list[Decision]]:
         Lines by image, those of dropped images too; lines of images that have left the data set are left out.
 
     Raises:
-        InputError: The file is missing, or a line makes no sense or names no image, or several.
+        InputError: The file is missing, or a line makes no sense, names no image, or several, or contradicts
+            another one.
         TableError: The table is missing or damaged.
     """
     wanted = decision_file.READ_BY[stage]
     made = [one for one in decision_file.load(path) if one.decision in wanted]
-    return by_image(made, path, images)
+    found = by_image(made, path, images)
+    for image_id, lines in found.items():
+        for a, b in decision_file.conflicts(replace(one, image=image_id) for one in lines):
+            raise InputError(f"{path}:{b.line}: {b.decision} contradicts {a.decision} in line {a.line}")
+    return found
 
 
 def by_image(made: Sequence[Decision], path: Path, images: Path) -> dict[str, list[Decision]]:

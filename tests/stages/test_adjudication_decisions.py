@@ -13,6 +13,7 @@ from curate.adapters.labelstudio import decode_regions, encode_regions, polygons
 from curate.agreement.disagreement_queue import HEADER
 from curate.decision_file import Decision
 from curate.errors import AnnotationToolError, InputError, TableError
+from curate.labeling import migration, migration_plan, taxonomy
 from curate.params import AgreementParams, LabelStudioParams
 from curate.qa import gold_pool
 from curate.records import Annotation, StageReport, derived_id
@@ -201,6 +202,24 @@ def test_a_candidate_that_is_left_as_it_is_keeps_its_outline(
     agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
     (five,) = consensus("five")
     assert (five["polygon"], five["rle"]) == (None if moved else TURNED, rle)
+
+
+def test_a_decision_counts_after_its_category_was_renamed(project: builders.SmallProject) -> None:
+    """Both what was decided and what was shown to whoever decided follow the name."""
+    report = decided(decision("six", "parking_sign"), decision("five", None))
+    assert dict(report.counts)["decided by adjudication"] == 2
+    DECIDED.taxonomy.write_text(builders.TAXONOMY.replace("parking_sign", "park"))
+    Path("plan.yaml").write_text("rename: [{from: parking_sign, to: park}]\n")
+    plan = migration_plan.load(Path("plan.yaml"), taxonomy.load(DECIDED.taxonomy))
+    migration.prepare(project.root, plan).write()
+    report = agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
+    assert dict(report.counts)["decided by adjudication"] == 2
+    assert not any(name.startswith("decisions that do not count") for name, _ in report.counts)
+    assert [row["category"] for row in consensus("six")] == ["park"]
+    assert queued() == set()
+    shown = record.load(adjudicate.SHOWN).suggestions["category"].to_pylist()
+    assert "park" in shown
+    assert "parking_sign" not in shown
 
 
 @pytest.mark.usefixtures("project")
