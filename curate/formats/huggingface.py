@@ -47,7 +47,9 @@ def read(path: Path, *, content: bool = True, splits: Sequence[str] = (), verifi
     known = sorted({split or "" for split in split_of.values()})
     missing = sorted(set(splits) - set(known))
     if missing:
-        raise InputError(f"{path} has no split {missing[0]!r}: there are {', '.join(known)}")
+        raise InputError(
+            f"{path} has no split {missing[0]!r}: there are {', '.join(filter(None, known)) or 'none'}"
+        )
     wanted = {file: split for file, split in split_of.items() if not splits or split in splits}
     labels = Labels("huggingface", path, tuple(names))
     labels.images = _images(wanted, names, labels.problems, content=content, verified=verified)
