@@ -174,6 +174,7 @@ def image(
         ),
         human=_human(objects),
         attributes=_attributes(row),
+        labeled=_labeled(row.get("objects")),
         confidence=row.get("confidence"),
         review=row.get("review"),
         license=row.get("license"),
@@ -187,6 +188,13 @@ def image(
 def _size(data: bytes) -> tuple[int, int]:
     with open_any_size(io.BytesIO(data)) as opened:
         return opened.size
+
+
+def _labeled(objects: Any) -> bool:
+    """Whether the row says anything of objects: lists that are null say nothing, empty ones do."""
+    if isinstance(objects, Mapping):
+        return not objects or any(values is not None for values in objects.values())
+    return objects is not None
 
 
 def _human(objects: Sequence[LabeledObject]) -> bool | None:
