@@ -177,8 +177,8 @@ def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
     labels = formats.read(params.file, params.format, field=params.field, suggestions=suggestions)
     if labels.incomplete and not suggestions:
         raise InputError(
-            f"{params.file}: {labels.incomplete}; as {params.become} images would count as empty that are "
-            "not: mend the file, or import it as suggestions"
+            f"{params.file}: {labels.incomplete}; as {params.become} images would be told wrongly: mend the "
+            "file, or import it as suggestions"
         )
     joined = Joined(
         labels,
