@@ -54,6 +54,8 @@ def test_images_are_looked_up_once_the_lines_make_sense() -> None:
     assert (code, said.splitlines()[0]) == (1, "decisions.csv:2: no image comes from 'unit/none.jpg'")
     same = f"{image_id('one')},keep,,,,,,,", "unit/one.jpg,drop,,,,,,,"  # one image under two names
     assert check(*same)[1].splitlines()[0] == "decisions.csv:3: drop contradicts keep in line 2"
+    same = f"{image_id('one')},relabel,,,,o1,stop_sign,,", "unit/one.jpg,delete,,,,o1,,,"
+    assert check(*same)[1].splitlines()[0] == "decisions.csv:3: delete contradicts relabel in line 2"
 
 
 def test_json_for_scripts() -> None:

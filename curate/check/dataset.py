@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from curate import formats
-from curate.check import broken_json
+from curate.check import unread_json
 from curate.check.finding import Row
 from curate.errors import InputError
 from curate.formats import huggingface, image_classes, image_walk, split_names
@@ -83,10 +83,9 @@ def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch
     Raises:
         InputError: Nothing is there, no image, or labels that no reader opens.
     """
-    broken: dict[Path, Row] = {}
-    name, opened = _format(path, format, broken)
+    unread: list[tuple[str, Row]] = []
+    name, opened = _format(path, format, unread)
     root = images or _root(path, name)
-    unread = [("damaged", row) for row in broken.values()]
     found = DataSet(path, name, root.absolute(), unread=unread, _sources=[one.path for one in opened])
     if not root.is_dir():
         raise InputError(f"{root} is no folder: name the folder of the images with --images")
@@ -107,8 +106,8 @@ def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch
     return found
 
 
-def _format(path: Path, format: str | None, broken: dict[Path, Row]) -> tuple[str, list[Labels]]:
-    """Name of the codec, and what it opens; `broken` takes JSON that no codec can tell of."""
+def _format(path: Path, format: str | None, unread: list[tuple[str, Row]]) -> tuple[str, list[Labels]]:
+    """Name of the codec, and what it opens; `unread` takes JSON that no codec can tell of."""
     if not path.exists():
         raise InputError(f"{path} does not exist: name a folder of images, or a file or folder of labels")
     if format == IMAGES:
@@ -116,20 +115,20 @@ def _format(path: Path, format: str | None, broken: dict[Path, Row]) -> tuple[st
     if format == CLASSES or (format is None and image_classes.in_parquet(path)):
         return CLASSES, [image_classes.read(path)]
     if path.is_dir() and format in (None, "coco"):
-        listed = list(_coco_files(path, broken))
+        listed = list(_coco_files(path, unread))
         if listed or format == "coco":
             return "coco", listed
     name = format or _detected(path)
     if name is None:
-        broken |= broken_json.below(path)
+        unread += unread_json.below(path, {row.file for _, row in unread})
         found = [image_classes.read(path)] if image_classes.in_folders(path) else []
         return (CLASSES, found) if found else (IMAGES, [])
     if name == "coco" and path.is_dir():
-        if broken:
+        if unread:
             return name, []
         raise InputError(f"{path} holds COCO files below its first folders: name the file itself")
     if name in _OF_JSON:
-        broken.clear()
+        unread.clear()
     return name, [formats.read(path, name)]
 
 
@@ -143,7 +142,7 @@ def _detected(path: Path) -> str | None:
         raise
 
 
-def _coco_files(folder: Path, broken: dict[Path, Row]) -> Iterator[Labels]:
+def _coco_files(folder: Path, unread: list[tuple[str, Row]]) -> Iterator[Labels]:
     """Those in it, in annotations/, and beside the images of each split."""
     for pattern in ("*.json", "annotations/*.json", "*/_annotations.coco.json"):
         for file in sorted(folder.glob(pattern)):
@@ -152,9 +151,9 @@ def _coco_files(folder: Path, broken: dict[Path, Row]) -> Iterator[Labels]:
             try:
                 yield formats.read(file, "coco")
             except InputError as error:  # perhaps another sort of JSON, such as captions or our export.json
-                row = broken_json.row(file, error)
+                row = unread_json.row(file, error)
                 if row is not None:
-                    broken[file] = row
+                    unread.append(("damaged", row))
 
 
 def _root(path: Path, name: str) -> Path:

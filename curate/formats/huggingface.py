@@ -47,7 +47,9 @@ def read(path: Path, *, content: bool = True, splits: Sequence[str] = (), verifi
     known = sorted({split or "" for split in split_of.values()})
     missing = sorted(set(splits) - set(known))
     if missing:
-        raise InputError(f"{path} has no split {missing[0]!r}: there are {', '.join(known)}")
+        raise InputError(
+            f"{path} has no split {missing[0]!r}: there are {', '.join(filter(None, known)) or 'none'}"
+        )
     wanted = {file: split for file, split in split_of.items() if not splits or split in splits}
     labels = Labels("huggingface", path, tuple(names))
     labels.images = _images(wanted, names, labels.problems, content=content, verified=verified)
@@ -173,6 +175,7 @@ def image(
         ),
         human=_human(objects),
         attributes=_attributes(row),
+        labeled=_labeled(row.get("objects")),
         confidence=row.get("confidence"),
         review=row.get("review"),
         license=row.get("license"),
@@ -186,6 +189,13 @@ def image(
 def _size(data: bytes) -> tuple[int, int]:
     with Image.open(io.BytesIO(data)) as opened:
         return opened.size
+
+
+def _labeled(objects: Any) -> bool:
+    """Whether the row says anything of objects: lists that are null say nothing, empty ones do."""
+    if isinstance(objects, Mapping):
+        return not objects or any(values is not None for values in objects.values())
+    return objects is not None
 
 
 def _human(objects: Sequence[LabeledObject]) -> bool | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -26,6 +26,7 @@ from curate.check.finding import KINDS, Checked, Findings, Row
 from curate.check.ingested_image import SOURCE, SeenImage
 from curate.dedupe.feature_index import MANIFEST
 from curate.errors import InputError
+from curate.formats.image_walk import printable
 from curate.params import DedupeParams, IngestParams
 from curate.ports import Engine
 from curate.stages import build_index, dedupe, ingest, leakage
@@ -93,7 +94,7 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
     told = findings.all()
     sorts = {one.name for one in told}
     return Checked(
-        path=inputs.name or str(inputs.path),
+        path=inputs.name or printable(inputs.path),
         format=dataset.format,
         images=len(dataset.files),
         objects=labeled,
@@ -213,7 +214,9 @@ def _against(
         base, theirs = place.index, place.ingest(opened)
         ports = build_index.Ports(own.engine, lambda _: None, own.batch_size)
         build_index.run(_DEDUPE, source=theirs, out=base, ports=ports)
-        named = {one.image_id: one.places[0] for one in ingested_image.read(theirs, opened)}
+        known = ingested_image.read(theirs, opened)
+        named = {one.image_id: one.places[0] for one in known}
+        yield from _not_compared(other, opened, known)
     leaks = scratch / "leaks.csv"
     leakage.run(
         _DEDUPE,
@@ -228,3 +231,14 @@ def _against(
             for place_here in by_id[row["image_id"]].places:
                 splits = tuple(sorted(dataset.splits[place_here]))
                 yield "leak_against", Row((place_here, there), splits, detail=row["relation"])
+
+
+def _not_compared(other: Path, opened: DataSet, known: list[SeenImage]) -> Iterator[tuple[str, Row]]:
+    """What of the other set nobody could look at."""
+    for name, row in opened.unread:
+        if name == "not_decoded":
+            yield name, replace(row, images=tuple(f"{printable(other)}/{place}" for place in row.images))
+    lost = [place for one in known if not one.decoded for place in one.places]
+    if lost:
+        some = f"{len(lost):,} images do not decode, such as {lost[0]}"
+        yield "not_read", Row(detail=f"{printable(other)}: {some}, and were not compared")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from curate.check import json_and_junit
 from curate.check.finding import Checked
 from curate.engines.local import LocalEngine
 from curate.errors import InputError
 from curate.formats import image_walk
+from curate.report import check_page
 from curate.stages import check
 from tests.check import planted
 from tests.permissions import permissions_count
@@ -73,6 +75,19 @@ def test_class_folders_beside_a_damaged_label_file(tmp_path: Path) -> None:
     (folder / "labels.json").write_text(POINTER)
     found = checked(folder, tmp_path / "scratch")
     assert (found.format, [name for name, _ in told(found, "damaged")]) == ("classes", ["labels.json"])
+
+
+def test_json_that_nobody_knows_is_told(tmp_path: Path) -> None:
+    folder = images(tmp_path / "set", "0.jpg")
+    for name in ("a.json", "deep/b.json", ".hidden/c.json", ".d.json", "export.json"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text('{"boxes": []}')
+    (folder / "instances.json").write_text("{}")
+    found = checked(folder, tmp_path / "scratch")
+    assert told(found, "not_read") == [
+        ("a.json", "2 JSON files of no known format: name it with --format if they are labels")
+    ]
+    assert [name for name, _ in told(found, "damaged")] == ["instances.json"]
 
 
 def test_other_sorts_of_json_are_no_labels(tmp_path: Path) -> None:
@@ -140,6 +155,28 @@ def test_names_that_are_no_utf8_are_looked_at(tmp_path: Path) -> None:
     assert sorted(name for name, _ in told(found, "leak_against")) == [
         r"test/caf\xe9.jpg=0.jpg", "train/0.jpg=0.jpg",
     ]  # fmt: skip
+
+
+def test_a_label_file_whose_name_is_no_utf8_can_be_printed(tmp_path: Path) -> None:
+    folder = planted.write("yolo", tmp_path / "set")
+    odd = os.fsencode(folder) + b"/%s/train/caf\xe9.%s"
+    Path(os.fsdecode(odd % (b"images", b"jpg"))).write_bytes(planted.encoded(planted.picture(90)))
+    Path(os.fsdecode(odd % (b"labels", b"txt"))).write_text("0 0.5\n")
+    found = checked(folder, tmp_path / "scratch")
+    ((row,),) = [one.rows for one in found.findings if one.name == "damaged"]
+    assert "caf\\udce9" in json_and_junit.line(row)
+    "\n".join(json_and_junit.summary(found, [])).encode()
+    assert check_page.write(found, tmp_path / "page.html").exists()
+
+
+def test_what_of_the_other_set_is_not_compared_is_told(tmp_path: Path) -> None:
+    folder, other = images(tmp_path / "set", "0.jpg"), images(tmp_path / "other", "1.jpg", "own.jpg")
+    (other / "cut.jpg").write_bytes(b"no image")
+    (other / "more").symlink_to("nowhere")
+    found = checked(folder, tmp_path / "scratch", against=other)
+    assert [name for name, _ in told(found, "not_decoded")] == [f"{other}/more"]
+    ((_, said),) = told(found, "not_read")
+    assert said == f"{other}: 1 images do not decode, such as cut.jpg, and were not compared"
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""JSON files of a data set that cannot be parsed: damaged labels, unless they are known to be no labels."""
+"""JSON files of a data set that no reader takes: damaged labels, or of a format that is not known."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -28,14 +29,25 @@ def row(file: Path, error: InputError) -> Row | None:
     return unparsed(file)
 
 
-def below(folder: Path) -> dict[Path, Row]:
-    """All JSON files in and below a folder that cannot be parsed, but for hidden ones."""
-    found = {}
+def below(folder: Path, told: Collection[Path | None]) -> Iterator[tuple[str, Row]]:
+    """What to say of the JSON files in and below a folder whose format nobody knows, but for hidden ones.
+
+    Args:
+        folder: Which.
+        told: Files of which enough was said.
+    """
+    others = []
     for file in json_files(folder):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if not hidden and file.is_file() and (wrong := unparsed(file)) is not None:
-            found[file] = wrong
-    return found
+        if hidden or file in told or not file.is_file():
+            continue
+        if (wrong := unparsed(file)) is not None:
+            yield "damaged", wrong
+        else:
+            others.append(file)
+    if others:
+        detail = f"{len(others):,} JSON files of no known format: name it with --format if they are labels"
+        yield "not_read", Row(file=others[0], detail=detail)
 
 
 def unparsed(file: Path) -> Row | None:
