@@ -16,13 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from curate.errors import InputError
 from curate.formats import huggingface_files
 from curate.formats.coco_objects import outline
 from curate.formats.label_entries import box_xywh, class_name, ring, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, rounded
+from curate.images.pixel_limit import open_any_size
 
 _CATEGORY = ("category", "categories", "label", "labels", "category_id")
 _SUPPORT = ("origin", "model_version", "n_annotators", "votes", "agreement")  # of an object of a release
@@ -187,7 +186,7 @@ def image(
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    with Image.open(io.BytesIO(data)) as opened:
+    with open_any_size(io.BytesIO(data)) as opened:
         return opened.size
 
 

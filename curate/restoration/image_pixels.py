@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from PIL import Image, ImageOps
 
 from curate.errors import InputError
 from curate.extras import require
-from curate.images import color
+from curate.images import color, pixel_limit
 from curate.records import FloatArray
 
 _PNG, _PNG_DEPTH_AT = b"\x89PNG\r\n\x1a\n", 24
@@ -27,7 +24,6 @@ _PNM = (b"P5", b"P6")
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, tifffile.TiffFileError)
 _FULL = {8: 255, 16: 65535}  # the value of white
 Samples = NDArray[Any]  # uint8 or uint16
-_LIMIT = threading.RLock()  # Pillow's is one for the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +77,6 @@ class TooLargeError(InputError):
     """An image has more pixels than are read."""
 
 
-@contextmanager
-def any_size() -> Iterator[None]:
-    """Without Pillow's own limit of 179 million pixels: for files that are ours, or that another bounds."""
-    with _LIMIT:
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
-
-
 def read(path: Path, *, max_pixels: int) -> ImagePixels:
     """Decode a file.
 
@@ -109,7 +94,7 @@ def read(path: Path, *, max_pixels: int) -> ImagePixels:
     """
     try:
         data = path.read_bytes()
-        with any_size():
+        with pixel_limit.any_size():
             _refuse_size(data, path, max_pixels)
             return _decoded(data)
     except FileNotFoundError as error:
