@@ -95,7 +95,7 @@ def _image(line: str, file: Path, number: int, problems: list[Problem], beside: 
         size["width"],
         size["height"],
         split=split_names.of_file(file.name),
-        human=row[f"{key}-metadata"].get("human-annotated") == "yes",
+        human={"yes": True, "no": False}.get(row[f"{key}-metadata"].get("human-annotated")),
         file=file,
         line=number,
     )

@@ -50,6 +50,14 @@ def test_coco_annotations_of_no_image_make_every_image_doubtful(tmp_path: Path, 
     assert formats.read(coco_file(path, annotations=[annotation()])).incomplete == ""
 
 
+def test_coco_categories_of_one_id_make_every_image_doubtful(tmp_path: Path) -> None:
+    names = [{"id": 3, "name": "a"}, {"id": 3, "name": "b"}]
+    labels = formats.read(coco_file(tmp_path / "a.json", categories=names, annotations=[annotation()]))
+    assert labels.incomplete == "category 3 is 'a' and 'b'"
+    labels = formats.read(coco_file(tmp_path / "a.json", categories=[names[0]] * 2))
+    assert labels.incomplete == ""  # said twice, which is listed
+
+
 def test_roboflow_says_in_which_split(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     coco_file(tmp_path / "train/_annotations.coco.json", annotations=[annotation(image_id=7)])
@@ -313,6 +321,15 @@ def test_kitti_counts_what_it_says_of_three_dimensions(tmp_path: Path) -> None:
         "not_read",
         "1 sizes and places in three dimensions",
     )
+
+
+@pytest.mark.parametrize(("word", "human"), [("yes", True), ("no", False), (None, None)])
+def test_sagemaker_says_whether_a_human_looked(tmp_path: Path, word: str | None, human: bool | None) -> None:
+    datasets.written("sagemaker", tmp_path, [datasets.image("a.jpg", human=True)])
+    file = tmp_path / "train.manifest"
+    text = file.read_text().replace('"human-annotated": "yes"', f'"human-annotated": {json.dumps(word)}')
+    file.write_text(text)
+    assert [image.human for image in opened(tmp_path)[0]] == [human]
 
 
 def test_sagemaker_counts_labels_of_other_jobs(tmp_path: Path) -> None:
