@@ -149,7 +149,8 @@ def _released(root: str, images: int) -> None:
                 annotations=Path("data/autolabel/annotations.parquet"),
             ),
             outputs=release.Outputs(
-                Path("data/release"), Path("data/splits.parquet"), Path("metrics/gates.json")
+                Path("data/release"), Path("data/splits.parquet"), Path("metrics/gates.json"),
+                Path("data/release_secret"),
             ),
             ports=release.Ports(
                 Search(DedupeParams(), Path("data/index"), LocalEngine(1, in_process=True))

@@ -208,6 +208,12 @@ SHOWN_SUGGESTIONS = TableSchema(
         ("rle", _TEXT, True),  # COCO compressed counts
         ("score", _FLOAT, True),
         ("model_version", _TEXT, True),
+        (
+            "polygon",
+            _TEXT,
+            True,
+        ),  # as in `annotations`; the page shows the box and the mask of such an object
+        ("attributes", _CHOSEN, True),  # as in `annotations`; null = nothing
     ),
 )
 
@@ -219,6 +225,17 @@ SHOWN_OUTCOMES = TableSchema(
         ("shown_id", _TEXT, False),
         ("reached", pa.bool_(), False),  # false = the push was ended before the server had it
         ("at", _TEXT, False),  # the server's time when that was known
+    ),
+)
+
+SHOWN_RENAMES = TableSchema(
+    name="shown_renames",
+    key=("before", "annotation_id"),
+    written_by="curate taxonomy migrate",
+    arrow=columns(
+        ("before", _TEXT, False),  # category as it was shown in earlier parts
+        ("annotation_id", _TEXT, False),  # of one suggestion; "" = of all others of that name
+        ("after", _TEXT, False),
     ),
 )
 

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from curate import cli, decision_file
+from curate.cli import models as models_command
 from curate.cli import train as train_command
 from curate.errors import InputError, ParamsError, ReleaseError
 from curate.labeling import training_record
@@ -130,6 +132,30 @@ def test_comparing_what_nobody_trained_asks_with_what(ids: dict[str, str]) -> No
     del ids
     with pytest.raises(InputError, match=r"base was not trained by `curate train`: say .* with --before"):
         run("models", "compare", "base")
+
+
+@pytest.mark.parametrize("named", ["swin.pth", "./swin.pth"])
+def test_the_detector_of_params_is_compared_with_its_own_settings(ids: dict[str, str], named: str) -> None:
+    """Else an unpinned one of another configuration would be measured under its name."""
+    del ids
+    settings = Params.model_validate(yaml.safe_load(PARAMS))
+    before, after = models_command._sides(settings, "base", named)
+    assert before.detector == settings.autolabel.detector
+    assert (after.detector.model, after.detector.sha256, after.detector.config) == ("base", None, None)
+    before, after = models_command._sides(settings, named, "base")
+    assert after.detector == settings.autolabel.detector
+    assert before.detector.model == "base"
+
+
+def test_where_no_detector_looks_the_command_must_name_one(ids: dict[str, str]) -> None:
+    """Else nothing would be measured as a detector that finds nothing."""
+    del ids
+    own = {"kind": "none", "model": "swin.pth", "sha256": "a" * 64}
+    settings = Params.model_validate({"autolabel": {"detector": own}})
+    with pytest.raises(InputError, match=r"detector\.kind is none: say which MODEL"):
+        models_command._sides(settings, None, "base")
+    before, _ = models_command._sides(settings, "base", "swin.pth")
+    assert (before.detector.kind, before.detector.sha256) == ("groundingdino", None)
 
 
 def test_answers_are_known_and_nobody_knows_of_which_images(

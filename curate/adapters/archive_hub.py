@@ -68,8 +68,8 @@ class ArchiveHub:
     def _target(self, folder: Path, release: Manifest) -> Path:
         target = self._root / f"{plain_name(folder, release)}{SUFFIX}"
         if not target.exists():
-            present = (path.name for path in self._root.glob(f"{release.name}-v*{SUFFIX}"))
-            refuse_backwards(self._root.as_posix(), release, present)
+            present = (path.name for path in self._root.glob(f"*{SUFFIX}"))
+            refuse_backwards(self._root.as_posix(), release, present, prefix=f"{release.name}-")
             return target
         known = {name: digest for name, digest in _digests(target) if name == manifest.NAME}
         if (

@@ -84,7 +84,7 @@ class BucketHub:
             names = [name.rstrip("/").rpartition("/")[2] for name in files.ls(base, detail=False)]
             own = [name for name in names if name.startswith(f"{release.name}-v")]
             finished = [name for name in own if files.exists(f"{base}/{name}/{manifest.NAME}")]
-            refuse_backwards(self._url, release, finished)
+            refuse_backwards(self._url, release, finished, prefix=f"{release.name}-")
         return files, root
 
     def _missing(self, files: Any, root: str, folder: Path, release: Manifest) -> list[tuple[str, int]]:

@@ -15,11 +15,11 @@ from curate.release import manifest, versions
 from curate.release.folder import replacing_folder
 from curate.release.manifest import Manifest
 
-_MARKER = "latest.json"
+_MARKER = "latest.json"  # after the name of the data set: several may share a folder
 
 
 class FolderHub:
-    """Keeps every release as `<root>/<name>-v<version>`; `latest.json` names the highest version.
+    """Keeps every release as `<root>/<name>-v<version>`; `<name>-latest.json` names the highest version.
 
     A version is never overwritten by another content.
     """
@@ -74,8 +74,8 @@ class FolderHub:
         if (target / manifest.NAME).exists() and (target / manifest.NAME).read_bytes() != own:
             raise taken(target.as_posix(), release)
         if not target.exists():
-            present = (path.name for path in self._root.glob(f"{release.name}-v*"))
-            refuse_backwards(self._root.as_posix(), release, present)
+            present = (path.name for path in self._root.glob("*"))
+            refuse_backwards(self._root.as_posix(), release, present, prefix=f"{release.name}-")
         return target
 
 
@@ -99,18 +99,21 @@ def taken(location: str, release: Manifest) -> HubError:
     )
 
 
-def refuse_backwards(location: str, release: Manifest, present: Iterable[str]) -> None:
+def refuse_backwards(location: str, release: Manifest, present: Iterable[str], *, prefix: str = "") -> None:
     """Refuse a version below one that is there.
 
     Args:
         location: For the message.
         release: The new one.
-        present: Names or tags that end with a version, with or without a suffix; others do not count.
+        present: Names or tags: what the prefix, a version and perhaps `.tar.zst` are all of; others do not
+            count, such as those of a data set `signs-v2` beside `signs`.
+        prefix: Of the names of this data set.
 
     Raises:
         HubError: A higher version is there.
     """
-    found = [re.search(r"v(\d+\.\d+\.\d+)(?:\.tar\.zst)?$", name) for name in present]
+    form = re.compile(rf"{re.escape(prefix)}v(\d+\.\d+\.\d+)(?:\.tar\.zst)?")
+    found = [form.fullmatch(name) for name in present]
     higher = [
         match[1] for match in found if match and versions.parts(match[1]) > versions.parts(release.version)
     ]
@@ -129,12 +132,12 @@ def sizes(folder: Path, release: Manifest) -> list[tuple[str, int]]:
 
 
 def mark_latest(root: Path, release: Manifest, name: str) -> None:
-    """Write latest.json, unless it names a higher version.
+    """Write `<name>-latest.json`, unless it names a higher version.
 
     Raises:
         StorageError: The file cannot be written.
     """
-    path = root / _MARKER
+    path = root / f"{release.name}-{_MARKER}"
     try:
         if versions.parts(json.loads(path.read_text(encoding="utf-8"))["version"]) > versions.parts(
             release.version

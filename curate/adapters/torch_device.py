@@ -58,13 +58,13 @@ def choose(device: str, *, setting: str = "autolabel.device") -> Any:
     return torch.device(device)
 
 
-def describe(device: str) -> str:
+def describe(device: str, *, setting: str = "autolabel.device") -> str:
     """What `choose` takes, for people: kind, and of a GPU its name and memory.
 
     Raises:
         ModelError: It was named, and is not there.
     """
-    torch, chosen = require("torch", extra="autolabel"), choose(device)
+    torch, chosen = require("torch", extra="autolabel"), choose(device, setting=setting)
     if chosen.type != "cuda":
         return f"models run on {chosen.type}"
     facts = torch.cuda.get_device_properties(chosen)

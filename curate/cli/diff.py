@@ -95,11 +95,12 @@ def _table(found: Diff) -> str:
 
     from curate.release import changelog, versions
 
-    table = Table("category", "before", "after", "added", "removed", "relabelled", "moved")
+    table = Table("category", "before", "after", "added", "removed", "relabelled", "moved", "described")
     for row in found.by_category():
         relabelled = f"-{row['relabelled from']} +{row['relabelled to']}"
         values = (row[name] for name in ("before", "after", "added", "removed"))
-        table.add_row(row["category"], *(f"{value:,}" for value in values), relabelled, f"{row['moved']:,}")
+        last = (f"{row[name]:,}" for name in ("moved", "described"))
+        table.add_row(row["category"], *(f"{value:,}" for value in values), relabelled, *last)
     console = Console(width=100)
     with console.capture() as captured:
         console.print(table)

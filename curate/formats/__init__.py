@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 from curate.errors import InputError
+from curate.formats import fiftyone
 from curate.formats.codecs import READERS, WRITERS, detect
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 
@@ -26,20 +27,28 @@ __all__ = [
 ]
 
 
-def read(path: Path, format: str | None = None) -> Labels:
+def read(
+    path: Path, format: str | None = None, *, field: str | None = None, suggestions: bool = False
+) -> Labels:
     """Open labels.
 
     Args:
         path: A file or folder.
         format: One of `READERS`; None = what stands there tells.
+        field: Of FiftyOne, which of a sample's labels; None = as `fiftyone.read` finds it.
+        suggestions: A model's labels are wanted, where the format tells them from people's.
 
     Raises:
         InputError: Not there, of no known format, or damaged as a whole; single entries that cannot be read
-            come as `problems`.
+            come as `problems`. Or a field where the format has none.
     """
     name = format or detect(path)
     if name not in READERS:
         raise InputError(f"format {name!r} cannot be read: known are {', '.join(sorted(READERS))}")
+    if name == "fiftyone":
+        return fiftyone.read(path, field=field, suggestions=suggestions)
+    if field is not None:
+        raise InputError(f"{path}: --field {field} is for FiftyOne's labels; {name} has no fields")
     return READERS[name](path)
 
 

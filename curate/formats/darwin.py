@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.errors import InputError
-from curate.formats import json_stream
+from curate.formats import json_stream, split_names
 from curate.formats.dataset_info import About, json_files
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, box_xywh, ring, taken
@@ -72,7 +72,7 @@ def _image(file: Path, problems: list[Problem]) -> LabeledImage:
         objects=tuple(objects),
         width=slot.get("width"),
         height=slot.get("height"),
-        split=folder or None,
+        split=split_names.of_folders(name),
         tags=tuple(tags),
         file=file,
         path=beside if beside.is_file() else None,

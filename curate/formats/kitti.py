@@ -42,12 +42,7 @@ def read(path: Path) -> Labels:
 
 def _images(root: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
     pictures = {one.stem: one for one in sorted((root / "image_2").glob("*"))}
-    splits = {
-        line.strip(): ours
-        for theirs, ours in split_names.OURS.items()
-        if (root / f"ImageSets/{theirs}.txt").is_file()
-        for line in (root / f"ImageSets/{theirs}.txt").read_text(encoding="utf-8").splitlines()
-    }
+    splits = split_names.listed([root / "ImageSets"])
     for file in sorted((root / "label_2").glob("*.txt")):
         picture = pictures.get(file.stem)
         name = picture.name if picture is not None else f"{file.stem}.png"
@@ -63,7 +58,9 @@ def _images(root: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
                     image=name,
                 )
                 objects += [found] if found is not None else []
-        yield LabeledImage(name, tuple(objects), split=splits.get(file.stem), file=file, path=picture)
+        split, *others = splits.get(file.stem, (None,))
+        also = tuple(filter(None, others))
+        yield LabeledImage(name, tuple(objects), split=split, other_splits=also, file=file, path=picture)
 
 
 def _object(words: Sequence[str], line: int) -> LabeledObject:

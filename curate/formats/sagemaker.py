@@ -65,7 +65,7 @@ def _image(line: str, file: Path, number: int, problems: list[Problem]) -> Label
     key = next((name for name in row if row.get(f"{name}-metadata", {}).get("type") == _TYPE), None)
     name = row["source-ref"].partition("://")[2] or row["source-ref"]
     image = LabeledImage(
-        name, split=split_names.OURS.get(file.stem), file=file, line=number, labeled=key is not None
+        name, split=split_names.of_file(file.name), file=file, line=number, labeled=key is not None
     )
     if key is None:
         return image
@@ -87,7 +87,7 @@ def _image(line: str, file: Path, number: int, problems: list[Problem]) -> Label
         tuple(objects),
         size["width"],
         size["height"],
-        split=split_names.OURS.get(file.stem),
+        split=split_names.of_file(file.name),
         human=row[f"{key}-metadata"].get("human-annotated") == "yes",
         file=file,
         line=number,

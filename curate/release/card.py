@@ -245,7 +245,9 @@ def _looked(facts: CardFacts) -> str:
     if not known:
         return ""
     told = ", ".join(f"{count:,} by {people}" for people, count in known)
-    blind = " Those who looked at the same image did not see each other's work." if known[-1][0] > 1 else ""
+    blind = " Labelers of the same image did not see each other's work" if known[-1][0] > 1 else ""
+    if blind:
+        blind += "; who decided where they disagreed saw all of it." if facts.decided[0] else "."
     return f" Released images by the number of people who looked at them: {told}.{blind}"
 
 

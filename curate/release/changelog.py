@@ -16,6 +16,7 @@ _OBJECTS: Final = {
     "removed": "removed",
     "relabelled": "given another category",
     "moved": "drawn differently",
+    "described": "described differently",
 }
 
 
@@ -72,7 +73,8 @@ def _of_images(images: Mapping[str, int], objects: Mapping[str, int], diff: Diff
         listed = ", ".join(f"{before} to {after}" for before, after in ways)
         yield f"**{_n(images['moved'], 'image')} moved to another split** ({listed})."
     if images["described"]:
-        yield f"{_n(images['described'], 'image')} described differently (licence, attribution, attributes)."
+        what = "licence, attribution, attributes, answers"
+        yield f"{_n(images['described'], 'image')} described differently ({what})."
 
 
 def _of_copies(before: Manifest, after: Manifest) -> Iterator[str]:

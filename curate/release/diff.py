@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from curate.release.diff_columns import Snapshot
 
 IMAGE_CHANGES: Final = ("added", "removed", "moved", "described")
-OBJECT_CHANGES: Final = ("added", "removed", "relabelled", "moved", "relabelled, moved")
+OBJECT_CHANGES: Final = ("added", "removed", "relabelled", "moved", "described")
 MIN_IOU: Final = 0.5  # of two boxes of one image without a common id, to be one object
 _MOVED_PX: Final = 5e-3  # boxes are digested to 1/1000 pixel, and written as x, y, width, height
 
@@ -27,8 +28,9 @@ class Diff:
 
     Attributes:
         images: image_id, change (`IMAGE_CHANGES`), before, after: the splits, or what is said of the image.
-        objects: image_id, change (`OBJECT_CHANGES`), id_before, id_after, category_before, category_after,
-            bbox_before, bbox_after (xyxy pixels), iou of the boxes.
+        objects: image_id, change (of `OBJECT_CHANGES`; the last three may go together, such as "relabelled,
+            moved"), id_before, id_after, category_before, category_after, bbox_before, bbox_after (xyxy
+            pixels), iou of the boxes.
         categories: Names that came and went; "renumbered" where only their order changed.
         columns: Columns that came and went.
         license: Before and after.
@@ -54,7 +56,7 @@ class Diff:
         return {
             "images": {change: images[change] for change in IMAGE_CHANGES},
             "objects": {
-                **{change: objects[change] for change in OBJECT_CHANGES[:4]},
+                **{change: objects[change] for change in OBJECT_CHANGES},
                 "with added images": _on(self.after, self.before),
                 "with removed images": _on(self.before, self.after),
             },
@@ -79,7 +81,7 @@ class Diff:
                     changes.update([(old, "relabelled from"), (new, "relabelled to")])
                 else:
                     changes[new or old, one] += 1
-        kinds = ("added", "removed", "relabelled from", "relabelled to", "moved")
+        kinds = ("added", "removed", "relabelled from", "relabelled to", "moved", "described")
         every = dict.fromkeys((*self.before.categories, *self.after.categories))
         return [
             {"category": name, "before": totals[0][name], "after": totals[1][name],
@@ -166,15 +168,17 @@ def _objects(before: Snapshot, after: Snapshot, to_after: Rows) -> pa.Table:
     one, two = matched[:, 0], matched[:, 1]
     moved = (np.abs(before.boxes[one] - after.boxes[two]) > _MOVED_PX).any(axis=1)
     moved |= _differ(before.objects["shape"], after.objects["shape"], one, two)
-    relabelled = _differ(before.objects["category"], after.objects["category"], one, two)
-    parts = [
-        _object_rows(before, after, change, one[rows], two[rows])
-        for change, rows in (
-            ("relabelled", relabelled & ~moved),
-            ("moved", moved & ~relabelled),
-            ("relabelled, moved", moved & relabelled),
+    relabelled, described = (
+        _differ(before.objects[name], after.objects[name], one, two) for name in ("category", "described")
+    )
+    parts = []
+    for kinds in itertools.product((True, False), repeat=3):
+        rows = np.logical_and.reduce(
+            [flags == wanted for flags, wanted in zip((relabelled, moved, described), kinds, strict=True)]
         )
-    ]
+        if any(kinds):
+            change = ", ".join(itertools.compress(OBJECT_CHANGES[2:], kinds))
+            parts.append(_object_rows(before, after, change, one[rows], two[rows]))
     parts.append(_object_rows(before, after, "removed", np.setdiff1d(olds, one), None))
     parts.append(_object_rows(before, after, "added", None, np.setdiff1d(news, two)))
     return pa.concat_tables(parts)

@@ -19,8 +19,9 @@ from curate.release import manifest
 from curate.release.manifest import Manifest
 
 _DESCRIBED = ("license", "attribution", "attributes", "captured_at", "dup_group", "file_name", "source")
+_ANSWERED = ("answers",)  # questions and what was chosen; not how sure that is
 _PICTURES = ("image", "hr", "lr")  # the last two of paired sets
-_DRAWN = ("id", "category_name", "bbox", "iscrowd", "segmentation", "polygon")
+_DRAWN = ("id", "category_name", "bbox", "iscrowd", "segmentation", "polygon", "attributes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Snapshot:
         categories: Class names in their order.
         images: image_id, split, and `described`: JSON of what else is said of the image.
         image: (M,) row of each object's image.
-        objects: id and category of each object, and `shape`: its mask, outline and mark as one text.
+        objects: id and category of each object, `shape`: its mask, outline and mark as one text, and
+            `described`: what people answered of it, as one text.
         boxes: (M, 4) xyxy pixels.
     """
 
@@ -64,19 +66,20 @@ def load(folder: Path) -> Snapshot:
         raise ReleaseError(f"{folder} holds no data/*.parquet: it is no release folder")
     try:
         layout = pq.read_schema(files[0])
-        wanted = [name for name in ("image_id", *_DESCRIBED, "objects") if name in layout.names]
+        wanted = [name for name in ("image_id", *_DESCRIBED, *_ANSWERED, "objects") if name in layout.names]
         parts = [(path.name.partition("-")[0], pq.read_table(path, columns=wanted)) for path in files]
         features = json.loads(layout.metadata[b"huggingface"])["info"]["features"]
         categories = features["objects"]["category"]["feature"]["names"]
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise ReleaseError(f"{folder} is damaged, or no release: {' '.join(str(error).split())}") from error
     rows = pa.concat_tables([table for _, table in parts])
+    told = [name for name in wanted if name not in ("image_id", "objects")]
     split = np.repeat([name for name, _ in parts], [table.num_rows for _, table in parts])
     images = pa.table(
         {
             "image_id": rows.column("image_id").combine_chunks(),
             "split": pa.array(split, pa.string()),
-            "described": _described(rows.select([name for name in wanted if name in _DESCRIBED])),
+            "described": _described(rows.select(told)),
         }
     )
     return Snapshot(known, _names(layout), tuple(categories), images, *_objects(rows.column("objects")))
@@ -112,7 +115,8 @@ def _described(rows: pa.Table) -> pa.Array:
     distinct: dict[str, str] = {}
     texts = []
     for row in rows.to_pylist():
-        values = {key: value for key, value in row.items() if value is not None}
+        row |= {name: _answered(row[name]) for name in _ANSWERED if row.get(name) is not None}
+        values = {key: value for key, value in row.items() if value not in (None, {})}
         text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=str)
         texts.append(distinct.setdefault(text, text))
     return pa.array(texts, pa.string())
@@ -126,7 +130,14 @@ def _objects(column: pa.ChunkedArray) -> tuple[NDArray[np.int64], pa.Table, NDAr
     image = np.repeat(np.arange(len(counts)), counts)
     values = pc.list_flatten(flat["bbox"]).to_numpy().astype(np.float64).reshape(-1, 4)
     boxes = np.concatenate([values[:, :2], values[:, :2] + values[:, 2:]], axis=1)
-    objects = pa.table({"id": flat["id"], "category": flat["category_name"], "shape": _shapes(flat)})
+    objects = pa.table(
+        {
+            "id": flat["id"],
+            "category": flat["category_name"],
+            "shape": _shapes(flat),
+            "described": _answers_of_objects(flat.get("attributes"), len(image)),
+        }
+    )
     return image, objects, boxes
 
 
@@ -137,6 +148,18 @@ def _shapes(flat: dict[str, Any]) -> pa.Array:
         return pc.binary_join_element_wise(masks, marks, "|")
     outlines = pa.array([_outline(value) for value in flat["polygon"].to_pylist()], pa.string())
     return pc.binary_join_element_wise(masks, marks, outlines, "|")
+
+
+def _answers_of_objects(answers: pa.Array | None, count: int) -> pa.Array:
+    if answers is None or not len(pc.list_flatten(answers)):
+        return pa.array([""] * count, pa.string())
+    told = (_answered(one) for one in answers.to_pylist())
+    return pa.array([json.dumps(one, sort_keys=True, ensure_ascii=False) if one else "" for one in told])
+
+
+def _answered(records: Sequence[dict[str, Any]] | None) -> dict[str, list[str]]:
+    """What was chosen, by question."""
+    return {record["question"]: record["answers"] for record in records or ()}
 
 
 def _outline(rings: Sequence[Sequence[float]] | None) -> str:

@@ -21,9 +21,9 @@ def content_digest(
 
     Covers the version of the release's columns, the category names in their order, the licence of the
     annotations, and for each image, in the order of its id: id (the sha256 of the source bytes), split,
-    size, licence, attribution, attributes and objects (category, box to 1/1000 pixel, mask, outline,
-    attributes, and whether it is an area to ignore); and how augmented copies are made. No server ids, no
-    times, no annotators and no figures about them.
+    size, licence, attribution, attributes, what people answered about it (where they were asked) and objects
+    (category, box to 1/1000 pixel, mask, outline, attributes, and whether it is an area to ignore); and how
+    augmented copies are made. No server ids, no times, no annotators and no figures about them.
 
     Args:
         content: Images and objects.
@@ -36,10 +36,12 @@ def content_digest(
     state.update(_line(head if augmentation is None else {**head, "augmentation": augmentation}))
     objects = _object_texts(content)
     bounds = content.offsets.tolist()
-    columns = ["image_id", "width", "height", "license", "attribution", "attributes"]
+    columns = ["image_id", "width", "height", "license", "attribution", "attributes", "answers"]
     rows = zip(*(content.images.column(name).to_pylist() for name in columns), strict=True)
     for index, (values, split) in enumerate(zip(rows, splits, strict=True)):
         row = dict(zip(columns, values, strict=True))
+        if not row["answers"]:
+            del row["answers"]
         state.update(_line({**row, "split": split, "objects": objects[bounds[index] : bounds[index + 1]]}))
     return state.hexdigest()
 

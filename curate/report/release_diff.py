@@ -23,10 +23,17 @@ from curate.report.drawing import Mark, Picture, thumbnail_of
 
 SHOWN: Final = 24  # images of each kind of change
 _SIDE: Final = 260  # pixels
-_COLORS: Final = {"added": "#2f9e44", "removed": "#e03131", "relabelled": "#f08c00", "moved": "#1971c2"}
+_COLORS: Final = {
+    "added": "#2f9e44",
+    "removed": "#e03131",
+    "relabelled": "#f08c00",
+    "moved": "#1971c2",
+    "described": "#9c36b5",
+}
 _TITLES: Final = {
     "relabelled": "Objects with another category",
     "moved": "Objects drawn differently",
+    "described": "Objects described differently",
     "added": "Objects added on images that were there",
     "removed": "Objects removed from images that stayed",
     "image added": "Images added",

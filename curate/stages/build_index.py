@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from curate.dedupe import feature_index, image_columns
 from curate.dedupe.feature_index import Index
 from curate.dedupe.features import Recipe
 from curate.errors import InputError
+from curate.ingest import walk
+from curate.ingest.place_names import printable
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
@@ -71,15 +74,30 @@ def _table(features: Index, filling: Filling, source: Path) -> int:
 
 def _folder(features: Index, filling: Filling, folder: Path, ports: Ports) -> int:
     """How many files are no images; the first ones are named."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    refused = 0
-    for result in filling.run(features, _new(paths, folder, features)):
-        if result is None:
-            continue
-        refused += 1
-        if refused <= _NAMED:
-            ports.say(_why(result))
-    return refused
+    paths, said = _paths(folder)
+    results = filling.run(features, _new(sorted(paths), folder, features))
+    said += [_why(result) for result in results if result is not None]
+    for line in said[:_NAMED]:
+        ports.say(line)
+    return len(said)
+
+
+def _paths(folder: Path) -> tuple[list[Path], list[str]]:
+    """Every file below a folder, through links to folders too; and what is said of links that lead nowhere.
+
+    Raises:
+        InputError: A folder cannot be listed: what is in it would not be missed in the index.
+    """
+    paths, said = [], []
+    for some in walk.files_below(folder):
+        here = Path(os.fsdecode(some.folder))
+        if isinstance(some, walk.Closed):
+            raise InputError(f"{printable(here)} cannot be listed: {some.error.strerror}")
+        paths += [here / os.fsdecode(name) for name, *_ in some.found]
+        said += [
+            f"{printable(here / os.fsdecode(name))} is a link that leads nowhere" for name in some.dangling
+        ]
+    return paths, sorted(said)
 
 
 def _why(result: Casualty | Refused) -> str:
@@ -97,4 +115,4 @@ def _new(paths: list[Path], folder: Path, features: Index) -> Iterator[Item]:
             raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
         if key not in seen:
             seen.add(key)
-            yield key, str(path), path.relative_to(folder).as_posix()
+            yield key, str(path), printable(path.relative_to(folder))

@@ -30,13 +30,12 @@ _CHOSEN: Final = "chosen"
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Tables of dedupe and embed, record of push, pairs of agreement, folder of imported answers."""
+    """Tables of dedupe and embed, record of push, pairs of agreement."""
 
     images: Path
     shown: Path
     embeddings: Path | None
     pairs: Path | None
-    imported: Path | None
 
 
 def load(
@@ -64,7 +63,6 @@ def load(
     shown, gone = _shown(sources.shown, ids)
     evidence = Evidence(
         shown=shown,
-        answered=_imported(sources.imported, ids),
         gone=gone,
         disagreement=_disagreement(sources.pairs) if "disagreement" in criteria.weights(params) else {},
         earlier_words=_words(earlier),
@@ -107,15 +105,6 @@ def _shown(folder: Path, ids: Sequence[str]) -> tuple[Flags, int]:
     images = pc.unique(shown.filter(had)["image_id"])
     flags = pc.is_in(pa.array(ids, pa.string()), value_set=images).to_numpy(zero_copy_only=False)
     return flags, len(images) - int(flags.sum())
-
-
-def _imported(folder: Path | None, ids: Sequence[str]) -> Flags:
-    """(N,) whether an imported answer to the image is there."""
-    paths = sorted(folder.glob("*.parquet")) if folder is not None else []
-    named: set[str] = set()
-    for path in paths:
-        named |= set(tables.read(path, schema.ANNOTATIONS, columns=["image_id"])["image_id"].to_pylist())
-    return np.array([key in named for key in ids], dtype=np.bool_)
 
 
 def _words(earlier: pa.Table | None) -> dict[str, str]:

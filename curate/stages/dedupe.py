@@ -147,6 +147,10 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     counts = {"hashed": hashed.n_new, "reused": len(hashed.rows) - hashed.n_new, "compared_anew": n_new}
     counts["originals_unknown"] = n_unseen
     further = {"radius": radius, **counts, "decisions": dedupe_metrics.decision_counts(job.decided)}
+    further["limits"] = {
+        "min_correlation": params.min_correlation,
+        "min_cosine": params.semantic.min_cosine,
+    }
     if meaning is not None:
         further["by_meaning"] = meaning.figures()
     return dedupe_metrics.report(result, reasons, found, further)

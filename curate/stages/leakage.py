@@ -34,10 +34,13 @@ class Inputs:
     Attributes:
         images: The project's images table.
         base: Index of the other data set; it is only read.
+        base_images: Images table of the other data set, as an index keeps what was in it earlier; None = all
+            of the index counts.
     """
 
     images: Path
     base: Path
+    base_images: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Ports:
 
 
 def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
-    """Compare all usable images of the table with all of the index.
+    """Compare all usable images of the table with all of the index that counts.
 
     Raises:
         TableError: The table or the index is missing, damaged, or the index was made with other settings.
@@ -76,15 +79,18 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     usable = listed.usable.copy()
     filling = update_index.hashing(recipe, ports.engine, ports.batch_size)
     with feature_index.writing(outputs.index, update_index.contents(recipe)) as (features, _):
-        usable[list(filling.update(features, inputs.images, usable, listed.ids))] = False
+        lost = filling.update(features, inputs.images, usable, listed.ids)
+        usable[list(lost)] = False
         rows = np.flatnonzero(usable)
         mine = duplicate_pairs.Side(update_index.features(features), features.find(listed.ids[rows]))
-    theirs = duplicate_pairs.Side(update_index.features(base), feature_index.sorted_rows(base.ids))
-    bits = search.radius(len(rows) + len(base), recipe) if params.max_hamming is None else params.max_hamming
+    theirs = duplicate_pairs.Side(update_index.features(base), _counting(base, inputs.base_images))
+    bits = (
+        search.radius(len(rows) + len(theirs), recipe) if params.max_hamming is None else params.max_hamming
+    )
     found = duplicate_pairs.compare(
         mine, recipe, max_hamming=bits, min_correlation=params.min_correlation, base=theirs
     )
-    leaks = _with_identical(found.matches, base.find(listed.ids[rows]), theirs.rows)
+    leaks = _with_identical(found.matches, base.find(listed.ids[rows]), theirs.rows, len(base))
     hit = np.zeros(len(usable), np.bool_)
     hit[rows[leaks.first]] = True
     # Rows of the index instead of places in the side, for the file.
@@ -92,9 +98,10 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     _write(leaks, base, image_columns.files(inputs.images, hit), outputs.leaks)
     counts = (
         ("images", len(rows)),
-        ("images in the index", len(base)),
+        ("images in the index", len(theirs)),
         ("leaks", int(hit.sum())),
         ("pairs", len(leaks.first)),
+        *([("not compared, they killed their worker", len(lost))] if lost else []),
     )
     return StageReport("against", counts)
 
@@ -110,11 +117,29 @@ def _refuse_another_recipe(base: Index, recipe: Recipe, folder: Path) -> None:
     raise TableError(f"{folder} was made with {listed}: set params.yaml alike, or make the index again")
 
 
-def _with_identical(matches: Matches, same_bytes: NDArray[np.int64], base_rows: NDArray[np.int64]) -> Matches:
-    """Matches, those of the same bytes with a relation of their own, by first, then second."""
-    place = np.empty(len(base_rows), dtype=np.int64)
+def _counting(base: Index, images: Path | None) -> NDArray[np.int64]:
+    """Rows of the index, in order of image_id; only those of usable images where there is a table of them."""
+    if images is None:
+        return feature_index.sorted_rows(base.ids)
+    listed = image_columns.read(images)
+    rows = base.find(listed.ids[listed.usable])
+    return rows[rows >= 0]
+
+
+def _with_identical(
+    matches: Matches, same_bytes: NDArray[np.int64], base_rows: NDArray[np.int64], size: int
+) -> Matches:
+    """Matches, those of the same bytes with a relation of their own, by first, then second.
+
+    Args:
+        matches: By place in `base_rows`.
+        same_bytes: Row of the index with the same bytes, by image; -1 = none.
+        base_rows: Rows that count.
+        size: Rows of the index.
+    """
+    place = np.full(size + 1, -1, dtype=np.int64)  # the last one is that of -1
     place[base_rows] = np.arange(len(base_rows))
-    first = np.flatnonzero(same_bytes >= 0)
+    first = np.flatnonzero(place[same_bytes] >= 0)
     second = place[same_bytes[first]]
     known = np.isin(matches.first * len(base_rows) + matches.second, first * len(base_rows) + second)
     rest = matches.take(~known)

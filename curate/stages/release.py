@@ -16,6 +16,7 @@ from curate.params import GatesParams, ReleaseParams
 from curate.progress import track
 from curate.records import Category, StageReport
 from curate.release import (
+    answer_keys,
     card,
     card_front_matter,
     card_labeling,
@@ -75,11 +76,13 @@ class Outputs:
         folder: README.md, release.json, .gitattributes, data/*.parquet, and augmented/*.parquet if wanted.
         record: The split of every image that was ever released; read too.
         gates: What had to hold and whether it did, JSON; written also where nothing is released.
+        secret: Of the keys that a release has for people's answers; made once, and never published.
     """
 
     folder: Path
     record: Path
     gates: Path
+    secret: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ def run(
         images,
         tables.read(inputs.consensus, schema.ANNOTATIONS, columns=list(OBJECT_COLUMNS)),
         [category.name for category in categories],
-        _support(inputs),
+        _support(inputs, outputs.secret),
         captured_at=params.captured_at,
     )
     former = split_record.load(outputs.record, outputs.folder)
@@ -165,13 +168,15 @@ def run(
     return _report(release, made.version)
 
 
-def _support(inputs: Inputs) -> Support:
+def _support(inputs: Inputs, secret: Path) -> Support:
+    objects = tables.read(
+        inputs.consensus_objects,
+        schema.CONSENSUS_OBJECTS,
+        columns=["annotation_id", *object_support.OBJECT_COLUMNS],
+    )
+    keys = answer_keys.published(objects["made_from"].combine_chunks(), answer_keys.secret(secret))
     return Support(
-        tables.read(
-            inputs.consensus_objects,
-            schema.CONSENSUS_OBJECTS,
-            columns=["annotation_id", *object_support.OBJECT_COLUMNS],
-        ),
+        objects.set_column(objects.schema.get_field_index("made_from"), "made_from", keys),
         tables.read(
             inputs.consensus_images,
             schema.CONSENSUS_IMAGES,

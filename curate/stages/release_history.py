@@ -76,7 +76,8 @@ def next_version(wanted: str, folder: Path, described: Manifest, published: Path
             "this is another data set, which begins anew"
         )
     change = diff.compare(old, new)
-    if last.digest == described.digest and wanted in (versions.AUTO, last.version):
+    same = last.digest == described.digest and versions.step(change) == "patch"
+    if same and wanted in (versions.AUTO, last.version):
         number = versions.raised(last.version, "patch")
         patch = Version(number, changelog.add(text, number, changelog.section(change)))
         return Version(last.version, text, last.files, patch if wanted == versions.AUTO else None)

@@ -6,7 +6,7 @@ compares them, and a pair that stands in two splits is a leak whatever the table
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from curate.dedupe.groups import RELATIONS
 from curate.dedupe.image_columns import ImageColumns
 from curate.errors import ReleaseError
 from curate.params import DedupeParams
-from curate.ports import Engine
+from curate.ports import Casualty, Engine
 from curate.stages import update_index, vector_leaks
 from curate.stages.vector_leaks import Vectors
 
@@ -55,7 +55,7 @@ class Search:
 
         Raises:
             ReleaseError: Two images in different splits show the same picture, or are as alike by their
-                vectors, or nobody knows because one has no vector.
+                vectors, or nobody knows because one could not be hashed or has no vector.
             InputError: An image of the table has disappeared or is damaged, or a decision makes no sense.
             TableError: The table is missing or damaged.
         """
@@ -83,6 +83,7 @@ class Search:
             Two image_ids and their relation, such as "cropped".
 
         Raises:
+            ReleaseError: An image killed the worker that hashed it, so that nobody knows what it looks like.
             InputError: An image of the table has disappeared or is damaged, or a decision makes no sense.
             TableError: The table is missing or damaged.
         """
@@ -92,7 +93,7 @@ class Search:
         wanted = np.array([text in chosen for text in texts], np.bool_)
         filling = update_index.hashing(recipe, self.engine, self.batch_size)
         with feature_index.writing(self.index, update_index.contents(recipe)) as (features, _):
-            wanted[list(filling.update(features, images, wanted, table.ids))] = False
+            _refuse_unknown(filling.update(features, images, wanted, table.ids), texts)
             rows = np.flatnonzero(wanted)
             side = duplicate_pairs.Side(update_index.features(features), features.find(table.ids[rows]))
         bits = self.params.max_hamming
@@ -120,6 +121,16 @@ class Search:
         table, decided = self._decided(images)
         texts = list(image_columns.id_texts(table.ids))
         return {frozenset((texts[a], texts[b])) for a, b in decided.different.tolist()}
+
+
+def _refuse_unknown(casualties: Mapping[int, Casualty], texts: Sequence[str]) -> None:
+    """An image that was not compared may be in two splits: that is not known, so it is not released."""
+    if casualties:
+        names = ", ".join(texts[row][:12] for row in sorted(casualties)[:5])
+        raise ReleaseError(
+            f"{len(casualties)} images could not be compared with the others, each killed the process that "
+            f"hashed it: {names}: run again where memory was short, or drop them in dedupe.decisions"
+        )
 
 
 def _refuse(leaks: Sequence[tuple[str, str, str]], split_of: dict[str, str]) -> None:

@@ -31,7 +31,10 @@ def main(params: Params) -> StageReport:
             published=Path("data/publish/last"),  # no dependency for DVC: it comes after this stage
         ),
         outputs=release.Outputs(
-            folder=Path("data/release"), record=Path("data/splits.parquet"), gates=Path("metrics/gates.json")
+            folder=Path("data/release"),
+            record=Path("data/splits.parquet"),
+            gates=Path("metrics/gates.json"),
+            secret=Path("data/release_secret"),
         ),
         ports=release.Ports(
             leaks=Search(

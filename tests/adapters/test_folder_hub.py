@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from curate.adapters.archive_hub import ArchiveHub
 from curate.adapters.folder_hub import FolderHub
 from curate.errors import HubError, ReleaseError, StorageError
 from curate.release.folder import files_in
@@ -31,7 +32,22 @@ def test_every_file_arrives(release: Path, tmp_path: Path) -> None:
     assert (receipt.target, receipt.revision, receipt.unchanged) == ("folder", DIGEST, False)
     assert receipt.files == len(files_in(release)) == 4
     assert content(target) == content(release)
-    assert json.loads((tmp_path / "hub" / "latest.json").read_text())["name"] == target.name
+    assert json.loads((tmp_path / "hub" / "unit-signs-latest.json").read_text())["name"] == target.name
+
+
+@pytest.mark.parametrize("kind", [FolderHub, ArchiveHub])
+def test_data_sets_whose_names_begin_alike_share_a_folder(
+    kind: type[FolderHub] | type[ArchiveHub], tmp_path: Path
+) -> None:
+    hub = kind(tmp_path / "hub")
+    for name, version in (("signs-views", "2.0.0"), ("signs-v3", "1.0.0"), ("signs", "0.1.0")):
+        write_release(tmp_path / name, name=name, version=version)
+        hub.publish(tmp_path / name)
+    latest = json.loads((tmp_path / "hub" / "signs-latest.json").read_text())
+    assert (latest["version"], len(list((tmp_path / "hub").glob("*-latest.json")))) == ("0.1.0", 3)
+    write_release(tmp_path / "old", name="signs", version="0.0.9")
+    with pytest.raises(HubError, match=r"holds v0\.1\.0 already, and v0\.0\.9 would go backwards"):
+        hub.publish(tmp_path / "old")
 
 
 def test_again_touches_no_file(release: Path, tmp_path: Path) -> None:

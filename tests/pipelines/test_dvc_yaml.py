@@ -21,6 +21,7 @@ STAGES = {name: entry for name, entry in EVERY.items() if name != "fingerprint"}
 # which would read millions of files each time. The tables name images by the sha256 of their content.
 KEPT = ("data/ingest/images", "data/ingest/ledger.sqlite", "data/dedupe/index")
 KEPT += ("data/people.csv",)  # what people are called; grows, and is read by three stages
+KEPT += ("data/release_secret",)  # never in DVC's cache or remote: whoever has it can tell who drew what
 # Packages that pass names on: a stage depends on where its names come from, not on all of them.
 PASSING_ON = ("curate.params", "curate.ports", "curate.yamlfile")
 # What a stage reads of a later one's last run: no dependency of it.

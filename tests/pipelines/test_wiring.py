@@ -167,7 +167,12 @@ OUTPUTS: dict[str, dict[str, Any]] = {
         "plots": "plots",
         "people": "data/people.csv",
     },
-    "release": {"folder": "data/release", "record": "data/splits.parquet", "gates": "metrics/gates.json"},
+    "release": {
+        "folder": "data/release",
+        "record": "data/splits.parquet",
+        "gates": "metrics/gates.json",
+        "secret": "data/release_secret",
+    },
     "publish": {"receipt": "data/publish/receipt.json", "last": "data/publish/last"},
 }
 STAGES = list(INPUTS)

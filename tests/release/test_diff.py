@@ -83,7 +83,7 @@ def test_images_that_came_went_moved_and_are_described_differently() -> None:
     assert {key for change, key in rows if change == "described"} == {image_id("one"), image_id("three")}
     assert found.counts() == {
         "images": {"added": 1, "removed": 1, "moved": 1, "described": 2},
-        "objects": {"added": 0, "removed": 0, "relabelled": 0, "moved": 0,
+        "objects": {"added": 0, "removed": 0, "relabelled": 0, "moved": 0, "described": 0,
                     "with added images": 2, "with removed images": 1},
     }  # fmt: skip
     text = changelog.section(found)
@@ -110,7 +110,7 @@ def test_objects_that_came_went_were_relabelled_and_moved() -> None:
     by_category = {row["category"]: row for row in found.by_category()}
     assert by_category["stop_sign"] == {
         "category": "stop_sign", "before": 2, "after": 2, "added": 2, "removed": 1,
-        "relabelled from": 1, "relabelled to": 0, "moved": 0,
+        "relabelled from": 1, "relabelled to": 0, "moved": 0, "described": 0,
     }  # fmt: skip
     assert by_category["parking_sign"]["moved"] == 2
 

@@ -47,6 +47,7 @@ def test_the_same_content_has_the_same_digest_whatever_its_order_and_ids() -> No
         changed("attribution", None),
         changed("rle", None, of="objects"),
         changed("outcome", "disputed", of="objects"),
+        changed("answers", [("light", ["night"])]),
         changed("polygon", "[[1, 1, 9, 1, 9, 9]]", of="objects"),
         content(WORK, attributes=(("scene", "7"),)),
     ],

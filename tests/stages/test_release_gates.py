@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from curate.agreement import plots
+from curate.engines.local import LocalEngine
 from curate.errors import ReleaseError
 from curate.intervals import Figure
-from curate.params import GatesParams
+from curate.params import DedupeParams, GatesParams
+from curate.ports import Casualty
+from curate.stages import release
+from curate.stages.split_leaks import Search
 from tests import builders
 from tests.builders import image_id
+from tests.stages import test_release
 from tests.stages.test_release import FOLDER, INPUTS, run
 
 GATES = Path("metrics/gates.json")
@@ -117,3 +122,19 @@ def test_a_gate_can_be_off(project: builders.SmallProject) -> None:
     builders.write_images(INPUTS.images, [replace(one, license=None) for one in project.images])
     run(gates=GatesParams(licenses=False))
     assert "licenses" not in gates()
+
+
+class KillsOne(LocalEngine):
+    """An engine whose workers die of the last image of each batch."""
+
+    def map_batches(self, *args: Any, **settings: Any) -> Any:
+        for results in super().map_batches(*args, **settings):
+            yield [*results[:-1], Casualty("SIGKILL", 3)]
+
+
+def test_images_that_could_not_be_compared_stop_the_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = KillsOne(1, in_process=True)
+    monkeypatch.setattr(
+        test_release, "PORTS", release.Ports(Search(DedupeParams(), Path("data/dedupe/none"), engine))
+    )
+    assert "1 images could not be compared with the others" in refused("no_leaks")

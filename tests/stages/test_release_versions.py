@@ -129,3 +129,37 @@ def test_the_command_tells_planted_changes_in_every_form(project: builders.Small
     assert "stop_sign to parking_sign" in page
     assert page.count("data:image/jpeg;base64,") == 2
     assert "http" not in page.replace("http-equiv", "")
+
+
+def answered(project: builders.SmallProject, light: str, sure: float, **of_objects: str) -> None:
+    """What people say of every image, and of every object."""
+    said = {"answers": [("light", [light])], "answers_confidence": [("light", sure)]}
+    builders.write_support(Path(), project.annotations["consensus"], **said)
+    rows = [
+        replace(row, attributes=tuple((name, (value,)) for name, value in of_objects.items()))
+        if row.outcome == "object" else row
+        for row in project.annotations["consensus"]
+    ]  # fmt: skip
+    builders.write_annotations(INPUTS.consensus, rows)
+
+
+def test_another_answer_is_another_version_and_how_sure_it_is_is_none(project: builders.SmallProject) -> None:
+    answered(project, "day", 0.75, worn="no")
+    assert version() == "0.1.0"
+    publish()
+    answered(project, "day", 0.5, worn="no")
+    assert (version(), "No data changed" in (FOLDER / "CHANGELOG.md").read_text()) == ("0.1.1", True)
+    answered(project, "night", 0.75, worn="no")
+    assert version() == "0.2.0"
+    assert "- 6 images described differently (licence" in (FOLDER / "CHANGELOG.md").read_text()
+    answered(project, "day", 0.75, worn="yes")
+    assert version() == "0.2.0"
+    assert "- 6 objects described differently, on images of both" in (FOLDER / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.usefixtures("project")
+def test_another_column_is_a_major_version_though_the_digest_is_the_same() -> None:
+    digest = run().metrics["digest"]
+    publish()
+    report = run(captured_at=True)
+    assert (report.metrics["digest"], report.metrics["version"]) == (digest, "1.0.0")
