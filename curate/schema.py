@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "6"
+SCHEMA_VERSION = "7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,9 @@ IMAGES = TableSchema(
     arrow=columns(
         ("image_id", _TEXT, False),  # sha256 of the source bytes, hex
         ("path", _TEXT, True),  # upright RGB file, relative to the project root; null if dropped by ingest
+        # of that file's bytes, hex, where ingest wrote others than the source's; null = the source's own. So
+        # pixels that change under an image_id change the table, and every stage after it runs again.
+        ("upright_sha256", _TEXT, True),
         ("sources", pa.list_(_TEXT), False),  # every place the bytes were found: "<source name>/<path>"
         ("format", _TEXT, True),  # Pillow's name: JPEG, PNG, ...
         ("width", _INT, True),  # upright pixels

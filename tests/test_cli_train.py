@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from curate import cli, decision_file
+from curate.adapters import model_fetch
 from curate.cli import models as models_command
 from curate.cli import train as train_command
 from curate.errors import InputError, ParamsError, ReleaseError
@@ -145,6 +146,17 @@ def test_the_detector_of_params_is_compared_with_its_own_settings(ids: dict[str,
     before, after = models_command._sides(settings, named, "base")
     assert after.detector == settings.autolabel.detector
     assert before.detector.model == "base"
+
+
+def test_a_public_one_is_compared_at_the_revision_that_models_fetch_brings(ids: dict[str, str]) -> None:
+    """Its snapshot stands in the Hub's cache under that commit only, which no `main` points to."""
+    del ids
+    name = "google/owlv2-base-patch16-ensemble"
+    settings = Params.model_validate(yaml.safe_load(PARAMS))
+    before, after = models_command._sides(settings, "facebook/sam3", name)
+    assert before.detector.revision == model_fetch.of_name(name).revision
+    assert before.detector.revision != "main"
+    assert after.detector.revision == model_fetch.of_name("facebook/sam3").revision == "main"
 
 
 def test_where_no_detector_looks_the_command_must_name_one(ids: dict[str, str]) -> None:

@@ -69,7 +69,8 @@ def of_sample(
         spoken: By image_id, of which images its tag said so when it was pulled: it says so of no other.
     """
     decisions, problems = _of_tags(sample, separated, spoken)
-    for field, one in _labels(sample):
+    labels = list(_labels(sample))
+    for field, one in labels:
         for tag in one.tags or ():
             name, _, argument = tag.partition(_SEPARATOR)
             if name not in LABEL_TAGS:
@@ -82,7 +83,7 @@ def of_sample(
             decisions.append(_of_label(sample, one, name, argument))
     drawn = {
         str(one.id): _of_label(sample, one, "add", one.label).key
-        for field, one in _labels(sample)
+        for field, one in labels
         if field in EDITABLE and _id(one) is None
     }
     return Found(tuple(decisions), tuple(of_labels(sample)), tuple(problems), drawn)

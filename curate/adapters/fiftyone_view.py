@@ -149,7 +149,8 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
     both = {MODEL, CONSENSUS} <= set(content.layout.label_fields)
     if both and len(content.digests) <= _EVALUATED:
         fiftyone_views.evaluate(done.dataset)
-    made, there = _decisions(root), fiftyone_dataset.sample_ids(done.dataset)
+    made = _decisions(root)
+    there = fiftyone_dataset.sample_ids(done.dataset) if made else {}
     shown = [one for one in made if one.image in there]
     fiftyone_pulled.show(done.dataset, shown)
     told = [

@@ -141,6 +141,7 @@ def _sides(settings: Params, model: str | None, before: str | None) -> tuple[Sid
     Raises:
         InputError: Nobody says what MODEL is to be compared with, or which MODEL.
     """
+    from curate.adapters.public_models import BY_NAME
     from curate.errors import InputError
     from curate.labeling import taxonomy, training_record
     from curate.stages.compare_models import Side
@@ -155,10 +156,14 @@ def _sides(settings: Params, model: str | None, before: str | None) -> tuple[Sid
     def named(name: str) -> Side:
         if current.kind != "none" and same(name, current.model):
             return Side(current, today)
-        own = {"kind": "groundingdino" if name.endswith(".pth") else "transformers", "model": name}
-        return Side(
-            current.model_copy(update={**own, "sha256": None, "revision": "main", "config": None}), today
-        )
+        own = {
+            "kind": "groundingdino" if name.endswith(".pth") else "transformers",
+            "model": name,
+            "revision": (BY_NAME[name].revision if name in BY_NAME else None) or "main",  # as it is fetched
+            "sha256": None,
+            "config": None,
+        }
+        return Side(current.model_copy(update=own), today)
 
     if model is None and current.kind == "none":
         raise InputError("autolabel.detector.kind is none: say which MODEL is to be compared")

@@ -6,8 +6,13 @@ which formats there are.
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pyarrow as pa
 
 from curate.errors import InputError
 from curate.formats import fiftyone
@@ -45,11 +50,29 @@ def read(
     name = format or detect(path)
     if name not in READERS:
         raise InputError(f"format {name!r} cannot be read: known are {', '.join(sorted(READERS))}")
-    if name == "fiftyone":
-        return fiftyone.read(path, field=field, suggestions=suggestions)
-    if field is not None:
+    if field is not None and name != "fiftyone":
         raise InputError(f"{path}: --field {field} is for FiftyOne's labels; {name} has no fields")
-    return READERS[name](path)
+    with _one_line(path):
+        if name == "fiftyone":
+            labels = fiftyone.read(path, field=field, suggestions=suggestions)
+        else:
+            labels = READERS[name](path)
+    labels.images = _in_one_line(labels.images, path)
+    return labels
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """A file that is damaged as a whole is told in a line, whatever reads it."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _in_one_line(images: Iterable[LabeledImage], path: Path) -> Iterator[LabeledImage]:
+    with _one_line(path):
+        yield from images
 
 
 def read_categories(path: Path, format: str | None = None) -> dict[str, int]:

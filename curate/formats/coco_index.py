@@ -45,7 +45,8 @@ class CocoIndex:
         problems: What is wrong with it so far.
         keypoints: Annotations that have some, which nothing here reads.
         labeled: Whether the file has a list of annotations, if only an empty one.
-        incomplete: Why any image may lack objects; empty where each annotation is of an image.
+        incomplete: Why any image may lack objects or have wrong ones; empty where each annotation is of one
+            image and one category.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,18 +65,18 @@ class CocoIndex:
         self._seen_objects: set[int | str] = set()
         # start, end, line, and (number of) image of each annotation
         self._spans, self._owners = array("q"), []  # type: tuple[array[int], list[Any]]
-        self._strays: list[str] = []
+        self._strays: list[str] = []  # annotations of no image
+        self._unclear: list[str] = []  # categories of several names
         keys = {key for key in map(self._take, json_stream.entries(path, _LISTS)) if key}
         missing = [key for key in _NEEDED if key not in keys and not self._has(key)]
         if missing:
             raise InputError(f"{path} is no COCO file: it has no list {' and no list '.join(missing)}")
         self.labeled = bool(self._owners) or self._names_annotations()
         self._sort()
-        self.incomplete = (
-            f"{len(self._strays):,} annotations are of none of its images, the first {self._strays[0]}"
-            if self._strays
-            else ""
-        )
+        if self._strays:
+            lost = f"{len(self._strays):,} annotations are of none of its images, the first {self._strays[0]}"
+            self._unclear.insert(0, lost)
+        self.incomplete = "; ".join(self._unclear)
 
     def _names_annotations(self) -> bool:
         """Whether the list is there; an empty one has no entry that would have been seen."""
@@ -150,6 +151,8 @@ class CocoIndex:
             self._damaged(entry, f"{entry.key} holds an entry without id or name")
         elif number in names:
             self._problem("duplicate_id", entry, f"{entry.key} {number}", f"first {names[number]!r}")
+            if names is self.categories and name != names[number]:
+                self._unclear.append(f"category {number} is {names[number]!r} and {name!r}")
         else:
             names[number] = name
 

@@ -78,9 +78,10 @@ def _row(value: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
     name = value.get("image") or value.get("imagefilename")
     if not isinstance(name, str):
         raise EntryError("damaged", "has neither image nor imagefilename")
-    if "annotations" not in value and "annotation" not in value:
-        raise EntryError("damaged", "has neither annotations nor annotation: that is not an empty list")
-    return name, value.get("annotations", value.get("annotation")) or []
+    drawn = value.get("annotations", value.get("annotation"))
+    if not isinstance(drawn, list):
+        raise EntryError("damaged", "has no list of annotations: that is not an empty one")
+    return name, drawn
 
 
 def _object(value: Mapping[str, Any], entry: str, line: int) -> LabeledObject:

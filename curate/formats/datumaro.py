@@ -104,7 +104,7 @@ def _image(
         tags=tuple(tags),
         license=(item.get("attr") or {}).get("license"),
         attribution=(item.get("attr") or {}).get("attribution"),
-        labeled="annotations" in item,
+        labeled=item.get("annotations") is not None,
         file=file,
         line=line,
         path=beside if beside.is_file() else None,

@@ -27,6 +27,7 @@ from curate.formats import json_stream
 from curate.formats.label_entries import EntryError, box_xywh, not_read, ring, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import masks
+from curate.images.pixel_limit import open_any_size
 
 _FIELDS = {"Detections": "detections", "Polylines": "polylines"}
 _OTHERS = frozenset(
@@ -172,7 +173,7 @@ def _size(metadata: Mapping[str, Any], path: Path) -> Size | None:
         return int(width), int(height)
     if not path.is_file():
         return None
-    with Image.open(path) as picture:
+    with open_any_size(path) as picture:
         return picture.size
 
 

@@ -16,13 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from curate.errors import InputError
 from curate.formats import huggingface_files
 from curate.formats.coco_objects import outline
 from curate.formats.label_entries import box_xywh, class_name, ring, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, rounded
+from curate.images.pixel_limit import open_any_size
 
 _CATEGORY = ("category", "categories", "label", "labels", "category_id")
 _SUPPORT = ("origin", "model_version", "n_annotators", "votes", "agreement")  # of an object of a release
@@ -175,6 +174,7 @@ def image(
         ),
         human=_human(objects),
         attributes=_attributes(row),
+        labeled=_labeled(row.get("objects")),
         confidence=row.get("confidence"),
         review=row.get("review"),
         license=row.get("license"),
@@ -186,8 +186,15 @@ def image(
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    with Image.open(io.BytesIO(data)) as opened:
+    with open_any_size(io.BytesIO(data)) as opened:
         return opened.size
+
+
+def _labeled(objects: Any) -> bool:
+    """Whether the row says anything of objects: lists that are null say nothing, empty ones do."""
+    if isinstance(objects, Mapping):
+        return not objects or any(values is not None for values in objects.values())
+    return objects is not None
 
 
 def _human(objects: Sequence[LabeledObject]) -> bool | None:

@@ -83,7 +83,6 @@ def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Itera
             yield replace(
                 image,
                 split=split_names.of_folders(f"{folder}/{file.name}"),
-                labeled="objects" in row,
                 path=beside if beside.is_file() else None,
             )
 

@@ -56,7 +56,7 @@ class Joined:
             if not image.labeled:
                 self._note("not_labeled", image, "the file says nothing of this image")
                 continue
-            if image.suggested and self.how.origin != "model":
+            if (image.suggested or image.human is False) and self.how.origin != "model":
                 self._note("not_labeled", image, "what is there was proposed by a model, and nobody answered")
                 continue
             self._count_what_is_beside(image)

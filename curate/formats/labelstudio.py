@@ -119,8 +119,11 @@ def _with_objects(
     objects: list[LabeledObject] = []
     tags: list[str] = []
     size: Size | None = None
-    regions = look.get("result") or []
+    regions = look["result"]
     names = _names_beside(regions)
+    pictures = {
+        region.get("to_name") for region in regions if region.get("type") not in {"choices", *_NOT_DRAWN}
+    }
     for region in regions:
         size = _size(region) or size
         kind = region.get("type")
@@ -130,8 +133,11 @@ def _with_objects(
             beside[f"results of the type {kind}"] += 1
         elif kind != "labels" or region.get("id") not in names:
             entry = f"task {image.image_id}, region {region.get('id', '?')}"
+            parse = partial(_object, region, names.get(region.get("id")), entry, image.line)
             found = taken(
-                partial(_object, region, names.get(region.get("id")), entry, image.line),
+                partial(_refuse_several, pictures)
+                if len(pictures) > 1 or region.get("item_index")
+                else parse,
                 problems,
                 file=image.file,
                 line=image.line,
@@ -147,6 +153,11 @@ def _with_objects(
         tags=tuple(tags),
         annotator=str(annotator) if annotator is not None else None,
     )
+
+
+def _refuse_several(pictures: Iterable[Any]) -> LabeledObject:
+    names = ", ".join(sorted(map(str, pictures)))
+    raise EntryError("unsupported_shape", f"a task of several images or pages ({names}): one of them is read")
 
 
 def _names_beside(regions: Iterable[Mapping[str, Any]]) -> dict[Any, Any]:

@@ -148,7 +148,8 @@ class LabeledImage:
         license: Of the image.
         attribution: Whom to name.
         labeled: False where the file lists the image without saying whether anybody looked at it.
-        suggested: The objects are what a model proposed; the file has nothing of a person.
+        suggested: The objects are what a model proposed; the file has nothing of a person. So has one whose
+            `human` is False.
         file: The file that describes it.
         line: Of its entry there; 0 = not known.
         content: The image file's bytes, where they are at hand.
@@ -245,8 +246,8 @@ class Labels:
         categories: Names in the file's order; empty where the format lists none.
         images: Read while they are iterated, once; memory does not grow with them.
         problems: Entries that could not be read; complete when `images` ends.
-        incomplete: Why any of the images may lack objects, where the file does not say to which image some
-            of them belong; known when it is opened.
+        incomplete: Why any of the images may lack objects or have wrong ones, where the file does not say to
+            which image or category some of them belong; known when it is opened.
     """
 
     format: str

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from curate.errors import CurateError, InputError
 from curate.extras import require
-from curate.images import color, image_errors
+from curate.images import color, image_errors, pixel_limit
 from curate.records import FloatArray
 
 _PNG, _PNG_DEPTH_AT = b"\x89PNG\r\n\x1a\n", 24
@@ -32,7 +29,6 @@ _DEEP = (0, 1, 2)  # photometrics of 16 bits that are kept: white or black is 0,
 _PLANES = 2  # PlanarConfiguration: one after the other
 _FULL = {8: 255, 16: 65535}  # the value of white
 Samples = NDArray[Any]  # uint8 or uint16
-_LIMIT = threading.RLock()  # Pillow's is one for the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +82,6 @@ class TooLargeError(InputError):
     """An image has more pixels than are read."""
 
 
-@contextmanager
-def any_size() -> Iterator[None]:
-    """Without Pillow's own limit of 179 million pixels: for files that are ours, or that another bounds."""
-    with _LIMIT:
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
-
-
 def read(path: Path, *, max_pixels: int) -> ImagePixels:
     """Decode a file.
 
@@ -115,7 +100,7 @@ def read(path: Path, *, max_pixels: int) -> ImagePixels:
     """
     try:
         data = path.read_bytes()
-        with any_size():
+        with pixel_limit.any_size():
             return _decoded(data, path, max_pixels)
     except FileNotFoundError as error:
         raise InputError(f"image {path} does not exist") from error

@@ -17,7 +17,7 @@ from PIL import Image
 
 from curate import fingerprint, tables
 from curate.errors import DeviceMemoryError, InputError, ModelError
-from curate.images import png_stream
+from curate.images import pixel_limit, png_stream
 from curate.params import UpscaleParams
 from curate.ports import Upscaler
 from curate.records import FloatArray
@@ -269,7 +269,7 @@ def _finished(target: Path, key: str) -> tuple[int, int] | None:
         with target.open("rb") as file:
             if png_stream.text_of(file, KEY) != key:
                 return None
-        with image_pixels.any_size(), Image.open(target) as header:
+        with pixel_limit.any_size(), Image.open(target) as header:
             return header.size
     except OSError:
         return None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curate.dedupe import feature_index, image_columns
+from curate.dedupe import feature_index, id_rows, image_columns
 from curate.dedupe.feature_index import Index
 from curate.dedupe.features import Recipe
 from curate.errors import InputError
@@ -61,7 +61,8 @@ def run(params: DedupeParams, *, source: Path, out: Path, ports: Ports) -> Stage
         )
         if not len(features):
             raise InputError(f"{source} holds no image")
-    counts = [("images", len(features)), ("new", len(features) - before), ("files refused", refused)]
+    images = len(id_rows.latest_rows(features.ids))
+    counts = [("images", images), ("new", len(features) - before), ("files refused", refused)]
     return StageReport("index", tuple(counts))
 
 
@@ -69,7 +70,7 @@ def _table(features: Index, filling: Filling, source: Path) -> int:
     if not source.exists():
         raise InputError(f"{source} does not exist: give a folder of images or an images table")
     listed = image_columns.read(source)
-    return len(filling.update(features, source, listed.usable, listed.ids))
+    return len(filling.update(features, source, listed.usable, listed.content_ids))
 
 
 def _folder(features: Index, filling: Filling, folder: Path, ports: Ports) -> int:
@@ -106,7 +107,7 @@ def _why(result: Casualty | Refused) -> str:
 
 def _new(paths: list[Path], folder: Path, features: Index) -> Iterator[Item]:
     """Files whose bytes are not in the index yet, each content once."""
-    seen = {row.tobytes() for row in np.asarray(features.ids)}
+    seen = {row.tobytes() for row in np.asarray(features.content_ids)}
     for path in paths:
         try:
             with path.open("rb") as file:
@@ -115,4 +116,4 @@ def _new(paths: list[Path], folder: Path, features: Index) -> Iterator[Item]:
             raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
         if key not in seen:
             seen.add(key)
-            yield key, str(path), printable(path.relative_to(folder))
+            yield key, key, str(path), printable(path.relative_to(folder))

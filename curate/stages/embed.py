@@ -85,7 +85,8 @@ class Ports:
 def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
     """Make the vectors that are missing, and write all that are wanted.
 
-    Vectors are kept by the content of the image (image_id is its digest), the box, and the encoder's version.
+    Vectors are kept by the image and its upright file (`ImageFile.content_id`), the box, and the encoder's
+    version.
     A run that was killed repeats at most a shard a worker and ends in the same tables. Without
     `params.model` the tables are empty, and the stage says that nothing was asked for.
 

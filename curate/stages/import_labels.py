@@ -153,7 +153,7 @@ def places(
     if old.exists():  # of which file nobody knows: replacing it may lose labels, keeping it counts some twice
         raise InputError(
             f"{old} was made by an earlier version, whose tables of several files could share a name: "
-            f"move it away, then import again every file that is called {params.file.name}"
+            f"move it out of its folder, then import again every file that is called {params.file.name}"
         )
     name = params.table_name(root)
     problems = root / FOLDER / f"{params.become}-{name}.problems.csv"
@@ -177,8 +177,8 @@ def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
     labels = formats.read(params.file, params.format, field=params.field, suggestions=suggestions)
     if labels.incomplete and not suggestions:
         raise InputError(
-            f"{params.file}: {labels.incomplete}; as {params.become} images would count as empty that are "
-            "not: mend the file, or import it as suggestions"
+            f"{params.file}: {labels.incomplete}; as {params.become} images would be told wrongly: mend the "
+            "file, or import it as suggestions"
         )
     joined = Joined(
         labels,

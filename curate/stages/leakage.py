@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from curate import tables
 from curate.dedupe import candidates as search
-from curate.dedupe import duplicate_pairs, feature_index, image_columns
+from curate.dedupe import duplicate_pairs, feature_index, id_rows, image_columns
 from curate.dedupe.feature_index import Index
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS, Matches
+from curate.dedupe.image_columns import ListedFiles
 from curate.errors import TableError
 from curate.params import DedupeParams
 from curate.ports import Engine
@@ -79,18 +80,19 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     usable = listed.usable.copy()
     filling = update_index.hashing(recipe, ports.engine, ports.batch_size)
     with feature_index.writing(outputs.index, update_index.contents(recipe)) as (features, _):
-        lost = filling.update(features, inputs.images, usable, listed.ids)
+        lost = filling.update(features, inputs.images, usable, listed.content_ids)
         usable[list(lost)] = False
         rows = np.flatnonzero(usable)
-        mine = duplicate_pairs.Side(update_index.features(features), features.find(listed.ids[rows]))
+        mine = duplicate_pairs.Side(update_index.features(features), features.find(listed.content_ids[rows]))
     theirs = duplicate_pairs.Side(update_index.features(base), _counting(base, inputs.base_images))
-    bits = (
-        search.radius(len(rows) + len(theirs), recipe) if params.max_hamming is None else params.max_hamming
-    )
+    bits = params.max_hamming
+    if bits is None:
+        bits = search.radius(len(rows) + len(theirs), recipe)
     found = duplicate_pairs.compare(
         mine, recipe, max_hamming=bits, min_correlation=params.min_correlation, base=theirs
     )
-    leaks = _with_identical(found.matches, base.find(listed.ids[rows]), theirs.rows, len(base))
+    same_bytes = id_rows.places_of(listed.ids[rows], base.ids[theirs.rows])
+    leaks = _with_identical(found.matches, same_bytes, len(theirs))
     hit = np.zeros(len(usable), np.bool_)
     hit[rows[leaks.first]] = True
     # Rows of the index instead of places in the side, for the file.
@@ -119,29 +121,24 @@ def _refuse_another_recipe(base: Index, recipe: Recipe, folder: Path) -> None:
 
 def _counting(base: Index, images: Path | None) -> NDArray[np.int64]:
     """Rows of the index, in order of image_id; only those of usable images where there is a table of them."""
+    rows = id_rows.latest_rows(base.ids)
     if images is None:
-        return feature_index.sorted_rows(base.ids)
+        return rows
     listed = image_columns.read(images)
-    rows = base.find(listed.ids[listed.usable])
-    return rows[rows >= 0]
+    return rows[id_rows.places_of(base.ids[rows], listed.ids[listed.usable]) >= 0]
 
 
-def _with_identical(
-    matches: Matches, same_bytes: NDArray[np.int64], base_rows: NDArray[np.int64], size: int
-) -> Matches:
+def _with_identical(matches: Matches, same_bytes: NDArray[np.int64], count: int) -> Matches:
     """Matches, those of the same bytes with a relation of their own, by first, then second.
 
     Args:
-        matches: By place in `base_rows`.
-        same_bytes: Row of the index with the same bytes, by image; -1 = none.
-        base_rows: Rows that count.
-        size: Rows of the index.
+        matches: By place.
+        same_bytes: (N,) place of the image of the same bytes among `count` others; -1 = none.
+        count: Of the others.
     """
-    place = np.full(size + 1, -1, dtype=np.int64)  # the last one is that of -1
-    place[base_rows] = np.arange(len(base_rows))
-    first = np.flatnonzero(place[same_bytes] >= 0)
-    second = place[same_bytes[first]]
-    known = np.isin(matches.first * len(base_rows) + matches.second, first * len(base_rows) + second)
+    first = np.flatnonzero(same_bytes >= 0)
+    second = same_bytes[first]
+    known = np.isin(matches.first * count + matches.second, first * count + second)
     rest = matches.take(~known)
     ones = np.ones(len(first), np.float32)
     every = Matches(
@@ -154,9 +151,7 @@ def _with_identical(
     return every.take(np.lexsort((every.second, every.first)))
 
 
-def _write(
-    leaks: Matches, base: Index, files: Iterator[tuple[feature_index.Ids, list[str], list[str]]], path: Path
-) -> None:
+def _write(leaks: Matches, base: Index, files: Iterator[ListedFiles], path: Path) -> None:
     """The images of `files` are those with a leak, in order; `leaks` has theirs in the same order."""
     order, starts = np.unique(leaks.first, return_index=True)
     ends = [*starts[1:].tolist(), len(leaks.first)] if len(order) else []
@@ -164,8 +159,8 @@ def _write(
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for ids, _, places in files:
-            for key, place in zip(image_columns.id_texts(ids), places, strict=True):
+        for one in files:
+            for key, place in zip(image_columns.id_texts(one.ids), one.places, strict=True):
                 start, end = next(bounds)
                 others = leaks.second[start:end]
                 texts = zip(image_columns.id_texts(base.ids[others]), base.places(others), strict=True)

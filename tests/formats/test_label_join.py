@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -194,11 +195,15 @@ def test_an_outline_over_the_edge_by_a_pixel_is_taken() -> None:
 
 
 def test_what_a_model_proposed_is_nobodys_answer() -> None:
-    given = LabeledImage("1.jpg", (boxed(),), suggested=True)
-    for origin in ("human", "gold"):
-        rows, joined = join(labels(given), images("1.jpg"), origin=origin)
-        assert (rows, kinds(joined)) == ([], ["not_labeled", "image_without_label"])
-    assert len(join(labels(given), images("1.jpg"), origin="model")[0]) == 1
+    for given in (
+        LabeledImage("1.jpg", (boxed(),), suggested=True),
+        LabeledImage("1.jpg", (boxed(),), human=False),
+    ):
+        for origin in ("human", "gold"):
+            rows, joined = join(labels(given), images("1.jpg"), origin=origin)
+            assert (rows, kinds(joined)) == ([], ["not_labeled", "image_without_label"])
+        assert len(join(labels(given), images("1.jpg"), origin="model")[0]) == 1
+    assert len(join(labels(replace(given, human=None)), images("1.jpg"))[0]) == 1
 
 
 def test_attributes_and_labels_of_whole_images_are_counted_once_each() -> None:

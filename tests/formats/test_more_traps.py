@@ -179,7 +179,7 @@ def test_kitti_dont_care_is_a_crowd(tmp_path: Path) -> None:
     image, problems = only(tmp_path)
     assert [(one.category, one.is_crowd) for one in image.objects] == [("Car", False), ("DontCare", True)]
     assert image.objects[0].bbox_xyxy == (599.41, 156.40, 629.75, 189.25)
-    assert problems == [("damaged", "line 3")]
+    assert problems == [("damaged", "line 3"), ("not_read", "")]
 
 
 def test_kitti_refuses_names_that_become_one(tmp_path: Path) -> None:

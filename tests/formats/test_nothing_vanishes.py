@@ -50,6 +50,14 @@ def test_coco_annotations_of_no_image_make_every_image_doubtful(tmp_path: Path, 
     assert formats.read(coco_file(path, annotations=[annotation()])).incomplete == ""
 
 
+def test_coco_categories_of_one_id_make_every_image_doubtful(tmp_path: Path) -> None:
+    names = [{"id": 3, "name": "a"}, {"id": 3, "name": "b"}]
+    labels = formats.read(coco_file(tmp_path / "a.json", categories=names, annotations=[annotation()]))
+    assert labels.incomplete == "category 3 is 'a' and 'b'"
+    labels = formats.read(coco_file(tmp_path / "a.json", categories=[names[0]] * 2))
+    assert labels.incomplete == ""  # said twice, which is listed
+
+
 def test_roboflow_says_in_which_split(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     coco_file(tmp_path / "train/_annotations.coco.json", annotations=[annotation(image_id=7)])
@@ -275,6 +283,64 @@ def test_voc_counts_parts_and_says_difficult_but_not_unspecified(tmp_path: Path)
     assert (problem.kind, problem.detail.partition(",")[0]) == ("not_read", "1 parts of objects")
 
 
+def test_darwin_annotations_of_other_slots_and_other_shapes(tmp_path: Path) -> None:
+    sides = {"x": 1, "y": 1, "w": 2, "h": 2}
+    content = {
+        "item": {"name": "a.jpg", "slots": [{"slot_name": "0", "width": 8, "height": 6}, {"slot_name": "1"}]},
+        "annotations": [
+            {"name": "x", "bounding_box": sides, "slot_names": ["0"], "text": {"text": "A"}},
+            {"name": "x", "bounding_box": sides, "slot_names": ["1"]},
+            {"name": "x", "bounding_box": sides, "ellipse": {}},
+        ],
+    }
+    (image,), problems = opened(as_json(tmp_path / "a.json", content))
+    assert len(image.objects) == 1
+    assert [(one.kind, one.detail.partition(",")[0]) for one in problems] == [
+        ("unsupported_shape", "a ellipse"),
+        ("not_read", "1 annotations of other images of an item"),
+        ("not_read", "1 annotations' text"),
+    ]
+
+
+@pytest.mark.parametrize("change", [{"item_index": 1}, {"to_name": "second"}])
+def test_label_studio_regions_of_another_image_of_the_task(tmp_path: Path, change: dict[str, Any]) -> None:
+    drawn = {**region("rectangle", x=0, y=0, width=50, height=50), "to_name": "image"}
+    _, problems = opened(as_json(tmp_path / "a.json", [task(drawn, {**drawn, **change})]))
+    assert {(one.kind, one.image) for one in problems} == {("unsupported_shape", "cam 1/a.jpg")}
+
+
+def test_kitti_counts_what_it_says_of_three_dimensions(tmp_path: Path) -> None:
+    (tmp_path / "label_2").mkdir()
+    (tmp_path / "label_2/000.txt").write_text(
+        "Car 0.5 2 -1.57 599.41 156.40 629.75 189.25 2.85 2.63 12.34 0.47 1.49 69.44 -1.56\n"
+        "Van -1 -1 -10 503.89 169.71 590.61 190.13 -1 -1 -1 -1000 -1000 -1000 -10\n"
+    )
+    (image,), (problem,) = opened(tmp_path)
+    assert [dict(one.attributes) for one in image.objects] == [{"truncated": "0.5", "occluded": "2"}, {}]
+    assert (problem.kind, problem.detail.partition(",")[0]) == (
+        "not_read",
+        "1 sizes and places in three dimensions",
+    )
+
+
+@pytest.mark.parametrize(("word", "human"), [("yes", True), ("no", False), (None, None)])
+def test_sagemaker_says_whether_a_human_looked(tmp_path: Path, word: str | None, human: bool | None) -> None:
+    datasets.written("sagemaker", tmp_path, [datasets.image("a.jpg", human=True)])
+    file = tmp_path / "train.manifest"
+    text = file.read_text().replace('"human-annotated": "yes"', f'"human-annotated": {json.dumps(word)}')
+    file.write_text(text)
+    assert [image.human for image in opened(tmp_path)[0]] == [human]
+
+
+def test_sagemaker_counts_labels_of_other_jobs(tmp_path: Path) -> None:
+    datasets.written("sagemaker", tmp_path, [datasets.image("a.jpg"), datasets.image("b.jpg")])
+    file = tmp_path / "train.manifest"
+    rows = [{**json.loads(line), "kind": 1, "kind-metadata": {}} for line in file.read_text().splitlines()]
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    images, (problem,) = opened(tmp_path)
+    assert (len(images), problem.detail.partition(",")[0]) == (2, "2 labels of the attribute kind")
+
+
 # Files
 
 
@@ -286,8 +352,9 @@ def test_createml_reads_roboflows_file_once(tmp_path: Path) -> None:
     assert ([one.name for one in images], problems) == (["a.jpg"], [])
 
 
-def test_createml_without_the_list_is_no_empty_image(tmp_path: Path) -> None:
-    path = as_json(tmp_path / "a.json", [{"image": "a.jpg", "id": 1, "label": [{"x": 1}]}])  # JSON_MIN
+@pytest.mark.parametrize("row", [{"id": 1, "label": [{"x": 1}]}, {"annotations": None}])  # JSON_MIN; null
+def test_createml_without_the_list_is_no_empty_image(tmp_path: Path, row: dict[str, Any]) -> None:
+    path = as_json(tmp_path / "a.json", [{"image": "a.jpg", **row}])
     images, (problem,) = opened(path, "createml")
     assert (images, problem.kind) == ([], "damaged")
 
@@ -335,3 +402,39 @@ def test_pictures_and_arrays_within_labels_may_be_damaged(tmp_path: Path) -> Non
     Image.new("RGB", (8, 6)).save(tmp_path / "five/data/a.jpg")
     _, (problem,) = opened(fiftyone(tmp_path / "five", ground_truth=detections("a", mask=text)))
     assert (problem.kind, problem.image) == ("damaged", "a.jpg")
+
+
+def test_a_list_of_objects_that_is_null_is_not_empty(tmp_path: Path) -> None:
+    lists = [{"bbox": None, "category": None}, None, {"bbox": [], "category": []}]
+    kind = pa.struct([("bbox", pa.list_(pa.list_(pa.float32()))), ("category", pa.list_(pa.string()))])
+    rows = pa.table({"file_name": ["a.jpg", "b.jpg", "c.jpg"], "objects": pa.array(lists, kind)})
+    pq.write_table(rows, tmp_path / "train.parquet")
+    assert [image.labeled for image in formats.read(tmp_path).images] == [False, False, True]
+    pq.write_table(rows, tmp_path / "metadata.parquet")
+    images = formats.read(tmp_path / "metadata.parquet", "imagefolder").images
+    assert [image.labeled for image in images] == [False, False, True]
+    datumaro(tmp_path)
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["items"][0]["annotations"] = None
+    assert [one.labeled for one in opened(as_json(tmp_path / "a.json", content))[0]] == [False]
+
+
+def test_a_label_studio_answer_without_a_result_is_damaged(tmp_path: Path) -> None:
+    content = [{"id": 1, "data": {"image": "a.jpg"}, "annotations": [{"result": None}]}]
+    images, (problem,) = opened(as_json(tmp_path / "a.json", content))
+    assert (images, problem.kind, problem.image) == ([], "damaged", "a.jpg")
+
+
+@pytest.mark.parametrize("format", ["createml", "kitti", "sagemaker", "voc", "yolo", "imagefolder"])
+def test_files_that_are_no_text_are_one_line(format: str, tmp_path: Path) -> None:
+    datasets.written(format, tmp_path, datasets.traps())
+    for file in tmp_path.rglob("*"):
+        if file.suffix in (".txt", ".json", ".manifest", ".parquet"):
+            file.write_bytes(b"\xff\xfe\xff" + file.read_bytes())
+    try:
+        _, problems = opened(tmp_path, format)
+    except InputError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - some name each file
+        assert str(tmp_path) in str(error)  # noqa: PT017
+    else:
+        assert {one.kind for one in problems} == {"damaged"}

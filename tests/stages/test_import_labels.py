@@ -290,6 +290,17 @@ def test_objects_of_nowhere_make_no_image_empty(become: str) -> None:
 
 
 @pytest.mark.usefixtures("project")
+def test_suggestions_that_two_tables_hold_are_told() -> None:
+    """As after a file was moved, whose old table stayed."""
+    for name in ("here", "there"):
+        invoke(str(coco(Path(f"{name}.json"), TRUTH)), "--as", "suggestions")
+    with pytest.raises(
+        InputError, match=r"there-.*\.parquet and .*here-.*\.parquet hold the same suggestions"
+    ):
+        stage("autolabel")
+
+
+@pytest.mark.usefixtures("project")
 def test_a_video_of_cvat_says_so() -> None:
     Path("video.xml").write_text('<annotations><track id="0" label="stop_sign"/></annotations>')
     for become, message in (

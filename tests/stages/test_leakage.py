@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from PIL import Image, ImageOps
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from curate import schema, tables
 from curate.cli import app
-from curate.dedupe import feature_index
+from curate.dedupe import feature_index, id_rows
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, TableError
 from curate.params import DedupeParams
@@ -118,7 +119,7 @@ def test_a_table_can_be_indexed_and_all_of_it_leaks_into_itself() -> None:
     assert indexed(INGESTED)[0] == "index: 4 images, 4 new, 0 files refused"
     assert [row["relation"] for row in leaks()] == ["identical"] * 4
     assert feature_index.reading(BENCHMARK).places(
-        feature_index.sorted_rows(feature_index.reading(BENCHMARK).ids)
+        id_rows.sorted_rows(feature_index.reading(BENCHMARK).ids)
     ) == [row["place"] for row in leaks()]
 
 
@@ -158,6 +159,20 @@ def test_the_commands() -> None:
         0,
         "against: 1 images, 4 images in the index, 0 leaks, 0 pairs: leaks.csv\n",
     )
+
+
+def test_of_an_image_with_other_pixels_the_earlier_ones_do_not_leak() -> None:
+    """The index keeps what it knew; a table whose upright files were made anew has rows for the new ones."""
+    indexed(INGESTED)
+    table = tables.read(INGESTED, schema.IMAGES)
+    first = table["path"][0].as_py()
+    Path(first).write_bytes(encoded(scene(77)))
+    digests = pa.array([hashlib.sha256(Path(first).read_bytes()).hexdigest(), *[None] * (len(table) - 1)])
+    at = table.column_names.index("upright_sha256")
+    tables.write(table.set_column(at, "upright_sha256", digests), INGESTED, schema.IMAGES)
+    assert indexed(INGESTED)[0] == "index: 4 images, 1 new, 0 files refused"
+    assert [row["relation"] for row in leaks()] == ["identical"] * 4
+    assert len({row["other_id"] for row in leaks()}) == 4
 
 
 def test_a_folder_is_walked_through_links_and_whatever_the_names_are() -> None:
