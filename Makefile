@@ -81,5 +81,5 @@ docs: .venv/.installed ## the site of the documentation, into site/; a broken li
 pythons: ## the unit tests on every supported Python that is here; ARGS=tests/geometry
 	@scripts/pythons.sh $(ARGS)
 
-clean: ## remove what was made; keeps raw images, labels and published releases (ALL=1: those too)
+clean: ## remove what can be made again; keeps images, labels, what was shown and published (ALL=1: those too)
 	@scripts/clean.sh $(ALL)

@@ -154,7 +154,7 @@ def run_steps(table: str, scratch: str, decode: str, pairs: bool) -> str:
     hashed = dedupe._hash(job, recipe)
     if pairs:
         settings = pair_cache.Settings(recipe, radius, params.min_correlation)
-        pair_cache.compare(hashed.side, hashed.ids, settings, hashed.folder / "pairs.arrow")
+        pair_cache.compare(hashed.side, hashed.content_ids, settings, hashed.folder / "pairs.arrow")
     return "this tree"
 
 

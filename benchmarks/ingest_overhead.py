@@ -129,8 +129,8 @@ def _run(*, folder: str) -> float:
 def _made_up(work: Work) -> Examined:
     digest = hashlib.sha256(work.name).digest()
     row = ImageRow(
-        digest, None, 0, None, "JPEG", 640, 480, None, 99_000, 1, None, 100.0, 50.0, 300.0, "too_small",
-        "made up", failed=False,
+        digest, None, 0, None, None, "JPEG", 640, 480, None, 99_000, 1, None, 100.0, 50.0, 300.0,
+        "too_small", "made up", failed=False,
     )  # fmt: skip
     return Examined(digest, (row,), None, None, failed=False)
 

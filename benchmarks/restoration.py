@@ -23,10 +23,11 @@ from benchmarks.timed_engine import TimedEngine
 from curate.adapters import image_metrics, upscalers
 from curate.engines import factory
 from curate.engines.local import LocalEngine
+from curate.images import pixel_limit
 from curate.params import EngineParams, PairsParams, UpscaleParams
 from curate.ports import Engine, ImageMetric, Upscaler
 from curate.records import FloatArray
-from curate.restoration import fidelity, image_pixels, pair_images
+from curate.restoration import fidelity, pair_images
 from curate.restoration.pair_images import SourceOfPairs
 from curate.restoration.upscale_files import FileUpscaler, UpscaleTask
 from curate.stages import upscale
@@ -261,7 +262,7 @@ def run_large(folder: str, weights: str) -> float:
     model = FirstTiles(upscalers.load(weights, scale=SCALE, device="cpu"), MODEL_TILES)
     task = UpscaleTask("large", large, Path(folder, "large-x4.png"))
     (done,) = FileUpscaler(model, UpscaleParams(png_level=1)).upscale([task])
-    with image_pixels.any_size(), Image.open(task.target) as made:
+    with pixel_limit.any_size(), Image.open(task.target) as made:
         if made.size != (LARGE[0] * SCALE, LARGE[1] * SCALE):
             raise RuntimeError(f"the result is not whole: {done}")
     status = Path("/proc/self/status").read_text(encoding="utf-8")

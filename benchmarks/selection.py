@@ -155,7 +155,6 @@ def _told(
     rarest, commonest = (by_number[0], by_number[-1]) if by_number else ([], [])
     evidence = Evidence(
         shown=np.zeros(number, dtype=np.bool_),
-        answered=np.zeros(number, dtype=np.bool_),
         vectors=task.vectors,
         disagreement=category_scores.disagreement(pairs),
         positive=task.vectors[rarest],

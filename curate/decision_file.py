@@ -21,6 +21,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -85,6 +86,16 @@ class Decision:
     def key(self) -> tuple[str, ...]:
         """Equal for lines that say the same, whoever says it."""
         return (*self.subject, self.decision, self.argument, self.box)
+
+    @property
+    def moment(self) -> datetime | None:
+        """`when` as a time; None where nothing stands.
+
+        Raises:
+            ValueError: It is no time of ISO 8601.
+        """
+        at = datetime.fromisoformat(self.when) if self.when else None
+        return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
     @property
     def corners(self) -> Box:
@@ -175,7 +186,8 @@ def conflicts(decisions: Iterable[Decision]) -> list[tuple[Decision, Decision]]:
     """Lines that contradict an earlier one, each with it.
 
     They are about one image, pair or object and say keep and drop, same and different, or two things that
-    cannot both become of an object.
+    cannot both become of an object. Lines about an object that have different times are applied one after the
+    other and contradict nothing.
     """
     known: dict[tuple[str, ...], list[Decision]] = {}
     found = []
@@ -196,7 +208,7 @@ def digest(path: Path, stage: str) -> str:
     """
     wanted = READ_BY[stage]
     content = sorted(
-        [*one.key, one.image, one.by, one.note, one.annotation, *_time(one)]
+        [*one.key, one.image, one.by, one.note, one.annotation, *_time(one, stage)]
         for one in load(path)
         if one.decision in wanted
     )
@@ -228,19 +240,39 @@ def wrong_with(one: Decision) -> str | None:
             (kind in {"edit", "add"} or bool(one.box)) and not _is_box(one),
             f"{kind} needs a box x1 y1 x2 y2 with x1 < x2 and y1 < y2, got {one.box!r}",
         ),
+        (
+            kind == "needs-qa" and not _is_moment(one),
+            f"when must be ISO 8601, such as 2026-11-30T12:00:00Z, got {one.when!r}",
+        ),
     )
     return next((message for applies, message in checks if applies), None)
 
 
-def _time(one: Decision) -> list[str]:
-    """The time of a line about an object, as the stage applies those in its order."""
-    return [one.when] if one.decision in OF_OBJECTS and one.when else []
+def _time(one: Decision, stage: str) -> list[str]:
+    """The time of a line, where a stage asks for it: of objects in their order, of a look before or after."""
+    return [one.when] if stage == "agreement" and one.when else []
+
+
+def _is_moment(one: Decision) -> bool:
+    try:
+        return one.moment is None or one.moment.tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _contradict(one: Decision, other: Decision) -> bool:
     if frozenset({one.decision, other.decision}) in _OPPOSITES:
         return True
-    return one.decision in OF_OBJECTS and other.decision in OF_OBJECTS and one.key != other.key
+    if not {one.decision, other.decision} <= {*OF_OBJECTS} or (
+        one.when and other.when and one.when != other.when
+    ):
+        return False
+    return _effect(one) != _effect(other)
+
+
+def _effect(one: Decision) -> tuple[str, str, str]:
+    """What becomes of an object; the box of a line that draws none only helps to find it."""
+    return one.decision, one.argument, one.box if one.decision in {"edit", "add"} else ""
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:

@@ -55,7 +55,7 @@ def _torn_yaml(path: Path) -> bool:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return False
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, TypeError):
         return True
     stages = content.get("stages", {}) if isinstance(content, dict) else None
     return not isinstance(stages, dict) or not all(map(_whole, stages.values()))

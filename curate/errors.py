@@ -44,6 +44,17 @@ class DeviceMemoryError(ModelError):
     """The device has no memory for so many images at once; fewer may fit."""
 
 
+class NotFiniteError(ModelError):
+    """A model answers with NaN or infinity: half precision overflowed, or its weights are damaged."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__(
+            "the model answers with values that are no numbers: set autolabel.precision to float32, which "
+            "overflows last; if that is set, its weights are damaged"
+        )
+
+
 class MetricError(CurateError):
     """A metric cannot be measured here, or not on these images."""
 

@@ -227,6 +227,11 @@ def load(root: Path, *, stage: str = STAGES[-1]) -> ProjectTables:
     return find(root, stage=stage).of().records()
 
 
+def images_path(root: Path) -> Path:
+    """The table of images: dedupe's, or ingest's where dedupe has not run."""
+    return root / (DEDUPED if (root / DEDUPED).exists() else INGESTED)
+
+
 def find(root: Path, *, stage: str = STAGES[-1]) -> StoredTables:
     """Find the same, and read what is no table of rows.
 
@@ -238,7 +243,6 @@ def find(root: Path, *, stage: str = STAGES[-1]) -> StoredTables:
         TableError: As `load`, except that damage of tables of rows shows when they are read.
     """
     reached = STAGES[: STAGES.index(stage) + 1]
-    deduped = "dedupe" in reached and (root / DEDUPED).exists()
     agreed, pulled = "agreement" in reached, "pull" in reached
     asked = {
         "model": (MODEL, ANNOTATIONS, "autolabel" in reached),
@@ -249,7 +253,8 @@ def find(root: Path, *, stage: str = STAGES[-1]) -> StoredTables:
         "objects": (OBJECTS, CONSENSUS_OBJECTS, agreed),
         "settled": (SETTLED, CONSENSUS_IMAGES, agreed),
     }
-    there = {"images": (root / (DEDUPED if deduped else INGESTED), IMAGES)} | {
+    images = images_path(root) if "dedupe" in reached else root / INGESTED
+    there = {"images": (images, IMAGES)} | {
         name: (root / path, schema)
         for name, (path, schema, wanted) in asked.items()
         if wanted and (root / path).exists()

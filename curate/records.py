@@ -33,6 +33,7 @@ class ImageRecord:
     sources: tuple[str, ...]
     bytes: int
     path: str | None = None
+    upright_sha256: str | None = None
     format: str | None = None
     width: int | None = None
     height: int | None = None

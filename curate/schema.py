@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "6"
+SCHEMA_VERSION = "7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,9 @@ IMAGES = TableSchema(
     arrow=columns(
         ("image_id", _TEXT, False),  # sha256 of the source bytes, hex
         ("path", _TEXT, True),  # upright RGB file, relative to the project root; null if dropped by ingest
+        # of that file's bytes, hex, where ingest wrote others than the source's; null = the source's own. So
+        # pixels that change under an image_id change the table, and every stage after it runs again.
+        ("upright_sha256", _TEXT, True),
         ("sources", pa.list_(_TEXT), False),  # every place the bytes were found: "<source name>/<path>"
         ("format", _TEXT, True),  # Pillow's name: JPEG, PNG, ...
         ("width", _INT, True),  # upright pixels
@@ -208,6 +211,12 @@ SHOWN_SUGGESTIONS = TableSchema(
         ("rle", _TEXT, True),  # COCO compressed counts
         ("score", _FLOAT, True),
         ("model_version", _TEXT, True),
+        (
+            "polygon",
+            _TEXT,
+            True,
+        ),  # as in `annotations`; the page shows the box and the mask of such an object
+        ("attributes", _CHOSEN, True),  # as in `annotations`; null = nothing
     ),
 )
 
@@ -219,6 +228,17 @@ SHOWN_OUTCOMES = TableSchema(
         ("shown_id", _TEXT, False),
         ("reached", pa.bool_(), False),  # false = the push was ended before the server had it
         ("at", _TEXT, False),  # the server's time when that was known
+    ),
+)
+
+SHOWN_RENAMES = TableSchema(
+    name="shown_renames",
+    key=("before", "annotation_id"),
+    written_by="curate taxonomy migrate",
+    arrow=columns(
+        ("before", _TEXT, False),  # category as it was shown in earlier parts
+        ("annotation_id", _TEXT, False),  # of one suggestion; "" = of all others of that name
+        ("after", _TEXT, False),
     ),
 )
 

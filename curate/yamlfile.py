@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import yaml
 import yaml.resolver
 from pydantic import BaseModel, ValidationError
+from yaml.reader import ReaderError
 
 from curate.errors import ParamsError
 
@@ -21,10 +22,21 @@ Location = tuple[str | int, ...]
 class _UniqueKeyLoader(yaml.SafeLoader):
     """A key written twice is an error: plain YAML silently keeps the last one."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node; what it cannot be, such as February 30, with its line."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from error
+
 
 def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise yaml.MarkedYAMLError(
+                problem="a list or a mapping as a key", problem_mark=key_node.start_mark
+            )
         key = key_node.value
         if key in seen:
             raise yaml.MarkedYAMLError(problem=f"{key!r} is given twice", problem_mark=key_node.start_mark)
@@ -73,15 +85,20 @@ def load_yaml(path: Path) -> tuple[Any, dict[Location, int]]:
         raise ParamsError(f"{path} does not exist: create it, see docs/") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} cannot be read: {error}") from error
+    lines: dict[Location, int] = {}
     try:
         data = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is not None:
+            _collect_lines(root, (), lines)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ParamsError(f"{path}:{line}: not valid YAML: {error.problem}") from error
-    lines: dict[Location, int] = {}
-    if root is not None:
-        _collect_lines(root, (), lines)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ParamsError(f"{path}:{line}: not valid YAML: character {error.character:#04x}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     return data, lines
 
 

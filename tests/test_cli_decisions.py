@@ -54,6 +54,8 @@ def test_images_are_looked_up_once_the_lines_make_sense() -> None:
     assert (code, said.splitlines()[0]) == (1, "decisions.csv:2: no image comes from 'unit/none.jpg'")
     same = f"{image_id('one')},keep,,,,,,,", "unit/one.jpg,drop,,,,,,,"  # one image under two names
     assert check(*same)[1].splitlines()[0] == "decisions.csv:3: drop contradicts keep in line 2"
+    same = f"{image_id('one')},relabel,,,,o1,stop_sign,,", "unit/one.jpg,delete,,,,o1,,,"
+    assert check(*same)[1].splitlines()[0] == "decisions.csv:3: delete contradicts relabel in line 2"
 
 
 def test_json_for_scripts() -> None:
@@ -68,7 +70,7 @@ def test_a_settled_image_that_is_called_gold_becomes_a_known_answer(tmp_path: Pa
     lines = [f"{image_id(name)},gold,,,,,,," for name in ("one", "four", "copy")]
     Path("decisions.csv").write_text("\n".join([HEADER, *lines]) + "\n")
     result = CliRunner().invoke(app, ["decisions", "gold"])
-    assert result.stdout == "gold/decided.parquet: 2 images; 1 have no consensus yet\n"
+    assert result.stdout == "gold/decided.parquet: 2 images; 1 have no consensus of people yet\n"
     rows = tables.read(Path("gold/decided.parquet"), schema.ANNOTATIONS).to_pylist()
     assert {(row["image_id"], row["outcome"], row["origin"]) for row in rows} == {
         (image_id("one"), "object", "gold"),
@@ -78,6 +80,22 @@ def test_a_settled_image_that_is_called_gold_becomes_a_known_answer(tmp_path: Pa
     (one,) = [row for row in rows if row["image_id"] == image_id("one")]
     assert tuple(one["bbox_xyxy"]) == settled[image_id("one")].bbox_xyxy
     assert CliRunner().invoke(app, ["decisions", "gold"]).stdout == result.stdout  # again, the same
+
+
+def test_an_image_that_nobody_looked_at_is_no_known_answer_yet(tmp_path: Path) -> None:
+    """It was accepted without a human: its consensus is what the model suggested."""
+    built = builders.small_project(tmp_path)
+    Path("gold").mkdir()
+    Path("params.yaml").write_text("dedupe: {decisions: decisions.csv}\nqa: {gold: gold}\n")
+    rows = [
+        replace(row, model_version="unit-1") if row.image_id == image_id("two") else row
+        for row in built.annotations["consensus"]
+    ]
+    builders.write_annotations(Path("data/agreement/consensus.parquet"), rows)
+    lines = [f"{image_id(name)},gold,,,,,,," for name in ("one", "two")]
+    Path("decisions.csv").write_text("\n".join([HEADER, *lines]) + "\n")
+    result = CliRunner().invoke(app, ["decisions", "gold"])
+    assert result.stdout == "gold/decided.parquet: 1 images; 1 have no consensus of people yet\n"
 
 
 def test_an_image_with_a_disputed_object_is_no_known_answer_yet(tmp_path: Path) -> None:
@@ -95,4 +113,4 @@ def test_an_image_with_a_disputed_object_is_no_known_answer_yet(tmp_path: Path) 
     lines = [f"{image_id(name)},gold,,,,,,," for name in ("one", "two", "four")]
     Path("decisions.csv").write_text("\n".join([HEADER, *lines]) + "\n")
     result = CliRunner().invoke(app, ["decisions", "gold"])
-    assert result.stdout == "gold/decided.parquet: 1 images; 2 have no consensus yet\n"
+    assert result.stdout == "gold/decided.parquet: 1 images; 2 have no consensus of people yet\n"

@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner, Result
 
 from curate import cli, decision_file
+from curate.adapters import model_fetch
+from curate.cli import models as models_command
 from curate.cli import train as train_command
 from curate.errors import InputError, ParamsError, ReleaseError
 from curate.labeling import training_record
@@ -130,6 +133,41 @@ def test_comparing_what_nobody_trained_asks_with_what(ids: dict[str, str]) -> No
     del ids
     with pytest.raises(InputError, match=r"base was not trained by `curate train`: say .* with --before"):
         run("models", "compare", "base")
+
+
+@pytest.mark.parametrize("named", ["swin.pth", "./swin.pth"])
+def test_the_detector_of_params_is_compared_with_its_own_settings(ids: dict[str, str], named: str) -> None:
+    """Else an unpinned one of another configuration would be measured under its name."""
+    del ids
+    settings = Params.model_validate(yaml.safe_load(PARAMS))
+    before, after = models_command._sides(settings, "base", named)
+    assert before.detector == settings.autolabel.detector
+    assert (after.detector.model, after.detector.sha256, after.detector.config) == ("base", None, None)
+    before, after = models_command._sides(settings, named, "base")
+    assert after.detector == settings.autolabel.detector
+    assert before.detector.model == "base"
+
+
+def test_a_public_one_is_compared_at_the_revision_that_models_fetch_brings(ids: dict[str, str]) -> None:
+    """Its snapshot stands in the Hub's cache under that commit only, which no `main` points to."""
+    del ids
+    name = "google/owlv2-base-patch16-ensemble"
+    settings = Params.model_validate(yaml.safe_load(PARAMS))
+    before, after = models_command._sides(settings, "facebook/sam3", name)
+    assert before.detector.revision == model_fetch.of_name(name).revision
+    assert before.detector.revision != "main"
+    assert after.detector.revision == model_fetch.of_name("facebook/sam3").revision == "main"
+
+
+def test_where_no_detector_looks_the_command_must_name_one(ids: dict[str, str]) -> None:
+    """Else nothing would be measured as a detector that finds nothing."""
+    del ids
+    own = {"kind": "none", "model": "swin.pth", "sha256": "a" * 64}
+    settings = Params.model_validate({"autolabel": {"detector": own}})
+    with pytest.raises(InputError, match=r"detector\.kind is none: say which MODEL"):
+        models_command._sides(settings, None, "base")
+    before, _ = models_command._sides(settings, "base", "swin.pth")
+    assert (before.detector.kind, before.detector.sha256) == ("groundingdino", None)
 
 
 def test_answers_are_known_and_nobody_knows_of_which_images(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -99,8 +100,14 @@ def test_contradictions_are_found_and_other_things_are_none() -> None:
         Decision(7, A, "relabel", annotation="o1", argument="x", by="labeler-2"),
         Decision(8, A, "delete", annotation="o1"),
         Decision(9, A, "delete", annotation="o2"),
+        Decision(10, A, "relabel", annotation="o3", argument="x", when="2026-11-30T10:00:00Z"),
+        Decision(
+            11, A, "relabel", annotation="o3", argument="y", when="2026-11-30T11:00:00Z"
+        ),  # applied after it
+        Decision(12, A, "delete", annotation="o3", when="2026-11-30T11:00:00Z"),
+        Decision(13, A, "delete", annotation="o2", box="1 2 3 4"),  # says the same
     ]
-    assert [(a.line, b.line) for a, b in decision_file.conflicts(lines)] == [(1, 3), (4, 5), (6, 8)]
+    assert [(a.line, b.line) for a, b in decision_file.conflicts(lines)] == [(1, 3), (4, 5), (6, 8), (11, 12)]
 
 
 def test_a_stage_depends_on_its_own_decisions_only(tmp_path: Path) -> None:
@@ -119,9 +126,20 @@ def test_a_stage_depends_on_its_own_decisions_only(tmp_path: Path) -> None:
 
 
 def test_the_time_of_a_line_counts_where_it_orders_lines(tmp_path: Path) -> None:
-    for line, stages in ((f"{A},drop,,,,,,,", set()), (f"{A},delete,,,,o1,,,", {"agreement"})):
+    for line, stages in (
+        (f"{A},drop,,,,,,,", set()),
+        (f"{A},delete,,,,o1,,,", {"agreement"}),
+        (f"{A},needs-qa,,,,,,,", {"agreement"}),
+    ):
         digests = []
         for when in ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"):
             path = written(tmp_path, line + when)
             digests.append({stage: decision_file.digest(path, stage) for stage in READ_BY})
         assert {stage for stage in READ_BY if digests[0][stage] != digests[1][stage]} == stages
+
+
+def test_the_time_of_a_look_must_be_one(tmp_path: Path) -> None:
+    (line,) = decision_file.load(written(tmp_path, f"{A},needs-qa,,,,,,,2026-01-01"))
+    assert line.moment == datetime(2026, 1, 1, tzinfo=UTC)
+    with pytest.raises(InputError, match=r":2: when must be ISO 8601, such as .*, got 'yesterday'"):
+        decision_file.load(written(tmp_path, f"{A},needs-qa,,,,,,,yesterday"))

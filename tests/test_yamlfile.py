@@ -25,6 +25,12 @@ from curate.errors import ParamsError
         ("qa:\n  overlap: two\n", ":2: qa.overlap = 'two' is refused"),
         ("qa:\n  seed: 1\n  seed: 2\n", ":3: not valid YAML: 'seed' is given twice"),
         ("qa: [\n", "not valid YAML"),
+        ("qa:\n  seed: 1\n  # \x07\n", ":3: not valid YAML: character 0x07"),
+        ("qa:\n  seed: 2024-02-30\n", ":2: not valid YAML: day is out of range"),
+        ("qa:\n  seed: 1\n  ? [a, b]\n  : 3\n", ":3: not valid YAML: a list or a mapping as a key"),
+        ("qa: !!int x\n", ":1: not valid YAML: invalid literal"),
+        ("qa: &a [*a]\n", "not valid YAML: "),
+        ("qa: !!python/none x\n", ":1: not valid YAML: could not determine a constructor"),
         ("release:\n  version: one\n", ":2: release.version = 'one' is refused"),
     ],
 )

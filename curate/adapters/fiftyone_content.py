@@ -46,7 +46,7 @@ class Content:
             with everything that its sample shows.
         unreadable: Dropped images that never got an upright file.
         removed: Images whose raw file is gone, and their upright file with it.
-        missing: Images whose upright file has vanished.
+        missing: image_ids of the images whose upright file has vanished.
         rules: Those of rules.yaml.
     """
 
@@ -54,7 +54,7 @@ class Content:
     digests: Mapping[str, str]
     unreadable: int
     removed: int
-    missing: int
+    missing: frozenset[str]
     rules: Sequence[RuleMatches]
     _tables: StoredTables
     _ruled: Mapping[str, list[str]]
@@ -107,18 +107,20 @@ def of_tables(found: StoredTables, *, rules: Sequence[RuleMatches] = (), kept: P
     layout, ruled = _layout(tables), fiftyone_rules.by_image(rules)
     hashes = _digests(found, tables, image_ids.to_pylist(), ruled)
     digests: dict[str, str] = {}
-    counts = dict.fromkeys(("unreadable", "removed", "missing"), 0)
+    unreadable, removed, missing = 0, 0, set()
     rows = (images[name].to_pylist() for name in columns)
     for key, path, reason, digest in zip(*rows, hashes.tolist(), strict=True):
         if reason == "removed":
-            counts["removed"] += 1
+            removed += 1
         elif path is None:
-            counts["unreadable"] += 1
+            unreadable += 1
         elif not os.path.exists(f"{found.root}/{path}"):  # noqa: PTH110 - of a hundred thousand
-            counts["missing"] += 1
+            missing.add(key)
         else:
             digests[key] = f"{digest:016x}"
-    return Content(layout, digests, **counts, rules=rules, _tables=found, _ruled=ruled)
+    return Content(
+        layout, digests, unreadable, removed, frozenset(missing), rules, _tables=found, _ruled=ruled
+    )
 
 
 def _layout(tables: Mapping[str, TableDigest]) -> Layout:

@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from curate.adapters import fiftyone_documents as documents
-from curate.adapters import fiftyone_edits
+from curate.adapters import fiftyone_pulled
 from curate.adapters.fiftyone_content import Content
 from curate.adapters.fiftyone_documents import DIGEST, SYNCED, StoredSample
+from curate.adapters.fiftyone_pulled import Unpulled
 from curate.adapters.fiftyone_samples import OUR_TAGS, OUTLINES, Layout, SampleDraft
 from curate.errors import ViewError
 from curate.extras import require
@@ -25,6 +26,7 @@ from curate.progress import track
 EVALUATED: Final = "curate_evaluated"  # of the dataset's info; there while the evaluation is of its samples
 _PROJECT: Final = "curate_project"  # of the dataset's info
 _INDEX: Final = [("image_id", 1), (DIGEST, 1), ("_id", 1)]  # that a sync needs to know of every sample
+_BATCH: Final = 1_000  # samples in memory whose images are gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ class Synced:
         changed: Written again.
         removed: Of images that are no longer there.
         unchanged: Not touched.
-        waiting: Not touched though the tables changed, because people edited labels that nobody pulled yet.
+        waiting: Not touched though the tables changed, or their image is gone from them, because people
+            decided something there that nobody pulled yet.
+        missing: Not touched, because their upright file has vanished; it is made again.
     """
 
     dataset: Any
@@ -46,13 +50,14 @@ class Synced:
     removed: int
     unchanged: int
     waiting: int
+    missing: int
 
     def line(self) -> str:
         """The counts in words."""
-        return (
-            f"{self.added:,} new, {self.changed:,} changed, {self.removed:,} removed, "
-            f"{self.unchanged:,} as before"
-        )
+        line = f"{self.added:,} new, {self.changed:,} changed, {self.removed:,} removed, "
+        line += f"{self.unchanged:,} as before"
+        line += f", {self.waiting:,} waiting" if self.waiting else ""
+        return line + (f", {self.missing:,} without their file" if self.missing else "")
 
 
 def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
@@ -78,13 +83,17 @@ def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
         dataset.media_type = "image"
     _declare(fo, dataset, content.layout)
     known = _known(dataset)
-    gone = [sample_id for key, (sample_id, _) in known.items() if key not in content.digests]
+    absent = known.keys() - content.digests.keys()
+    missing = absent & content.missing
+    unpulled = Unpulled.of(dataset)
+    gone = _without_decisions(dataset, [known[key][0] for key in absent - missing], unpulled, content.layout)
     if gone:
         forget_evaluation(dataset)
         dataset.delete_samples(gone)
     fresh = [key for key in content.digests if key not in known]
     stale = [key for key, digest in content.digests.items() if key in known and known[key][1] != digest]
-    writer = _Writer(fo, dataset, content, dataset.info.get(fiftyone_edits.PULLED, []))
+    fiftyone_pulled.forget_tags(dataset, fresh)
+    writer = _Writer(fo, dataset, content, unpulled)
     for some in track(content.batches(fresh), total=len(fresh), label="view", size=len):
         writer.insert(some)
     ids = {key: known[key][0] for key in stale}
@@ -93,7 +102,18 @@ def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
         for some in track(content.batches(stale), total=len(stale), label="view", size=len)
     )
     same = len(content.digests) - len(fresh) - len(stale)
-    return Synced(dataset, len(fresh), len(stale) - waiting, len(gone), same, waiting)
+    kept = len(absent) - len(missing) - len(gone)
+    counts = len(fresh), len(stale) - waiting, len(gone), same, waiting + kept, len(missing)
+    return Synced(dataset, *counts)
+
+
+def _without_decisions(dataset: Any, ids: Sequence[str], unpulled: Unpulled, layout: Layout) -> list[str]:
+    """Those of some samples with which nothing is lost that people decided."""
+    found = []
+    for start in range(0, len(ids), _BATCH):
+        some = documents.stored(dataset, ids[start : start + _BATCH], layout.label_fields)
+        found += [str(sample["_id"]) for sample in some if not unpulled.in_sample(sample)]
+    return found
 
 
 def forget_evaluation(dataset: Any) -> None:
@@ -168,7 +188,7 @@ class _Writer:
     fo: Any
     dataset: Any
     content: Content
-    pulled: Sequence[list[str]]
+    unpulled: Unpulled
 
     def insert(self, drafts: Sequence[SampleDraft]) -> None:
         """Make samples."""
@@ -186,10 +206,10 @@ class _Writer:
         by_image = {draft.image.image_id: draft for draft in drafts}
         waiting, made, written = 0, [], []
         for sample in documents.stored(self.dataset, ids, self.content.layout.label_fields):
-            if any(list(one.key) not in self.pulled for one in fiftyone_edits.of_labels(sample)):
+            draft = by_image[sample["image_id"]]
+            if self.unpulled.in_labels(sample, draft):
                 waiting += 1
                 continue
-            draft = by_image[sample["image_id"]]
             tags = dict.fromkeys((*draft.tags, *(tag for tag in sample["tags"] or () if tag not in OUR_TAGS)))
             values = self._shown(draft, self._label_tags(sample), list(tags))
             change = {"$set": {**values, "last_modified_at": datetime.now(UTC)}}

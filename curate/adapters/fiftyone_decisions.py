@@ -8,18 +8,19 @@ sync that wrote it again, its labels are what the tables say.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from curate import decision_file
-from curate.adapters import fiftyone_edits, fiftyone_view
+from curate import decision_file, image_references, project_tables
+from curate.adapters import fiftyone_edits, fiftyone_pulled, fiftyone_view
 from curate.adapters.fiftyone_documents import DIGEST, SYNCED
-from curate.decision_file import ALONE, Decision
+from curate.adapters.fiftyone_edits import Pairs
+from curate.adapters.fiftyone_pulled import Key
+from curate.decision_file import Decision
 from curate.errors import ViewError
-
-_Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ class Pulled:
 class _App:
     """What samples hold: decisions by key, what cannot be one, and keys of drawn labels by label id."""
 
-    decisions: dict[_Key, Decision]
+    decisions: dict[Key, Decision]
     problems: list[str]
-    drawn: dict[str, _Key]
+    drawn: dict[str, Key]
 
 
 def pull(root: Path, path: Path, *, by: str) -> Pulled:
@@ -72,95 +73,118 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
         ViewError: Nothing was ever shown, or the database could not be started.
         InputError: A line of the file makes no sense.
         StorageError: The file cannot be written.
+        TableError: A line names an image by a place or a beginning, and the table of images cannot be read.
         MissingExtraError: FiftyOne is not installed.
     """
-    before = decision_file.load(path) if path.exists() else []
+    lines = decision_file.load(path) if path.exists() else []
+    images = project_tables.images_path(root)
+    before = image_references.resolve(lines, images)
     fo = fiftyone_view.connect(root, join=True)
     name = fiftyone_view.dataset_name(root)
     if not fo.dataset_exists(name):
         raise ViewError("nothing was shown in the app yet: run `curate view` first")
     dataset = fo.load_dataset(name)
-    separated = {name for one in before if one.decision == "different" for name in (one.image, one.other)}
-    app = _of_app(dataset, separated)
-    base = {tuple(key) for key in dataset.info.get(fiftyone_edits.PULLED, [])}
-    drawn = {label: tuple(key) for label, key in dataset.info.get(fiftyone_edits.DRAWN, {}).items()}
+    base, tagged = fiftyone_pulled.keys(dataset), fiftyone_pulled.tagged_different(dataset)
+    spoken = fiftyone_pulled.spoken_for(base, tagged)
+    app = _of_app(dataset, _separated(before), spoken)
     digests = dict(zip(*dataset.values(["image_id", DIGEST]), strict=True))
-    moved = {drawn[label] for label, key in app.drawn.items() if key in app.decisions and label in drawn}
-    edited = {one.subject for one in app.decisions.values() if one.annotation}
-    replaced = [
-        one
-        for one in before
-        if one.key in base
-        and one.key not in app.decisions
-        and (one.key in moved or (one.annotation and one.subject in edited))
-    ]
+    replaced = _replaced(dataset, app, [one for one in before if one.key in base])
     pulled = [one for one in before if one.key in base and one not in replaced]
-    taken_back = _taken_back(dataset, app, pulled, digests)
+    taken_back = _taken_back(dataset, app, pulled, digests, tagged)
     written = {one.key for one in before}
     deleted = [one for key, one in app.decisions.items() if key in base and key not in written]
+    deleted += _parted_before(spoken, {*written, *app.decisions})
     fresh = [
         replace(one, by=by) for key, one in app.decisions.items() if key not in written and key not in base
     ]
     _forget(dataset, deleted)
     gone = {*taken_back, *replaced}
     if fresh or gone or not path.exists():
-        decision_file.write(path, [*(one for one in before if one not in gone), *fresh])
-    now = decision_file.load(path)
+        kept = [line for line, one in zip(lines, before, strict=True) if one not in gone]
+        decision_file.write(path, [*kept, *fresh])
+    now = image_references.resolve(decision_file.load(path), images)
     seen = {one.key for one in now} & {*base, *app.decisions} | {one.key for one in deleted}
     _remember(dataset, app, seen, digests)
     counts = len(fresh), len(taken_back), len(replaced), len(deleted), len(now)
     return Pulled(*counts, decision_file.conflicts(now), app.problems)
 
 
-def _remember(dataset: Any, app: _App, seen: Collection[_Key], digests: Mapping[str, str | None]) -> None:
+def _separated(lines: Iterable[Decision]) -> dict[str, set[str]]:
+    """By image_id, from which images lines part it."""
+    found = defaultdict[str, set[str]](set)
+    for one in lines:
+        if one.decision == "different":
+            found[one.image].add(one.other)
+            found[one.other].add(one.image)
+    return found
+
+
+def _parted_before(spoken: Mapping[str, Collection[str]], there: Collection[Key]) -> list[Decision]:
+    """What tags said of pairs that dedupe has parted since then, where nothing of it is there any more."""
+    said = {
+        image: [Decision(0, image, "different", other=other) for other in sorted(others)]
+        for image, others in spoken.items()
+    }
+    return [one for some in said.values() if not any(one.key in there for one in some) for one in some]
+
+
+def _remember(dataset: Any, app: _App, seen: Collection[Key], digests: Mapping[str, str | None]) -> None:
     """What the file and the app say alike now."""
-    before = dataset.info.get(fiftyone_edits.DRAWN, {})
-    dataset.info[fiftyone_edits.PULLED] = sorted(map(list, seen))
-    dataset.info[fiftyone_edits.DRAWN] = {
+    before = dataset.info.get(fiftyone_pulled.DRAWN, {})
+    dataset.info[fiftyone_pulled.PULLED] = sorted(map(list, seen))
+    dataset.info[fiftyone_pulled.DRAWN] = {
         label: list(key if key in seen else before[label])
         for label, key in app.drawn.items()
         if key in seen or label in before
     }
-    dataset.info[fiftyone_edits.HELD] = {
-        one.image: digests[one.image]
-        for one in app.decisions.values()
-        if one.key in seen and not _is_tag(one)
-    }
+    of_labels = (one for one in app.decisions.values() if not fiftyone_pulled.is_tag(one.decision))
+    fiftyone_pulled.hold(dataset, (one for one in of_labels if one.key in seen), digests)
     dataset.save()
 
 
+def _replaced(dataset: Any, app: _App, pulled: Sequence[Decision]) -> list[Decision]:
+    """Lines whose label was changed again."""
+    drawn = {label: tuple(key) for label, key in dataset.info.get(fiftyone_pulled.DRAWN, {}).items()}
+    moved = {drawn[label] for label, key in app.drawn.items() if key in app.decisions and label in drawn}
+    edited = {one.subject for one in app.decisions.values() if one.annotation}
+    return [
+        one
+        for one in pulled
+        if one.key not in app.decisions and (one.key in moved or (one.annotation and one.subject in edited))
+    ]
+
+
 def _taken_back(
-    dataset: Any, app: _App, pulled: Sequence[Decision], digests: Mapping[str, str | None]
+    dataset: Any,
+    app: _App,
+    pulled: Sequence[Decision],
+    digests: Mapping[str, str | None],
+    tagged: Collection[str],
 ) -> list[Decision]:
     """Lines whose tag or edit is gone; one that parted two images has worked, and lives with its tag."""
-    held = dataset.info.get(fiftyone_edits.HELD, {})
-    same = {image for image, digest in held.items() if digest == digests.get(image)}
-    tagged = set(dataset.match_tags("not-duplicate").values("image_id"))
+    held = fiftyone_pulled.held(dataset)
+    same = {key for image, (digest, some) in held.items() if digest == digests.get(image) for key in some}
     owners = {one.image for one in pulled if one.decision == "different"}  # of a tag, as the app writes lines
+    others = set(tagged) - owners
     parted = {
         one.key
         for one in pulled
-        if one.decision == "different" and (one.image in tagged or one.other in tagged - owners)
+        if one.decision == "different" and (one.image in tagged or one.other in others)
     }
     return [
         one
         for one in pulled
         if one.key not in app.decisions
         and one.key not in parted
-        and (one.image in digests if _is_tag(one) else one.image in same)
+        and (one.image in digests if fiftyone_pulled.is_tag(one.decision) else one.key in same)
     ]
-
-
-def _is_tag(one: Decision) -> bool:
-    """Whether the app holds it as a tag of a sample; labels come anew from the tables with a sync."""
-    return one.decision in ALONE or one.decision == "different"
 
 
 def _forget(dataset: Any, deleted: Sequence[Decision]) -> None:
     """Take back in the app what was deleted in the file: tags now, edited labels with the next sync."""
     for one in deleted:
         view = dataset.match({"image_id": one.image})
-        if _is_tag(one):
+        if fiftyone_pulled.is_tag(one.decision):
             view.untag_samples(fiftyone_edits.tag_of(one))
             continue
         for sample in view.iter_samples(autosave=True):
@@ -168,12 +192,12 @@ def _forget(dataset: Any, deleted: Sequence[Decision]) -> None:
             sample[DIGEST] = None  # not what the tables say: written again
 
 
-def _of_app(dataset: Any, separated: Collection[str]) -> _App:
+def _of_app(dataset: Any, separated: Pairs, spoken: Pairs) -> _App:
     """Every decision that samples hold, and what cannot be one."""
     app = _App({}, [], {})
     ids = list(_touched(dataset))
     for sample in dataset.select(ids).iter_samples() if ids else ():
-        edits = fiftyone_edits.of_sample(sample, separated)
+        edits = fiftyone_edits.of_sample(sample, separated, spoken)
         app.problems.extend(edits.problems)
         app.drawn.update(edits.drawn)
         for one in edits.decisions:

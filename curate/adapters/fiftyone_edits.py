@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from curate import decision_file
@@ -14,20 +15,31 @@ from curate.decision_file import Decision
 EDITABLE: Final = (CONSENSUS, DISPUTED)  # label fields whose edits are decisions
 SAMPLE_TAGS: Final = ("drop", "keep", "needs-qa", "gold", "not-duplicate")
 LABEL_TAGS: Final = ("delete", "relabel")
-PULLED: Final = "curate_pulled"  # of the dataset's info: keys of the decisions that decisions.csv has seen
-DRAWN: Final = "curate_drawn"  # likewise: the key of its line by the id of each label that people drew
-HELD: Final = "curate_held"  # likewise: the digest of each sample whose labels hold a decision
+Pairs = Mapping[str, Collection[str]]  # image_ids by image_id
 _SEPARATOR: Final = ":"  # between a tag and its argument
 _GRID: Final = 1e4  # shares of the image are compared to a ten-thousandth
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a sample says, what of it cannot be a decision, in words, and keys of drawn labels by label id."""
+    """What a sample says.
 
-    decisions: tuple[Decision, ...]
+    Attributes:
+        tags: Decisions by its tags, and by tags of its labels.
+        edits: Decisions by labels that were changed, deleted or drawn.
+        problems: What cannot be a decision, in words.
+        drawn: Keys of drawn labels by label id.
+    """
+
+    tags: tuple[Decision, ...]
+    edits: tuple[Decision, ...]
     problems: tuple[str, ...]
     drawn: Mapping[str, tuple[str, ...]]
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """All of them."""
+        return (*self.tags, *self.edits)
 
 
 def fingerprint(label: str, box: Iterable[float]) -> str:
@@ -46,16 +58,20 @@ def is_decision(tag: str) -> bool:
     return tag.partition(_SEPARATOR)[0] in SAMPLE_TAGS
 
 
-def of_sample(sample: Any, separated: Collection[str] = ()) -> Found:
+def of_sample(
+    sample: Any, separated: Pairs = MappingProxyType({}), spoken: Pairs = MappingProxyType({})
+) -> Found:
     """Every decision that a sample holds: by tags, by tags of labels, and by edited labels.
 
     Args:
         sample: Of the dataset.
-        separated: image_ids of which a line `different` is written: their tag has worked, and says no more.
+        separated: By image_id, from which images lines `different` part it: its tag has worked.
+        spoken: By image_id, of which images its tag said so when it was pulled: it says so of no other.
     """
-    decisions, problems = _of_tags(sample, separated)
-    for field, one in _labels(sample):
-        for tag in one.tags:
+    decisions, problems = _of_tags(sample, separated, spoken)
+    labels = list(_labels(sample))
+    for field, one in labels:
+        for tag in one.tags or ():
             name, _, argument = tag.partition(_SEPARATOR)
             if name not in LABEL_TAGS:
                 continue
@@ -65,13 +81,12 @@ def of_sample(sample: Any, separated: Collection[str] = ()) -> Found:
                 )
                 continue
             decisions.append(_of_label(sample, one, name, argument))
-    decisions += of_labels(sample)
     drawn = {
         str(one.id): _of_label(sample, one, "add", one.label).key
-        for field, one in _labels(sample)
+        for field, one in labels
         if field in EDITABLE and _id(one) is None
     }
-    return Found(tuple(decisions), tuple(problems), drawn)
+    return Found(tuple(decisions), tuple(of_labels(sample)), tuple(problems), drawn)
 
 
 def of_labels(sample: Any) -> list[Decision]:
@@ -106,28 +121,10 @@ def untag(sample: Any, one: Decision) -> None:
             label.tags = [tag for tag in label.tags if tag != tag_of(one)]
 
 
-def show(dataset: Any, decisions: Sequence[Decision]) -> None:
-    """Let samples have the tags of what decisions.csv says of whole images, named by their image_ids."""
-    by_tag: dict[str, list[Decision]] = {}
-    for one in decisions:
-        if one.decision in decision_file.ALONE:
-            by_tag.setdefault(tag_of(one), []).append(one)
-    known = [list(key) for key in dataset.info.get(PULLED, [])]
-    for tag, some in by_tag.items():
-        lacking = dataset.match({"image_id": {"$in": [one.image for one in some]}}).match_tags(
-            tag, bool=False
-        )
-        if len(lacking):
-            lacking.tag_samples(tag)
-        known += [list(one.key) for one in some if list(one.key) not in known]
-    if known != dataset.info.get(PULLED, []):
-        dataset.info[PULLED] = known
-        dataset.save()
-
-
-def _of_tags(sample: Any, separated: Collection[str]) -> tuple[list[Decision], list[str]]:
+def _of_tags(sample: Any, separated: Pairs, spoken: Pairs) -> tuple[list[Decision], list[str]]:
     decisions, problems = [], []
-    for tag in sample.tags:
+    parted, said = (pairs.get(sample["image_id"], ()) for pairs in (separated, spoken))
+    for tag in sample.tags or ():
         name, _, argument = tag.partition(_SEPARATOR)
         if name not in SAMPLE_TAGS:
             continue
@@ -135,10 +132,15 @@ def _of_tags(sample: Any, separated: Collection[str]) -> tuple[list[Decision], l
             problems.append(f"tag {tag!r}: {name} takes no argument")
         elif name == "not-duplicate":
             other = sample["duplicate_of"] or sample["variant_of"]
-            if other is None and sample["image_id"] in separated:
+            if other is None and parted:
                 continue
             if other is None:
                 problems.append(f"tag {tag!r}: the image is no duplicate or variant of another")
+            elif said and other not in {*said, *parted}:
+                problems.append(
+                    f"tag {tag!r}: it says different from {min(said)[:12]} already; of {other[:12]}, "
+                    "write the line by hand"
+                )
             else:
                 decisions.append(_of_image(sample, "different", other=other))
         else:

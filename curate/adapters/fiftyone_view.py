@@ -17,14 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from curate import decision_file, params, project_tables, tables
+from curate import decision_file, image_references, params, project_tables, tables
 from curate.adapters import (
     app_screenshot,
     fiftyone_content,
     fiftyone_dataset,
-    fiftyone_edits,
     fiftyone_embeddings,
     fiftyone_marking,
+    fiftyone_pulled,
     fiftyone_rules,
     fiftyone_server,
     fiftyone_views,
@@ -150,7 +150,9 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
     if both and len(content.digests) <= _EVALUATED:
         fiftyone_views.evaluate(done.dataset)
     made = _decisions(root)
-    fiftyone_edits.show(done.dataset, made)
+    there = fiftyone_dataset.sample_ids(done.dataset) if made else {}
+    shown = [one for one in made if one.image in there]
+    fiftyone_pulled.show(done.dataset, shown)
     told = [
         (
             done.waiting,
@@ -158,7 +160,8 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
         ),
         (content.unreadable, "dropped files could not be decoded and have no picture to show"),
         (content.removed, "raw files were removed, and their pictures with them"),
-        (content.missing, "upright files have vanished: run dvc repro"),
+        (len(content.missing), "upright files have vanished: run dvc repro"),
+        (len(made) - len(shown), "lines of decisions are about images that the app does not show"),
     ]
     for number, what in told:
         if number:
@@ -168,10 +171,13 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
 
 
 def _decisions(root: Path) -> list[Decision]:
-    """Those of the project's file; none where it has no such file."""
+    """Those of the project's file about whole images, by image_id; none where it has no such file."""
     path = root / "params.yaml"
     name = params.load(path).dedupe.decisions if path.exists() else None
-    return [] if name is None or not (root / name).exists() else decision_file.load(root / name)
+    if name is None or not (root / name).exists():
+        return []
+    made = [one for one in decision_file.load(root / name) if one.decision in decision_file.ALONE]
+    return image_references.resolve(made, project_tables.images_path(root))
 
 
 def _identity(root: Path) -> str:

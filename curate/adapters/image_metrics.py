@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import io
 import json
+import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image
@@ -22,6 +24,8 @@ from curate.restoration import ffmpeg
 
 # The backbone of each learned metric, as torchvision names its file. Its user fetches it.
 _BACKBONES: Final = {"lpips": "alexnet-owt-7be5be79.pth", "dists": "vgg16-397923af.pth"}
+_OF_NETWORKS: Final = ("torch", "torchvision", "torchmetrics")
+_EXTRA: Final = "restoration"
 
 
 class Ssimulacra2:
@@ -30,7 +34,7 @@ class Ssimulacra2:
     name, higher_is_better = "ssimulacra2", True
 
     def __init__(self) -> None:
-        self._package = require("ssimulacra2", extra="restoration")
+        self._package = require("ssimulacra2", extra=_EXTRA)
 
     def measure(self, reference: UInt8Image, image: UInt8Image) -> float:
         """See `curate.ports.ImageMetric`."""
@@ -47,7 +51,7 @@ class Flip:
     name, higher_is_better = "flip", False
 
     def __init__(self) -> None:
-        self._package = require("flip_evaluator", extra="restoration")
+        self._package = require("flip_evaluator", extra=_EXTRA)
 
     def measure(self, reference: UInt8Image, image: UInt8Image) -> float:
         """See `curate.ports.ImageMetric`."""
@@ -94,13 +98,11 @@ class Learned:
 
         Raises:
             MetricError: The weights of its backbone are not on this machine; nothing is fetched.
+            MissingExtraError: A package is not installed.
         """
-        torch = require("torch", extra="restoration")
-        self.name, self._torch = name, torch
-        weights = Path(torch.hub.get_dir(), "checkpoints", _BACKBONES[name])
-        if not weights.is_file():
-            raise MetricError(f"its weights {weights.name} are not in {weights.parent}: fetch them there")
-        package = require(f"torchmetrics.functional.image.{name}", extra="restoration")
+        look_for_network(name)
+        self.name, self._torch = name, require("torch", extra=_EXTRA)
+        package = require(f"torchmetrics.functional.image.{name}", extra=_EXTRA)
         net = package._NoTrainLpips(net="alex") if name == "lpips" else package.DISTSNetwork()
         self._net = net.eval()
 
@@ -116,6 +118,34 @@ class Learned:
             return float(self._net(*scaled))
 
 
+def backbone(name: str) -> Path | None:
+    """Where torchvision looks for the weights of a learned metric; None of another one.
+
+    Source:
+        torch.hub.get_dir, which would be a reason to load torch.
+    """
+    if name not in _BACKBONES:
+        return None
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    home = Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser()
+    return home / "hub/checkpoints" / _BACKBONES[name]
+
+
+def look_for_network(name: str) -> None:
+    """Refuse a learned metric whose packages or weights are not here; takes no time.
+
+    Raises:
+        MetricError: Its weights are not here.
+        MissingExtraError: A package is not installed.
+    """
+    for package in _OF_NETWORKS:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(f"{package} is not installed: run pip install 'curate-vision[{_EXTRA}]'")
+    weights = backbone(name)
+    if weights is not None and not weights.is_file():
+        raise MetricError(f"its weights {weights.name} are not in {weights.parent}: fetch them there")
+
+
 ADAPTERS: Final[dict[str, Callable[[], ImageMetric]]] = {
     "ssimulacra2": Ssimulacra2,
     "flip": Flip,
@@ -125,16 +155,36 @@ ADAPTERS: Final[dict[str, Callable[[], ImageMetric]]] = {
 }
 
 
+_LOOKS: Final[Mapping[str, Callable[[], Any]]] = {
+    **ADAPTERS, **{name: functools.partial(look_for_network, name) for name in _BACKBONES}
+}  # fmt: skip
+
+
 def load(names: Sequence[str]) -> tuple[list[ImageMetric], dict[str, str]]:
     """The metrics that can be measured here, and of the others why not.
 
     Args:
         names: Of `ADAPTERS`.
     """
-    found, missing = [], {}
+    return _tried(names, ADAPTERS)
+
+
+def lacking(names: Sequence[str]) -> dict[str, str]:
+    """Which metrics cannot be measured here, and why; no network is loaded, so one may still be damaged.
+
+    Args:
+        names: Of `ADAPTERS`; others are left out.
+    """
+    return _tried([name for name in names if name in _LOOKS], _LOOKS)[1]
+
+
+def _tried(
+    names: Sequence[str], loaders: Mapping[str, Callable[[], Any]]
+) -> tuple[list[Any], dict[str, str]]:
+    found, missing = list[Any](), dict[str, str]()
     for name in names:
         try:
-            found.append(ADAPTERS[name]())
+            found.append(loaders[name]())
         except (MetricError, MissingExtraError) as error:
             missing[name] = str(error)
         except torch_device.DAMAGED as error:

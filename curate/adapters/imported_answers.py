@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -58,7 +59,13 @@ class ImportedAnswers:
         rows, outside = self._rows(wanted)
         answers = _answers(rows)
         if self._server is None:
-            counts = PullCounts(full=True, tasks_read=0, tasks_gone=0, answers_outside_plan=outside)
+            counts = PullCounts(
+                full=True,
+                tasks_read=0,
+                tasks_gone=0,
+                answers_outside_plan=outside.total(),
+                imported_outside_plan=outside,
+            )
             done = {answer["task_id"] for answer in answers}
             progress = Progress(len(answers), len(answers), len(done), len(wanted))  # nobody is waited for
             yield Snapshot(
@@ -73,14 +80,16 @@ class ImportedAnswers:
             yield replace(
                 found,
                 counts=replace(
-                    found.counts, answers_outside_plan=found.counts.answers_outside_plan + outside
+                    found.counts,
+                    answers_outside_plan=found.counts.answers_outside_plan + outside.total(),
+                    imported_outside_plan=outside,
                 ),
                 answers=_merged(answers, found.answers, "answer_id"),
                 annotations=_merged(rows, found.annotations, "annotation_id"),
             )
 
-    def _rows(self, wanted: Mapping[str, WantedTask]) -> tuple[list[_Row], int]:
-        """Rows on planned images with their tasks, in the table's order; and answers to other images."""
+    def _rows(self, wanted: Mapping[str, WantedTask]) -> tuple[list[_Row], Counter[str]]:
+        """Rows on planned images with their tasks, in the table's order; and answers to each other image."""
         task_of = {task.image_id: key for key, task in wanted.items()}
         found: list[_Row] = []
         owners: dict[tuple[str, str], Path] = {}
@@ -97,7 +106,8 @@ class ImportedAnswers:
                     found.append({**row, "task_id": task_of[row["image_id"]]})
                 else:
                     outside.add(key)
-        return sorted(found, key=lambda row: str(row["annotation_id"])), len(outside)
+        whole = sorted(found, key=lambda row: str(row["annotation_id"]))
+        return whole, Counter(image_id for image_id, _ in outside)
 
 
 def _answers(rows: Sequence[_Row]) -> list[_Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from curate.adapters import public_models, torch_device, weights
 from curate.adapters.public_models import BY_NAME, PUBLIC, TEXT_ENCODER, PublicModel
 from curate.errors import ModelError
 from curate.extras import require
-from curate.params import Params
+from curate.params import AutolabelParams, Params
+from curate.params.upscale import BICUBIC, UpscaleParams
 
 _TRIES = 3
 _TIMEOUT_S = 60.0  # a connection may stand still so long
@@ -26,12 +28,14 @@ class Wanted:
         revision: Of the Hub; ignored for others.
         sha256: Of the (main) weights file; None = the published one, if it is known.
         setting: Where params.yaml names it; None = on the command line.
+        on_hub: Its loader takes Hub ids too.
     """
 
     name: str
     revision: str = "main"
     sha256: str | None = None
     setting: str | None = None
+    on_hub: bool = True
 
     @property
     def public(self) -> PublicModel | None:
@@ -41,8 +45,18 @@ class Wanted:
     @property
     def local(self) -> Path | None:
         """The path, if it is one on this machine."""
-        path = Path(self.name).expanduser()
-        return path if path.exists() else None
+        return weights.located(self.name)
+
+    @property
+    def may_be_fetched(self) -> bool:
+        """Whether it is a public file, or looks like a Hub id."""
+        return self.public is not None or (self.on_hub and _is_hub_id(self.name))
+
+    @property
+    def parameter(self) -> str:
+        """Where params.yaml has the name."""
+        own = self.setting or "a"
+        return own if own.startswith("upscale.models.") else f"{own}.model"
 
     def expected(self, commit: str | None) -> str | None:
         """The digest that its main weights file must have; the published one is of one revision only."""
@@ -52,24 +66,42 @@ class Wanted:
         return known.sha256 if known.url is not None or commit == known.revision else None
 
 
-def of_params(params: Params) -> list[Wanted]:
-    """What params.yaml names: detector with its text encoder, segmenter, encoders of dedupe and embed."""
-    detector, segmenter, semantic = (
-        params.autolabel.detector,
-        params.autolabel.segmenter,
-        params.dedupe.semantic,
-    )
-    wanted = [Wanted(detector.model, detector.revision, detector.sha256, "autolabel.detector")]
-    if detector.kind == "groundingdino" and not _has_text_encoder(detector.model):
-        wanted.append(_published(TEXT_ENCODER, "autolabel.detector"))
-    if segmenter.kind != "none":
-        wanted.append(Wanted(segmenter.model, segmenter.revision, segmenter.sha256, "autolabel.segmenter"))
-    if semantic.model is not None:
+def of_params(params: Params, stages: Collection[str]) -> list[Wanted]:
+    """What params.yaml names for some stages: detector with its text encoder, segmenter, encoders, upscalers.
+
+    Args:
+        params: Of the project.
+        stages: Those that the project has.
+    """
+    semantic, vectors = params.dedupe.semantic, params.embeddings
+    wanted = list(_suggesting(params.autolabel)) if "autolabel" in stages else []
+    if "dedupe" in stages and semantic.model is not None:
         wanted.append(Wanted(semantic.model, semantic.revision, None, "dedupe.semantic"))
-    vectors = params.embeddings
-    if vectors.model is not None:
+    if "embed" in stages and vectors.model is not None:
         wanted.append(Wanted(vectors.model, vectors.revision, vectors.sha256, "embeddings"))
-    return wanted
+    return [*wanted, *(_upscaling(params.upscale) if "upscale" in stages else ())]
+
+
+def _suggesting(settings: AutolabelParams) -> Iterator[Wanted]:
+    detector, segmenter = settings.detector, settings.segmenter
+    if detector.kind == "none":  # then nothing is segmented either
+        return
+    yield Wanted(detector.model, detector.revision, detector.sha256, "autolabel.detector")
+    if detector.kind == "groundingdino" and not _has_text_encoder(detector.model):
+        yield _published(TEXT_ENCODER, "autolabel.detector")
+    if segmenter.kind != "none":
+        yield Wanted(segmenter.model, segmenter.revision, segmenter.sha256, "autolabel.segmenter")
+
+
+def _upscaling(settings: UpscaleParams) -> Iterator[Wanted]:
+    for name, model in settings.models.items():
+        if model == BICUBIC:
+            continue
+        yield Wanted(model, setting=f"upscale.models.{name}", on_hub=False)
+        path = weights.located(model)
+        if path is not None and path.suffix == ".param":  # of ncnn, which needs both
+            binary = str(path.with_suffix(".bin"))
+            yield Wanted(binary, setting=f"upscale.models.{name}", on_hub=False)
 
 
 def of_name(name: str) -> Wanted:
@@ -80,7 +112,7 @@ def of_name(name: str) -> Wanted:
     """
     if name in BY_NAME:
         return _published(BY_NAME[name], None)
-    if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
+    if not _is_hub_id(name):
         known = ", ".join(model.name for model in PUBLIC)
         raise ModelError(f"{name} is no Hub id and no public file: known are {known}")
     return Wanted(name)
@@ -101,16 +133,13 @@ def fetch(wanted: Wanted) -> Path:
     public = wanted.public
     if public is not None and public.url is not None:
         target = weights.cache_folder() / wanted.name
-        if not target.is_file() and _offline():
+        if _offline():
             raise ModelError(f"{wanted.name} is not in {target.parent}, and HF_HUB_OFFLINE is set: unset it")
-        if not target.is_file():
-            _download(public.url, target, wanted.expected(None))
+        _download(public.url, target, wanted.expected(None))
         _check(wanted, target)
         return target
-    if "/" not in wanted.name or wanted.name.endswith(".pth"):
-        raise ModelError(
-            f"{wanted.name} is not on this machine and no public file: set {wanted.setting}.model"
-        )
+    if not wanted.may_be_fetched:
+        raise ModelError(f"{wanted.name} is not on this machine and no public file: set {wanted.parameter}")
     folder = _snapshot(wanted)
     _check(wanted, folder)
     return folder
@@ -121,10 +150,7 @@ def there(wanted: Wanted) -> Path | None:
     if wanted.local is not None:
         return wanted.local
     public = wanted.public
-    if public is not None and public.url is not None:
-        target = weights.cache_folder() / wanted.name
-        return target if target.is_file() else None
-    if "/" not in wanted.name:
+    if (public is not None and public.url is not None) or not wanted.may_be_fetched:
         return None
     hub = require("huggingface_hub", extra="autolabel")
     for name in weights.MAIN_FILES:
@@ -142,7 +168,8 @@ def verify(wanted: Wanted) -> str:
     """
     path = there(wanted)
     if path is None:
-        raise ModelError(f"{wanted.name} is not on this machine: run curate models fetch")
+        remedy = "run curate models fetch" if wanted.may_be_fetched else f"set {wanted.parameter}"
+        raise ModelError(f"{wanted.name} is not on this machine: {remedy}")
     file, expected = _main(path), wanted.expected(_commit(path))
     if expected is None:
         return f"no digest is known; its sha256 is {weights.sha256(file)}" if file else "no digest is known"
@@ -170,6 +197,10 @@ def _commit(path: Path) -> str | None:
 
 def _published(model: PublicModel, setting: str | None) -> Wanted:
     return Wanted(model.name, model.revision or "main", model.sha256, setting)
+
+
+def _is_hub_id(name: str) -> bool:
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith(("/", ".pth"))
 
 
 def _has_text_encoder(checkpoint: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class SegmentAnythingSegmenter:
             MissingExtraError: torch or segment-anything is not installed.
         """
         self._torch = require("torch", extra="autolabel")
-        self._place = torch_device.place(device, precision)
+        self._place = torch_device.place(device, precision, setting="autolabel.device")
         path = weights.find(settings.model, noun="segmenter checkpoint", setting="autolabel.segmenter.model")
         build = _build(settings, path)
         weights.check(
@@ -62,7 +63,8 @@ class SegmentAnythingSegmenter:
             boxes: (N, 4) xyxy pixels.
 
         Returns:
-            Masks (N, H, W) and the quality (an IoU) that SAM predicts for them, (N,) in [0, 1].
+            Masks (N, H, W) and the quality (an IoU) that SAM predicts for them, (N,) in [0, 1]; NaN
+            where a mask comes of values that are no numbers.
 
         Raises:
             DeviceMemoryError: The device has no memory for the image, or for one box of it.
@@ -89,10 +91,12 @@ class SegmentAnythingSegmenter:
             prompts = self._torch.as_tensor(boxes, dtype=self._torch.float32, device=self._place.device)
             resized = self._predictor.transform.apply_boxes_torch(prompts, size)
             # A box says plainly which object is meant: the single-mask output, not the three ambiguous ones.
-            masks, quality, _ = self._predictor.predict_torch(
+            masks, quality, logits = self._predictor.predict_torch(
                 None, None, boxes=resized, multimask_output=False
             )
-            return masks[:, 0].cpu().numpy(), quality[:, 0].clamp(0, 1).cpu().numpy()
+            finite = logits.isfinite().flatten(1).all(1)  # else the mask seems to be empty
+            told = quality[:, 0].clamp(0, 1).where(finite, math.nan)
+            return masks[:, 0].cpu().numpy(), told.cpu().numpy()
 
 
 def _build(settings: SegmenterParams, path: Path) -> str:

@@ -99,7 +99,8 @@ class TransformersEmbedder:
             texts: Such as "a photo of a stop sign"; CLIP and SigLIP were trained on captions.
 
         Raises:
-            ModelError: The model has no text tower, or a text is longer than it reads.
+            ModelError: The model has no text tower, gives a text no direction, or a text is longer than it
+                reads.
         """
         if not hasattr(self._model, "get_text_features"):
             raise ModelError(
@@ -120,7 +121,10 @@ class TransformersEmbedder:
             if name in ("input_ids", "attention_mask")
         }
         with self._torch.inference_mode():
-            return self._unit(self._model.get_text_features(**inputs).pooler_output)
+            vectors = self._unit(self._model.get_text_features(**inputs).pooler_output)
+        if not np.isfinite(vectors).all():  # no order of images would follow from it
+            raise ModelError(f"image encoder {self._version} gives a text no direction: check its weights")
+        return vectors
 
     def _width(self) -> int:
         blank = np.zeros((64, 64, 3), dtype=np.uint8)

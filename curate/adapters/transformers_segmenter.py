@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class TransformersSegmenter:
             MissingExtraError: torch or transformers is not installed.
         """
         self._torch = require("torch", extra="autolabel")
-        self._place = torch_device.place(device, precision)
+        self._place = torch_device.place(device, precision, setting="autolabel.device")
         loaded = transformers_files.load(
             Source(
                 settings.model,
@@ -65,7 +66,8 @@ class TransformersSegmenter:
             boxes: (N, 4) xyxy pixels.
 
         Returns:
-            Masks (N, H, W) and the quality (an IoU) that the model predicts for them, (N,) in [0, 1].
+            Masks (N, H, W) and the quality (an IoU) that the model predicts for them, (N,) in [0, 1]; NaN
+            where a mask comes of values that are no numbers.
 
         Raises:
             DeviceMemoryError: The device has no memory for the image, or for one box of it.
@@ -97,5 +99,6 @@ class TransformersSegmenter:
             # A box says plainly which object is meant: the single-mask output, not the three ambiguous ones.
             output = self._model(image_embeddings=features, input_boxes=prompts[None], multimask_output=False)
             (masks,) = self._images.post_process_masks(output.pred_masks, *sizes)
-            quality = output.iou_scores[0, :, 0].float().clamp(0, 1)
+            finite = output.pred_masks[0].isfinite().flatten(1).all(1)  # else the mask seems to be empty
+            quality = output.iou_scores[0, :, 0].float().clamp(0, 1).where(finite, math.nan)
             return masks[:, 0].cpu().numpy(), quality.cpu().numpy()

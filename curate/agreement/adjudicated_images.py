@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ UNKNOWN_CATEGORY = "with a category that the taxonomy does not name"
 BOTH_KEPT = "with two drawings of one disputed object kept"
 BY_OTHERS = "by somebody whose decisions do not count"
 LEFT_IN = "with a planted error left in"
+ASKED_AGAIN = "older than a line needs-qa of decisions.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,17 @@ def read(
             latest[row["image_id"]] = row
     found = {key: drawn[row["task_id"], row["annotator_id"]] for key, row in latest.items()}
     return Decisions(found, latest, left_out)
+
+
+def older_than(decisions: Decisions, asked: Mapping[str, datetime]) -> set[str]:
+    """Images of which somebody asked for another look after they were decided.
+
+    Args:
+        decisions: What was decided, by image.
+        asked: When somebody asked last, by image.
+    """
+    changed = {key: row["updated_at"] for key, row in decisions.answers.items() if key in asked}
+    return {key for key, at in changed.items() if at is None or datetime.fromisoformat(at) < asked[key]}
 
 
 def decided(decisions: Decisions, agreed: Consensus) -> Decisions:

@@ -111,6 +111,7 @@ def _row(row: _Cells) -> Annotation:
         category=row["category"],
         bbox_xyxy=(x1, y1, x2, y2),
         rle=row["rle"],
+        polygon=row.get("polygon"),  # of what people agree on there is none
         attributes=tuple((name, tuple(chosen)) for name, chosen in row["attributes"] or ()),
     )
 

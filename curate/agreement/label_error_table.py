@@ -107,7 +107,12 @@ class LabelErrors:
 
 
 def compare(
-    labels: pa.Table, model: pa.Table, *, iou_threshold: float, learned: Collection[str] = ()
+    labels: pa.Table,
+    model: pa.Table,
+    *,
+    iou_threshold: float,
+    learned: Collection[str] = (),
+    given: Collection[str] = (),
 ) -> LabelErrors:
     """Hold what people agree on against what the model found, image by image.
 
@@ -121,8 +126,13 @@ def compare(
         model: That of the stage autolabel.
         iou_threshold: Least IoU of one object.
         learned: image_ids of those that the model was trained on, or that show a scene of them.
+        given: image_ids of those that a detector was given: it looked at all of them but those that have a
+            row of outcome "failed", and where it found nothing at all there is no row.
     """
-    made = _by_image(model, ("object", "empty", "rejected"))
+    failed = set(model.filter(pc.equal(model["outcome"], "failed"))["image_id"].to_pylist())
+    labeled = set(pc.unique(labels["image_id"]).to_pylist())
+    made: _Rows = {image_id: [] for image_id in labeled.intersection(given) - failed}
+    made = {**made, **_by_image(model, ("object", "empty", "rejected"))}
     looked_at = pc.is_in(labels["image_id"], value_set=pa.array(list(made), pa.string()))
     drawn = _by_image(labels.filter(looked_at), ("object", "empty", "disputed"))
     known = [

@@ -6,20 +6,21 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from curate import formats
-from curate.check import split_from_path
+from curate.check import unread_json
+from curate.check.finding import Row
 from curate.errors import InputError
-from curate.formats import huggingface, image_classes
-from curate.formats.image_files import SUFFIXES
+from curate.formats import huggingface, image_classes, image_walk, split_names
+from curate.formats.image_walk import printable
 from curate.formats.record import LabeledImage, Labels
 
 IMAGES: Final = "images"  # the format of a folder without labels
 CLASSES: Final = image_classes.FORMAT
+_OF_JSON: Final = ("darwin", "labelme")  # their readers tell of every file that is no JSON
 _LABELS_FOLDERS: Final = ("annotations", "labels", "Annotations")  # their images lie beside them
 _LICENSE = re.compile(r"^(licen[sc]e|copying)\b", re.IGNORECASE)
 
@@ -31,10 +32,11 @@ class DataSet:
     Attributes:
         path: What was opened.
         format: Name of the codec, or `IMAGES`.
-        files: Absolute path of each image file by its place, the path below the data set's folder.
+        files: Absolute path of each image file by its place, the printable path below the data set's folder.
         splits: Splits of each place; mostly one.
         licenses: Licence of each place that labels describe; None where they give none.
         says_license: Whether a file of the data set is about its licence.
+        unread: Findings of what could not be opened: folders, and files of labels.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class DataSet:
     splits: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     licenses: dict[str, str | None] = field(default_factory=dict)
     says_license: bool = False
+    unread: list[tuple[str, Row]] = field(default_factory=list)
     _sources: list[Path] = field(default_factory=list)
     _places: list[tuple[str, ...]] = field(default_factory=list)  # of each labelled image, in reading order
 
@@ -80,13 +83,13 @@ def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch
     Raises:
         InputError: Nothing is there, no image, or labels that no reader opens.
     """
-    name, opened = _format(path, format)
+    unread: list[tuple[str, Row]] = []
+    name, opened = _format(path, format, unread)
     root = images or _root(path, name)
-    found = DataSet(path, name, root.absolute(), _sources=[one.path for one in opened])
+    found = DataSet(path, name, root.absolute(), unread=unread, _sources=[one.path for one in opened])
     if not root.is_dir():
         raise InputError(f"{root} is no folder: name the folder of the images with --images")
-    for file in _walk(root):
-        found.files[file.relative_to(root).as_posix()] = file.absolute()
+    _walk(found, root)
     _join(found, opened, scratch)
     if path.is_file():
         _leave_out_other_splits(found)
@@ -96,15 +99,15 @@ def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch
     if not found.files:
         raise InputError(f"{root} holds no image: name the folder of the images with --images")
     for place in found.files:
-        split = split_from_path.of_folders(place)
+        split = split_names.of_folders(place)
         if split is not None and not found.splits[place]:
             found.splits[place].add(split)
     found.says_license = any(_LICENSE.match(one.name) for one in root.iterdir()) or _card_says(root)
     return found
 
 
-def _format(path: Path, format: str | None) -> tuple[str, list[Labels]]:
-    """Name of the codec, and what it opens."""
+def _format(path: Path, format: str | None, unread: list[tuple[str, Row]]) -> tuple[str, list[Labels]]:
+    """Name of the codec, and what it opens; `unread` takes JSON that no codec can tell of."""
     if not path.exists():
         raise InputError(f"{path} does not exist: name a folder of images, or a file or folder of labels")
     if format == IMAGES:
@@ -112,27 +115,45 @@ def _format(path: Path, format: str | None) -> tuple[str, list[Labels]]:
     if format == CLASSES or (format is None and image_classes.in_parquet(path)):
         return CLASSES, [image_classes.read(path)]
     if path.is_dir() and format in (None, "coco"):
-        listed = list(_coco_files(path))
+        listed = list(_coco_files(path, unread))
         if listed or format == "coco":
             return "coco", listed
-    try:
-        name = format or formats.detect(path)
-    except InputError:
-        if path.is_dir():
-            found = [image_classes.read(path)] if image_classes.in_folders(path) else []
-            return (CLASSES, found) if found else (IMAGES, [])
-        raise
+    name = format or _detected(path)
+    if name is None:
+        unread += unread_json.below(path, {row.file for _, row in unread})
+        found = [image_classes.read(path)] if image_classes.in_folders(path) else []
+        return (CLASSES, found) if found else (IMAGES, [])
     if name == "coco" and path.is_dir():
+        if unread:
+            return name, []
         raise InputError(f"{path} holds COCO files below its first folders: name the file itself")
+    if name in _OF_JSON:
+        unread.clear()
     return name, [formats.read(path, name)]
 
 
-def _coco_files(folder: Path) -> Iterator[Labels]:
+def _detected(path: Path) -> str | None:
+    """Name of the codec; None for a folder that none knows."""
+    try:
+        return formats.detect(path)
+    except InputError:
+        if path.is_dir():
+            return None
+        raise
+
+
+def _coco_files(folder: Path, unread: list[tuple[str, Row]]) -> Iterator[Labels]:
     """Those in it, in annotations/, and beside the images of each split."""
     for pattern in ("*.json", "annotations/*.json", "*/_annotations.coco.json"):
         for file in sorted(folder.glob(pattern)):
-            with suppress(InputError):  # another sort of JSON, such as captions or our export.json
+            if file.name.startswith("."):
+                continue
+            try:
                 yield formats.read(file, "coco")
+            except InputError as error:  # perhaps another sort of JSON, such as captions or our export.json
+                row = unread_json.row(file, error)
+                if row is not None:
+                    unread.append(("damaged", row))
 
 
 def _root(path: Path, name: str) -> Path:
@@ -141,12 +162,17 @@ def _root(path: Path, name: str) -> Path:
     return path.parent.parent if name == "coco" and path.parent.name in _LABELS_FOLDERS else path.parent
 
 
-def _walk(root: Path) -> Iterator[Path]:
-    for folder, inner, names in os.walk(root):
-        inner[:] = sorted(one for one in inner if not one.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES:
-                yield Path(folder, name)
+def _walk(found: DataSet, root: Path) -> None:
+    """Note every image file, and folders that cannot be listed."""
+    for one in image_walk.below(root):
+        if isinstance(one, Path):
+            found.files[printable(one.relative_to(root))] = one.absolute()
+        elif one.folder == root:
+            raise InputError(f"{root} cannot be listed: {one.error.strerror}")
+        else:
+            place = printable(one.folder.relative_to(root))
+            row = Row(images=(place,), detail=f"the folder cannot be listed: {one.error.strerror}")
+            found.unread.append(("not_decoded", row))
 
 
 def _join(found: DataSet, opened: Sequence[Labels], scratch: Path) -> None:
@@ -156,7 +182,7 @@ def _join(found: DataSet, opened: Sequence[Labels], scratch: Path) -> None:
     for place in found.files:
         by_name[place.rpartition("/")[2]].append(place)
     for labels in opened:
-        hint = split_from_path.of_label_file(os.path.relpath(labels.path, found.root))
+        hint = _split_of(os.path.relpath(labels.path, found.root))
         for image in labels.images:
             split = image.split or (hint if labels.path.is_file() else None)
             if image.content is not None:
@@ -168,16 +194,20 @@ def _join(found: DataSet, opened: Sequence[Labels], scratch: Path) -> None:
             found._places.append(places)
             if len(places) == 1:
                 found.licenses[places[0]] = image.license
-                if split is not None:
-                    found.splits[places[0]].add(split)
+                found.splits[places[0]].update(filter(None, (split, *image.other_splits)))
+
+
+def _split_of(labels: str) -> str | None:
+    """The split that a file of labels is named after, else that of its folders."""
+    return split_names.of_file(PurePosixPath(labels).name) or split_names.of_folders(labels)
 
 
 def _leave_out_other_splits(found: DataSet) -> None:
     """One label file of many, such as that of the test split: images of other splits are not meant."""
-    mine = split_from_path.of_label_file(found.path.name)
+    mine = split_names.of_file(found.path.name)
     named = {place for places in found._places for place in places}
     for place in list(found.files) if mine else []:
-        if place not in named and split_from_path.of_folders(place) not in (None, mine):
+        if place not in named and split_names.of_folders(place) not in (None, mine):
             del found.files[place]
 
 
@@ -201,7 +231,7 @@ def _known(found: DataSet, path: Path, by_path: dict[Path, str]) -> str:
     """The place of a file that a reader found, perhaps outside of the folder."""
     plain = Path(os.path.normpath(path))
     if plain not in by_path:
-        place = Path(os.path.relpath(plain, found.root)).as_posix()
+        place = printable(Path(os.path.relpath(plain, found.root)))
         by_path[plain] = place
         found.files[place] = plain
     return by_path[plain]
@@ -218,7 +248,7 @@ def _fitting(
         if place == name or place.endswith(f"/{name}")
     ]
     if len(fitting) > 1:
-        of_split = [place for place in fitting if split and split_from_path.of_folders(place) == split]
+        of_split = [place for place in fitting if split and split_names.of_folders(place) == split]
         fitting = of_split or fitting
     if len(fitting) > 1:
         beside = [place for place in fitting if (source.parent / name).absolute() == found.files[place]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
@@ -35,7 +35,9 @@ class Kind:
 _MEND = "mend or remove the entry in the label file"
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
-        "not_decoded": Kind("error", "Files that do not decode", "replace or remove the file"),
+        "not_decoded": Kind(
+            "error", "Files that do not decode, folders that do not open", "replace or remove the file"
+        ),
         "split_leak": Kind(
             "error",
             "One picture in two splits",
@@ -167,8 +169,8 @@ class Findings:
     _rows: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, name: str, row: Row) -> None:
-        """Add one case."""
-        self._rows[name].append(row)
+        """Add one case, as valid text: names of files need be none."""
+        self._rows[name].append(_printable(row))
 
     def extend(self, rows: Iterable[tuple[str, Row]]) -> None:
         """Add cases with the names of their kinds."""
@@ -180,6 +182,14 @@ class Findings:
         return [
             Finding(name, kind, tuple(self._rows[name])) for name, kind in KINDS.items() if self._rows[name]
         ]
+
+
+def _printable(row: Row) -> Row:
+    texts = (row.category, row.entry, row.detail, str(row.file or ""))
+    if all(map(str.isascii, texts)):
+        return row
+    category, entry, detail, file = (one.encode("utf-8", "backslashreplace").decode() for one in texts)
+    return replace(row, category=category, entry=entry, detail=detail, file=Path(file) if file else None)
 
 
 @dataclass(frozen=True, slots=True)

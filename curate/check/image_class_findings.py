@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -63,17 +63,22 @@ def find(classes: ImageClasses, seen: Sequence[SeenImage], dataset: DataSet) -> 
 def _conflicts(
     by_place: Mapping[str, str], seen: Sequence[SeenImage], dataset: DataSet
 ) -> Iterator[tuple[str, Row]]:
-    by_id = {one.image_id: one for one in seen}
-    for one in seen:
-        first = one.places[0]
-        keeper = by_id.get(one.row["duplicate_of"] or "")
-        pairs = [(place, first, "the same bytes") for place in one.places[1:]]
-        pairs += [] if keeper is None else [(first, keeper.places[0], str(one.row["dup_relation"]))]
-        for place, other, relation in pairs:
-            named = [by_place.get(place), by_place.get(other)]
-            if None not in named and named[0] != named[1]:
+    """Each place whose class is another than that of a copy before it: the keeper's places come first."""
+    copies: dict[str, list[SeenImage]] = defaultdict(list)
+    for one in sorted(seen, key=lambda image: image.row["duplicate_of"] is not None):
+        copies[one.row["duplicate_of"] or one.image_id].append(one)
+    for group in copies.values():
+        placed = [(image, place) for image in group for place in image.places if place in by_place]
+        firsts: dict[str, tuple[SeenImage, str]] = {}
+        for image, place in placed:
+            name = by_place[place]
+            against = next((first for other, first in firsts.items() if other != name), None)
+            firsts.setdefault(name, (image, place))
+            if against is not None:
+                earlier, other = against
+                relation = image.row["dup_relation"] or earlier.row["dup_relation"]
+                detail = f"{name} and {by_place[other]}: {'the same bytes' if image is earlier else relation}"
                 splits = dict.fromkeys((*_splits(dataset, place), *_splits(dataset, other)))
-                detail = f"{named[0]} and {named[1]}: {relation}"
                 yield "class_conflict", Row((place, other), tuple(splits), detail=detail)
 
 

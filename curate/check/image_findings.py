@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 
 import numpy as np
 
@@ -69,16 +70,21 @@ def _duplicates(seen: Sequence[SeenImage], dataset: DataSet) -> Iterator[tuple[s
     """Copies that stand in one split; those in two are leaks."""
     by_id = {one.image_id: one for one in seen}
     for one in seen:
-        first = one.places[0]
-        for place in one.places[1:]:
-            if not leaks(dataset.splits[first], dataset.splits[place]):
-                yield "exact_duplicate", _row(dataset, [place, first], "the same bytes")
+        firsts: dict[frozenset[str], str] = {}
+        for place in one.places:
+            own = frozenset(dataset.splits[place])
+            other = next(
+                (at for splits, at in firsts.items() if splits == own or not leaks(splits, own)), None
+            )
+            if other is not None:
+                yield "exact_duplicate", _row(dataset, [place, other], "the same bytes")
+            firsts.setdefault(own, place)
         keeper = by_id.get(one.row["duplicate_of"] or "")
-        if keeper is not None and not leaks(one.splits, keeper.splits):
+        if keeper is not None and not any(_leaking(one, keeper, dataset)):
             correlation = one.row["dup_correlation"]
             figure = "" if correlation is None else f", correlation {correlation:.2f}"
             detail = f"{one.row['dup_relation']}{figure}"
-            yield "near_duplicate", _row(dataset, [first, keeper.places[0]], detail)
+            yield "near_duplicate", _row(dataset, [one.places[0], keeper.places[0]], detail)
 
 
 def split_leaks(
@@ -93,15 +99,27 @@ def split_leaks(
     """
     by_id = {one.image_id: one for one in seen}
     for one in seen:
-        first = one.places[0]
-        for place in one.places[1:]:
-            if leaks(dataset.splits[first], dataset.splits[place]):
-                yield "split_leak", _row(dataset, [first, place], "the same bytes")
-        if len(one.places) == 1 and len(dataset.splits[first]) > 1:
-            yield "split_leak", _row(dataset, [first], "listed in both")
+        for place in one.places:
+            if len(dataset.splits[place]) > 1:
+                yield "split_leak", _row(dataset, [place], "listed in both")
+        for (mine, first), (theirs, other) in combinations(one.by_splits(dataset).items(), 2):
+            if leaks(mine, theirs):
+                for place in other:
+                    yield "split_leak", _row(dataset, sorted((first[0], place)), "the same bytes")
+                for place in first[1:]:
+                    yield "split_leak", _row(dataset, sorted((place, other[0])), "the same bytes")
     for a, b, relation in pairs:
-        if leaks(by_id[a].splits, by_id[b].splits):
-            yield "split_leak", _row(dataset, sorted((by_id[a].places[0], by_id[b].places[0])), relation)
+        for places in _leaking(by_id[a], by_id[b], dataset):
+            yield "split_leak", _row(dataset, sorted(places), relation)
+
+
+def _leaking(one: SeenImage, other: SeenImage, dataset: DataSet) -> Iterator[tuple[str, str]]:
+    """First places of two images in splits of which one may not show what the other does."""
+    for (mine, places), (theirs, others) in product(
+        one.by_splits(dataset).items(), other.by_splits(dataset).items()
+    ):
+        if leaks(mine, theirs):
+            yield places[0], others[0]
 
 
 def leaks(splits: Iterable[str], others: Iterable[str]) -> bool:

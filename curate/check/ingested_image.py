@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from curate import schema, tables
 from curate.check.dataset import DataSet
+from curate.formats.image_walk import printable
 from curate.formats.record import Size
 
 SOURCE: Final = "files"  # name of the source that lists the files, before each place in the images table
@@ -56,15 +57,22 @@ class SeenImage:
         width, height = self.size
         return (height, width) if self.orientation >= 5 else (width, height)
 
+    def by_splits(self, dataset: DataSet) -> dict[frozenset[str], list[str]]:
+        """The places by what splits they are of, those of none too, each in the order of the data set."""
+        found: dict[frozenset[str], list[str]] = {}
+        for place in self.places:
+            found.setdefault(frozenset(dataset.splits[place]), []).append(place)
+        return found
+
 
 def read(table: Path, dataset: DataSet) -> list[SeenImage]:
     """Every content whose file is in the data set, by its first place.
 
     Args:
-        table: The images table after dedupe; of one source named `SOURCE`, that lists absolute paths.
+        table: The images table, of dedupe or ingest; of one source named `SOURCE`, that lists absolute paths.
         dataset: Says which place is which file.
     """
-    place_of = {str(file): place for place, file in dataset.files.items()}
+    place_of = {printable(file): place for place, file in dataset.files.items()}
     found = []
     for row in tables.read(table, schema.IMAGES, columns=list(_COLUMNS)).to_pylist():
         paths = [source.removeprefix(f"{SOURCE}/") for source in row["sources"]]

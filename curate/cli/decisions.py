@@ -121,7 +121,7 @@ def gold(root: Root = HERE, parameters: ParamsFile = Path("params.yaml")) -> Non
         settings, path = _file(parameters)
         names = [category.name for category in taxonomy.load(settings.autolabel.taxonomy)]
         made = gold_decisions.write(settings.qa.gold, inputs=gold_decisions.Inputs(path), names=names)
-    rest = f"; {made.unsettled:,} have no consensus yet" if made.unsettled else ""
+    rest = f"; {made.unsettled:,} have no consensus of people yet" if made.unsettled else ""
     rest += f"; {made.elsewhere:,} are known elsewhere" if made.elsewhere else ""
     typer.echo(f"{made.path}: {made.images:,} images{rest}")
 

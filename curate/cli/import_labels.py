@@ -60,6 +60,9 @@ def import_labels(
     format: Annotated[
         str | None, typer.Option("--format", "-f", help="Such as coco; found by itself if left out.")
     ] = None,
+    field: Annotated[
+        str | None, typer.Option(help="Of a FiftyOne export: which field of labels, where there are several.")
+    ] = None,
     category: Annotated[
         list[str] | None, typer.Option(help="THEIRS=OURS: a category that has another name here.")
     ] = None,
@@ -85,7 +88,9 @@ def import_labels(
         raise InputError(f"{file}: say what it is, with --as suggestions, answers or gold")
     else:
         names = {theirs: ours for theirs, _, ours in pairs}
-        wanted = [stage.ImportParams(file, become.value, format, annotator, frame.value, match.value, names)]
+        wanted = [
+            stage.ImportParams(file, become.value, format, annotator, frame.value, match.value, names, field)
+        ]
     for one in wanted:
         inputs, outputs = stage.places(one, root, settings.autolabel.taxonomy, settings.qa.gold)
         done = stage.run(one, inputs=inputs, outputs=outputs)
@@ -115,6 +120,7 @@ def _listed(root: Path, settings: IngestParams) -> list[ImportParams]:
             one.entry.frame,
             one.entry.match,
             one.entry.categories,
+            one.entry.field,
         )
         for one in found
     ]

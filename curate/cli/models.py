@@ -69,10 +69,11 @@ def verify(names: Names = None, path: ParamsFile = _PARAMS) -> None:
 def _wanted(names: list[str] | None, path: Path) -> list[Wanted]:
     from curate import params
     from curate.adapters import model_fetch
+    from curate_pipelines import fingerprint
 
     if names:
         return [model_fetch.of_name(name) for name in names]
-    return model_fetch.of_params(params.load(path))
+    return model_fetch.of_params(params.load(path), fingerprint.stages(path.with_name("dvc.yaml")))
 
 
 @app.command("compare")
@@ -96,7 +97,8 @@ def compare(
     """Hold two detectors against the known answers (qa.gold), image by image, with intervals.
 
     MODEL suggests with the thresholds of taxonomy.yaml; the one that it took the place of with those of the
-    day on which it was trained, another one with today's too. Reads gold, the images and both detectors;
+    day on which it was trained, another one with today's too. A detector that params.yaml names has the
+    settings that stand there, another one defaults. Reads gold, the images and both detectors;
     writes metrics/model_comparison.json, which `curate report` shows.
     """
     import json
@@ -137,8 +139,9 @@ def _sides(settings: Params, model: str | None, before: str | None) -> tuple[Sid
     """Both detectors with their thresholds.
 
     Raises:
-        InputError: Nobody says what MODEL is to be compared with.
+        InputError: Nobody says what MODEL is to be compared with, or which MODEL.
     """
+    from curate.adapters.public_models import BY_NAME
     from curate.errors import InputError
     from curate.labeling import taxonomy, training_record
     from curate.stages.compare_models import Side
@@ -146,17 +149,29 @@ def _sides(settings: Params, model: str | None, before: str | None) -> tuple[Sid
     today = {one.name: one.threshold for one in taxonomy.load(settings.autolabel.taxonomy)}
     current = settings.autolabel.detector
 
-    def named(name: str) -> Side:
-        own = {"kind": "groundingdino" if name.endswith(".pth") else "transformers", "model": name}
-        return Side(
-            current.model_copy(update={**own, "sha256": None, "revision": "main", "config": None}), today
-        )
+    def same(name: str, other: str) -> bool:
+        one, two = (Path(text).expanduser() for text in (name, other))
+        return one.absolute() == two.absolute()  # Hub ids too
 
+    def named(name: str) -> Side:
+        if current.kind != "none" and same(name, current.model):
+            return Side(current, today)
+        own = {
+            "kind": "groundingdino" if name.endswith(".pth") else "transformers",
+            "model": name,
+            "revision": (BY_NAME[name].revision if name in BY_NAME else None) or "main",  # as it is fetched
+            "sha256": None,
+            "config": None,
+        }
+        return Side(current.model_copy(update=own), today)
+
+    if model is None and current.kind == "none":
+        raise InputError("autolabel.detector.kind is none: say which MODEL is to be compared")
     after = Side(current, today) if model is None else named(model)
     folder = training_record.folder_of(Path(after.detector.model))
     record = training_record.read(folder) if folder is not None else None
     replaced = record.before if record is not None else None
-    if before is not None and (replaced is None or replaced.detector.model != before):
+    if before is not None and (replaced is None or not same(replaced.detector.model, before)):
         return named(before), after
     if record is None or record.before is None:
         raise InputError(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from curate.cli.options import HERE, AsJson, Root, user_path
+from curate.cli.options import HERE, AsJson, ParamsFile, Root, user_path
 
 app = typer.Typer(help="The categories.", no_args_is_help=True)
 
@@ -70,15 +70,25 @@ def migrate(
         Path, typer.Option("--taxonomy", parser=user_path, help="As it is to be.")
     ] = Path("taxonomy.yaml"),
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    parameters: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Rename, merge or split categories in every table of annotations.
 
-    Reads PLAN, the taxonomy and the tables below data/; writes those tables, all or none.
+    Reads PLAN, the taxonomy, the tables below data/ and labels/, qa.gold and dedupe.decisions; writes those.
     """
+    from curate import params as params_file
     from curate.labeling import migration, migration_plan
     from curate.labeling import taxonomy as file
 
-    work = migration.prepare(root, migration_plan.load(plan, file.load(root / taxonomy_file)))
+    moves = migration_plan.load(plan, file.load(root / taxonomy_file))
+    settings = params_file.load(root / parameters)
+    work = migration.prepare(
+        root,
+        moves,
+        taxonomy_file=taxonomy_file,
+        gold=settings.qa.gold,
+        decisions=settings.dedupe.decisions,
+    )
     if not dry_run:
         work.write()
     for line in work.lines(written=not dry_run):

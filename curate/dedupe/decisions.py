@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from curate.decision_file import READ_BY, Decision, is_id
 from curate.decision_file import load as load_file
-from curate.dedupe.feature_index import Ids
+from curate.dedupe.id_rows import Ids
 from curate.errors import InputError
 
 _ID_DIGITS: Final = 64

@@ -17,10 +17,11 @@ from curate.errors import InputError
 from curate.images import color, exif, frames, jpeg
 from curate.images.image_errors import DECODER_ERRORS, UnfitImageError
 from curate.images.load_upright import ADVICE
+from curate.images.pixel_limit import open_any_size
 from curate.records import UInt8Image
 
 _SWAPPED: Final = 5  # EXIF orientations from here on exchange width and height
-_ERRORS: Final = (*DECODER_ERRORS, Image.DecompressionBombError)
+_ERRORS: Final = (*DECODER_ERRORS, Image.DecompressionBombError)  # of icons within a file, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def read_small(path: Path, min_side: int | None) -> Small:
 
 
 def _full(path: Path, data: bytes) -> Small:
-    with Image.open(path) as image:
+    with open_any_size(path) as image:
         image.load()
         profile = frames.profile_of(image, data)
         plain = image.mode in ("L", "RGB") and "transparency" not in image.info and color.is_srgb(profile)

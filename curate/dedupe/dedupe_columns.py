@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from curate import schema
 from curate.decision_file import Decision
 from curate.dedupe import image_columns, keepers
-from curate.dedupe.feature_index import Ids
 from curate.dedupe.groups import DECIDED, RELATIONS, Grouping, Matches
+from curate.dedupe.id_rows import Ids
 from curate.dedupe.keepers import Comparisons, KeeperColumns
 from curate.ports import Casualty
 

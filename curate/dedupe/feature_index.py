@@ -1,12 +1,14 @@
-"""Columns of fixed width on disk, one row an image: found by image_id, only ever added to.
+"""Columns of fixed width on disk, one row an image: found by its content, only ever added to.
 
     <folder>/<recipe>/manifest.json      the recipe, the columns, and which parts count
-    <folder>/<recipe>/part-000001.arrow  some thousands of rows: image_id, place, all columns; one Arrow batch
+    <folder>/<recipe>/part-000001.arrow  some thousands of rows: image_id, content_id, place, all columns; one
+                                         Arrow batch
 
 A part is written aside, synced, renamed; only then does the manifest, replaced in one step, count it. What a
 kill leaves behind is removed by the next writer. Another recipe has a folder of its own, named by its digest,
 and the old one goes when the new one is finished. Parts are read through memory maps, and a row keeps its
-number as long as the recipe stays and nothing is damaged.
+number as long as the recipe stays and nothing is damaged. An image whose upright file has changed has another
+content_id (`image_columns`), and so one more row: the last row of an image_id is that of its latest file.
 """
 
 from __future__ import annotations
@@ -22,20 +24,18 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import system
+from curate.dedupe.id_rows import ID_BYTES, Ids, places_of
 from curate.dedupe.stored_column import StoredColumn
 from curate.errors import TableError
 from curate.tables import replacing, storage_error
 
-FORMAT: Final = 2
-ID_BYTES: Final = 32
+FORMAT: Final = 3
 MANIFEST: Final = "manifest.json"
 _NAME_DIGITS: Final = 16
 _PART_ROWS: Final = 8192  # of a part that smaller ones are put together to
-Ids = NDArray[np.uint8]  # (N, 32), the bytes of image_ids
 Layout = Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
 
 
@@ -106,8 +106,13 @@ class Index:
 
     @property
     def ids(self) -> StoredColumn:
-        """(N, 32) uint8 on disk."""
+        """(N, 32) uint8 on disk, image_ids: of one whose upright file changed there are several."""
         return self._column("image_id", np.dtype(np.uint8), (ID_BYTES,))
+
+    @property
+    def content_ids(self) -> StoredColumn:
+        """(N, 32) uint8 on disk, no two alike."""
+        return self._column("content_id", np.dtype(np.uint8), (ID_BYTES,))
 
     def columns(self) -> dict[str, StoredColumn]:
         """Every column by name, on disk."""
@@ -121,23 +126,33 @@ class Index:
         chunks = pa.chunked_array([batch["place"] for batch in self._batches], pa.string())
         return [str(place) for place in chunks.take(pa.array(rows)).to_pylist()]
 
-    def find(self, ids: Ids) -> NDArray[np.int64]:
-        """Rows of `ids` (M, 32), -1 where there is none."""
-        known = pa.chunked_array([batch["image_id"] for batch in self._batches], pa.binary(ID_BYTES))
-        found = pc.index_in(_binary(ids, ID_BYTES), value_set=known.combine_chunks())
-        rows: NDArray[np.int64] = pc.fill_null(found, -1).to_numpy().astype(np.int64)
-        return rows
+    def find(self, content_ids: Ids) -> NDArray[np.int64]:
+        """Rows of `content_ids` (M, 32), -1 where there is none."""
+        return places_of(content_ids, np.asarray(self.content_ids))
 
-    def append(self, ids: Ids, columns: Mapping[str, NDArray[Any]], places: Sequence[str]) -> None:
+    def append(
+        self,
+        ids: Ids,
+        columns: Mapping[str, NDArray[Any]],
+        places: Sequence[str],
+        *,
+        content_ids: Ids | None = None,
+    ) -> None:
         """Add rows, which count from the next `commit` on.
 
         Args:
-            ids: (M, 32) uint8, none of which is there yet.
+            ids: (M, 32) uint8, image_ids.
             columns: (M, ...) of the layout.
             places: M texts that tell people where the images are.
+            content_ids: (M, 32) uint8, none of which is there yet; None = the image_ids.
         """
+        contents = ids if content_ids is None else content_ids
         texts = [place.encode(errors="backslashreplace").decode() for place in places]
-        arrays = {"image_id": _binary(ids, ID_BYTES), "place": pa.array(texts, pa.string())}
+        arrays = {
+            "image_id": _binary(ids, ID_BYTES),
+            "content_id": _binary(contents, ID_BYTES),
+            "place": pa.array(texts, pa.string()),
+        }
         for name, (kind, shape) in self._manifest.columns.items():
             values = np.asarray(columns[name], dtype=kind).reshape(len(ids), *shape)
             arrays[name] = _binary(values, _bytes_per_row(kind, shape))
@@ -196,13 +211,6 @@ class Index:
 
     def _column(self, name: str, kind: np.dtype[Any], shape: tuple[int, ...]) -> StoredColumn:
         return StoredColumn([_values(batch[name], kind, shape) for batch in self._batches], kind, shape)
-
-
-def sorted_rows(ids: Ids | StoredColumn) -> NDArray[np.int64]:
-    """Rows in order of their image_id: an order that does not depend on when they were added."""
-    words = np.ascontiguousarray(ids).view(">u8").reshape(len(ids), -1)
-    rows: NDArray[np.int64] = np.lexsort(tuple(words[:, word] for word in reversed(range(words.shape[1]))))
-    return rows
 
 
 def reading(folder: Path) -> Index:

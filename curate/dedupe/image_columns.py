@@ -1,11 +1,11 @@
-"""What dedupe needs of the images table, read in pieces into columns: 52 bytes per row."""
+"""What dedupe needs of the images table, read in pieces into columns: 84 bytes per row."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema, tables
-from curate.dedupe.feature_index import ID_BYTES, Ids
+from curate.dedupe.id_rows import ID_BYTES, Ids
 from curate.dedupe.keepers import KeeperColumns
 from curate.errors import ParamsError, TableError
 
-_COLUMNS = ("image_id", "drop_reason", "sources", "width", "height", "sharpness", "bytes")
+_COLUMNS = ("image_id", "upright_sha256", "drop_reason", "sources", "width", "height", "sharpness", "bytes")
+_OF_FILES = ("image_id", "upright_sha256", "path", "sources")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,14 @@ class ImageColumns:
 
     Attributes:
         ids: (N, 32) uint8.
+        content_ids: (N, 32) uint8, by which what was made from an upright file is kept; see `content_bytes`.
         usable: (N,) bool; images that no earlier stage dropped.
         keeper_columns: Of all rows; `keep` is false everywhere.
         places: Row by place, of those that were asked for.
     """
 
     ids: Ids
+    content_ids: Ids
     usable: NDArray[np.bool_]
     keeper_columns: KeeperColumns
     places: Mapping[str, int]
@@ -80,6 +83,7 @@ def _plain(piece: pa.Table) -> dict[str, NDArray[Any]]:
     return {
         **columns,
         "ids": id_bytes(piece["image_id"]),
+        "content_ids": content_bytes(piece),
         "usable": piece["drop_reason"].is_null().to_numpy(),
     }
 
@@ -98,7 +102,10 @@ def _together(parts: list[dict[str, NDArray[Any]]], places: Mapping[str, int]) -
     def whole(name: str, kind: type[np.generic]) -> NDArray[Any]:
         return np.concatenate([np.zeros(0, kind), *(part[name].astype(kind, copy=False) for part in parts)])
 
-    ids = np.concatenate([np.zeros((0, ID_BYTES), np.uint8), *(part["ids"] for part in parts)])
+    nothing = np.zeros((0, ID_BYTES), np.uint8)
+    ids, content_ids = (
+        np.concatenate([nothing, *(part[name] for part in parts)]) for name in ("ids", "content_ids")
+    )
     keeper_columns = KeeperColumns(
         keep=np.zeros(len(ids), np.bool_),
         preference=whole("preference", np.int16),
@@ -107,7 +114,7 @@ def _together(parts: list[dict[str, NDArray[Any]]], places: Mapping[str, int]) -
         sharpness=whole("sharpness", np.float32),
         bytes=whole("bytes", np.int64),
     )
-    return ImageColumns(ids, whole("usable", np.bool_), keeper_columns, places)
+    return ImageColumns(ids, content_ids, whole("usable", np.bool_), keeper_columns, places)
 
 
 def id_bytes(column: pa.ChunkedArray) -> Ids:
@@ -126,6 +133,21 @@ def id_bytes(column: pa.ChunkedArray) -> Ids:
     return np.concatenate([np.zeros((0, ID_BYTES), np.uint8), *parts])
 
 
+def content_bytes(piece: pa.Table) -> Ids:
+    """(N, 32) uint8 that tell an image with its upright file from every other, and from its earlier files.
+
+    The image_id, where the upright file holds the source's bytes; else that xor the sha256 of the file.
+
+    Args:
+        piece: Columns image_id and upright_sha256.
+    """
+    ids = id_bytes(piece["image_id"])
+    written = piece["upright_sha256"].is_valid().to_numpy()
+    if written.any():
+        ids[written] ^= id_bytes(piece["upright_sha256"].drop_null())
+    return ids
+
+
 def id_texts(ids: Ids) -> list[str]:
     """Hexadecimal image_ids of (N, 32) bytes."""
     digits = np.ascontiguousarray(ids).tobytes().hex()
@@ -139,15 +161,25 @@ def id_array(ids: Ids) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(ids), pa.py_buffer(ends), pa.py_buffer(digits))
 
 
-def files(path: Path, wanted: NDArray[np.bool_]) -> Iterator[tuple[Ids, list[str], list[str]]]:
-    """image_ids, upright files and first places of the wanted rows, a piece of the table at a time."""
+class ListedFiles(NamedTuple):
+    """Upright files of some rows, with the ids of `ImageColumns` and the first place of each image."""
+
+    ids: Ids
+    content_ids: Ids
+    paths: list[str]
+    places: list[str]
+
+
+def files(path: Path, wanted: NDArray[np.bool_]) -> Iterator[ListedFiles]:
+    """The files of the wanted rows, a piece of the table at a time."""
     if not wanted.any():
         return
     start = 0
-    for piece in tables.pieces(path, schema.IMAGES, columns=("image_id", "path", "sources")):
+    for piece in tables.pieces(path, schema.IMAGES, columns=_OF_FILES):
         chosen = pa.array(wanted[start : start + piece.num_rows])
         start += piece.num_rows
         rows = piece.filter(chosen)
         if rows.num_rows:
             first = pc.list_element(rows["sources"], 0).to_pylist()
-            yield id_bytes(rows["image_id"]), rows["path"].to_pylist(), first
+            ids, contents = id_bytes(rows["image_id"]), content_bytes(rows)
+            yield ListedFiles(ids, contents, rows["path"].to_pylist(), first)

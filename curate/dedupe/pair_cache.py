@@ -103,7 +103,7 @@ def compare(images: Side, ids: NDArray[np.uint8], settings: Settings, path: Path
 
     Args:
         images: In order of image_id.
-        ids: (N, 32), of all rows of the index.
+        ids: (N, 32) content_ids of all rows of the index.
         settings: What the result depends on besides.
         path: File of what is known; replaced.
 

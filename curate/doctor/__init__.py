@@ -7,9 +7,10 @@ from pathlib import Path
 
 from curate import params, project
 from curate.doctor import machine, project_files, services
-from curate.doctor.finding import Finding
+from curate.doctor.finding import Finding, tried
 from curate.errors import CurateError
 from curate.params import Params
+from curate_pipelines import fingerprint
 
 __all__ = ["Finding", "examine"]
 
@@ -24,7 +25,7 @@ def examine() -> Iterator[Finding]:
     if not Path(project.PARAMS).is_file():
         yield Finding("project", "note", "none here", "curate init NAME --images PATH_OR_URL makes one")
         yield from machine.extras(frozenset())
-        yield from machine.resources(device="auto")
+        yield from machine.resources()
         return
     settings: Params | None = None
     try:
@@ -33,13 +34,17 @@ def examine() -> Iterator[Finding]:
     except CurateError as error:
         yield Finding("params.yaml", "broken", str(error))
     known = settings or Params()
-    yield from machine.extras(project_files.needed_extras(known))
-    yield from machine.resources(device=known.autolabel.device)
+    current = tried("dvc.yaml", fingerprint.pipeline_is_current)
+    stages = project_files.stages()
+    yield from machine.extras(project_files.needed_extras(known, stages))
+    section = "autolabel" if "autolabel" in stages else "upscale"
+    yield from machine.resources(device=getattr(known, section).device, section=section)
     yield from project_files.repository()
-    if settings is None:
+    yield current
+    if settings is None or not stages:  # as was said
         return
-    yield from project_files.named_files(settings)
-    yield from services.weights(settings)
-    yield from services.labelstudio()
+    yield from project_files.named_files(settings, stages)
+    yield from services.weights(settings, stages)
+    yield from services.labelstudio(settings, stages)
     yield from services.hub(settings)
     yield from services.viewer()

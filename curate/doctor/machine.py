@@ -61,11 +61,12 @@ def extras(needed: Collection[str]) -> Iterator[Finding]:
         yield Finding(label, state, f"{', '.join(absent)} not installed", remedy)
 
 
-def resources(*, device: str) -> Iterator[Finding]:
+def resources(*, device: str = "auto", section: str = "autolabel") -> Iterator[Finding]:
     """Free disk here, memory, and what models run on.
 
     Args:
-        device: `autolabel.device`.
+        device: What params.yaml says.
+        section: Where it says so, and how many workers run models.
     """
     free = shutil.disk_usage(Path()).free
     state: State = "broken" if free < _DISK_MIN else "note" if free < _DISK_ENOUGH else "ok"
@@ -73,11 +74,11 @@ def resources(*, device: str) -> Iterator[Finding]:
     yield Finding("disk", state, f"{free / _GIB:,.1f} GiB free", remedy)
     memory = system.memory_bytes()
     enough = memory >= _MEMORY_ENOUGH
-    remedy = "" if enough else "the usual detector takes about 4 GiB per worker: set autolabel.workers to 1"
+    remedy = "" if enough else f"a model may take 4 GiB per worker: set {section}.workers to 1"
     detail = f"{memory / _GIB:,.1f} GiB, {system.cores()} cores"
     yield Finding("memory", "ok" if enough else "note", detail, remedy)
     if _installed("torch"):  # else it was said above
-        yield tried("device", lambda: torch_device.describe(device))
+        yield tried("device", lambda: torch_device.describe(device, setting=f"{section}.device"))
 
 
 def _installed(package: str) -> bool:

@@ -4,50 +4,89 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from curate import dvc_files
+from curate.adapters import diffusion_upscaler, image_metrics
 from curate.doctor.finding import Finding, tried
 from curate.errors import CurateError
 from curate.ingest import sources
 from curate.ingest.place_names import is_url
 from curate.labeling import taxonomy
 from curate.params import Params
+from curate.restoration import degradation_presets
 from curate_pipelines import fingerprint
 
 
-def needed_extras(settings: Params) -> frozenset[str]:
-    """Extras without which a stage would stop."""
-    needed = {"pipeline", "autolabel", "labelstudio"}
-    needed |= {"semantic"} if settings.dedupe.semantic.model or settings.embeddings.model else set()
-    needed |= {"ray"} if settings.engine.kind == "ray" else set()
-    needed |= {"hub"} if settings.publish.target == "hub" else set()
+def stages() -> Collection[str]:
+    """Those of the project's dvc.yaml; none where that cannot be read."""
+    try:
+        return fingerprint.stages()
+    except CurateError:  # said in its own line
+        return ()
+
+
+def needed_extras(settings: Params, stages: Collection[str]) -> frozenset[str]:
+    """Extras without which one of the stages would stop."""
+    autolabel, publish = settings.autolabel, settings.publish.target
+    people = "push" in stages or ("vote" in stages and settings.vote.raters == "labelstudio")
+    models = settings.upscale.models.values() if "upscale" in stages else ()
     try:
         known = _sources(settings).sources
     except CurateError:  # said in its own line
         known = ()
-    needed |= {"remote"} if any(is_url(one.where) for one in known) else set()
-    needed |= {"hub"} if any(one.kind == "hf" for one in known) else set()
-    return frozenset(needed)
+    needed = {
+        "pipeline": True,
+        "autolabel": "autolabel" in stages and autolabel.detector.kind != "none",
+        "labelstudio": people and settings.labelstudio.enabled,
+        "semantic": bool(settings.dedupe.semantic.model or ("embed" in stages and settings.embeddings.model)),
+        "augment": "release" in stages and settings.release.augment.pipeline is not None,
+        "restoration": "pairs" in stages,
+        "diffusion": any(diffusion_upscaler.is_pipeline(model) for model in models),
+        "ffmpeg": "pairs" in stages and _encodes_video(settings),
+        "ray": settings.engine.kind == "ray",
+        "hub": publish == "hub" or any(one.kind == "hf" for one in known),
+        "kaggle": publish == "kaggle",
+        "remote": publish == "s3"
+        or any(is_url(one.where) for one in known)
+        or (people and settings.labelstudio.enabled and settings.labelstudio.storage != "local"),
+    }
+    return frozenset(extra for extra, wanted in needed.items() if wanted)
 
 
-def named_files(settings: Params) -> Iterator[Finding]:
+def _encodes_video(settings: Params) -> bool:
+    try:
+        steps = degradation_presets.find(settings.pairs.preset, settings.pairs.presets).steps
+    except CurateError:  # said in its own line
+        return False
+    return any(isinstance(step, degradation_presets.Codec) for step in steps)
+
+
+def named_files(settings: Params, stages: Collection[str]) -> Iterator[Finding]:
     """Sources, categories, and every file that a parameter names."""
 
     def categories() -> str:
         return f"{len(taxonomy.load(settings.autolabel.taxonomy))} categories"
 
+    def preset() -> str:
+        named = settings.pairs.preset
+        return f"{named}, {len(degradation_presets.find(named, settings.pairs.presets).steps)} steps"
+
     def files() -> str:
-        for stage in fingerprint.stages():
+        for stage in stages:
             fingerprint.describe(stage, settings)
         return "each is there"
 
-    yield tried("dvc.yaml", fingerprint.pipeline_is_current)
     yield tried("sources", lambda: f"{len(_sources(settings).sources)} sources")
-    if "autolabel" in fingerprint.stages():
+    if "autolabel" in stages:
         yield tried("taxonomy", categories)
+    if "pairs" in stages:
+        yield tried("preset of pairs", preset)
     yield tried("files that params.yaml names", files)
+    lacking = image_metrics.lacking(settings.measure.metrics) if "measure" in stages else {}
+    for name, why in lacking.items():
+        yield Finding("metrics", "note", f"{name} is not measured: {why}")
 
 
 def repository() -> Iterator[Finding]:

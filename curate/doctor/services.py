@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,22 +20,33 @@ VIEW_PORT: Final = 5151
 _TIMEOUT_S = 10.0
 
 
-def weights(settings: Params) -> Iterator[Finding]:
-    """Every weights file that params.yaml names, held against its digest."""
-    for wanted in model_fetch.of_params(settings):
+def weights(settings: Params, stages: Collection[str]) -> Iterator[Finding]:
+    """Every weights file that params.yaml names for one of the stages, held against its digest."""
+    for wanted in model_fetch.of_params(settings, stages):
         yield tried(f"weights of {wanted.setting}", functools.partial(model_fetch.verify, wanted))
 
 
-def labelstudio() -> Iterator[Finding]:
-    """The server that push and pull would talk to, and whether it takes the token."""
+def labelstudio(settings: Params, stages: Collection[str]) -> Iterator[Finding]:
+    """The server that the stages talk to, and whether it takes the token; asked only where one does."""
+    name, asked = "Label Studio", settings.vote.raters
+    if "push" not in stages and asked != "labelstudio":
+        yield Finding(name, "ok", f"not needed (vote.raters: {asked})")
+        return
+    if not settings.labelstudio.enabled:
+        off = "labelstudio.enabled: false"
+        if "push" in stages:
+            yield Finding(name, "ok", f"not needed ({off})")
+        else:
+            yield Finding(name, "broken", f"{off}, vote.raters: {asked}", "change one of them")
+        return
 
     def answers() -> str:
         at = connection.resolve(Path())
-        asked = client.Client(at, timeout_s=_TIMEOUT_S, sleep=lambda _: None)
-        me = asked.get("/api/current-user/whoami", action="asking who the token belongs to")
+        server = client.Client(at, timeout_s=_TIMEOUT_S, sleep=lambda _: None)
+        me = server.get("/api/current-user/whoami", action="asking who the token belongs to")
         return f"{at.url} takes the token in {at.source} (of {me['email']})"
 
-    found = tried("Label Studio", answers)
+    found = tried(name, answers)
     yield found
     if found.state == "broken" and URL_VARIABLE not in os.environ:
         yield tried("label-studio program", lambda: str(process.find_program(Path())))

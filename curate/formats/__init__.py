@@ -6,10 +6,16 @@ which formats there are.
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
+
 from curate.errors import InputError
+from curate.formats import fiftyone
 from curate.formats.codecs import READERS, WRITERS, detect
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 
@@ -26,21 +32,47 @@ __all__ = [
 ]
 
 
-def read(path: Path, format: str | None = None) -> Labels:
+def read(
+    path: Path, format: str | None = None, *, field: str | None = None, suggestions: bool = False
+) -> Labels:
     """Open labels.
 
     Args:
         path: A file or folder.
         format: One of `READERS`; None = what stands there tells.
+        field: Of FiftyOne, which of a sample's labels; None = as `fiftyone.read` finds it.
+        suggestions: A model's labels are wanted, where the format tells them from people's.
 
     Raises:
         InputError: Not there, of no known format, or damaged as a whole; single entries that cannot be read
-            come as `problems`.
+            come as `problems`. Or a field where the format has none.
     """
     name = format or detect(path)
     if name not in READERS:
         raise InputError(f"format {name!r} cannot be read: known are {', '.join(sorted(READERS))}")
-    return READERS[name](path)
+    if field is not None and name != "fiftyone":
+        raise InputError(f"{path}: --field {field} is for FiftyOne's labels; {name} has no fields")
+    with _one_line(path):
+        if name == "fiftyone":
+            labels = fiftyone.read(path, field=field, suggestions=suggestions)
+        else:
+            labels = READERS[name](path)
+    labels.images = _in_one_line(labels.images, path)
+    return labels
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """A file that is damaged as a whole is told in a line, whatever reads it."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _in_one_line(images: Iterable[LabeledImage], path: Path) -> Iterator[LabeledImage]:
+    with _one_line(path):
+        yield from images
 
 
 def read_categories(path: Path, format: str | None = None) -> dict[str, int]:

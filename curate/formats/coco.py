@@ -43,7 +43,7 @@ def read(path: Path) -> Labels:
     """
     index = CocoIndex(path)
     labels = Labels("coco", path, tuple(dict.fromkeys(index.categories.values())), problems=index.problems)
-    labels.images = _images(index)
+    labels.images, labels.incomplete = _images(index), index.incomplete
     return labels
 
 
@@ -68,6 +68,7 @@ def _images(index: CocoIndex) -> Iterator[LabeledImage]:
             image_id=str(image.number),
             license=index.licenses.get(image.license) if image.license is not None else None,
             attribution=image.attribution,
+            labeled=index.labeled,
             file=index.path,
             line=image.line,
         )

@@ -44,6 +44,9 @@ class CocoIndex:
         licenses: Names by number.
         problems: What is wrong with it so far.
         keypoints: Annotations that have some, which nothing here reads.
+        labeled: Whether the file has a list of annotations, if only an empty one.
+        incomplete: Why any image may lack objects or have wrong ones; empty where each annotation is of one
+            image and one category.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,11 +65,23 @@ class CocoIndex:
         self._seen_objects: set[int | str] = set()
         # start, end, line, and (number of) image of each annotation
         self._spans, self._owners = array("q"), []  # type: tuple[array[int], list[Any]]
+        self._strays: list[str] = []  # annotations of no image
+        self._unclear: list[str] = []  # categories of several names
         keys = {key for key in map(self._take, json_stream.entries(path, _LISTS)) if key}
         missing = [key for key in _NEEDED if key not in keys and not self._has(key)]
         if missing:
             raise InputError(f"{path} is no COCO file: it has no list {' and no list '.join(missing)}")
+        self.labeled = bool(self._owners) or self._names_annotations()
         self._sort()
+        if self._strays:
+            lost = f"{len(self._strays):,} annotations are of none of its images, the first {self._strays[0]}"
+            self._unclear.insert(0, lost)
+        self.incomplete = "; ".join(self._unclear)
+
+    def _names_annotations(self) -> bool:
+        """Whether the list is there; an empty one has no entry that would have been seen."""
+        others = _LISTS - {"annotations"}
+        return any(entry.key == "annotations" for entry in json_stream.entries(self.path, others))
 
     def _has(self, key: str) -> bool:
         return bool(self._images if key == "images" else self.categories)
@@ -77,6 +92,8 @@ class CocoIndex:
             return entry.key
         if not isinstance(value, dict):
             self._damaged(entry, f"{entry.key} holds {str(value)[:40]!r}, expected an object")
+            if entry.key == "annotations":
+                self._strays.append(f"in line {entry.line}: no object of JSON")
         elif entry.key == "annotations":
             self._spans.extend((entry.start, entry.end, entry.line))
             self._owners.append(value.get("image_id"))
@@ -104,7 +121,10 @@ class CocoIndex:
             self._damaged(entry, "an image without id or file_name")
             return
         if number in self._numbers:
+            first = self._images[self._numbers[number]].name
             self._problem("duplicate_id", entry, f"image {number}", "this id was used before", name)
+            detail = f"this id is used again, for {name}: whose the objects are is not said"
+            self._problem("duplicate_id", entry, f"image {number}", detail, first)
             return
         self._numbers[number] = len(self._images)
         size = [value.get(key) for key in ("width", "height")]
@@ -131,6 +151,8 @@ class CocoIndex:
             self._damaged(entry, f"{entry.key} holds an entry without id or name")
         elif number in names:
             self._problem("duplicate_id", entry, f"{entry.key} {number}", f"first {names[number]!r}")
+            if names is self.categories and name != names[number]:
+                self._unclear.append(f"category {number} is {names[number]!r} and {name!r}")
         else:
             names[number] = name
 
@@ -146,6 +168,7 @@ class CocoIndex:
             detail = f"image_id {self._owners[at]!r} is none of the file's images"
             line = self._spans[3 * at + 2]
             self.problems.append(Problem("label_without_image", self.path, line, f"entry {at}", "", detail))
+            self._strays.append(f"in line {line}: {detail}")
         self._owners = []
         self._seen_objects = set()
         self._order = np.argsort(owners, kind="stable")

@@ -46,9 +46,17 @@ def parsed(
         is_crowd=bool(entry.get("iscrowd")),
         score=float(score) if isinstance(score, (int, float)) and 0 <= score <= 1 else None,
         object_id=None if identity is None else str(identity),
+        attributes=_attributes(entry.get("attributes")),
         entry=name_of(entry),
         line=line,
     )
+
+
+def _attributes(given: Any) -> dict[str, str]:
+    """What is said beside; a flag that is not set says nothing."""
+    if not isinstance(given, Mapping):
+        return {}
+    return {str(key): str(value) for key, value in given.items() if value not in (None, False, "")}
 
 
 def outline(

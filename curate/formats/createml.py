@@ -35,7 +35,7 @@ def read(path: Path) -> Labels:
     files = (
         [path]
         if path.is_file()
-        else sorted([*path.rglob("*annotations*.json"), *path.rglob("*createml*.json")])
+        else sorted({*path.rglob("*annotations*.json"), *path.rglob("*createml*.json")})
     )
     if not files:
         raise InputError(f"{path} holds no annotations.json of Create ML")
@@ -67,7 +67,7 @@ def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Itera
             yield LabeledImage(
                 name=name,
                 objects=tuple(objects),
-                split=None if folder == "." else split_names.OURS.get(folder, folder),
+                split=split_names.of_folders(f"{folder}/{file.name}"),
                 file=file,
                 line=entry.line,
                 path=file.parent / name if (file.parent / name).is_file() else None,
@@ -78,7 +78,10 @@ def _row(value: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
     name = value.get("image") or value.get("imagefilename")
     if not isinstance(name, str):
         raise EntryError("damaged", "has neither image nor imagefilename")
-    return name, value.get("annotations", value.get("annotation")) or []
+    drawn = value.get("annotations", value.get("annotation"))
+    if not isinstance(drawn, list):
+        raise EntryError("damaged", "has no list of annotations: that is not an empty one")
+    return name, drawn
 
 
 def _object(value: Mapping[str, Any], entry: str, line: int) -> LabeledObject:

@@ -22,13 +22,12 @@ from curate.errors import InputError
 from curate.formats import xml_file
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box, ring, taken
+from curate.formats.label_entries import EntryError, box, not_read, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import masks
 
 _NAME = "annotations.xml"
-_SHAPES = ("box", "polygon", "mask", "polyline", "points", "ellipse", "cuboid", "skeleton")
 
 
 def read(path: Path) -> Labels:
@@ -46,6 +45,10 @@ def read(path: Path) -> Labels:
         raise InputError(f"{file} is not CVAT's: its outermost element is {tree.tag!r}, not annotations")
     names = [node.text or "" for node in tree.findall("meta//labels/label/name")]
     labels = Labels("cvat", path, tuple(dict.fromkeys(names)))
+    tracks = len(tree.findall("track"))
+    if tracks:
+        labels.problems += not_read(file, {"tracks of a video": tracks})
+        labels.incomplete = f"it holds {tracks:,} tracks of a video: export it as `CVAT for images 1.1`"
     labels.images = _images(tree, file, labels.problems)
     return labels
 
@@ -58,7 +61,7 @@ def _images(tree: ET.Element, file: Path, problems: list[Problem]) -> Iterator[L
         )
         size = told or (0, 0)
         objects = []
-        for number, shape in enumerate([one for one in node if one.tag in _SHAPES], 1):
+        for number, shape in enumerate([one for one in node if one.tag != "tag"], 1):
             found = taken(
                 partial(_object, shape, size, number),
                 problems,
@@ -81,6 +84,7 @@ def _images(tree: ET.Element, file: Path, problems: list[Problem]) -> Iterator[L
             line=xml_file.line(node),
             path=beside if beside.is_file() else None,
         )
+    problems += not_read(file, {"attributes of labels of images": len(tree.findall("image/tag/attribute"))})
 
 
 def _size(node: ET.Element) -> Size:
@@ -90,6 +94,7 @@ def _size(node: ET.Element) -> Size:
 def _object(node: ET.Element, size: Size, number: int) -> LabeledObject:
     entry, line, category = f"{node.tag} {number}", xml_file.line(node), node.attrib["label"]
     attributes = {one.get("name", ""): one.text or "" for one in node.findall("attribute")}
+    attributes |= {"occluded": "1"} if node.get("occluded") == "1" else {}
     made = partial(LabeledObject, category, attributes=attributes, entry=entry, line=line)
     if node.tag == "box":
         corners = box(*(node.attrib[key] for key in ("xtl", "ytl", "xbr", "ybr")))

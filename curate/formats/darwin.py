@@ -11,20 +11,26 @@ Source:
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from curate.errors import InputError
-from curate.formats import json_stream
+from curate.formats import json_stream, split_names
 from curate.formats.dataset_info import About, json_files
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box_xywh, ring, taken
+from curate.formats.label_entries import EntryError, box_xywh, not_read, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.geometry import outlines
 from curate.records import derived_id
+
+_BESIDE = ("attributes", "directional_vector", "inference", "instance_id", "text")
+_SHAPES = frozenset(
+    {"cuboid", "ellipse", "graph", "keypoint", "line", "mask", "raster_layer", "skeleton", "table"}
+)
 
 
 def read(path: Path) -> Labels:
@@ -37,18 +43,20 @@ def read(path: Path) -> Labels:
     if not files:
         raise InputError(f"{path} holds no .json file of Darwin")
     labels = Labels("darwin", path, ())
-    labels.images = _images(files, labels.problems)
+    labels.images = _images(path, files, labels.problems)
     return labels
 
 
-def _images(files: Iterable[Path], problems: list[Problem]) -> Iterator[LabeledImage]:
+def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Iterator[LabeledImage]:
+    beside: Counter[str] = Counter()
     for file in files:
-        image = taken(partial(_image, file, problems), problems, file=file)
+        image = taken(partial(_image, file, problems, beside), problems, file=file)
         if image is not None:
             yield image
+    problems += not_read(root, beside)
 
 
-def _image(file: Path, problems: list[Problem]) -> LabeledImage:
+def _image(file: Path, problems: list[Problem], beside: Counter[str]) -> LabeledImage:
     try:
         content = json_stream.whole(file)
     except InputError as error:
@@ -60,22 +68,26 @@ def _image(file: Path, problems: list[Problem]) -> LabeledImage:
     objects: list[LabeledObject] = []
     tags: list[str] = []
     for number, one in enumerate(content["annotations"], 1):
+        if slot.get("slot_name") not in one.get("slot_names", [slot.get("slot_name")]):
+            beside["annotations of other images of an item"] += 1
+            continue
+        beside.update(f"annotations' {key}" for key in _BESIDE if one.get(key))
         if "tag" in one:
             tags.append(one["name"])
             continue
         entry = f"annotation {number}"
         found = taken(partial(_object, one, entry), problems, file=file, entry=entry, image=name)
         objects += [found] if found is not None else []
-    beside = file.parent.parent / "images" / item["name"]
+    place = file.parent.parent / "images" / item["name"]
     return LabeledImage(
         name=name,
         objects=tuple(objects),
         width=slot.get("width"),
         height=slot.get("height"),
-        split=folder or None,
+        split=split_names.of_folders(name),
         tags=tuple(tags),
         file=file,
-        path=beside if beside.is_file() else None,
+        path=place if place.is_file() else None,
     )
 
 
@@ -86,8 +98,10 @@ def _object(one: Mapping[str, Any], entry: str) -> LabeledObject:
     if "polygon" in one:
         paths = one["polygon"].get("paths") or [one["polygon"]["path"]]
         return made(polygons=outlines.nested([ring(_flat(path)) for path in paths]))
-    if corners is None:
-        kind = next((key for key in one if key not in {"id", "name", "slot_names", "properties"}), "nothing")
+    others = sorted(_SHAPES & one.keys())
+    if corners is None or others:
+        known = {"id", "name", "slot_names", "properties", "bounding_box"}
+        kind = next((key for key in (*others, *one) if key not in known), "nothing")
         raise EntryError("unsupported_shape", f"a {kind}, which no room carries yet")
     return made()
 

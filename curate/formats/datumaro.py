@@ -22,9 +22,11 @@ from curate.formats import json_stream
 from curate.formats.coco_objects import outline
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box_xywh, ring, taken
+from curate.formats.label_entries import EntryError, box_xywh, class_name, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
+
+_FACTS = ("is_crowd", "score", "object_id")  # attributes that have a place of their own
 
 
 def read(path: Path) -> Labels:
@@ -76,28 +78,21 @@ def _image(
     described = item.get("image") or {}
     name = described.get("path") or str(item["id"])
     height, width = described.get("size") or (None, None)
-    groups: dict[tuple[int, str], LabeledObject] = {}
-    objects: list[LabeledObject] = []
-    tags = []
+    groups: dict[tuple[int, str], list[LabeledObject]] = {}
+    tags: list[str] = []
+    told = partial(taken, problems=problems, file=file, line=line, image=name)
     for number, one in enumerate(item.get("annotations") or []):
+        entry = f"annotation {one.get('id', number)}"
         if one.get("type") == "label":
-            tags.append(names[one["label_id"]])
+            tag = told(partial(class_name, one.get("label_id"), names), entry=entry)
+            tags += [tag] if tag is not None else []
             continue
-        found = taken(
-            partial(_object, one, names, (width, height), line),
-            problems,
-            file=file,
-            line=line,
-            entry=f"annotation {one.get('id', number)}",
-            image=name,
-        )
+        found = told(partial(_object, one, names, (width, height), line), entry=entry)
         if found is not None:
-            key = (one.get("group") or -number - 1, found.category)
-            if key in groups:
-                objects.remove(groups[key])
-                found = _together(groups[key], found)
-            groups[key] = found
-            objects.append(found)
+            groups.setdefault((one.get("group") or -number - 1, found.category), []).append(found)
+    objects: list[LabeledObject] = []
+    for (group, _), members in groups.items():
+        objects += told(partial(_of_group, members), entry=f"group {group}") or []
     beside = file.parent.parent / "images" / file.stem / name
     return LabeledImage(
         name=name,
@@ -109,21 +104,44 @@ def _image(
         tags=tuple(tags),
         license=(item.get("attr") or {}).get("license"),
         attribution=(item.get("attr") or {}).get("attribution"),
+        labeled=item.get("annotations") is not None,
         file=file,
         line=line,
         path=beside if beside.is_file() else None,
     )
 
 
-def _together(first: LabeledObject, other: LabeledObject) -> LabeledObject:
-    """One object of the box and the outlines of a group."""
-    return replace(
-        first,
-        bbox_xyxy=first.bbox_xyxy or other.bbox_xyxy,
-        polygons=first.polygons + other.polygons,
-        rle=first.rle or other.rle,
-        rle_size=first.rle_size or other.rle_size,
-    )
+def _of_group(members: Sequence[LabeledObject]) -> list[LabeledObject]:
+    """The objects that the annotations of one label and group are.
+
+    A box, its outlines and its mask are one object. Boxes alone or masks alone, which Datumaro groups where
+    they belong together like the wheels of a car, are an object each.
+
+    Raises:
+        EntryError: Several boxes or masks with something else, and nothing says which belong together.
+    """
+    boxes = [one for one in members if one.bbox_xyxy is not None]
+    drawn = [one for one in members if one.rle is not None]
+    if len(members) in (1, len(boxes), len(drawn)):
+        return list(members)
+    if len(boxes) > 1 or len(drawn) > 1:
+        raise EntryError(
+            "damaged",
+            f"a group of {len(boxes)} boxes and {len(members) - len(boxes)} outlines or masks of one label: "
+            "nothing says which belong together",
+        )
+    whole = members[0]
+    for other in members[1:]:
+        whole = replace(
+            whole,
+            bbox_xyxy=whole.bbox_xyxy or other.bbox_xyxy,
+            polygons=whole.polygons + other.polygons,
+            rle=whole.rle or other.rle,
+            rle_size=whole.rle_size or other.rle_size,
+            is_crowd=whole.is_crowd or other.is_crowd,
+            attributes={**whole.attributes, **other.attributes},
+        )
+    return [whole]
 
 
 def _object(
@@ -132,10 +150,15 @@ def _object(
     attributes = one.get("attributes") or {}
     made = partial(
         LabeledObject,
-        names[one["label_id"]],
+        class_name(one.get("label_id"), names),
         is_crowd=bool(attributes.get("is_crowd")),
         score=attributes.get("score"),
         object_id=attributes.get("object_id"),
+        attributes={
+            key: str(value)
+            for key, value in attributes.items()
+            if key not in _FACTS and value not in (None, False, "")
+        },
         entry=f"annotation {one.get('id', '?')}",
         line=line,
     )

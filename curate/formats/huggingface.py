@@ -2,8 +2,8 @@
 
 `objects` holds `bbox` (COCO's `[x, y, width, height]` in pixels) and `category` (a class label, or a name);
 a release holds `segmentation` (COCO's compressed counts), `polygon` (an outline as drawn, then the holes in
-it), `iscrowd` and `id` too. The split is how the file's name begins. What `datasets` saved to disk (Arrow) is
-read too. `objects` may be a struct of lists or a list of structs.
+it), `iscrowd` and `id` too. The split is what file or folder are named after. What `datasets` saved to disk
+(Arrow) is read too. `objects` may be a struct of lists or a list of structs.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from curate.errors import InputError
 from curate.formats import huggingface_files
 from curate.formats.coco_objects import outline
-from curate.formats.label_entries import box_xywh, ring, taken
+from curate.formats.label_entries import box_xywh, class_name, ring, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, rounded
+from curate.images.pixel_limit import open_any_size
 
 _CATEGORY = ("category", "categories", "label", "labels", "category_id")
 _SUPPORT = ("origin", "model_version", "n_annotators", "votes", "agreement")  # of an object of a release
@@ -42,11 +42,14 @@ def read(path: Path, *, content: bool = True, splits: Sequence[str] = (), verifi
     """
     files = huggingface_files.files(path)
     names = _class_names(files[0])
-    known = sorted({huggingface_files.split(file) or "" for file in files})
+    split_of = {file: huggingface_files.split(file, path) for file in files}
+    known = sorted({split or "" for split in split_of.values()})
     missing = sorted(set(splits) - set(known))
     if missing:
-        raise InputError(f"{path} has no split {missing[0]!r}: there are {', '.join(known)}")
-    wanted = [file for file in files if not splits or huggingface_files.split(file) in splits]
+        raise InputError(
+            f"{path} has no split {missing[0]!r}: there are {', '.join(filter(None, known)) or 'none'}"
+        )
+    wanted = {file: split for file, split in split_of.items() if not splits or split in splits}
     labels = Labels("huggingface", path, tuple(names))
     labels.images = _images(wanted, names, labels.problems, content=content, verified=verified)
     return labels
@@ -83,16 +86,42 @@ def _names_within(features: Any, key: str) -> list[str]:
 
 
 def _images(
-    files: Sequence[Path],
+    files: Mapping[Path, str | None],
     names: Sequence[str],
     problems: list[Problem],
     *,
     content: bool,
     verified: bool,
 ) -> Iterator[LabeledImage]:
-    for file in files:
+    for file, split in files.items():
         for number, row in enumerate(huggingface_files.rows(file, content=content), 1):
-            yield image(row, names, file, number, problems, verified=verified)
+            found = taken_image(row, names, file, number, problems, verified=verified)
+            if found is not None:
+                yield replace(found, split=split)
+
+
+def taken_image(
+    row: Mapping[str, Any],
+    names: Sequence[str],
+    file: Path,
+    number: int,
+    problems: list[Problem],
+    *,
+    verified: bool = False,
+) -> LabeledImage | None:
+    """`image`; None, and a problem, where the row is of another form."""
+    return taken(
+        partial(image, row, names, file, number, problems, verified=verified),
+        problems,
+        file=file,
+        line=number,
+        entry=f"row {number}",
+        image=_name(row, file, number),
+    )
+
+
+def _name(row: Mapping[str, Any], file: Path, number: int) -> str:
+    return str(huggingface_files.picture(row).get("path") or row.get("file_name") or f"{file.stem}-{number}")
 
 
 def image(
@@ -114,12 +143,12 @@ def image(
         problems: Takes what is wrong with it.
         verified: The file is what we wrote.
     """
-    picture = row.get("image") or {}
-    name = picture.get("path") or row.get("file_name") or f"{file.stem}-{number}"
+    picture, name = huggingface_files.picture(row), _name(row, file, number)
     width, height = row.get("width"), row.get("height")
     if (not width or not height) and picture.get("bytes"):
-        with Image.open(io.BytesIO(picture["bytes"])) as opened:
-            width, height = opened.size
+        parse = partial(_size, picture["bytes"])
+        told = taken(parse, problems, file=file, line=number, entry=f"row {number}", image=name)
+        width, height = told or (None, None)
     objects = []
     for index, entry in enumerate(_entries(row.get("objects") or {}), 1):
         found = taken(
@@ -128,17 +157,16 @@ def image(
             file=file,
             line=number,
             entry=f"row {number}, object {index}",
-            image=str(name),
+            image=name,
         )
         objects += [found] if found is not None else []
     identity = row.get("image_id", row.get("id"))
     return LabeledImage(
-        name=str(name),
+        name=name,
         objects=tuple(objects),
         width=width,
         height=height,
         image_id=None if identity is None else str(identity),
-        split=huggingface_files.split(file),
         tags=tuple(
             f"{answer['question']}: {chosen}"
             for answer in row.get("answers") or ()
@@ -146,6 +174,7 @@ def image(
         ),
         human=_human(objects),
         attributes=_attributes(row),
+        labeled=_labeled(row.get("objects")),
         confidence=row.get("confidence"),
         review=row.get("review"),
         license=row.get("license"),
@@ -154,6 +183,18 @@ def image(
         line=number,
         content=picture.get("bytes"),
     )
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    with open_any_size(io.BytesIO(data)) as opened:
+        return opened.size
+
+
+def _labeled(objects: Any) -> bool:
+    """Whether the row says anything of objects: lists that are null say nothing, empty ones do."""
+    if isinstance(objects, Mapping):
+        return not objects or any(values is not None for values in objects.values())
+    return objects is not None
 
 
 def _human(objects: Sequence[LabeledObject]) -> bool | None:
@@ -202,7 +243,8 @@ def _object(
     if rings and isinstance(rings[0], list):  # of 32 bits in a release: rounded they are what was drawn
         polygons = rounded([tuple(map(ring, rings))])
     return LabeledObject(
-        category=entry.get("category_name") or (names[value] if isinstance(value, int) else str(value)),
+        category=entry.get("category_name")
+        or (value if isinstance(value, str) and value else class_name(value, names)),
         bbox_xyxy=box_xywh(*entry["bbox"]),
         polygons=polygons,
         rle=rle,

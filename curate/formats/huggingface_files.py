@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import InputError
+from curate.formats import split_names
 
 _ROWS = 64  # of a batch: their images are in memory
 _SAVED = "dataset_dict.json"  # beside the folders of the splits
+_SHARD = re.compile(r"(\w+)-\d{5}-of-\d{5}\b")  # the Hub's names of splits have no hyphens
 
 
 def files(path: Path) -> list[Path]:
@@ -34,13 +37,23 @@ def files(path: Path) -> list[Path]:
     return found
 
 
-def split(file: Path) -> str | None:
-    """As the file's name begins; of Arrow the folder, where several were saved together."""
-    if file.suffix == ".arrow":
-        name = file.parent.name if (file.parent.parent / _SAVED).is_file() else None
-    else:
-        name = file.name.partition("-")[0].partition(".")[0]
-    return {"val": "validation", "valid": "validation"}.get(name or "", name)
+def split(file: Path, root: Path) -> str | None:
+    """The split of a file's rows: of its folder's name, else of its own.
+
+    What `save_to_disk` wrote, and names as the Hub has them (`holdout-00000-of-00001.parquet`), say of
+    splits by any name; else only the usual names count, as `part_1.parquet` is none.
+
+    Args:
+        file: One of `files`.
+        root: What these were asked for.
+    """
+    if file.suffix == ".arrow" and (file.parent.parent / _SAVED).is_file():
+        return split_names.of_folder(file.parent.name) or file.parent.name
+    place = file.relative_to(root).as_posix() if root.is_dir() else file.name
+    if found := split_names.of_folders(place):
+        return found
+    shard = _SHARD.match(file.name)
+    return split_names.of_folder(shard[1]) or shard[1] if shard else split_names.of_file(file.name)
 
 
 def schema(file: Path) -> pa.Schema:
@@ -64,7 +77,7 @@ def rows(file: Path, *, content: bool) -> Iterator[dict[str, Any]]:
     names = schema(file).names
     if file.suffix != ".arrow":
         columns = [name for name in names if name != "image"]
-        columns += (["image"] if content else ["image.path"]) if "image" in names else []
+        columns += (["image"] if content else _place_columns(schema(file))) if "image" in names else []
         with pq.ParquetFile(file) as opened:
             for batch in opened.iter_batches(_ROWS, columns=columns):
                 yield from batch.to_pylist()
@@ -77,10 +90,32 @@ def rows(file: Path, *, content: bool) -> Iterator[dict[str, Any]]:
 
 def _without_bytes(batch: pa.RecordBatch, names: Sequence[str], content: bool) -> list[dict[str, Any]]:
     if not content and "image" in names:
-        paths = pa.StructArray.from_arrays([batch.column("image").field("path")], ["path"])
-        batch = batch.set_column(names.index("image"), "image", paths)
+        kept = _place_columns(batch.schema)
+        if kept == ["image.path"]:
+            paths = pa.StructArray.from_arrays([batch.column("image").field("path")], ["path"])
+            batch = batch.set_column(names.index("image"), "image", paths)
+        elif not kept:
+            batch = batch.drop_columns(["image"])
     found: list[dict[str, Any]] = batch.to_pylist()
     return found
+
+
+def _place_columns(columns: pa.Schema) -> list[str]:
+    """What says where the images were, without their bytes; nothing where the column holds bytes alone."""
+    kind = columns.field("image").type
+    if pa.types.is_struct(kind):
+        return ["image.path"] if kind.get_field_index("path") >= 0 else []
+    return [] if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else ["image"]
+
+
+def picture(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Path and bytes of a row's image: as `datasets` writes them, bytes alone, or a path alone."""
+    value = row.get("image")
+    if isinstance(value, bytes):
+        return {"bytes": value}
+    if isinstance(value, str):
+        return {"path": value}
+    return value if isinstance(value, Mapping) else {}
 
 
 @contextmanager

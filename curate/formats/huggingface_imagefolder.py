@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import InputError
-from curate.formats import huggingface
+from curate.formats import huggingface, split_names
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, taken
@@ -76,12 +76,13 @@ def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Itera
     for file in files:
         folder = file.parent.relative_to(root).as_posix() if root.is_dir() else "."
         for number, row in _rows(file, problems):
-            image = huggingface.image(row, (), file, number, problems)
+            image = huggingface.taken_image(row, (), file, number, problems)
+            if image is None:
+                continue
             beside = file.parent / image.name
             yield replace(
                 image,
-                split=None if folder == "." else folder,
-                labeled="objects" in row,
+                split=split_names.of_folders(f"{folder}/{file.name}"),
                 path=beside if beside.is_file() else None,
             )
 

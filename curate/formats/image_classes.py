@@ -10,16 +10,16 @@ Source:
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
 from curate.errors import InputError
-from curate.formats import huggingface_files, split_names
-from curate.formats.image_files import SUFFIXES
+from curate.formats import huggingface_files, image_walk, split_names
 from curate.formats.record import LabeledImage, Labels, Problem
 
 FORMAT: Final = "classes"
@@ -66,19 +66,26 @@ def read(path: Path, *, content: bool = True) -> Labels:
 def _folders(root: Path) -> Iterator[str]:
     """Every class that has a folder, also without any image."""
     found: dict[str, None] = {}
-    for folder in sorted(one for one in root.iterdir() if one.is_dir()):
-        split = split_names.of_folder(folder.name)
-        inner = sorted(one.name for one in folder.iterdir() if one.is_dir()) if split else [folder.name]
-        found |= dict.fromkeys(name for name in inner if not name.startswith("."))
+    for folder in _inner(root):
+        named = _inner(folder) if split_names.of_folder(folder.name) else [folder]
+        found |= dict.fromkeys(image_walk.printable(Path(one.name)) for one in named)
     yield from sorted(found)
 
 
+def _inner(folder: Path) -> list[Path]:
+    """Folders in it; none where it cannot be listed, of which the walk over the images tells."""
+    with suppress(OSError):
+        return [one for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    return []
+
+
 def _of_file(root: Path, file: Path) -> LabeledImage:
-    *folders, _ = file.relative_to(root).parts
+    place = image_walk.printable(file.relative_to(root))
+    *folders, _ = place.split("/")
     split = split_names.of_folder(folders[0]) if folders else None
     named = folders[1:] if split else folders
     return LabeledImage(
-        name=file.relative_to(root).as_posix(),
+        name=place,
         split=split,
         tags=tuple(named[:1]),
         labeled=bool(named),
@@ -88,11 +95,8 @@ def _of_file(root: Path, file: Path) -> LabeledImage:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    for folder, inner, names in os.walk(root):
-        inner[:] = sorted(one for one in inner if not one.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(folder, name)
+    """Whoever looks at the images says which folders cannot be listed."""
+    return (found for found in image_walk.below(root) if isinstance(found, Path))
 
 
 def in_parquet(path: Path) -> bool:
@@ -112,10 +116,11 @@ def _of_parquet(path: Path, *, content: bool) -> Labels:
     column = next(name for name in _COLUMNS if name in schema.names)
     for file in files:
         _refuse_other_kinds(file, huggingface_files.schema(file), column)
+    split_of = {file: huggingface_files.split(file, path) for file in files}
     labels = Labels(FORMAT, path, tuple(_names(schema.metadata or {}, column)))
     labels.images = (
-        _of_row(row, row[column], labels, file, number)
-        for file in files
+        replace(_of_row(row, row[column], labels, file, number), split=split)
+        for file, split in split_of.items()
         for number, row in enumerate(huggingface_files.rows(file, content=content), 1)
     )
     return labels
@@ -142,8 +147,8 @@ def _names(metadata: Any, column: str) -> list[str]:
 
 def _of_row(row: Any, label: Any, labels: Labels, file: Path, number: int) -> LabeledImage:
     names = labels.categories
-    picture = row.get("image") or {}
-    image = picture.get("path") or f"{file.stem}-{number}"
+    picture = huggingface_files.picture(row)
+    image = str(picture.get("path") or f"{file.stem}-{number}")
     name = "" if label in (None, -1) else str(label)  # -1 = not known
     if name and names and isinstance(label, int):
         name = names[label] if 0 <= label < len(names) else ""
@@ -152,7 +157,6 @@ def _of_row(row: Any, label: Any, labels: Labels, file: Path, number: int) -> La
             labels.problems.append(Problem("damaged", file, number, f"row {number}", image, detail))
     return LabeledImage(
         name=image,
-        split=huggingface_files.split(file),
         tags=(name,) if name else (),
         labeled=bool(name),
         file=file,

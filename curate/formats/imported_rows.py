@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -64,6 +65,7 @@ def row(
     if found is None:
         raise EntryError("empty_box", "a mask without pixels")
     box, cut = _within(found, known.size)
+    _check_outlines(one, known.size)
     rle = one.mask(known.size)
     corners = [f"{edge:.3f}" for edge in box]
     made = Annotation(
@@ -88,6 +90,21 @@ def nearest(category: str, known: Mapping[str, str]) -> str:
     plain = {name.casefold(): ours for name, ours in known.items()}
     near = difflib.get_close_matches(category.casefold(), plain, n=1, cutoff=0.5)
     return plain[near[0]] if near else ""
+
+
+def _check_outlines(one: LabeledObject, size: Size) -> None:
+    """Refuse an outline that leaves its image, as a box is refused: the box beside it says nothing of it."""
+    for ring in (ring for rings in one.polygons for ring in rings):
+        xs, ys = ring[::2], ring[1::2]
+        edges = (min(xs), min(ys), max(xs), max(ys))
+        if not math.isfinite(sum(ring)):
+            raise EntryError("damaged", "an outline with a coordinate that is no finite number")
+        over = max(-edges[0], -edges[1], edges[2] - size[0], edges[3] - size[1])
+        if over > _TOLERANCE_PX:
+            shown = ", ".join(f"{edge:g}" for edge in edges)
+            raise EntryError(
+                "box_outside", f"an outline ({shown}) that leaves the image of {size[0]} x {size[1]} pixels"
+            )
 
 
 def _within(box: Box, size: Size) -> tuple[Box, bool]:

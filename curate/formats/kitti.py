@@ -17,7 +17,7 @@ from curate.errors import InputError
 from curate.formats import split_names
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box, taken
+from curate.formats.label_entries import EntryError, box, not_read, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 
@@ -42,18 +42,14 @@ def read(path: Path) -> Labels:
 
 def _images(root: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
     pictures = {one.stem: one for one in sorted((root / "image_2").glob("*"))}
-    splits = {
-        line.strip(): ours
-        for theirs, ours in split_names.OURS.items()
-        if (root / f"ImageSets/{theirs}.txt").is_file()
-        for line in (root / f"ImageSets/{theirs}.txt").read_text(encoding="utf-8").splitlines()
-    }
+    splits, spatial = split_names.listed([root / "ImageSets"]), 0
     for file in sorted((root / "label_2").glob("*.txt")):
         picture = pictures.get(file.stem)
         name = picture.name if picture is not None else f"{file.stem}.png"
         objects = []
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             if line.strip():
+                spatial += _is_spatial(line.split())
                 found = taken(
                     partial(_object, line.split(), number),
                     problems,
@@ -63,17 +59,27 @@ def _images(root: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
                     image=name,
                 )
                 objects += [found] if found is not None else []
-        yield LabeledImage(name, tuple(objects), split=splits.get(file.stem), file=file, path=picture)
+        split, *others = splits.get(file.stem, (None,))
+        also = tuple(filter(None, others))
+        yield LabeledImage(name, tuple(objects), split=split, other_splits=also, file=file, path=picture)
+    problems += not_read(root, {"sizes and places in three dimensions": spatial})
+
+
+def _is_spatial(words: Sequence[str]) -> bool:
+    """Whether height, width and length are known, which are -1 where they are not."""
+    return any(not word.startswith("-1") for word in words[8:11])
 
 
 def _object(words: Sequence[str], line: int) -> LabeledObject:
     if len(words) not in _WORDS:
         raise EntryError("damaged", f"{len(words)} words, expected 15, or 16 with a score")
+    flags = {"truncated": float(words[1]), "occluded": float(words[2])}
     score = float(words[15]) if len(words) == max(_WORDS) else None
     return LabeledObject(
         category=words[0],
         bbox_xyxy=box(*words[4:8]),
         is_crowd=words[0] == IGNORED,
+        attributes={name: f"{value:g}" for name, value in flags.items() if value > 0},
         score=score if score is not None and 0 <= score <= 1 else None,
         entry=f"line {line}",
         line=line,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+from PIL import Image
 
 from curate.errors import RecordError
 from curate.formats.record import Problem, Ring
@@ -46,8 +49,10 @@ def taken(
         detail = str(error)
     except KeyError as error:
         detail = f"has no {error.args[0]!r}" if error.args else "lacks a key"
-    except (TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+    except (TypeError, ValueError, IndexError, AttributeError, ArithmeticError, MemoryError) as error:
         detail = f"of another form: {error}"
+    except (OSError, EOFError, SyntaxError, zlib.error, Image.DecompressionBombError) as error:
+        detail = f"cannot be read: {error}"  # a picture or an array within the file
     problems.append(Problem(kind, file, line, entry, image, detail))
     return None
 
@@ -88,3 +93,30 @@ def ring(values: Sequence[Any]) -> Ring:
     if not all(map(math.isfinite, found)):
         raise EntryError("damaged", "a polygon with a coordinate that is no finite number")
     return found
+
+
+def class_name(number: Any, names: Sequence[str]) -> str:
+    """The name of a class by its number, from 0.
+
+    Raises:
+        EntryError: None of the names' numbers; -1 often means that the class is not known.
+    """
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(names):
+        raise EntryError(
+            "unknown_category", f"class {number!r}, where the file names {len(names)} classes, from 0"
+        )
+    return names[number]
+
+
+def not_read(file: Path, counts: Mapping[str, int]) -> list[Problem]:
+    """A problem for each thing that a file says beside its objects, and that nothing here reads.
+
+    Args:
+        file: Of labels, or the folder of them.
+        counts: How many, by what they are, in the plural.
+    """
+    return [
+        Problem("not_read", file, detail=f"{number:,} {what}, which nothing here reads")
+        for what, number in sorted(counts.items())
+        if number
+    ]

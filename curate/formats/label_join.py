@@ -12,7 +12,7 @@ from curate.formats import frames
 from curate.formats.frames import Frame
 from curate.formats.image_match import ImageMatch, KnownImage
 from curate.formats.imported_rows import How, nearest, row
-from curate.formats.label_entries import EntryError, taken
+from curate.formats.label_entries import EntryError, not_read, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.records import Annotation, derived_id
 
@@ -48,6 +48,7 @@ class Joined:
     _fits: Counter[str] = field(default_factory=Counter)  # EXIF-turned images whose labels fit one frame only
     _faults: Counter[str] = field(default_factory=Counter)  # by image, of the file's reader
     _counted: int = 0
+    _beside: Counter[str] = field(default_factory=Counter)  # what the labels say besides, and no row holds
 
     def rows(self) -> Iterator[Annotation]:
         """Rows of the `annotations` table, image by image."""
@@ -55,11 +56,16 @@ class Joined:
             if not image.labeled:
                 self._note("not_labeled", image, "the file says nothing of this image")
                 continue
+            if (image.suggested or image.human is False) and self.how.origin != "model":
+                self._note("not_labeled", image, "what is there was proposed by a model, and nobody answered")
+                continue
+            self._count_what_is_beside(image)
             known = self._checked(partial(self._find, image), image)
             if known is not None:
                 yield from self._rows_of(image, known)
         for other in self.match.others({image_id for image_id, _ in self._done}):
             self._note("image_without_label", LabeledImage(other.source, file=self.labels.path), "")
+        self.labels.problems += not_read(self.labels.path, self._beside)
 
     def frame_remark(self) -> str | None:
         """What the labels of images that EXIF turns say of `how.frame`, where they contradict it."""
@@ -70,6 +76,12 @@ class Joined:
             f"of the images that EXIF turns, the labels of {self._fits[other]:,} fit the {other} frame only, "
             f"those of {self._fits[self.how.frame]:,} the {self.how.frame} frame only: set frame to {other}?"
         )
+
+    def _count_what_is_beside(self, image: LabeledImage) -> None:
+        """Count attributes and labels of whole images, which rows of `annotations` have no room for."""
+        self._beside["labels of whole images"] += len(image.tags)
+        for one in image.objects:
+            self._beside.update(f"attributes {name!r} of objects" for name in one.attributes)
 
     def _find(self, image: LabeledImage) -> KnownImage:
         """The image that is meant.

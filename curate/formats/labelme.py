@@ -56,25 +56,25 @@ def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Itera
 
 def _image(root: Path, file: Path, problems: list[Problem]) -> LabeledImage:
     content = _content(file)
-    name = Path(str(content["imagePath"]).replace("\\", "/"))
+    given = Path(str(content["imagePath"]).replace("\\", "/"))
+    folder = file.parent.relative_to(root) if root.is_dir() else Path()
+    name = (folder / given if len(given.parts) == 1 else given).as_posix()  # problems bear it too
     width, height = int(content.get("imageWidth") or 0), int(content.get("imageHeight") or 0)
     size = (width, height) if width > 0 and height > 0 else None
     objects: list[tuple[Any, LabeledObject]] = []
     for number, shape in enumerate(content["shapes"], 1):
         entry = f"shape {number}"
-        found = taken(partial(_object, shape, size, entry), problems, file=file, entry=entry, image=str(name))
+        found = taken(partial(_object, shape, size, entry), problems, file=file, entry=entry, image=name)
         objects += [(shape.get("group_id"), found)] if found is not None else []
-    folder = file.parent.relative_to(root) if root.is_dir() else Path()
-    split = folder.parts[0] if folder.parts else None
     return LabeledImage(
-        name=(folder / name).as_posix() if len(name.parts) == 1 else name.as_posix(),
+        name=name,
         objects=tuple(_grouped(objects)),
         width=size[0] if size else None,
         height=size[1] if size else None,
-        split=split_names.OURS.get(split or "", split),
+        split=split_names.of_folders((folder / file.name).as_posix()),
         tags=tuple(key for key, value in (content.get("flags") or {}).items() if value),
         file=file,
-        path=file.parent / name if (file.parent / name).is_file() else None,
+        path=file.parent / given if (file.parent / given).is_file() else None,
     )
 
 
@@ -112,6 +112,7 @@ def _object(shape: Mapping[str, Any], size: Size | None, entry: str) -> LabeledO
     category, kind = shape["label"], shape.get("shape_type", "polygon")
     points = [float(value) for point in shape["points"] for value in point]
     attributes = {key: "yes" for key, value in (shape.get("flags") or {}).items() if value}
+    attributes |= {"description": str(text)} if (text := shape.get("description")) else {}
     made = partial(LabeledObject, category, attributes=attributes, entry=entry)
     if kind == "rectangle":
         x1, y1, x2, y2 = points

@@ -2,8 +2,8 @@
 
 Numbers are percent of width and height on the continuous plane. A brush stroke is Label Studio's own run
 lengths; polygons and turned rectangles are outlines. A task with several annotations is read once for each,
-under its annotator; one without any is read by its predictions. Written: tasks.json, label_config.xml,
-images/<split>/; boxes as rectangles, masks as brushes.
+under its annotator; one without any is read by its predictions, which are a model's and of nobody. Written:
+tasks.json, label_config.xml, images/<split>/; boxes as rectangles, masks as brushes.
 
 Source:
     https://labelstud.io/guide/task_format and https://labelstud.io/guide/export
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -26,7 +27,7 @@ from curate.errors import AnnotationToolError
 from curate.formats import json_stream, split_names
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box_xywh, ring, taken
+from curate.formats.label_entries import EntryError, box_xywh, not_read, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import brush_rle
@@ -34,7 +35,11 @@ from curate.records import Box, derived_id
 
 _PERCENT = 100.0
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # stands before the names of uploaded files
-_SHAPES = ("rectangle", "polygon", "brush", "ellipse", "keypoint", "vector")
+_SHAPES = ("rectangle", "polygon", "brush")
+# Results that draw nothing; whatever else a result is may be a shape that we do not know.
+_NOT_DRAWN = frozenset(
+    {"textarea", "rating", "number", "taxonomy", "datetime", "pairwise", "ranker", "relation"}
+)
 
 
 def read(path: Path) -> Labels:
@@ -49,11 +54,12 @@ def read(path: Path) -> Labels:
 
 
 def _images(file: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
+    beside: Counter[str] = Counter()
     for entry in json_stream.entries(file):
         task = taken(partial(_task, entry.value), problems, file=file, line=entry.line, entry="a task")
         if task is None:
             continue
-        name, number, looks = task
+        name, number, looks, suggested = task
         if not looks:
             yield LabeledImage(name, image_id=number, labeled=False, file=file, line=entry.line)
         for look in looks:
@@ -61,9 +67,11 @@ def _images(file: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
                 detail = "this annotator skipped the task"
                 problems.append(Problem("not_labeled", file, entry.line, f"task {number}", name, detail))
             else:
-                bare = LabeledImage(name, relative=True, image_id=number, file=file, line=entry.line)
+                bare = LabeledImage(
+                    name, relative=True, image_id=number, suggested=suggested, file=file, line=entry.line
+                )
                 image = taken(
-                    partial(_with_objects, bare, look, problems),
+                    partial(_with_objects, bare, look, problems, beside),
                     problems,
                     file=file,
                     line=entry.line,
@@ -72,18 +80,23 @@ def _images(file: Path, problems: list[Problem]) -> Iterator[LabeledImage]:
                 )
                 if image is not None:
                     yield image
+    problems += not_read(file, beside)
 
 
-def _task(value: Mapping[str, Any]) -> tuple[str, str, list[Mapping[str, Any]]]:
-    """Name of the image, number of the task, and what was drawn on it."""
+def _task(value: Mapping[str, Any]) -> tuple[str, str, list[Mapping[str, Any]], bool]:
+    """Name of the image, number of the task, what was drawn on it, and whether only by a model."""
     data = value["data"]
     url = data.get("image") or next((text for text in data.values() if isinstance(text, str)), None)
     if not isinstance(url, str):
         raise EntryError("damaged", "its data names no image")
-    looks = value.get("annotations") or value.get("predictions") or []
+    looks = value.get("annotations") or []
     if not isinstance(looks, list) or not all(isinstance(look, Mapping) for look in looks):
         raise EntryError("damaged", "its annotations are no list of objects")
-    return image_name(url), str(value.get("id", "?")), looks
+    number = str(value.get("id", "?"))
+    if looks:
+        return image_name(url), number, looks, False
+    proposed = [one for one in value.get("predictions") or [] if isinstance(one, Mapping)]  # else their ids
+    return image_name(url), number, proposed, True
 
 
 def image_name(url: str) -> str:
@@ -98,20 +111,33 @@ def image_name(url: str) -> str:
     return path.lstrip("/")
 
 
-def _with_objects(image: LabeledImage, look: Mapping[str, Any], problems: list[Problem]) -> LabeledImage:
+def _with_objects(
+    image: LabeledImage, look: Mapping[str, Any], problems: list[Problem], beside: Counter[str]
+) -> LabeledImage:
     by = look.get("completed_by")
     annotator = by.get("email") or by.get("id") if isinstance(by, Mapping) else by
     objects: list[LabeledObject] = []
     tags: list[str] = []
     size: Size | None = None
-    for region in look.get("result") or []:
+    regions = look["result"]
+    names = _names_beside(regions)
+    pictures = {
+        region.get("to_name") for region in regions if region.get("type") not in {"choices", *_NOT_DRAWN}
+    }
+    for region in regions:
         size = _size(region) or size
-        if region.get("type") == "choices":
+        kind = region.get("type")
+        if kind == "choices":
             tags += region.get("value", {}).get("choices", [])
-        elif str(region.get("type", "")).removesuffix("labels") in _SHAPES:
+        elif kind in _NOT_DRAWN:
+            beside[f"results of the type {kind}"] += 1
+        elif kind != "labels" or region.get("id") not in names:
             entry = f"task {image.image_id}, region {region.get('id', '?')}"
+            parse = partial(_object, region, names.get(region.get("id")), entry, image.line)
             found = taken(
-                partial(_object, region, entry, image.line),
+                partial(_refuse_several, pictures)
+                if len(pictures) > 1 or region.get("item_index")
+                else parse,
                 problems,
                 file=image.file,
                 line=image.line,
@@ -129,14 +155,31 @@ def _with_objects(image: LabeledImage, look: Mapping[str, Any], problems: list[P
     )
 
 
+def _refuse_several(pictures: Iterable[Any]) -> LabeledObject:
+    names = ", ".join(sorted(map(str, pictures)))
+    raise EntryError("unsupported_shape", f"a task of several images or pages ({names}): one of them is read")
+
+
+def _names_beside(regions: Iterable[Mapping[str, Any]]) -> dict[Any, Any]:
+    """Labels by id of the region, where a control of its own gives them (<Labels> beside <Rectangle>)."""
+    drawn = {region.get("id") for region in regions if region.get("type") in _SHAPES}
+    return {
+        region.get("id"): region["value"]["labels"]
+        for region in regions
+        if region.get("type") == "labels" and region.get("id") in drawn
+    }
+
+
 def _size(region: Mapping[str, Any]) -> Size | None:
     width, height = region.get("original_width"), region.get("original_height")
     return (int(width), int(height)) if width and height else None
 
 
-def _object(region: Mapping[str, Any], entry: str, line: int) -> LabeledObject:
+def _object(region: Mapping[str, Any], beside: Any, entry: str, line: int) -> LabeledObject:
     kind, value = region["type"].removesuffix("labels"), region["value"]
-    names = value.get(region["type"]) or value.get("labels")
+    if kind not in _SHAPES:
+        raise EntryError("unsupported_shape", f"a {region['type']}, which no room carries yet")
+    names = value.get(region["type"]) or value.get("labels") or beside
     if not names:
         raise EntryError("unknown_category", "a region without a label")
     size = _size(region)
@@ -160,17 +203,15 @@ def _object(region: Mapping[str, Any], entry: str, line: int) -> LabeledObject:
         return made(
             polygons=((ring([float(one) / _PERCENT for point in value["points"] for one in point]),),)
         )
-    if kind == "brush":
-        if size is None:
-            raise EntryError("damaged", "a brush stroke in an image of unknown size")
-        try:
-            rle = brush_rle.to_coco(value["rle"], width=size[0], height=size[1])
-        except AnnotationToolError as error:
-            raise EntryError("mask_size", str(error)) from error
-        if rle is None:
-            raise EntryError("empty_box", "a brush stroke without pixels")
-        return made(rle=rle, rle_size=size)
-    raise EntryError("unsupported_shape", f"a {kind}, which no room carries yet")
+    if size is None:
+        raise EntryError("damaged", "a brush stroke in an image of unknown size")
+    try:
+        rle = brush_rle.to_coco(value["rle"], width=size[0], height=size[1])
+    except AnnotationToolError as error:
+        raise EntryError("mask_size", str(error)) from error
+    if rle is None:
+        raise EntryError("empty_box", "a brush stroke without pixels")
+    return made(rle=rle, rle_size=size)
 
 
 def _turned(shares: Box, turn: float, size: Size) -> tuple[float, ...]:

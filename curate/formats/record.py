@@ -138,6 +138,7 @@ class LabeledImage:
         relative: Coordinates are shares of width and height instead of pixels.
         image_id: The format's own name of it, if it has one.
         split: Such as "train", where the layout says it.
+        other_splits: Further ones whose lists name it too: it leaks.
         tags: Labels of the whole image.
         annotator: Who drew this, where the file says it.
         human: Whether a human looked at it; None = not known.
@@ -147,6 +148,8 @@ class LabeledImage:
         license: Of the image.
         attribution: Whom to name.
         labeled: False where the file lists the image without saying whether anybody looked at it.
+        suggested: The objects are what a model proposed; the file has nothing of a person. So has one whose
+            `human` is False.
         file: The file that describes it.
         line: Of its entry there; 0 = not known.
         content: The image file's bytes, where they are at hand.
@@ -160,6 +163,7 @@ class LabeledImage:
     relative: bool = False
     image_id: str | None = None
     split: str | None = None
+    other_splits: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     annotator: str | None = None
     human: bool | None = None
@@ -169,6 +173,7 @@ class LabeledImage:
     license: str | None = None
     attribution: str | None = None
     labeled: bool = True
+    suggested: bool = False
     file: Path = field(default_factory=Path)
     line: int = 0
     content: bytes | None = field(default=None, repr=False)
@@ -241,6 +246,8 @@ class Labels:
         categories: Names in the file's order; empty where the format lists none.
         images: Read while they are iterated, once; memory does not grow with them.
         problems: Entries that could not be read; complete when `images` ends.
+        incomplete: Why any of the images may lack objects or have wrong ones, where the file does not say to
+            which image or category some of them belong; known when it is opened.
     """
 
     format: str
@@ -248,6 +255,7 @@ class Labels:
     categories: tuple[str, ...]
     images: Iterable[LabeledImage] = ()
     problems: list[Problem] = field(default_factory=list)
+    incomplete: str = ""
 
     def counts(self) -> Counter[str]:
         """Number of problems by kind."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from curate.errors import InputError
-from curate.formats import coco
+from curate.formats import coco, split_names
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
@@ -21,7 +21,6 @@ from curate.formats.record import LabeledImage, Labels
 
 NAME = "_annotations.coco.json"
 _THEIRS = {"validation": "valid"}
-_OURS = {theirs: ours for ours, theirs in _THEIRS.items()}
 
 
 def read(path: Path) -> Labels:
@@ -38,17 +37,19 @@ def read(path: Path) -> Labels:
     labels = Labels(
         "roboflow", path, tuple(names), problems=[one for found in opened for one in found.problems]
     )
+    labels.incomplete = "; ".join(f"{one.path}: {one.incomplete}" for one in opened if one.incomplete)
     labels.images = _images(labels, files, opened)
     return labels
 
 
 def _images(labels: Labels, files: Sequence[Path], opened: Sequence[Labels]) -> Iterator[LabeledImage]:
     for file, found in zip(files, opened, strict=True):
-        split, told = file.parent.name, len(found.problems)  # those so far are in `labels` already
+        split = split_names.of_folder(file.parent.name)
+        told = len(found.problems)  # those so far are in `labels` already
         for image in found.images:
             labels.problems += found.problems[told:]
             told = len(found.problems)
-            yield replace(image, split=_OURS.get(split, split), path=file.parent / image.name)
+            yield replace(image, split=split, path=file.parent / image.name)
         labels.problems += found.problems[told:]
 
 

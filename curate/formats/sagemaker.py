@@ -11,6 +11,7 @@ Source:
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from curate.errors import InputError
 from curate.formats import split_names
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box_xywh, taken
+from curate.formats.label_entries import EntryError, box_xywh, not_read, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.formats.voc import pixel_box
@@ -46,11 +47,12 @@ def read(path: Path) -> Labels:
 
 
 def _images(files: Iterable[Path], problems: list[Problem]) -> Iterator[LabeledImage]:
+    beside: Counter[str] = Counter()
     for file in files:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 image = taken(
-                    partial(_image, line, file, number, problems),
+                    partial(_image, line, file, number, problems, beside),
                     problems,
                     file=file,
                     line=number,
@@ -58,14 +60,19 @@ def _images(files: Iterable[Path], problems: list[Problem]) -> Iterator[LabeledI
                 )
                 if image is not None:
                     yield image
+        problems += not_read(file, beside)
+        beside.clear()
 
 
-def _image(line: str, file: Path, number: int, problems: list[Problem]) -> LabeledImage:
+def _image(line: str, file: Path, number: int, problems: list[Problem], beside: Counter[str]) -> LabeledImage:
     row: dict[str, Any] = json.loads(line)
     key = next((name for name in row if row.get(f"{name}-metadata", {}).get("type") == _TYPE), None)
+    beside.update(
+        f"labels of the attribute {other}" for other in row if other != key and f"{other}-metadata" in row
+    )
     name = row["source-ref"].partition("://")[2] or row["source-ref"]
     image = LabeledImage(
-        name, split=split_names.OURS.get(file.stem), file=file, line=number, labeled=key is not None
+        name, split=split_names.of_file(file.name), file=file, line=number, labeled=key is not None
     )
     if key is None:
         return image
@@ -87,8 +94,8 @@ def _image(line: str, file: Path, number: int, problems: list[Problem]) -> Label
         tuple(objects),
         size["width"],
         size["height"],
-        split=split_names.OURS.get(file.stem),
-        human=row[f"{key}-metadata"].get("human-annotated") == "yes",
+        split=split_names.of_file(file.name),
+        human={"yes": True, "no": False}.get(row[f"{key}-metadata"].get("human-annotated")),
         file=file,
         line=number,
     )

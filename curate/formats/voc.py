@@ -20,13 +20,14 @@ from curate.errors import InputError
 from curate.formats import split_names, xml_file
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import box, taken
+from curate.formats.label_entries import box, not_read, taken
 from curate.formats.losses import LOST, Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.records import Box
 
 _ROOT = "VOCdevkit/VOC2012"
 _FLAGS = ("pose", "truncated", "difficult", "occluded")
+_UNSAID = ("", "0", "Unspecified")  # values of them
 
 
 def read(path: Path) -> Labels:
@@ -44,12 +45,14 @@ def read(path: Path) -> Labels:
 
 
 def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Iterator[LabeledImage]:
-    splits = _splits(root)
+    splits = split_names.listed(sorted(root.rglob("ImageSets/Main")) if root.is_dir() else ())
+    parts = 0
     for file in files:
         tree = taken(partial(xml_file.parse, file), problems, file=file)
         if tree is None:
             continue
         name = tree.findtext("filename") or file.stem
+        parts += len(tree.findall("object/part"))
         objects = []
         for number, node in enumerate(tree.findall("object"), 1):
             found = taken(
@@ -62,16 +65,19 @@ def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Itera
             )
             objects += [found] if found is not None else []
         width, height = (_side(tree.findtext(f"size/{side}")) for side in ("width", "height"))
+        split, *others = splits.get(file.stem, (None,))
         yield LabeledImage(
             name=name,
             objects=tuple(objects),
             width=width,
             height=height,
-            split=splits.get(file.stem),
+            split=split,
+            other_splits=tuple(filter(None, others)),
             file=file,
             line=1,
             path=_beside(file, name),
         )
+    problems += not_read(root, {"parts of objects": parts})
 
 
 def _side(text: str | None) -> int | None:
@@ -88,17 +94,6 @@ def _beside(file: Path, name: str) -> Path | None:
     return None
 
 
-def _splits(root: Path) -> dict[str, str]:
-    """Split by the stem of an image's name, from ImageSets/Main."""
-    found: dict[str, str] = {}
-    for theirs, ours in split_names.OURS.items():
-        for listing in sorted(root.rglob(f"ImageSets/Main/{theirs}.txt")) if root.is_dir() else []:
-            for line in listing.read_text(encoding="utf-8").splitlines():
-                if line.strip():
-                    found[line.strip()] = ours
-    return found
-
-
 def _object(node: ET.Element, number: int) -> LabeledObject:
     corners = node.find("bndbox")
     if corners is None:
@@ -107,7 +102,7 @@ def _object(node: ET.Element, number: int) -> LabeledObject:
     return LabeledObject(
         category=(node.findtext("name") or "").strip(),
         bbox_xyxy=box(float(x1) - 1, float(y1) - 1, x2, y2),
-        attributes={key: text for key in _FLAGS if (text := node.findtext(key)) not in (None, "", "0")},
+        attributes={key: text for key in _FLAGS if (text := node.findtext(key) or "") not in _UNSAID},
         entry=f"object {number}",
         line=xml_file.line(node),
     )

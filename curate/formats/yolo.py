@@ -3,15 +3,17 @@
 A line is a class number from 0 and shares of width and height on the continuous plane: the middle and size of
 a box, or the corners of a polygon. A polygon is one ring: parts and holes are joined by cuts without
 width, which the even-odd rule fills as before. An image without objects has an empty file. Written:
-images/<split>/, labels/<split>/, data.yaml; the split "validation" is called val there.
+images/<split>/, labels/<split>/, data.yaml; the split "validation" is called val there. Of poses (`kpt_shape`
+in data.yaml) the boxes are read, and the key points behind them counted.
 
 Source:
-    https://docs.ultralytics.com/datasets/detect/ and /datasets/segment/.
+    https://docs.ultralytics.com/datasets/detect/, /datasets/segment/ and /datasets/pose/.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from curate.errors import InputError
 from curate.formats import split_names
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box, ring, taken
+from curate.formats.label_entries import EntryError, box, not_read, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, scaled
 from curate.geometry import outlines
@@ -30,6 +32,23 @@ _SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic", ".jxl", ".gif"}
 )
 _BOX, _BOX_SCORE = 5, 6  # numbers of a line
+
+
+@dataclass(slots=True)
+class _Rows:
+    """How the lines of a data set are read.
+
+    Attributes:
+        names: By number.
+        keypoints: Numbers of a line behind its box; 0 = none.
+        problems: Take what cannot be read.
+        posed: Objects with key points so far.
+    """
+
+    names: Mapping[int, str]
+    keypoints: int
+    problems: list[Problem]
+    posed: int = 0
 
 
 def read(path: Path) -> Labels:
@@ -46,7 +65,7 @@ def read(path: Path) -> Labels:
     names = _names(content, file)
     labels = Labels("yolo", path, tuple(names.values()))
     folders = _folders(content, file)
-    labels.images = _images(file, folders, names, labels.problems)
+    labels.images = _images(file, folders, _Rows(names, _keypoints(content, file), labels.problems))
     return labels
 
 
@@ -60,6 +79,20 @@ def _names(content: object, file: Path) -> dict[int, str]:
         return {int(number): str(name) for number, name in names.items()}
     except (TypeError, ValueError) as error:
         raise InputError(f"{file}: names has a class that is no number: {error}") from error
+
+
+def _keypoints(content: Mapping[str, object], file: Path) -> int:
+    """Numbers that the key points of an object take, from `kpt_shape`: points, and numbers of each."""
+    shape = content.get("kpt_shape")
+    if shape is None:
+        return 0
+    if (
+        not isinstance(shape, list)
+        or len(shape) != 2
+        or not all(type(one) is int and one > 0 for one in shape)
+    ):
+        raise InputError(f"{file}: kpt_shape = {shape!r}: expected points and numbers of each, as [17, 3]")
+    return int(shape[0] * shape[1])
 
 
 def _folders(content: Mapping[str, object], file: Path) -> list[tuple[str, Path]]:
@@ -84,9 +117,7 @@ def _folders(content: Mapping[str, object], file: Path) -> list[tuple[str, Path]
     return found
 
 
-def _images(
-    file: Path, folders: Sequence[tuple[str, Path]], names: Mapping[int, str], problems: list[Problem]
-) -> Iterator[LabeledImage]:
+def _images(file: Path, folders: Sequence[tuple[str, Path]], rows: _Rows) -> Iterator[LabeledImage]:
     used: set[Path] = set()
     for split, place in folders:
         for image in _files(place):
@@ -94,7 +125,7 @@ def _images(
             there = labels.exists()
             used.add(labels)
             name = image.relative_to(place).as_posix() if place.is_dir() else image.as_posix()
-            objects = _objects(labels, names, name, problems) if there else ()
+            objects = _objects(labels, name, rows) if there else ()
             yield LabeledImage(
                 name=name,
                 objects=tuple(objects),
@@ -108,7 +139,8 @@ def _images(
         for labels in sorted(folder.rglob("*.txt")):
             if labels not in used and labels.name != "classes.txt":
                 detail = "no image of this name lies in the images' folder"
-                problems.append(Problem("label_without_image", labels, image=labels.stem, detail=detail))
+                rows.problems.append(Problem("label_without_image", labels, image=labels.stem, detail=detail))
+    rows.problems += not_read(file, {"objects' key points": rows.posed})
 
 
 def _files(place: Path) -> list[Path]:
@@ -128,19 +160,17 @@ def label_file(image: Path) -> Path:
     return Path(*parts)
 
 
-def _objects(
-    file: Path, names: Mapping[int, str], image: str, problems: list[Problem]
-) -> Iterator[LabeledObject]:
+def _objects(file: Path, image: str, rows: _Rows) -> Iterator[LabeledObject]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        problems.append(Problem("damaged", file, image=image, detail=f"cannot be read: {error}"))
+        rows.problems.append(Problem("damaged", file, image=image, detail=f"cannot be read: {error}"))
         return
     for number, line in enumerate(lines, 1):
         if line.strip():
             found = taken(
-                partial(_object, line.split(), names, number),
-                problems,
+                partial(_object, line.split(), number, rows),
+                rows.problems,
                 file=file,
                 line=number,
                 entry=f"line {number}",
@@ -150,20 +180,24 @@ def _objects(
                 yield found
 
 
-def _object(words: Sequence[str], names: Mapping[int, str], line: int) -> LabeledObject:
+def _object(words: Sequence[str], line: int, rows: _Rows) -> LabeledObject:
     number, values = float(words[0]), [float(word) for word in words[1:]]
-    if number not in names:
+    if number not in rows.names:
         raise EntryError("unknown_category", f"class {words[0]} is none of data.yaml's names")
-    category, entry = names[int(number)], f"line {line}"
-    if len(words) in (_BOX, _BOX_SCORE):
+    category, entry = rows.names[int(number)], f"line {line}"
+    posed = rows.keypoints > 0 and len(words) == _BOX + rows.keypoints
+    rows.posed += posed
+    if posed or len(words) in (_BOX, _BOX_SCORE):
         x, y, across, down = values[:4]
         return LabeledObject(
             category,
             box(x - across / 2, y - down / 2, x + across / 2, y + down / 2),
-            score=values[4] if len(words) == _BOX_SCORE and 0 <= values[4] <= 1 else None,
+            score=values[4] if not posed and len(words) == _BOX_SCORE and 0 <= values[4] <= 1 else None,
             entry=entry,
             line=line,
         )
+    if rows.keypoints:
+        raise EntryError("damaged", f"{len(words)} numbers, expected {_BOX + rows.keypoints} by kpt_shape")
     return LabeledObject(category, polygons=((ring(values),),), entry=entry, line=line)
 
 

@@ -6,6 +6,7 @@ holds no size twice. Encoding and IoU run in pycocotools' C code.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from curate.records import BoolArray, Box
 _FIRST_CODE, _BITS, _SIGN, _MORE = 48, 5, 0x10, 0x20
 _PLANE = 2  # dimensions
 _LEAST_POINTS = 3  # of a ring
+# COCO's filling walks along a ring in fifths of a pixel, in memory that it does not check: 16 bytes a step.
+_STEPS_PER_PX, _MAX_STEPS = 5, 1 << 24
 
 
 def encode(mask: BoolArray) -> str:
@@ -170,14 +173,34 @@ def from_polygons(rings: Sequence[Sequence[float]], *, width: int, height: int) 
     """The COCO compressed counts of the area within rings [x1, y1, x2, y2, ...]; None if no pixel is on.
 
     Raises:
-        RecordError: A ring of fewer than three points.
+        RecordError: A ring of fewer than three points, of numbers that are not finite, or of more than three
+            million pixels around.
     """
     for ring in rings:
         if len(ring) < 2 * _LEAST_POINTS or len(ring) % 2:
             raise RecordError(f"expected a ring of at least 3 points x, y, got {len(ring)} numbers")
+        _check_length(ring)
     drawn = coco.frPyObjects([list(ring) for ring in rings], height, width)
     merged = drawn[0] if len(drawn) == 1 else coco.merge(drawn)
     return str(merged["counts"].decode("ascii")) if coco.area(merged) else None
+
+
+def _check_length(ring: Sequence[float]) -> None:
+    """Refuse what pycocotools would end the process with (maskApi.c, rleFrPoly)."""
+    if not math.isfinite(sum(ring)):
+        raise RecordError("a ring with a coordinate that is no finite number")
+    low, high = min(ring), max(ring)
+    reach = max(high, -low)
+    if reach * _STEPS_PER_PX * len(ring) < _MAX_STEPS:
+        return
+    corners = np.reshape(np.asarray(ring, np.float64), (-1, 2))
+    sides = np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1)
+    around = float(sides.sum())
+    if max(around, reach) * _STEPS_PER_PX > _MAX_STEPS:
+        raise RecordError(
+            f"a ring of {around:.3g} pixels around, as far as {reach:.3g} from the image's corner: "
+            f"more than {_MAX_STEPS // _STEPS_PER_PX:,}"
+        )
 
 
 def _checked(rle: str, width: int, height: int) -> dict[str, Any]:

@@ -8,13 +8,15 @@ import numpy as np
 from PIL import Image
 
 from curate.errors import InputError
+from curate.images.image_errors import DECODER_ERRORS, one_line
+from curate.images.pixel_limit import open_any_size
 from curate.records import UInt8Image
 
 ADVICE = "run `dvc repro`, whose ingest makes it again"
 
 
 def load_upright(path: Path) -> UInt8Image:
-    """Pixels (H, W, 3) uint8 of an upright RGB file that ingest wrote.
+    """Pixels (H, W, 3) uint8 of an upright RGB file that ingest wrote, however many they are.
 
     Raises:
         InputError: The file disappeared or is damaged.
@@ -25,13 +27,13 @@ def load_upright(path: Path) -> UInt8Image:
 def open_upright(path: Path) -> Image.Image:
     """The same as a loaded Pillow picture of mode RGB."""
     try:
-        with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as image:
+        with open_any_size(path, ("JPEG", "PNG", "WEBP")) as image:
             image.load()
             return image.convert("RGB")
     except FileNotFoundError as error:
         raise disappeared(path) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"image {path} cannot be read ({error}): {ADVICE}") from error
+    except DECODER_ERRORS as error:
+        raise InputError(f"image {path} cannot be read ({one_line(error)}): {ADVICE}") from error
 
 
 def disappeared(path: Path) -> InputError:

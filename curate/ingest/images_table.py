@@ -23,9 +23,9 @@ from curate.ingest.sources import Source
 
 _PIECE = 16_384  # rows
 _COLUMNS = (
-    "image_id", "digest", "frame", "extension", "format", "width", "height", "bytes", "exif_orientation",
-    "captured_at", "brightness", "contrast", "sharpness", "quality", "drop_reason", "drop_detail", "failed",
-    "stale", "live",
+    "image_id", "digest", "frame", "upright_sha256", "extension", "format", "width", "height", "bytes",
+    "exif_orientation", "captured_at", "brightness", "contrast", "sharpness", "quality", "drop_reason",
+    "drop_detail", "failed", "stale", "live",
 )  # fmt: skip
 _PLAIN = (
     "format", "width", "height", "bytes", "exif_orientation", "captured_at", "brightness", "contrast",
@@ -186,12 +186,13 @@ def _live(
         licensed = licensed or (terms if terms[0] is not None else None)
     license_, attribution = licensed or first or (None, None)
     image_id = image["image_id"].hex()
-    kept = image["drop_reason"] is None
+    kept, upright = image["drop_reason"] is None, image["upright_sha256"]
     return {
         **{name: image[name] for name in _PLAIN},
         "quality": quality_figures.unpacked(image["quality"]),
         "image_id": image_id,
         "path": image_store.path_in(images, image_id, image["extension"] or "") if kept else None,
+        "upright_sha256": upright.hex() if kept and upright is not None else None,
         "sources": sorted(
             {f"{sources[number].name}/{printable(name)}{frame}" for number, name, _, _ in places}
         ),
@@ -220,6 +221,7 @@ def _tombstone(
         "quality": quality_figures.unpacked(image["quality"]),
         "image_id": image["image_id"].hex(),
         "path": None,
+        "upright_sha256": None,
         "sources": [],
         "license": None,
         "attribution": None,

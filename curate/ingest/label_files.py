@@ -31,6 +31,7 @@ class LabelEntry(BaseModel):
     frame: Literal["stored", "upright"] = "upright"
     match: Literal["path", "name", "id"] = "path"
     format: str | None = None
+    field: str | None = None
     categories: Mapping[str, str] = Field(default_factory=dict)
 
 

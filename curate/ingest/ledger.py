@@ -19,9 +19,10 @@ from pathlib import Path
 
 from curate.errors import CurateError, StorageError
 
-VERSION = "4"
-# Without the column `quality`, version 2 with one table more; their curate must not write to this one.
-_BEFORE = ("1", "2", "3")
+VERSION = "5"
+# Without columns of `_ADDED`, version 2 with one table more; their curate must not write to this one.
+_BEFORE = ("1", "2", "3", "4")
+_ADDED = ("quality", "upright_sha256")  # columns of `images`: until a file is read again nobody knows them
 _CACHE_KIB = 32_768  # of pages, for each of the two files
 _GATHERED_S = 1.0
 _SCHEMA = """
@@ -49,7 +50,9 @@ CREATE INDEX places_failed ON places (failed) WHERE failed = 1;
 CREATE TABLE images (
   image_id BLOB PRIMARY KEY,
   digest BLOB,                -- of the file it is a frame of; null = the file is the image
-  frame INT NOT NULL, extension TEXT, format TEXT, width INT, height INT, bytes INT NOT NULL,
+  frame INT NOT NULL,
+  upright_sha256 BLOB,        -- of the upright file; null = it holds the source's bytes
+  extension TEXT, format TEXT, width INT, height INT, bytes INT NOT NULL,
   exif_orientation INT, captured_at TEXT, brightness REAL, contrast REAL, sharpness REAL,
   quality BLOB,               -- curate.images.quality_figures, packed; null = not measured
   drop_reason TEXT, drop_detail TEXT,
@@ -224,8 +227,10 @@ def _open(path: Path) -> sqlite3.Connection:
         with transaction(db):  # the write lock, now rather than after an hour
             put(db, "version", VERSION)
             db.execute("DROP TABLE IF EXISTS stretches")
-            if "quality" not in {row[1] for row in db.execute("PRAGMA table_info(images)")}:
-                db.execute("ALTER TABLE images ADD COLUMN quality BLOB")
+            there = {row[1] for row in db.execute("PRAGMA table_info(images)")}
+            for column in (name for name in _ADDED if name not in there):
+                db.execute(f"ALTER TABLE images ADD COLUMN {column} BLOB")
+                db.execute("UPDATE places SET settings = 0")  # no digest of settings: all is read again
     except sqlite3.Error as error:
         db.close()
         raise _translated(error, path) from error

@@ -16,7 +16,7 @@ from curate.ingest.sources import Source
 
 _PAGE = (
     "SELECT l.source, l.name, l.size, l.archive, l.position, l.locator, l.side, p.digest, p.etag, "
-    "l.reason, l.detail FROM scratch.{table} t "
+    "l.reason, l.detail, p.settings, p.limits FROM scratch.{table} t "
     "JOIN scratch.listed l ON l.source = t.source AND l.name = t.name "
     "LEFT JOIN places p ON p.source = l.source AND p.name = l.name "
     "WHERE (t.source, t.name) > (?, ?) ORDER BY t.source, t.name LIMIT ?"
@@ -122,7 +122,8 @@ class Plan:
         digest = None if self.rules.verify and not self.again else row[7]
         label = f"{source.name}/{printable(row[1])}"
         number, name, size, archive, position, locator, side = row[:7]
-        return Work(number, name, size, archive, position, locator, side, digest, row[8], ask, label)
+        as_then = row[11:13] == (self.rules.settings, self.rules.limits)
+        return Work(number, name, size, archive, position, locator, side, digest, row[8], ask, as_then, label)
 
 
 def compare(db: sqlite3.Connection, rules: Rules, sources: Mapping[int, Source]) -> None:

@@ -33,7 +33,8 @@ class Work(NamedTuple):
         side: Name of its sidecar, or None.
         digest: What it held when it was read last, or None.
         etag: What its server said then.
-        ask: Only if the server says something else than `etag` now.
+        ask: Only if the server says something else than `etag` now, or not `as_then`.
+        as_then: Read last with the settings and limits of today: unchanged bytes make the same picture.
         label: Source and name, for messages.
     """
 
@@ -47,6 +48,7 @@ class Work(NamedTuple):
     digest: bytes | None
     etag: str | None
     ask: bool
+    as_then: bool
     label: str
 
     def __str__(self) -> str:
@@ -180,14 +182,15 @@ class Reader:
             raise VerdictError("unreadable", detail) from error
 
     def _remote(self, url: str, source: Source, work: Work) -> Content:
-        known = self.cached(work.digest) if work.digest is not None and not work.ask else None
-        if known is not None and known.is_file():
-            content = self._local(os.fsencode(known))
-            if content.sha256 == work.digest:
-                return Content(content.sha256, content.size, content.data, remote=True, etag=work.etag)
         try:
-            if work.ask and work.etag and download.etag(url, self._access(source)) == work.etag:
+            same = not work.ask or (bool(work.etag) and download.etag(url, self._access(source)) == work.etag)
+            if work.ask and same and work.as_then:
                 raise Unchanged
+            known = self.cached(work.digest) if work.digest is not None and same else None
+            if known is not None and known.is_file():
+                content = self._local(os.fsencode(known))
+                if content.sha256 == work.digest:
+                    return Content(content.sha256, content.size, content.data, remote=True, etag=work.etag)
             got = download.read(url, self._access(source), self.max_bytes)
         except download.DownloadError as error:
             raise VerdictError("download_failed", str(error)) from error

@@ -23,11 +23,16 @@ _DOWNLOADS = 8  # at a time, in one worker: they wait for others most of their t
 
 
 class ImageRow(NamedTuple):
-    """A row of the ledger's table `images`, but for what the other rows make of it."""
+    """A row of the ledger's table `images`, but for what the other rows make of it.
+
+    `upright_sha256` is that of an upright file which holds other bytes than the source: None where it is
+    linked or copied as it is.
+    """
 
     image_id: bytes
     digest: bytes | None
     frame: int
+    upright_sha256: bytes | None
     extension: str | None
     format: str | None
     width: int | None
@@ -221,6 +226,7 @@ def _kept(content: Content, picture: Upright, count: int) -> ImageRow:
         image_id=digest if one else hashlib.sha256(b"frame" + number + digest).digest(),
         digest=None if one else digest,
         frame=picture.frame,
+        upright_sha256=None if picture.content is None else hashlib.sha256(picture.content).digest(),
         extension=picture.extension,
         format=header.format,
         width=header.width,

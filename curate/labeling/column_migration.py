@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,12 @@ class Annotations:
 
     ids: pa.Array
     categories: pa.Array
+
+
+def joined(parts: Sequence[Annotations]) -> Annotations:
+    """What the rows of several tables became."""
+    ids, categories = ([getattr(part, name) for part in parts] for name in ("ids", "categories"))
+    return Annotations(pa.concat_arrays(ids), pa.concat_arrays(categories))
 
 
 def migrated(

@@ -73,7 +73,7 @@ def begun_under(
     planted = joined & _flags(pc.is_valid(shown["seeded_kind"]))
     other = joined & ~planted & _flags(pc.not_equal(shown["model_version"], "+".join(sorted(versions))))
     counts = joined & ~planted & ~other
-    floors = _floors(shown["taxonomy_digest"].to_pylist(), folder, categories)
+    floors = _floors(record, shown, folder, categories)
     lowest, telling = _telling(categories, floors, counts)
     left_out = {
         "not joined to what was shown": int((~joined).sum()),
@@ -97,11 +97,12 @@ def begun_under(
 
 
 def _floors(
-    digests: Sequence[str | None], folder: Path, categories: Sequence[Category]
+    record: ShownRecord, shown: pa.Table, folder: Path, categories: Sequence[Category]
 ) -> NDArray[np.float64]:
     """(N, C) the threshold of each category when an answer was begun; infinite where it is not known."""
-    kept: dict[str | None, list[float]] = {}
-    for digest in set(digests):
+    kept: dict[tuple[str | None, int | None], list[float]] = {}
+    begun = list(zip(*(shown[name].to_pylist() for name in ("taxonomy_digest", "part")), strict=True))
+    for digest, part in set(begun):
         path = folder / f"taxonomy-{digest}.yaml"
         then: dict[str, float] = {}
         if path.exists():
@@ -109,8 +110,11 @@ def _floors(
                 then = {category.name: category.threshold for category in taxonomy.load(path)}
             except ParamsError:  # written by hand since
                 then = {}
-        kept[digest] = [then.get(category.name, np.inf) for category in categories]
-    return np.array([kept[digest] for digest in digests]).reshape(len(digests), len(categories))
+        for renames in record.renames:
+            if part is not None and part < renames.part:
+                then = renames.thresholds(then)
+        kept[digest, part] = [then.get(category.name, np.inf) for category in categories]
+    return np.array([kept[one] for one in begun]).reshape(len(begun), len(categories))
 
 
 def _telling(

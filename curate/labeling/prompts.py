@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.errors import ParamsError
+from curate.errors import NotFiniteError, ParamsError
 from curate.records import Category, Detections, FloatArray
 
 PromptScore = Literal["mean", "max"]
@@ -169,7 +169,13 @@ def detections(
         height: Upright pixels.
         floor: Least score that is returned.
         how: A box's score for a prompt: mean or max over its tokens.
+
+    Raises:
+        NotFiniteError: A box or a score is no number. No threshold is reached by one, so that the image would
+            seem to be empty.
     """
+    if not (np.isfinite(boxes_cxcywh).all() and np.isfinite(token_scores).all()):
+        raise NotFiniteError
     scores = prompt_scores(token_scores, text.spans, how).astype(np.float32)
     boxes = _corners(boxes_cxcywh, width, height)
     large = (boxes[:, 2:] - boxes[:, :2] >= 1.0).all(axis=1, keepdims=True)  # nothing under a pixel
@@ -246,6 +252,7 @@ def detect(
         apart: See `plan_passes`.
 
     Raises:
+        NotFiniteError: See `detections`.
         ParamsError: A prompt is longer than the model reads, or none of its tokens is known.
     """
     floor = min(category.threshold for category in categories)

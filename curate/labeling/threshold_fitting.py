@@ -91,7 +91,8 @@ def run(
     """Fit thresholds; writes nothing.
 
     What people answered judges the suggestions that models proposed when they began
-    (`curate.labeling.judged_suggestions`); gold and consensus judge those of today.
+    (`curate.labeling.judged_suggestions`); gold and consensus judge those of today, except on images that
+    were accepted without a human.
 
     Args:
         model: Table of today's suggestions.
@@ -123,7 +124,10 @@ def run(
         "to images that the detector was trained on": len(answered & set(trained_on)),
         "to images of a scene that the detector was trained on": len(answered & set(related)),
     }
-    seen = pa.array(sorted({*trained_on, *related}), pa.string())
+    # In a consensus, images that were accepted without a human stand as the model's own suggestions.
+    its_own = set(answer_rows.filter(pc.is_valid(answer_rows["model_version"]))["image_id"].to_pylist())
+    learned["to images that nobody looked at"] = len(its_own - {*trained_on, *related})
+    seen = pa.array(sorted({*trained_on, *related, *its_own}), pa.string())
     suggestions, answer_rows = _unseen(suggestions, seen), _unseen(answer_rows, seen)
     versions = fitted_precision.models_of(suggestions["model_version"].unique().to_pylist())
     lowest: Mapping[str, float] = _lowest(suggestions, categories)

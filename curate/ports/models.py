@@ -21,6 +21,7 @@ class Detector(Protocol):
         Raises:
             DeviceMemoryError: The device has no memory for so many images; half of them may fit. Nothing of
                 the failed batch is left on the device.
+            NotFiniteError: Boxes or scores of an image are no numbers.
         """
 
 
@@ -33,6 +34,8 @@ class Segmenter(Protocol):
 
     def segment(self, image: UInt8Image, boxes: FloatArray) -> tuple[BoolArray, FloatArray]:
         """Masks (N, H, W) and their predicted quality (N,) in [0, 1] for boxes (N, 4) xyxy pixels.
+
+        A quality of NaN: the mask comes of values that are no numbers.
 
         The image is encoded once; its boxes are decoded in batches, which get smaller where memory is short.
 

@@ -43,11 +43,14 @@ class PullCounts:
         tasks_read: Tasks whose content was read.
         tasks_gone: Tasks that the server has no more.
         raw_regions: Results of readable answers that no rule reads, by reason; they are kept in `raw`.
-        answers_outside_plan: Answers to tasks that the plan does not name.
+        answers_outside_plan: Answers to tasks that the plan does not name, or gives to nobody.
+        imported_outside_plan: Those of them that were imported, by image_id.
         n_unreadable: Answers that cannot be read; they stand for nothing.
         unreadable: Regions that make them so, by reason.
         corrected: What was put right in readable answers, by kind.
         unattended: Answers that were made without a page, by who did it; they are nobody's look.
+        in_projects_of_others: Answers given or begun in a colleague's own project, by who did it; left out.
+        nameless: Answers of deleted accounts whose names nobody has read; each counts as a person's own.
         foreign_tasks: Tasks of the project that were not made by push.
         edited_tasks: Tasks whose data somebody changed after push.
     """
@@ -57,10 +60,13 @@ class PullCounts:
     tasks_gone: int
     raw_regions: Mapping[str, int] = field(default_factory=dict)
     answers_outside_plan: int = 0
+    imported_outside_plan: Mapping[str, int] = field(default_factory=dict)
     n_unreadable: int = 0
     unreadable: Mapping[str, int] = field(default_factory=dict)
     corrected: Mapping[str, int] = field(default_factory=dict)
     unattended: Mapping[str, int] = field(default_factory=dict)
+    in_projects_of_others: Mapping[str, int] = field(default_factory=dict)
+    nameless: int = 0
     foreign_tasks: int = 0
     edited_tasks: int = 0
 

@@ -107,6 +107,8 @@ def left_in(
         return False
     over = box_iou([_box(wrong)], boxes)[0]
     if kind == "category":
+        if any(row.annotation_id == seeded_id and row.category == wrong.category for row in before):
+            return False  # the two categories were merged since: it is right now
         same = np.array([row.category == wrong.category for row in drawn])
         return bool((same & (over >= iou_threshold)).any())
     right = box_iou([_box(row) for row in before], boxes).max(axis=0, initial=0.0)

@@ -59,7 +59,7 @@ class _File(BaseModel):
 
     images: tuple[_Image, ...]
     categories: tuple[_Category, ...]
-    annotations: tuple[_Annotation, ...] = ()
+    annotations: tuple[_Annotation, ...]  # a file without says nothing of its images
 
 
 def read(file: Path, images: pa.Table) -> pa.Table:

@@ -56,8 +56,14 @@ def planted(looks: Looks, categories: list[str]) -> Planted:
         looks: All answers.
         categories: Names by code.
     """
-    rows = np.flatnonzero(looks.seeded)
-    shown = looks.shown.take(pa.array(rows))
+    # Where the two categories were merged since, nothing is wrong any more.
+    seeded = looks.shown
+    merged = pc.and_(
+        pc.equal(seeded["seeded_kind"], "category"),
+        pc.equal(seeded["wrong_category"], seeded["right_category"]),
+    )
+    rows = np.flatnonzero(looks.seeded & ~pc.fill_null(merged, False).to_numpy().astype(bool))
+    shown = seeded.take(pa.array(rows))
     names = pa.array(categories, pa.string())
     codes = pc.fill_null(pc.index_in(shown["wrong_category"], value_set=names), -1)
     kinds = pc.index_in(shown["seeded_kind"], value_set=pa.array(KINDS))

@@ -36,8 +36,9 @@ class Looks:
         people: Names, sorted.
         control: (N,) whether the labeler started without suggestions.
         known: (N,) whether the image's answer is known today.
-        gold: (N,) whether the answer is scored against a known one: all but those of the control arm, and
-            those that began from a planted error.
+        gold: (N,) whether the answer is scored against a known one: it was shown as a gold task, and did not
+            begin from a planted error. What becomes known afterwards re-scores no work that is done.
+        known_later: (N,) whether it is not scored only because the image was no gold task when it was shown.
         seeded: (N,) whether a planted error was shown.
         drafts: Rows left out because they are drafts.
         superseded: Rows left out because the labeler answered again.
@@ -54,6 +55,7 @@ class Looks:
     control: Flags
     known: Flags
     gold: Flags
+    known_later: Flags
     seeded: Flags
     drafts: int
     superseded: int
@@ -105,6 +107,7 @@ def collect(answers: pa.Table, record: ShownRecord, known_images: pa.Array) -> L
     shown = record.shown.take(pa.array(row))
     control, seeded = _flags(pc.equal(shown["arm"], "control")), _flags(pc.is_valid(shown["seeded_kind"]))
     known = _flags(pc.is_in(kept["image_id"], value_set=known_images))
+    as_gold = _flags(pc.equal(shown["reason"], "gold"))
     reasons = pc.value_counts(pc.fill_null(last["not_joined"].drop_null(), "")).to_pylist()
     lost = last.num_rows - kept.num_rows - sum(entry["counts"] for entry in reasons)
     return Looks(
@@ -116,7 +119,8 @@ def collect(answers: pa.Table, record: ShownRecord, known_images: pa.Array) -> L
         people=people.to_pylist(),
         control=control,
         known=known,
-        gold=known & ~control & ~seeded,
+        gold=known & as_gold & ~control & ~seeded,
+        known_later=known & ~as_gold & ~control & ~seeded,
         seeded=seeded,
         drafts=_count(pc.equal(answers["outcome"], "draft")),
         superseded=_count(pc.and_(answers["superseded"], pc.not_equal(answers["outcome"], "draft"))),

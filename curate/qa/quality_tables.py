@@ -40,6 +40,7 @@ def metrics(measured: Measured, names: Mapping[str, str]) -> dict[str, Any]:
                 for one in measured.labelers
             },
         },
+        "gold_known_later": int(measured.looks.known_later.sum()),
         "time": _time(measured),
         "arms": {
             name: {"answers": arm.answers, **_figures(arm.figures)}

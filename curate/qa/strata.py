@@ -52,7 +52,7 @@ class Pool:
         gold: (N,) whether the answer is known.
         planted: (N,) whether people were shown a planted error: such an image never becomes gold.
         asked: (N,) whether a person asked for a look at it, in decisions.csv.
-        given: (N,) whether any task of the image was ever put before people.
+        given: (N,) whether any task of the image was ever put before people, or an answer to it was imported.
         earlier: (N,) main reason by the earlier plan, a place in `REASONS`; NONE = it did not name the image.
         min_scores: (C,) score by category from which a box is confident; infinite where its threshold was not
             fitted. None = nothing is accepted without a human.
@@ -161,14 +161,13 @@ def _chosen(pool: Pool, member: NDArray[np.bool_], known: Flags, waiting: Flags)
     member[CHOSEN] = stays & ~waiting
     spent = int((stays | evidence.shown).sum()) + evidence.gone
     others = member.any(axis=0)
-    answered = pool.given | evidence.answered
     planned = ~np.isin(pool.earlier, (NONE, ACCEPTED))
     told = criteria.Told(pool.found, pool.doubt, pool.names, pool.thresholds, evidence)
     return criteria.pick(
         told,
         criteria.weights(params),
-        candidates=(pool.earlier == NONE) & ~answered & ~others & ~known,
-        looked=others | planned | answered,
+        candidates=(pool.earlier == NONE) & ~pool.given & ~others & ~known,
+        looked=others | planned | pool.given,
         number=sampling.size(params.budget, len(pool.ids), name="qa.choose.budget") - spent,
         ties=pool.places("choose"),
         seed=pool.params.seed,
@@ -199,7 +198,7 @@ def _rare(pool: Pool, member: NDArray[np.bool_], waiting: Flags) -> Flags:
 
 
 def _confident(pool: Pool) -> Flags:
-    """Images whose every suggestion is confident, and that were never given to people, in any plan."""
+    """Images whose every suggestion is confident, and that nobody ever had, here or elsewhere."""
     if pool.min_scores is None:
         return np.zeros(len(pool.ids), dtype=np.bool_)
     shown = pool.found.shown

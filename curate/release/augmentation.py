@@ -118,7 +118,7 @@ def read(path: Path, *, copies: int, seed: int) -> Recipe:
     """
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise _wrong(path, f"cannot be read: {' '.join(str(error).split())}") from error
     top = found.get("transform") if isinstance(found, dict) else None
     if not isinstance(top, dict) or _name(top) != "Compose":

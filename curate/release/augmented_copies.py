@@ -19,6 +19,7 @@ from PIL import Image
 
 from curate.errors import ReleaseError
 from curate.geometry import masks
+from curate.images.pixel_limit import open_any_size
 from curate.records import BoolArray, UInt8Image
 from curate.release import columns, object_rows, object_support, parquet
 from curate.release.augmentation import Augmented, Recipe, apply
@@ -136,7 +137,7 @@ def _write_file(
 def _made(content: Content, copy: Copy, pipeline: Any) -> tuple[bytes, Augmented, dict[str, list[Any]]]:
     """The file of a copy, what became of the picture, and the parent's objects as a release holds them."""
     objects = object_rows.of_image(content, copy.parent)
-    with Image.open(io.BytesIO(parquet.read_image(content, copy.parent))) as file:
+    with open_any_size(io.BytesIO(parquet.read_image(content, copy.parent))) as file:
         pixels: UInt8Image = np.asarray(file.convert("RGB"))
     height, width = pixels.shape[:2]
     shapes = [

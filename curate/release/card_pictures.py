@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageDraw, ImageFont
 
 from curate.geometry import masks
+from curate.images.pixel_limit import open_any_size
 from curate.release.release_content import Content
 
 EXAMPLES: Final = "card/examples.jpg"
@@ -102,7 +103,7 @@ def _rows(files: Sequence[pq.ParquetFile], wanted: set[int]) -> Iterator[dict[st
 
 
 def _copy(row: Mapping[str, Any], colors: Mapping[str, str]) -> Image.Image:
-    with Image.open(io.BytesIO(row["image"]["bytes"])) as file:
+    with open_any_size(io.BytesIO(row["image"]["bytes"])) as file:
         picture = file.convert("RGB")
     objects = row["objects"]
     drawn = list(zip(objects["category_name"], objects["bbox"], objects["segmentation"], strict=True))
@@ -117,7 +118,7 @@ def _copy(row: Mapping[str, Any], colors: Mapping[str, str]) -> Image.Image:
 
 
 def _example(content: Content, index: int, colors: Mapping[str, str]) -> Image.Image:
-    with Image.open(content.images.column("path")[index].as_py()) as file:
+    with open_any_size(Path(content.images.column("path")[index].as_py())) as file:
         picture = file.convert("RGB")
     rows = content.objects.slice(content.offsets[index], content.offsets[index + 1] - content.offsets[index])
     boxes = list(zip(rows["category"].to_pylist(), rows["bbox_xyxy"].to_pylist(), strict=True))

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image
 
 from curate.errors import InputError, RecordError
+from curate.images.pixel_limit import open_any_size
 from curate.images.strip_metadata import without_metadata
 from curate.release import columns, object_rows, object_support
 from curate.release.release_content import Content
@@ -172,7 +172,7 @@ def read_image(content: Content, index: int) -> bytes:
     )
     try:
         data = without_metadata(Path(path).read_bytes())
-        with Image.open(io.BytesIO(data)) as picture:
+        with open_any_size(io.BytesIO(data)) as picture:
             picture.load()
             size = picture.size
     except FileNotFoundError as error:

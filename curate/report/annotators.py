@@ -112,7 +112,10 @@ def _advice(
 ) -> list[str]:
     told = []
     if state == "alert":
-        told.append(f"gold: the whole interval of F1 is below {facts.params.quality.gold_alert_f1:g}")
+        level = facts.limit("quality", "gold_alert_f1")
+        told.append(
+            f"gold: the whole interval of F1 is below {'the level' if level is None else f'{level:g}'}"
+        )
     told += _left_in(name, facts)
     told += _rates(name, facts, estimated)
     told += _names(name, facts)

@@ -62,17 +62,19 @@ def histogram(counts: Sequence[int]) -> Markup:
     return _svg("histogram", 40, body + '<line class="axis" x1="0" x2="100" y1="40" y2="40"/>')
 
 
-def running(points: Sequence[tuple[float | None, float | None, float | None]], level: float) -> Markup:
+def running(points: Sequence[tuple[float | None, float | None, float | None]], level: float | None) -> Markup:
     """A line from left to right on a scale from 0 to 1, with its interval as a band.
 
     Args:
         points: (value, low, high) at equal distances; None where undefined: the line goes on at the next.
-        level: A horizontal line.
+        level: A horizontal line; None = there is none.
     """
     last = max(len(points) - 1, 1)
     known = [(100 * at / last, *point) for at, point in enumerate(points) if point[0] is not None]
     banded = [(x, low, high) for x, _, low, high in known if low is not None and high is not None]
-    body = f'<line class="axis" x1="0" x2="100" y1="{_y(level)}" y2="{_y(level)}"/>'
+    body = ""
+    if level is not None:
+        body = f'<line class="axis" x1="0" x2="100" y1="{_y(level)}" y2="{_y(level)}"/>'
     if banded:
         ends = [(x, high) for x, _, high in banded] + [(x, low) for x, low, _ in reversed(banded)]
         body += f'<polygon class="band" points="{_points(ends)}"/>'

@@ -10,10 +10,10 @@ from typing import Any, Final
 import jinja2
 from PIL import Image
 
+from curate.images import pixel_limit
 from curate.release.folder import replacing_folder
 from curate.report import full_size_crops
 from curate.report.drawing import Picture, thumbnail_of, words
-from curate.restoration import image_pixels
 from curate.restoration.image_faults import FAULTS, Fault
 
 _SIDE: Final = 240  # pixels of the whole image, and of the part at 100%
@@ -52,7 +52,7 @@ def write(rows: Sequence[Mapping[str, Any]], folder: Path, most: int) -> None:
             faulty = worst_first(rows, fault)
             if not faulty:
                 continue
-            with image_pixels.any_size():  # ingest read them within its own limit
+            with pixel_limit.any_size():  # ingest read them within its own limit
                 cases = [case for row in faulty[:most] if (case := _case(row)) is not None]
             page = template.render(title=words(fault.name), fault=fault, cases=cases, images=len(faulty))
             (partial / f"{fault.name}.html").write_text(page, encoding="utf-8")

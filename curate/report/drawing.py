@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from curate.geometry import masks
 from curate.images import color
+from curate.images.pixel_limit import open_any_size
 from curate.records import Annotation, Box
 
 _QUALITY = 78  # of the JPEGs
@@ -94,7 +95,7 @@ def thumbnail_of(file: Path | IO[bytes], *, side: int, marks: Sequence[Mark] = (
     Raises:
         OSError: It cannot be read.
     """
-    with Image.open(file) as opened:
+    with open_any_size(file) as opened:
         original = opened.size
         opened.draft(
             "RGB", (side * _SMOOTH, side * _SMOOTH)

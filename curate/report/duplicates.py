@@ -6,7 +6,9 @@ decisions.csv; without it every line can still be copied.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curate import params, schema, tables
-from curate.params import Params
+from curate import schema, tables
+from curate.errors import TableError
 from curate.project_tables import DEDUPED
 from curate.report.drawing import Album, Picture
 
@@ -42,7 +44,7 @@ class Member:
 
     Attributes:
         picture: None where the file is gone or the page is full.
-        certainty: Share 0..1 of the way from the least correlation that counts to 1; None without a figure.
+        certainty: Share 0..1 of the way from the least correlation that counted to 1; None = not known.
         why: Why the keeper was kept.
         lines: Lines for decisions.csv, by what they say.
     """
@@ -110,10 +112,9 @@ def write(root: Path, out: Path, *, most: int = 500) -> Path:
 
     Raises:
         TableError: Dedupe has not run, or its table is damaged.
-        ParamsError: params.yaml is wrong.
         StorageError: A page cannot be written.
     """
-    settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else Params()
+    limits = _limits(root / "metrics/dedupe.json")
     chosen = _choose(root / DEDUPED, most)
     _fetch(root / DEDUPED, chosen)
     names = {order: _names(out, order, len(keys)) for order, keys in chosen.by_order.items()}
@@ -122,7 +123,7 @@ def write(root: Path, out: Path, *, most: int = 500) -> Path:
             start = number * PER_PAGE
             album = Album(root, max_bytes=_PAGE_BYTES)
             shown = [
-                _group(start + at + 1, key, chosen, album, settings)
+                _group(start + at + 1, key, chosen, album, limits)
                 for at, key in enumerate(keys[start : start + PER_PAGE])
             ]
             _write_page(out, _Page(name, order, names), shown, chosen)
@@ -195,17 +196,28 @@ def _doubt(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["image_id"] != row["dup_group"], row["drop_reason"] is not None, lowest, row["image_id"]
 
 
-def _group(number: int, key: str, chosen: _Chosen, album: Album, settings: Params) -> Group:
-    members = tuple(_member(row, album, settings) for row in chosen.rows[key])
+def _group(number: int, key: str, chosen: _Chosen, album: Album, limits: Mapping[str, float]) -> Group:
+    members = tuple(_member(row, album, limits) for row in chosen.rows[key])
     return Group(number, chosen.size[key], chosen.lowest[key], members)
 
 
-def _member(row: dict[str, Any], album: Album, settings: Params) -> Member:
+def _limits(path: Path) -> Mapping[str, float]:
+    """Least correlation and cosine that counted when dedupe ran; params.yaml may say others now."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path} is damaged ({error}): run dvc repro --force dedupe") from error
+    return content.get("limits") or {} if isinstance(content, dict) else {}
+
+
+def _member(row: dict[str, Any], album: Album, limits: Mapping[str, float]) -> Member:
     correlation, key = row["dup_correlation"], row["image_id"]
     semantic = row["dup_relation"] == "semantic"
-    least = settings.dedupe.semantic.min_cosine if semantic else settings.dedupe.min_correlation
+    least = limits.get("min_cosine" if semantic else "min_correlation")
     certainty = None
-    if correlation is not None:
+    if correlation is not None and least is not None:
         certainty = min(1.0, max(0.0, (correlation - least) / max(1 - least, 1e-6)))
     kept = row["drop_reason"] is None
     return Member(

@@ -35,9 +35,9 @@ def tiles(facts: Facts) -> list[Tile]:
     """Agreement as the stage measured it. Of fewer than ten images it is told that they are too few."""
     metrics = facts.metrics.get("agreement", {})
     seen = facts.count("agreement", "seen_by_several") or 0
-    least = facts.params.agreement.iou_threshold
+    least = facts.limit("agreement", "iou_threshold")
     told = (
-        ("F1", f"objects found by both, at IoU {least:g}", "f1"),
+        ("F1", f"objects found by both{'' if least is None else f', at IoU {least:g}'}", "f1"),
         ("Box IoU", "mean overlap of matched boxes", "mean_box_iou"),
         ("Mask IoU", "mean overlap of matched masks", "mean_mask_iou"),
         ("Kappa", "same category, beyond chance", "kappa"),

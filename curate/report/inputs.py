@@ -78,6 +78,11 @@ class Facts:
             self.params.qa.labelers == "simulated" or all(person.endswith(_INVALID) for person in people)
         )
 
+    def limit(self, stage: str, name: str) -> float | None:
+        """A parameter as it was when the stage ran, whatever params.yaml says now; None = not known."""
+        limits = self.metrics.get(stage, {}).get("limits")
+        return _number(limits.get(name)) if isinstance(limits, Mapping) else None
+
     def count(self, stage: str, name: str) -> int | None:
         """A number of the stage's closing line; None where it is not known."""
         counts = self.metrics.get(stage, {}).get("counts")

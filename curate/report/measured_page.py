@@ -12,8 +12,9 @@ import jinja2
 
 from curate import schema, tables
 from curate.errors import TableError
+from curate.images import pixel_limit
 from curate.report.drawing import Picture, thumbnail_of
-from curate.restoration import image_pixels, table_schemas
+from curate.restoration import table_schemas
 
 LISTED: Final = Path("data/measure/worst.csv")
 _SIDE: Final = 360  # pixels
@@ -53,7 +54,7 @@ def write(root: Path, out: Path) -> Path:
     for row in rows[:_MOST]:
         paths = clean.get((row["pair_id"],)), results.get((row["model"], row["pair_id"]))
         try:
-            with image_pixels.any_size():
+            with pixel_limit.any_size():
                 pictures = [thumbnail_of(root / path, side=_SIDE) for path in paths if path]
         except OSError:
             continue  # the table names the file; who removed it knows

@@ -122,7 +122,7 @@ def _content(facts: RestorationFacts, out: Path, worst: Path) -> dict[str, Any]:
         "results": len(facts.results),
         "losses": losses,
         "loss": upscale_examples.sharper_but_less_true(facts),
-        "tables": [_metric(facts, name) for name in facts.params.measure.metrics if facts.summary],
+        "tables": [_metric(facts, name) for name in _metrics(facts)],
         "slices": _slices(facts.summary),
         "examples": upscale_examples.examples(facts),
         "ranking": _ranking(facts.ranking),
@@ -136,6 +136,12 @@ def _content(facts: RestorationFacts, out: Path, worst: Path) -> dict[str, Any]:
         "weights": _weights(facts),
         "worst_page": _link(worst, out),
     }
+
+
+def _metrics(facts: RestorationFacts) -> list[str]:
+    """Those of the last run, and those that params.yaml asks for since, in its order."""
+    measured = {row["metric"]: None for row in facts.summary}
+    return list(dict.fromkeys([*facts.params.measure.metrics, *measured])) if measured else []
 
 
 def _metric(facts: RestorationFacts, name: str) -> MetricTable:
@@ -165,7 +171,7 @@ def _metric(facts: RestorationFacts, name: str) -> MetricTable:
         measured.get("higher_is_better", {}).get(name),
         "" if looked is None else _looked_at(looked),
         measured.get("licenses", {}).get(name, ""),
-        measured.get("not_measured", {}).get(name),
+        measured.get("not_measured", {}).get(name) if rows else "asked for since: run `dvc repro measure`",
         next((_left_out(row) for row in rows if cell(row, "left_out")), ""),
         figures,
     )
@@ -239,21 +245,19 @@ def _funnel(facts: RestorationFacts) -> list[tuple[str, int | None]]:
 
 
 def _faults(facts: RestorationFacts, out: Path) -> list[dict[str, Any]]:
+    """By the limits of the run that found them, whatever params.yaml says now; no limit = not looked at."""
+    limits = facts.metrics.get("diagnose", {}).get("limits") or {}
     found = []
     for fault in FAULTS:
-        limit = fault.bound(facts.params.diagnose)
-        if limit is None:
-            continue
-        found.append(
-            {
-                "name": fault.name,
-                "figure": fault.figure,
-                "limit": f"{'above' if fault.limit.startswith('max_') else 'below'} {limit:g}",
-                "images": sum(fault.name in row["faults"] for row in facts.diagnosed),
-                "unknown": sum(fault.figure in row["unknown"] for row in facts.diagnosed),
-                "sheet": _link(facts.root / f"data/diagnose/sheets/{fault.name}.html", out),
-            }
-        )
+        sheet = _link(facts.root / f"data/diagnose/sheets/{fault.name}.html", out)
+        row: dict[str, Any] = {"name": fault.name, "figure": fault.figure, "limit": None, "sheet": sheet}
+        limit = limits.get(fault.name, "a limit that is not known")
+        if limit is not None:
+            told = limit if isinstance(limit, str) else f"{limit:g}"
+            row["limit"] = f"{'above' if fault.limit.startswith('max_') else 'below'} {told}"
+            row["images"] = sum(fault.name in one["faults"] for one in facts.diagnosed)
+            row["unknown"] = sum(fault.figure in one["unknown"] for one in facts.diagnosed)
+        found.append(row)
     return found
 
 

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import uniform_filter
 
-from curate.images import pixel_statistics
+from curate.images import pixel_limit, pixel_statistics
 from curate.params.upscale import BICUBIC
 from curate.report import full_size_crops
 from curate.report.drawing import Picture
 from curate.report.restoration_inputs import RestorationFacts
-from curate.restoration import image_pixels
 
 _SIDE: Final = 320  # pixels of an example
 _NEAR: Final = 64  # pixels of a side in which a result is furthest from the original
@@ -192,5 +191,5 @@ def _shown(facts: RestorationFacts, pair: str, name: str, image: Image.Image, bo
 
 
 def _read(root: Path, path: str) -> Image.Image:
-    with image_pixels.any_size(), Image.open(root / path) as image:
+    with pixel_limit.any_size(), Image.open(root / path) as image:
         return image.convert("RGB")

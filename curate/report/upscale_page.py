@@ -13,7 +13,7 @@ import jinja2
 from PIL import Image, ImageOps
 
 from curate import tables
-from curate.restoration import image_pixels
+from curate.images import pixel_limit
 
 _SIDE: Final = 360  # pixels of the result that are shown as they are
 _MOST: Final = 200  # images on a page
@@ -51,7 +51,7 @@ def write(rows: Sequence[Mapping[str, Any]], out: Path) -> Path:
         StorageError: It cannot be written.
     """
     done = [row for row in rows if row["outcome"] == "upscaled"]
-    with image_pixels.any_size():  # they were made, or read, within upscale.max_pixels
+    with pixel_limit.any_size():  # they were made, or read, within upscale.max_pixels
         cases = [case for row in done[:_MOST] if (case := _case(row)) is not None]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("curate.report"), autoescape=True, undefined=jinja2.StrictUndefined

@@ -10,6 +10,7 @@ Files, N counting from 000001:
 - `suggestions-N.parquet` (`shown_suggestions`): sets of suggestions, each once, named by their digests;
 - `shown-N.parquet` (`shown`): what tasks show from then on; written after its suggestions;
 - `outcomes-N.parquet` (`shown_outcomes`): which open rows of earlier parts reached the server;
+- `renames-N.parquet` (`shown_renames`): what categories of earlier parts are called since a migration;
 - `guideline-DIGEST.md`, `taxonomy-DIGEST.yaml`: the texts themselves.
 """
 
@@ -30,13 +31,15 @@ from curate.errors import TableError
 from curate.records import derived_id
 from curate.schema import TableSchema
 from curate.shown import rows as shown_rows
+from curate.shown.renames import Renames, with_names_of_today
 
-_PART = re.compile(r"(shown|suggestions|outcomes)-(\d{6})\.parquet")
+_PART = re.compile(r"(shown|suggestions|outcomes|renames)-(\d{6})\.parquet")
 _NAME_KEY = b"curate.table"
 _KINDS = {
     "shown": schema.SHOWN,
     "suggestions": schema.SHOWN_SUGGESTIONS,
     "outcomes": schema.SHOWN_OUTCOMES,
+    "renames": schema.SHOWN_RENAMES,
 }
 
 
@@ -49,11 +52,13 @@ class ShownRecord:
             a row was known to be on the server; `reached`, null = that is not known, false = it never was.
         suggestions: Rows of `shown_suggestions`, each set once.
         parts: Number of the last part; 0 = nothing was ever shown.
+        renames: Migrations of the taxonomy since the first part; the tables above have the names of today.
     """
 
     shown: pa.Table
     suggestions: pa.Table
     parts: int
+    renames: tuple[Renames, ...] = ()
 
     def open_rows(self) -> list[dict[str, Any]]:
         """Rows of which it is not known whether they reached the server."""
@@ -72,12 +77,13 @@ class ShownRecord:
         return set(self.shown.filter(pc.is_valid(self.shown["seeded_kind"]))["task_id"].to_pylist())
 
 
-def load(folder: Path, *, required: bool = True) -> ShownRecord:
+def load(folder: Path, *, required: bool = True, as_shown: bool = False) -> ShownRecord:
     """Read the record.
 
     Args:
         folder: `data/push/shown` of a project.
         required: False = a folder that is not there is an empty record: before the first push.
+        as_shown: True = categories are called as they were on the page, whatever was renamed since.
 
     Raises:
         TableError: It is missing, a part is missing or damaged, or its suggestions are not there.
@@ -87,18 +93,25 @@ def load(folder: Path, *, required: bool = True) -> ShownRecord:
             raise TableError(f"{folder} does not exist: run the stage push first")
         return ShownRecord(_with_outcomes([], []), schema.SHOWN_SUGGESTIONS.arrow.empty_table(), 0)
     files = _files(folder)
-    parts = {kind: [_read(path, _KINDS[kind]) for path in files[kind].values()] for kind in _KINDS}
+    parts = {
+        kind: {number: _read(path, _KINDS[kind]) for number, path in files[kind].items()} for kind in _KINDS
+    }
     numbers = _numbers(files)
+    renames = tuple(
+        Renames.of_rows(number, table.to_pylist()) for number, table in sorted(parts["renames"].items())
+    )
+    before, sets = with_names_of_today(parts["shown"], parts["suggestions"], () if as_shown else renames)
     shown = [
         table.append_column("part", pa.array([number] * table.num_rows, pa.int32()))
-        for number, table in zip(files["shown"], parts["shown"], strict=True)
+        for number, table in before.items()
     ]
-    suggestions = pa.concat_tables([schema.SHOWN_SUGGESTIONS.arrow.empty_table(), *parts["suggestions"]])
-    record = ShownRecord(_with_outcomes(shown, parts["outcomes"]), suggestions, max(numbers, default=0))
+    outcomes = list(parts["outcomes"].values())
+    suggestions = pa.concat_tables([schema.SHOWN_SUGGESTIONS.arrow.empty_table(), *sets.values()])
+    record = ShownRecord(_with_outcomes(shown, outcomes), suggestions, max(numbers, default=0), renames)
     gaps = sorted(set(range(1, record.parts + 1)) - numbers)
     if gaps:
         raise TableError(f"{folder}: part {gaps[0]:06d} is missing: {_RESTORE}")
-    _check(record, pa.concat_tables(parts["outcomes"]) if parts["outcomes"] else None, folder)
+    _check(record, pa.concat_tables(outcomes) if outcomes else None, folder)
     return record
 
 
@@ -155,6 +168,18 @@ def settle(folder: Path, outcomes: Mapping[str, bool], *, at: str) -> None:
     if outcomes:
         rows = [{"shown_id": key, "reached": reached, "at": at} for key, reached in outcomes.items()]
         _write(folder, "outcomes", max(_numbers(_files(folder)), default=0) + 1, rows)
+
+
+def rename(folder: Path, record: ShownRecord, renames: Renames) -> None:
+    """Add what categories are called from now on; `renames.part` is the number of the new part.
+
+    Raises:
+        TableError: Something was added since the record was read.
+        StorageError: It cannot be written.
+    """
+    if max(_numbers(_files(folder)), default=0) != record.parts or renames.part != record.parts + 1:
+        raise TableError(f"{folder} was added to meanwhile: is a push running? Run this one again")
+    _write(folder, "renames", renames.part, renames.rows())
 
 
 def keep_text(folder: Path, kind: str, digest: str | None, text: str) -> None:

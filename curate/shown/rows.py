@@ -49,10 +49,16 @@ def objects(annotations: Iterable[Annotation]) -> list[Annotation]:
 def suggestions_digest(annotations: Iterable[Annotation]) -> str | None:
     """24 hex digits that change with any suggestion; None where there is none."""
     rows = [
-        [row.annotation_id, row.category, row.bbox_xyxy, row.rle, row.score, row.model_version]
+        [row.annotation_id, row.category, row.bbox_xyxy, row.rle, row.score, row.model_version, *_more(row)]
         for row in objects(annotations)
     ]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:24] if rows else None
+
+
+def _more(row: Annotation) -> list[dict[str, Any]]:
+    """What only some suggestions have, so that digests of all others are those of older records."""
+    more = {"attributes": row.attributes, "polygon": row.polygon}
+    return [{name: value for name, value in more.items() if value}] if any(more.values()) else []
 
 
 def model_version(proposed: Iterable[Annotation]) -> str | None:
@@ -73,6 +79,8 @@ def suggestion_rows(annotations: Iterable[Annotation]) -> list[dict[str, Any]]:
             "rle": row.rle,
             "score": row.score,
             "model_version": row.model_version,
+            "polygon": row.polygon,
+            "attributes": [(name, list(values)) for name, values in row.attributes] or None,
         }
         for row in rows
     ]

@@ -129,11 +129,12 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
     everything = agreement_shards.run(job, ports)
     decisions = adjudicated_images.decided(decisions, everything.agreed)
     decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
+    lines = curated_consensus.load(inputs.decision_file, inputs.images)
+    again = adjudicated_images.older_than(decisions, curated_consensus.asked_at(lines))
+    decisions = decisions.only(decisions.rows.keys() - again, adjudicated_images.ASKED_AGAIN)
     agreed = adjudicated_images.apply(everything.agreed, decisions, tasks)
     adjudicated_images.answer(choices, decisions)
-    curated = curated_consensus.curate(
-        agreed, inputs.decision_file, inputs.images, sizes=sizes, tasks=tasks, categories=names_known
-    )
+    curated = curated_consensus.curate(agreed, lines, sizes=sizes, tasks=tasks, categories=names_known)
     agreed = curated.agreed
     dropped = dropped_labels.find(
         inputs.images,
@@ -147,6 +148,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         tables.read(inputs.suggestions, schema.ANNOTATIONS),
         iou_threshold=params.iou_threshold,
         learned=seen_scenes.learned(inputs.detector, inputs.images, inputs.group_by).all,
+        given=paths.keys() if inputs.detector is not None else (),
     )
     settled = settled_images.settle(
         params,
@@ -164,7 +166,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         taxonomies=everything.taxonomies,
     )
     found = Findings(tasks, paths, everything, agreed, settled, decisions, curated, dropped, contradicted)
-    return agreement_outputs.write(found, outputs, label_error_probability=params.label_error_probability)
+    return agreement_outputs.write(found, outputs, params)
 
 
 def _held(

@@ -16,6 +16,7 @@ from curate.agreement.annotator_reliability import Reliability
 from curate.agreement.consensus import Consensus
 from curate.agreement.label_error_table import LabelErrors
 from curate.intervals import Figure
+from curate.params import AgreementParams
 from curate.records import StageReport
 from curate.stages.agreement_shards import Everything
 from curate.stages.curated_consensus import Curated
@@ -70,13 +71,13 @@ class Findings:
     contradicted: LabelErrors
 
 
-def write(found: Findings, outputs: Outputs, *, label_error_probability: float) -> StageReport:
+def write(found: Findings, outputs: Outputs, params: AgreementParams) -> StageReport:
     """Write every output.
 
     Args:
         found: What the stage found.
         outputs: Where it goes.
-        label_error_probability: From which on somebody must look at a label error.
+        params: What it was told.
 
     Raises:
         StorageError: An output cannot be written.
@@ -89,12 +90,14 @@ def write(found: Findings, outputs: Outputs, *, label_error_probability: float) 
             written.write(piece)
     tables.write(found.agreed.objects, outputs.objects, schema.CONSENSUS_OBJECTS)
     tables.write(settled.images, outputs.images, schema.CONSENSUS_IMAGES)
-    _write_queue(found, outputs.queue, label_error_probability)
+    _write_queue(found, outputs.queue, params.label_error_probability)
     plots.write_csv(outputs.label_errors, label_error_table.HEADER, found.contradicted.rows(found.paths))
     plots.write_csv(outputs.bad_rows, bad_rows.HEADER, bad_rows.listed(everything.bad, names))
     plots.write_csv(outputs.figures, plots.FIGURES, plots.table(everything.measured, names))
     _write_plots(found, outputs.plots, names)
-    return StageReport(stage="agreement", counts=_counts(found), metrics=_metrics(found, names))
+    limits = {name: getattr(params, name) for name in ("iou_threshold", "label_error_probability")}
+    metrics = {**_metrics(found, names), "limits": limits}
+    return StageReport(stage="agreement", counts=_counts(found), metrics=metrics)
 
 
 def _write_queue(found: Findings, path: Path, label_error_probability: float) -> None:

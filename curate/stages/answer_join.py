@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from curate.shown.join import IMPORTED, Begun, Showings
+from curate.shown.outlines import ShownOutlines
 from curate.shown.record import ShownRecord
 
 
@@ -25,15 +26,19 @@ class AnswerJoin:
         """
         self.not_joined: Counter[str] = Counter()
         self._showings = Showings(record)
+        self._outlines = ShownOutlines(record)
         self._changed = self._showings.changed()
         self._parents: dict[tuple[str, str], set[str]] = {}
 
     def annotation(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A row of `annotations` with the guideline and taxonomy under which it got its present form."""
+        """A row of `annotations` with the guideline and taxonomy under which it got its present form.
+
+        An object that was left as it was shown keeps the polygon that the page does not show.
+        """
         key = (row["task_id"], row["annotator_id"])
         if row["parent_id"] is not None and key[0] in self._changed:
             self._parents.setdefault(key, set()).add(row["parent_id"])
-        return {**row, **self._texts(row)}
+        return {**row, "polygon": self._outlines.polygon(row), **self._texts(row)}
 
     def answer(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """A row of `answers` with what it was begun under; imported ones were begun elsewhere."""

@@ -123,8 +123,8 @@ def run(params: AutolabelParams, *, inputs: Inputs, outputs: Outputs, ports: Por
 
 
 def _kept(path: Path) -> pa.Table:
-    """image_id, path, width and height of the kept rows."""
-    columns = ["image_id", "path", "width", "height", "drop_reason"]
+    """The columns of `ImageFile`, but for the shard, of the kept rows."""
+    columns = ["image_id", "path", "width", "height", "upright_sha256", "drop_reason"]
     rows = tables.read(path, schema.IMAGES, columns=columns)
     kept = rows.filter(pc.is_null(rows["drop_reason"])).drop_columns("drop_reason")
     if not kept.num_rows:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from curate.dedupe import feature_index, image_columns
+from curate.dedupe import feature_index, id_rows, image_columns
 from curate.dedupe.feature_index import Index
 from curate.dedupe.features import Recipe
 from curate.errors import InputError
+from curate.ingest import walk
+from curate.ingest.place_names import printable
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
@@ -58,7 +61,8 @@ def run(params: DedupeParams, *, source: Path, out: Path, ports: Ports) -> Stage
         )
         if not len(features):
             raise InputError(f"{source} holds no image")
-    counts = [("images", len(features)), ("new", len(features) - before), ("files refused", refused)]
+    images = len(id_rows.latest_rows(features.ids))
+    counts = [("images", images), ("new", len(features) - before), ("files refused", refused)]
     return StageReport("index", tuple(counts))
 
 
@@ -66,20 +70,35 @@ def _table(features: Index, filling: Filling, source: Path) -> int:
     if not source.exists():
         raise InputError(f"{source} does not exist: give a folder of images or an images table")
     listed = image_columns.read(source)
-    return len(filling.update(features, source, listed.usable, listed.ids))
+    return len(filling.update(features, source, listed.usable, listed.content_ids))
 
 
 def _folder(features: Index, filling: Filling, folder: Path, ports: Ports) -> int:
     """How many files are no images; the first ones are named."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    refused = 0
-    for result in filling.run(features, _new(paths, folder, features)):
-        if result is None:
-            continue
-        refused += 1
-        if refused <= _NAMED:
-            ports.say(_why(result))
-    return refused
+    paths, said = _paths(folder)
+    results = filling.run(features, _new(sorted(paths), folder, features))
+    said += [_why(result) for result in results if result is not None]
+    for line in said[:_NAMED]:
+        ports.say(line)
+    return len(said)
+
+
+def _paths(folder: Path) -> tuple[list[Path], list[str]]:
+    """Every file below a folder, through links to folders too; and what is said of links that lead nowhere.
+
+    Raises:
+        InputError: A folder cannot be listed: what is in it would not be missed in the index.
+    """
+    paths, said = [], []
+    for some in walk.files_below(folder):
+        here = Path(os.fsdecode(some.folder))
+        if isinstance(some, walk.Closed):
+            raise InputError(f"{printable(here)} cannot be listed: {some.error.strerror}")
+        paths += [here / os.fsdecode(name) for name, *_ in some.found]
+        said += [
+            f"{printable(here / os.fsdecode(name))} is a link that leads nowhere" for name in some.dangling
+        ]
+    return paths, sorted(said)
 
 
 def _why(result: Casualty | Refused) -> str:
@@ -88,7 +107,7 @@ def _why(result: Casualty | Refused) -> str:
 
 def _new(paths: list[Path], folder: Path, features: Index) -> Iterator[Item]:
     """Files whose bytes are not in the index yet, each content once."""
-    seen = {row.tobytes() for row in np.asarray(features.ids)}
+    seen = {row.tobytes() for row in np.asarray(features.content_ids)}
     for path in paths:
         try:
             with path.open("rb") as file:
@@ -97,4 +116,4 @@ def _new(paths: list[Path], folder: Path, features: Index) -> Iterator[Item]:
             raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
         if key not in seen:
             seen.add(key)
-            yield key, str(path), path.relative_to(folder).as_posix()
+            yield key, key, str(path), printable(path.relative_to(folder))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -26,6 +26,7 @@ from curate.check.finding import KINDS, Checked, Findings, Row
 from curate.check.ingested_image import SOURCE, SeenImage
 from curate.dedupe.feature_index import MANIFEST
 from curate.errors import InputError
+from curate.formats.image_walk import printable
 from curate.params import DedupeParams, IngestParams
 from curate.ports import Engine
 from curate.stages import build_index, dedupe, ingest, leakage
@@ -77,28 +78,31 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
     place.dedupe()
     seen = ingested_image.read(place.table, dataset)
     findings = Findings()
+    findings.extend(dataset.unread)
     findings.extend(image_findings.find(seen, dataset))
     splits = {split for one in seen for split in one.splits}
     if len(splits) > 1:
         findings.extend(image_findings.split_leaks(seen, place.pairs(seen), dataset))
     if inputs.against is not None:
-        findings.extend(_against(inputs.against, place, scratch, dataset))
+        findings.extend(_against(inputs.against, place, scratch, seen, dataset))
     labeled = _labels(dataset, seen, findings)
     if inputs.predictions is not None:
         findings.extend(_contradicted(inputs.predictions, dataset, seen, scratch))
     has = {"images": True, "splits": len(splits) > 1, "labels": dataset.format != IMAGES}
     has |= {"classes": dataset.format == CLASSES, "objects": dataset.format not in (IMAGES, CLASSES)}
     has |= {"other set": inputs.against is not None, "predictions": inputs.predictions is not None}
+    told = findings.all()
+    sorts = {one.name for one in told}
     return Checked(
-        path=inputs.name or str(inputs.path),
+        path=inputs.name or printable(inputs.path),
         format=dataset.format,
         images=len(dataset.files),
         objects=labeled,
         splits={
             split: sum(split in dataset.splits[one] for one in dataset.files) for split in sorted(splits)
         },
-        looked_for=tuple(name for name, kind in KINDS.items() if has[kind.needs]),
-        findings=tuple(findings.all()),
+        looked_for=tuple(name for name, kind in KINDS.items() if has[kind.needs] or name in sorts),
+        findings=tuple(told),
         pictures={
             one: Path(image.row["path"]) for image in seen if image.row["path"] for one in image.places
         },
@@ -123,6 +127,9 @@ def _contradicted(
 ) -> Iterator[tuple[str, Row]]:
     """Labels that a model's predictions contradict."""
     predictions = open_dataset(path, format=None, images=dataset.root, scratch=scratch / "predicted")
+    for name, row in predictions.unread:
+        if name == "damaged":
+            raise InputError(f"{row.file} cannot be read: {row.detail}")
     for made in (dataset, predictions):
         if made.format in (IMAGES, CLASSES):
             raise InputError(f"{made.path} holds no objects: predictions are held against labels")
@@ -195,27 +202,43 @@ def _line(file: Path) -> bytes:
     return name + b"\n"
 
 
-def _against(other: Path, own: _Place, scratch: Path, dataset: DataSet) -> Iterator[tuple[str, Row]]:
+def _against(
+    other: Path, own: _Place, scratch: Path, seen: list[SeenImage], dataset: DataSet
+) -> Iterator[tuple[str, Row]]:
     """Pictures that another data set holds too."""
     named: dict[str, str] = {}
-    base = other
+    base, theirs = other, None
     if not any(other.glob(f"*/{MANIFEST}")):  # no index
-        theirs = _Place(scratch / "other", own.engine, own.batch_size)
+        place = _Place(scratch / "other", own.engine, own.batch_size)
         opened = open_dataset(other, format=None, images=None, scratch=scratch / "other-extracted")
-        named = {f"{SOURCE}/{file}": place for place, file in opened.files.items()}
-        base = theirs.index
+        base, theirs = place.index, place.ingest(opened)
         ports = build_index.Ports(own.engine, lambda _: None, own.batch_size)
-        build_index.run(_DEDUPE, source=theirs.ingest(opened), out=base, ports=ports)
+        build_index.run(_DEDUPE, source=theirs, out=base, ports=ports)
+        known = ingested_image.read(theirs, opened)
+        named = {one.image_id: one.places[0] for one in known}
+        yield from _not_compared(other, opened, known)
     leaks = scratch / "leaks.csv"
     leakage.run(
         _DEDUPE,
-        inputs=leakage.Inputs(own.folder / "images.parquet", base),
+        inputs=leakage.Inputs(own.folder / "images.parquet", base, theirs),
         outputs=leakage.Outputs(leaks, own.index),
         ports=leakage.Ports(own.engine, own.batch_size),
     )
-    place_of = {f"{SOURCE}/{file}": place for place, file in dataset.files.items()}
+    by_id = {one.image_id: one for one in seen}
     with leaks.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            place, there = place_of[row["place"]], row["other_place"]
-            splits = tuple(sorted(dataset.splits[place]))
-            yield "leak_against", Row((place, named.get(there, there)), splits, detail=row["relation"])
+            there = named.get(row["other_id"], row["other_place"])
+            for place_here in by_id[row["image_id"]].places:
+                splits = tuple(sorted(dataset.splits[place_here]))
+                yield "leak_against", Row((place_here, there), splits, detail=row["relation"])
+
+
+def _not_compared(other: Path, opened: DataSet, known: list[SeenImage]) -> Iterator[tuple[str, Row]]:
+    """What of the other set nobody could look at."""
+    for name, row in opened.unread:
+        if name == "not_decoded":
+            yield name, replace(row, images=tuple(f"{printable(other)}/{place}" for place in row.images))
+    lost = [place for one in known if not one.decoded for place in one.places]
+    if lost:
+        some = f"{len(lost):,} images do not decode, such as {lost[0]}"
+        yield "not_read", Row(detail=f"{printable(other)}: {some}, and were not compared")

@@ -30,13 +30,12 @@ _CHOSEN: Final = "chosen"
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Tables of dedupe and embed, record of push, pairs of agreement, folder of imported answers."""
+    """Tables of dedupe and embed, record of push, pairs of agreement."""
 
     images: Path
     shown: Path
     embeddings: Path | None
     pairs: Path | None
-    imported: Path | None
 
 
 def load(
@@ -64,7 +63,6 @@ def load(
     shown, gone = _shown(sources.shown, ids)
     evidence = Evidence(
         shown=shown,
-        answered=_imported(sources.imported, ids),
         gone=gone,
         disagreement=_disagreement(sources.pairs) if "disagreement" in criteria.weights(params) else {},
         earlier_words=_words(earlier),
@@ -109,15 +107,6 @@ def _shown(folder: Path, ids: Sequence[str]) -> tuple[Flags, int]:
     return flags, len(images) - int(flags.sum())
 
 
-def _imported(folder: Path | None, ids: Sequence[str]) -> Flags:
-    """(N,) whether an imported answer to the image is there."""
-    paths = sorted(folder.glob("*.parquet")) if folder is not None else []
-    named: set[str] = set()
-    for path in paths:
-        named |= set(tables.read(path, schema.ANNOTATIONS, columns=["image_id"])["image_id"].to_pylist())
-    return np.array([key in named for key in ids], dtype=np.bool_)
-
-
 def _words(earlier: pa.Table | None) -> dict[str, str]:
     """Why the earlier plan chose its images: that does not change with what is known today."""
     if earlier is None:
@@ -130,7 +119,7 @@ def _disagreement(path: Path | None) -> Mapping[str, float]:
     """By category; empty before the first round is done."""
     if path is None or not path.exists():
         return {}
-    pairs = tables.read(path, schema.PAIRS, columns=["category_a", "category_b"])
+    pairs = tables.read(path, schema.PAIRS, columns=["category_a", "category_b"], earlier=True)
     return category_scores.disagreement(
         zip(pairs["category_a"].to_pylist(), pairs["category_b"].to_pylist(), strict=True)
     )

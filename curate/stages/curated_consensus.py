@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from curate import decision_file
 from curate.agreement import decided_objects
 from curate.agreement.annotator_pairs import Size
 from curate.agreement.consensus import Consensus
+from curate.decision_file import Decision
 from curate.stages import decided_images
+
+_ASKED = "needs-qa"
+Lines = Mapping[str, Sequence[Decision]]  # of decisions.csv, by image_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +42,32 @@ class Curated:
         ]
 
 
+def load(decisions: Path | None, images: Path) -> Lines:
+    """What the stage reads of the file, by image.
+
+    Args:
+        decisions: decisions.csv; None = there is none.
+        images: Table of dedupe.
+
+    Raises:
+        InputError: The file is missing, or a line makes no sense.
+        TableError: The table is missing or damaged.
+    """
+    return {} if decisions is None else decided_images.load(decisions, images, "agreement")
+
+
+def asked_at(made: Lines) -> dict[str, datetime]:
+    """When somebody last asked for a look at an image, by image; lines without a time say nothing of it."""
+    moments = {
+        key: [at for one in lines if one.decision == _ASKED and (at := one.moment) is not None]
+        for key, lines in made.items()
+    }
+    return {key: max(found) for key, found in moments.items() if found}
+
+
 def curate(
     agreed: Consensus,
-    decisions: Path | None,
-    images: Path,
+    made: Lines,
     *,
     sizes: Mapping[str, Size],
     tasks: Mapping[str, str],
@@ -50,20 +77,12 @@ def curate(
 
     Args:
         agreed: What people settled on.
-        decisions: decisions.csv; None = there is none.
-        images: Table of dedupe.
+        made: Of `load`.
         sizes: Width and height of every planned image, upright pixels.
         tasks: Task of every planned image.
         categories: Of the taxonomy.
-
-    Raises:
-        InputError: The file is missing, or a line makes no sense.
-        TableError: The table is missing or damaged.
     """
-    if decisions is None:
-        return Curated(agreed)
-    made = decided_images.load(decisions, images, "agreement")
-    asked = [key for key, lines in made.items() if any(one.decision == "needs-qa" for one in lines)]
+    asked = [key for key, lines in made.items() if any(one.decision == _ASKED for one in lines)]
     of_objects = {
         key: [one for one in lines if one.decision in decision_file.OF_OBJECTS] for key, lines in made.items()
     }

@@ -110,7 +110,9 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     radius = _radius(params, recipe, int(job.wanted.sum()), ports.say)
     hashed = _hash(job, recipe)
     settings = pair_cache.Settings(recipe, radius, params.min_correlation)
-    found, n_new = pair_cache.compare(hashed.side, hashed.ids, settings, hashed.folder / "pairs.arrow")
+    found, n_new = pair_cache.compare(
+        hashed.side, hashed.content_ids, settings, hashed.folder / "pairs.arrow"
+    )
     comparisons, n_unseen = _find_originals(job, recipe, hashed, found.matches)
     ranked = _rank(job, hashed, comparisons)
     matches = found.matches.renamed(ranked.place[hashed.rows])
@@ -147,6 +149,10 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     counts = {"hashed": hashed.n_new, "reused": len(hashed.rows) - hashed.n_new, "compared_anew": n_new}
     counts["originals_unknown"] = n_unseen
     further = {"radius": radius, **counts, "decisions": dedupe_metrics.decision_counts(job.decided)}
+    further["limits"] = {
+        "min_correlation": params.min_correlation,
+        "min_cosine": params.semantic.min_cosine,
+    }
     if meaning is not None:
         further["by_meaning"] = meaning.figures()
     return dedupe_metrics.report(result, reasons, found, further)
@@ -204,7 +210,7 @@ class _Hashed:
     Attributes:
         rows: (M,) int64 of the table, in its order.
         side: Their features, in that order.
-        ids: (N, 32) uint8, of all rows of the index.
+        content_ids: (N, 32) uint8, of all rows of the index.
         lost: Images that killed their worker, by row of the table.
         poor: Reason and detail of images of too low quality, by row of the table.
         colors: (N,) figures of the table's rows by name; NaN = not known.
@@ -214,7 +220,7 @@ class _Hashed:
 
     rows: Rows
     side: Side
-    ids: NDArray[np.uint8]
+    content_ids: NDArray[np.uint8]
     lost: Mapping[int, Casualty]
     poor: Mapping[int, Poor]
     colors: Mapping[str, NDArray[np.float32]]
@@ -229,22 +235,20 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
         if wrong:
             job.ports.say(f"the index is made anew: {wrong}")
         before = len(features)
-        lost = hashing.update(features, job.inputs.images, job.wanted, job.table.ids)
+        lost = hashing.update(features, job.inputs.images, job.wanted, job.table.content_ids)
     usable = job.wanted.copy()
     usable[list(lost)] = False
     stored = update_index.features(features)
     decoded = np.flatnonzero(usable)
-    at = features.find(job.table.ids[decoded])
+    at = features.find(job.table.content_ids[decoded])
     colors = _colors(stored, decoded, at, len(usable))
     judged = usable.copy()
     judged[job.decided.keep] = False  # a person saw it
     poor = quality_limits.find(job.params.quality, job.inputs.images, judged, colors)
     usable[list(poor)] = False
     side = Side(stored, at[usable[decoded]])
-    count = len(features) - before
-    return _Hashed(
-        np.flatnonzero(usable), side, np.asarray(features.ids), lost, poor, colors, count, features.folder
-    )
+    count, contents = len(features) - before, np.asarray(features.content_ids)
+    return _Hashed(np.flatnonzero(usable), side, contents, lost, poor, colors, count, features.folder)
 
 
 def _colors(stored: Features, rows: Rows, at: Rows, count: int) -> dict[str, NDArray[np.float32]]:
@@ -268,7 +272,8 @@ def _find_originals(job: _Job, recipe: Recipe, hashed: _Hashed, matches: Matches
     stored = hashed.side.rows[pairs.first], hashed.side.rows[pairs.second]
     placement = verify.placements(hashed.side.stored, Pairs(*stored, pairs.hamming), recipe)
     kept = job.outputs.index / "originals.arrow"
-    looking = keeper_evidence.Looking(job.ports.engine, job.inputs.images, job.table.ids, kept, recipe)
+    contents = job.table.content_ids
+    looking = keeper_evidence.Looking(job.ports.engine, job.inputs.images, contents, kept, recipe)
     found = looking.compare(hashed.rows[pairs.first], hashed.rows[pairs.second], placement)
     return replace(found, first=pairs.first, second=pairs.second), found.n_lost
 

@@ -85,7 +85,8 @@ class Ports:
 def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
     """Make the vectors that are missing, and write all that are wanted.
 
-    Vectors are kept by the content of the image (image_id is its digest), the box, and the encoder's version.
+    Vectors are kept by the image and its upright file (`ImageFile.content_id`), the box, and the encoder's
+    version.
     A run that was killed repeats at most a shard a worker and ends in the same tables. Without
     `params.model` the tables are empty, and the stage says that nothing was asked for.
 
@@ -102,7 +103,9 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
         return _off(len(wanted), outputs)
     early = params.objects == "consensus" and not inputs.consensus.exists()
     source = {"suggestions": inputs.suggestions, "consensus": inputs.consensus}.get(params.objects)
-    objects = embed_objects.read(None if early else source, set(wanted.to_pylist()))
+    objects = embed_objects.read(
+        None if early else source, set(wanted.to_pylist()), earlier=params.objects == "consensus"
+    )
     dispatch = Dispatch(
         Failures(params.max_failures, section="embeddings"),
         max_pixels=params.max_pixels,

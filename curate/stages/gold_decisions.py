@@ -27,7 +27,10 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`images` in the file, `unsettled` ones with none or a disputed object, and those known `elsewhere`."""
+    """`images` in the file, `unsettled` ones, and those known `elsewhere`.
+
+    Unsettled are those with no consensus, with a disputed object, and those that nobody looked at.
+    """
 
     path: Path
     images: int
@@ -65,7 +68,12 @@ def write(gold: Path | None, *, inputs: Inputs, names: Sequence[str]) -> Written
     ]
     # An image with a disputed object (agreement.disputed: ignore_region) would be an answer with a gap.
     there = {row["image_id"] for row in settled}
-    there -= {row["image_id"] for row in settled if row["outcome"] not in {"object", "empty"}}
+    # One that was accepted without a human holds the model's own suggestions.
+    there -= {
+        row["image_id"]
+        for row in settled
+        if row["outcome"] not in {"object", "empty"} or row["model_version"] is not None
+    }
     rows = [gold_row(row) for row in settled if row["image_id"] in there - known]
     rows.sort(key=lambda row: str(row["annotation_id"]))
     tables.write_rows(rows, path, schema.ANNOTATIONS)

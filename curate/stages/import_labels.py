@@ -7,10 +7,11 @@ suggestions, pull the answers, select and quality the gold. What did not fit sta
 from __future__ import annotations
 
 import csv
+import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,7 +26,7 @@ from curate.formats.label_join import NOTES, Joined
 from curate.formats.record import Problem
 from curate.labeling import taxonomy
 from curate.labeling.run import external_sort
-from curate.records import Annotation, Category, Origin, StageReport
+from curate.records import Annotation, Category, Origin, StageReport, derived_id
 
 As = Literal["suggestions", "answers", "gold"]
 FOLDER: Final = Path("labels")
@@ -50,6 +51,7 @@ _FILLED: Final = frozenset(
 _TEXTS: Final = frozenset((".json", ".xml", ".txt", ".csv", ".jsonl", ".manifest", ".parquet"))
 _ROW_BYTES = 100  # of a file of labels an object, about
 _PIECE = 20_000  # rows that are Python objects at a time
+_DIGITS = 8  # of a place's digest, in the names of tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class ImportParams:
         frame: Whether they were drawn on the stored pixels, or on upright ones.
         match: By what the file names images.
         categories: Our names by the file's, besides those of the taxonomy.
+        field: Of FiftyOne: which labels of a sample.
     """
 
     file: Path
@@ -72,15 +75,25 @@ class ImportParams:
     annotator: str | None = None
     frame: Frame = "upright"
     match: Match = "path"
-    categories: Mapping[str, str] = field(default_factory=dict)
+    categories: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    field: str | None = None
 
     @property
     def name(self) -> str:
-        """Of the tables that become of it: two files of one name do not share one."""
-        parts = [
-            part for part in (*self.file.parent.parts[-1:], self.file.stem) if part not in ("/", "..", ".")
-        ]
-        return "-".join(parts + ([self.annotator] if self.annotator else [])).replace("/", "-")
+        """What the tables that become of it are called for people; two files may have one."""
+        folder, stem = self.file.parent.parts[-1:], self.file.stem
+        parts = [part for part in (*folder, stem) if part not in ("/", "..", ".")]
+        return "-".join([*parts, *filter(None, (self.field, self.annotator))]).replace("/", "-")
+
+    def table_name(self, root: Path) -> str:
+        """The name with a digest of the file's place, which no two files share.
+
+        Args:
+            root: The project's folder: a place in it counts from there, so that the project may move.
+        """
+        place, home = self.file.resolve(), root.resolve()
+        inner = place.relative_to(home) if place.is_relative_to(home) else place
+        return f"{self.name}-{derived_id('file of labels', inner.as_posix())[:_DIGITS]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +137,8 @@ def places(
         gold: The parameter `qa.gold`.
 
     Raises:
-        InputError: Gold without a folder for it.
+        InputError: Gold without a folder for it, or a table of an earlier version that this one would stand
+            beside.
     """
     deduped = root / "data/dedupe/images.parquet"
     images = deduped if deduped.exists() else root / "data/ingest/images.parquet"
@@ -135,8 +149,15 @@ def places(
                 f"qa.gold = {gold or 'null'} is no folder: set `gold: gold` under qa in params.yaml"
             )
         folder = root / gold
-    problems = root / FOLDER / f"{params.become}-{params.name}.problems.csv"
-    return Inputs(images, root / taxonomy_file), Outputs(folder / f"{params.name}.parquet", problems)
+    old = folder / f"{params.name}.parquet"
+    if old.exists():  # of which file nobody knows: replacing it may lose labels, keeping it counts some twice
+        raise InputError(
+            f"{old} was made by an earlier version, whose tables of several files could share a name: "
+            f"move it out of its folder, then import again every file that is called {params.file.name}"
+        )
+    name = params.table_name(root)
+    problems = root / FOLDER / f"{params.become}-{name}.problems.csv"
+    return Inputs(images, root / taxonomy_file), Outputs(folder / f"{name}.parquet", problems)
 
 
 def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
@@ -144,22 +165,30 @@ def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
 
     Raises:
         InputError: It cannot be read as a whole, names a category of the taxonomy that is not there, or
-            nothing of it fits.
+            nothing of it fits; or it has objects of which it does not say where, and what becomes of it is no
+            suggestion.
         ParamsError: taxonomy.yaml is malformed.
         TableError: The images table is missing.
         StorageError: An output cannot be written.
     """
     names = _names(taxonomy.load(inputs.taxonomy), params.categories)
     images = tables.read(inputs.images, schema.IMAGES, columns=COLUMNS)
+    suggestions = params.become == "suggestions"
+    labels = formats.read(params.file, params.format, field=params.field, suggestions=suggestions)
+    if labels.incomplete and not suggestions:
+        raise InputError(
+            f"{params.file}: {labels.incomplete}; as {params.become} images would be told wrongly: mend the "
+            "file, or import it as suggestions"
+        )
     joined = Joined(
-        formats.read(params.file, params.format),
+        labels,
         ImageMatch(images, params.match),
         How(
             origin=_ORIGINS[params.become],
             frame=params.frame,
             categories=names,
             annotator=params.annotator,
-            model_version=f"import:{params.name}" if params.become == "suggestions" else None,
+            model_version=f"import:{outputs.table.stem}" if suggestions else None,
         ),
     )
     pieces = _pieces(joined.rows())
@@ -214,7 +243,8 @@ def write_problems(problems: Sequence[Problem], path: Path) -> None:
 
 def _nothing(params: ImportParams, joined: Joined, problems: Path) -> str:
     kinds = joined.labels.counts()
-    first = next((one for one in joined.labels.problems if one.kind not in NOTES), None)
+    listed = joined.labels.problems
+    first = next((one for one in listed if one.kind not in NOTES), next(iter(listed), None))
     why = (
         f"{_counted(kinds)}; the first: {first.image or first.entry}: {first.detail}"
         if first

@@ -49,12 +49,13 @@ def read(
         taxonomy_digest: Stands in the rows.
 
     Raises:
-        InputError: A category that the taxonomy does not name any more.
+        InputError: A category that the taxonomy does not name any more, or two files with the same rows.
         TableError: A table is damaged or of another schema version.
     """
     names = pa.array([category.name for category in categories], pa.string())
     kept = image_ids.combine_chunks()
     found, elsewhere = [], 0
+    known: list[tuple[Path, pa.Array]] = []
     files = sorted(folder.glob("*.parquet"))
     for file in files:
         rows = tables.read(file, schema.ANNOTATIONS)
@@ -64,6 +65,13 @@ def read(
                 f"{file}: row {strange} has the category {rows['category'][strange].as_py()!r}, which the "
                 "taxonomy does not name any more: import the file again, with --category"
             )
+        for other, ids in known:
+            if pc.any(pc.is_in(rows["annotation_id"], value_set=ids)).as_py():
+                raise InputError(
+                    f"{file} and {other} hold the same suggestions: one file was imported from two places, "
+                    "or was moved: remove the older of the two"
+                )
+        known.append((file, rows["annotation_id"].combine_chunks()))
         here = rows.filter(pc.is_in(rows["image_id"], value_set=kept))
         elsewhere += rows.num_rows - here.num_rows
         index = here.schema.get_field_index("taxonomy_digest")

@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
 
 from curate import fingerprint, schema, tables
 from curate.dedupe import originals, verify
@@ -28,6 +27,7 @@ from curate.dedupe.keepers import LOST, REASONS, Comparisons
 from curate.dedupe.originals import Evidence, Picture
 from curate.dedupe.verify import VARIANT
 from curate.images.load_upright import open_upright
+from curate.images.pixel_limit import open_any_size
 from curate.ports import Casualty, Engine
 
 _MAX_PARTNERS: Final = 6  # of an image, the likest ones; so that large groups cost no square
@@ -61,14 +61,14 @@ class Looking:
     Attributes:
         engine: Where.
         table: Images table; its paths start from the current folder.
-        ids: (N, 32) of the table.
+        content_ids: (N, 32) of the table.
         kept: File of what was found before; replaced.
         recipe: Of the features that placements come from.
     """
 
     engine: Engine
     table: Path
-    ids: NDArray[np.uint8]
+    content_ids: NDArray[np.uint8]
     kept: Path
     recipe: Recipe
 
@@ -86,7 +86,7 @@ class Looking:
             InputError: An image has disappeared or is damaged.
             StorageError: The file cannot be written.
         """
-        keys = np.concatenate([self.ids[first], self.ids[second]], axis=1)
+        keys = np.concatenate([self.content_ids[first], self.content_ids[second]], axis=1)
         code = _code(self.recipe)
         known = _load(self.kept, code)
         found: list[Result | None] = [known.get(key.tobytes()) for key in keys]
@@ -141,7 +141,7 @@ def _look(picture: Callable[[str], Picture], items: Sequence[Item]) -> list[Resu
 
 
 def _picture(path: str) -> Picture:
-    with Image.open(path) as opened:
+    with open_any_size(Path(path)) as opened:
         format = opened.format or ""
     return Picture(np.asarray(open_upright(Path(path))), format)
 
@@ -152,7 +152,7 @@ def _result(evidence: Evidence) -> Result:
 
 
 def _load(path: Path, code: bytes) -> dict[bytes, Result]:
-    """What was found before, by the image_ids of a pair; nothing if the file is missing or of other code."""
+    """What was found before, by the content_ids of a pair; nothing if the file is lost or of other code."""
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         if (table.schema.metadata or {}).get(b"code") != code:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from curate import tables
 from curate.dedupe import candidates as search
-from curate.dedupe import duplicate_pairs, feature_index, image_columns
+from curate.dedupe import duplicate_pairs, feature_index, id_rows, image_columns
 from curate.dedupe.feature_index import Index
 from curate.dedupe.features import Recipe
 from curate.dedupe.groups import RELATIONS, Matches
+from curate.dedupe.image_columns import ListedFiles
 from curate.errors import TableError
 from curate.params import DedupeParams
 from curate.ports import Engine
@@ -34,10 +35,13 @@ class Inputs:
     Attributes:
         images: The project's images table.
         base: Index of the other data set; it is only read.
+        base_images: Images table of the other data set, as an index keeps what was in it earlier; None = all
+            of the index counts.
     """
 
     images: Path
     base: Path
+    base_images: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class Ports:
 
 
 def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
-    """Compare all usable images of the table with all of the index.
+    """Compare all usable images of the table with all of the index that counts.
 
     Raises:
         TableError: The table or the index is missing, damaged, or the index was made with other settings.
@@ -76,16 +80,19 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     usable = listed.usable.copy()
     filling = update_index.hashing(recipe, ports.engine, ports.batch_size)
     with feature_index.writing(outputs.index, update_index.contents(recipe)) as (features, _):
-        lost = filling.update(features, inputs.images, usable, listed.ids)
+        lost = filling.update(features, inputs.images, usable, listed.content_ids)
         usable[list(lost)] = False
         rows = np.flatnonzero(usable)
-        mine = duplicate_pairs.Side(update_index.features(features), features.find(listed.ids[rows]))
-    theirs = duplicate_pairs.Side(update_index.features(base), feature_index.sorted_rows(base.ids))
-    bits = search.radius(len(rows) + len(base), recipe) if params.max_hamming is None else params.max_hamming
+        mine = duplicate_pairs.Side(update_index.features(features), features.find(listed.content_ids[rows]))
+    theirs = duplicate_pairs.Side(update_index.features(base), _counting(base, inputs.base_images))
+    bits = params.max_hamming
+    if bits is None:
+        bits = search.radius(len(rows) + len(theirs), recipe)
     found = duplicate_pairs.compare(
         mine, recipe, max_hamming=bits, min_correlation=params.min_correlation, base=theirs
     )
-    leaks = _with_identical(found.matches, base.find(listed.ids[rows]), theirs.rows)
+    same_bytes = id_rows.places_of(listed.ids[rows], base.ids[theirs.rows])
+    leaks = _with_identical(found.matches, same_bytes, len(theirs))
     hit = np.zeros(len(usable), np.bool_)
     hit[rows[leaks.first]] = True
     # Rows of the index instead of places in the side, for the file.
@@ -93,7 +100,7 @@ def run(params: DedupeParams, *, inputs: Inputs, outputs: Outputs, ports: Ports)
     _write(leaks, base, image_columns.files(inputs.images, hit), outputs.leaks)
     counts = (
         ("images", len(rows)),
-        ("images in the index", len(base)),
+        ("images in the index", len(theirs)),
         ("leaks", int(hit.sum())),
         ("pairs", len(leaks.first)),
         *([("not compared, they killed their worker", len(lost))] if lost else []),
@@ -112,13 +119,26 @@ def _refuse_another_recipe(base: Index, recipe: Recipe, folder: Path) -> None:
     raise TableError(f"{folder} was made with {listed}: set params.yaml alike, or make the index again")
 
 
-def _with_identical(matches: Matches, same_bytes: NDArray[np.int64], base_rows: NDArray[np.int64]) -> Matches:
-    """Matches, those of the same bytes with a relation of their own, by first, then second."""
-    place = np.empty(len(base_rows), dtype=np.int64)
-    place[base_rows] = np.arange(len(base_rows))
+def _counting(base: Index, images: Path | None) -> NDArray[np.int64]:
+    """Rows of the index, in order of image_id; only those of usable images where there is a table of them."""
+    rows = id_rows.latest_rows(base.ids)
+    if images is None:
+        return rows
+    listed = image_columns.read(images)
+    return rows[id_rows.places_of(base.ids[rows], listed.ids[listed.usable]) >= 0]
+
+
+def _with_identical(matches: Matches, same_bytes: NDArray[np.int64], count: int) -> Matches:
+    """Matches, those of the same bytes with a relation of their own, by first, then second.
+
+    Args:
+        matches: By place.
+        same_bytes: (N,) place of the image of the same bytes among `count` others; -1 = none.
+        count: Of the others.
+    """
     first = np.flatnonzero(same_bytes >= 0)
-    second = place[same_bytes[first]]
-    known = np.isin(matches.first * len(base_rows) + matches.second, first * len(base_rows) + second)
+    second = same_bytes[first]
+    known = np.isin(matches.first * count + matches.second, first * count + second)
     rest = matches.take(~known)
     ones = np.ones(len(first), np.float32)
     every = Matches(
@@ -131,9 +151,7 @@ def _with_identical(matches: Matches, same_bytes: NDArray[np.int64], base_rows: 
     return every.take(np.lexsort((every.second, every.first)))
 
 
-def _write(
-    leaks: Matches, base: Index, files: Iterator[tuple[feature_index.Ids, list[str], list[str]]], path: Path
-) -> None:
+def _write(leaks: Matches, base: Index, files: Iterator[ListedFiles], path: Path) -> None:
     """The images of `files` are those with a leak, in order; `leaks` has theirs in the same order."""
     order, starts = np.unique(leaks.first, return_index=True)
     ends = [*starts[1:].tolist(), len(leaks.first)] if len(order) else []
@@ -141,8 +159,8 @@ def _write(
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for ids, _, places in files:
-            for key, place in zip(image_columns.id_texts(ids), places, strict=True):
+        for one in files:
+            for key, place in zip(image_columns.id_texts(one.ids), one.places, strict=True):
                 start, end = next(bounds)
                 others = leaks.second[start:end]
                 texts = zip(image_columns.id_texts(base.ids[others]), base.places(others), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -218,7 +219,9 @@ def _value(metric: ImageMetric, clean: Any, image: Any) -> tuple[float | None, s
         value = metric.measure(clean, image)
     except MetricError as error:
         return None, str(error)
-    return (None, _EQUAL) if value == float("inf") else (value, None)
+    if value == math.inf:
+        return None, _EQUAL
+    return (value, None) if math.isfinite(value) else (None, f"the figure is no number ({value})")
 
 
 def _rows(params: MeasureParams, result: Result, found: Measured) -> Iterator[dict[str, Any]]:

@@ -25,6 +25,9 @@ from curate.shown import record
 from curate.stages import adjudication_decisions
 from curate.stages.answer_join import AnswerJoin
 
+_ACCEPTED = "accepted"
+_FORCE_SELECT = "imported answers to images accepted without a human (run `dvc repro --force select`)"
+
 
 @dataclass(frozen=True, slots=True)
 class PullParams:
@@ -116,7 +119,7 @@ def wanted(plan_table: Path, images: Path) -> Mapping[str, WantedTask]:
         TableError: A table is missing or damaged.
     """
     slots = tables.read(plan_table, schema.PLAN, columns=["task_id", "image_id", "arm"]).to_pylist()
-    looked = [slot for slot in slots if slot["arm"] != "accepted"]
+    looked = [slot for slot in slots if slot["arm"] != _ACCEPTED]
     sizes = tables.read(images, schema.IMAGES, columns=["image_id", "width", "height"]).to_pylist()
     by_id = {image["image_id"]: image for image in sizes}
     image_of = {slot["task_id"]: slot["image_id"] for slot in looked}
@@ -125,6 +128,13 @@ def wanted(plan_table: Path, images: Path) -> Mapping[str, WantedTask]:
         for task, labelers in plan.labelers_wanted(slot["task_id"] for slot in looked).items()
         if (image := by_id.get(image_of[task])) is not None
     }
+
+
+def _unread_of_accepted(plan_table: Path, counts: PullCounts) -> int:
+    """Imported answers to images that the plan, made before they were there, accepts without a human."""
+    slots = tables.read(plan_table, schema.PLAN, columns=["image_id", "arm"]).to_pylist()
+    accepted = {slot["image_id"] for slot in slots if slot["arm"] == _ACCEPTED}
+    return sum(number for image_id, number in counts.imported_outside_plan.items() if image_id in accepted)
 
 
 def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -> StageReport:
@@ -147,8 +157,10 @@ def run(params: PullParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
         _write(annotations, outputs.table, schema.ANNOTATIONS, known, tally.annotation)
         answers = (list(map(join.answer, piece)) for piece in snapshot.answers())
         _write(answers, outputs.answers, schema.ANSWERS, known, tally.answer)
-        seen = tally.seen | snapshot.counts.unattended.keys()
+        seen = tally.seen | snapshot.counts.unattended.keys() | snapshot.counts.in_projects_of_others.keys()
         report = _report(snapshot, tally, join, pseudonyms.remember(outputs.people, seen))
+        if unread := _unread_of_accepted(inputs.plan, snapshot.counts):
+            report = replace(report, this_run=(*report.this_run, (_FORCE_SELECT, unread)))
     if inputs.adjudication is None or outputs.decisions is None:
         return report
     done, asked = adjudication_decisions.pull(
@@ -210,6 +222,8 @@ def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin, names: Mapping[
             "unreadable_regions": dict(counts.unreadable),
             "corrected": dict(counts.corrected),
             "unattended": sum(counts.unattended.values()),
+            "in_projects_of_others": sum(counts.in_projects_of_others.values()),
+            "nameless": counts.nameless,
             "foreign_tasks": counts.foreign_tasks,
             "edited_tasks": counts.edited_tasks,
             "not_joined": dict(sorted(join.not_joined.items())),
@@ -224,13 +238,18 @@ def _report(snapshot: Snapshot, tally: _Tally, join: AnswerJoin, names: Mapping[
 
 def _remarks(counts: PullCounts, join: AnswerJoin, names: Mapping[str, str]) -> list[tuple[str, int]]:
     """What somebody should know of: whatever is not as it should be, counted and named."""
-    unattended = {names[person]: number for person, number in counts.unattended.items()}
+    unattended, of_others = (
+        {names[person]: number for person, number in sorted(found.items())}
+        for found in (counts.unattended, counts.in_projects_of_others)
+    )
     remarks = [
         (f"unreadable answers, held back ({_named(counts.unreadable)})", counts.n_unreadable),
         (
             f"answers made without a page, no looks ({_named(unattended)})",
             sum(unattended.values()),
         ),
+        (f"answers in a colleague's project, left out ({_named(of_others)})", sum(of_others.values())),
+        ("answers of deleted accounts without a name, each a person of its own", counts.nameless),
         ("answers to tasks outside the plan, not read", counts.answers_outside_plan),
         (f"regions kept raw ({_named(counts.raw_regions)})", sum(counts.raw_regions.values())),
         ("tasks that push did not make", counts.foreign_tasks),

@@ -93,7 +93,7 @@ def run(params: QualityParams, *, inputs: Inputs, outputs: Outputs) -> StageRepo
         ("answer_times", answer_times.by_period(measured, names)),
     ):
         _write_csv(table, outputs.plots / f"{name}.csv")
-    return _report(measured, names)
+    return _report(measured, names, params)
 
 
 def _read(inputs: Inputs, images: pa.Table) -> quality_figures.Tables:
@@ -127,20 +127,24 @@ def _write_csv(table: pa.Table, path: Path) -> None:
         pa.csv.write_csv(table, partial, options)
 
 
-def _report(measured: Measured, names: Mapping[str, str]) -> StageReport:
+def _report(measured: Measured, names: Mapping[str, str], params: QualityParams) -> StageReport:
     looks = measured.looks
-    lost = sum(looks.not_joined.values())
+    lost, later = sum(looks.not_joined.values()), int(looks.known_later.sum())
     return StageReport(
         stage="quality",
         counts=(
             ("answers", len(looks)),
             ("skipped", looks.skipped),
             ("on gold", int(looks.gold.sum())),
+            *((("on images that were no gold then, not scored", later),) if later else ()),
             ("labelers below the gold level", sum(one.state == "alert" for one in measured.labelers)),
             ("planted errors seen", len(measured.found)),
             ("caught", int(measured.found.sum())),
             ("under an older guideline or taxonomy", len(measured.outdated.look)),
             *((("not joined to what was shown", lost),) if lost else ()),
         ),
-        metrics=quality_tables.metrics(measured, names),
+        metrics={
+            **quality_tables.metrics(measured, names),
+            "limits": {"gold_alert_f1": params.gold_alert_f1},
+        },
     )

@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from curate import tables
 from curate.errors import InputError, ReleaseError
+from curate.images.pixel_limit import open_any_size
 from curate.params import GatesParams, ReleaseParams
 from curate.records import StageReport
 from curate.release import manifest, pairs_card, parquet, split_record, versions
@@ -150,7 +150,7 @@ def _released(row: Mapping[str, Any]) -> dict[str, Any]:
         path = Path(row[f"{name}_path"])
         try:
             data = path.read_bytes()
-            with Image.open(io.BytesIO(data)) as opened:
+            with open_any_size(io.BytesIO(data)) as opened:
                 found = hashlib.sha256(np.asarray(opened.convert("RGB")).tobytes()).hexdigest()
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(f"{path} cannot be read ({error}): run the stage pairs again") from error

@@ -138,14 +138,12 @@ def _pool(
         gold=_among(ids, answered),
         planted=_among(ids, _given(inputs.shown, planted=True)),
         asked=_among(ids, _asked(inputs)),
-        given=_among(ids, _given(inputs.shown)),
+        given=_among(ids, _given(inputs.shown)) | _among(ids, _imported(inputs.imported)),
         earlier=plan.main_reasons(earlier, ids),
         min_scores=min_scores,
         evidence=choice_evidence.load(
             params.choose,
-            choice_evidence.Sources(
-                inputs.images, inputs.shown, inputs.embeddings, inputs.pairs, inputs.imported
-            ),
+            choice_evidence.Sources(inputs.images, inputs.shown, inputs.embeddings, inputs.pairs),
             ids.to_pylist(),
             earlier,
         ),
@@ -176,6 +174,14 @@ def _given(folder: Path, *, planted: bool = False) -> pa.ChunkedArray:
     if planted:
         there = pc.and_(pc.is_valid(shown["seeded_kind"]), there)
     return shown.filter(there)["image_id"]
+
+
+def _imported(folder: Path | None) -> pa.ChunkedArray:
+    """Images to which somebody's answer was imported."""
+    empty = schema.ANNOTATIONS.arrow.empty_table().select(["image_id"])
+    files = sorted(folder.glob("*.parquet")) if folder is not None else []
+    read = (tables.read(file, schema.ANNOTATIONS, columns=["image_id"]) for file in files)
+    return pa.concat_tables([empty, *read])["image_id"]
 
 
 def _earlier(path: Path) -> pa.Table | None:

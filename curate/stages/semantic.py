@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from curate.dedupe.feature_index import Ids
+from curate.dedupe.id_rows import Ids
 from curate.dedupe.semantic import CosinePairs, cosine_pairs
 from curate.errors import InputError
 from curate.labeling.run.failures import Failures

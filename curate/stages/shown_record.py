@@ -47,7 +47,8 @@ def before_push(
     known = record.load(folder, required=False)
     now = tool.now().strftime(TIME)
     if known.open_rows():
-        record.settle(folder, _reached(known, specs, tool, {task.draft.task_id for task in planned}), at=now)
+        before = record.load(folder, as_shown=True)  # the server has the names of then
+        record.settle(folder, _reached(before, specs, tool, {task.draft.task_id for task in planned}), at=now)
         known = record.load(folder)
     spec = specs[0]
     wanted = [
@@ -144,4 +145,6 @@ def _annotation(row: Mapping[str, Any]) -> Annotation:
         rle=row["rle"],
         score=row["score"],
         model_version=row["model_version"],
+        polygon=row["polygon"],
+        attributes=tuple((name, tuple(values)) for name, values in row["attributes"] or ()),
     )

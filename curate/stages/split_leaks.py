@@ -93,9 +93,10 @@ class Search:
         wanted = np.array([text in chosen for text in texts], np.bool_)
         filling = update_index.hashing(recipe, self.engine, self.batch_size)
         with feature_index.writing(self.index, update_index.contents(recipe)) as (features, _):
-            _refuse_unknown(filling.update(features, images, wanted, table.ids), texts)
+            _refuse_unknown(filling.update(features, images, wanted, table.content_ids), texts)
             rows = np.flatnonzero(wanted)
-            side = duplicate_pairs.Side(update_index.features(features), features.find(table.ids[rows]))
+            at = features.find(table.content_ids[rows])
+            side = duplicate_pairs.Side(update_index.features(features), at)
         bits = self.params.max_hamming
         if bits is None:
             bits = candidates.radius(len(rows), recipe)

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curate.dedupe import image_columns
-from curate.dedupe.feature_index import Contents, Ids, Index, Layout
+from curate.dedupe.feature_index import Contents, Index, Layout
 from curate.dedupe.features import Features, Recipe, extract
+from curate.dedupe.id_rows import Ids
 from curate.errors import InputError
 from curate.ports import Casualty, Engine
 
 _COMMIT = 8192  # images; what a kill makes the next run hash again at most, but for those under way
-Item = tuple[bytes, str, str]  # image_id, path, place
+Item = tuple[bytes, bytes, str, str]  # image_id, content_id, path, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,16 @@ class Filling:
     engine: Engine
     batch_size: int
 
-    def update(self, index: Index, table: Path, wanted: NDArray[np.bool_], ids: Ids) -> dict[int, Casualty]:
+    def update(
+        self, index: Index, table: Path, wanted: NDArray[np.bool_], content_ids: Ids
+    ) -> dict[int, Casualty]:
         """Add the wanted images of a table that the index lacks.
 
         Args:
             index: Open for writing, of this layout.
             table: Images table; its paths start from the current folder.
             wanted: (N,) bool, rows of the table.
-            ids: (N, 32) of the table.
+            content_ids: (N, 32) of the table.
 
         Returns:
             Images that killed their worker, by row of the table.
@@ -67,12 +70,12 @@ class Filling:
             StorageError: The disk is full or refuses.
         """
         rows = np.flatnonzero(wanted)
-        missing = np.zeros(len(ids), np.bool_)
-        missing[rows[index.find(ids[rows]) < 0]] = True
+        missing = np.zeros(len(content_ids), np.bool_)
+        missing[rows[index.find(content_ids[rows]) < 0]] = True
         items = (
-            (one.tobytes(), path, place)
+            (one.tobytes(), content.tobytes(), path, place)
             for piece in image_columns.files(table, missing)
-            for one, path, place in zip(*piece, strict=True)
+            for one, content, path, place in zip(*piece, strict=True)
         )
         results = self.run(index, items, total=int(missing.sum()))
         rows = np.flatnonzero(missing)
@@ -87,7 +90,7 @@ class Filling:
     ) -> Iterator[Casualty | Refused | None]:
         """Add files to an index; one result an item, None where all went well."""
         mine, theirs = itertools.tee(_batches(items, self.batch_size))
-        paths = ([path for _, path, _ in one] for one in theirs)
+        paths = ([path for _, _, path, _ in one] for one in theirs)
         found = self.engine.map_batches(self.setup, paths, label="dedupe", total=total)
         waiting = 0
         for one, results in zip(mine, found, strict=True):
@@ -112,8 +115,11 @@ def _add(
     """Add the images that could be hashed; how many."""
     good = [(item, row) for item, row in zip(items, results, strict=True) if isinstance(row, bytes)]
     if good:
-        ids = np.frombuffer(b"".join(item[0] for item, _ in good), np.uint8).reshape(len(good), -1)
-        index.append(ids, unpack([row for _, row in good], layout), [item[2] for item, _ in good])
+        keys = b"".join(one + content for (one, content, _, _), _ in good)
+        both = np.frombuffer(keys, np.uint8).reshape(len(good), 2, -1)
+        ids, contents = both[:, 0], both[:, 1]
+        places = [item[3] for item, _ in good]
+        index.append(ids, unpack([row for _, row in good], layout), places, content_ids=contents)
     return len(good)
 
 

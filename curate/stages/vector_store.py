@@ -1,7 +1,7 @@
 """Vectors of images and of crops of them, made once for whichever stage asks first, dedupe or embed.
 
     <folder>/shard_assignment.parquet    which images make one shard
-    <folder>/shards/<shard>/             vectors by content, box, and key of what made them
+    <folder>/shards/<shard>/             vectors by image and file, box, and key of what made them
     <folder>/<stage>.keys                keys that a stage uses; what no stage uses is removed
     <folder>/lock                        one process at a time
 
@@ -31,7 +31,7 @@ from curate.labeling.run.shard_dispatch import Dispatch
 from curate.ports import Engine
 from curate.records import FloatArray
 
-_COLUMNS: Final = ("image_id", "path", "width", "height", "drop_reason")
+_COLUMNS: Final = ("image_id", "path", "width", "height", "upright_sha256", "drop_reason")
 _NO_BOXES: Final = np.zeros((0, 4), dtype=np.float32)
 
 
@@ -45,6 +45,7 @@ class Vectors:
         shard_of: Images of each shard, in order.
         keys: Of the files of vectors that hold.
         version: Of the encoder; None where no image came to it.
+        content_ids: Of images that have another one than their image_id.
     """
 
     shards: Path
@@ -52,6 +53,7 @@ class Vectors:
     shard_of: dict[str, list[str]] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     version: str | None = None
+    content_ids: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.by_image)
@@ -60,6 +62,8 @@ class Vectors:
         """Remember where the vectors of a shard are."""
         for image, result in results:
             self.by_image[image.image_id] = result
+            if image.content_id != image.image_id:
+                self.content_ids[image.image_id] = image.content_id
             self.shard_of.setdefault(image.shard, []).append(image.image_id)
             self.keys.add(result.key)
             self.version = result.version
@@ -67,13 +71,15 @@ class Vectors:
     def by_shard(
         self, *, whole_only: bool = False
     ) -> Iterator[tuple[list[str], Mapping[vector_files.VectorKey, FloatArray]]]:
-        """Images of a shard, in order, and its vectors; `WHOLE` is the box of a whole image."""
+        """Images of a shard, in order, and their vectors by image_id; `WHOLE` is the box of a whole image."""
         for shard, ids in self.shard_of.items():
             keys = {self.by_image[one].key for one in ids}
+            image_of = {self.content_ids.get(one, one): one for one in ids}  # of none an earlier file
             files = shard_files.ShardFiles(self.shards / shard)
             found: dict[vector_files.VectorKey, FloatArray] = {}
             for one in keys:
-                found |= vector_files.read(files, one, whole_only=whole_only)
+                kept = vector_files.read(files, one, whole_only=whole_only)
+                found |= {(image_of[of], box): vector for (of, box), vector in kept.items() if of in image_of}
             yield ids, found
 
     def of_images(self) -> tuple[list[str], FloatArray]:
@@ -181,7 +187,7 @@ class VectorStore:
 
 
 def with_files(path: Path) -> pa.Table:
-    """image_id, path, width, height and drop_reason of the images of a table that have a file.
+    """Columns of `ImageFile`, but for the shard, and drop_reason of the images of a table with a file.
 
     Raises:
         TableError: The table is missing, damaged or of another version.

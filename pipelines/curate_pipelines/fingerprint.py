@@ -1,7 +1,8 @@
 """DVC stage fingerprint: what each stage depends on besides tables, one small file a stage.
 
-That is its code, its parameters with their defaults, and the user's files that these name (taxonomy,
-decisions, gold, guideline, description, weights). It runs first and each time, and writes a file only where
+That is its code, its parameters with their defaults, the user's files that these name (taxonomy, decisions,
+gold, guideline, description, weights), and where a stage goes on without a package, whether that is there.
+It runs first and each time, and writes a file only where
 something changed: exactly those stages run again. DVC itself can name neither a file that a parameter may
 leave out nor a parameter that stands in no file. A wrong parameter, or a file that is not there, is refused
 here, before anything ran.
@@ -10,6 +11,7 @@ here, before anything ran.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate import decision_file, fingerprint, pipeline_templates, tables
-from curate.adapters import weights
+from curate.adapters import image_metrics, weights
 from curate.errors import InputError, ParamsError
 from curate.labeling import training_record
 from curate.params import Params
@@ -115,7 +117,7 @@ def digest(stage: str) -> str:
 
 
 def describe(stage: str, params: Params) -> str:
-    """The content of a stage's file: a line for its code, its parameters and each file of the user's.
+    """The content of a stage's file: lines for code, parameters, each file of the user's, what is missing.
 
     Raises:
         InputError: A parameter names a file that cannot be read.
@@ -127,6 +129,7 @@ def describe(stage: str, params: Params) -> str:
     found = [(name, Path(value)) for name, value in named if value is not None]
     if stage in decision_file.READ_BY and params.dedupe.decisions is not None:
         lines.append(f"decisions {decision_file.digest(params.dedupe.decisions, stage)}")
+    lines += _here(stage, params)
     found += _weights(stage, params)
     if stage == "embed" and params.embeddings.objects == "consensus" and _CONSENSUS.exists():
         found.append(("consensus of the last run", _CONSENSUS))  # of a later stage: no dependency of DVC
@@ -145,14 +148,32 @@ def _value(params: Params, name: str) -> Any:
     return current
 
 
+def _here(stage: str, params: Params) -> Iterator[str]:
+    """What a stage does another way, or leaves out, as a package or weights are not on this machine.
+
+    Ingest asks for its decoders itself. Whatever else a stage needs, it stops without.
+    """
+    if stage == "measure":
+        yield f"not measured here: {', '.join(image_metrics.lacking(params.measure.metrics)) or 'none'}"
+    if stage == "embed" and params.embeddings.model is not None:
+        yield f"umap-learn {'absent' if importlib.util.find_spec('umap') is None else 'present'}"
+
+
 def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
-    """Weights in files of the user's that no sha256 in params.yaml stands for."""
-    for name, model in _models(stage, params):
+    """Weights in files of the user's that no sha256 in params.yaml stands for.
+
+    Of a folder it stands for the main file only: what else is in it decides about the outputs too.
+    """
+    for metric in params.measure.metrics if stage == "measure" else ():
+        backbone = image_metrics.backbone(metric)
+        if backbone is not None and backbone.is_file():
+            yield f"weights of {metric}", backbone
+    for name, model, sha256 in _models(stage, params):
         path = weights.located(model)  # as their loaders find them
-        if path is not None:
+        if path is not None and (sha256 is None or path.is_dir()):
             yield name, path
-            if stage == "upscale" and (binary := path.with_suffix(".bin")).exists():  # of ncnn
-                yield f"{name}, weights", binary
+            for part in weights.parts(path)[1:] if stage == "upscale" and path.is_file() else ():
+                yield f"{name}, {part.name}", part
 
 
 def _training(params: Params) -> list[tuple[str, Path]]:
@@ -165,17 +186,18 @@ def _training(params: Params) -> list[tuple[str, Path]]:
     return [("training of autolabel.detector", one) for one in files if one.exists()]
 
 
-def _models(stage: str, params: Params) -> Iterator[tuple[str, str]]:
+def _models(stage: str, params: Params) -> Iterator[tuple[str, str, str | None]]:
+    """Name of the parameter, model and sha256."""
     if stage == "dedupe" and params.dedupe.semantic.model is not None:
-        yield "dedupe.semantic.model", params.dedupe.semantic.model
-    if stage == "embed" and params.embeddings.model is not None and params.embeddings.sha256 is None:
-        yield "embeddings.model", params.embeddings.model
+        yield "dedupe.semantic.model", params.dedupe.semantic.model, None
+    if stage == "embed" and params.embeddings.model is not None:
+        yield "embeddings.model", params.embeddings.model, params.embeddings.sha256
     for name, model in params.upscale.models.items() if stage == "upscale" else ():
-        yield f"upscale.models.{name}", model
+        yield f"upscale.models.{name}", model, None
     for name in ("detector", "segmenter") if stage == "autolabel" else ():
         settings = getattr(params.autolabel, name)
-        if settings.sha256 is None and settings.kind != "none":
-            yield f"autolabel.{name}.model", settings.model
+        if settings.kind != "none":
+            yield f"autolabel.{name}.model", settings.model, settings.sha256
 
 
 def _content(name: str, path: Path) -> str:

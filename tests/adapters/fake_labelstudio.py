@@ -34,6 +34,9 @@ class FakeLabelStudio:
         users: E-mail by number.
         description: Of the project.
         config: Its labels.
+        created_at: When the project was made.
+        url: Where the server answers.
+        number: The project's; it is asked for as `PROJECT`.
         asked: What was asked for, in order: path and query.
         pauses: Seconds that its clients waited.
     """
@@ -44,13 +47,16 @@ class FakeLabelStudio:
     description: str = ""
     config: str = CONFIG
     now: datetime = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    created_at: datetime = datetime(2026, 10, 1, 12, tzinfo=UTC)
+    url: str = "http://127.0.0.1:1"
+    number: int = PROJECT
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     _numbers: int = 0
 
     def client(self) -> client.Client:
         """A client whose requests end here."""
-        connection = Connection("http://127.0.0.1:1", "0" * 40, "a test")
+        connection = Connection(self.url, "0" * 40, "a test")
         made = client.Client(connection, timeout_s=1.0, sleep=self.pauses.append)
         made._http = httpx.Client(transport=httpx.MockTransport(self.respond))
         return made
@@ -105,10 +111,11 @@ class FakeLabelStudio:
     def _reply(self, path: str, asked: dict[str, str]) -> Any:
         if path == f"/api/projects/{PROJECT}/":
             return {
-                "id": PROJECT,
+                "id": self.number,
                 "title": "unit",
                 "label_config": self.config,
                 "description": self.description,
+                "created_at": iso(self.created_at),
             }
         if path == "/api/dm/project/":
             answers = sum(len(task["annotations"]) for task in self.tasks.values())

@@ -14,6 +14,7 @@ import pytest
 from curate import decision_file
 from curate.adapters import fiftyone_decisions, fiftyone_edits, fiftyone_view
 from curate.adapters.fiftyone_decisions import Pulled
+from tests import builders
 from tests.builders import image_id
 
 X, Y = image_id("one"), image_id("copy")
@@ -82,6 +83,10 @@ class Dataset:
 
     def match(self, query: Mapping[str, str]) -> Dataset:
         return Dataset([sample for sample in self.samples if sample["image_id"] == query["image_id"]])
+
+    def untag_samples(self, tag: str) -> None:
+        for sample in self.samples:
+            sample.tags = [one for one in sample.tags if one != tag]
 
     def iter_samples(self, autosave: bool = False) -> Iterator[Sample]:
         assert autosave or self.samples
@@ -248,3 +253,82 @@ def test_a_line_of_a_label_that_is_deleted_by_hand_does_not_come_back(
     assert other.tags == ["look"]
     assert sample.written is None, "the next sync draws what the tables say"
     assert (pull().added, lines()) == (0, [])
+
+
+def test_a_line_that_the_pipeline_has_read_stays_when_another_label_of_its_image_is_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = (0.1, 0.1, 0.2, 0.2)
+    first, second = (
+        Label(f"d{name}", "dog", box, annotation_id=name, synced=fiftyone_edits.fingerprint("dog", box))
+        for name in ("a1", "a2")
+    )
+    sample = Sample(X, [first, second])
+    shown(monkeypatch, tmp_path, sample)
+    first.label = "cat"
+    pull()
+    # The pipeline made it a cat, and a sync wrote the sample again.
+    first.synced, sample.written = fiftyone_edits.fingerprint("cat", box), "digest 2"
+    second.label = "fox"
+    for _ in range(3):
+        assert pull().removed == 0
+        assert [(one.annotation, one.argument) for one in decision_file.load(FILE)] == [
+            ("a1", "cat"), ("a2", "fox"),
+        ]  # fmt: skip
+    second.label = "dog"
+    assert pull().removed == 1
+    assert [(one.annotation, one.argument) for one in decision_file.load(FILE)] == [("a1", "cat")]
+
+
+@pytest.mark.parametrize("name", ["unit/one.jpg", X[:12]])
+def test_a_line_by_a_place_or_a_beginning_is_the_one_that_the_app_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    builders.write_images(tmp_path / "data/ingest/images.parquet", [builders.image("one")])
+    sample = Sample(X)
+    shown(monkeypatch, tmp_path, sample)
+    decision_file.write(FILE, [decision_file.Decision(0, name, "keep", note="by hand")])
+    sample.tags = ["keep"]
+    assert pull().line() == "decisions: 1 lines, 0 new, 0 taken back in the app"
+    assert [(one.image, one.note) for one in decision_file.load(FILE)] == [(name, "by hand")]
+    sample.tags = ["drop"]
+    report = pull()
+    assert (report.added, report.removed, report.conflicts) == (1, 1, [])
+    decision_file.write(FILE, [decision_file.Decision(0, name, "keep"), *decision_file.load(FILE)])
+    (conflict,) = pull().conflicts
+    assert {one.decision for one in conflict} == {"keep", "drop"}
+
+
+def test_a_tag_of_a_parted_pair_says_nothing_of_the_next_keeper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, keeper = Sample(X), Sample(Y)
+    shown(monkeypatch, tmp_path, copy, keeper)
+    copy.values["duplicate_of"], copy.tags = Y, ["not-duplicate"]
+    pull()
+    third = image_id("two")
+    copy.values["duplicate_of"] = third  # parted from the first, and like this one
+    report = pull()
+    assert (report.added, report.removed, report.lines) == (0, 0, 1)
+    (problem,) = report.problems
+    assert problem.endswith(f"says different from {Y[:12]} already; of {third[:12]}, write the line by hand")
+    by_hand = decision_file.Decision(0, X, "different", other=third)
+    decision_file.write(FILE, [*decision_file.load(FILE), by_hand])
+    assert (pull().problems, len(decision_file.load(FILE))) == ([], 2)
+
+
+@pytest.mark.parametrize("next_keeper", [None, "two"])
+def test_a_line_of_a_parted_pair_that_is_deleted_by_hand_takes_its_tag_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, next_keeper: str | None
+) -> None:
+    copy, keeper = Sample(X), Sample(Y)
+    shown(monkeypatch, tmp_path, copy, keeper)
+    copy.values["duplicate_of"], copy.tags = Y, ["not-duplicate", "look"]
+    pull()
+    copy.values["duplicate_of"] = next_keeper and image_id(next_keeper)
+    pull()
+    decision_file.write(FILE, [])
+    assert pull().untagged == 1
+    assert copy.tags == ["look"]
+    copy.values["duplicate_of"] = Y  # as the pipeline has it without the line
+    assert (pull().added, decision_file.load(FILE)) == (0, [])

@@ -10,8 +10,8 @@ import pytest
 from curate import fingerprint
 from curate.adapters import (
     fiftyone_dataset,
-    fiftyone_edits,
     fiftyone_embeddings,
+    fiftyone_pulled,
     fiftyone_view,
     fiftyone_views,
 )
@@ -33,12 +33,13 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MagicMock:
     stands_in.save_view.side_effect = lambda name, *_, **__: views.add(name)
     stands_in.delete_saved_view.side_effect = views.remove
     stands_in.name = "stand-in"
-    same = Synced(stands_in, added=0, changed=0, removed=0, unchanged=7, waiting=0)
+    same = Synced(stands_in, added=0, changed=0, removed=0, unchanged=7, waiting=0, missing=0)
     monkeypatch.setattr(fiftyone_view, "connect", lambda *_, **__: MagicMock())
     monkeypatch.setattr(fiftyone_dataset, "sync", lambda *_, **__: same)
     monkeypatch.setattr(fiftyone_embeddings, "show", lambda *_: Shown(False, "no vectors"))
     monkeypatch.setattr(fiftyone_embeddings, "save_views", lambda *_, **__: None)
-    monkeypatch.setattr(fiftyone_edits, "show", lambda *_: None)
+    monkeypatch.setattr(fiftyone_pulled, "show", lambda *_: None)
+    monkeypatch.setattr(fiftyone_dataset, "sample_ids", lambda _: {})
     return stands_in
 
 
@@ -128,26 +129,27 @@ def test_the_evaluation_is_no_more_known_from_the_first_write_on(monkeypatch: py
     monkeypatch.setattr(fiftyone_dataset.documents, "stored", lambda *_: stored)
     monkeypatch.setattr(fiftyone_dataset.documents, "new", lambda *_: {})
     monkeypatch.setattr(fiftyone_dataset.documents, "shown", lambda *_: {})
-    waits = [MagicMock(key=("not", "pulled"))]
-    for known, shown, edits in (
-        ({one: ("7", "a")}, {}, []),
-        ({}, {one: "a"}, []),
-        ({one: ("7", "a")}, {one: "b"}, []),
-        ({one: ("7", "a")}, {one: "b"}, waits),
-        ({one: ("7", "a")}, {one: "a"}, []),
+    for known, shown, waits in (
+        ({one: ("7", "a")}, {}, False),
+        ({one: ("7", "a")}, {}, True),
+        ({}, {one: "a"}, False),
+        ({one: ("7", "a")}, {one: "b"}, False),
+        ({one: ("7", "a")}, {one: "b"}, True),
+        ({one: ("7", "a")}, {one: "a"}, False),
     ):
         saved: list[dict[str, object]] = []
         dataset = MagicMock(info={"curate_project": "mine", fiftyone_dataset.EVALUATED: "of this code"})
         dataset.save.side_effect = lambda: saved.append(dict(dataset.info))  # noqa: B023 - called at once
         dataset.delete_samples.side_effect = dataset._bulk_write.side_effect = killed
         monkeypatch.setattr(fiftyone_dataset, "_known", lambda _, known=known: known)
-        monkeypatch.setattr(fiftyone_dataset.fiftyone_edits, "of_labels", lambda _, edits=edits: edits)
-        content = MagicMock(digests=shown)
+        for name in ("in_sample", "in_labels"):
+            monkeypatch.setattr(fiftyone_pulled.Unpulled, name, lambda *_, waits=waits: waits)
+        content = MagicMock(digests=shown, missing=frozenset())
         content.layout.label_fields = ()
         content.batches.side_effect = lambda ids: [[draft]] if ids else []
         fo = MagicMock()
         fo.load_dataset.return_value = dataset
-        if edits or known.get(one, ("", ""))[1] == shown.get(one):  # nothing is written
+        if waits or known.get(one, ("", ""))[1] == shown.get(one):  # nothing is written
             fiftyone_dataset.sync(fo, "mine", content, project="mine")
             assert dataset.info[fiftyone_dataset.EVALUATED] == "of this code"
         else:

@@ -51,7 +51,7 @@ def by_name(project: builders.SmallProject) -> dict[str, SampleDraft]:
 
 def test_one_sample_an_image_that_has_a_file(project: builders.SmallProject) -> None:
     content, samples = shown(project.root)
-    assert (len(samples), content.unreadable, content.missing) == (7, 1, 0)
+    assert (len(samples), content.unreadable, content.missing) == (7, 1, frozenset())
     assert content.layout.label_fields == ("model", FIRST, SECOND, "consensus", "disputed")
     assert all(draft.path.is_file() and draft.path.is_absolute() for draft in samples)
     agreed = [
@@ -232,7 +232,7 @@ def test_a_vanished_file_is_counted(tmp_path: Path) -> None:
     builders.small_project(tmp_path)
     (tmp_path / str(builders.image("one").path)).unlink()
     content = shown(tmp_path)[0]
-    assert (len(content.digests), content.missing) == (6, 1)
+    assert (len(content.digests), content.missing) == (6, {builders.image_id("one")})
 
 
 def test_a_removed_file_is_no_unreadable_one(tmp_path: Path) -> None:
@@ -240,7 +240,8 @@ def test_a_removed_file_is_no_unreadable_one(tmp_path: Path) -> None:
     bad = builders.image("bad", path=None, drop_reason="corrupt")
     builders.write_images(tmp_path / "data/dedupe/images.parquet", [gone, bad])
     content = shown(tmp_path)[0]
-    assert (len(content.digests), content.unreadable, content.removed, content.missing) == (0, 1, 1, 0)
+    assert (len(content.digests), content.unreadable, content.removed) == (0, 1, 1)
+    assert not content.missing
 
 
 def test_a_shape_is_relative_and_its_mask_is_what_lies_in_the_box() -> None:

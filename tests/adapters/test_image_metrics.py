@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -65,6 +67,44 @@ def test_without_weights_a_learned_metric_is_not_measured(
     assert found == []
     assert "alexnet-owt-7be5be79.pth are not in" in missing["lpips"]
     assert "vgg16-397923af.pth are not in" in missing["dists"]
+
+
+def test_what_lacks_is_said_without_loading_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    asked = ["psnr", "vmaf", "lpips", "dists"]
+    assert list(image_metrics.lacking(asked)) == ["lpips", "dists"]
+    assert image_metrics.lacking(asked) == image_metrics.load(asked[1:])[1]
+    file = tmp_path / "hub/checkpoints/vgg16-397923af.pth"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert list(image_metrics.lacking(asked)) == ["lpips"]
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "torchvision" else find(name)
+    )
+    found = image_metrics.lacking(asked)
+    assert "torchvision is not installed: run pip install 'curate-vision[restoration]'" in found["dists"]
+    assert "imageio_ffmpeg is not installed" in found["vmaf"]
+    assert found == image_metrics.load(asked[1:])[1]
+
+
+@pytest.mark.parametrize(
+    ("torch_home", "cache"), [("{}/own", None), (None, "{}/cache"), (None, None), ("~/torch", None)]
+)
+def test_weights_are_sought_where_torchvision_puts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch_home: str | None, cache: str | None
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in (("TORCH_HOME", torch_home), ("XDG_CACHE_HOME", cache)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value.format(tmp_path))
+    expected = Path(torch.hub.get_dir(), "checkpoints", "alexnet-owt-7be5be79.pth")
+    assert image_metrics.backbone("lpips") == expected
+    assert image_metrics.backbone("vmaf") is None
 
 
 def unit(features: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -107,7 +108,7 @@ def test_an_attribute_of_the_mask_counts_where_the_outline_has_none() -> None:
     of_both = [said(box["id"], "worn", "no"), said(mask["id"], "worn", "yes"), said(mask["id"], "lit", "yes")]
     found = decode_regions.read(work([box, mask, *of_both]), NAMES)
     assert found.rows[0].attributes == (("lit", ("yes",)), ("worn", ("no",)))
-    assert found.corrected == {"attribute of a mask that its outline has otherwise": 1}
+    assert found.corrected == {"attribute of a mask or hole that its outline has otherwise": 1}
 
 
 def test_attributes_that_are_shown_come_back() -> None:
@@ -406,6 +407,49 @@ def test_a_polygon_put_under_the_one_around_it_is_a_hole() -> None:
     mask = masks.decode(row.rle or "", width=WIDTH, height=HEIGHT)
     assert mask[30, 30]
     assert not mask[45, 55]
+
+
+def square(identity: str, edge: float, parent: str = "") -> dict[str, Any]:
+    """A square in the middle of the image, `edge` pixels from its upper and lower side."""
+    x1, y1, x2, y2 = edge + 20, edge, WIDTH - 20 - edge, HEIGHT - edge
+    region = polygon(identity, [(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
+    return {**region, "parentID": parent} if parent else region
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_an_island_in_a_hole_is_an_object_of_its_own_and_may_have_a_hole(order: Sequence[int]) -> None:
+    nested = [square("a", 10), square("b", 20, "a"), square("c", 30, "b"), square("d", 40, "c")]
+    rows = decode(work([nested[place] for place in order]))
+    outer, inner = sorted(rows, key=lambda row: row.bbox_xyxy or ())
+    for row, (edge, hole) in ((outer, (10, 20)), (inner, (30, 40))):
+        expected = np.zeros((HEIGHT, WIDTH), dtype=bool)
+        expected[edge : HEIGHT - edge, edge + 20 : WIDTH - 20 - edge] = True
+        expected[hole : HEIGHT - hole, hole + 20 : WIDTH - 20 - hole] = False
+        assert len(json.loads(row.polygon or "")) == 2
+        assert (masks.decode(row.rle or "", width=WIDTH, height=HEIGHT) != expected).mean() < 0.02
+
+
+def test_polygons_under_each_other_or_under_themselves_are_no_holes() -> None:
+    both = [square("a", 10, "b"), {**square("b", 10, "a")}]
+    found = decode_regions.read(work(both), NAMES)
+    assert (len(found.rows), found.corrected) == (1, {"identical object": 1})
+    (row,) = decode(work([square("a", 10, "a")]))
+    assert row.rle is not None
+
+
+def test_a_polygon_of_which_holes_leave_nothing_is_unreadable() -> None:
+    left = [(20.0, 20.0), (62.0, 20.0), (62.0, 100.0), (20.0, 100.0)]
+    right = [(58.0, 20.0), (100.0, 20.0), (100.0, 100.0), (58.0, 100.0)]
+    holes = [{**polygon(key, side), "parentID": "p"} for key, side in (("l", left), ("r", right))]
+    found = decode_regions.read(work([polygon("p", OUTER), *holes]), NAMES)
+    assert found.unreadable == {"polygon of which its holes leave nothing": 1}
+    assert [row.outcome for row in found.rows] == ["unreadable"]
+
+
+def test_what_is_said_of_a_hole_is_said_of_its_object() -> None:
+    hole = {**polygon("h", INNER), "parentID": "p"}
+    (row,) = decode(work([polygon("p", OUTER), hole, said("h", "lit", "yes")]))
+    assert row.attributes == (("lit", ("yes",)),)
 
 
 def test_nothing_else_is_a_hole() -> None:

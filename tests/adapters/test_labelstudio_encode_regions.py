@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,3 +93,19 @@ def test_another_caption_is_another_suggestion_and_none_changes_nothing() -> Non
     ]
     assert len({data["suggestions"] for data in marks}) == 3
     assert [data.get("note") for data in marks] == [None, None, "why"]
+
+
+def test_another_attribute_is_another_suggestion_and_none_changes_nothing() -> None:
+    """A withdrawn value may not stay on the page: who leaves the object as it is would answer it."""
+    task = draft(suggestion((20, 20, 80, 80)))
+
+    def mark(*attributes: tuple[str, tuple[str, ...]]) -> str:
+        rows = tuple(replace(row, attributes=attributes) for row in task.pre_annotations)
+        one = replace(task, pre_annotations=rows)
+        return str(wanted_tasks.wanted_tasks([one], NAMES, LocalFiles(Path("images")))[0].data["suggestions"])
+
+    assert len({mark(), mark(("worn", ("yes",))), mark(("worn", ("no",)))}) == 3
+    row = task.pre_annotations[0]
+    former = [[row.annotation_id, row.category, row.bbox_xyxy, row.score, row.rle]]
+    content = json.dumps([wanted_tasks._FORM, row.model_version or "unknown", former])
+    assert mark() == hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -8,6 +8,8 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from curate.adapters.labelstudio import client, encode_regions
+from curate.adapters.labelstudio import client, decode_regions, encode_regions
 from curate.adapters.labelstudio import pull as labelstudio_pull
 from curate.adapters.labelstudio.push_plan import CLOSED
 from curate.errors import AnnotationToolError, StorageError
@@ -158,6 +160,35 @@ def test_an_older_answer_is_superseded_and_kept(server: FakeLabelStudio) -> None
     assert (progress.superseded, progress.slots_done, progress.tasks_done) == (1, 3, 1)
 
 
+def test_an_answer_that_our_rules_stumble_over_is_unreadable_and_ends_no_pull(
+    server: FakeLabelStudio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = decode_regions.read
+
+    def stumbling(work: decode_regions.Work, *args: Any, **changes: Any) -> decode_regions.Reading:
+        if any(region["id"] == "odd" for region in work.regions):
+            raise KeyError("odd")
+        return real(work, *args, **changes)
+
+    monkeypatch.setattr(decode_regions, "read", stumbling)
+    server.answer(3, 1, [box("odd")])
+    server.answer(3, 2, ["no region at all"])  # type: ignore[list-item]
+    draft = {"user": "ben@x.invalid", "result": [box("odd")], "lead_time": 4.0}
+    times = {"created_at": "2026-11-01T12:00:00Z", "updated_at": "2026-11-01T12:00:00Z"}
+    server.tasks[4]["drafts"] = [{**draft, **times}]
+    server.tasks[4]["updated_at"] = server.now
+    (annotations, answers), counts, progress = pull(server, tmp_path / "cache.sqlite")
+    odd = [row for row in answers if row["task_id"] == "task-2"]
+    assert [row["outcome"] for row in odd] == ["unreadable"] * 2
+    assert {row["outcome"] for row in annotations if row["task_id"] == "task-2"} == {"unreadable"}
+    kept = [json.loads(row["raw"]) for row in sorted(odd, key=lambda row: row["annotator_id"])]
+    assert kept == [[box("odd")], ["no region at all"]]
+    assert counts.n_unreadable == 2
+    assert "curate failed on it, please report: KeyError('odd')" in counts.unreadable
+    assert [row["task_id"] for row in answers if row["outcome"] == "draft"] == ["task-3"]
+    assert progress.slots_done == 5
+
+
 def test_an_answer_about_another_picture_is_kept_unreadable_and_asked_anew(server: FakeLabelStudio) -> None:
     """As push leaves it: the edited task is closed as it is, and the key has a new one."""
     _, _, before = pull(server)
@@ -250,10 +281,11 @@ def test_work_of_somebody_who_left_keeps_its_name(server: FakeLabelStudio) -> No
 def test_two_deleted_accounts_are_two_people(server: FakeLabelStudio) -> None:
     server.answer(3, 0, completed_by=None)
     server.answer(3, 0, completed_by=None)  # at the same time
-    (_, answers), _, progress = pull(server)
+    (_, answers), counts, progress = pull(server)
     gone = {row["annotator_id"] for row in answers if row["task_id"] == "task-2"}
     assert len(gone) == 2
     assert all(name.startswith("deleted account ") for name in gone)
+    assert counts.nameless == 2
     assert (progress.superseded, progress.slots_done) == (0, 5)
 
 
@@ -307,6 +339,32 @@ def test_who_was_renamed_has_the_new_name_after_the_account_is_deleted(
     delete_account(server, 2)
     assert pull(server, path, names=names)[0] == before
     assert "benjamin@x.invalid" in {row["annotator_id"] for row in before[1]}
+
+
+def test_a_name_is_kept_where_the_server_moves_to_another_address(
+    server: FakeLabelStudio, tmp_path: Path
+) -> None:
+    path, names = tmp_path / "cache.sqlite", tmp_path / "names.json"
+    before = pull(server, path, names=names)[0]
+    delete_account(server, 2)
+    server.url = "https://127.0.0.1:8081"
+    assert pull(server, path, names=names)[0] == before
+    server.created_at += timedelta(days=1)  # another server, which numbers its answers from 1 again
+    _, counts, _ = pull(server, path, names=names)
+    assert counts.nameless == 1
+
+
+def test_names_that_an_earlier_version_kept_by_address_are_read(
+    server: FakeLabelStudio, tmp_path: Path
+) -> None:
+    names = tmp_path / "names.json"
+    before = pull(server, names=names)[0]
+    (kept,) = json.loads(names.read_text(encoding="utf-8")).values()
+    names.write_text(json.dumps({server.url: kept}), encoding="utf-8")
+    delete_account(server, 2)
+    assert pull(server, names=names)[0] == before
+    server.url = "https://127.0.0.1:8081"
+    assert pull(server, names=names)[0] == before
 
 
 def test_a_damaged_file_of_names_is_named(server: FakeLabelStudio, tmp_path: Path) -> None:
@@ -451,13 +509,8 @@ def test_a_server_that_never_recovers_is_an_error_and_leaves_no_half_cache(
     assert pull(server, path)[0] == pull(server, Path(kept))[0] == pull(server)[0]
 
 
-def test_projects_of_single_labelers_are_joined_by_task(server: FakeLabelStudio, tmp_path: Path) -> None:
-    """blind: strict - the same tasks in a project for each labeler."""
-    other = FakeLabelStudio()
-    for key in KEYS:
-        other.add_task(key)
-    del server.tasks[1]["annotations"][min(server.tasks[1]["annotations"])]  # anna's
-    other.answer(1, 1, [box("a")])
+def both(server: FakeLabelStudio, other: FakeLabelStudio) -> client.Client:
+    """A client of a server that has the other's project too, as number 8."""
 
     def respond(request: httpx.Request) -> httpx.Response:
         number = request.url.params.get("project")
@@ -469,6 +522,25 @@ def test_projects_of_single_labelers_are_joined_by_task(server: FakeLabelStudio,
 
     made = server.client()
     made._http = httpx.Client(transport=httpx.MockTransport(respond))
+    return made
+
+
+@pytest.fixture
+def other() -> FakeLabelStudio:
+    """The same tasks in another project."""
+    made = FakeLabelStudio(number=8)
+    for key in KEYS:
+        made.add_task(key)
+    return made
+
+
+def test_projects_of_single_labelers_are_joined_by_task(
+    server: FakeLabelStudio, other: FakeLabelStudio, tmp_path: Path
+) -> None:
+    """blind: strict - the same tasks in a project for each labeler."""
+    del server.tasks[1]["annotations"][min(server.tasks[1]["annotations"])]  # anna's
+    other.answer(1, 1, [box("a")])
+    made = both(server, other)
     projects = [REFERENCE, ProjectRef(8, "http://127.0.0.1:1/projects/8/data")]
 
     seen = []
@@ -481,3 +553,40 @@ def test_projects_of_single_labelers_are_joined_by_task(server: FakeLabelStudio,
         "anna@x.invalid", "ben@x.invalid"
     }  # fmt: skip
     assert (progress.slots_done, progress.tasks_done) == (3, 1)
+
+
+def test_an_answer_in_a_colleagues_own_project_is_left_out_and_counted(
+    server: FakeLabelStudio, other: FakeLabelStudio, tmp_path: Path
+) -> None:
+    """Whoever saw a colleague's work there is not blind any more, and was not asked."""
+    anna, ben = "anna@x.invalid", "ben@x.invalid"
+    ben_in_annas = max(server.tasks[1]["annotations"])
+    server.delete_answer(1, ben_in_annas)
+    projects = [
+        ProjectRef(PROJECT, "http://127.0.0.1:1/projects/7/data", anna),
+        ProjectRef(8, "http://127.0.0.1:1/projects/8/data", ben),
+    ]
+    other.pass_time(3600)
+    other.answer(1, 2, [box("b")])
+    with labelstudio_pull.pull(both(server, other), projects, WANTED) as snapshot:
+        before, progress = rows_of(snapshot), snapshot.progress
+    other.answer(1, 1, [box("copied", 60)])  # anna, later than her own
+    other.answer(3, 1)  # what she has not answered herself
+    other.answer(4, 1, [{**box("x"), "origin": "prediction"}], lead_time=None)  # nobody's look, wherever
+    with labelstudio_pull.pull(both(server, other), projects, WANTED, path=tmp_path / "c.sqlite") as snapshot:
+        annotations, answers = rows_of(snapshot)
+        assert snapshot.progress == progress
+        assert snapshot.counts.in_projects_of_others == {anna: 2}
+    assert annotations == before[0]
+    assert [row for row in answers if row["outcome"] != "unattended"] == before[1]
+    assert not any(row["superseded"] for row in answers)
+
+
+def test_what_is_begun_in_a_colleagues_own_project_is_left_out_too(server: FakeLabelStudio) -> None:
+    draft = {"user": "anna@x.invalid", "result": [box("x")], "lead_time": 4.0}
+    times = {"created_at": "2026-11-01T13:00:00Z", "updated_at": "2026-11-01T13:01:00Z"}
+    server.tasks[4]["drafts"] = [{**draft, **times}]
+    bens = replace(REFERENCE, labeler="ben@x.invalid")
+    with labelstudio_pull.pull(server.client(), [bens], WANTED) as snapshot:
+        assert {row["annotator_id"] for row in rows_of(snapshot)[1]} == {"ben@x.invalid"}
+        assert snapshot.counts.in_projects_of_others == {"anna@x.invalid": 3}

@@ -104,6 +104,11 @@ def test_votes_outlive_another_storage_of_the_same_pictures(server: FakeLabelStu
     assert found.edited == (GivenVote("c2", ANN, None),)
 
 
+def test_a_vote_that_is_not_what_the_page_sends_is_unreadable(server: FakeLabelStudio) -> None:
+    server.answer(next(iter(server.tasks)), 1, ["left"])  # type: ignore[list-item]
+    assert read(server).unreadable == 1
+
+
 def test_who_left_keeps_votes_and_name(server: FakeLabelStudio, tmp_path: Path) -> None:
     first, second, _ = server.tasks
     numbers = [server.answer(task, 2, chosen("left")) for task in (first, second)]

@@ -13,6 +13,7 @@ from curate.adapters.model_fetch import Wanted
 from curate.adapters.public_models import PUBLIC
 from curate.errors import ModelError
 from curate.params import Params
+from curate_pipelines import PIPELINES
 
 
 def test_the_table_holds_well_formed_rows() -> None:
@@ -35,7 +36,7 @@ def params(**autolabel: object) -> Params:
 
 
 def test_the_defaults_are_the_public_tiny_detector_and_the_smallest_sam() -> None:
-    assert [one.name for one in model_fetch.of_params(Params())] == [
+    assert [one.name for one in model_fetch.of_params(Params(), PIPELINES["detection"])] == [
         "IDEA-Research/grounding-dino-tiny",
         "sam_vit_b_01ec64.pth",
     ]
@@ -45,21 +46,66 @@ def test_params_name_what_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("CURATE_MODELS", str(tmp_path))
     detector = {"kind": "groundingdino", "model": "groundingdino_swint_ogc.pth", "sha256": "1" * 64}
     named = params(detector=detector, segmenter={"kind": "none"})
-    own, text = model_fetch.of_params(named)
+    own, text = model_fetch.of_params(named, PIPELINES["detection"])
     assert own == Wanted("groundingdino_swint_ogc.pth", "main", "1" * 64, "autolabel.detector")
     assert text.name == "google-bert/bert-base-uncased"
     assert text.revision == public_models.TEXT_ENCODER.revision
     (tmp_path / "bert-base-uncased").mkdir()  # the user's own, beside the checkpoint
-    assert [one.name for one in model_fetch.of_params(named)] == ["groundingdino_swint_ogc.pth"]
+    assert [one.name for one in model_fetch.of_params(named, PIPELINES["detection"])] == [
+        "groundingdino_swint_ogc.pth"
+    ]
 
 
 def test_the_encoder_of_embed_is_fetched_too() -> None:
     named = Params.model_validate(
         {"embeddings": {"model": "mobilenet_v2-b0353104.pth", "kind": "torchvision"}}
     )
-    one = model_fetch.of_params(named)[-1]
+    one = model_fetch.of_params(named, PIPELINES["detection"])[-1]
     assert (one.name, one.setting) == ("mobilenet_v2-b0353104.pth", "embeddings")
     assert str(one.expected(None)).startswith("b0353104")
+
+
+def test_only_stages_of_the_project_have_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restoration suggests no boxes, and a detector of kind none loads neither itself nor a segmenter."""
+    monkeypatch.setenv("CURATE_MODELS", str(tmp_path))
+    (tmp_path / "fast.param").write_text("layers")
+    models = {"bicubic": "bicubic", "fast": "fast.param", "own": "models/own.onnx"}
+    named = Params.model_validate(
+        {
+            "upscale": {"models": models},
+            "embeddings": {"model": "encoder"},
+            "dedupe": {"semantic": {"model": "a/b"}},
+        }
+    )
+    found = model_fetch.of_params(named, PIPELINES["restoration"])
+    assert [(one.name, one.setting) for one in found] == [
+        ("a/b", "dedupe.semantic"),
+        ("fast.param", "upscale.models.fast"),
+        (str(tmp_path / "fast.bin"), "upscale.models.fast"),
+        ("models/own.onnx", "upscale.models.own"),
+    ]
+    assert model_fetch.verify(found[1]).startswith("no digest is known; its sha256 is ")
+    for lost in found[2:]:
+        for refuse in (model_fetch.fetch, model_fetch.verify):  # a path that looks like a Hub id is none here
+            with pytest.raises(ModelError, match=rf"is not on this machine.*: set {lost.setting}$"):
+                refuse(lost)
+    none = Params.model_validate({"autolabel": {"detector": {"kind": "none"}}})
+    assert model_fetch.of_params(none, PIPELINES["detection"]) == []
+
+
+def test_own_weights_in_the_cache_are_found_as_their_loader_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CURATE_MODELS", str(tmp_path))
+    (tmp_path / "own.pth").write_text("weights")
+    wanted = Wanted("own.pth", setting="autolabel.detector")
+    assert model_fetch.fetch(wanted) == tmp_path / "own.pth"
+    assert model_fetch.verify(wanted).startswith("no digest is known; its sha256 is ")
+
+
+def test_a_path_of_many_folders_is_no_hub_id() -> None:
+    with pytest.raises(ModelError, match=r"a/b/c is not on this machine: set x\.model"):
+        model_fetch.verify(Wanted("a/b/c", setting="x"))
 
 
 def test_the_published_digest_is_of_one_revision() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import segment_anything
+import torch
 
 from curate.adapters import box_batches
 from curate.adapters.sam_builds import build_sam_tiny
@@ -91,3 +92,14 @@ def test_refusals_are_one_line(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.pth").write_bytes(checkpoint.read_bytes()[:5000])
     assert "is damaged or no checkpoint" in refused(tmp_path / "cut.pth")
     assert "(vit_b) lacks " in refused(checkpoint, "vit_b")
+
+
+@pytest.mark.parametrize("part", ["output_upscaling", "iou_prediction_head"])
+def test_masks_that_are_no_numbers_have_no_quality(checkpoint: Path, part: str) -> None:
+    """Their logits would be compared with 0 and the mask be empty."""
+    segmenter = load(checkpoint)
+    with torch.no_grad():
+        for weights in getattr(segmenter._predictor.model.mask_decoder, part).parameters():
+            weights.fill_(float("nan"))
+    _, quality = segmenter.segment(noise(0), BOXES)
+    assert np.isnan(quality).all()

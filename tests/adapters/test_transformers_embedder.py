@@ -177,6 +177,11 @@ def test_texts_are_vectors_of_the_same_space(make: Callable[[Path], Path], tmp_p
     assert found == pytest.approx(raw / np.linalg.norm(raw, axis=1, keepdims=True), abs=1e-5)
     with pytest.raises(ModelError, match=r"text of \d+ tokens, .* reads 16: make it shorter"):
         embedder.embed_text(["a cat " * 10])
+    with torch.no_grad():
+        for weights in embedder._model.text_model.parameters():
+            weights.fill_(float("nan"))
+    with pytest.raises(ModelError, match="gives a text no direction"):
+        embedder.embed_text(texts)
 
 
 def test_an_encoder_of_images_alone_reads_no_text(tmp_path: Path) -> None:

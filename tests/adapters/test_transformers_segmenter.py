@@ -108,3 +108,15 @@ def test_boxes_that_do_not_fit_are_taken_in_smaller_batches(number: int) -> None
 def test_no_room_for_one_box_is_an_error_that_names_the_image() -> None:
     with pytest.raises(DeviceMemoryError, match=r"no memory to segment 5x4 pixels"):
         box_batches.masks_of_boxes(np.zeros((3, 4), dtype=np.float32), (4, 5), starved(0, []))
+
+
+@pytest.mark.parametrize("kind", ["sam", "sam2"])
+@pytest.mark.parametrize("part", ["upscale_conv1", "iou_prediction_head"])
+def test_masks_that_are_no_numbers_have_no_quality(folders: dict[str, Path], kind: str, part: str) -> None:
+    """Their logits would be compared with 0 and the mask be empty."""
+    segmenter = load(folders[kind])
+    with torch.no_grad():
+        for weights in getattr(segmenter._model.mask_decoder, part).parameters():
+            weights.fill_(float("nan"))
+    _, quality = segmenter.segment(noise(0), BOXES)
+    assert np.isnan(quality).all()

@@ -209,3 +209,16 @@ def test_without_the_boxes_that_a_model_dropped_nobody_knows_what_is_spurious() 
     (one,) = label_error_table.compare(table(labels), table(model), iou_threshold=0.5).found
     assert one.probability is not None
     assert one.probability > 0.2
+
+
+def test_a_label_where_the_model_found_nothing_at_all_is_spurious() -> None:
+    """Such an image has no row of the model; one that it could not look at has, and shows nothing."""
+    labels = [annotation(name, "car", A, origin="consensus") for name in ("seen", "bare", "failed", "later")]
+    model = [annotation("seen", "car", A, origin="model", score=0.9)]
+    model.append(
+        annotation("failed", None, None, origin="model", outcome="failed", reject_reason="too_large")
+    )
+    given = {image_id(name) for name in ("seen", "bare", "failed", "never labelled")}
+    compared = label_error_table.compare(table(labels), table(model), iou_threshold=0.5, given=given)
+    assert [(one.image_id, one.kind) for one in compared.found] == [(image_id("bare"), "spurious")]
+    assert set(compared.objectlab) == {image_id("seen"), image_id("bare")}

@@ -19,7 +19,9 @@ from typer.testing import CliRunner
 from curate import doctor, new_project, system
 from curate.adapters import mongod
 from curate.cli import app
-from curate.doctor import Finding, machine, services
+from curate.doctor import Finding, machine, project_files, services
+from curate.params import Params
+from curate_pipelines import PIPELINES
 from tests import loopback
 
 TOKEN = "f" * 40
@@ -167,6 +169,88 @@ def test_the_token_of_the_hub_is_asked_for_only_where_the_release_goes_there(
     (found,) = [one for one in doctor.examine() if one.name == "Hub"]
     assert found == Finding("Hub", "ok", "the token is that of owner")
     utils.close_session()
+
+
+@pytest.fixture
+def restoration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of that template as `curate init` writes it; there is no server and no program of one."""
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    new_project.create(Path("sr"), images="photos", template="restoration")
+    monkeypatch.chdir("sr")
+    for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CURATE_LABEL_STUDIO_BIN", str(tmp_path / "none"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("CURATE_MODELS", str(tmp_path / "models"))
+    return Path.cwd()
+
+
+def test_a_fresh_restoration_project_needs_no_detector_and_no_server(restoration: Path) -> None:
+    done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 0, done.output
+    assert "ok      Label Studio: not needed (vote.raters: none)" in done.output
+    assert "ok      preset of pairs: real_esrgan, 8 steps" in done.output
+    assert (
+        "note    metrics: lpips is not measured: its weights alexnet-owt-7be5be79.pth are not" in done.output
+    )
+    assert "autolabel.detector" not in done.output
+    assert CliRunner().invoke(app, ["models", "fetch"]).output == "", "nothing to fetch"
+    params = (restoration / "params.yaml").read_text()
+    (restoration / "params.yaml").write_text(params.replace("raters: none", "raters: labelstudio"))
+    assert {"Label Studio", "label-studio program"} == set(broken())
+    text = params.replace("raters: none", "raters: labelstudio").replace(
+        "labelstudio:\n", "labelstudio:\n  enabled: false\n"
+    )
+    (restoration / "params.yaml").write_text(text)
+    assert broken()["Label Studio"].line().endswith("vote.raters: labelstudio; change one of them")
+
+
+def test_models_and_presets_of_a_restoration_project_are_looked_at(restoration: Path) -> None:
+    params = (restoration / "params.yaml").read_text()
+    Path("own.param").write_text("layers")
+    models = "models: {bicubic: bicubic, own: own.param, other: weights/x4.pth}"
+    text = params.replace("models: {bicubic: bicubic}", models).replace("preset: real_esrgan", "preset: mine")
+    (restoration / "params.yaml").write_text(text)
+    found = [one.line() for one in doctor.examine() if one.state == "broken"]
+    assert found == [
+        "broken  preset of pairs: pairs.preset = 'mine' is none of classical, real_esrgan, video",
+        *(
+            f"broken  weights of {name}: {file} is not on this machine: set {name}"
+            for name, file in (("upscale.models.own", "own.bin"), ("upscale.models.other", "weights/x4.pth"))
+        ),
+    ]
+
+
+@pytest.mark.usefixtures("restoration")
+def test_extras_are_those_of_the_stages() -> None:
+    Path("sd").mkdir()
+    Path("sd/model_index.json").write_text("{}")
+    Path("sources.yaml").write_text("sources: [{name: a, url: 's3://bucket/a', license: cc0-1.0}]\n")
+
+    def needed(template: str, **sections: Any) -> set[str]:
+        settings = Params.model_validate({"ingest": {"raw": "photos"}, **sections})
+        return set(project_files.needed_extras(settings, PIPELINES[template])) - {"pipeline"}
+
+    assert needed("restoration") == {"restoration"}
+    assert needed("detection") == {"autolabel", "labelstudio"}
+    off = {"autolabel": {"detector": {"kind": "none"}}, "labelstudio": {"enabled": False}}
+    assert needed("detection", **off) == set()
+    assert needed("restoration", pairs={"preset": "video"}) == {"restoration", "ffmpeg"}
+    assert needed("restoration", upscale={"models": {"sd": "sd"}}) == {"restoration", "diffusion"}
+    assert needed("restoration", vote={"raters": "labelstudio"}) == {"restoration", "labelstudio"}
+    assert needed("restoration", embeddings={"model": "a"}) == {"restoration"}
+    assert needed("detection", **off, embeddings={"model": "a"}) == {"semantic"}
+    assert needed("detection", **off, release={"augment": {"pipeline": "a.yaml"}}) == {"augment"}
+    assert needed("detection", **off, publish={"target": "kaggle", "repo": "a/b"}) == {"kaggle"}
+    assert needed("detection", **off, publish={"target": "s3", "url": "s3://a/b"}) == {"remote"}
+    assert needed("detection", labelstudio={"storage": "s3://a/b"}) == {"autolabel", "labelstudio", "remote"}
+    assert needed("detection", **off, ingest={"raw": None, "sources": "sources.yaml"}) == {"remote"}
+
+
+def test_a_dvc_yaml_that_cannot_be_read_is_named(project: Path) -> None:
+    (project / "dvc.yaml").write_text("stages: [\n")
+    assert set(broken()) == {"dvc.yaml"}
 
 
 def test_an_extra_that_lacks_is_broken_only_where_a_stage_needs_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,57 @@ def test_polygons_become_masks_and_shares_become_pixels() -> None:
     assert row.bbox_xyxy == (40.0, 30.0, 80.0, 60.0)
     assert row.polygon == "[[40.0, 30.0, 80.0, 30.0, 80.0, 60.0, 40.0, 60.0]]"
     assert masks.area(row.rle or "", width=WIDE, height=HIGH) == 40 * 30
+
+
+FAR = (10.0, 10.0, 40.0, 10.0, 4e7, 40.0)
+
+
+@pytest.mark.parametrize(
+    "far", [FAR, (*FAR[:4], 1e12, 40.0), (*FAR[:4], 161.5, 40.0), (*FAR[:4], 40.0, -2.0)]
+)
+def test_an_outline_that_leaves_its_image_is_listed_whatever_its_box_says(far: tuple[float, ...]) -> None:
+    given = labels(LabeledImage("1.jpg", (boxed(polygons=((far,),)),)))
+    rows, joined = join(given, images("1.jpg"))
+    assert ([row.outcome for row in rows], kinds(joined)) == (["unreadable"], ["box_outside"])
+    assert "an outline (" in joined.labels.problems[0].detail
+    hole = boxed(polygons=(((0.0, 0.0, 40.0, 0.0, 40.0, 40.0), far),))
+    assert kinds(join(labels(LabeledImage("1.jpg", (hole,))), images("1.jpg"))[1]) == ["box_outside"]
+
+
+def test_an_outline_over_the_edge_by_a_pixel_is_taken() -> None:
+    near = boxed(polygons=(((-1.0, 0.0, 161.0, 0.0, 161.0, 120.5),),))
+    rows, joined = join(labels(LabeledImage("1.jpg", (near,))), images("1.jpg"))
+    assert ([row.outcome for row in rows], kinds(joined)) == (["object"], [])
+
+
+def test_what_a_model_proposed_is_nobodys_answer() -> None:
+    for given in (
+        LabeledImage("1.jpg", (boxed(),), suggested=True),
+        LabeledImage("1.jpg", (boxed(),), human=False),
+    ):
+        for origin in ("human", "gold"):
+            rows, joined = join(labels(given), images("1.jpg"), origin=origin)
+            assert (rows, kinds(joined)) == ([], ["not_labeled", "image_without_label"])
+        assert len(join(labels(given), images("1.jpg"), origin="model")[0]) == 1
+    assert len(join(labels(replace(given, human=None)), images("1.jpg"))[0]) == 1
+
+
+def test_attributes_and_labels_of_whole_images_are_counted_once_each() -> None:
+    dirty = boxed(attributes={"dirty": "yes", "difficult": "1"})
+    given = labels(
+        LabeledImage("1.jpg", (dirty, boxed(attributes={"dirty": "no"})), tags=("night", "rain")),
+        LabeledImage("2.jpg", tags=("night",)),
+    )
+    rows, joined = join(given, images("1.jpg", "2.jpg"))
+    assert [row.outcome for row in rows] == ["object", "object", "empty"]
+    assert [(one.kind, one.file, one.detail) for one in joined.labels.problems] == [
+        ("not_read", Path("labels.json"), f"{what}, which nothing here reads")
+        for what in (
+            "1 attributes 'difficult' of objects",
+            "2 attributes 'dirty' of objects",
+            "3 labels of whole images",
+        )
+    ]
 
 
 def test_an_answer_needs_a_name() -> None:

@@ -179,7 +179,7 @@ def test_kitti_dont_care_is_a_crowd(tmp_path: Path) -> None:
     image, problems = only(tmp_path)
     assert [(one.category, one.is_crowd) for one in image.objects] == [("Car", False), ("DontCare", True)]
     assert image.objects[0].bbox_xyxy == (599.41, 156.40, 629.75, 189.25)
-    assert problems == [("damaged", "line 3")]
+    assert problems == [("damaged", "line 3"), ("not_read", "")]
 
 
 def test_kitti_refuses_names_that_become_one(tmp_path: Path) -> None:
@@ -230,10 +230,11 @@ def test_fiftyone_boxes_masks_and_polylines(tmp_path: Path) -> None:
     (tmp_path / "samples.json").write_text(json.dumps({"samples": [sample]}))
     image, problems = only(tmp_path)
     image = image.in_pixels((8, 6))
-    assert (image.name, image.tags, problems) == ("a.jpg", ("rain",), [])
+    assert (image.name, image.tags, problems) == ("a.jpg", ("rain",), [("not_read", "")])
     assert image.objects[0].bbox_xyxy == (2.0, 3.0, 4.0, 6.0)
     assert mask_of(image.objects[1], (8, 6)) == [[2, 3], [2, 4], [3, 4]]
-    assert image.objects[2].polygons == (((0.0, 0.0, 4.0, 0.0, 4.0, 3.0),),)
+    (image,) = formats.read(tmp_path, field="outlines").images
+    assert image.in_pixels((8, 6)).objects[0].polygons == (((0.0, 0.0, 4.0, 0.0, 4.0, 3.0),),)
 
 
 def test_a_huggingface_dataset_may_hold_a_list_of_objects(tmp_path: Path) -> None:

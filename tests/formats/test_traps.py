@@ -91,6 +91,7 @@ def test_coco_ids_that_are_used_twice_are_listed(tmp_path: Path) -> None:
     assert [image.name for image in labels.images] == ["a.jpg"]
     assert [(one.kind, one.entry, one.image) for one in labels.problems] == [
         ("duplicate_id", "image 9", "b.jpg"),
+        ("duplicate_id", "image 9", "a.jpg"),
         ("duplicate_id", "annotation 1", "a.jpg"),
     ]
 

@@ -116,3 +116,25 @@ def test_rings_become_their_raster() -> None:
     assert masks.from_polygons([[0, 0, 0, 0, 0, 0]], width=12, height=10) is None
     with pytest.raises(RecordError, match="at least 3 points"):
         masks.from_polygons([[0, 0, 1, 1]], width=12, height=10)
+
+
+@pytest.mark.parametrize(
+    "ring",
+    [
+        [10, 10, 40, 10, 4e7, 40],
+        [10, 10, 40, 10, 1e12, 40],
+        [1e12, 1e12, 1e12, 1e12, 1e12, 1e12],
+        [10, 10, 40, 10, float("nan"), 40],
+        [10, 10, 40, 10, float("-inf"), 40],
+        [0, 0, 9_000, 9_000] * 500,  # within its image, to and fro
+    ],
+)
+def test_rings_that_pycocotools_would_die_of_are_refused(ring: list[float]) -> None:
+    with pytest.raises(RecordError, match=r"pixels around|no finite number"):
+        masks.from_polygons([ring], width=9_000, height=9_000)
+
+
+def test_a_long_ring_of_many_corners_is_filled() -> None:
+    teeth = [value for x in range(1_000) for value in (x, 1_000.0, x + 0.5, 1.0)]
+    found = masks.from_polygons([[0.0, 0.0, *teeth, 1_000.0, 0.0]], width=1_000, height=1_000)
+    assert found is not None

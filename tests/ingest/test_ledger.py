@@ -59,18 +59,26 @@ def test_a_kill_loses_what_was_gathered_since(
     assert sources(path) == left
 
 
-@pytest.mark.parametrize("version", ["1", "2", "3"])
-def test_of_an_older_ledger_nothing_is_read_again(tmp_path: Path, version: str) -> None:
-    """Version 2 had one table more, all lacked a column; they are brought up to date."""
+@pytest.mark.parametrize("version", ["1", "2", "3", "4"])
+def test_an_older_ledger_is_brought_up_to_date_and_its_files_are_read_again(
+    tmp_path: Path, version: str
+) -> None:
+    """Version 2 had one table more, all lacked columns; what they hold only the files can tell."""
     path = tmp_path / "ledger.sqlite"
     with ledger.opened(path) as db:
         add(db, "a")
         if version == "2":
             db.execute("CREATE TABLE stretches (digest BLOB PRIMARY KEY) WITHOUT ROWID")
-        db.execute("ALTER TABLE images DROP COLUMN quality")
+        for column in ("upright_sha256", *(["quality"] if version < "4" else [])):
+            db.execute(f"ALTER TABLE images DROP COLUMN {column}")
+        db.execute("INSERT INTO places VALUES (1, x'00', 1, 1, '', 0, 0, '', '', '', x'00', 77, 1, 0, 0)")
         ledger.put(db, "version", version)
     assert sources(path) == ["a"]
     with ledger.opened(path) as db:
-        assert ledger.get(db, "version") == "4"  # which an older curate sets aside
-        assert db.execute("SELECT quality FROM images").fetchall() == []
+        assert ledger.get(db, "version") == "5"  # which an older curate sets aside
+        assert db.execute("SELECT quality, upright_sha256 FROM images").fetchall() == []
+        assert db.execute("SELECT settings FROM places").fetchall() == [(0,)]
+        db.execute("UPDATE places SET settings = 77")
+    with ledger.opened(path) as db:  # once
+        assert db.execute("SELECT settings FROM places").fetchall() == [(77,)]
         assert not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'stretches'").fetchall()

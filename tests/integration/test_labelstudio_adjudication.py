@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,23 @@ PARAMS = LabelStudioParams(project="a set in dispute")
 CAPTIONS = """() => [...document.querySelectorAll('.lsf-tree__node textarea, .lsf-tree__node input')]
   .map(field => field.value)"""
 PIPELINE = Path("data/push/pipeline")
+OUTLINE = "[[50.0, 50.0, 85.0, 10.0, 120.0, 50.0, 85.0, 90.0]]"
 
 
 @pytest.fixture
 def project(labelstudio_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two people answered; the images are those that the session's server may serve."""
+    """Two people answered, one with an outline; the images are those that the session's server may serve."""
     monkeypatch.chdir(tmp_path)
-    builders.small_project(tmp_path, stage="pull")
+    drawn = builders.small_project(tmp_path, stage="pull").annotations["pull"]
+    builders.write_pulled(
+        tmp_path,
+        [
+            replace(row, polygon=OUTLINE)
+            if (row.image_id, row.outcome) == (image_id("five"), "object")
+            else row
+            for row in drawn
+        ],
+    )
     shutil.rmtree("data/ingest/images")
     Path("data/ingest/images").symlink_to(labelstudio_root / "data/ingest/images")
     agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
@@ -92,9 +103,11 @@ def test_a_round_in_the_page(labelstudio: Connection, page: Page) -> None:
     assert dict(report.counts)["decided by adjudication"] == 2
     assert read_csv(OUTPUTS.queue) == []
     rows = tables.read(OUTPUTS.consensus, schema.ANNOTATIONS).to_pylist()
-    assert [(r["category"], r["outcome"]) for r in rows if r["image_id"] == image_id("five")] == [
-        ("stop_sign", "object")
-    ]
+    assert [
+        (row["category"], row["outcome"], row["polygon"])
+        for row in rows
+        if row["image_id"] == image_id("five")
+    ] == [("stop_sign", "object", OUTLINE)]  # the page showed its box and its mask
     (six,) = [row for row in rows if row["image_id"] == image_id("six")]
     assert (six["category"], six["bbox_xyxy"]) == ("parking_sign", [15.0, 15.0, 75.0, 85.0])
     assert six["rle"] is not None

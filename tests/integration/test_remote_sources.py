@@ -207,6 +207,18 @@ class TestHttp:
         live = {row["image_id"] for row in rows() if row["drop_reason"] is None}
         assert live == {hashlib.sha256(jpeg(n)).hexdigest() for n in (1, 22)}
 
+    def test_of_an_unchanged_file_other_settings_make_another_picture(self, site: Site) -> None:
+        buffer = io.BytesIO()
+        picture(1).convert("L").save(buffer, "JPEG")
+        picture(3, (200, 200)).save("raw/large.png")
+        site.files.update({"/gray.jpg": buffer.getvalue(), "/2.jpg": jpeg(2)})
+        write("list.txt", f"{site.url}/gray.jpg\n{site.url}/2.jpg\n")
+        text, name = "- {name: web, list: list.txt, recheck: true}\n", f"web/{site.url}/gray.jpg"
+        fine = listed(text, jpeg_quality=98)[name]["upright_sha256"]
+        coarse = listed(text, jpeg_quality=20)[name]["upright_sha256"]
+        assert len({fine, coarse, None}) == 3
+        assert [listed(text, min_side=side)[name]["drop_reason"] for side in (65, 32)] == ["too_small", None]
+
     def test_a_lost_upright_file_comes_from_the_cache(self, site: Site) -> None:
         site.files["/1.jpg"] = jpeg(1)
         listed(f"- {{name: web, url: '{site.url}/1.jpg'}}\n")

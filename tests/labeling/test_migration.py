@@ -266,6 +266,7 @@ def test_a_plan_that_cannot_be_is_refused_with_its_line(root: Path, text: str, m
 
 def test_the_command_says_what_it_does(root: Path) -> None:
     plan(root, RENAME, ("halt", "stop sign"), PARKING)
+    (root / "params.yaml").write_text("qa: {gold: null}\n")
     before = (root / PULLED).read_bytes()
     command = ["taxonomy", "migrate", str(root / "plan.yaml"), "--root", str(root)]
     dry = CliRunner().invoke(app, [*command, "--dry-run"], catch_exceptions=False).output
@@ -273,5 +274,5 @@ def test_the_command_says_what_it_does(root: Path) -> None:
     assert (root / PULLED).read_bytes() == before
     done = CliRunner().invoke(app, command, catch_exceptions=False).output
     assert done.splitlines()[:-3] == dry.splitlines()[:-1]
-    assert "next: dvc commit --force autolabel pull" in done
+    assert "next: dvc commit --force autolabel push pull" in done
     assert categories(root) == ["halt", "parking_sign"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.errors import ParamsError
+from curate.errors import NotFiniteError, ParamsError
 from curate.labeling import prompts
 from curate.labeling.prompts import Prompt, PromptScore, TextPass, Token
 from curate.records import Category
@@ -216,3 +216,13 @@ def test_joined_texts_are_ordered_by_score() -> None:
     together = prompts.joined([low, high])
     assert together.categories == ("park", "stop")
     assert together.boxes[0, 0] == pytest.approx(30)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_an_answer_of_no_numbers_is_no_answer_of_no_boxes(wrong: float) -> None:
+    """Half precision that overflowed, or damaged weights: no threshold is reached, as if it were empty."""
+    box, scores = [0.5, 0.5, 0.5, 0.5], [0.9, 0.6, 0.8, 0.99, 0.7, 0.9, 0.9, 0.0]
+    assert len(every([box], [scores]).scores) == 2
+    for boxes, values in (([box, box], [scores, [wrong] * 8]), ([box, [0.5, wrong, 0.5, 0.5]], [scores] * 2)):
+        with pytest.raises(NotFiniteError, match=r"no numbers.*autolabel\.precision to float32"):
+            every(boxes, values)

@@ -6,10 +6,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from typer.testing import CliRunner
 
 from curate import schema, tables
+from curate.agreement import accepted_suggestions
 from curate.cli import app
 from curate.errors import ModelError, ParamsError, TableError
 from curate.labeling import taxonomy, threshold_fitting
@@ -120,6 +123,27 @@ def test_gold_judges_todays_suggestions_from_their_lowest_score(root: Path) -> N
     assert "judged from 0.4 on, nothing was suggested below" in command(root, *asked)
     builders.write_annotations(table, [replace(rows[0], taxonomy_digest="other"), *rows[1:]])
     assert "judged from 0.45 on, nothing was suggested below" in command(root, *asked)
+
+
+def test_a_model_does_not_prove_itself_by_images_that_nobody_looked_at(root: Path) -> None:
+    """Images that were accepted without a human stand in a consensus as the model's own suggestions."""
+    suggested = tables.read(root / "data/autolabel/annotations.parquet", schema.ANNOTATIONS)
+    own = accepted_suggestions.accepted(suggested, dict.fromkeys(suggested["image_id"].to_pylist(), "t"))
+    seen = [
+        builders.annotation(f"image-{number}", "stop_sign", BOX, origin="consensus") for number in range(3)
+    ]
+    looked = pa.array([row.image_id for row in seen])
+    own = own.filter(pc.invert(pc.is_in(own["image_id"], value_set=looked)))
+    rows = pa.Table.from_pylist([row.row() for row in seen], schema=own.schema)
+    tables.write(pa.concat_tables([own, rows]), root / "consensus.parquet", schema.ANNOTATIONS)
+    told = command(root, "--answers", "consensus.parquet")
+    assert (
+        "stop_sign: 0.4 stays, no threshold is shown to be precise enough (3 of 3 right in 3 images" in told
+    )
+    assert "left out: answers 77 to images that nobody looked at" in told
+    tables.write(own, root / "consensus.parquet", schema.ANNOTATIONS)
+    with pytest.raises(TableError, match="nobody has judged an image yet"):
+        command(root, "--answers", "consensus.parquet")
 
 
 def changed(root: Path, threshold: float, version: str, *, more: int = 0) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +235,19 @@ def test_weights_count_where_their_loader_finds_them(
     assert fingerprint.describe(stage, params) != before
 
 
+@pytest.mark.usefixtures("params")
+def test_a_digest_stands_for_a_file_and_not_for_the_rest_of_a_folder() -> None:
+    """It is that of the main file of weights; the configuration decides about boxes as well."""
+    named = {"model": "detector", "sha256": "0" * 64}
+    own = Params.model_validate({**OWN, "autolabel": {**OWN["autolabel"], "detector": named}})
+    Path("detector/config.json").write_text("{}")
+    changed(own)
+    Path("detector/config.json").write_text('{"other": 1}')
+    assert changed(own) == ["autolabel"]
+    Path("sam.pth").write_text("edited")  # a file: autolabel refuses another than the one of the digest
+    assert changed(own) == []
+
+
 def test_what_the_detector_was_trained_on_reruns_agreement(params: Params) -> None:
     changed(params)
     Path("detector/training.json").write_text("a training")
@@ -243,3 +258,42 @@ def test_what_the_detector_was_trained_on_reruns_agreement(params: Params) -> No
     assert changed(params) == []
     bare = Params.model_validate({**OWN, "autolabel": {**OWN["autolabel"], "detector": {"kind": "none"}}})
     assert "agreement" in changed(bare)
+
+
+def test_a_metric_that_can_be_measured_from_now_on_reruns_measure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who installs what `measure` asked for gets the figures by `dvc repro`."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    pytest.importorskip("imageio_ffmpeg")
+    params = Params()
+    there = fingerprint.describe("measure", params)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "imageio_ffmpeg", None)
+        assert fingerprint.describe("measure", params) != there
+        some = Params.model_validate({"measure": {"metrics": ["psnr"]}})
+        alone = fingerprint.describe("measure", some)
+    assert fingerprint.describe("measure", some) == alone, "not asked for"
+    assert fingerprint.describe("measure", params) == there
+    weights = tmp_path / "hub/checkpoints/alexnet-owt-7be5be79.pth"
+    weights.parent.mkdir(parents=True)
+    weights.write_text("half of it")
+    half = fingerprint.describe("measure", params)
+    weights.write_text("the whole")
+    assert len({there, half, fingerprint.describe("measure", params)}) == 3
+    assert str(tmp_path) not in half, "the same on another machine"
+
+
+def test_a_map_that_umap_would_draw_from_now_on_reruns_embed(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Params.model_validate({**OWN, "embeddings": {"model": "encoder"}})
+    find = importlib.util.find_spec
+    texts = []
+    for spec in (None, find("json")):
+        monkeypatch.setattr(
+            importlib.util, "find_spec", lambda name, spec=spec: spec if name == "umap" else find(name)
+        )
+        texts.append((fingerprint.describe("embed", params), fingerprint.describe("embed", asked)))
+    assert texts[0][0] == texts[1][0], "no map is made"
+    assert texts[0][1] != texts[1][1]

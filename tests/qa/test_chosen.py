@@ -43,7 +43,6 @@ def choosing(
     }
     told: dict[str, Any] = {
         "shown": np.zeros(len(ids), dtype=bool),
-        "answered": np.zeros(len(ids), dtype=bool),
         "with_vector": np.ones(len(ids), dtype=bool),
         "vectors": vectors(ids),
         "disagreement": {"stop_sign": 0.2, "yield_sign": 0.6},

@@ -16,10 +16,11 @@ from PIL import Image, ImageFilter
 from curate import tables
 from curate.adapters import image_metrics
 from curate.engines.local import LocalEngine
-from curate.params import MeasureParams, VoteParams
+from curate.params import DiagnoseParams, MeasureParams, VoteParams
 from curate.records import StageReport
 from curate.report import diagnosis_sheets
 from curate.restoration import table_schemas
+from curate.restoration.image_faults import FAULTS
 from curate.stages import measure, vote
 from tests.restoration import restoration_rows
 
@@ -93,6 +94,8 @@ def _stages(root: Path, diagnosed: list[dict[str, object]]) -> None:
     try:
         _metrics("ingest", {"files": 8, "images": 6})
         _metrics("dedupe", {"kept": 5})
+        limits = {fault.name: fault.bound(DiagnoseParams()) for fault in FAULTS}
+        Path("metrics/diagnose.json").write_text(json.dumps({"counts": {}, "limits": limits}))
         diagnosis_sheets.write(diagnosed, Path("data/diagnose/sheets"), 40)
         pairs, upscaled = Path("data/pairs/pairs.parquet"), Path("data/upscale/upscaled.parquet")
         outputs = [Path("data/measure") / name for name in ("figures.parquet", "summary.csv", "worst.csv")]

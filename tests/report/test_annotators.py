@@ -31,6 +31,16 @@ def advice(drawn: int, there: int, **figures: float) -> tuple[str, ...]:
     return next(one.advice for one in annotators(facts) if one.name == "labeler-2")
 
 
+@pytest.mark.parametrize(("limits", "told"), [({"gold_alert_f1": 0.7}, "0.7"), (None, "the level")])
+def test_an_alert_tells_the_level_that_gave_it(limits: dict[str, float] | None, told: str) -> None:
+    """Not that of params.yaml, which may be another since: its default is 0.8."""
+    gold = {"labelers": {"labeler-1": {"state": "alert"}}}
+    metrics = {"agreement": {"labelers": {"labeler-1": {}}}, "quality": {"gold": gold, "limits": limits}}
+    facts = Facts(ProjectTables(Path(), ()), Params(), {}, metrics=metrics)
+    (found,) = annotators(facts)
+    assert f"gold: the whole interval of F1 is below {told}" in found.advice
+
+
 @pytest.mark.parametrize(("drawn", "told"), [(9, 0), (10, 1)])
 def test_fewer_than_ten_objects_of_ones_own_say_nothing_of_what_one_draws(drawn: int, told: int) -> None:
     assert len(advice(drawn, 40, precision=0.3)) == told

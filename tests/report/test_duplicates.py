@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -73,11 +74,20 @@ def test_groups_stand_biggest_first_and_most_doubtful_first(tmp_path: Path) -> N
 def test_the_keeper_comes_first_then_the_most_doubtful_with_its_reasons(tmp_path: Path) -> None:
     least = DedupeParams().min_correlation
     root = project(tmp_path, family("a", (least + 0.5 * (1 - least), least + 0.25 * (1 - least), None)))
+    limits = {"min_correlation": least, "min_cosine": 0.95}
+    (root / "metrics").mkdir()
+    (root / "metrics/dedupe.json").write_text(json.dumps({"limits": limits}))
+    (root / "params.yaml").write_text("dedupe: {min_correlation: 0.99}\n")  # since
     text = duplicates.write(root, root / "groups.html").read_text()
     places = re.findall(r'class="place" title="([^"]+)"', text)
     assert places == [place("a keeper"), place("a 1"), place("a 0"), place("a 2")]
     assert "keeper is &lt;sharper&gt; than 1" in text
     assert re.search(r"cropped</span><span>0\.\d\d</span>.*?width:25%.*?2 bits", text, flags=re.DOTALL)
+    (root / "metrics/dedupe.json").unlink()
+    assert 'class="meter"' not in duplicates.write(root, root / "groups.html").read_text(), "not known"
+    (root / "metrics/dedupe.json").write_text("{")
+    with pytest.raises(TableError, match=r"dedupe\.json is damaged .*: run dvc repro --force dedupe"):
+        duplicates.write(root, root / "groups.html")
 
 
 def test_the_lines_are_decisions_that_are_understood(tmp_path: Path) -> None:

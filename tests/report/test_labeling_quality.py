@@ -67,6 +67,8 @@ def test_a_chart_goes_on_over_what_is_undefined() -> None:
     assert 'points="50,20 100,0"' in chart
     assert 'class="band" points="100,0 100,20"' in chart
     assert str(charts.running([], 0.8)).count("<poly") == 0
+    assert str(charts.running([], 0.8)).count("<line") == 1
+    assert str(charts.running([], None)).count("<line") == 0
 
 
 def test_answers_that_could_not_be_joined_are_told(tmp_path: Path) -> None:

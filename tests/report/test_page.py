@@ -95,6 +95,24 @@ def test_figures_stand_with_interval_and_number(project: builders.SmallProject) 
     assert re.search(r"Mask IoU\s*undefined.*not measured", headline), "never a zero"
 
 
+def test_figures_are_told_by_the_limits_of_the_run(project: builders.SmallProject) -> None:
+    path = project.root / "metrics/agreement.json"
+    metrics = json.loads(path.read_text()) | {"counts": {"seen_by_several": 12}}
+    metrics["label_errors"] = {"missed": {"found": 0, "expected": 0}}
+    (project.root / "params.yaml").write_text(
+        "agreement: {iou_threshold: 0.9, label_error_probability: 0.8}\n"
+    )
+    path.write_text(json.dumps(metrics | {"limits": {"iou_threshold": 0.5, "label_error_probability": 0.3}}))
+    text = Text(written(project.root)).sections
+    assert "objects found by both, at IoU 0.5" in text["headline"]
+    assert "images above 0.30 stand in the queue" in text["label-errors"]
+    path.write_text(json.dumps(metrics))  # as an earlier version wrote it
+    text = Text(written(project.root)).sections
+    assert "objects found by both" in text["headline"]
+    assert "at IoU" not in text["headline"]
+    assert "stand in the queue" not in text["label-errors"]
+
+
 def test_standard_errors_stand_in_words_and_in_a_column(project: builders.SmallProject) -> None:
     path = project.root / "metrics/agreement.json"
     f1 = {"value": 0.67, "low": 0.4, "high": 0.9, "n": 5, "se": 0.1234}

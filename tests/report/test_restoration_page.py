@@ -157,6 +157,33 @@ def test_slices_faults_and_licenses_are_shown(html: str) -> None:
     assert "bsd-3-clause" in plain
 
 
+def test_yesterday_s_faults_are_told_by_yesterday_s_limits(tmp_path: Path) -> None:
+    root = restoration_project(tmp_path)
+    params = root / "params.yaml"
+    params.write_text(params.read_text() + "diagnose: {max_noise: 10, min_entropy: 3}\n")
+    path = root / "metrics/diagnose.json"
+    metrics = json.loads(path.read_text())
+    metrics["limits"]["low_entropy"] = None
+    path.write_text(json.dumps(metrics))
+    plain = text(report.write(root, root / "page.html").read_text())
+    assert "noisy noise above 3 1 0" in plain
+    assert "low entropy not looked at" in plain
+    del metrics["limits"]["noisy"]  # as an earlier version wrote it
+    path.write_text(json.dumps(metrics))
+    plain = text(report.write(root, root / "page.html").read_text())
+    assert "noise above a limit that is not known 1 0" in plain
+
+
+def test_metrics_are_those_that_were_measured(tmp_path: Path) -> None:
+    root = restoration_project(tmp_path)
+    (root / "params.yaml").write_text("measure: {metrics: [flip, psnr]}\n")
+    report.write(root, root / "page.html")
+    figures = json.loads((root / "page.json").read_text())["figures"]
+    assert set(figures) == {"flip", "psnr", "ssim", "lpips", "blur"}
+    assert figures["flip"]["why_not"] == "asked for since: run `dvc repro measure`"
+    assert figures["ssim"]["models"]["bicubic"]["n"] == 7
+
+
 def test_what_was_left_out_of_the_votes_is_said(tmp_path: Path) -> None:
     root = restoration_project(tmp_path)
     path = root / "metrics/vote.json"
@@ -166,7 +193,7 @@ def test_what_was_left_out_of_the_votes_is_said(tmp_path: Path) -> None:
     path.write_text(json.dumps(metrics))
     plain = text(report.write(root, root / "page.html").read_text())
     assert "left out, of raters who failed attention checks (labeler-2): 7" in plain
-    assert "not settled: intervals reach other models" in plain
+    assert "not settled: intervals reach other models, or a model has no vote yet" in plain
 
 
 def test_what_was_left_out_of_the_means_is_said(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 
 from curate import schema
 from curate.errors import TableError
-from curate.shown import record
+from curate.shown import record, rows
 from curate.shown.join import Showings
 from tests.shown import showing
 from tests.shown.showing import at
@@ -145,3 +148,18 @@ def test_texts_are_kept_by_their_digest(tmp_path: Path) -> None:
     record.keep_text(tmp_path, "taxonomy", "t1", "categories: []")
     assert (tmp_path / "guideline-g1.md").read_text() == "Draw tight boxes."
     assert (tmp_path / "taxonomy-t1.yaml").exists()
+
+
+def test_what_is_said_of_an_object_and_its_outline_are_part_of_what_was_shown(tmp_path: Path) -> None:
+    one = showing.suggestion("one", "m1")
+    said = replace(one, attributes=(("worn", ("yes",)),))
+    drawn = replace(one, polygon="[[20.0, 20.0, 80.0, 20.0, 20.0, 80.0]]")
+    digests = [rows.suggestions_digest([row]) for row in (one, said, replace(said, attributes=()), drawn)]
+    assert digests[2] == digests[0]
+    assert len(set(digests)) == 3
+    former = [[one.annotation_id, one.category, one.bbox_xyxy, one.rle, one.score, one.model_version]]
+    assert digests[0] == hashlib.sha256(json.dumps(former).encode()).hexdigest()[:24]
+    made = [showing.planned("one", [replace(said, polygon=drawn.polygon)])]
+    showing.write_planned(tmp_path / "shown", made, since=showing.at(8), confirmed=showing.at(9))
+    (kept,) = record.load(tmp_path / "shown").suggestions.to_pylist()
+    assert (kept["attributes"], kept["polygon"]) == ([("worn", ["yes"])], drawn.polygon)

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from curate import schema, tables
+from curate import decision_file, schema, tables
+from curate.adapters.labelstudio import decode_regions, encode_regions, polygons
 from curate.agreement.disagreement_queue import HEADER
+from curate.decision_file import Decision
 from curate.errors import AnnotationToolError, InputError, TableError
+from curate.labeling import migration, migration_plan, taxonomy
 from curate.params import AgreementParams, LabelStudioParams
 from curate.qa import gold_pool
 from curate.records import Annotation, StageReport, derived_id
@@ -160,6 +163,65 @@ def test_candidates_show_the_attributes_that_the_page_knows(project: builders.Sm
     assert [one.name for one in tool.specs[TITLE].attributes] == ["worn"]
 
 
+TURNED = "[[40.0, 20.0, 80.0, 60.0, 50.0, 90.0, 10.0, 50.0]]"  # corners of a turned rectangle
+
+
+def left_as_shown(tool: FakeAnnotationTool, name: str, *, moved: float = 0.0) -> list[Annotation]:
+    """What the page makes of the candidates of an image; `moved` shifts their boxes, in percent of it."""
+    task = next(task for task in tool.tasks.values() if task.image_id == image_id(name))
+    regions = encode_regions.encode_task(task, list(builders.CATEGORIES))
+    for region in regions:
+        if region["type"] == encode_regions.RECTANGLES:
+            region["value"]["x"] += moved
+    work = decode_regions.Work(
+        task.task_id, task.image_id, task.width, task.height, SENIOR, regions, False, 9.0,
+        "2026-02-01T10:00:00.000000Z", "2026-02-01T10:00:00.000000Z",
+    )  # fmt: skip
+    return list(decode_regions.read(work, list(builders.CATEGORIES)).rows)
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("moved", [0.0, 1.0])
+def test_a_candidate_that_is_left_as_it_is_keeps_its_outline(
+    project: builders.SmallProject, *, filled: bool, moved: float
+) -> None:
+    """The page shows its upright box, and its mask if it has one."""
+    around, (first, second) = (10.0, 20.0, 80.0, 90.0), builders.ANNOTATORS
+    ring = [(40.0, 20.0), (80.0, 60.0), (50.0, 90.0), (10.0, 50.0)]
+    rle = polygons.rle([tuple(ring)], width=builders.WIDTH, height=builders.HEIGHT) if filled else None
+    drawn = [row for row in project.annotations["pull"] if row.image_id != image_id("five")]
+    drawn.append(annotation("five", "stop_sign", around, annotator_id=first, rle=rle, polygon=TURNED))
+    drawn.append(annotation("five", None, None, annotator_id=second))
+    builders.write_pulled(Path(), drawn)
+    agreement.run(AgreementParams(), inputs=INPUTS, outputs=OUTPUTS, ports=PORTS)
+    tool = FakeAnnotationTool()
+    push(tool)
+    reader = FakeAnnotationReader(title=TITLE)
+    reader.answer(SENIOR, *left_as_shown(tool, "five", moved=moved))
+    pull(reader)
+    agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
+    (five,) = consensus("five")
+    assert (five["polygon"], five["rle"]) == (None if moved else TURNED, rle)
+
+
+def test_a_decision_counts_after_its_category_was_renamed(project: builders.SmallProject) -> None:
+    """Both what was decided and what was shown to whoever decided follow the name."""
+    report = decided(decision("six", "parking_sign"), decision("five", None))
+    assert dict(report.counts)["decided by adjudication"] == 2
+    DECIDED.taxonomy.write_text(builders.TAXONOMY.replace("parking_sign", "park"))
+    Path("plan.yaml").write_text("rename: [{from: parking_sign, to: park}]\n")
+    plan = migration_plan.load(Path("plan.yaml"), taxonomy.load(DECIDED.taxonomy))
+    migration.prepare(project.root, plan).write()
+    report = agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
+    assert dict(report.counts)["decided by adjudication"] == 2
+    assert not any(name.startswith("decisions that do not count") for name, _ in report.counts)
+    assert [row["category"] for row in consensus("six")] == ["park"]
+    assert queued() == set()
+    shown = record.load(adjudicate.SHOWN).suggestions["category"].to_pylist()
+    assert "park" in shown
+    assert "parking_sign" not in shown
+
+
 @pytest.mark.usefixtures("project")
 def test_an_image_that_everybody_skipped_can_be_decided() -> None:
     skipped = [annotation("one", None, None, annotator_id=p, outcome="skipped") for p in builders.ANNOTATORS]
@@ -245,6 +307,32 @@ def test_of_two_decisions_the_later_one_counts() -> None:
     reader.answer("lead@demo.invalid", decision("six", "stop_sign", annotation_id="later", **later))
     pull(reader)
     agreement.run(AgreementParams(), inputs=DECIDED, outputs=OUTPUTS, ports=PORTS)
+    assert [row["category"] for row in consensus("six")] == ["stop_sign"]
+
+
+@pytest.mark.usefixtures("project")
+def test_a_look_that_is_asked_for_after_the_decision_holds_the_image_back_until_it_is_updated() -> None:
+    file = Path("decisions.csv")
+
+    def settled(when: str) -> str:
+        decision_file.write(file, [Decision(0, image_id("six"), "needs-qa", when=when)])
+        inputs = replace(DECIDED, decision_file=file)
+        return agreement.run(AgreementParams(), inputs=inputs, outputs=OUTPUTS, ports=PORTS).line()
+
+    decided(decision("six", "parking_sign"), decision("five", None))
+    for older in ("", "2026-01-31", "2026-02-01T10:00:00Z"):
+        settled(older)
+        assert queued() == set()
+        assert [row["category"] for row in consensus("six")] == ["parking_sign"]
+    told = settled("2026-02-01T10:00:01Z")
+    assert "1 held back because somebody asked for a look" in told
+    assert consensus("six") == []
+    (row,) = read_csv(OUTPUTS.queue)
+    assert (row["image_id"], row["reason"], row["held_back"]) == (image_id("six"), "asked", "true")
+    assert row["decision"] == "older than a line needs-qa of decisions.csv"
+    decided(decision("six", "stop_sign", updated_at="2026-02-02T09:00:00.000000Z"), decision("five", None))
+    settled("2026-02-01T10:00:01Z")
+    assert queued() == set()
     assert [row["category"] for row in consensus("six")] == ["stop_sign"]
 
 

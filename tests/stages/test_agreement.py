@@ -75,6 +75,7 @@ def test_the_small_project_from_end_to_end() -> None:
     assert f1["low"] < f1["value"] < f1["high"]
     # 2 by 2: stop-stop 2, park-park 2, park-stop 1
     assert report.metrics["kappa"]["value"] == pytest.approx((0.8 - 0.48) / 0.52, abs=1e-6)
+    assert report.metrics["limits"] == {"iou_threshold": 0.5, "label_error_probability": 0.5}
     assert report.metrics["f1_by_category"] == {
         "parking_sign": pytest.approx(4 / 5, abs=1e-6), "stop_sign": pytest.approx(4 / 6, abs=1e-6)
     }  # fmt: skip
@@ -502,3 +503,15 @@ def test_a_label_that_a_sure_model_contradicts_is_listed_and_stands_in_the_queue
     assert marked[image_id("extra 8")] is None
     run(label_error_probability=1.0)
     assert read_csv(OUTPUTS.queue) == []
+
+
+@pytest.mark.parametrize("detector", [None, Path("models/one")])
+def test_a_label_where_the_detector_found_nothing_at_all_is_listed(
+    project: builders.SmallProject, detector: Path | None
+) -> None:
+    """Without a detector nothing looked at images of which no suggestion was imported."""
+    kept = [row for row in project.annotations["autolabel"] if row.image_id != image_id("one")]
+    builders.write_annotations(INPUTS.suggestions, kept)
+    agreement.run(AgreementParams(), inputs=replace(INPUTS, detector=detector), outputs=OUTPUTS, ports=PORTS)
+    found = {(row["image_id"], row["kind"]) for row in read_csv(OUTPUTS.label_errors)}
+    assert ((image_id("one"), "spurious") in found) == (detector is not None)

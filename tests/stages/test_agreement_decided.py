@@ -215,3 +215,23 @@ def test_images_are_named_by_place_and_beginning_too() -> None:
     with pytest.raises(InputError, match=r"decisions\.csv:2: no image begins with 0123456789ab: write more"):
         run(Decision(0, "0123456789ab", "needs-qa"))
     run(Decision(0, "e" * 64, "needs-qa"))  # an image that has left the data set
+
+
+def test_lines_that_contradict_each_other_are_refused_whatever_the_image_is_called() -> None:
+    run()
+    (one,) = objects("one")
+    made = {"annotation": one["annotation_id"]}
+    car = Decision(0, image_id("one"), "relabel", argument="parking_sign", **made)
+    sign = Decision(0, "unit/one.jpg", "relabel", argument="stop_sign", **made)
+    gone = Decision(0, image_id("one")[:12], "delete", **made)
+    for other, said in ((sign, "relabel"), (gone, "(delete|relabel)")):
+        for when, theirs in (("", ""), (TIMES[0], TIMES[0]), (TIMES[0], "")):
+            with pytest.raises(InputError, match=rf"decisions\.csv:3: {said} contradicts \w+ in line 2$"):
+                run(replace(car, when=when), replace(other, when=theirs))
+    run(
+        replace(car, when=TIMES[0]),
+        replace(gone, when=TIMES[1], box=decision_file.box_text(one["bbox_xyxy"])),
+    )
+    assert [row["outcome"] for row in objects("one")] == ["empty"]
+    run(car, replace(car, image="unit/one.jpg", by="labeler-2", box=decision_file.box_text(one["bbox_xyxy"])))
+    assert [row["category"] for row in objects("one")] == ["parking_sign"]

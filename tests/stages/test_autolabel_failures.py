@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from curate import schema, tables
 from curate.engines.local import LocalEngine
-from curate.errors import DeviceMemoryError, InputError
+from curate.errors import DeviceMemoryError, InputError, NotFiniteError
 from curate.labeling.run.models import Models
 from curate.params import AutolabelParams
 from curate.records import Annotation, BoolArray, Category, Detections, FloatArray, StageReport, UInt8Image
@@ -193,3 +194,51 @@ def test_models_load_once_a_worker_and_any_engine_gives_the_same_table() -> None
     assert 1 <= len(loads) <= 2
     assert len(set(loads)) == len(loads)
     assert str(os.getpid()) not in loads
+
+
+class Overflowing(FakeDetector):
+    """Answers with NaN where an image is bright: as an error, or in its boxes or scores."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    def detect(self, images: Sequence[UInt8Image], categories: Sequence[Category]) -> list[Detections]:
+        bright = [image.mean() > 200 for image in images]
+        if self.how == "error" and any(bright):
+            raise NotFiniteError
+        found = super().detect(images, categories)
+        for one, wrong in zip(found, bright, strict=True):
+            if wrong:
+                getattr(one, self.how)[:] = np.nan
+        return found
+
+
+@pytest.mark.parametrize("how", ["error", "boxes", "scores"])
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_an_image_whose_boxes_are_no_numbers_failed_and_was_not_found_empty(
+    how: str, batch_size: int
+) -> None:
+    builders.write_jpeg(path(NAMES[5]), builders.scene([], seed=5) // 8 + 220)
+    report = run(lambda: Models(Overflowing(how), None), detector={"batch_size": batch_size})
+    assert failed() == {builders.image_id(NAMES[5]): "not_finite"}
+    assert report.line() == "autolabel: 10 images, 18 boxes, 0 images without a box, 1 failed"
+    assert f"{path(NAMES[5])}: the model answers with values that are no numbers" in FAILURES.read_text()
+    with pytest.raises(InputError, match="1 not_finite"):
+        run(lambda: Models(Overflowing(how), None), max_failures=0)
+
+
+class Blind(FakeSegmenter):
+    """Says NaN of the quality of its masks where an image is bright."""
+
+    def segment(self, image: UInt8Image, boxes: FloatArray) -> tuple[BoolArray, FloatArray]:
+        masks, quality = super().segment(image, boxes)
+        return masks & (image.mean() <= 200), np.where(image.mean() > 200, np.nan, quality)
+
+
+def test_an_image_whose_masks_are_no_numbers_failed_and_keeps_no_box_without_one() -> None:
+    builders.write_jpeg(path(NAMES[5]), builders.scene([], seed=5) // 8 + 220)
+    run(lambda: Models(FakeDetector(), Blind()))
+    assert failed() == {builders.image_id(NAMES[5]): "not_finite"}
+    run()  # a segmenter that can
+    assert failed() == {}

@@ -8,9 +8,11 @@ import pytest
 
 from curate.engines.local import LocalEngine
 from curate.errors import ReleaseError
-from curate.labeling import threshold_fitting
+from curate.labeling import migration, migration_plan, threshold_fitting
+from curate.labeling import taxonomy as taxonomy_file
 from curate.labeling.thresholds import Target
 from curate.params import AgreementParams, GatesParams, LabelStudioParams, QaParams, ReleaseParams
+from curate.shown import record
 from curate.stages import agreement, push, release, select
 from tests import builders
 from tests.fakes import FakeAnnotationTool
@@ -111,3 +113,40 @@ def test_stages_go_on_or_name_the_category(
     else:
         with pytest.raises(ReleaseError, match=f"the category '.*{lost}', which the taxonomy does not name"):
             released()
+
+
+def pushed(tool: FakeAnnotationTool) -> None:
+    push.run(
+        LabelStudioParams(project="unit"),
+        inputs=push.inputs(TAXONOMY),
+        outputs=push.Outputs(push.RECEIPT, push.SHOWN),
+        ports=push.Ports(tool),
+    )
+
+
+def test_a_push_that_died_before_a_rename_is_settled_by_the_names_of_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    builders.small_project(tmp_path, stage="select")
+    tool = FakeAnnotationTool(dies_after=2)
+    with pytest.raises(KeyboardInterrupt):
+        pushed(tool)
+    arrived = set(tool.tasks)
+    assert len(arrived) == 2
+    TAXONOMY.write_text(builders.TAXONOMY.replace("stop_sign", "halt"))
+    Path("plan.yaml").write_text("rename: [{from: stop_sign, to: halt}]\n")
+    categories = taxonomy_file.load(TAXONOMY)
+    migration.prepare(tmp_path, migration_plan.load(Path("plan.yaml"), categories)).write()
+    tool.dies_after = None
+    pushed(tool)
+    known = record.load(push.SHOWN)
+    rows = known.shown.to_pylist()
+    assert {row["task_id"] for row in rows if row["part"] == 1 and row["reached"]} == arrived
+    assert {row["reached"] for row in rows if row["part"] > 1} == {True}
+    assert set(known.suggestions["category"].to_pylist()) == {"halt", "parking_sign"}
+    names = {row.category for task in tool.tasks.values() for row in task.pre_annotations}
+    assert names - {None} == {"halt", "parking_sign"}
+    parts = known.parts
+    pushed(tool)
+    assert record.load(push.SHOWN).parts == parts  # nothing is shown anew

@@ -131,6 +131,7 @@ def test_a_group_has_one_keeper_and_every_row_stays(project: dict[str, str]) -> 
     )
     assert report.line() == "dedupe: 7 images, 3 kept, 3 near-duplicates dropped, 1 groups"
     assert report.metrics["dropped_by_reason"] == {"near_duplicate": 3, "not_an_image": 1}
+    assert report.metrics["limits"] == {"min_correlation": 0.5, "min_cosine": 0.95}
     assert report.metrics["duplicates_by_relation"] == {"mirrored": 1, "same": 2}
     assert report.metrics["largest_group"] == 4
     assert report.metrics["candidate_pairs"] == report.metrics["verified_pairs"] == 6

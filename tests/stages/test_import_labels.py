@@ -82,7 +82,13 @@ def stage(name: str) -> Any:
     return report
 
 
-def rows(path: str) -> list[Annotation]:
+def found(pattern: str) -> Path:
+    """The one file of this name and a digest."""
+    (path,) = Path().glob(pattern)
+    return path
+
+
+def rows(path: str | Path) -> list[Annotation]:
     return [Annotation.from_row(row) for row in tables.read(Path(path), schema.ANNOTATIONS).to_pylist()]
 
 
@@ -154,7 +160,7 @@ def test_an_answer_that_cannot_be_read_whole_is_held_back_from_the_release() -> 
     assert out.splitlines()[0] == (
         "import of anna.json as answers: 5 images, 5 objects, 1 held back, 1 box outside"
     )
-    with Path("labels/answers-anna-anna.problems.csv").open() as file:
+    with found("labels/answers-anna-anna-*.problems.csv").open() as file:
         (problem,) = csv.DictReader(file)
     assert (problem["kind"], problem["held_back"], problem["image"]) == ("box_outside", "yes", "one.jpg")
     line = Path("anna.json").read_text().splitlines()[int(problem["line"]) :]
@@ -172,9 +178,10 @@ def test_suggestions_go_where_those_of_models_do() -> None:
     invoke(str(coco(Path("old.json"), TRUTH)), "--as", "suggestions")
     report = stage("autolabel")
     assert report.line() == "autolabel: 6 images, 6 boxes, 6 images without a box, 0 failed, 6 imported boxes"
-    found = rows("data/autolabel/annotations.parquet")
-    assert {(row.origin, row.model_version, row.score) for row in found} == {("model", "import:old", None)}
-    assert len({row.taxonomy_digest for row in found}) == 1
+    joined = rows("data/autolabel/annotations.parquet")
+    version = f"import:{found('labels/suggestions/old-*.parquet').stem}"
+    assert {(row.origin, row.model_version, row.score) for row in joined} == {("model", version, None)}
+    assert len({row.taxonomy_digest for row in joined}) == 1
     stage("select")
     assert tables.read(Path("data/select/plan.parquet"), schema.PLAN).num_rows >= 6
 
@@ -182,7 +189,7 @@ def test_suggestions_go_where_those_of_models_do() -> None:
 @pytest.mark.usefixtures("project")
 def test_gold_goes_where_qa_gold_says() -> None:
     invoke(str(coco(Path("known.json"), TRUTH)), "--as", "gold")
-    assert [row.outcome for row in rows("gold/known.parquet")].count("empty") == 1
+    assert [row.outcome for row in rows(found("gold/known-*.parquet"))].count("empty") == 1
     for name in ("autolabel", "select", "push", "pull", "quality"):
         stage(name)
     Path("params.yaml").write_text("qa: {gold: null}\n")
@@ -219,6 +226,122 @@ def test_one_persons_answer_to_one_image_stands_in_one_file() -> None:
         stage(name)
     with pytest.raises(InputError, match="both hold an answer of anna to image"):
         stage("pull")
+
+
+def batch(number: int, name: str) -> Path:
+    """A file where CVAT puts it in every export."""
+    folder = Path(f"batch{number}/annotations")
+    folder.mkdir(parents=True, exist_ok=True)
+    return coco(folder / "instances_default.json", {name: TRUTH[name]})
+
+
+@pytest.mark.usefixtures("project")
+def test_two_files_of_one_name_do_not_replace_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (batch(1, "one"), batch(2, "two"), batch(1, "one")):  # the same file again: its own table
+        invoke(str(path), "--as", "answers", "--annotator", "anna")
+    made = sorted(Path("labels/answers").glob("annotations-instances_default-anna-*.parquet"))
+    answered = [{row.image_id for row in rows(path)} for path in made]
+    assert sorted(answered, key=sorted) == sorted([{image_id("one")}, {image_id("two")}], key=sorted)
+    inside = Path("batch1").resolve()
+    monkeypatch.chdir(inside)  # called from elsewhere it is still the same file
+    invoke("annotations/instances_default.json", "--as", "answers", "--annotator", "anna", "--root", "..")
+    monkeypatch.chdir(inside.parent)
+    assert sorted(Path("labels/answers").glob("*.parquet")) == made
+    assert len(list(Path("labels").glob("answers-*.problems.csv"))) == 2
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(("become", "folder"), [("answers", "labels/answers"), ("gold", "gold")])
+def test_a_table_of_an_earlier_version_is_neither_replaced_nor_counted_twice(
+    become: str, folder: str
+) -> None:
+    path = batch(1, "one")
+    arguments = [str(path), "--as", become, *(["--annotator", "anna"] if become == "answers" else [])]
+    invoke(*arguments)
+    (made,) = Path(folder).glob("*.parquet")
+    old = made.with_stem(made.stem.rpartition("-")[0])
+    made.rename(old)
+    before = old.read_bytes()
+    done = CliRunner().invoke(app, ["import", *arguments])
+    assert isinstance(done.exception, InputError)
+    assert f"{old} was made by an earlier version" in str(done.exception)
+    assert "import again every file that is called instances_default.json" in str(done.exception)
+    assert [(one, one.read_bytes()) for one in Path(folder).glob("*.parquet")] == [(old, before)]
+    old.unlink()
+    invoke(*arguments)
+    assert made.exists()
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize("become", ["answers", "gold"])
+def test_objects_of_nowhere_make_no_image_empty(become: str) -> None:
+    path = coco(Path("anna.json"), TRUTH)
+    content = json.loads(path.read_text())
+    path.write_text(
+        json.dumps(
+            {**content, "images": [{**one, "id": str(one["id"])} for one in content["images"]]}, indent=1
+        )
+    )
+    done = CliRunner().invoke(app, ["import", str(path), "--as", become, "--annotator", "anna"])
+    assert isinstance(done.exception, InputError)
+    assert "6 annotations are of none of its images, the first in line " in str(done.exception)
+    assert not list(Path().glob("labels/**/*.parquet"))
+    assert not list(Path("gold").glob("*.parquet"))
+
+
+@pytest.mark.usefixtures("project")
+def test_suggestions_that_two_tables_hold_are_told() -> None:
+    """As after a file was moved, whose old table stayed."""
+    for name in ("here", "there"):
+        invoke(str(coco(Path(f"{name}.json"), TRUTH)), "--as", "suggestions")
+    with pytest.raises(
+        InputError, match=r"there-.*\.parquet and .*here-.*\.parquet hold the same suggestions"
+    ):
+        stage("autolabel")
+
+
+@pytest.mark.usefixtures("project")
+def test_a_video_of_cvat_says_so() -> None:
+    Path("video.xml").write_text('<annotations><track id="0" label="stop_sign"/></annotations>')
+    for become, message in (
+        ("answers", "holds 1 tracks of a video: export it as"),
+        ("suggestions", "1 not_read"),
+    ):
+        done = CliRunner().invoke(app, ["import", "video.xml", "--as", become, "--annotator", "anna"])
+        assert message in str(done.exception)
+
+
+@pytest.mark.usefixtures("project")
+def test_a_models_labels_are_no_answers_and_no_gold() -> None:
+    shape = {"x": 10, "y": 10, "width": 20, "height": 20, "rectanglelabels": ["stop_sign"]}
+    result = [{"id": "r", "type": "rectanglelabels", "value": shape}]
+    task = {"id": 1, "data": {"image": "/x/one.jpg"}, "annotations": [], "predictions": [{"result": result}]}
+    answered = {"id": 2, "data": {"image": "/x/two.jpg"}, "annotations": [{"result": []}]}
+    path = Path("tasks.json")
+    path.write_text(json.dumps([task, answered]))
+    out = invoke(str(path), "--as", "answers", "--annotator", "anna", "--match", "name")
+    assert out.startswith("import of tasks.json as answers: 1 images, 0 objects, ")
+    assert "1 not labeled" in out
+    assert "1 images, 0 objects" in invoke(str(path), "--as", "gold", "--match", "name")
+    assert "2 images, 1 objects" in invoke(str(path), "--as", "suggestions", "--match", "name")
+
+
+@pytest.mark.usefixtures("project")
+def test_a_field_of_fiftyone_is_named_on_the_command_line_and_in_sources() -> None:
+    drawn = [{"label": "stop_sign", "bounding_box": [0.1, 0.1, 0.5, 0.5]}]
+    fields = {name: {"_cls": "Detections", "detections": drawn} for name in ("anna", "ben")}
+    Path("samples.json").write_text(json.dumps({"samples": [{"filepath": "one.jpg", **fields}]}))
+    arguments = ["samples.json", "--as", "answers", "--annotator", "anna"]
+    done = CliRunner().invoke(app, ["import", *arguments])
+    assert "fields anna, ben: say which with --field" in str(done.exception)
+    assert "1 images, 1 objects" in invoke(*arguments, "--field", "anna")
+    Path("raw").mkdir()
+    Path("raw/sources.yaml").write_text(
+        "sources: [{name: unit, path: .}]\nlabels:\n"
+        "  - {file: ../samples.json, as: answers, annotator: ben, field: ben}\n"
+    )
+    Path("params.yaml").write_text("ingest: {raw: raw, sources: sources.yaml}\n" + WITHOUT_SERVER)
+    assert "1 images, 1 objects" in invoke()
 
 
 def test_what_was_imported_stands_beside_the_servers_answers(project: builders.SmallProject) -> None:
@@ -284,7 +407,9 @@ def test_labels_that_sources_name_are_imported_together() -> None:
         "import of raw/anna.json as answers",
         "import of raw/old.json as suggestions",
     ]
-    assert {row.category for row in rows("labels/suggestions/raw-old.parquet")} == set(builders.CATEGORIES)
+    assert {row.category for row in rows(found("labels/suggestions/raw-old-*.parquet"))} == set(
+        builders.CATEGORIES
+    )
     Path("raw/sources.yaml").write_text("sources: [{name: unit, path: .}]\nlabels: [{file: a, like: gold}]\n")
     done = CliRunner().invoke(app, ["import"])
     assert "raw/sources.yaml:2" in str(done.exception)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
+from curate import schema, tables
 from curate.cli import app
-from curate.dedupe import feature_index
+from curate.dedupe import feature_index, id_rows
 from curate.engines.local import LocalEngine
 from curate.errors import InputError, TableError
 from curate.params import DedupeParams
 from curate.stages import build_index, leakage
+from tests.permissions import permissions_count
 from tests.stages.test_dedupe import INGESTED, encoded, ingested, scene
 
 ENGINE = LocalEngine(1, in_process=True)
@@ -114,7 +119,7 @@ def test_a_table_can_be_indexed_and_all_of_it_leaks_into_itself() -> None:
     assert indexed(INGESTED)[0] == "index: 4 images, 4 new, 0 files refused"
     assert [row["relation"] for row in leaks()] == ["identical"] * 4
     assert feature_index.reading(BENCHMARK).places(
-        feature_index.sorted_rows(feature_index.reading(BENCHMARK).ids)
+        id_rows.sorted_rows(feature_index.reading(BENCHMARK).ids)
     ) == [row["place"] for row in leaks()]
 
 
@@ -154,3 +159,62 @@ def test_the_commands() -> None:
         0,
         "against: 1 images, 4 images in the index, 0 leaks, 0 pairs: leaks.csv\n",
     )
+
+
+def test_of_an_image_with_other_pixels_the_earlier_ones_do_not_leak() -> None:
+    """The index keeps what it knew; a table whose upright files were made anew has rows for the new ones."""
+    indexed(INGESTED)
+    table = tables.read(INGESTED, schema.IMAGES)
+    first = table["path"][0].as_py()
+    Path(first).write_bytes(encoded(scene(77)))
+    digests = pa.array([hashlib.sha256(Path(first).read_bytes()).hexdigest(), *[None] * (len(table) - 1)])
+    at = table.column_names.index("upright_sha256")
+    tables.write(table.set_column(at, "upright_sha256", digests), INGESTED, schema.IMAGES)
+    assert indexed(INGESTED)[0] == "index: 4 images, 1 new, 0 files refused"
+    assert [row["relation"] for row in leaks()] == ["identical"] * 4
+    assert len({row["other_id"] for row in leaks()}) == 4
+
+
+def test_a_folder_is_walked_through_links_and_whatever_the_names_are() -> None:
+    elsewhere = Path("elsewhere")
+    elsewhere.mkdir()
+    Path(os.fsdecode(b"elsewhere/caf\xe9.png")).write_bytes(encoded(scene(3)))
+    (Path("photos") / "linked").symlink_to(elsewhere.absolute())
+    (Path("photos") / "gone.png").symlink_to("nowhere")
+    line, said = indexed()
+    assert line == "index: 5 images, 5 new, 2 files refused"
+    assert any(one == "photos/gone.png is a link that leads nowhere" for one in said)
+    assert {row["place"]: row["other_place"] for row in leaks()}["cam/3.png"] == r"linked/caf\xe9.png"
+
+
+def test_a_folder_that_cannot_be_listed_is_one_line() -> None:
+    folder = Path("photos/deep")
+    folder.chmod(0)
+    try:
+        with (
+            permissions_count(),
+            pytest.raises(InputError, match=r"photos/deep cannot be listed: Permission"),
+        ):
+            indexed()
+    finally:
+        folder.chmod(0o755)
+
+
+def test_only_what_the_other_table_holds_now_counts() -> None:
+    """The index keeps what was in it before."""
+    indexed()
+    before = {row["place"] for row in leaks()}
+    assert before == {"cam/0.png", "cam/1.png", "cam/2.png"}
+    table = tables.read(INGESTED, schema.IMAGES)
+    other = Path("other.parquet")
+    kept = pc.equal(table["image_id"], hashlib.sha256(encoded(scene(0))).hexdigest())
+    tables.write(table.filter(kept), other, schema.IMAGES)
+    report = leakage.run(
+        DedupeParams(),
+        inputs=leakage.Inputs(images=INGESTED, base=BENCHMARK, base_images=other),
+        outputs=leakage.Outputs(leaks=LEAKS, index=OWN),
+        ports=leakage.Ports(ENGINE),
+    )
+    with LEAKS.open(newline="") as file:
+        assert [row["relation"] for row in csv.DictReader(file)] == ["identical"]
+    assert "1 images in the index" in report.line()

@@ -229,3 +229,20 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     tables.write_rows([], tmp_path / "upscaled.parquet", table_schemas.UPSCALED)
     with pytest.raises(InputError, match="no result of the pairs: run upscale again"):
         run(tmp_path)
+
+
+class NoNumber(Odd):
+    """A learned metric whose weights are damaged."""
+
+    def measure(self, reference: UInt8Image, image: UInt8Image) -> float:
+        return float("nan") if not reference[0, 0].any() else super().measure(reference, image)
+
+
+def test_a_figure_that_is_no_number_is_not_measured(tmp_path: Path) -> None:
+    project(tmp_path)
+    ports = measure.Ports(lambda _: ([NoNumber()], {}), LocalEngine(in_process=True))
+    run(tmp_path, ports, metrics=["vmaf"], slices=[])
+    rows = tables.read(tmp_path / "m.parquet", table_schemas.MEASURED).to_pylist()
+    without = {row["reason"] for row in rows if row["value"] is None}
+    assert without == {"the figure is no number (nan)"}
+    assert all(np.isfinite(row["value"]) for row in rows if row["value"] is not None)

@@ -141,6 +141,8 @@ def test_what_could_not_be_read_is_counted_by_reason_and_named(project: builders
         "unreadable": {"no category": 1, "unknown category horse": 2},
         "corrected": {"identical object": 3},
         "unattended": {"lead@x.invalid": 4},
+        "in_projects_of_others": {"lead@x.invalid": 8},
+        "nameless": 9,
         "foreign_tasks": 5,
         "edited_tasks": 6,
         "answers_outside_plan": 7,
@@ -149,6 +151,8 @@ def test_what_could_not_be_read_is_counted_by_reason_and_named(project: builders
     for told in (
         "2 unreadable answers, held back (no category: 1; unknown category horse: 2)",
         "4 answers made without a page, no looks (labeler-1: 4)",
+        "8 answers in a colleague's project, left out (labeler-1: 8)",
+        "9 answers of deleted accounts without a name, each a person of its own",
         "7 answers to tasks outside the plan, not read",
         "2 regions kept raw (control of type rating: 2)",
         "5 tasks that push did not make",
@@ -178,6 +182,9 @@ def test_what_is_accepted_without_a_human_is_not_waited_for(project: builders.Sm
     tool = answered(project)
     tool.answers = {key: rows for key, rows in tool.answers.items() if key[0] != accepted}
     assert run(tool).line().startswith("pull: 5 tasks done, 5 tasks, 10 answers")
+    tool.counted = {"answers_outside_plan": 3, "imported_outside_plan": {slots[0]["image_id"]: 2, "gone": 1}}
+    told = "2 imported answers to images accepted without a human (run `dvc repro --force select`)"
+    assert told in run(tool).line()
 
 
 def joined(tool: FakeAnnotationReader) -> dict[tuple[str, str], dict[str, Any]]:

@@ -151,6 +151,7 @@ def test_the_figures_are_those_that_were_made(tmp_path: Path) -> None:
     assert everything["accepted"]["value"] == pytest.approx(76 / 88)  # Bob rejects those of gold
     assert everything["added"] == 12
     assert metrics["outdated"] == {"answers": 2, "unknown": 0}
+    assert metrics["limits"] == {"gold_alert_f1": 0.8}
     assert {row["image_id"] for row in rows(outputs.folder / "outdated.csv")} == {
         builders.image_id(NAMES[50])
     }
@@ -193,6 +194,20 @@ def test_twice_the_same_bytes(tmp_path: Path) -> None:
         written.append({path.name: path.read_bytes() for path in files})
     assert written[0] == written[1]
     assert len(written[0]) == 9
+
+
+def test_an_answer_that_becomes_known_afterwards_scores_nobody(tmp_path: Path) -> None:
+    """Decisions of the adjudication, say: exactly the hard images, and work that is done."""
+    inputs, outputs = project(tmp_path)
+    before = quality.run(QualityParams(bootstrap=50), inputs=inputs, outputs=outputs)
+    assert inputs.gold is not None
+    wrong = [answering.known(name, "parking_sign", OTHER) for name in (*NAMES[30:40], *SEEDED, *CONTROL)]
+    known = [answering.known(name, "stop_sign", BOX) for name in GOLD]
+    builders.write_annotations(inputs.gold, known + wrong)
+    after = quality.run(QualityParams(bootstrap=50), inputs=inputs, outputs=outputs)
+    assert after.metrics["gold"] == before.metrics["gold"]
+    assert after.metrics["gold_known_later"] == 20
+    assert "24 on gold, 20 on images that were no gold then, not scored, 1 labelers below" in after.line()
 
 
 def test_nobody_has_answered(tmp_path: Path) -> None:

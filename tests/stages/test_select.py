@@ -39,6 +39,7 @@ def run(root: Path, **params: Any) -> StageReport:
             annotations=root / "data/autolabel/annotations.parquet",
             taxonomy=root / "taxonomy.yaml",
             shown=root / "data/push/shown",
+            imported=root / "labels/answers",
         ),
         outputs=select.Outputs(plan=root / PLAN, plots=root / "plots"),
     )
@@ -182,6 +183,19 @@ def test_what_people_ever_had_is_never_accepted(tmp_path: Path) -> None:
     run(tmp_path, auto_accept=True, accept_margin=0.36)
     accepted = {name for name, row in rows(tmp_path).items() if row["arm"] == "accepted"}
     assert accepted == {"two"}
+
+
+@pytest.mark.usefixtures("project")
+def test_what_somebody_answered_elsewhere_is_never_accepted(tmp_path: Path) -> None:
+    """Also where it was accepted by the plan before; an image that was found empty is answered too."""
+    fitted(tmp_path)
+    run(tmp_path, auto_accept=True, accept_margin=0.36)
+    assert {name for name, row in rows(tmp_path).items() if row["arm"] == "accepted"} == {"one", "two"}
+    answer = builders.annotation("one", None, None, annotator_id="anna")
+    builders.write_annotations(tmp_path / "labels/answers/anna.parquet", [answer])
+    run(tmp_path, auto_accept=True, accept_margin=0.36)
+    assert {name for name, row in rows(tmp_path).items() if row["arm"] == "accepted"} == {"two"}
+    assert rows(tmp_path)["one"]["reason"] == "review"
 
 
 @pytest.mark.usefixtures("project")

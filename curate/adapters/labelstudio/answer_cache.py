@@ -41,14 +41,16 @@ CREATE INDEX IF NOT EXISTS row_tasks ON rows (project, task);
 CREATE INDEX IF NOT EXISTS row_ids ON rows (annotation_id);
 """
 # The last look of each person at each task, over all projects; the number decides between equal times. Those
-# at another picture are superseded as soon as anybody has looked at ours.
+# at another picture are superseded as soon as anybody has looked at ours. In a labeler's own project only the
+# labeler's are looks.
 _LATEST = """
 DROP TABLE IF EXISTS temp.latest;
 CREATE TEMP TABLE latest AS
 SELECT project, task, number FROM (
     SELECT project, task, number, row_number() OVER (
         PARTITION BY task_key, person ORDER BY shown DESC, updated_at DESC, project DESC, number DESC
-    ) AS place, shown = max(shown) OVER (PARTITION BY task_key) AS best FROM answers WHERE look
+    ) AS place, shown = max(shown) OVER (PARTITION BY task_key) AS best
+    FROM answers LEFT JOIN temp.own USING (project) WHERE look AND person = coalesce(labeler, person)
 ) WHERE place = 1 AND best;
 CREATE INDEX temp.latest_tasks ON latest (project, task, number);
 """
@@ -222,9 +224,10 @@ class Cache:
         """Number of the account and name of everybody whose account was there."""
         yield from self._base.execute("SELECT DISTINCT user, person FROM answers WHERE user IS NOT NULL")
 
-    def names(self) -> dict[int, str]:
-        """Who gave an answer, by its number, where the account was there."""
-        return dict(self._base.execute("SELECT number, person FROM answers WHERE user IS NOT NULL"))
+    def names(self, project: int) -> dict[int, str]:
+        """Who gave an answer of a project, by its number, where the account was there."""
+        asked = "SELECT number, person FROM answers WHERE project = ? AND user IS NOT NULL"
+        return dict(self._base.execute(asked, (project,)))
 
     def looks(self) -> Iterator[tuple[int, str, str]]:
         """Project, task key and person of all that was submitted or skipped on the page, each once.
@@ -234,19 +237,28 @@ class Cache:
         asked = "SELECT DISTINCT project, task_key, person FROM answers WHERE look AND shown"
         yield from self._base.execute(asked)
 
-    def mark_latest(self) -> None:
+    def mark_latest(self, labelers: Mapping[int, str]) -> None:
         """Find the last look of each person at each task, for `answers` and `rows`.
+
+        Args:
+            labelers: Whose answers alone count in a project, by its number; other projects are everybody's.
 
         Raises:
             zlib.error: A row's content is not what was stored.
         """
+        self._base.execute("DROP TABLE IF EXISTS temp.own")
+        self._base.execute("CREATE TEMP TABLE own (project INTEGER PRIMARY KEY, labeler TEXT)")
+        self._base.executemany("INSERT INTO temp.own VALUES (?, ?)", labelers.items())
         self._base.executescript(_LATEST)
         for table in ("answers", "rows"):
             for (content,) in self._base.execute(f"SELECT content FROM {table}"):  # noqa: S608 - ours
                 _unpacked(content)
 
     def answers(self) -> Iterator[tuple[int, bool, dict[str, Any]]]:
-        """Project, whether superseded, and the row of `answers`; by answer_id."""
+        """Project, whether superseded, and the row of `answers`; by answer_id.
+
+        In a labeler's own project everybody else's is superseded.
+        """
         asked = (
             "SELECT project, look AND latest.number IS NULL, content FROM answers LEFT JOIN latest USING "
             "(project, task, number) ORDER BY answer_id"

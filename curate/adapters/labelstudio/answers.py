@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from curate.adapters.labelstudio import decode_regions, encode_regions, people, task_pages
@@ -19,6 +19,7 @@ from curate.records import derived_id
 
 FIELDS = f"data,annotations,was_cancelled,updated_at,{people.FIELDS}"
 OTHER_IMAGE = "task shows another image"
+FAILED = "curate failed on it, please report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _answers(key: str, ours: WantedTask, task: Task, context: Context) -> Iterat
     shows = _shows(task["data"], ours)
     for answer, name in zip(task["annotations"], names, strict=True):
         work = _work(key, ours, answer, name, refused=None if shows else OTHER_IMAGE)
-        read = decode_regions.read(work, context.categories, moved_box=context.moved_box)
+        read = _read(work, context.categories, context.moved_box)
         look = people.looked(answer)
         outcome = "skipped" if work.skipped else "unreadable" if read.unreadable else "submitted"
         same = moments.count((name, work.created_at))  # imported together, perhaps
@@ -100,6 +101,20 @@ def _answers(key: str, ours: WantedTask, task: Task, context: Context) -> Iterat
             },
             rows=[(row.annotation_id, row.row()) for row in read.rows],
         )
+
+
+def _read(
+    work: decode_regions.Work, categories: Sequence[str], moved_box: decode_regions.MovedBox = "drop_mask"
+) -> decode_regions.Reading:
+    """The rows of an answer; one that our rules stumble over is unreadable, and never ends the pull."""
+    try:
+        return decode_regions.read(work, categories, moved_box=moved_box)
+    except MemoryError:  # says nothing of the answer
+        raise
+    except Exception as error:  # noqa: BLE001 - one answer must not keep everybody's from being read
+        refused = f"{FAILED}: {error!r:.80}"
+        found = decode_regions.read(replace(work, regions=(), refused=refused), categories)
+        return replace(found, raw=tuple(work.regions))
 
 
 def _work(
@@ -154,7 +169,7 @@ def drafts(
                 continue
             for draft in begun(client, int(task["id"])):
                 work = _work(key, wanted[key], draft, str(draft["user"]))
-                content = _content(work, "draft", decode_regions.read(work, ()))
+                content = _content(work, "draft", _read(work, ()))
                 identity = derived_id("draft", key, work.annotator_id, work.created_at or "")
                 yield project.project_id, {"answer_id": identity, **content, "raw": None, "counted": {}}
 

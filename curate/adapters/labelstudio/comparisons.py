@@ -65,7 +65,7 @@ class LabelStudioComparisons:
         if self._storage.needs_images and tasks:
             self._storage.prepare({path for task in tasks for path in (task.left, task.right)})
             self._client.changes.until_done(lambda: self._storage.connect(self._client, there.project_id))
-        known = people.read_names(self._names, self._client.connection.url)
+        known = people.known_names(self._client, there.project_id, self._names)
         wanted = [self._wanted(task) for task in tasks]
         return push.push(self._client, there, wanted, batch_size=self._batch_size, known=known)
 

@@ -12,14 +12,15 @@ An object is a rectangle or a polygon with at most one mask, by these rules:
    or the answer is unreadable, as the parameter `moved_box` says.
 4. A stroke left alone is an object with its own bounding box. A rectangle left alone has no mask.
 5. A polygon keeps its corners, cut at the image's edge; without a stroke its mask is the polygon filled by
-   COCO's rule. A polygon inside another of its category whose `parentID` is that other one is a hole in it.
+   COCO's rule. A polygon inside another of its category whose `parentID` is that other one is a hole in it;
+   one put under a hole in the same way is an island, an object of its own, and may have holes again.
 6. A rotated rectangle is the upright box around it, with its corners as polygon and no mask.
 7. `parent_id` is the annotation_id in the region's id; a region drawn by hand has none.
 8. Identical objects of an answer (category, box, mask, corners) are one, and counted. What is said of any of
    them is said of it; where they say different things the kept one counts, and that is counted.
-9. Choices about an object are its attributes; those of a stroke that is its mask count where the outline
-   has none of that name. Choices about the whole image, texts and notes are the answer's. Other controls are
-   kept raw and counted.
+9. Choices about an object are its attributes; those of a stroke that is its mask, or of a hole in it, count
+   where the outline has none of that name. Choices about the whole image, texts and notes are the answer's.
+   Other controls are kept raw and counted.
 10. If any region that is drawn on the image cannot be read, the answer is unreadable: one row that says so,
     no object and no "nothing there", all regions kept raw, and the reasons counted.
 
@@ -35,7 +36,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from curate.adapters.labelstudio import encode_regions, polygons
-from curate.adapters.labelstudio.region_shapes import Shape, UnreadableError, is_shape, read_shape
+from curate.adapters.labelstudio.region_shapes import Shape, UnreadableError, is_shape, read_shape, with_holes
 from curate.geometry import boxes, masks
 from curate.records import Annotation, derived_id
 
@@ -43,7 +44,7 @@ PAIR_IOU: Final = 0.5
 MOVED_BOX: Final = "box moved, its mask not"
 IDENTICAL, MASK_DROPPED = "identical object", "mask of a box that was moved"
 _TWICE, _DRAWN_THEN_SKIPPED = "region id twice", "drawn, then skipped"
-_ANSWERED_TWICE = "attribute of a mask that its outline has otherwise"
+_ANSWERED_TWICE = "attribute of a mask or hole that its outline has otherwise"
 _IDENTICAL_ANSWERED = "attribute of an identical object that the kept one has otherwise"
 _CHOICES, _TEXT = "choices", "textarea"
 _UNTOUCHED = "prediction"  # the `origin` of a suggestion that nobody changed
@@ -204,7 +205,11 @@ def _objects(work: Work, found: _Found, moved_box: MovedBox) -> list[Annotation]
     links = {str(one["id"]): str(one["parentID"]) for one in work.regions if one.get("parentID")}
     outlines = {key: shape for key, shape in found.shapes.items() if not shape.stroke}
     strokes = {key: shape for key, shape in found.shapes.items() if shape.stroke}
-    outlines = _with_holes(outlines, links, work)
+    try:
+        outlines, holes = with_holes(outlines, links, width=work.width, height=work.height)
+    except UnreadableError as reason:
+        found.unreadable[str(reason)] += 1
+        return []
     masks_of = _paired(outlines, strokes, links, work.regions)
     drawn: dict[str, Shape] = {}
     for key, outline in outlines.items():
@@ -217,32 +222,18 @@ def _objects(work: Work, found: _Found, moved_box: MovedBox) -> list[Annotation]
         drawn[key] = replace(outline, rle=_united(painted, work)) if painted else outline
     taken = {stroke for painted in masks_of.values() for stroke in painted}
     drawn.update((key, stroke) for key, stroke in strokes.items() if key not in taken)
-    attributes = {key: _attributes(key, masks_of.get(key, ()), found) for key in drawn}
+    parts = {key: (*masks_of.get(key, ()), *holes.get(key, ())) for key in drawn}
+    attributes = {key: _attributes(key, parts[key], found) for key in drawn}
     return [_object(work, key, drawn[key], attributes[key]) for key in _distinct(drawn, attributes, found)]
 
 
-def _attributes(key: str, strokes: Sequence[str], found: _Found) -> dict[str, tuple[str, ...]]:
-    """What is said of an object, of its outline or of its strokes."""
+def _attributes(key: str, parts: Sequence[str], found: _Found) -> dict[str, tuple[str, ...]]:
+    """What is said of an object, of its outline or of its strokes and holes."""
     attributes = dict(found.attributes.get(key, {}))
-    for stroke in strokes:
-        for name, values in found.attributes.get(stroke, {}).items():
+    for part in parts:
+        for name, values in found.attributes.get(part, {}).items():
             found.corrected[_ANSWERED_TWICE] += attributes.setdefault(name, values) != values
     return attributes
-
-
-def _with_holes(outlines: Mapping[str, Shape], parents: Mapping[str, str], work: Work) -> dict[str, Shape]:
-    """Polygons with those cut out of them that lie in them as their children."""
-    left = dict(outlines)
-    size = {"width": work.width, "height": work.height}
-    for key, hole in outlines.items():
-        outer = outlines.get(parents.get(key, ""))
-        if outer is None or not (hole.fills and outer.fills) or hole.category != outer.category:
-            continue
-        if polygons.encloses(outer.rings[0], hole.rings[0], **size):
-            rings = (*left[parents[key]].rings, hole.rings[0])
-            left[parents[key]] = replace(outer, rings=rings, rle=polygons.rle(rings, **size))
-            del left[key]
-    return left
 
 
 def _paired(

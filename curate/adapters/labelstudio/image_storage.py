@@ -119,7 +119,8 @@ class Bucket:
     def prepare(self, paths: Iterable[str]) -> int:
         """Upload what is missing or has another size.
 
-        An upright file is named by its digest, so one of the same name and size is the same image.
+        An upright file is named by the digest of its source: one of the same name has other bytes only where
+        ingest encoded it anew in another way, and then, but for a rare chance, another size.
 
         Raises:
             AnnotationToolError: The bucket cannot be listed or written.

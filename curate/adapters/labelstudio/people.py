@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from curate import tables
+from curate.adapters.labelstudio import encode_regions
 from curate.adapters.labelstudio.client import Client
 from curate.errors import AnnotationToolError
 from curate.records import derived_id
@@ -34,7 +35,8 @@ def members(client: Client) -> dict[int, str]:
 
 def looked(answer: Mapping[str, Any]) -> bool:
     """Whether a person made the answer on the page: a page measures the time, and marks what was drawn."""
-    edited = any(region.get("origin") in _EDITS for region in answer["result"] or ())
+    regions = (region for region in answer["result"] or () if isinstance(region, Mapping))
+    edited = any(region.get("origin") in _EDITS for region in regions)
     return answer["lead_time"] is not None or edited
 
 
@@ -85,42 +87,82 @@ def accounts(
     }
 
 
-def read_names(path: Path | None, url: str) -> dict[int, str]:
-    """The names that `write_names` kept of that server, by the number of the answer; none without a file.
+def is_nameless(name: str) -> bool:
+    """Whether `names` had to make a name up: of a deleted account that nobody had read before."""
+    return name.startswith(f"{_DELETED} ")
+
+
+def project_key(record: Mapping[str, Any]) -> str:
+    """What tells a project from all others, whatever address its server moves to.
+
+    Args:
+        record: The server's of the project. Its number alone is not enough: a new server counts from 1 again.
+    """
+    return f"project {record['id']} of {encode_regions.utc(record['created_at'])}"
+
+
+def known_names(client: Client, project_id: int, path: Path | None) -> dict[int, str]:
+    """The names that are kept of a project, by the number of the answer; see `read_names`.
+
+    Raises:
+        AnnotationToolError: The server cannot be asked, or the file is damaged.
+    """
+    if path is None:
+        return {}
+    record = client.get(f"/api/projects/{project_id}/", action="reading the project")
+    return read_names(path, project_key(record), client.connection.url)
+
+
+def read_names(path: Path | None, project: str, url: str) -> dict[int, str]:
+    """The names that `write_names` kept, by the number of the answer; none without a file.
+
+    Args:
+        path: The file.
+        project: Its `project_key`.
+        url: The server's address, under which earlier versions kept the names of all its projects.
 
     Raises:
         AnnotationToolError: The file is damaged.
     """
-    known = _read(path).get(url, {})
-    return {number: name for name, numbers in known.items() for number in numbers}
+    whole = _read(path)
+    kept = (whole.get(key, {}) for key in (url, project))
+    return {number: name for known in kept for name, numbers in known.items() for number in numbers}
 
 
-def write_names(path: Path | None, url: str, known: Mapping[int, str]) -> None:
+def write_names(path: Path | None, project: str, known: Mapping[int, str]) -> None:
     """Keep who gave each answer: the server forgets it when an account is deleted.
+
+    Args:
+        path: The file.
+        project: Its `project_key`.
+        known: Name by the number of the answer, all that are known of the project.
 
     Raises:
         AnnotationToolError: The file is damaged.
         StorageError: It cannot be written.
     """
-    if path is None or known == read_names(path, url):
+    if path is None:
         return
     by_name: dict[str, list[int]] = {}
     for number in sorted(known):
         by_name.setdefault(known[number], []).append(number)
-    whole = {**_read(path), url: by_name}
+    there = _read(path)
+    if there.get(project, {}) == by_name:
+        return
+    whole = {**there, project: by_name}
     with tables.replacing(path) as partial:
         partial.write_text(json.dumps(whole, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _read(path: Path | None) -> dict[str, dict[str, list[int]]]:
-    """Numbers of answers by name, by the server's address."""
+    """Numbers of answers by name, by project."""
     if path is None or not path.exists():
         return {}
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
         return {
-            str(url): {str(name): [int(number) for number in numbers] for name, numbers in known.items()}
-            for url, known in whole.items()
+            str(project): {str(name): [int(number) for number in numbers] for name, numbers in known.items()}
+            for project, known in whole.items()
         }
     except (ValueError, AttributeError, TypeError) as error:
         raise AnnotationToolError(

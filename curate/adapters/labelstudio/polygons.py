@@ -98,12 +98,12 @@ def rle(rings: Sequence[Ring], *, width: int, height: int) -> str | None:
 
 
 def encloses(outer: Ring, inner: Ring, *, width: int, height: int) -> bool:
-    """Whether every pixel of `inner` is one of `outer`, and it has any."""
+    """Whether every pixel of `inner` is one of `outer`, which has more, and it has any."""
     one, other = (_filled(ring, width, height) for ring in (outer, inner))
     size = [height, width]
     both = coco.merge([{"size": size, "counts": counts.encode()} for counts in (one, other)], intersect=True)
     pixels = masks.area(other, width=width, height=height)
-    return pixels > 0 and int(coco.area(both)) == pixels
+    return 0 < pixels < masks.area(one, width=width, height=height) and int(coco.area(both)) == pixels
 
 
 def rings_json(rings: Sequence[Ring]) -> str:

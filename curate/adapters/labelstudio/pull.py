@@ -32,6 +32,7 @@ from curate.ports.pulled import PullCounts, Snapshot, WantedTask
 from curate.progress import track
 
 OVERLAP = timedelta(seconds=60)  # a change may be written that much later than its time says
+_NO_LOOKS = frozenset({"unattended", "draft"})
 _ROUNDS = 3  # of comparing counts, while people go on working
 _PIECE = 4096  # rows handed on at once
 _INDEX = "id,updated_at,total_annotations,cancelled_annotations"
@@ -68,7 +69,8 @@ def pull(
     records = [
         client.get(f"/api/projects/{one.project_id}/", action="reading the project") for one in projects
     ]
-    found = _Found(client, projects, wanted, _labels(records, labels), moved_box, path, names)
+    keys = {int(one["id"]): people.project_key(one) for one in records}
+    found = _Found(client, projects, wanted, _labels(records, labels), moved_box, path, names, keys)
     with ExitStack() as stack:
         try:
             cache, counts = stack.enter_context(found.current(full=full))
@@ -108,6 +110,7 @@ class _Found:
     moved_box: MovedBox
     path: Path | None
     names: Path | None
+    keys: Mapping[int, str]
 
     @contextmanager
     def current(self, *, full: bool) -> Iterator[tuple[Cache, PullCounts]]:
@@ -118,18 +121,22 @@ class _Found:
         """
         url, members = self.client.connection.url, people.members(self.client)
         numbers = sorted(one.project_id for one in self.projects)
-        state = [url, numbers, self.categories, self.moved_box]
+        state = [[self.keys[number] for number in numbers], self.categories, self.moved_box]
         with answer_cache.opened(self.path, state=state) as cache:
-            known = people.read_names(self.names, url) | cache.names()
+            known = {
+                number: people.read_names(self.names, self.keys[number], url) | cache.names(number)
+                for number in numbers
+            }
             _forget_renamed(cache, members, full=full)
-            context = Context(members, known, self.wanted, self.categories, self.moved_box)
+            everybody = {number: name for names in known.values() for number, name in names.items()}
+            context = Context(members, everybody, self.wanted, self.categories, self.moved_box)
             pulls = [_Pull(self.client, one, cache, context) for one in self.projects]
             began = any(one.get("since") is None for one in pulls)
             for one in pulls:
                 one.run()
-                known |= one.names
-            people.write_names(self.names, url, known | cache.names())
-            cache.mark_latest()
+                known[one.number] |= one.names | cache.names(one.number)
+                people.write_names(self.names, self.keys[one.number], known[one.number])
+            cache.mark_latest({one.project_id: one.labeler for one in self.projects if one.labeler})
             yield cache, PullCounts(began, sum(one.read for one in pulls), sum(one.gone for one in pulls))
 
 
@@ -149,13 +156,13 @@ class _Pull:
 
     def __init__(self, client: Client, project: ProjectRef, cache: Cache, context: Context) -> None:
         self._client, self._project, self._cache, self._context = client, project, cache, context
-        self._number = project.project_id
+        self.number = project.project_id
         self.read = self.gone = 0
         self.names: dict[int, str] = {}  # who gave an answer that was read, also outside the plan
 
     def get(self, name: str) -> str | None:
         """What the cache keeps of this project's pulls."""
-        return self._cache.get(f"{name} {self._number}")
+        return self._cache.get(f"{name} {self.number}")
 
     def run(self) -> None:
         """Read what is new."""
@@ -163,7 +170,7 @@ class _Pull:
             self._read_all()
         for _ in range(_ROUNDS):
             self._read_changed()
-            if task_pages.counts(self._client, self._project) == self._cache.counts(self._number):
+            if task_pages.counts(self._client, self._project) == self._cache.counts(self.number):
                 break
             self._compare_index()
         else:  # the server notes no times and counts any more (see `push.index`), or people are quicker
@@ -171,14 +178,14 @@ class _Pull:
         wanted = self._context.wanted
         unlike = [
             number
-            for number, key, _, there, read_as, _ in self._cache.tasks(self._number)
+            for number, key, _, there, read_as, _ in self._cache.tasks(self.number)
             if there and key in wanted and read_as != wanted[key].identity
         ]  # new in the plan
         self._read(unlike)
         self._cache.save()
 
     def _set(self, name: str, value: str | None) -> None:
-        self._cache.set(f"{name} {self._number}", value)
+        self._cache.set(f"{name} {self.number}", value)
 
     def _read_all(self) -> None:
         """Everything, from where an ended pull stood."""
@@ -186,7 +193,7 @@ class _Pull:
         if self.get("began") is None:
             self._set("began", task_pages.server_time(self._client).isoformat())
         last = int(self.get("last") or 0)
-        left = max(total - self._cache.counts(self._number)[0], 0)
+        left = max(total - self._cache.counts(self.number)[0], 0)
         pages = task_pages.matching(
             self._client, self._project, include=answers.FIELDS, content=True, after=last
         )
@@ -202,7 +209,7 @@ class _Pull:
         since = datetime.fromisoformat(str(self.get("since")))
         task_pages.counts(self._client, self._project)  # what is late by that answer's time is read next time
         now = task_pages.server_time(self._client)
-        known = {number: at for number, _, at, *_ in self._cache.tasks(self._number)}
+        known = {number: at for number, _, at, *_ in self._cache.tasks(self.number)}
         changed = task_pages.changed_since(since - OVERLAP)
         pages = task_pages.matching(self._client, self._project, changed, include=_INDEX)
         self._read(
@@ -211,7 +218,7 @@ class _Pull:
         self._set("since", now.isoformat())
 
     def _compare_index(self) -> None:
-        known = {number: (at, there) for number, _, at, there, *_ in self._cache.tasks(self._number)}
+        known = {number: (at, there) for number, _, at, there, *_ in self._cache.tasks(self.number)}
         there = {
             int(task["id"]): (
                 str(task["updated_at"]),
@@ -221,7 +228,7 @@ class _Pull:
             for task in page
         }
         gone = known.keys() - there.keys()
-        self._cache.remove(self._number, gone)
+        self._cache.remove(self.number, gone)
         self.gone += len(gone)
         self._read([number for number, updated in there.items() if known.get(number) != updated])
 
@@ -230,7 +237,7 @@ class _Pull:
             self._store(page)
 
     def _store(self, page: Sequence[Task]) -> None:
-        self._cache.store(self._number, [answers.cached_task(task, self._context) for task in page])
+        self._cache.store(self.number, [answers.cached_task(task, self._context) for task in page])
         for task in page:
             self.names |= people.accounts(answers.task_key(task), task["annotations"], self._context.members)
         self.read += len(page)
@@ -248,15 +255,19 @@ class _Snapshot:
     def made(self, counts: PullCounts) -> Snapshot:
         """The snapshot, with everything counted."""
         kept_raw, unreadable, corrected = Counter[str](), Counter[str](), Counter[str]()
-        unattended = Counter[str]()
-        superseded = outside = n_unreadable = 0
-        for _, old, row in self.cache.answers():
+        unattended, of_others = Counter[str](), Counter[str]()
+        superseded = outside = n_unreadable = nameless = 0
+        for number, old, row in self._given():
             if row["task_id"] not in self.wanted:
                 outside += 1
                 continue
+            if self._of_another(number, row):
+                of_others[row["annotator_id"]] += 1
+                continue
             superseded += old
             unattended[row["annotator_id"]] += row["outcome"] == "unattended"
-            if old or row["outcome"] == "unattended":
+            nameless += people.is_nameless(row["annotator_id"])
+            if old or row["outcome"] in _NO_LOOKS:
                 continue
             kept_raw.update(row["counted"]["kept_raw"])
             corrected.update(row["counted"]["corrected"])
@@ -278,6 +289,8 @@ class _Snapshot:
                 unreadable=dict(sorted(unreadable.items())),
                 corrected=dict(sorted(corrected.items())),
                 unattended={name: n for name, n in sorted(unattended.items()) if n},
+                in_projects_of_others=dict(sorted(of_others.items())),
+                nameless=nameless,
                 foreign_tasks=sum(not key for _, key, *_ in tasks),
                 edited_tasks=sum(edited for *_, edited in tasks),
             ),
@@ -302,10 +315,19 @@ class _Snapshot:
             superseded=superseded,
         )
 
-    def _answers(self) -> Iterator[dict[str, Any]]:
+    def _given(self) -> Iterator[tuple[int, bool, dict[str, Any]]]:
+        """As `Cache.answers`, with what was begun."""
         begun = ((n, False, row) for n, row in sorted(self.drafts, key=lambda one: one[1]["answer_id"]))
-        for _, old, row in heapq.merge(self.cache.answers(), begun, key=lambda one: one[2]["answer_id"]):
-            if row["task_id"] in self.wanted:
+        return heapq.merge(self.cache.answers(), begun, key=lambda one: one[2]["answer_id"])
+
+    def _of_another(self, number: int, row: Mapping[str, Any]) -> bool:
+        """Whether somebody gave this answer in a colleague's own project, and on the page."""
+        mine = {None, row["annotator_id"]}
+        return self.projects[number].labeler not in mine and row["outcome"] != "unattended"
+
+    def _answers(self) -> Iterator[dict[str, Any]]:
+        for number, old, row in self._given():
+            if row["task_id"] in self.wanted and not self._of_another(number, row):
                 kept = {name: row[name] for name in row if name != "counted"}
                 choices = [(name, values) for name, values in row["choices"]]  # as Arrow's maps want them
                 yield {**kept, "choices": choices, "superseded": old}

@@ -95,6 +95,54 @@ def read_shape(region: Mapping[str, Any], categories: Sequence[str], *, width: i
     return replace(shape, origin=str(region.get("origin") or ""))
 
 
+def with_holes(
+    outlines: Mapping[str, Shape], parents: Mapping[str, str], *, width: int, height: int
+) -> tuple[dict[str, Shape], dict[str, list[str]]]:
+    """Polygons with those cut out of them that lie in them as their children.
+
+    What lies in a hole in the same way is an outline again: an island, with holes of its own if it has any.
+
+    Args:
+        outlines: Rectangles and polygons by region id.
+        parents: The region that each was put under.
+        width: Upright pixels of the image.
+        height: The same.
+
+    Returns:
+        The outlines without those that are holes, in their order; and the holes of each.
+
+    Raises:
+        UnreadableError: Nothing is left of a polygon.
+    """
+    outer_of = {
+        key: parents[key]
+        for key, shape in outlines.items()
+        if _lies_in(shape, outlines.get(parents.get(key, "")), width, height)
+    }  # without a circle: each has fewer pixels than the one around it
+    holes: dict[str, list[str]] = {}
+    for key, outer in outer_of.items():
+        depth, around = 1, outer
+        while around in outer_of:
+            depth, around = depth + 1, outer_of[around]
+        if depth % 2:
+            holes.setdefault(outer, []).append(key)
+    cut_out = {hole for found in holes.values() for hole in found}
+    left = {key: shape for key, shape in outlines.items() if key not in cut_out}
+    for key, found in holes.items():
+        rings = (*left[key].rings, *(outlines[hole].rings[0] for hole in found))
+        rle = polygons.rle(rings, width=width, height=height)
+        if rle is None:
+            raise UnreadableError("polygon of which its holes leave nothing")
+        left[key] = replace(left[key], rings=rings, rle=rle)
+    return left, holes
+
+
+def _lies_in(inner: Shape, outer: Shape | None, width: int, height: int) -> bool:
+    if outer is None or not (inner.fills and outer.fills) or inner.category != outer.category:
+        return False
+    return polygons.encloses(outer.rings[0], inner.rings[0], width=width, height=height)
+
+
 def _category(value: Mapping[str, Any], kind: str, categories: Sequence[str]) -> str:
     names = value.get(kind) or []
     if len(names) != 1:

@@ -81,7 +81,7 @@ class LabelStudioTool:
             return frozenset()
         names = tuple(category.name for category in spec.categories)
         wanted = wanted_tasks.wanted_tasks(tasks, names, self._storage)
-        difference = push.look(self._client, there, wanted, removed="keep", known=self._known())
+        difference = push.look(self._client, there, wanted, removed="keep", known=self._known(there))
         shown = suggestions.shown_version(self._client, there)
         other = {item.task_id for item in difference.sent}
         other |= {item.task_id for item in wanted if item.suggested and item.model_version != shown}
@@ -127,7 +127,7 @@ class LabelStudioTool:
             wanted,
             batch_size=self._batch_size,
             removed=removed,
-            known=self._known(),
+            known=self._known(project),
         )
 
     def plan_push(
@@ -141,14 +141,14 @@ class LabelStudioTool:
             difference = compare([], wanted)
         else:
             there = project.reference(self._client, int(existing["id"]), spec.labeler)
-            difference = push.look(self._client, there, wanted, removed=removed, known=self._known())
+            difference = push.look(self._client, there, wanted, removed=removed, known=self._known(there))
         wanted_tasks.check(difference.sent, len(difference.sent))
         lines = ("create the project",) if existing is None else tuple(f"change {name}" for name in settings)
         title = project.title_for(spec.title, spec.labeler)
         return PushPlan(title, lines, difference.counts(), difference.examples())
 
-    def _known(self) -> dict[int, str]:
-        return people.read_names(self._names, self._client.connection.url)
+    def _known(self, reference: ProjectRef) -> dict[int, str]:
+        return people.known_names(self._client, reference.project_id, self._names)
 
     def _categories(self, reference: ProjectRef) -> tuple[str, ...]:
         found = project.get(self._client, reference.project_id)

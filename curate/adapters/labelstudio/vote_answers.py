@@ -41,8 +41,9 @@ def read(
     Raises:
         AnnotationToolError: Unreachable, or refused.
     """
-    url, members = client.connection.url, people.members(client)
-    known = people.read_names(names, url)
+    members = people.members(client)
+    record = client.get(f"/api/projects/{project.project_id}/", action="reading the project")
+    known = people.read_names(names, people.project_key(record), client.connection.url)
     outside = unattended = 0
     edited: list[GivenVote] = []
     looks: dict[tuple[str, str], list[_Look]] = {}
@@ -61,7 +62,7 @@ def read(
             continue
         for look in found:
             looks.setdefault((key, look.person), []).append(look)
-    people.write_names(names, url, known)
+    people.write_names(names, people.project_key(record), known)
     last = {place: max(found, key=lambda one: (one.at, one.number)) for place, found in looks.items()}
     undecided = [look for look in last.values() if look.side is None]
     skipped = sum(look.skipped for look in undecided)
@@ -91,11 +92,14 @@ def _looks(
 
 def _side(result: Sequence[Mapping[str, Any]]) -> Side | None:
     """The side that was chosen; None where there is none, or more than one."""
-    chosen = [
-        (region.get("value") or {}).get("selected")
-        for region in result
-        if (region.get("type"), region.get("from_name")) == ("pairwise", label_config.COMPARISON)
-    ]
+    try:
+        chosen = [
+            (region.get("value") or {}).get("selected")
+            for region in result
+            if (region.get("type"), region.get("from_name")) == ("pairwise", label_config.COMPARISON)
+        ]
+    except AttributeError:  # not what the page sends
+        return None
     if chosen == ["left"]:
         return "left"
     return "right" if chosen == ["right"] else None

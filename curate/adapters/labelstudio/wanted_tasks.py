@@ -121,10 +121,13 @@ def _versions(tasks: Iterable[TaskDraft]) -> set[str]:
 def _digest(task: TaskDraft, version: str) -> str:
     """16 hex digits that change with any suggestion; made of the rows, because encoding masks is slow."""
     rows = [
-        [row.annotation_id, row.category, row.bbox_xyxy, row.score, row.rle]
+        [
+            row.annotation_id, row.category, row.bbox_xyxy, row.score, row.rle,
+            *([row.attributes] if row.attributes else []),
+        ]
         for row in task.pre_annotations
         if row.outcome == "object"
-    ]
+    ]  # fmt: skip
     if not rows:
         return NO_SUGGESTIONS
     content = json.dumps([_FORM, version, rows, *([task.captions] if task.captions else [])])

@@ -21,13 +21,22 @@ _MOST_THREADS = 8
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A kept row, as far as this stage needs it, and its shard."""
+    """A kept row, as far as this stage needs it, and its shard.
+
+    `upright_sha256` is of the upright file where it holds other bytes than the source; None = the source's.
+    """
 
     image_id: str
     path: str
     width: int
     height: int
     shard: str
+    upright_sha256: str | None = None
+
+    @property
+    def content_id(self) -> str:
+        """By which what a model made of it is kept: other pixels under the same image_id have another one."""
+        return self.image_id if self.upright_sha256 is None else f"{self.image_id}-{self.upright_sha256[:16]}"
 
     @property
     def size(self) -> tuple[int, int]:

@@ -40,7 +40,7 @@ class ToEmbed:
 
     def names(self) -> list[VectorKey]:
         """Of its vectors: of the whole, then of each box."""
-        return [(self.image.image_id, key) for key in (WHOLE, *map(box_key, self.boxes))]
+        return [(self.image.content_id, key) for key in (WHOLE, *map(box_key, self.boxes))]
 
     def __str__(self) -> str:
         return str(self.image)
@@ -113,8 +113,8 @@ class VectorMaker:
 
     def _result(self, one: ToEmbed, found: set[VectorKey], failed: dict[str, Failed]) -> Embedded | Failed:
         whole, *boxes = one.names()
-        if one.image.image_id in failed:
-            return failed[one.image.image_id]
+        if one.image.content_id in failed:
+            return failed[one.image.content_id]
         if whole not in found:
             return Failed("no_vector", f"image {one.image.path} has no direction for {self._version()}")
         return Embedded(self._version(), self._key, tuple(key not in found for key in boxes))
@@ -125,7 +125,7 @@ class VectorMaker:
     def _look(
         self, todo: Sequence[ToEmbed], known: dict[VectorKey, FloatArray]
     ) -> tuple[dict[VectorKey, FloatArray], dict[str, Failed]]:
-        """What the model makes of what is missing; and what failed, by image."""
+        """What the model makes of what is missing; and what failed, by content_id."""
         fresh: dict[VectorKey, FloatArray] = {}
         failed: dict[str, Failed] = {}
         waiting: list[tuple[VectorKey, UInt8Image]] = []
@@ -134,7 +134,7 @@ class VectorMaker:
             for image, pixels in decoded:
                 if isinstance(pixels, InputError):
                     gone = not Path(image.path).exists()
-                    failed[image.image_id] = Failed("disappeared" if gone else "unreadable", str(pixels))
+                    failed[image.content_id] = Failed("disappeared" if gone else "unreadable", str(pixels))
                     continue
                 one = items[image.image_id]
                 missing = set(one.names()) - known.keys()

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from curate import tables
-from curate.errors import DeviceMemoryError, InputError
+from curate.errors import DeviceMemoryError, InputError, NotFiniteError
 from curate.labeling import taxonomy
 from curate.labeling.run import cache_keys, decoding, suggestion_rows
 from curate.labeling.run.batching import BatchSize
@@ -20,7 +22,7 @@ from curate.labeling.run.models import Models
 from curate.labeling.run.shard_files import ShardFiles
 from curate.labeling.run.shard_state import ShardWork
 from curate.params import AutolabelParams
-from curate.records import Category, UInt8Image
+from curate.records import Category, Detections, FloatArray, UInt8Image
 
 __all__ = ["Failed", "Labeled", "Labeler", "labeling"]
 
@@ -48,7 +50,7 @@ class Failed:
     """An image that no model looked at.
 
     Attributes:
-        reason: unreadable | disappeared | too_large | out_of_memory | killed_worker.
+        reason: unreadable | disappeared | too_large | out_of_memory | not_finite | killed_worker.
         detail: In words.
     """
 
@@ -92,14 +94,14 @@ class Labeler:
         """
         files = ShardFiles(self._shards / images[0].shard)
         _make_folder(files.folder)
-        path = files.labels(self._keys.labels, [image.image_id for image in images])
+        path = files.labels(self._keys.labels, [image.content_id for image in images])
         failed: dict[str, Failed] = {}
         if not files.has_labels(path):
             work = self._work(files)
             failed = self._look(images, work)
             work.save()
             done = [image for image in images if image.image_id not in failed]
-            path = files.labels(self._keys.labels, [image.image_id for image in done])
+            path = files.labels(self._keys.labels, [image.content_id for image in done])
             files.write_labels(path, work.annotations(done, self._taxonomy))
         labeled = Labeled(path, self._keys.version, frozenset(self._keys.raw))
         return [failed.get(image.image_id, labeled) for image in images]
@@ -149,17 +151,32 @@ class Labeler:
         if not texts:
             return batch
         categories = [category for text in texts for category in text.categories]
-        detect = partial(self._models.detector.detect, categories=categories)
+        detect = partial(self._detect, categories=categories)
         found = self._batch.run(detect, [pixels for _, pixels in batch])
         seen = []
         for (image, pixels), detections in zip(batch, found, strict=True):
             if isinstance(detections, DeviceMemoryError):
                 failed[image.image_id] = Failed("out_of_memory", str(detections))
                 continue
+            if isinstance(detections, NotFiniteError):
+                failed[image.image_id] = Failed("not_finite", f"{image}: {detections}")
+                continue
             for text in texts:
                 work.add_boxes(text, image, detections)
             seen.append((image, pixels))
         return seen
+
+    def _detect(
+        self, images: Sequence[UInt8Image], categories: Sequence[Category]
+    ) -> list[Detections | NotFiniteError]:
+        """What the detector finds; where it answers with values that are no numbers, which images it is."""
+        try:
+            found = self._models.detector.detect(images, categories)
+        except NotFiniteError as error:
+            if len(images) == 1:
+                return [error]
+            return [one for image in images for one in self._detect([image], categories)]
+        return [one if _is_finite(one.boxes, one.scores) else NotFiniteError() for one in found]
 
     def _draw(
         self,
@@ -173,9 +190,12 @@ class Labeler:
         if self._models.segmenter is None or not len(boxes):
             return
         try:
-            planes, _ = self._models.segmenter.segment(pixels, boxes)
+            planes, quality = self._models.segmenter.segment(pixels, boxes)
         except DeviceMemoryError as error:
             failed[image.image_id] = Failed("out_of_memory", str(error))
+            return
+        if not _is_finite(quality):  # its masks would seem to be empty
+            failed[image.image_id] = Failed("not_finite", f"{image}: {NotFiniteError()}")
             return
         draw(partial(work.add_masks, image, boxes, planes))
 
@@ -204,6 +224,10 @@ class _Drawing:
         if kind is None:
             for job in self._waiting:
                 job.result()
+
+
+def _is_finite(*values: FloatArray) -> bool:
+    return all(bool(np.isfinite(one).all()) for one in values)
 
 
 def _alike(one: ImageFile, other: ImageFile, work: ShardWork) -> bool:

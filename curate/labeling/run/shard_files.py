@@ -28,14 +28,14 @@ _FLOATS = pa.list_(pa.float32())
 _TEXTS = pa.list_(pa.string())
 _RAW_BOXES = pa.schema(
     [
-        ("image_id", pa.string()),
+        ("content_id", pa.string()),  # of an `ImageFile`: not image_id, under which pixels may change
         ("boxes", _FLOATS),
         ("scores", _FLOATS),
         ("prompts", _TEXTS),
         ("queries", pa.list_(pa.int32())),
     ]
 )
-_RAW_MASKS = pa.schema([("image_id", pa.string()), ("boxes", _FLOATS), ("rles", _TEXTS)])
+_RAW_MASKS = pa.schema([("content_id", pa.string()), ("boxes", _FLOATS), ("rles", _TEXTS)])
 
 
 def box_key(box: FloatArray) -> bytes:
@@ -50,11 +50,11 @@ class ShardFiles:
     folder: Path
 
     def boxes(self, key: str) -> dict[str, Detections]:
-        """Raw boxes by image; `categories` of them are the prompts again: names may have changed since."""
+        """Raw boxes by content_id; `categories` are the prompts again: names may have changed since."""
         found = {}
         for row in self._rows(f"boxes-{key}", _RAW_BOXES):
             prompts = tuple(row["prompts"])
-            found[row["image_id"]] = Detections(
+            found[row["content_id"]] = Detections(
                 np.array(row["boxes"], dtype=np.float32).reshape(-1, 4),
                 np.array(row["scores"], dtype=np.float32),
                 prompts,
@@ -79,12 +79,12 @@ class ShardFiles:
         self._add(f"boxes-{key}", columns, _RAW_BOXES)
 
     def masks(self, key: str) -> dict[str, Masks]:
-        """Raw masks by image."""
+        """Raw masks by content_id."""
         found: dict[str, Masks] = {}
         for row in self._rows(f"masks-{key}", _RAW_MASKS):
             boxes = np.array(row["boxes"], dtype=np.float32).reshape(-1, 4)
             of_image = zip(map(box_key, boxes), row["rles"], strict=True)
-            found.setdefault(row["image_id"], {}).update(of_image)
+            found.setdefault(row["content_id"], {}).update(of_image)
         return found
 
     def write_masks(self, key: str, found: Mapping[str, Masks]) -> None:
@@ -100,9 +100,9 @@ class ShardFiles:
         ]
         self._add(f"masks-{key}", columns, _RAW_MASKS, *(key for masks in found.values() for key in masks))
 
-    def labels(self, key: str, image_ids: Sequence[str]) -> Path:
+    def labels(self, key: str, content_ids: Sequence[str]) -> Path:
         """The file of the finished rows of exactly these images."""
-        return self.folder / f"labels-{key}-{_of_images(image_ids)}.parquet"
+        return self.folder / f"labels-{key}-{_of_images(content_ids)}.parquet"
 
     def has_labels(self, path: Path) -> bool:
         """Whether that file is there and whole."""
@@ -190,8 +190,8 @@ def remove_stale(shards: Path, *, live: set[str], keys: set[str], labels: set[Pa
         raise tables.storage_error(error, shards) from error
 
 
-def _of_images(image_ids: Sequence[str]) -> str:
-    return derived_id(*image_ids)[:16]
+def _of_images(content_ids: Sequence[str]) -> str:
+    return derived_id(*content_ids)[:16]
 
 
 def _into_place(aside: Path, path: Path) -> None:

@@ -48,7 +48,7 @@ class ShardWork:
 
     def missing_texts(self, image: ImageFile) -> tuple[Text, ...]:
         """What the detector has not been asked for about this image."""
-        return tuple(text for text in self._keys.texts if image.image_id not in self._boxes[text.key])
+        return tuple(text for text in self._keys.texts if image.content_id not in self._boxes[text.key])
 
     def add_boxes(self, text: Text, image: ImageFile, found: Detections) -> None:
         """What the detector found, of which this text's share is taken."""
@@ -57,25 +57,25 @@ class ShardWork:
         of_text = np.array([name in own for name in found.categories], dtype=np.bool_)
         found = found.take(np.flatnonzero(of_text & (found.scores >= least)))
         raw = replace(found, categories=found.prompts)
-        self._boxes[text.key][image.image_id] = self._new_boxes[text.key][image.image_id] = raw
+        self._boxes[text.key][image.content_id] = self._new_boxes[text.key][image.content_id] = raw
 
     def missing_masks(self, image: ImageFile) -> FloatArray:
         """Boxes (N, 4) xyxy of suggestions that the segmenter has not seen; all texts must be known."""
         suggested = self._of(image).suggested.boxes
         if self._keys.masks is None:
             return suggested[:0]
-        known = self._masks.get(image.image_id, {})
+        known = self._masks.get(image.content_id, {})
         return suggested[[box_key(box) not in known for box in suggested]]
 
     def add_masks(self, image: ImageFile, boxes: FloatArray, planes: BoolArray) -> None:
         """What the segmenter drew: planes (N, H, W) for boxes (N, 4)."""
-        known = self._masks.setdefault(image.image_id, {})
-        new = self._new_masks.setdefault(image.image_id, {})
+        known = self._masks.setdefault(image.content_id, {})
+        new = self._new_masks.setdefault(image.content_id, {})
         for box, plane in zip(boxes, planes, strict=True):
             key, raw = box_key(box), masks.encode(plane)
             known[key] = new[key] = raw
             kept = suggestion_rows.kept_mask(plane, raw, box, self._params.masks)
-            self._kept_masks[image.image_id, key] = kept
+            self._kept_masks[image.content_id, key] = kept
 
     def save(self) -> None:
         """Write what is new.
@@ -100,20 +100,20 @@ class ShardWork:
         return made
 
     def _of(self, image: ImageFile) -> suggestion_rows.Sifted:
-        sifted = self._sifted.get(image.image_id)
+        sifted = self._sifted.get(image.content_id)
         if sifted is None:
-            raw = [self._boxes[text.key][image.image_id] for text in self._keys.texts]
+            raw = [self._boxes[text.key][image.content_id] for text in self._keys.texts]
             keep_rejects = self._params.keep_rejects
             sifted = suggestion_rows.sift(raw, self._names, self._rules, keep_rejects=keep_rejects)
-            self._sifted[image.image_id] = sifted
+            self._sifted[image.content_id] = sifted
         return sifted
 
     def _mask(self, image: ImageFile, box: FloatArray) -> str | None:
         if self._keys.masks is None:
             return None
         key = box_key(box)
-        if (image.image_id, key) in self._kept_masks:
-            return self._kept_masks[image.image_id, key]
-        raw = self._masks[image.image_id][key]
+        if (image.content_id, key) in self._kept_masks:
+            return self._kept_masks[image.content_id, key]
+        raw = self._masks[image.content_id][key]
         plane = masks.decode(raw, width=image.width, height=image.height)
         return suggestion_rows.kept_mask(plane, raw, box, self._params.masks)

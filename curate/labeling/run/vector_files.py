@@ -12,9 +12,9 @@ from curate import embeddings
 from curate.labeling.run.shard_files import ShardFiles
 from curate.records import FloatArray
 
-# image_id, and the box of the crop as `shard_files.box_key` has it; b"" = the whole image.
+# content_id of an `ImageFile`, and the box of the crop (`shard_files.box_key`); b"" = the whole image.
 VectorKey = tuple[str, bytes]
-_COLUMNS = pa.schema([("image_id", pa.string()), ("box", pa.binary()), ("vector", embeddings.VECTOR)])
+_COLUMNS = pa.schema([("content_id", pa.string()), ("box", pa.binary()), ("vector", embeddings.VECTOR)])
 
 
 def read(files: ShardFiles, key: str, *, whole_only: bool = False) -> dict[VectorKey, FloatArray]:
@@ -24,7 +24,7 @@ def read(files: ShardFiles, key: str, *, whole_only: bool = False) -> dict[Vecto
         rows = table.filter(pc.equal(table["box"], b"")) if whole_only else table
         if rows.num_rows:
             made = embeddings.matrix(rows["vector"], files.folder)
-            names = zip(rows["image_id"].to_pylist(), rows["box"].to_pylist(), strict=True)
+            names = zip(rows["content_id"].to_pylist(), rows["box"].to_pylist(), strict=True)
             found.update(zip(names, made, strict=True))
     return found
 

@@ -21,7 +21,6 @@ class Evidence:
 
     Attributes:
         shown: (N,) whether it was put before people because it was chosen, in any plan.
-        answered: (N,) whether somebody's answer to it was imported.
         gone: Images that were put before people because they were chosen, and are kept no more.
         with_vector: (N,) whether it has a vector; None = no criterion needs any.
         vectors: (V, D) of unit length, of those that have one.
@@ -33,7 +32,6 @@ class Evidence:
     """
 
     shown: Flags
-    answered: Flags
     gone: int = 0
     with_vector: Flags | None = None
     vectors: FloatArray = field(default_factory=_no_vectors)
