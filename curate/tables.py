@@ -201,30 +201,40 @@ def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, schema: TableSchem
     write(table, path, schema)
 
 
-def read(path: Path, schema: TableSchema, *, columns: Sequence[str] | None = None) -> pa.Table:
+def read(
+    path: Path, schema: TableSchema, *, columns: Sequence[str] | None = None, earlier: bool = False
+) -> pa.Table:
     """Read a table that `write` wrote.
 
     Args:
         path: The Parquet file.
         schema: What it must hold.
         columns: Only these, in this order; all by default.
+        earlier: An earlier round left it, and the stage that writes it runs only after this one: another
+            schema version will do where the columns are the same in it.
 
     Raises:
         TableError: Missing, damaged, another table, or another schema version.
     """
-    with _readable(path, schema):
+    with _readable(path, schema, earlier=(columns or schema.arrow.names) if earlier else None):
         return pq.read_table(path, columns=list(columns) if columns is not None else None)
 
 
 def pieces(
-    path: Path, schema: TableSchema, *, columns: Sequence[str] | None = None, rows: int = _ROW_GROUP
+    path: Path,
+    schema: TableSchema,
+    *,
+    columns: Sequence[str] | None = None,
+    rows: int = _ROW_GROUP,
+    earlier: bool = False,
 ) -> Iterator[pa.Table]:
     """The same in pieces of at most `rows` rows, in the table's order: memory does not grow with the table.
 
     Raises:
         TableError: As `read`.
     """
-    with _readable(path, schema), pq.ParquetFile(path) as file:
+    same = (columns or schema.arrow.names) if earlier else None
+    with _readable(path, schema, earlier=same), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(rows, columns=list(columns) if columns is not None else None):
             yield pa.Table.from_batches([batch])
 
@@ -250,17 +260,21 @@ def count(path: Path, schema: TableSchema) -> int:
 
 
 @contextmanager
-def _readable(path: Path, schema: TableSchema) -> Iterator[None]:
-    """Refuse what is not that table, and put the errors of reading it into one line."""
+def _readable(path: Path, schema: TableSchema, *, earlier: Sequence[str] | None = None) -> Iterator[None]:
+    """Refuse what is not that table, and put the errors of reading it into one line.
+
+    `earlier` are columns of which any version will do that has them as they are today.
+    """
     if not path.exists():
         raise TableError(f"{path} does not exist: run the stage {schema.written_by} first")
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        found = pq.read_schema(path)
+        metadata = found.metadata or {}
         name = metadata.get(_NAME_KEY, b"none").decode()
         version = metadata.get(_VERSION_KEY, b"none").decode()
         if name != schema.name:
             raise TableError(f"{path} holds the table {name!r}, expected {schema.name!r}")
-        if version != SCHEMA_VERSION:
+        if version != SCHEMA_VERSION and not (earlier and _has(found, schema.arrow, earlier)):
             raise TableError(
                 f"{path} has schema version {version}, this curate reads {SCHEMA_VERSION}: "
                 f"run the stage {schema.written_by} again (dvc repro --force {path.parent.name})"
@@ -268,6 +282,10 @@ def _readable(path: Path, schema: TableSchema) -> Iterator[None]:
         yield
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(f"{path} is damaged ({error}): run the stage {schema.written_by} again") from error
+
+
+def _has(found: pa.Schema, wanted: pa.Schema, columns: Sequence[str]) -> bool:
+    return all(name in found.names and found.field(name).equals(wanted.field(name)) for name in columns)
 
 
 def _conform(table: pa.Table, schema: TableSchema, path: Path) -> pa.Table:

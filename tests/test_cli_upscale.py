@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from curate import cli
 from curate.errors import InputError, ModelError, ParamsError
+from tests.adapters import onnx_graphs
 from tests.restoration import real_weights
 
 
@@ -107,3 +108,25 @@ def test_mistakes_are_one_line(more: tuple[str, ...], error: type[Exception], sa
     with pytest.raises(error, match=says):
         run(*given, *more, "--workers", "1")
     assert not Path("out").exists() or not list(Path("out").glob("*.png"))
+
+
+def test_a_device_that_is_not_there_is_named_as_it_was_given() -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("the device is there")
+    weights = real_weights.as_torch(real_weights.compact(), Path("realesr-animevideov3.pth"))
+    for model in (str(weights), str(onnx_graphs.enlarging(Path("own.onnx")))):
+        with pytest.raises(ModelError, match=r"(?i)cuda.*set --device to"):
+            run(
+                "in",
+                "--model",
+                model,
+                "--out",
+                "out",
+                "--license",
+                "mit",
+                "--device",
+                "cuda",
+                "--workers",
+                "1",
+            )

@@ -86,6 +86,22 @@ def test_another_schema_version_names_the_stage_to_rerun(tmp_path: Path) -> None
         tables.read(path, PLAN)
 
 
+def test_what_an_earlier_round_left_may_be_of_another_version_where_its_columns_are_the_same(
+    tmp_path: Path,
+) -> None:
+    """The stage that writes it again runs after the one that reads it: refused, it could never be renewed."""
+    path = tmp_path / "plan.parquet"
+    tables.write_rows([plan_row("a")], path, PLAN)
+    old = {b"curate.schema_version": b"0", b"curate.table": b"plan"}
+    pq.write_table(pq.read_table(path).drop_columns(["labeler"]).replace_schema_metadata(old), path)
+    named = ["task_id", "reason"]
+    assert tables.read(path, PLAN, columns=named, earlier=True)["task_id"].to_pylist() == ["a"]
+    assert [one.num_rows for one in tables.pieces(path, PLAN, columns=named, earlier=True)] == [1]
+    for columns, earlier in ((named, False), (None, True), (["labeler"], True)):
+        with pytest.raises(TableError, match="schema version 0"):
+            tables.read(path, PLAN, columns=columns, earlier=earlier)
+
+
 @pytest.mark.parametrize("schema", [ANNOTATIONS, PAIRS])
 def test_another_table_is_refused(tmp_path: Path, schema: TableSchema) -> None:
     tables.write_rows([plan_row("a")], tmp_path / "p.parquet", PLAN)

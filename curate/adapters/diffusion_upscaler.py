@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from curate.adapters import torch_device, weights
+from curate.adapters import tile_errors, torch_device, weights
 from curate.errors import ModelError
 from curate.extras import require
 from curate.params.upscale import DiffusionParams
@@ -28,9 +28,22 @@ class DiffusionUpscaler:
     """An `Upscaler` from a folder of diffusers; nothing is fetched."""
 
     def __init__(
-        self, folder: Path, *, device: str, precision: torch_device.Precision, settings: DiffusionParams
+        self,
+        folder: Path,
+        *,
+        device: str,
+        precision: torch_device.Precision,
+        settings: DiffusionParams,
+        setting: str = "upscale.device",
     ) -> None:
         """Load.
+
+        Args:
+            folder: Of diffusers.
+            device: auto, cpu, cuda or mps.
+            precision: See `torch_device.place`.
+            settings: How it draws.
+            setting: Where the user sets the device, for the message.
 
         Raises:
             ModelError: It is another pipeline, damaged, or has weights in pickles.
@@ -39,7 +52,8 @@ class DiffusionUpscaler:
         self._torch = require("torch", extra="diffusion")
         diffusers = require("diffusers", extra="diffusion")
         require("transformers", extra="diffusion")
-        self._place, self._settings = torch_device.place(device, precision), settings
+        self._place = torch_device.place(device, precision, setting=setting)
+        self._folder, self._settings = folder, settings
         self.ran_on = str(self._place)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         self._refuse_another_pipeline(folder)
@@ -74,7 +88,8 @@ class DiffusionUpscaler:
         height, width = tile.shape[:2]
         padded = np.pad(tile, ((0, -height % _SIDE), (0, -width % _SIDE), (0, 0)), mode="edge")
         planes = torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None]
-        with torch_device.enough_memory(1, setting="upscale.tile"), torch.inference_mode():
+        enough = torch_device.enough_memory(1, setting="upscale.tile")
+        with tile_errors.named(self._folder, tile), enough, torch.inference_mode():
             made: Any = self._pipeline(
                 prompt=settings.prompt,
                 image=self._place.put(planes),

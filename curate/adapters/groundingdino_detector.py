@@ -50,7 +50,7 @@ class GroundingDinoDetector:
             MissingExtraError: groundingdino-py is not installed.
         """
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-        self._place = torch_device.place(device, precision)
+        self._place = torch_device.place(device, precision, setting="autolabel.device")
         self._prompt_score = settings.prompt_score
         self._apart = settings.texts == "per_category"
         checkpoint = weights.find(

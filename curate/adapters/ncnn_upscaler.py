@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from curate import system
-from curate.adapters import weights
-from curate.errors import ModelError
+from curate.adapters import tile_errors, weights
+from curate.errors import DeviceMemoryError, ModelError
 from curate.extras import require
 from curate.records import FloatArray
 
 _PROBE = 32  # pixels of the tile that tells the scale
+_NO_MEMORY = -100  # what ncnn's layers answer then
 
 
 class NcnnUpscaler:
@@ -38,7 +39,7 @@ class NcnnUpscaler:
         if len(self._net.input_names()) != 1 or len(self._net.output_names()) != 1:
             raise ModelError(f"{path} has not one input and one output: no upscaler")
         self._path = path
-        self.model_version = f"{path.stem}@{weights.digest([path, binary])}"
+        self.model_version = f"{path.stem}@{weights.digest(weights.parts(path))}"
         self.ran_on = "cpu"  # in whichever precision ncnn takes for each layer
         self.scale = probed_scale(self.upscale, path)
 
@@ -48,6 +49,8 @@ class NcnnUpscaler:
         extractor = self._net.create_extractor()
         extractor.input(self._net.input_names()[0], self._ncnn.Mat(planes).clone())
         failed, made = extractor.extract(self._net.output_names()[0])
+        if failed == _NO_MEMORY:
+            raise DeviceMemoryError(tile_errors.NO_MEMORY)
         if failed:
             raise ModelError(
                 f"{self._path} cannot be run on a tile of {tile.shape[1]}x{tile.shape[0]} pixels"

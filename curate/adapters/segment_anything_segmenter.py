@@ -34,7 +34,7 @@ class SegmentAnythingSegmenter:
             MissingExtraError: torch or segment-anything is not installed.
         """
         self._torch = require("torch", extra="autolabel")
-        self._place = torch_device.place(device, precision)
+        self._place = torch_device.place(device, precision, setting="autolabel.device")
         path = weights.find(settings.model, noun="segmenter checkpoint", setting="autolabel.segmenter.model")
         build = _build(settings, path)
         weights.check(

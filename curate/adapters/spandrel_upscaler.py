@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from curate.adapters import torch_device, weights
+from curate.adapters import tile_errors, torch_device, weights
 from curate.errors import ModelError
 from curate.extras import require
 from curate.records import FloatArray
@@ -20,15 +20,29 @@ ENDINGS: Final = (".pth", ".pt", ".ckpt", ".safetensors")  # of files of weights
 class SpandrelUpscaler:
     """An `Upscaler` from a .pth or .safetensors file."""
 
-    def __init__(self, path: Path, *, device: str, precision: torch_device.Precision) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str,
+        precision: torch_device.Precision,
+        setting: str = "upscale.device",
+    ) -> None:
         """Load.
+
+        Args:
+            path: The file.
+            device: auto, cpu, cuda or mps.
+            precision: See `torch_device.place`.
+            setting: Where the user sets the device, for the message.
 
         Raises:
             ModelError: Damaged, of an architecture that spandrel does not know, or no upscaler of RGB images.
             MissingExtraError: spandrel is not installed.
         """
         self._torch = require("torch", extra="restoration")
-        self._place = torch_device.place(device, precision)
+        self._place = torch_device.place(device, precision, setting=setting)
+        self._path = path
         self.ran_on = str(self._place)
         self._model = descriptor(path)
         self._model.to(self._place.device)
@@ -45,7 +59,8 @@ class SpandrelUpscaler:
 
     def upscale(self, tile: FloatArray) -> FloatArray:
         """See `curate.ports.Upscaler`."""
-        with torch_device.enough_memory(1, setting="upscale.tile"), self._computing():
+        enough = torch_device.enough_memory(1, setting="upscale.tile")
+        with tile_errors.named(self._path, tile), enough, self._computing():
             planes = self._torch.from_numpy(np.ascontiguousarray(tile)).permute(2, 0, 1)[None]
             planes = self._place.put(planes.contiguous(memory_format=self._layout))
             made = self._model(planes).float().cpu()[0].permute(1, 2, 0).numpy()
@@ -71,7 +86,7 @@ class SpandrelUpscaler:
         self._lay_out(self._torch.channels_last)
         try:
             self.upscale(np.zeros((32, 32, 3), dtype=np.float32))
-        except RuntimeError:
+        except ModelError:
             self._lay_out(self._torch.contiguous_format)
 
     def _lay_out(self, layout: Any) -> None:

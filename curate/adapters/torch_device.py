@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,6 +24,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # last bit of a mask's logits may still differ; OMP_NUM_THREADS=1 is exact.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
+# How PyTorch, CUDA's libraries, onnxruntime's arena and C++ say that there was no memory.
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "_ALLOC_FAILED",
+    "Failed to allocate memory",
+    "bad_alloc",
+    "bad allocation",
+)
 # What reading a damaged or foreign checkpoint has been seen to raise.
 DAMAGED = (OSError, RuntimeError, KeyError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
 
@@ -98,18 +108,19 @@ class Place:
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
 
-def place(device: str, precision: Precision) -> Place:
+def place(device: str, precision: Precision, *, setting: str) -> Place:
     """The device by name and the precision by name.
 
     Args:
         device: See `choose`.
         precision: auto = bfloat16 on a GPU that can, float16 on another, float32 elsewhere.
+        setting: Where the user sets the device, for the message.
 
     Raises:
         ModelError: The device was named, and is not there.
     """
     torch = require("torch", extra="autolabel")
-    chosen = choose(device)
+    chosen = choose(device, setting=setting)
     if precision == "auto":
         can = chosen.type == "cuda" and torch.cuda.is_bf16_supported()
         precision = "bfloat16" if can else "float16" if chosen.type == "cuda" else "float32"
@@ -162,11 +173,11 @@ def enough_memory(images: int, *, setting: str = "autolabel.detector.batch_size"
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether a device, or this machine, had no memory left: CUDA says so by type, others by words."""
-    torch = require("torch", extra="autolabel")
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    torch = sys.modules.get("torch")  # to load it for onnxruntime's sake would need the memory that lacks
+    if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
     text = str(error)
-    return any(words in text for words in ("out of memory", "can't allocate memory", "_ALLOC_FAILED"))
+    return any(words in text for words in _NO_MEMORY)
 
 
 def first_line(error: BaseException) -> str:

@@ -53,7 +53,7 @@ class TransformersDetector:
             ModelError: Missing, damaged, of another kind or digest, or the device is not there.
             MissingExtraError: torch or transformers is not installed.
         """
-        place = torch_device.place(device, precision)
+        place = torch_device.place(device, precision, setting="autolabel.device")
         loaded = transformers_files.load(
             Source(
                 settings.model,

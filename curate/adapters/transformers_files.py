@@ -18,12 +18,15 @@ _MODEL_FILES = (
     "preprocessor_config.json",
     "processor_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "tokenizer*.json",
+    "*.model",  # of SentencePiece
     "vocab.txt",
     "vocab.json",
     "merges.txt",
     "*.safetensors",
     "*.bin",
+    "*.index.json",  # which weights lie in which of several files
 )
 
 

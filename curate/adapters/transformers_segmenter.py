@@ -36,7 +36,7 @@ class TransformersSegmenter:
             MissingExtraError: torch or transformers is not installed.
         """
         self._torch = require("torch", extra="autolabel")
-        self._place = torch_device.place(device, precision)
+        self._place = torch_device.place(device, precision, setting="autolabel.device")
         loaded = transformers_files.load(
             Source(
                 settings.model,

@@ -57,6 +57,7 @@ def load(
     device: str = "auto",
     precision: torch_device.Precision = "float32",
     diffusion: DiffusionParams = _DIFFUSION,
+    device_setting: str = "upscale.device",
 ) -> Upscaler:
     """Load one.
 
@@ -66,6 +67,7 @@ def load(
         device: auto, cpu, cuda or mps; ncnn runs on the CPU.
         precision: Of PyTorch's models.
         diffusion: What a folder of diffusers is run with.
+        device_setting: Where the user sets the device, for messages.
 
     Raises:
         ModelError: Missing, damaged, of an unknown kind, or of another scale.
@@ -75,15 +77,17 @@ def load(
         return BicubicUpscaler(scale or 4)
     path = Path(model).expanduser()
     if diffusion_upscaler.is_pipeline(model):
-        found: Upscaler = DiffusionUpscaler(path, device=device, precision=precision, settings=diffusion)
+        found: Upscaler = DiffusionUpscaler(
+            path, device=device, precision=precision, settings=diffusion, setting=device_setting
+        )
         return _of_scale(found, path, scale)
     path = weights.find(model, noun="upscaler", setting="upscale.models")
     if path.suffix in ENDINGS:
-        found = SpandrelUpscaler(path, device=device, precision=precision)
+        found = SpandrelUpscaler(path, device=device, precision=precision, setting=device_setting)
     elif path.suffix == ".param":
         found = NcnnUpscaler(path)
     elif path.suffix == ".onnx":
-        found = OnnxUpscaler(path, device=device)
+        found = OnnxUpscaler(path, device=device, setting=device_setting)
     else:
         raise ModelError(f"upscaler {path}: expected {', '.join(ENDINGS)}, .param (ncnn) or .onnx")
     return _of_scale(found, path, scale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,45 @@ def find(model: str, *, noun: str, setting: str) -> Path:
     if model in public_models.BY_NAME:
         raise ModelError(f"{noun} {model} is not in {cache_folder()}: run curate models fetch")
     raise ModelError(f"{noun} {Path(model).expanduser()} does not exist: set {setting}")
+
+
+def parts(path: Path) -> list[Path]:
+    """All files that weights consist of: the one that is named first, then those beside it.
+
+    Of ncnn the .bin beside the .param; of ONNX the external data files that the graph names: after a new
+    export it may be only these that changed.
+
+    Args:
+        path: The file that is named.
+
+    Raises:
+        ModelError: It ends with .onnx, and is no ONNX file.
+        MissingExtraError: It ends with .onnx, and the package onnx is not installed.
+
+    Examples:
+        >>> [one.name for one in parts(Path("realesr.param"))]
+        ['realesr.param', 'realesr.bin']
+    """
+    if path.suffix == ".param":
+        return [path, path.with_suffix(".bin")]
+    if path.suffix != ".onnx":
+        return [path]
+    onnx = require("onnx", extra="restoration")
+    try:
+        graph = onnx.load(str(path), load_external_data=False)
+    except Exception as error:  # protobuf's errors have no common root but this one
+        raise ModelError(f"{path} cannot be read as ONNX: {torch_device.first_line(error)}") from error
+    return [path, *(path.parent / name for name in sorted(set(_external_data(graph))))]
+
+
+def _external_data(message: Any) -> Iterator[str]:
+    """Names of the files that tensors at any depth of an ONNX graph lie in, relative to its own."""
+    if getattr(message, "data_location", 0) == 1:  # TensorProto.EXTERNAL
+        yield from (one.value for one in message.external_data if one.key == "location")
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for one in [value] if hasattr(value, "ListFields") else value:
+                yield from _external_data(one)
 
 
 def main_file(folder: Path) -> Path | None:

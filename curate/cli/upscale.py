@@ -81,7 +81,13 @@ def images(
     values |= {"png_level": png_level, "device": device, "commercial_use": [name] * commercial_use}
     settings = checked(UpscaleParams, values)
     upscalers.check_there(settings.models[name], setting="--model")
-    load = functools.partial(upscalers.load, scale=None, device=settings.device, precision=settings.precision)
+    load = functools.partial(
+        upscalers.load,
+        scale=None,
+        device=settings.device,
+        precision=settings.precision,
+        device_setting="--device",
+    )
     engine = factory.model_engine(EngineParams(), device, workers=workers)
     done = upscale_folder.run(
         settings, places=places, out=out, ports=upscale.Ports(load, engine), release_license=allowed

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from curate.errors import InputError
+from curate.images.image_errors import DECODER_ERRORS, one_line
 from curate.images.pixel_limit import open_any_size
 from curate.records import UInt8Image
 
@@ -31,8 +32,8 @@ def open_upright(path: Path) -> Image.Image:
             return image.convert("RGB")
     except FileNotFoundError as error:
         raise disappeared(path) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise InputError(f"image {path} cannot be read ({error}): {ADVICE}") from error
+    except DECODER_ERRORS as error:
+        raise InputError(f"image {path} cannot be read ({one_line(error)}): {ADVICE}") from error
 
 
 def disappeared(path: Path) -> InputError:

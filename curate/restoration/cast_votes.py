@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from curate.restoration import pairwise_ranking
@@ -101,19 +101,28 @@ def rounds(planned: Sequence[Comparison], round_pairs: int) -> list[list[Compari
     return found
 
 
+def compared(planned: Iterable[Comparison]) -> frozenset[str]:
+    """The models that are compared with each other; attention checks compare none."""
+    return frozenset(side for one in planned if one.kind == "vote" for side in (one.left, one.right))
+
+
 def rounds_needed(
-    total: int, is_open: Callable[[int], bool], ranking: Callable[[int], Sequence[Strength]]
+    rounds: Sequence[Sequence[Comparison]],
+    is_open: Callable[[int], bool],
+    ranking: Callable[[int], Sequence[Strength]],
 ) -> int:
     """How many rounds are asked: up to the first that is not answered, or after which the order is settled.
 
-    One round alone settles nothing: a chance order of a few pairs would end it.
+    One round alone settles nothing: a chance order of a few pairs would end it. Nor is anything settled
+    before each model was compared: one that failed on the images of the first rounds waits for its own.
 
     Args:
-        total: Rounds that are planned, at least 1.
+        rounds: That are planned, at least 1.
         is_open: Whether one of the first n rounds still lacks answers.
         ranking: By the votes of the first n rounds.
     """
-    for number in range(1, total):
-        if is_open(number) or (number > 1 and pairwise_ranking.is_settled(ranking(number))):
+    models = compared(one for planned in rounds for one in planned)
+    for number in range(1, len(rounds)):
+        if is_open(number) or (number > 1 and pairwise_ranking.is_settled(ranking(number), models)):
             return number
-    return total
+    return len(rounds)

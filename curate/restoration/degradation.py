@@ -47,6 +47,7 @@ def degrade(
 
     Raises:
         MissingExtraError: OpenCV, or for video codecs ffmpeg, is not installed.
+        MetricError: A video codec fails.
     """
     target = (clean.shape[1] // scale, clean.shape[0] // scale)
     work = _Work(clean.astype(np.float32) / np.float32(255), target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from curate.errors import ParamsError
 from curate.yamlfile import load_model
@@ -22,14 +22,34 @@ class _Step(BaseModel):
 
 class _Range(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-    low: float
-    high: float
+    low: float = Field(allow_inf_nan=False)
+    high: float = Field(allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _ordered(self) -> _Range:
         if self.low > self.high:
             raise ValueError(f"low {self.low} is more than high {self.high}")
         return self
+
+
+def _within(least: float, most: float) -> AfterValidator:
+    """A range with its ends in [least, most]: beyond, a codec takes another value than the recipe states."""
+
+    def check(given: _Range) -> _Range:
+        if given.low < least or given.high > most:
+            raise ValueError(f"expected {least:g} to {most:g}, not {given.low:g} to {given.high:g}")
+        return given
+
+    return AfterValidator(check)
+
+
+# Draws are rounded to 6 decimals: what may be as little as nothing has a bound above 0.
+Sigma = Annotated[_Range, _within(0.01, 100)]  # of a blur, pixels
+Shape = Annotated[_Range, _within(0.01, 100)]  # exponent of a generalized or plateau kernel
+Factors = Annotated[_Range, _within(0.01, 16)]
+Level = Annotated[_Range, _within(0, 255)]  # of noise
+Quality = Annotated[_Range, _within(1, 100)]  # of JPEG
+Crf = Annotated[_Range, _within(0, 51)]  # of H.264 and HEVC
 
 
 class Blur(_Step):
@@ -41,20 +61,37 @@ class Blur(_Step):
 
     step: Literal["blur"]
     kernels: dict[Kernel, Share] = Field({"iso": 1.0}, min_length=1)
-    sigma: _Range
-    generalized: _Range = _Range(low=0.5, high=4)
-    plateau: _Range = _Range(low=1, high=2)
+    sigma: Sigma
+    generalized: Shape = _Range(low=0.5, high=4)
+    plateau: Shape = _Range(low=1, high=2)
     sinc: Share = 0.0
+
+    @model_validator(mode="after")
+    def _has_a_kernel(self) -> Blur:
+        if not sum(self.kernels.values()):
+            raise ValueError("kernels: all shares are 0, so that there is none to draw")
+        return self
 
 
 class Resize(_Step):
-    """Larger, smaller or as it is, by shares; factors are of the size it has, or of that of the pair."""
+    """Larger, smaller or as it is, by shares; factors are of the size it has, or of that of the pair.
+
+    Larger draws from 1 to high, smaller from low to 1.
+    """
 
     step: Literal["resize"]
     up: Share
     down: Share
-    factors: _Range
+    factors: Factors
     of: Literal["current", "target"] = "current"
+
+    @model_validator(mode="after")
+    def _draws_what_it_says(self) -> Resize:
+        if self.up + self.down > 1 + 1e-9:
+            raise ValueError(f"up {self.up} and down {self.down} are shares of more than 1 together")
+        if not self.factors.low <= 1 <= self.factors.high:
+            raise ValueError("factors: up draws from 1 to high, down from low to 1, so low <= 1 <= high")
+        return self
 
 
 class Noise(_Step):
@@ -62,8 +99,8 @@ class Noise(_Step):
 
     step: Literal["noise"]
     gaussian: Share
-    sigma: _Range
-    poisson: _Range
+    sigma: Level
+    poisson: Level
     gray: Share
 
 
@@ -71,7 +108,7 @@ class Jpeg(_Step):
     """JPEG of a quality."""
 
     step: Literal["jpeg"]
-    quality: _Range
+    quality: Quality
 
 
 class Codec(_Step):
@@ -79,7 +116,7 @@ class Codec(_Step):
 
     step: Literal["codec"]
     codecs: tuple[Literal["h264", "hevc"], ...] = Field(min_length=1)
-    crf: _Range
+    crf: Crf
 
 
 class Downscale(_Step):
@@ -93,7 +130,7 @@ class Finish(_Step):
 
     step: Literal["finish"]
     sinc: Share
-    quality: _Range
+    quality: Quality
 
 
 AnyStep = Annotated[Blur | Resize | Noise | Jpeg | Codec | Downscale | Finish, Field(discriminator="step")]

@@ -11,6 +11,7 @@ from curate.extras import require
 from curate.records import UInt8Image
 
 _TIME_S = 600.0
+_LEAST_SIDE = 16  # pixels; libx265 refuses less
 
 
 def program() -> str:
@@ -28,29 +29,38 @@ def run(arguments: list[str], *, given: bytes = b"", folder: str | None = None) 
     Raises:
         MetricError: It fails; the message has its first words.
     """
-    done = subprocess.run(
-        [program(), "-loglevel", "error", *arguments],
-        input=given,
-        cwd=folder,
-        capture_output=True,
-        check=False,
-        timeout=_TIME_S,
-    )
+    try:
+        done = subprocess.run(
+            [program(), "-loglevel", "error", *arguments],
+            input=given,
+            cwd=folder,
+            capture_output=True,
+            check=False,
+            timeout=_TIME_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise MetricError(f"ffmpeg is not done after {_TIME_S:.0f} s") from error
     if done.returncode:
-        raise MetricError(f"ffmpeg fails: {done.stderr.decode(errors='replace').strip()[:200]}")
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        raise MetricError(f"ffmpeg fails: {said[:200]}")
     return done.stdout
 
 
 def through_codec(image: UInt8Image, codec: str, crf: int) -> UInt8Image:
-    """A frame (H, W, 3), encoded and decoded; sides are made even for the codec and cut again.
+    """A frame (H, W, 3), encoded and decoded; sides are made even, and 16 at least, and cut again.
 
     Args:
         image: The frame.
         codec: h264 or hevc.
         crf: Constant rate factor, 0 = best, 51 = worst.
+
+    Raises:
+        MetricError: The codec fails.
+        MissingExtraError: ffmpeg is not installed.
     """
     height, width = image.shape[:2]
-    even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    more = [max(side % 2, _LEAST_SIDE - side) for side in (height, width)]
+    even = np.pad(image, ((0, more[0]), (0, more[1]), (0, 0)), mode="edge")
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{even.shape[1]}x{even.shape[0]}"]
     encoder = {"h264": "libx264", "hevc": "libx265"}[codec]
     settings = ["-c:v", encoder, "-crf", str(crf), "-pix_fmt", "yuv420p", "-threads", "1", "-f", "matroska"]

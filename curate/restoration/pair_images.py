@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from curate.errors import InputError
+from curate.errors import InputError, MetricError
 from curate.extras import require
 from curate.images import load_upright
 from curate.params import PairsParams
@@ -92,7 +92,13 @@ class _Work:
         params = self.params
         identity = (image.image_id, params.preset, params.seed, params.scale, *place.values(), number)
         pair_id = derived_id(*identity)[:32]
-        bad, recipe = degradation.degrade(clean, self.preset, scale=params.scale, identity=identity)
+        try:
+            bad, recipe = degradation.degrade(clean, self.preset, scale=params.scale, identity=identity)
+        except MetricError as error:
+            part = "{width}x{height} pixels at {x},{y}".format_map(place)
+            raise InputError(
+                f"image {image.path}, {part}: preset {params.preset} cannot be applied ({error})"
+            ) from error
         for kind, pixels in ((HR, clean), (LR, bad)):
             (self.folder / kind / f"{pair_id}.png").write_bytes(png(pixels, params.png_level))
         return {

@@ -6,7 +6,7 @@ images are what is resampled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
@@ -143,17 +143,25 @@ def consistency(votes: Sequence[Vote]) -> Mapping[str, tuple[int, int]]:
     return found
 
 
-def is_settled(found: Sequence[Strength]) -> bool:
+def is_settled(found: Sequence[Strength], models: Collection[str]) -> bool:
     """Whether more votes would hardly change the order: no interval reaches the next model's strength.
 
     Looked at after each round, it stops early where models differ much, and never where two are equal: a
-    budget of votes ends that. Without intervals, or votes, nothing is settled.
+    budget of votes ends that. Without intervals, or votes, nothing is settled, nor while a model waits.
+
+    Args:
+        found: Models that were compared.
+        models: Those that shall be; the place of one that was not yet is not known.
     """
     ordered = sorted(found, key=lambda one: -one.strength)
-    return bool(ordered) and all(
-        better.low is not None
-        and worse.high is not None
-        and better.low > worse.strength
-        and worse.high < better.strength
-        for better, worse in pairwise(ordered)
+    return (
+        bool(ordered)
+        and {one.model for one in ordered}.issuperset(models)
+        and all(
+            better.low is not None
+            and worse.high is not None
+            and better.low > worse.strength
+            and worse.high < better.strength
+            for better, worse in pairwise(ordered)
+        )
     )

@@ -94,8 +94,8 @@ def upscaled_bands(image: FloatArray | Unit, upscaler: Upscaler, size: TileSize)
         (h, W * scale, 3) in [0, 1], together H * scale rows.
 
     Raises:
-        DeviceMemoryError: Not even the smallest tile fits.
-        ModelError: The model makes values that are no numbers.
+        DeviceMemoryError, MemoryError: Not even the smallest tile fits.
+        ModelError: The model makes values that are no numbers, or another size than its scale says.
     """
     height, width = image.shape[:2]
     done = 0
@@ -103,7 +103,7 @@ def upscaled_bands(image: FloatArray | Unit, upscaler: Upscaler, size: TileSize)
         rows = next_span(height, done, size.tile, size.overlap)
         try:
             band = _band(image[rows.start : rows.stop], rows, width, upscaler, size)
-        except DeviceMemoryError:
+        except (DeviceMemoryError, MemoryError):  # the latter of NumPy: a lower band needs less
             if not size.halve():
                 raise
             continue
@@ -119,7 +119,13 @@ def _band(image: FloatArray, rows: Span, width: int, upscaler: Upscaler, size: T
     done = 0
     while done < width:
         columns = next_span(width, done, size.tile, size.overlap)
-        made = upscaler.upscale(np.ascontiguousarray(image[:, columns.start : columns.stop]))
+        tile = np.ascontiguousarray(image[:, columns.start : columns.stop])
+        made = upscaler.upscale(tile)
+        if made.shape != (tile.shape[0] * scale, tile.shape[1] * scale, 3):
+            raise ModelError(
+                f"model {upscaler.model_version} makes {made.shape} of a tile {tile.shape}, not {scale} "
+                "times its sides: it does not take tiles of any size, export it so that it does"
+            )
         if not np.isfinite(made).all():  # as integers they would be black
             raise ModelError(
                 f"model {upscaler.model_version} makes values that are no numbers: set upscale.precision to "

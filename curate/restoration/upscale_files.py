@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from curate import fingerprint, tables
-from curate.errors import DeviceMemoryError, InputError
+from curate.errors import DeviceMemoryError, InputError, ModelError
 from curate.images import pixel_limit, png_stream
 from curate.params import UpscaleParams
 from curate.ports import Upscaler
@@ -139,8 +139,10 @@ class FileUpscaler:
         try:
             with tables.replacing(task.target) as partial:
                 self._write(partial, pixels, size, key)
-        except DeviceMemoryError as error:
+        except (DeviceMemoryError, MemoryError) as error:
             return NotUpscaled(task, "out_of_memory", f"image {task.source}: {error}")
+        except ModelError as error:
+            raise ModelError(f"image {task.source}: {error}") from error
         return self._outcome(task, size, source, again=False)
 
     def _outcome(self, task: UpscaleTask, size: tuple[int, int], source: str, *, again: bool) -> Upscaled:

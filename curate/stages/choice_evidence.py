@@ -119,7 +119,7 @@ def _disagreement(path: Path | None) -> Mapping[str, float]:
     """By category; empty before the first round is done."""
     if path is None or not path.exists():
         return {}
-    pairs = tables.read(path, schema.PAIRS, columns=["category_a", "category_b"])
+    pairs = tables.read(path, schema.PAIRS, columns=["category_a", "category_b"], earlier=True)
     return category_scores.disagreement(
         zip(pairs["category_a"].to_pylist(), pairs["category_b"].to_pylist(), strict=True)
     )

@@ -103,7 +103,9 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
         return _off(len(wanted), outputs)
     early = params.objects == "consensus" and not inputs.consensus.exists()
     source = {"suggestions": inputs.suggestions, "consensus": inputs.consensus}.get(params.objects)
-    objects = embed_objects.read(None if early else source, set(wanted.to_pylist()))
+    objects = embed_objects.read(
+        None if early else source, set(wanted.to_pylist()), earlier=params.objects == "consensus"
+    )
     dispatch = Dispatch(
         Failures(params.max_failures, section="embeddings"),
         max_pixels=params.max_pixels,

@@ -80,8 +80,8 @@ class Objects:
                     yield one, f"a box without a pixel, or without a direction for {result.version}"
 
 
-def read(path: Path | None, images: Collection[str]) -> Objects:
-    """The objects of these images in a table of annotations; none without one.
+def read(path: Path | None, images: Collection[str], *, earlier: bool = False) -> Objects:
+    """The objects of these images in a table of annotations, of an `earlier` round or not; none without one.
 
     Raises:
         TableError: Missing, damaged, or of another version.
@@ -90,7 +90,7 @@ def read(path: Path | None, images: Collection[str]) -> Objects:
         return Objects({})
     found: dict[str, list[Object]] = {}
     names = ["annotation_id", "image_id", "category", "bbox_xyxy", "outcome"]
-    for piece in tables.pieces(path, schema.ANNOTATIONS, columns=names):
+    for piece in tables.pieces(path, schema.ANNOTATIONS, columns=names, earlier=earlier):
         for row in piece.to_pylist():
             if row["outcome"] == "object" and row["bbox_xyxy"] is not None and row["image_id"] in images:
                 one = Object(row["annotation_id"], row["image_id"], row["category"], tuple(row["bbox_xyxy"]))

@@ -88,7 +88,7 @@ def run(
 
     Raises:
         ReleaseError: Images that belong together have several splits, or no image has an attribute.
-        InputError: No image is kept, or none gives a pair.
+        InputError: No image is kept, none gives a pair, or the preset cannot be applied to one.
         ParamsError: There is no such preset.
         TableError: A table or the index of the test set is missing, or was made with other settings; the
             record of splits is damaged.

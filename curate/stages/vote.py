@@ -124,7 +124,10 @@ def run(params: VoteParams, *, inputs: Inputs, outputs: Outputs, ports: Ports) -
     _write_all(outputs, planned, _rows(votes, left_out, answers), ranking)
     counts.append(("votes", len(cast_votes.for_ranking(votes, image_of, left_out))))
     counts += _remarks(params, votes, left_out, answers)
-    report = StageReport("vote", tuple(counts), _metrics(params, votes, left_out, found, asked, answers))
+    counts += _unranked(inputs.upscaled, found)
+    metrics = _metrics(params, votes, left_out, found, asked, answers)
+    metrics["settled"] = pairwise_ranking.is_settled(found, {model for _, model in results})
+    report = StageReport("vote", tuple(counts), metrics)
     if answers is not None and answers.waiting is not None:
         raise WaitingForPeopleError(answers.waiting, report)
     return report
@@ -159,6 +162,13 @@ def _ranked(params: VoteParams, image_of: Mapping[str, str], votes: Sequence[Cas
     return pairwise_ranking.strengths(counted, resamples=params.bootstrap, seed=params.seed)
 
 
+def _unranked(upscaled: Path, found: Sequence[Strength]) -> list[tuple[str, int]]:
+    """Models that nobody compared, counted and named: those that failed, or whose turn has not come."""
+    rows = tables.read(upscaled, table_schemas.UPSCALED, columns=["model"])
+    names = sorted(set(rows["model"].to_pylist()) - {one.model for one in found})
+    return [(f"models that are not ranked ({', '.join(names)})", len(names))] if names else []
+
+
 def _raters(params: VoteParams, figures: Path) -> SimulatedRaters:
     table = tables.read(figures, table_schemas.MEASURED, columns=["model", "pair_id", "metric", "value"])
     table = table.filter(pc.and_(pc.equal(table["metric"], params.metric), pc.is_valid(table["value"])))
@@ -189,7 +199,7 @@ def _simulated(
     def of_first(number: int) -> list[CastVote]:
         return [one for given in votes[:number] for one in given]
 
-    asked = cast_votes.rounds_needed(len(rounds), lambda _: False, lambda number: rank(of_first(number)))
+    asked = cast_votes.rounds_needed(rounds, lambda _: False, lambda number: rank(of_first(number)))
     return of_first(asked), asked
 
 
@@ -249,14 +259,13 @@ def _metrics(  # noqa: PLR0917 - one call
     found: Sequence[Strength],
     rounds: int,
     answers: Answers | None,
-) -> Mapping[str, Any]:
+) -> dict[str, Any]:
     agreed, pairs = pairwise_ranking.agreement(cast_votes.for_ranking(votes, {}, left_out))
     every = [vote for one in votes if one.kind != "attention" for vote in one.votes(one.comparison.pair_id)]
     attention = cast_votes.attention(votes)
     return {
         "raters": params.raters,
         "rounds": rounds,
-        "settled": pairwise_ranking.is_settled(found),
         "agreement": agreed,
         "agreement_pairs": pairs,
         "consistency": {

@@ -109,7 +109,7 @@ def ask(
         votes, edited = ([], []) if pulled is None else _cast(pulled, comparison_of, people.remembered)
         looks = Counter(one.task_id for one in pulled.votes) if pulled is not None else Counter[str]()
         due = _Due(rounds, by_round, looks, votes, rank)
-        number = cast_votes.rounds_needed(len(rounds), due.is_open, due.ranking)
+        number = cast_votes.rounds_needed(rounds, due.is_open, due.ranking)
         asked = [task for tasks in by_round[:number] for task in tasks]
         counts = people.tool.push(people.title, asked, question=QUESTION, instructions=INSTRUCTIONS)
         if pulled is not None and not counts.created + counts.reopened:

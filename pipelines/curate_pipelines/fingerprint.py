@@ -160,17 +160,20 @@ def _here(stage: str, params: Params) -> Iterator[str]:
 
 
 def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
-    """Weights in files of the user's that no sha256 in params.yaml stands for."""
+    """Weights in files of the user's that no sha256 in params.yaml stands for.
+
+    Of a folder it stands for the main file only: what else is in it decides about the outputs too.
+    """
     for metric in params.measure.metrics if stage == "measure" else ():
         backbone = image_metrics.backbone(metric)
         if backbone is not None and backbone.is_file():
             yield f"weights of {metric}", backbone
-    for name, model in _models(stage, params):
+    for name, model, sha256 in _models(stage, params):
         path = weights.located(model)  # as their loaders find them
-        if path is not None:
+        if path is not None and (sha256 is None or path.is_dir()):
             yield name, path
-            if stage == "upscale" and (binary := path.with_suffix(".bin")).exists():  # of ncnn
-                yield f"{name}, weights", binary
+            for part in weights.parts(path)[1:] if stage == "upscale" and path.is_file() else ():
+                yield f"{name}, {part.name}", part
 
 
 def _training(params: Params) -> list[tuple[str, Path]]:
@@ -183,17 +186,18 @@ def _training(params: Params) -> list[tuple[str, Path]]:
     return [("training of autolabel.detector", one) for one in files if one.exists()]
 
 
-def _models(stage: str, params: Params) -> Iterator[tuple[str, str]]:
+def _models(stage: str, params: Params) -> Iterator[tuple[str, str, str | None]]:
+    """Name of the parameter, model and sha256."""
     if stage == "dedupe" and params.dedupe.semantic.model is not None:
-        yield "dedupe.semantic.model", params.dedupe.semantic.model
-    if stage == "embed" and params.embeddings.model is not None and params.embeddings.sha256 is None:
-        yield "embeddings.model", params.embeddings.model
+        yield "dedupe.semantic.model", params.dedupe.semantic.model, None
+    if stage == "embed" and params.embeddings.model is not None:
+        yield "embeddings.model", params.embeddings.model, params.embeddings.sha256
     for name, model in params.upscale.models.items() if stage == "upscale" else ():
-        yield f"upscale.models.{name}", model
+        yield f"upscale.models.{name}", model, None
     for name in ("detector", "segmenter") if stage == "autolabel" else ():
         settings = getattr(params.autolabel, name)
-        if settings.sha256 is None and settings.kind != "none":
-            yield f"autolabel.{name}.model", settings.model
+        if settings.kind != "none":
+            yield f"autolabel.{name}.model", settings.model, settings.sha256
 
 
 def _content(name: str, path: Path) -> str:

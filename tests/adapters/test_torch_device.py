@@ -78,16 +78,16 @@ def test_too_little_memory_says_what_to_do() -> None:
 
 
 def test_precision_by_name() -> None:
-    assert torch_device.place("cpu", "auto").half is None
-    assert torch_device.place("cpu", "float32").half is None
-    assert torch_device.place("cpu", "bfloat16").half is torch.bfloat16
-    assert torch_device.place("cpu", "float16").half is torch.float16
-    assert str(torch_device.place("cpu", "auto")) == "cpu float32"
+    assert torch_device.place("cpu", "auto", setting="autolabel.device").half is None
+    assert torch_device.place("cpu", "float32", setting="autolabel.device").half is None
+    assert torch_device.place("cpu", "bfloat16", setting="autolabel.device").half is torch.bfloat16
+    assert torch_device.place("cpu", "float16", setting="autolabel.device").half is torch.float16
+    assert str(torch_device.place("cpu", "auto", setting="autolabel.device")) == "cpu float32"
     assert str(torch_device.Place(torch.device("cuda"), torch.bfloat16)) == "cuda bfloat16"
 
 
 def test_half_precision_is_in_use_and_some_modules_are_out_of_it() -> None:
-    place = torch_device.place("cpu", "bfloat16")
+    place = torch_device.place("cpu", "bfloat16", setting="autolabel.device")
     layer, exact = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
     torch_device.in_full_precision(exact, place)
     with place.computing():
@@ -95,7 +95,7 @@ def test_half_precision_is_in_use_and_some_modules_are_out_of_it() -> None:
         assert half.dtype is torch.bfloat16
         assert exact(half).dtype is torch.float32
         assert torch.is_inference_mode_enabled()
-    with torch_device.place("cpu", "float32").computing():
+    with torch_device.place("cpu", "float32", setting="autolabel.device").computing():
         assert layer(torch.ones(2, 4)).dtype is torch.float32
 
 

@@ -153,6 +153,46 @@ def test_memory_that_is_short_is_told_as_such(compact: Upscaler, monkeypatch: py
         compact.upscale(photo(8, 8))
 
 
+def test_a_fault_of_the_runtime_names_the_model_and_the_tile(
+    compact: Upscaler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise RuntimeError("The size of tensor a must match\nmore")
+
+    monkeypatch.setattr(compact, "_model", broken)
+    says = r"animevideov3\.pth cannot be run on a tile of 9x8 pixels: The size of tensor a must match$"
+    with pytest.raises(ModelError, match=says):
+        compact.upscale(photo(8, 9))
+
+
+def test_ncnn_without_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    ncnn = upscalers.load(str(real_weights.compact()), scale=None)
+
+    class Full:
+        def input(self, *_: object) -> None:
+            pass
+
+        def extract(self, _: str) -> tuple[int, None]:
+            return -100, None  # as ncnn's layers do
+
+    class Net:
+        input_names = output_names = staticmethod(lambda: ["name"])
+        create_extractor = Full
+
+    monkeypatch.setattr(ncnn, "_net", Net())
+    with pytest.raises(DeviceMemoryError, match=r"set upscale\.tile lower"):
+        ncnn.upscale(photo(8, 8))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device is there")
+def test_a_device_that_is_not_there_is_told_by_what_the_user_gave(files: Path) -> None:
+    path = str(files / "realesr-animevideov3.pth")
+    with pytest.raises(ModelError, match=r"cuda is not available here: set upscale\.device to auto or cpu"):
+        upscalers.load(path, scale=4, device="cuda")
+    with pytest.raises(ModelError, match=r"cuda is not available here: set --device to auto or cpu"):
+        upscalers.load(path, scale=4, device="cuda", device_setting="--device")
+
+
 def _nothing(path: Path) -> None:
     path.write_bytes(b"nothing of the kind")
 

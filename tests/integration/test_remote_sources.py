@@ -210,6 +210,7 @@ class TestHttp:
     def test_of_an_unchanged_file_other_settings_make_another_picture(self, site: Site) -> None:
         buffer = io.BytesIO()
         picture(1).convert("L").save(buffer, "JPEG")
+        picture(3, (200, 200)).save("raw/large.png")
         site.files.update({"/gray.jpg": buffer.getvalue(), "/2.jpg": jpeg(2)})
         write("list.txt", f"{site.url}/gray.jpg\n{site.url}/2.jpg\n")
         text, name = "- {name: web, list: list.txt, recheck: true}\n", f"web/{site.url}/gray.jpg"

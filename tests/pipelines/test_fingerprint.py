@@ -235,6 +235,19 @@ def test_weights_count_where_their_loader_finds_them(
     assert fingerprint.describe(stage, params) != before
 
 
+@pytest.mark.usefixtures("params")
+def test_a_digest_stands_for_a_file_and_not_for_the_rest_of_a_folder() -> None:
+    """It is that of the main file of weights; the configuration decides about boxes as well."""
+    named = {"model": "detector", "sha256": "0" * 64}
+    own = Params.model_validate({**OWN, "autolabel": {**OWN["autolabel"], "detector": named}})
+    Path("detector/config.json").write_text("{}")
+    changed(own)
+    Path("detector/config.json").write_text('{"other": 1}')
+    assert changed(own) == ["autolabel"]
+    Path("sam.pth").write_text("edited")  # a file: autolabel refuses another than the one of the digest
+    assert changed(own) == []
+
+
 def test_what_the_detector_was_trained_on_reruns_agreement(params: Params) -> None:
     changed(params)
     Path("detector/training.json").write_text("a training")

@@ -17,6 +17,7 @@ from curate.adapters import upscalers
 from curate.errors import InputError, ParamsError
 from curate.params import Params
 from curate_pipelines import PIPELINES, fingerprint, headline_metrics, upscale, vote
+from tests.adapters import onnx_graphs
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "curate/templates/restoration"
@@ -160,3 +161,26 @@ def test_people_cannot_be_asked_without_a_server() -> None:
 def test_pairs_run_again_where_what_decides_splits_changed(setting: dict[str, Any]) -> None:
     before = fingerprint.describe("pairs", Params())
     assert fingerprint.describe("pairs", Params.model_validate({"release": setting})) != before
+
+
+@pytest.mark.parametrize("ending", ["onnx", "param"])
+def test_every_file_of_an_upscaler_reruns_the_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """After a new export it may be only the file of weights that changed."""
+    monkeypatch.chdir(tmp_path)
+    if ending == "onnx":
+        onnx_graphs.enlarging(tmp_path / "sr.onnx", external="sr.onnx.data")
+        other = Path("sr.onnx.data")
+    else:
+        Path("sr.param").write_text("layers")
+        other = Path("sr.bin")
+        other.write_bytes(b"weights")
+    params = Params.model_validate({"upscale": {"models": {"sr": f"sr.{ending}"}}})
+    before = fingerprint.describe("upscale", params)
+    assert fingerprint.describe("upscale", params) == before
+    other.write_bytes(other.read_bytes()[::-1] + b"new")
+    assert fingerprint.describe("upscale", params) != before
+    other.unlink()
+    with pytest.raises(InputError, match=rf"upscale\.models\.sr, {other.name} = {other.name} does not exist"):
+        fingerprint.describe("upscale", params)

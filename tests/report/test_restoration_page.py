@@ -193,7 +193,7 @@ def test_what_was_left_out_of_the_votes_is_said(tmp_path: Path) -> None:
     path.write_text(json.dumps(metrics))
     plain = text(report.write(root, root / "page.html").read_text())
     assert "left out, of raters who failed attention checks (labeler-2): 7" in plain
-    assert "not settled: intervals reach other models" in plain
+    assert "not settled: intervals reach other models, or a model has no vote yet" in plain
 
 
 def test_what_was_left_out_of_the_means_is_said(tmp_path: Path) -> None:

@@ -69,8 +69,19 @@ def test_rounds_keep_an_image_together_in_the_order_of_asking() -> None:
 
 def test_rounds_end_at_the_first_open_one_and_where_the_order_is_settled_from_the_second_on() -> None:
     settled = [Strength("a", 1, 0.9, 1.1, 9), Strength("b", -1, -1.1, -0.9, 9)]
-    assert cast_votes.rounds_needed(5, lambda number: number >= 3, lambda _: []) == 3
-    assert cast_votes.rounds_needed(5, lambda _: False, lambda _: settled) == 2
-    assert cast_votes.rounds_needed(5, lambda _: False, lambda number: settled if number > 3 else []) == 4
-    assert cast_votes.rounds_needed(5, lambda _: False, lambda _: []) == 5
-    assert cast_votes.rounds_needed(1, lambda _: True, lambda _: settled) == 1
+    five = [[asked(f"i{n}")] for n in range(5)]
+    assert cast_votes.rounds_needed(five, lambda number: number >= 3, lambda _: []) == 3
+    assert cast_votes.rounds_needed(five, lambda _: False, lambda _: settled) == 2
+    assert cast_votes.rounds_needed(five, lambda _: False, lambda number: settled if number > 3 else []) == 4
+    assert cast_votes.rounds_needed(five, lambda _: False, lambda _: []) == 5
+    assert cast_votes.rounds_needed(five[:1], lambda _: True, lambda _: settled) == 1
+
+
+def test_rounds_go_on_while_a_model_was_not_compared_yet() -> None:
+    two = [Strength("a", 1, 0.9, 1.1, 9), Strength("b", -1, -1.1, -0.9, 9)]
+    three = [*two, Strength("c", -3, -3.1, -2.9, 9)]
+    rounds = [[asked(f"i{n}"), asked(f"i{n}", "attention", CLEAN, SPOILT)] for n in range(5)]
+    rounds[3].append(asked("i3", left="c"))
+    needed = cast_votes.rounds_needed(rounds, lambda _: False, lambda number: three if number > 3 else two)
+    assert needed == 4
+    assert cast_votes.compared(rounds[0]) == {"a", "b"}

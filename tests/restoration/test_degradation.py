@@ -218,3 +218,80 @@ def test_a_wrong_preset_is_one_line(tmp_path: Path, text: str, name: str, says: 
     (tmp_path / "p.yaml").write_text(text)
     with pytest.raises(ParamsError, match=says):
         degradation_presets.find(name, tmp_path / "p.yaml")
+
+
+STEPS = """
+presets:
+  own:
+    steps:
+      - {step: downscale}
+      - %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ("{step: blur, sigma: {low: 0, high: 2}}", r"blur\.sigma .* expected 0\.01 to 100, not 0 to 2"),
+        ("{step: blur, sigma: {low: 1.0e-9, high: 2}}", r"blur\.sigma .* expected 0\.01 to 100"),
+        ("{step: blur, sigma: {low: 1, high: .inf}}", r"blur\.sigma\.high .* finite"),
+        ("{step: blur, sigma: {low: 1, high: 2}, generalized: {low: -1, high: 2}}", r"blur\.generalized"),
+        ("{step: blur, sigma: {low: 1, high: 2}, plateau: {low: 0, high: 2}}", r"blur\.plateau"),
+        ("{step: blur, sigma: {low: 1, high: 2}, kernels: {iso: 0, aniso: 0}}", "kernels: all shares are 0"),
+        ("{step: resize, up: 0.7, down: 0.7, factors: {low: 0.5, high: 2}}", "more than 1 together"),
+        ("{step: resize, up: 0, down: 1, factors: {low: 0.2, high: 0.5}}", "low <= 1 <= high"),
+        ("{step: resize, up: 0, down: 1, factors: {low: 0, high: 1}}", r"resize\.factors .* 0\.01 to 16"),
+        (
+            "{step: noise, gaussian: 1, sigma: {low: -3, high: 2}, poisson: {low: 0, high: 1}, gray: 0}",
+            r"noise\.sigma .* expected 0 to 255",
+        ),
+        (
+            "{step: noise, gaussian: 1, sigma: {low: 0, high: 2}, poisson: {low: -1, high: 1}, gray: 0}",
+            r"noise\.poisson",
+        ),
+        ("{step: jpeg, quality: {low: 0, high: 90}}", r"jpeg\.quality .* expected 1 to 100"),
+        ("{step: jpeg, quality: {low: 50, high: 150}}", r"jpeg\.quality .* expected 1 to 100, not 50 to 150"),
+        ("{step: codec, codecs: [h264], crf: {low: 20, high: 99}}", r"codec\.crf .* expected 0 to 51"),
+        ("{step: codec, codecs: [h264], crf: {low: -1, high: 9}}", r"codec\.crf .* expected 0 to 51"),
+        ("{step: finish, sinc: 1, quality: {low: 50, high: 101}}", r"finish\.quality .* expected 1 to 100"),
+    ],
+)
+def test_a_range_that_would_be_drawn_otherwise_is_refused_by_name(
+    tmp_path: Path, step: str, says: str
+) -> None:
+    (tmp_path / "p.yaml").write_text(STEPS % step)
+    with pytest.raises(ParamsError, match=rf"p\.yaml:6: presets\.own\.steps\.1\.{'.*' + says}"):
+        degradation_presets.find("own", tmp_path / "p.yaml")
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_ends_of_all_ranges_can_be_drawn() -> None:
+    def only(**step: object) -> Preset:
+        return Preset.model_validate({"steps": [step]})
+
+    def both(value: float) -> dict[str, float]:
+        return {"low": value, "high": value}
+
+    for kernel in degradation_presets._KERNELS:
+        for sigma in (0.01, 100):
+            blur = only(step="blur", kernels={kernel: 1}, sigma=both(sigma))
+            small, _ = degradation.degrade(PHOTO, blur, scale=4, identity=(0,))
+            assert abs(float(small.mean()) - float(PHOTO.mean())) < 4
+    for quality in (1, 100):
+        jpeg = only(step="jpeg", quality=both(quality))
+        assert degradation.degrade(PHOTO, jpeg, scale=4, identity=(0,))[1][0]["quality"] == quality
+    for codec in ("h264", "hevc"):
+        for crf in (0, 51):
+            video = only(step="codec", codecs=[codec], crf=both(crf))
+            assert degradation.degrade(PHOTO, video, scale=4, identity=(0,))[1][0]["crf"] == crf
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize("shape", [(2, 3), (15, 40), (40, 9)])
+def test_a_codec_frame_below_the_least_size_of_a_codec_keeps_its_own(
+    codec: str, shape: tuple[int, int]
+) -> None:
+    small = PHOTO[: shape[0], : shape[1]]
+    made = ffmpeg.through_codec(small, codec, 5)
+    assert made.shape == small.shape
+    assert np.abs(made.astype(int) - small).mean() < 12

@@ -77,7 +77,7 @@ def test_one_image_or_no_resamples_have_no_interval_and_settle_nothing() -> None
         pairwise_ranking.strengths(several, resamples=0),
     ):
         assert [(one.low, one.high) for one in found] == [(None, None)] * 2
-        assert not pairwise_ranking.is_settled(found)
+        assert not pairwise_ranking.is_settled(found, ["good", "bad"])
 
 
 def test_raters_who_copy_each_other_make_no_interval_narrower() -> None:
@@ -106,6 +106,7 @@ def test_it_stops_where_no_interval_reaches_the_next_model() -> None:
             for k, (middle, half) in enumerate(values)
         ]
 
-    assert pairwise_ranking.is_settled(made((1, 0.4), (0, 0.4), (-1, 0.4)))
-    assert not pairwise_ranking.is_settled(made((1, 1.1), (0, 0.4)))
-    assert not pairwise_ranking.is_settled(made((1, 0.4), (0, 1.2)))
+    assert pairwise_ranking.is_settled(made((1, 0.4), (0, 0.4), (-1, 0.4)), "012")
+    assert not pairwise_ranking.is_settled(made((1, 1.1), (0, 0.4)), "01")
+    assert not pairwise_ranking.is_settled(made((1, 0.4), (0, 1.2)), "01")
+    assert not pairwise_ranking.is_settled(made((1, 0.4), (0, 0.4)), "012")  # one was never compared

@@ -68,6 +68,18 @@ def test_a_tile_without_memory_is_halved_and_the_rest_goes_on() -> None:
     assert [shape for shape in upscaler.seen if max(shape) > 70] == [(130, 200, 3), (128, 128, 3)]
 
 
+def test_a_band_without_memory_is_halved_too() -> None:
+    class Full(BicubicUpscaler):
+        def upscale(self, tile: FloatArray) -> FloatArray:
+            if max(tile.shape) > 64:
+                raise MemoryError("Unable to allocate 21.0 MiB for an array")
+            return super().upscale(tile)
+
+    size = tiles.TileSize(128, 16)
+    assert sum(len(band) for band in tiles.upscaled_bands(picture(130, 90), Full(2), size)) == 260
+    assert size.tile == 64
+
+
 def test_where_no_tile_fits_the_error_stays() -> None:
     with pytest.raises(DeviceMemoryError):
         list(tiles.upscaled_bands(picture(80, 80), Small(16), tiles.TileSize(64, 16)))
@@ -83,3 +95,18 @@ def test_values_that_are_no_numbers_are_refused(value: float) -> None:
 
     with pytest.raises(ModelError, match=r"no numbers: set upscale\.precision to float32"):
         whole(picture(70, 70), Overflowing(2), 64, 8)
+
+
+@pytest.mark.parametrize("less", [(1, 0), (0, 1), (-1, 0)])
+def test_a_result_of_another_size_names_the_model(less: tuple[int, int]) -> None:
+    """As of a model that halves its sides first: odd ones lose a pixel."""
+
+    class Flooring(BicubicUpscaler):
+        def upscale(self, tile: FloatArray) -> FloatArray:
+            made = super().upscale(np.pad(tile, ((0, 1), (0, 1), (0, 0)), mode="edge"))
+            return made[: tile.shape[0] * 2 - less[0], : tile.shape[1] * 2 - less[1]]
+
+    with pytest.raises(
+        ModelError, match=r"model bicubic-x2 makes \(.*\) of a tile \(64, 64, 3\), not 2 times"
+    ):
+        whole(picture(70, 70), Flooring(2), 64, 8)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from curate.adapters.upscalers import BicubicUpscaler
-from curate.errors import DeviceMemoryError
+from curate.errors import DeviceMemoryError, ModelError
 from curate.params import UpscaleParams
 from curate.records import FloatArray
 from curate.report import upscale_page
@@ -179,3 +179,13 @@ def test_failures_have_a_reason(tmp_path: Path) -> None:
         assert outcome.reason == reason
         assert outcome.task.source.name in outcome.detail
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_a_model_that_cannot_do_an_image_is_told_with_the_image(tmp_path: Path) -> None:
+    class Even(BicubicUpscaler):
+        def upscale(self, tile: FloatArray) -> FloatArray:
+            raise ModelError(f"even.onnx cannot be run on a tile of {tile.shape[1]}x{tile.shape[0]} pixels")
+
+    Image.new("RGB", (41, 30)).save(tmp_path / "odd.png")
+    with pytest.raises(ModelError, match=r"image .*odd\.png: even\.onnx cannot be run on a tile of 41x30"):
+        upscale(tmp_path / "odd.png", Even(2))

@@ -16,11 +16,11 @@ from PIL import Image
 
 from curate import schema, tables
 from curate.engines.local import LocalEngine
-from curate.errors import InputError, ParamsError, ReleaseError
+from curate.errors import InputError, MetricError, ParamsError, ReleaseError
 from curate.params import DedupeParams, PairsParams, ReleaseParams
 from curate.records import StageReport
 from curate.release import split_record
-from curate.restoration import pair_images, table_schemas
+from curate.restoration import ffmpeg, pair_images, table_schemas
 from curate.stages import build_index, pairs
 from tests import builders
 from tests.builders import image_id
@@ -271,3 +271,14 @@ def test_mistakes_are_one_line_and_leave_what_was_there() -> None:
     with pytest.raises(InputError, match="no image gives a pair; the first"):
         run(crop=512)
     assert sorted(Path("pairs/HR").iterdir()) == before
+
+
+def test_a_codec_that_fails_names_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> bytes:
+        raise MetricError("ffmpeg fails: no such encoder")
+
+    monkeypatch.setattr(ffmpeg, "run", fails)
+    says = r"image \w+\.png, 128x128 pixels at 0,0: preset video cannot be applied \(ffmpeg fails: no such"
+    with pytest.raises(InputError, match=says):
+        run(preset="video")
+    assert not Path("pairs").exists()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from curate import embeddings, schema, tables
@@ -134,6 +135,12 @@ def test_people_disagreed_on_a_category(tmp_path: Path) -> None:
     assert "earlier rounds" not in report.line()
     assert set(chosen(tmp_path)) == set(ANGLES) - {"four"}, "nothing is suggested on four"
     assert chosen(tmp_path)["two"] == "100% disagreement (people disagree on 67% of parking_sign)"
+    older = pq.read_table(tmp_path / "data/agreement/pairs.parquet").replace_schema_metadata(
+        {"curate.schema_version": "2", "curate.table": "pairs"}
+    )
+    pq.write_table(older, tmp_path / "data/agreement/pairs.parquet")
+    report = run(tmp_path, budget=6, disagreement=1)
+    assert report.metrics["choice"]["earlier_round"] is True, "agreement, which writes it, runs after select"
 
 
 def test_what_is_uncertain_or_rare_needs_no_vectors(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,24 @@ from tests.stages.comparing_people import read, run
 MODELS = {"bicubic": 0.70, "compact": 0.80, "large": 0.90}
 
 
-def project(folder: Path, images: int = 40, *, crops: int = 1, unmeasured: int = 0) -> None:
-    """`crops` pairs per image; of the first `unmeasured` pairs the model large has no figure."""
+def project(
+    folder: Path,
+    images: int = 40,
+    *,
+    crops: int = 1,
+    unmeasured: int = 0,
+    failed: dict[str, Collection[int]] | None = None,
+) -> None:
+    """`crops` pairs per image; of the first `unmeasured` pairs the model large has no figure.
+
+    `failed`: pairs on which each model failed.
+    """
+    failures = {"large": [3]} if failed is None else failed
     upscaled, measured, pairs = [], [], []
     for n in range(images):
         pairs.append(restoration_rows.pair(f"p{n:02}", image_id=f"i{n // crops}"))
         for model, figure in MODELS.items():
-            failed = (model, n) == ("large", 3)
-            path = None if failed else f"{model}/{n}.png"
+            path = None if n in failures.get(model, ()) else f"{model}/{n}.png"
             upscaled.append(restoration_rows.upscaled(model, f"p{n:02}", path=path))
             if model == "large" and n < unmeasured:
                 continue
@@ -135,3 +146,28 @@ def test_comparisons_without_a_figure_are_left_out_and_counted(tmp_path: Path) -
     shown = {(row["pair_id"], row["winner"], row["loser"]) for row in read(tmp_path / "votes.csv")}
     assert not any(image < "p03" and "large" in models for image, *models in shown)
     assert ("p01", "bicubic", "compact") in shown or ("p01", "compact", "bicubic") in shown
+
+
+def test_rounds_go_on_until_a_model_that_failed_at_first_was_compared(tmp_path: Path) -> None:
+    """Two models are settled after two rounds of four; the third has results only on pairs of a later one."""
+    project(tmp_path, failed={})
+    run(tmp_path, raters="none", round_pairs=10)
+    order = list(dict.fromkeys(row["pair_id"] for row in read(tmp_path / "plan.csv")))
+    early = [int(pair[1:]) for pair in order[:20]]
+    project(tmp_path, failed={"large": early})
+    report = run(tmp_path, noise=0.5, round_pairs=10)
+    assert [row["model"] for row in read(tmp_path / "ranking.csv")] == ["large", "compact", "bicubic"]
+    assert report.metrics["rounds"] >= 3
+    assert not [name for name, _ in report.counts if "not ranked" in name]
+
+
+def test_a_model_that_is_in_no_ranking_is_named_and_nothing_is_settled(tmp_path: Path) -> None:
+    project(tmp_path, unmeasured=40)
+    report = run(tmp_path, noise=0.5)
+    assert [row["model"] for row in read(tmp_path / "ranking.csv")] == ["compact", "bicubic"]
+    assert dict(report.counts)["models that are not ranked (large)"] == 1
+    assert report.metrics["settled"] is False
+    project(tmp_path, failed={"large": range(40)})
+    failed = run(tmp_path, noise=0.5)
+    assert dict(failed.counts)["models that are not ranked (large)"] == 1
+    assert failed.metrics["settled"] is True  # of the models that have results
