@@ -88,7 +88,7 @@ class CocoIndex:
 
     def _take(self, entry: json_stream.Entry) -> str:
         value = entry.value
-        if entry.key not in _LISTS or value == []:
+        if entry.key not in _LISTS:
             return entry.key
         if not isinstance(value, dict):
             self._damaged(entry, f"{entry.key} holds {str(value)[:40]!r}, expected an object")

@@ -19,7 +19,7 @@ from curate.errors import InputError
 from curate.formats import json_stream, split_names
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box, taken
+from curate.formats.label_entries import EntryError, box, entries, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 
@@ -78,10 +78,7 @@ def _row(value: Mapping[str, Any]) -> tuple[str, list[Mapping[str, Any]]]:
     name = value.get("image") or value.get("imagefilename")
     if not isinstance(name, str):
         raise EntryError("damaged", "has neither image nor imagefilename")
-    drawn = value.get("annotations", value.get("annotation"))
-    if not isinstance(drawn, list):
-        raise EntryError("damaged", "has no list of annotations: that is not an empty one")
-    return name, drawn
+    return name, entries(value.get("annotations", value.get("annotation")))
 
 
 def _object(value: Mapping[str, Any], entry: str, line: int) -> LabeledObject:

@@ -21,7 +21,7 @@ from curate.errors import InputError
 from curate.formats import json_stream, split_names
 from curate.formats.dataset_info import About, json_files
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box_xywh, not_read, ring, taken
+from curate.formats.label_entries import EntryError, box_xywh, entries, not_read, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.geometry import outlines
@@ -67,8 +67,8 @@ def _image(file: Path, problems: list[Problem], beside: Counter[str]) -> Labeled
     name = f"{folder}/{item['name']}" if folder else item["name"]
     objects: list[LabeledObject] = []
     tags: list[str] = []
-    for number, one in enumerate(content["annotations"], 1):
-        if slot.get("slot_name") not in one.get("slot_names", [slot.get("slot_name")]):
+    for number, one in enumerate(entries(content["annotations"]), 1):
+        if _of_other_slots(one, item["slots"]):
             beside["annotations of other images of an item"] += 1
             continue
         beside.update(f"annotations' {key}" for key in _BESIDE if one.get(key))
@@ -89,6 +89,21 @@ def _image(file: Path, problems: list[Problem], beside: Counter[str]) -> Labeled
         file=file,
         path=place if place.is_file() else None,
     )
+
+
+def _of_other_slots(one: Mapping[str, Any], slots: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an annotation is on other images of its item than the first, which alone is read.
+
+    Raises:
+        EntryError: On images that the item does not have.
+    """
+    first, *others = (slot.get("slot_name") for slot in slots)
+    named = one.get("slot_names") or [first]
+    if not others or first in named:
+        return False
+    if not all(name in others for name in named):
+        raise EntryError("damaged", f"an annotation of {named}, which are none of the item's slots")
+    return True
 
 
 def _object(one: Mapping[str, Any], entry: str) -> LabeledObject:

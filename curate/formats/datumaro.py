@@ -22,7 +22,7 @@ from curate.formats import json_stream
 from curate.formats.coco_objects import outline
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box_xywh, class_name, ring, taken
+from curate.formats.label_entries import EntryError, box_xywh, class_name, entries, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 
@@ -80,8 +80,9 @@ def _image(
     height, width = described.get("size") or (None, None)
     groups: dict[tuple[int, str], list[LabeledObject]] = {}
     tags: list[str] = []
+    labeled = item.get("annotations") is not None
     told = partial(taken, problems=problems, file=file, line=line, image=name)
-    for number, one in enumerate(item.get("annotations") or []):
+    for number, one in enumerate(entries(item["annotations"]) if labeled else ()):
         entry = f"annotation {one.get('id', number)}"
         if one.get("type") == "label":
             tag = told(partial(class_name, one.get("label_id"), names), entry=entry)
@@ -104,7 +105,7 @@ def _image(
         tags=tuple(tags),
         license=(item.get("attr") or {}).get("license"),
         attribution=(item.get("attr") or {}).get("attribution"),
-        labeled=item.get("annotations") is not None,
+        labeled=labeled,
         file=file,
         line=line,
         path=beside if beside.is_file() else None,

@@ -24,7 +24,7 @@ from PIL import Image
 
 from curate.errors import InputError
 from curate.formats import json_stream
-from curate.formats.label_entries import EntryError, box_xywh, not_read, ring, taken
+from curate.formats.label_entries import EntryError, box_xywh, entries, not_read, ring, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import masks
 from curate.images.pixel_limit import open_any_size
@@ -142,7 +142,7 @@ def _image(
             beside[f"samples' labels in the field {field!r}"] += kind in _FIELDS or kind in _OTHERS
             continue
         labeled = True
-        for number, one in enumerate(value[_FIELDS[kind]], 1):
+        for number, one in enumerate(entries(value[_FIELDS[kind]]), 1):
             where = f"{field} {number}"
             found = taken(
                 partial(_object, one, kind, size, where, line),

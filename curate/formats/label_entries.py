@@ -95,6 +95,17 @@ def ring(values: Sequence[Any]) -> Ring:
     return found
 
 
+def entries(value: Any) -> list[Any]:
+    """A list of labels: whatever else stands in its place does not say that there are none.
+
+    Raises:
+        EntryError: It is no list.
+    """
+    if not isinstance(value, list):
+        raise EntryError("damaged", f"expected a list of labels, got {str(value)[:40]!r}")
+    return value
+
+
 def class_name(number: Any, names: Sequence[str]) -> str:
     """The name of a class by its number, from 0.
 

@@ -27,7 +27,7 @@ from curate.errors import AnnotationToolError
 from curate.formats import json_stream, split_names
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box_xywh, not_read, ring, taken
+from curate.formats.label_entries import EntryError, box_xywh, entries, not_read, ring, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, Size
 from curate.geometry import brush_rle
@@ -119,7 +119,7 @@ def _with_objects(
     objects: list[LabeledObject] = []
     tags: list[str] = []
     size: Size | None = None
-    regions = look["result"]
+    regions = entries(look["result"])
     names = _names_beside(regions)
     pictures = {
         region.get("to_name") for region in regions if region.get("type") not in {"choices", *_NOT_DRAWN}

@@ -23,7 +23,7 @@ from curate.errors import InputError
 from curate.formats import split_names
 from curate.formats.dataset_info import About
 from curate.formats.image_files import ImageFiles
-from curate.formats.label_entries import EntryError, box_xywh, not_read, taken
+from curate.formats.label_entries import EntryError, box_xywh, entries, not_read, taken
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem
 from curate.formats.voc import pixel_box
@@ -78,7 +78,7 @@ def _image(line: str, file: Path, number: int, problems: list[Problem], beside: 
         return image
     names, size = row[f"{key}-metadata"]["class-map"], row[key]["image_size"][0]
     objects = []
-    for index, one in enumerate(row[key]["annotations"], 1):
+    for index, one in enumerate(entries(row[key]["annotations"]), 1):
         where = f"line {number}, annotation {index}"
         found = taken(
             partial(_object, one, names, where, number),

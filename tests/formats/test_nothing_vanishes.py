@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def test_roboflow_says_in_which_split(tmp_path: Path) -> None:
 def test_a_coco_file_without_the_list_of_annotations_says_nothing_of_its_images(tmp_path: Path) -> None:
     path = coco_file(tmp_path / "a.json")
     assert [image.labeled for image in formats.read(path).images] == [True]  # an empty list says something
+    assert formats.read(coco_file(path, annotations=[[]])).incomplete
+    coco_file(path)
     content = json.loads(path.read_text(encoding="utf-8"))
     del content["annotations"]
     (image,), _ = opened(as_json(path, content), "coco")
@@ -417,6 +420,30 @@ def test_a_list_of_objects_that_is_null_is_not_empty(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "a.json").read_text())
     content["items"][0]["annotations"] = None
     assert [one.labeled for one in opened(as_json(tmp_path / "a.json", content))[0]] == [False]
+
+
+@pytest.mark.parametrize("format", ["createml", "darwin", "datumaro", "label-studio", "sagemaker"])
+@pytest.mark.parametrize("instead", [{}, "", 0])
+def test_what_is_no_list_of_labels_does_not_say_that_there_are_none(
+    tmp_path: Path, format: str, instead: Any
+) -> None:
+    datasets.written(format, tmp_path, [datasets.image("a.jpg")])
+    (file,) = [one for one in tmp_path.rglob("*") if one.suffix in (".json", ".manifest")]
+    key = "result" if format == "label-studio" else "annotations"
+    changed = re.sub(rf'("{key}":\s*)\[\]', rf"\g<1>{json.dumps(instead)}", file.read_text())
+    file.write_text(changed)
+    images, (problem,) = opened(file, format)
+    assert (images, problem.kind) == ([], "damaged")
+
+
+@pytest.mark.parametrize(("slots", "images"), [(["1"], 1), (["5"], 0)])
+def test_darwin_slots_that_the_item_lacks(tmp_path: Path, slots: list[str], images: int) -> None:
+    sides = {"x": 1, "y": 1, "w": 2, "h": 2}
+    item = {"name": "a.jpg", "slots": [{"slot_name": "0"}, {"slot_name": "1"}]}
+    content = {"item": item, "annotations": [{"name": "x", "bounding_box": sides, "slot_names": slots}]}
+    assert len(opened(as_json(tmp_path / "a.json", content))[0]) == images
+    item["slots"] = [{"slot_name": "0"}]  # of one image all are of it
+    assert len(opened(as_json(tmp_path / "a.json", content))[0][0].objects) == 1
 
 
 def test_a_label_studio_answer_without_a_result_is_damaged(tmp_path: Path) -> None:
