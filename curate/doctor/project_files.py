@@ -5,16 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from curate import dvc_files
 from curate.adapters import diffusion_upscaler, image_metrics
 from curate.doctor.finding import Finding, tried
-from curate.errors import CurateError
+from curate.errors import CurateError, ParamsError
 from curate.ingest import sources
 from curate.ingest.place_names import is_url
 from curate.labeling import taxonomy
-from curate.params import Params
+from curate.params import Params, requirement
 from curate.restoration import degradation_presets
 from curate_pipelines import fingerprint
 
@@ -66,9 +67,6 @@ def _encodes_video(settings: Params) -> bool:
 def named_files(settings: Params, stages: Collection[str]) -> Iterator[Finding]:
     """Sources, categories, and every file that a parameter names."""
 
-    def categories() -> str:
-        return f"{len(taxonomy.load(settings.autolabel.taxonomy))} categories"
-
     def preset() -> str:
         named = settings.pairs.preset
         return f"{named}, {len(degradation_presets.find(named, settings.pairs.presets).steps)} steps"
@@ -79,14 +77,43 @@ def named_files(settings: Params, stages: Collection[str]) -> Iterator[Finding]:
         return "each is there"
 
     yield tried("sources", lambda: f"{len(_sources(settings).sources)} sources")
+    yield from _unlicensed(settings)
     if "autolabel" in stages:
-        yield tried("taxonomy", categories)
+        yield from _categories(settings)
     if "pairs" in stages:
         yield tried("preset of pairs", preset)
     yield tried("files that params.yaml names", files)
     lacking = image_metrics.lacking(settings.measure.metrics) if "measure" in stages else {}
     for name, why in lacking.items():
         yield Finding("metrics", "note", f"{name} is not measured: {why}")
+
+
+def _categories(settings: Params) -> Iterator[Finding]:
+    def categories() -> str:
+        return f"{len(taxonomy.load(settings.autolabel.taxonomy))} categories"
+
+    def gates() -> str:
+        known = {category.name for category in taxonomy.load(settings.autolabel.taxonomy)}
+        for name, text in settings.gates.require.items():
+            _, by, value = requirement.parse(text).key
+            if by == "category" and value not in known:
+                raise ParamsError(
+                    f"gates.require.{name} names the category {value}, which is not in "
+                    f"{settings.autolabel.taxonomy}: correct it, or the release is refused"
+                )
+        return f"{len(settings.gates.require)} of your own"
+
+    yield tried("taxonomy", categories)
+    if settings.gates.require:
+        yield tried("gates", gates)
+
+
+def _unlicensed(settings: Params) -> Iterator[Finding]:
+    with suppress(CurateError):  # said in its own line
+        bare = [one.name for one in _sources(settings).sources if one.license is None]
+        if bare and settings.gates.licenses:
+            names = ", ".join(bare)
+            yield Finding("licences", "note", f"{names}: none is stated, and a release will be refused")
 
 
 def repository() -> Iterator[Finding]:

@@ -34,6 +34,7 @@ DECIDED = Path("data/adjudication/annotations.parquet")
 RECORD, ADJUDICATED = Path("data/push/shown"), Path("data/adjudication/shown")
 IMPORTED = (Path("labels/suggestions"), Path("labels/answers"))
 FOLDER = Path("data/taxonomy")  # of the lists of what must be looked at again
+NOTHING = "no table holds a category that moves: nothing to do (it was done before, or its name is misspelt)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class Migration:
         if self.fitted is not None:
             yield f"{self.fitted[0]}: a fit follows renamed categories; merged and split ones have none"
         if not (self._listing or self.records):
-            yield "no table holds a category that moves: nothing to do"
+            yield NOTHING
         elif not written:
             yield "nothing was written: leave out --dry-run to do it"
         else:

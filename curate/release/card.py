@@ -53,7 +53,7 @@ class CardFacts:
         to_review: Released images that somebody must look at again, by reason.
         confidence: Mean confidence of objects, None where it is of none known; and of how many it is known.
         quality: The metrics file of the stage quality; empty where it is not known.
-        found: Distinct images that there ever were, dropped ones included.
+        found: Files of different content that there ever were, dropped and unreadable ones included.
         looked: Number of released images by the number of people who looked at them; None = not known.
         f1_by_category: Agreement by category: value and ends of its interval; None = undefined.
         columns: Of the release.
@@ -262,7 +262,7 @@ def _left_out(facts: CardFacts) -> str:
     if not rows:
         return "## What was left out\n\nNo image was left out.\n"
     of = (
-        f"Of {facts.found:,} distinct images {sum(facts.images.values()):,} are released.\n\n"
+        f"Of {facts.found:,} files of different content {sum(facts.images.values()):,} are released.\n\n"
         if facts.found is not None
         else ""
     )

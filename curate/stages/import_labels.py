@@ -250,9 +250,9 @@ def _nothing(params: ImportParams, joined: Joined, problems: Path) -> str:
         if first
         else "it is empty"
     )
-    return (
-        f"{params.file}: nothing fits the project ({why}): {problems} lists all, --match and --frame may help"
-    )
+    unnamed = first is not None and first.detail.endswith("is not in the taxonomy")
+    advice = "add the categories to taxonomy.yaml" if unnamed else "--match and --frame may help"
+    return f"{params.file}: nothing fits the project ({why}): {problems} lists all, {advice}"
 
 
 def _imported(params: ImportParams, joined: Joined, outputs: Outputs) -> Imported:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from curate import schema, tables
 from curate.agreement.gates import read_figures
 from curate.errors import ReleaseError
-from curate.release import object_rows
+from curate.release import object_rows, object_support
 from curate.release.card import CardFacts
 from curate.release.release_content import Content
 
@@ -38,9 +38,16 @@ def models(annotations: Path) -> tuple[str, ...]:
 def example(content: Content, split_of: Sequence[str]) -> dict[str, Any]:
     """The first row with an object, without its picture."""
     index = int(np.argmax(np.diff(content.offsets) > 0))
-    names = [column.name for column in content.columns() if column.name in content.images.column_names]
-    row = {name: content.images.column(name)[index].as_py() for name in names if name != "answers"}
-    return {**row, "split": split_of[index], "objects": object_rows.of_image(content, index)}
+    kinds = {column.name: column.kind for column in content.columns()}
+    names = [name for name in kinds if name in content.images.column_names and name != "answers"]
+    row = {name: content.images.column(name)[index].as_py() for name in names}
+    objects = object_rows.of_image(content, index)
+    return {
+        **row,
+        "answers": object_support.answers(content.images.slice(index, 1).to_pylist()[0]),
+        "split": split_of[index],
+        "objects": {field.name: objects[field.name] for field in kinds["objects"]},
+    }
 
 
 def f1_by_category(path: Path) -> dict[str, tuple[float | None, float | None, float | None]]:

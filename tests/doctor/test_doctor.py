@@ -127,6 +127,23 @@ def test_a_file_that_lacks_or_is_torn_is_named(
     assert message in found[name].line()
 
 
+def test_a_gate_of_a_misspelt_category_is_named(project: Path) -> None:
+    gate = "gates: {require: {signs: 'agreement.f1[category=cra].lower >= 0.8'}}\n"
+    (project / "params.yaml").write_text(PARAMS + gate)
+    assert set(broken()) == {"gates"}
+    assert "gates.require.signs names the category cra" in broken()["gates"].line()
+    (project / "params.yaml").write_text(PARAMS + gate.replace("=cra", "=car"))
+    assert not broken()
+
+
+def test_sources_without_a_licence_are_told_before_the_release_is_refused(project: Path) -> None:
+    (project / "sources.yaml").write_text("sources: [{name: bare, path: photos}]\n")
+    (project / "photos").mkdir(exist_ok=True)
+    assert "note    licences: bare: none is stated, and a release will be refused" in [
+        one.line() for one in doctor.examine()
+    ]
+
+
 def test_another_weights_file_than_the_digest_says(project: Path) -> None:
     digest = "0" * 64
     (project / "params.yaml").write_text(

@@ -213,7 +213,7 @@ def test_agreement_by_category_the_funnel_citation_and_contact() -> None:
     )  # fmt: skip
     text = render(facts)
     assert "| `stop_sign` | 0.900 | 0.800 to 0.950 |\n| `parking_sign` | undefined | none |" in text
-    assert "Of 2,000 distinct images 1,500 are released." in text
+    assert "Of 2,000 files of different content 1,500 are released." in text
     assert "## Citation\n\n```\n@misc{unit}\n```" in text
     assert "## Contact\n\nunit@example.org" in text
     assert "The project does not say whom to write to" in render(FACTS)

@@ -323,7 +323,7 @@ def test_the_card_shows_what_a_stranger_asks() -> None:
     assert "| `objects.category` | `ClassLabel` |" in card
     assert '"category_name": [\n   "' in card
     assert 'revision="v0.1.0"' in card
-    assert "Of 8 distinct images 6 are released." in card
+    assert "Of 8 files of different content 6 are released." in card
     for name in ("examples.jpg", "categories.png", "sizes.png"):
         assert f"(card/{name})" in card
         with Image.open(FOLDER / "card" / name) as picture:
@@ -349,3 +349,12 @@ def test_mlcroissant_reads_the_description_and_the_rows() -> None:
     assert {entry["sha256"] for entry in known if "sha256" in entry} == {
         hashlib.sha256(path.read_bytes()).hexdigest() for path in FOLDER.glob("data/*.parquet")
     }
+
+
+@pytest.mark.usefixtures("project")
+def test_the_example_row_of_the_card_has_the_columns_of_the_data() -> None:
+    run()
+    shown = json.loads((FOLDER / "README.md").read_text().partition("```json\n")[2].partition("\n```")[0])
+    layout = pq.read_schema(next(FOLDER.rglob("*.parquet")))
+    assert set(shown) == set(layout.names)
+    assert set(shown["objects"]) == {field.name for field in layout.field("objects").type}
