@@ -33,12 +33,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Unit tests in the random order of pytest-randomly, then integration tests as they stand in their files.
 
     Tests of one file of the latter share a server or a project, and leave it to the next as it expects it.
+    The long files of tests/package come first, so that no process has one left when the others are done.
     """
     written = {item: number for number, item in enumerate(items)}
     yield
     chosen = [item for item in items if config.getoption("--soak") is not None or not _is(item, "soak")]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-    shared = sorted((item for item in chosen if _is(item, "integration")), key=written.__getitem__)
+    shared = sorted(
+        (item for item in chosen if _is(item, "integration")),
+        key=lambda item: ("package" not in item.path.parts, written[item]),
+    )
     grouping = config.pluginmanager.get_plugin("funcmanage")  # pytest's own: one server after the other
     assert grouping is not None
     grouping.pytest_collection_modifyitems(shared)

@@ -112,10 +112,16 @@ def test_what_fiftyone_exports_is_read(tmp_path: Path) -> None:
     run(EXPORT, tmp_path, str(picture), str(tmp_path / "out"))
     labels = formats.read(tmp_path / "out")
     (image,) = labels.images
-    assert (labels.format, labels.problems, image.size) == ("fiftyone", [], datasets.SIZE)
-    image = image.in_pixels(datasets.SIZE)
-    first, mask, line = image.objects
+    assert (labels.format, image.size) == ("fiftyone", datasets.SIZE)
+    ((kind, detail),) = [(problem.kind, problem.detail) for problem in labels.problems]
+    assert (kind, "'lines'" in detail) == (
+        "not_read",
+        True,
+    )  # read if asked for
+    first, mask = image.in_pixels(datasets.SIZE).objects
     assert (first.category, first.bbox_xyxy) == ("a", (0.0, 0.0, 12.0, 9.0))
     plane = masks.decode(mask.mask(datasets.SIZE) or "", width=24, height=18)
     assert np.argwhere(plane).tolist() == [[3, 2], [4, 2], [4, 3]]
+    (image,) = formats.read(tmp_path / "out", field="lines").images
+    (line,) = image.in_pixels(datasets.SIZE).objects
     assert line.polygons == (((0.0, 0.0, 12.0, 0.0, 12.0, 9.0),),)
