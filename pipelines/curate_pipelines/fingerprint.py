@@ -172,8 +172,7 @@ def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
         path = weights.located(model)  # as their loaders find them
         if path is not None and (sha256 is None or path.is_dir()):
             yield name, path
-            parts = weights.parts(path)[1:] if stage == "upscale" and path.is_file() else ()
-            for part in filter(Path.is_file, parts):  # what lacks, the stage refuses
+            for part in weights.parts(path)[1:] if stage == "upscale" and path.is_file() else ():
                 yield f"{name}, {part.name}", part
 
 

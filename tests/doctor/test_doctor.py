@@ -232,6 +232,8 @@ def test_models_and_presets_of_a_restoration_project_are_looked_at(restoration: 
     found = [one.line() for one in doctor.examine() if one.state == "broken"]
     assert found == [
         "broken  preset of pairs: pairs.preset = 'mine' is none of classical, real_esrgan, video",
+        "broken  files that params.yaml names: upscale.models.own, own.bin = own.bin does not exist: create "
+        "it, or set null where it is not needed",
         *(
             f"broken  weights of {name}: {file} is not on this machine: set {name}"
             for name, file in (("upscale.models.own", "own.bin"), ("upscale.models.other", "weights/x4.pth"))
