@@ -20,7 +20,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
 WIDTH, COLUMNS, IMAGES = 900, 3, 6  # pixels; of the mosaic
 WINDOW = (1200, 1180)  # pixels of the page that the README shows
-SECTIONS = {"annotators": "#people", "worst": "#disagreements", "agreement": "#agreement"}
+SECTIONS = {"annotators": "#people", "label-errors": "#label-errors", "agreement": "#agreement"}
 TALLEST, MARGIN = 1100, 24  # pixels of a section
 
 

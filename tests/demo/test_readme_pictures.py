@@ -26,7 +26,7 @@ def test_the_page_is_photographed(tmp_path: Path) -> None:
     builders.small_project(tmp_path)
     made = readme_pictures.report(tmp_path, tmp_path)
     assert [path.name for path in made] == [
-        "report.png", "report-annotators.jpg", "report-worst.jpg", "report-agreement.jpg"
+        "report.png", "report-annotators.jpg", "report-label-errors.jpg", "report-agreement.jpg"
     ]  # fmt: skip
     for path in made[1:]:
         with Image.open(path) as picture:
