@@ -150,7 +150,8 @@ class Showings:
 
     def _of(self, task_id: str, annotator_id: str) -> list[Showing]:
         rows = self._by_task.get(task_id, [])
-        return [row for row in rows if row.labeler in (None, annotator_id)] or rows
+        own = annotator_id.lower()  # as the server keeps addresses
+        return [row for row in rows if row.labeler is None or row.labeler.lower() == own] or rows
 
 
 def _showing(row: Mapping[str, object], ids: Mapping[str, AbstractSet[str]]) -> Showing:

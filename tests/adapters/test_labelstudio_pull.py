@@ -582,6 +582,30 @@ def test_an_answer_in_a_colleagues_own_project_is_left_out_and_counted(
     assert not any(row["superseded"] for row in answers)
 
 
+def test_capital_letters_make_nobody_a_stranger_in_their_own_project(server: FakeLabelStudio) -> None:
+    """The server keeps addresses in lower case; params.yaml may have capitals."""
+    tables = []
+    for labeler in ("anna@x.invalid", "Anna@X.invalid"):
+        annas = replace(REFERENCE, labeler=labeler)
+        with labelstudio_pull.pull(server.client(), [annas], WANTED) as snapshot:
+            assert "anna@x.invalid" not in snapshot.counts.in_projects_of_others
+            tables.append((rows_of(snapshot), snapshot.progress))
+    assert tables[0] == tables[1]
+    assert {row["annotator_id"] for row in tables[0][0][1]} == {"anna@x.invalid"}
+
+
+def test_work_of_a_deleted_account_stays_in_its_own_project(server: FakeLabelStudio) -> None:
+    annas = replace(REFERENCE, labeler="anna@x.invalid")
+    with labelstudio_pull.pull(server.client(), [annas], WANTED) as snapshot:
+        before, looks = rows_of(snapshot), snapshot.progress.slots_done
+    delete_account(server, 1)
+    with labelstudio_pull.pull(server.client(), [annas], WANTED) as snapshot:
+        after = rows_of(snapshot)
+        assert (snapshot.counts.nameless, snapshot.progress.slots_done) == (len(before[1]), looks)
+        assert set(snapshot.counts.in_projects_of_others) <= {"ben@x.invalid"}
+    assert [len(rows) for rows in after] == [len(rows) for rows in before]
+
+
 def test_what_is_begun_in_a_colleagues_own_project_is_left_out_too(server: FakeLabelStudio) -> None:
     draft = {"user": "anna@x.invalid", "result": [box("x")], "lead_time": 4.0}
     times = {"created_at": "2026-11-01T13:00:00Z", "updated_at": "2026-11-01T13:01:00Z"}

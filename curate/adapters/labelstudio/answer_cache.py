@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from curate import fingerprint, tables
+from curate.adapters.labelstudio import people
 from curate.errors import StorageError
 from curate.schema import SCHEMA_VERSION
 
@@ -50,7 +51,7 @@ SELECT project, task, number FROM (
     SELECT project, task, number, row_number() OVER (
         PARTITION BY task_key, person ORDER BY shown DESC, updated_at DESC, project DESC, number DESC
     ) AS place, shown = max(shown) OVER (PARTITION BY task_key) AS best
-    FROM answers LEFT JOIN temp.own USING (project) WHERE look AND person = coalesce(labeler, person)
+    FROM answers LEFT JOIN temp.own USING (project) WHERE look AND may_answer(labeler, person)
 ) WHERE place = 1 AND best;
 CREATE INDEX temp.latest_tasks ON latest (project, task, number);
 """
@@ -249,6 +250,7 @@ class Cache:
         self._base.execute("DROP TABLE IF EXISTS temp.own")
         self._base.execute("CREATE TEMP TABLE own (project INTEGER PRIMARY KEY, labeler TEXT)")
         self._base.executemany("INSERT INTO temp.own VALUES (?, ?)", labelers.items())
+        self._base.create_function("may_answer", 2, people.may_answer, deterministic=True)
         self._base.executescript(_LATEST)
         for table in ("answers", "rows"):
             for (content,) in self._base.execute(f"SELECT content FROM {table}"):  # noqa: S608 - ours

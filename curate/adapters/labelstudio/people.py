@@ -92,6 +92,23 @@ def is_nameless(name: str) -> bool:
     return name.startswith(f"{_DELETED} ")
 
 
+def may_answer(labeler: str | None, name: str) -> bool:
+    """Whether a person's answer counts in a project: their own, or one that is everybody's.
+
+    The server keeps addresses in lower case, whatever params.yaml writes. An account that is gone and that
+    nobody had read is taken for the labeler's: otherwise their whole work would be left out.
+
+    Args:
+        labeler: Whose project it is; None = everybody's.
+        name: Of the person who answered.
+
+    Examples:
+        >>> may_answer("Ann@example.org", "ann@example.org"), may_answer("ann@example.org", "ben@example.org")
+        (True, False)
+    """
+    return labeler is None or labeler.lower() == name.lower() or is_nameless(name)
+
+
 def project_key(record: Mapping[str, Any]) -> str:
     """What tells a project from all others, whatever address its server moves to.
 

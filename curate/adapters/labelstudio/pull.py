@@ -303,10 +303,10 @@ class _Snapshot:
         looks = {
             (key, name)
             for number, key, name in self.cache.looks()
-            if key in self.wanted and self.projects[number].labeler in {None, name}
+            if key in self.wanted and people.may_answer(self.projects[number].labeler, name)
         }
-        people = Counter(key for key, _ in looks)
-        done = {key: min(people[key], task.labelers) for key, task in self.wanted.items()}
+        lookers = Counter(key for key, _ in looks)
+        done = {key: min(lookers[key], task.labelers) for key, task in self.wanted.items()}
         return Progress(
             slots_done=sum(done.values()),
             slots_needed=sum(task.labelers for task in self.wanted.values()),
@@ -322,8 +322,8 @@ class _Snapshot:
 
     def _of_another(self, number: int, row: Mapping[str, Any]) -> bool:
         """Whether somebody gave this answer in a colleague's own project, and on the page."""
-        mine = {None, row["annotator_id"]}
-        return self.projects[number].labeler not in mine and row["outcome"] != "unattended"
+        own = people.may_answer(self.projects[number].labeler, row["annotator_id"])
+        return not own and row["outcome"] != "unattended"
 
     def _answers(self) -> Iterator[dict[str, Any]]:
         for number, old, row in self._given():
