@@ -20,8 +20,9 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Final
 
@@ -89,13 +90,20 @@ class Decision:
 
     @property
     def moment(self) -> datetime | None:
-        """`when` as a time; None where nothing stands.
+        """`when` as a time, UTC where it names no zone; None where nothing stands.
+
+        A date alone is the end of its day: as its beginning, a look that was asked for in the afternoon would
+        count as older than a decision of that morning, and not be given.
 
         Raises:
             ValueError: It is no time of ISO 8601.
         """
-        at = datetime.fromisoformat(self.when) if self.when else None
-        return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+        if not self.when:
+            return None
+        at = datetime.fromisoformat(self.when)
+        with suppress(ValueError):
+            at = datetime.combine(date.fromisoformat(self.when), time.max)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
     @property
     def corners(self) -> Box:
@@ -255,9 +263,10 @@ def _time(one: Decision, stage: str) -> list[str]:
 
 def _is_moment(one: Decision) -> bool:
     try:
-        return one.moment is None or one.moment.tzinfo is not None
+        _ = one.moment
     except ValueError:
         return False
+    return True
 
 
 def _contradict(one: Decision, other: Decision) -> bool:

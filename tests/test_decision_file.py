@@ -140,6 +140,8 @@ def test_the_time_of_a_line_counts_where_it_orders_lines(tmp_path: Path) -> None
 
 def test_the_time_of_a_look_must_be_one(tmp_path: Path) -> None:
     (line,) = decision_file.load(written(tmp_path, f"{A},needs-qa,,,,,,,2026-01-01"))
-    assert line.moment == datetime(2026, 1, 1, tzinfo=UTC)
+    assert line.moment == datetime(2026, 1, 1, 23, 59, 59, 999999, tzinfo=UTC), "the end of the day"
+    (line,) = decision_file.load(written(tmp_path, f"{A},needs-qa,,,,,,,2026-01-01T10:00:00+02:00"))
+    assert line.moment == datetime(2026, 1, 1, 8, tzinfo=UTC)
     with pytest.raises(InputError, match=r":2: when must be ISO 8601, such as .*, got 'yesterday'"):
         decision_file.load(written(tmp_path, f"{A},needs-qa,,,,,,,yesterday"))

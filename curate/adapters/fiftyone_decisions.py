@@ -103,7 +103,9 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
         kept = [line for line, one in zip(lines, before, strict=True) if one not in gone]
         decision_file.write(path, [*kept, *fresh])
     now = image_references.resolve(decision_file.load(path), images)
-    seen = {one.key for one in now} & {*base, *app.decisions} | {one.key for one in deleted}
+    seen = {one.key for one in now} & {*base, *app.decisions}
+    # A deleted line's tag is gone now; an edited label stays until the next sync, and is no new decision.
+    seen |= {one.key for one in deleted if not fiftyone_pulled.is_tag(one.decision)}
     _remember(dataset, app, seen, digests)
     counts = len(fresh), len(taken_back), len(replaced), len(deleted), len(now)
     return Pulled(*counts, decision_file.conflicts(now), app.problems)

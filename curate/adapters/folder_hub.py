@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from curate import tables
@@ -134,9 +135,17 @@ def sizes(folder: Path, release: Manifest) -> list[tuple[str, int]]:
 def mark_latest(root: Path, release: Manifest, name: str) -> None:
     """Write `<name>-latest.json`, unless it names a higher version.
 
+    An earlier version of curate wrote `latest.json`, which would name its last release for good: it goes,
+    where it is about this data set.
+
     Raises:
         StorageError: The file cannot be written.
     """
+    old = root / _MARKER
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        named = json.loads(old.read_bytes())["name"]
+        if re.fullmatch(rf"{re.escape(release.name)}-v[\d.]+(\.tar\.zst)?", named):
+            old.unlink()
     path = root / f"{release.name}-{_MARKER}"
     try:
         if versions.parts(json.loads(path.read_text(encoding="utf-8"))["version"]) > versions.parts(

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from curate.adapters import tile_errors, torch_device, weights
-from curate.errors import ModelError
+from curate.errors import DeviceMemoryError, ModelError
 from curate.extras import require
 from curate.records import FloatArray
 
@@ -86,7 +86,9 @@ class SpandrelUpscaler:
         self._lay_out(self._torch.channels_last)
         try:
             self.upscale(np.zeros((32, 32, 3), dtype=np.float32))
-        except ModelError:
+        except ModelError as error:
+            if not isinstance(error.__cause__, RuntimeError) or isinstance(error, DeviceMemoryError):
+                raise
             self._lay_out(self._torch.contiguous_format)
 
     def _lay_out(self, layout: Any) -> None:

@@ -81,7 +81,8 @@ def import_labels(
     pairs = [text.partition("=") for text in category or ()]
     if any(not theirs or not ours for theirs, _, ours in pairs):
         raise InputError("--category expects THEIRS=OURS, such as --category 'stop sign=stop_sign'")
-    settings = params_file.load(root / parameters)
+    path = root / parameters
+    settings = params_file.load(path) if path.exists() else params_file.Params()
     if file is None:
         wanted = _listed(root, settings.ingest)
     elif become is None:

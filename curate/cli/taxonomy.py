@@ -81,7 +81,8 @@ def migrate(
     from curate.labeling import taxonomy as file
 
     moves = migration_plan.load(plan, file.load(root / taxonomy_file))
-    settings = params_file.load(root / parameters)
+    path = root / parameters
+    settings = params_file.load(path) if path.exists() else params_file.Params()
     work = migration.prepare(
         root,
         moves,

@@ -106,7 +106,7 @@ def read(path: Path, *, max_pixels: int) -> ImagePixels:
         raise InputError(f"image {path} does not exist") from error
     except UnidentifiedImageError as error:  # its own words name an address in memory
         raise InputError(f"image {path} cannot be read (damaged, or no format that is read)") from error
-    except CurateError:
+    except (CurateError, MemoryError):  # the latter says nothing of the image
         raise
     except Exception as error:  # a decoder's defect must cost one image, not the run
         raise InputError(f"image {path} cannot be read ({image_errors.one_line(error)})") from error

@@ -128,6 +128,8 @@ class FileUpscaler:
             if found is not None:
                 return self._outcome(task, found, source, again=True)
             return image_pixels.read(task.source, max_pixels=self._params.max_pixels), source, key
+        except MemoryError:
+            return NotUpscaled(task, "out_of_memory", f"image {task.source}: no memory to decode it")
         except FileNotFoundError:
             return NotUpscaled(task, "disappeared", f"image {task.source} has disappeared")
         except (InputError, OSError) as error:

@@ -107,6 +107,9 @@ def load(folder: Path, *, required: bool = True, as_shown: bool = False) -> Show
     ]
     outcomes = list(parts["outcomes"].values())
     suggestions = pa.concat_tables([schema.SHOWN_SUGGESTIONS.arrow.empty_table(), *sets.values()])
+    if as_shown and renames:  # a set that was shown again after a rename stands in two parts alike
+        once = {(row["suggestions_digest"], row["annotation_id"]): row for row in suggestions.to_pylist()}
+        suggestions = pa.Table.from_pylist(list(once.values()), suggestions.schema)
     record = ShownRecord(_with_outcomes(shown, outcomes), suggestions, max(numbers, default=0), renames)
     gaps = sorted(set(range(1, record.parts + 1)) - numbers)
     if gaps:

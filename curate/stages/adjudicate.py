@@ -139,11 +139,18 @@ def write_gold(gold: Path | None, *, inputs: Inputs, names: Sequence[str]) -> tu
 
 
 def gold_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A known answer of a row, without the person and the server's times: a file of gold is shared."""
+    """A known answer of a row, without the person and the server's times: a file of gold is shared.
+
+    Its id is made of what it says, as those of the consensus are: that of the row is made of the person too,
+    and who has a list of addresses could try them one by one.
+    """
     nothing = dict.fromkeys(
         ("annotator_id", "parent_id", "task_id", "lead_time_s", "created_at", "updated_at")
     )
-    return {**row, **nothing, "annotation_id": derived_id("gold", row["annotation_id"]), "origin": "gold"}
+    box = (f"{value:.3f}" for value in row["bbox_xyxy"] or ())
+    shape = (row["rle"] or "", row["polygon"] or "")
+    identity = derived_id("gold", row["image_id"], row["outcome"], row["category"] or "", *box, *shape)
+    return {**row, **nothing, "annotation_id": identity, "origin": "gold"}
 
 
 def _wanted(params: LabelStudioParams, inputs: Inputs) -> tuple[list[PlannedTask], ProjectSpec]:

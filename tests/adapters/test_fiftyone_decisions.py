@@ -160,6 +160,23 @@ def test_a_drawn_label_that_is_changed_again_is_one_line(
     assert pull().line() == "decisions: 2 lines, 0 new, 0 taken back in the app"
 
 
+def test_a_line_that_was_deleted_and_pulled_may_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = Sample(X)
+    sample.tags = ["drop:blurred"]
+    shown(monkeypatch, tmp_path, sample)
+    pull()
+    (line,) = decision_file.load(FILE)
+    decision_file.write(FILE, [])
+    assert (pull().untagged, sample.tags) == (1, [])
+    decision_file.write(FILE, [line])  # by hand, before the next sync
+    assert (pull().removed, len(lines())) == (0, 1)
+    decision_file.write(FILE, [])
+    sample.tags = ["drop:blurred"]  # or in the app
+    assert (pull().added, sample.tags) == (1, ["drop:blurred"])
+
+
 def test_a_label_that_is_edited_again_or_deleted_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

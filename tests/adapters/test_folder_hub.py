@@ -35,6 +35,17 @@ def test_every_file_arrives(release: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "hub" / "unit-signs-latest.json").read_text())["name"] == target.name
 
 
+@pytest.mark.parametrize(("name", "there"), [("unit-signs-v0.9.0", False), ("others-v0.9.0", True)])
+def test_the_marker_of_an_earlier_curate_goes_with_its_data_set(
+    name: str, there: bool, release: Path, tmp_path: Path
+) -> None:
+    old = tmp_path / "hub" / "latest.json"
+    old.parent.mkdir()
+    old.write_text(json.dumps({"name": name, "version": "0.9.0"}))
+    FolderHub(tmp_path / "hub").publish(release)
+    assert old.exists() == there
+
+
 @pytest.mark.parametrize("kind", [FolderHub, ArchiveHub])
 def test_data_sets_whose_names_begin_alike_share_a_folder(
     kind: type[FolderHub] | type[ArchiveHub], tmp_path: Path

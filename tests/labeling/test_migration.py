@@ -266,7 +266,6 @@ def test_a_plan_that_cannot_be_is_refused_with_its_line(root: Path, text: str, m
 
 def test_the_command_says_what_it_does(root: Path) -> None:
     plan(root, RENAME, ("halt", "stop sign"), PARKING)
-    (root / "params.yaml").write_text("qa: {gold: null}\n")
     before = (root / PULLED).read_bytes()
     command = ["taxonomy", "migrate", str(root / "plan.yaml"), "--root", str(root)]
     dry = CliRunner().invoke(app, [*command, "--dry-run"], catch_exceptions=False).output

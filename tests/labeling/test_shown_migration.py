@@ -197,6 +197,9 @@ def test_what_is_shown_after_a_rename_under_a_name_that_is_given_back_keeps_it(t
     }
     one, two = builders.image_id("one"), builders.image_id("two")
     assert by_part == {(1, one): "stop", (3, one): "stop_sign", (3, two): "stop_sign"}
+    then = record.load(folder, as_shown=True).suggestions.to_pylist()
+    keys = [(row["suggestions_digest"], row["annotation_id"]) for row in then]
+    assert len(keys) == len(set(keys)) == 2  # each set once, though two parts have that of "one"
 
 
 def test_a_record_that_grew_meanwhile_is_not_renamed(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from curate.errors import DeviceMemoryError, ModelError
 from curate.params import UpscaleParams
 from curate.records import FloatArray
 from curate.report import upscale_page
+from curate.restoration import image_pixels
 from curate.restoration.upscale_files import FileUpscaler, NotUpscaled, Upscaled, UpscaleTask
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -179,6 +180,20 @@ def test_failures_have_a_reason(tmp_path: Path) -> None:
         assert outcome.reason == reason
         assert outcome.task.source.name in outcome.detail
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_lack_of_memory_while_decoding_says_nothing_of_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4, 3), np.uint8))
+
+    def decode(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(image_pixels, "_decoded", decode)
+    made = upscale(tmp_path / "a.png", Counting())
+    assert isinstance(made, NotUpscaled)
+    assert made.reason == "out_of_memory"
 
 
 def test_a_model_that_cannot_do_an_image_is_told_with_the_image(tmp_path: Path) -> None:

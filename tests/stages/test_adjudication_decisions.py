@@ -456,3 +456,17 @@ def test_decisions_become_known_answers() -> None:
     path.unlink()
     decided(decision("six", "parking_sign"), decision("five", None))
     assert adjudicate.write_gold(folder, inputs=ADJUDICATE, names=names)[1:] == (1, 1)
+
+
+def test_a_known_answer_has_the_same_id_whoever_gave_it() -> None:
+    """A file of gold is shared: no key in it may be made of an address."""
+    rows = [
+        annotation(
+            "one", "stop_sign", BOX, annotator_id=person, annotation_id=derived_id("human", person)
+        ).row()
+        for person in ("ann@example.org", "ben@example.org")
+    ]
+    first, second = (adjudicate.gold_row(row) for row in rows)
+    assert first == second
+    moved = {**rows[0], "bbox_xyxy": [value + 1 for value in rows[0]["bbox_xyxy"]]}
+    assert adjudicate.gold_row(moved)["annotation_id"] != first["annotation_id"]

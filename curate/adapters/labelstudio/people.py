@@ -136,14 +136,15 @@ def read_names(path: Path | None, project: str, url: str) -> dict[int, str]:
     Args:
         path: The file.
         project: Its `project_key`.
-        url: The server's address, under which earlier versions kept the names of all its projects.
+        url: The server's address, under which earlier versions kept the names of all its projects; asked only
+            while the project has no names of its own, as another server may be there by now.
 
     Raises:
         AnnotationToolError: The file is damaged.
     """
     whole = _read(path)
-    kept = (whole.get(key, {}) for key in (url, project))
-    return {number: name for known in kept for name, numbers in known.items() for number in numbers}
+    kept = whole.get(project) or whole.get(url, {})
+    return {number: name for name, numbers in kept.items() for number in numbers}
 
 
 def write_names(path: Path | None, project: str, known: Mapping[int, str]) -> None:
