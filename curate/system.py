@@ -1,4 +1,4 @@
-"""What operating systems do differently, in one place: locks, shared blocks of files, cores, memory."""
+"""What operating systems do differently, in one place: locks, shared blocks, names of files, cores, memory."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ from curate.errors import StorageError
 
 _FICLONE: Final = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 _MEMORY_LIMITS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def printable(name: Path | str | bytes) -> str:
+    r"""A path with forward slashes that is valid UTF-8: bytes that are not become `\xNN`."""
+    raw = name if isinstance(name, bytes) else os.fsencode(Path(name).as_posix())
+    return raw.decode("utf-8", "backslashreplace")
 
 
 @contextmanager

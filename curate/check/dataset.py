@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -15,8 +17,9 @@ from curate.check import unread_json
 from curate.check.finding import Row
 from curate.errors import InputError
 from curate.formats import huggingface, image_classes, image_walk, split_names
-from curate.formats.image_walk import printable
+from curate.formats.dataset_info import json_files
 from curate.formats.record import LabeledImage, Labels
+from curate.system import printable
 
 IMAGES: Final = "images"  # the format of a folder without labels
 CLASSES: Final = image_classes.FORMAT
@@ -37,18 +40,24 @@ class DataSet:
         licenses: Licence of each place that labels describe; None where they give none.
         says_license: Whether a file of the data set is about its licence.
         unread: Findings of what could not be opened: folders, and files of labels.
+        field: Of FiftyOne, which labels of a sample; None = as `fiftyone.read` finds it.
+        suggestions: The labels are a model's.
     """
 
     path: Path
     format: str
     root: Path
-    files: dict[str, Path] = field(default_factory=dict)
-    splits: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    licenses: dict[str, str | None] = field(default_factory=dict)
+    files: dict[str, Path] = dataclasses.field(default_factory=dict)
+    splits: dict[str, set[str]] = dataclasses.field(default_factory=lambda: defaultdict(set))
+    licenses: dict[str, str | None] = dataclasses.field(default_factory=dict)
     says_license: bool = False
-    unread: list[tuple[str, Row]] = field(default_factory=list)
-    _sources: list[Path] = field(default_factory=list)
-    _places: list[tuple[str, ...]] = field(default_factory=list)  # of each labelled image, in reading order
+    unread: list[tuple[str, Row]] = dataclasses.field(default_factory=list)
+    field: str | None = None
+    suggestions: bool = False
+    _sources: list[Path] = dataclasses.field(default_factory=list)
+    _places: list[tuple[str, ...]] = dataclasses.field(
+        default_factory=list
+    )  # of each labelled image, in reading order
 
     def labels(self) -> Iterator[Labels]:
         """Every file of labels, opened anew; of Parquet without the bytes of images."""
@@ -58,7 +67,7 @@ class DataSet:
             elif self.format == CLASSES:
                 yield image_classes.read(source, content=False)
             else:
-                yield formats.read(source, self.format)
+                yield formats.read(source, self.format, field=self.field, suggestions=self.suggestions)
 
     def placed(self, labels: Labels, first: int) -> Iterator[tuple[LabeledImage, tuple[str, ...]]]:
         """Labelled images with the places that fit: one if all is well.
@@ -71,7 +80,15 @@ class DataSet:
             yield image, self._places[at]
 
 
-def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch: Path) -> DataSet:
+def open_dataset(
+    path: Path,
+    *,
+    format: str | None,
+    images: Path | None,
+    scratch: Path,
+    field: str | None = None,
+    suggestions: bool = False,
+) -> DataSet:
     """Open a data set.
 
     Args:
@@ -79,14 +96,20 @@ def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch
         format: One of `formats.READERS`, `CLASSES` or `IMAGES`; None = what stands there tells.
         images: Folder of the image files, where it is not the one of the labels.
         scratch: Where image files are written that stand inside of other files (Parquet).
+        field: Of FiftyOne, which labels of a sample; None = as `fiftyone.read` finds it.
+        suggestions: A model's labels are wanted, where the format tells them from people's.
 
     Raises:
         InputError: Nothing is there, no image, or labels that no reader opens.
     """
     unread: list[tuple[str, Row]] = []
-    name, opened = _format(path, format, unread)
+    read = partial(formats.read, field=field, suggestions=suggestions)
+    name, opened = _format(path, format, unread, read)
     root = images or _root(path, name)
-    found = DataSet(path, name, root.absolute(), unread=unread, _sources=[one.path for one in opened])
+    sources = [one.path for one in opened]
+    found = DataSet(
+        path, name, root.absolute(), unread=unread, field=field, suggestions=suggestions, _sources=sources
+    )
     if not root.is_dir():
         raise InputError(f"{root} is no folder: name the folder of the images with --images")
     _walk(found, root)
@@ -106,7 +129,9 @@ def open_dataset(path: Path, *, format: str | None, images: Path | None, scratch
     return found
 
 
-def _format(path: Path, format: str | None, unread: list[tuple[str, Row]]) -> tuple[str, list[Labels]]:
+def _format(
+    path: Path, format: str | None, unread: list[tuple[str, Row]], read: Callable[[Path, str], Labels]
+) -> tuple[str, list[Labels]]:
     """Name of the codec, and what it opens; `unread` takes JSON that no codec can tell of."""
     if not path.exists():
         raise InputError(f"{path} does not exist: name a folder of images, or a file or folder of labels")
@@ -124,12 +149,13 @@ def _format(path: Path, format: str | None, unread: list[tuple[str, Row]]) -> tu
         found = [image_classes.read(path)] if image_classes.in_folders(path) else []
         return (CLASSES, found) if found else (IMAGES, [])
     if name == "coco" and path.is_dir():
-        if unread:
+        told_by = next(json_files(path), None)  # what `formats.detect` went by
+        if any(row.file == told_by for _, row in unread):
             return name, []
         raise InputError(f"{path} holds COCO files below its first folders: name the file itself")
     if name in _OF_JSON:
         unread.clear()
-    return name, [formats.read(path, name)]
+    return name, [read(path, name)]
 
 
 def _detected(path: Path) -> str | None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from curate import schema, tables
 from curate.check.dataset import DataSet
-from curate.formats.image_walk import printable
 from curate.formats.record import Size
+from curate.system import printable
 
 SOURCE: Final = "files"  # name of the source that lists the files, before each place in the images table
 _DROPPED_LATER: Final = "near_duplicate"  # by dedupe: the file itself is fine

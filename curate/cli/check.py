@@ -38,6 +38,10 @@ def check(
         str | None,
         typer.Option("--format", "-f", help="Such as coco, classes or images; found by itself if left out."),
     ] = None,
+    field: Annotated[
+        str | None,
+        typer.Option(help="Of FiftyOne: which labels of a sample, if there are several.", show_default=False),
+    ] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(parser=user_path, help="A model's objects with scores: labels it contradicts are told."),
@@ -79,9 +83,8 @@ def check(
     json_and_junit.refuse_unknown(fail_on)
     with contextlib.ExitStack() as stack:
         scratch = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="curate-check-")))
-        inputs = stage.Inputs(
-            _place(path), format, images, None if against is None else _place(against), path, predictions
-        )
+        other = None if against is None else _place(against)
+        inputs = stage.Inputs(_place(path), format, images, other, path, predictions, field)
         found = stage.run(inputs, scratch=scratch, engine=LocalEngine(workers))
         failed = json_and_junit.failing(found, fail_on)
         if not no_page:

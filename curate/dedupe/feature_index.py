@@ -8,7 +8,8 @@ A part is written aside, synced, renamed; only then does the manifest, replaced 
 kill leaves behind is removed by the next writer. Another recipe has a folder of its own, named by its digest,
 and the old one goes when the new one is finished. Parts are read through memory maps, and a row keeps its
 number as long as the recipe stays and nothing is damaged. An image whose upright file has changed has another
-content_id (`image_columns`), and so one more row: the last row of an image_id is that of its latest file.
+content_id (`image_columns`), and so one more row: the last row of an image_id is that of its latest file, but
+where a file became again what it was before.
 """
 
 from __future__ import annotations

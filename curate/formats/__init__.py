@@ -94,8 +94,17 @@ def read_categories(path: Path, format: str | None = None) -> dict[str, int]:
         >>> read_categories(Path("labels.json"))
         {'car': 0}
     """
-    labels = read(path, format)
     counts: Counter[str] = Counter()
-    for image in labels.images:
-        counts.update(one.category for one in image.objects)
-    return {name: counts[name] for name in dict.fromkeys([*labels.categories, *counts])}
+    listed: list[str] = []
+    for labels in _of_every_field(path, format or detect(path)):
+        for image in labels.images:
+            counts.update(one.category for one in image.objects)
+        listed += labels.categories
+    return {name: counts[name] for name in dict.fromkeys([*listed, *counts])}
+
+
+def _of_every_field(path: Path, format: str) -> Iterator[Labels]:
+    """FiftyOne's samples may have several people's and models' labels: each names categories."""
+    fields = fiftyone.fields_of(path) if format == "fiftyone" else {}
+    for field in fields or (None,):
+        yield read(path, format, field=field)

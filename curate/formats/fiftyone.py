@@ -65,7 +65,7 @@ def read(path: Path, *, field: str | None = None, suggestions: bool = False) -> 
 
 def _chosen(file: Path, field: str | None, *, suggestions: bool) -> str | None:
     """The field to read; None where no sample has any."""
-    fields = _fields(file)
+    fields = fields_of(file)
     known = ", ".join(fields)
     if field is not None:
         if field not in fields:
@@ -86,8 +86,9 @@ def _chosen(file: Path, field: str | None, *, suggestions: bool) -> str | None:
     return known
 
 
-def _fields(file: Path) -> dict[str, bool]:
+def fields_of(path: Path) -> dict[str, bool]:
     """Fields of detections or polylines, and whether some label in them has a confidence."""
+    file = path / "samples.json" if path.is_dir() else path
     found: dict[str, bool] = {}
     for entry in json_stream.entries(file, frozenset({"samples"})):
         if entry.key != "samples" or not isinstance(entry.value, Mapping):

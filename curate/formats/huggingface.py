@@ -19,7 +19,7 @@ from typing import Any
 from curate.errors import InputError
 from curate.formats import huggingface_files
 from curate.formats.coco_objects import outline
-from curate.formats.label_entries import box_xywh, class_name, ring, taken
+from curate.formats.label_entries import box_xywh, class_name, entries, ring, taken
 from curate.formats.record import LabeledImage, LabeledObject, Labels, Problem, rounded
 from curate.images.pixel_limit import open_any_size
 
@@ -150,7 +150,7 @@ def image(
         told = taken(parse, problems, file=file, line=number, entry=f"row {number}", image=name)
         width, height = told or (None, None)
     objects = []
-    for index, entry in enumerate(_entries(row.get("objects") or {}), 1):
+    for index, entry in enumerate(_entries(row.get("objects")), 1):
         found = taken(
             partial(_object, entry, names, (width, height), index, verified=verified),
             problems,
@@ -193,7 +193,7 @@ def _size(data: bytes) -> tuple[int, int]:
 def _labeled(objects: Any) -> bool:
     """Whether the row says anything of objects: lists that are null say nothing, empty ones do."""
     if isinstance(objects, Mapping):
-        return not objects or any(values is not None for values in objects.values())
+        return any(values is not None for values in objects.values())
     return objects is not None
 
 
@@ -219,8 +219,18 @@ def _confidence(answers: Sequence[Mapping[str, Any]] | None) -> dict[str, str]:
 
 
 def _entries(objects: Any) -> list[Mapping[str, Any]]:
-    if isinstance(objects, list):
-        return objects
+    """One mapping per object, of a list of them or of lists by field.
+
+    Raises:
+        EntryError: Something else stands there, which does not say that there are none.
+    """
+    if objects is None or isinstance(objects, list):
+        return objects or []
+    if not isinstance(objects, Mapping):
+        return entries(objects)
+    for values in objects.values():
+        if values is not None:
+            entries(values)
     count = max((len(values) for values in objects.values() if values is not None), default=0)
     return [
         {key: values[index] for key, values in objects.items() if values is not None and index < len(values)}

@@ -21,6 +21,7 @@ import pyarrow as pa
 from curate.errors import InputError
 from curate.formats import huggingface_files, image_walk, split_names
 from curate.formats.record import LabeledImage, Labels, Problem
+from curate.system import printable
 
 FORMAT: Final = "classes"
 _COLUMNS: Final = ("label", "labels")
@@ -68,7 +69,7 @@ def _folders(root: Path) -> Iterator[str]:
     found: dict[str, None] = {}
     for folder in _inner(root):
         named = _inner(folder) if split_names.of_folder(folder.name) else [folder]
-        found |= dict.fromkeys(image_walk.printable(Path(one.name)) for one in named)
+        found |= dict.fromkeys(printable(Path(one.name)) for one in named)
     yield from sorted(found)
 
 
@@ -80,7 +81,7 @@ def _inner(folder: Path) -> list[Path]:
 
 
 def _of_file(root: Path, file: Path) -> LabeledImage:
-    place = image_walk.printable(file.relative_to(root))
+    place = printable(file.relative_to(root))
     *folders, _ = place.split("/")
     split = split_names.of_folder(folders[0]) if folders else None
     named = folders[1:] if split else folders

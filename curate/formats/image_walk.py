@@ -10,6 +10,25 @@ from typing import NamedTuple
 
 from curate.formats.image_files import SUFFIXES
 
+# A link of such a name that leads nowhere was no folder of images.
+_OTHER_FILES = frozenset(
+    {
+        ".csv",
+        ".gz",
+        ".json",
+        ".jsonl",
+        ".md",
+        ".npy",
+        ".parquet",
+        ".pdf",
+        ".tar",
+        ".txt",
+        ".xml",
+        ".yaml",
+        ".zip",
+    }
+)
+
 
 class Closed(NamedTuple):
     """A folder that cannot be listed, or a link that leads nowhere and may be meant for one.
@@ -31,11 +50,6 @@ def below(root: Path) -> Iterator[Path | Closed]:
     devices. A link that leads nowhere is given: whoever opens it says so.
     """
     yield from _in(os.fsencode(root), ())
-
-
-def printable(path: Path) -> str:
-    r"""A path with forward slashes that is valid text, as ingest writes it: other bytes become `\xNN`."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _in(folder: bytes, above: tuple[tuple[int, int], ...]) -> Iterator[Path | Closed]:
@@ -67,7 +81,7 @@ def _found(entry: os.DirEntry[bytes], inner: list[bytes]) -> Iterator[Path | Clo
     except OSError as error:  # a link that leads nowhere
         if is_image:
             yield path
-        elif not path.suffix:
+        elif path.suffix.lower() not in _OTHER_FILES:  # `signs.v3` may be a folder
             yield Closed(path, error)
         return
     if stat.S_ISDIR(mode):

@@ -19,6 +19,7 @@ from curate.images import (
     header_size,
     heif_color,
     icc_profile,
+    pixel_limit,
     png_chunks,
     tiff_directories,
     tiff_pixels,
@@ -337,7 +338,7 @@ def _opens(source: _Source) -> bool:
 @contextmanager
 def _bounded() -> Iterator[None]:
     """Without Pillow's own pixel limit, whose place ours takes; its warnings on odd files silent."""
-    before = Image.MAX_IMAGE_PIXELS
+    before = Image.MAX_IMAGE_PIXELS or pixel_limit.USUAL  # another thread may have put it aside
     Image.MAX_IMAGE_PIXELS = None
     try:
         with warnings.catch_warnings():

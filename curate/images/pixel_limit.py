@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from PIL import Image
 
+USUAL: Final = Image.MAX_IMAGE_PIXELS  # Pillow's, or the program's own
 _LIMIT = threading.RLock()  # Pillow's is one for the process
 
 

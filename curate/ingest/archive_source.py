@@ -23,9 +23,10 @@ from curate.ingest import (
 )
 from curate.ingest.download import DownloadError
 from curate.ingest.listing import Context, Listed
-from curate.ingest.place_names import is_url, printable, without_secrets
+from curate.ingest.place_names import is_url, without_secrets
 from curate.ingest.sidecar import SidecarError
 from curate.ingest.sources import Source
+from curate.system import printable
 
 
 def put_archives(context: Context, source: Source) -> None:

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from curate import fingerprint, schema, tables
 from curate.images import quality_figures
 from curate.ingest import image_store, ledger, table_counts
-from curate.ingest.place_names import printable
 from curate.ingest.sources import Source
+from curate.system import printable
 
 _PIECE = 16_384  # rows
 _COLUMNS = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 _POSITIONS = frozenset(
@@ -22,12 +21,6 @@ _POSITIONS = frozenset(
     ]
 )
 _SIGNED = ("sig", "token", "key", "credential", "secret", "expires", "policy", "password", "auth")
-
-
-def printable(name: Path | str | bytes) -> str:
-    r"""A path with forward slashes that is valid UTF-8: bytes that are not become `\xNN`."""
-    raw = name if isinstance(name, bytes) else os.fsencode(Path(name).as_posix())
-    return raw.decode("utf-8", "backslashreplace")
 
 
 def holds_positions(column: str) -> bool:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from curate.images.upright_srgb import Limits
 from curate.ingest import ledger
-from curate.ingest.place_names import printable
 from curate.ingest.reader import VerdictError, Work
 from curate.ingest.sources import Source
+from curate.system import printable
 
 _PAGE = (
     "SELECT l.source, l.name, l.size, l.archive, l.position, l.locator, l.side, p.digest, p.etag, "

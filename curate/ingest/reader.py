@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from curate.ingest import archive_members, download, huggingface_source
 from curate.ingest.image_store import Stamp
-from curate.ingest.place_names import is_url, printable
+from curate.ingest.place_names import is_url
 from curate.ingest.sources import Source
 from curate.ingest.url_access import Access, Network
+from curate.system import printable
 
 _PIECE = 1 << 20
 _TRIES = 2  # of a file that changes while it is read

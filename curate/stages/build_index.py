@@ -15,12 +15,12 @@ from curate.dedupe.feature_index import Index
 from curate.dedupe.features import Recipe
 from curate.errors import InputError
 from curate.ingest import walk
-from curate.ingest.place_names import printable
 from curate.params import DedupeParams
 from curate.ports import Casualty, Engine
 from curate.records import StageReport
 from curate.stages import update_index
 from curate.stages.update_index import Filling, Item, Refused
+from curate.system import printable
 
 _NAMED = 5  # files that could not be read
 

@@ -26,11 +26,11 @@ from curate.check.finding import KINDS, Checked, Findings, Row
 from curate.check.ingested_image import SOURCE, SeenImage
 from curate.dedupe.feature_index import MANIFEST
 from curate.errors import InputError
-from curate.formats.image_walk import printable
 from curate.params import DedupeParams, IngestParams
 from curate.ports import Engine
 from curate.stages import build_index, dedupe, ingest, leakage
 from curate.stages.split_leaks import Search
+from curate.system import printable
 
 _DEDUPE = DedupeParams()
 
@@ -46,6 +46,7 @@ class Inputs:
         against: Another data set, or an index of one (`curate dedupe index`), that must share no picture.
         name: What the user calls the data set; empty = its path.
         predictions: A model's objects on the same images, with scores, in any format that is read.
+        field: Of FiftyOne, which labels of a sample `path` means; None = people's.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Inputs:
     against: Path | None = None
     name: str = ""
     predictions: Path | None = None
+    field: str | None = None
 
 
 def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) -> Checked:
@@ -71,7 +73,11 @@ def run(inputs: Inputs, *, scratch: Path, engine: Engine, batch_size: int = 64) 
         StorageError: The disk is full or refuses.
     """
     dataset = open_dataset(
-        inputs.path, format=inputs.format, images=inputs.images, scratch=scratch / "extracted"
+        inputs.path,
+        format=inputs.format,
+        images=inputs.images,
+        scratch=scratch / "extracted",
+        field=inputs.field,
     )
     place = _Place(scratch / "own", engine, batch_size)
     place.ingest(dataset)
@@ -126,7 +132,9 @@ def _contradicted(
     path: Path, dataset: DataSet, seen: list[SeenImage], scratch: Path
 ) -> Iterator[tuple[str, Row]]:
     """Labels that a model's predictions contradict."""
-    predictions = open_dataset(path, format=None, images=dataset.root, scratch=scratch / "predicted")
+    predictions = open_dataset(
+        path, format=None, images=dataset.root, scratch=scratch / "predicted", suggestions=True
+    )
     for name, row in predictions.unread:
         if name == "damaged":
             raise InputError(f"{row.file} cannot be read: {row.detail}")

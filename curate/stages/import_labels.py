@@ -149,7 +149,7 @@ def places(
                 f"qa.gold = {gold or 'null'} is no folder: set `gold: gold` under qa in params.yaml"
             )
         folder = root / gold
-    old = folder / f"{params.name}.parquet"
+    old = folder / f"{dataclasses.replace(params, field=None).name}.parquet"  # it knew no fields
     if old.exists():  # of which file nobody knows: replacing it may lose labels, keeping it counts some twice
         raise InputError(
             f"{old} was made by an earlier version, whose tables of several files could share a name: "

@@ -120,12 +120,13 @@ def _refuse_another_recipe(base: Index, recipe: Recipe, folder: Path) -> None:
 
 
 def _counting(base: Index, images: Path | None) -> NDArray[np.int64]:
-    """Rows of the index, in order of image_id; only those of usable images where there is a table of them."""
-    rows = id_rows.latest_rows(base.ids)
+    """Rows of the index, in order of image_id: those of usable images as they are, where there is a table."""
     if images is None:
-        return rows
+        return id_rows.latest_rows(base.ids)
     listed = image_columns.read(images)
-    return rows[id_rows.places_of(base.ids[rows], listed.ids[listed.usable]) >= 0]
+    rows = base.find(listed.content_ids[listed.usable])
+    rows = rows[rows >= 0]
+    return rows[id_rows.sorted_rows(base.ids[rows])]
 
 
 def _with_identical(matches: Matches, same_bytes: NDArray[np.int64], count: int) -> Matches:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from curate import formats
 from curate.check import json_and_junit
 from curate.check.finding import Checked
 from curate.engines.local import LocalEngine
@@ -122,6 +123,52 @@ def test_predictions_that_are_damaged_are_refused(tmp_path: Path) -> None:
     (tmp_path / "said/instances_test.json").write_text(POINTER)
     with pytest.raises(InputError, match=r"instances_test\.json cannot be read: a pointer of Git LFS"):
         checked(folder, tmp_path / "scratch", predictions=tmp_path / "said")
+
+
+def samples(folder: Path, **fields: list[dict[str, object]]) -> Path:
+    """An export of FiftyOne with one image and some fields of labels."""
+    images(folder, "data/0.jpg")
+    sample = {"filepath": "data/0.jpg", "metadata": {"width": 640, "height": 480}}
+    drawn = {name: {"_cls": "Detections", "detections": labels} for name, labels in fields.items()}
+    (folder / "samples.json").write_text(json.dumps({"samples": [{**sample, **drawn}]}))
+    return folder
+
+
+def test_of_fiftyone_s_fields_the_labels_are_people_s_and_predictions_a_model_s(tmp_path: Path) -> None:
+    box = {"label": "car", "bounding_box": [0.1, 0.1, 0.3, 0.3]}
+    both = samples(
+        tmp_path / "both", ground_truth=[box], predictions=[{**box, "label": "bus", "confidence": 0.9}]
+    )
+    model = samples(tmp_path / "model", predictions=[{**box, "label": "bus", "confidence": 0.9}])
+    for said in (both, model):
+        found = checked(both, tmp_path / "scratch", predictions=said)
+        assert told(found, "label_error"), said
+    several = samples(tmp_path / "several", anna=[box], ben=[box, box])
+    with pytest.raises(InputError, match="say which with --field"):
+        checked(several, tmp_path / "scratch")
+    assert checked(several, tmp_path / "scratch", field="ben").objects == 2
+    assert formats.read_categories(both) == {"car": 1, "bus": 1}
+    assert formats.read_categories(model) == {"bus": 1}
+
+
+def test_another_broken_file_does_not_hide_where_the_labels_are(tmp_path: Path) -> None:
+    folder = planted.write("coco", tmp_path / "set")
+    (folder / "annotations").rename(folder / "deep")
+    (folder / "z").mkdir()
+    (folder / "deep").rename(folder / "z/deep")
+    for content in (None, "{"):
+        if content is not None:
+            (folder / "zz-config.json").write_text(content)
+        with pytest.raises(InputError, match="COCO files below its first folders: name the file itself"):
+            checked(folder, tmp_path / "scratch")
+
+
+@pytest.mark.parametrize("name", ["signs.v3", "name.v3i.coco", "2026.11.30", "test"])
+def test_a_link_to_a_folder_that_is_not_mounted_is_told_whatever_its_name(tmp_path: Path, name: str) -> None:
+    folder = images(tmp_path / "set", "0.jpg")
+    (folder / name).symlink_to(tmp_path / "not mounted")
+    (folder / "notes.txt").symlink_to(tmp_path / "gone.txt")
+    assert [place for place, _ in told(checked(folder, tmp_path / "scratch"), "not_decoded")] == [name]
 
 
 def test_a_linked_folder_is_looked_at_under_each_of_its_names(tmp_path: Path) -> None:

@@ -387,8 +387,9 @@ def test_classes_beside_a_plain_column_of_images(tmp_path: Path, picture: Any, c
     assert (image.name, image.tags) == ("a.jpg" if named else "train-1", ("a",))
 
 
-def test_a_row_of_another_form_is_listed(tmp_path: Path) -> None:
-    rows = [{"file_name": "a.jpg", "objects": 3}, {"file_name": "b.jpg", "objects": {"bbox": []}}]
+@pytest.mark.parametrize("objects", [3, 0, "", False, {"bbox": ""}, {"bbox": {}, "category": {}}])
+def test_a_row_of_another_form_is_listed(tmp_path: Path, objects: Any) -> None:
+    rows = [{"file_name": "a.jpg", "objects": objects}, {"file_name": "b.jpg", "objects": {"bbox": []}}]
     (tmp_path / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     (image,), (problem,) = opened(tmp_path)
     assert (image.name, problem.kind, problem.image) == ("b.jpg", "damaged", "a.jpg")
@@ -405,6 +406,12 @@ def test_pictures_and_arrays_within_labels_may_be_damaged(tmp_path: Path) -> Non
     Image.new("RGB", (8, 6)).save(tmp_path / "five/data/a.jpg")
     _, (problem,) = opened(fiftyone(tmp_path / "five", ground_truth=detections("a", mask=text)))
     assert (problem.kind, problem.image) == ("damaged", "a.jpg")
+
+
+def test_a_row_without_fields_of_objects_says_nothing_of_them(tmp_path: Path) -> None:
+    (tmp_path / "metadata.jsonl").write_text(json.dumps({"file_name": "a.jpg", "objects": {}}))
+    (image,), problems = opened(tmp_path)
+    assert (image.labeled, problems) == (False, [])
 
 
 def test_a_list_of_objects_that_is_null_is_not_empty(tmp_path: Path) -> None:

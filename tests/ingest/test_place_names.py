@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate.ingest.place_names import holds_positions, is_url, printable, without_secrets
+from curate.ingest.place_names import holds_positions, is_url, without_secrets
+from curate.system import printable
 
 
 def test_names_that_are_no_text_become_printable() -> None:

@@ -266,6 +266,12 @@ def test_a_table_of_an_earlier_version_is_neither_replaced_nor_counted_twice(
     assert isinstance(done.exception, InputError)
     assert f"{old} was made by an earlier version" in str(done.exception)
     assert "import again every file that is called instances_default.json" in str(done.exception)
+    params = import_labels.ImportParams(
+        path, "gold" if become == "gold" else "answers", field="ground_truth",
+        annotator="anna" if become == "answers" else None,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="was made by an earlier version"):
+        import_labels.places(params, Path(), Path("taxonomy.yaml"), Path("gold"))
     assert [(one, one.read_bytes()) for one in Path(folder).glob("*.parquet")] == [(old, before)]
     old.unlink()
     invoke(*arguments)
