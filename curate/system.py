@@ -1,4 +1,4 @@
-"""What operating systems do differently, in one place: locks, shared blocks, names of files, cores, memory."""
+"""What operating systems do differently, in one place: locks, blocks and names of files, cores, memory."""
 
 from __future__ import annotations
 

@@ -12,21 +12,7 @@ from curate.formats.image_files import SUFFIXES
 
 # A link of such a name that leads nowhere was no folder of images.
 _OTHER_FILES = frozenset(
-    {
-        ".csv",
-        ".gz",
-        ".json",
-        ".jsonl",
-        ".md",
-        ".npy",
-        ".parquet",
-        ".pdf",
-        ".tar",
-        ".txt",
-        ".xml",
-        ".yaml",
-        ".zip",
-    }
+    {".csv", ".gz", ".json", ".jsonl", ".md", ".parquet", ".pdf", ".tar", ".txt", ".xml", ".yaml", ".zip"}
 )
 
 
