@@ -21,6 +21,7 @@ def save_text_encoder(folder: Path) -> Path:
     """BERT-base, beside a checkpoint of groundingdino-py; its tokenizer knows few words."""
     encoder = folder / "bert-base-uncased"
     encoder.mkdir()
+    torch.manual_seed(0)
     transformers.BertModel(transformers.BertConfig()).save_pretrained(encoder)
     vocabulary = write_vocabulary(encoder / "vocab.txt")
     transformers.BertTokenizer(vocab=str(vocabulary)).save_pretrained(encoder)
