@@ -107,7 +107,7 @@ def run(
         related: image_ids of others that show a scene of one of those; nor do they.
 
     Raises:
-        ParamsError: A share outside (0, 1), or a taxonomy that is malformed.
+        ParamsError: A share outside (0, 1), a confidence of 0.5 or less, or a taxonomy that is malformed.
         TableError: A table is missing or damaged, holds no suggestion with a score, or nobody has judged any.
     """
     _refuse_shares(target, iou_threshold)
@@ -185,6 +185,11 @@ def _refuse_shares(target: Target, iou_threshold: float) -> None:
     ):
         if not 0 < value < 1:
             raise ParamsError(f"--{name} = {value:g} is refused: it must lie between 0 and 1")
+    if target.confidence <= 0.5:
+        raise ParamsError(
+            f"--confidence = {target.confidence:g} is refused: it must lie between 0.5 and 1, as a promise that "
+            "is kept half the time is none"
+        )
 
 
 def _lowest(suggestions: pa.Table, categories: Sequence[Category]) -> dict[str, float]:

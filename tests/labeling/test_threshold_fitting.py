@@ -241,6 +241,13 @@ def test_shares_lie_between_0_and_1(root: Path, precision: float) -> None:
         )
 
 
+@pytest.mark.parametrize("confidence", ["0.5", "0.3"])
+def test_a_confidence_is_more_than_a_coins(root: Path, confidence: str) -> None:
+    with pytest.raises(ParamsError, match=r"--confidence = 0\.. is refused: it must lie between 0\.5 and 1"):
+        command(root, "--confidence", confidence)
+    assert "stop_sign" in command(root, "--confidence", "0.51")
+
+
 def test_a_table_without_scores_has_nothing_to_fit(root: Path) -> None:
     table = root / "data/pull/annotations.parquet"
     with pytest.raises(TableError, match="holds no suggestion with a score"):
