@@ -63,7 +63,8 @@ class GroundingDinoDetector:
             what=f"detector checkpoint {settings.model}",
             setting="autolabel.detector.sha256",
         )
-        self._version = f"groundingdino-{config}@{weights.digest([checkpoint])}"
+        files = [checkpoint, *_own_text_encoder_files(checkpoint.parent)]
+        self._version = f"groundingdino-{config}@{weights.digest(files)}"
         self._model = _build(config, _text_encoder(checkpoint.parent), self._place.device)
         _read_weights(self._model, checkpoint, config)
         self._model.to(self._place.device).eval()
@@ -75,7 +76,7 @@ class GroundingDinoDetector:
 
     @property
     def model_version(self) -> str:
-        """groundingdino-<config> @ 12 hex digits of the checkpoint's sha256."""
+        """groundingdino-<config> @ 12 hex digits of the sha256 of the checkpoint and of a text encoder beside it."""
         return self._version
 
     def detect(self, images: Sequence[UInt8Image], categories: Sequence[Category]) -> list[Detections]:
@@ -144,6 +145,12 @@ def _text_encoder(beside: Path) -> Path:
             f"the text encoder {public.name} cannot be loaded: run curate models fetch, or put its folder "
             f"beside the checkpoint, as {beside / _TEXT_ENCODER} ({torch_device.first_line(error)})"
         ) from error
+
+
+def _own_text_encoder_files(beside: Path) -> list[Path]:
+    """What of a folder of BERT beside the checkpoint changes the boxes: all but its weights."""
+    folder = beside / _TEXT_ENCODER
+    return sorted(path for pattern in ("*.json", "*.txt") for path in folder.glob(pattern))
 
 
 def _read_weights(model: Any, checkpoint: Path, config: str) -> None:

@@ -89,6 +89,16 @@ def test_half_precision_detects_with_whole_coordinates(checkpoint: Path) -> None
     assert len(places) > 100  # of 8 bits there would be fewer
 
 
+def test_another_vocabulary_beside_the_checkpoint_is_another_model(checkpoint: Path) -> None:
+    """Its weights are the checkpoint's, so only the rest of its folder changes the boxes."""
+    vocabulary = checkpoint.parent / "bert-base-uncased" / "vocab.txt"
+    kept, before = vocabulary.read_text(encoding="utf-8"), load(checkpoint).model_version
+    vocabulary.write_text(kept + "lorry\n", encoding="utf-8")
+    assert load(checkpoint).model_version != before
+    vocabulary.write_text(kept, encoding="utf-8")
+    assert load(checkpoint).model_version == before
+
+
 def test_refusals_are_one_line(checkpoint: Path, tmp_path: Path) -> None:
     assert "does not exist" in refused(tmp_path / "none.pth")
     alone = tmp_path / "alone.pth"
