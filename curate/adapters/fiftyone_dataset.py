@@ -24,6 +24,7 @@ from curate.extras import require
 from curate.progress import track
 
 EVALUATED: Final = "curate_evaluated"  # of the dataset's info; there while the evaluation is of its samples
+NAMES: Final = "curate-"  # how the names of our datasets begin
 _PROJECT: Final = "curate_project"  # of the dataset's info
 _INDEX: Final = [("image_id", 1), (DIGEST, 1), ("_id", 1)]  # that a sync needs to know of every sample
 _BATCH: Final = 1_000  # samples in memory whose images are gone
@@ -58,6 +59,27 @@ class Synced:
         line += f"{self.unchanged:,} as before"
         line += f", {self.waiting:,} waiting" if self.waiting else ""
         return line + (f", {self.missing:,} without their file" if self.missing else "")
+
+
+def rename(fo: Any, name: str, *, project: str) -> str | None:
+    """Give the project's dataset another name, with what people decided in it.
+
+    Args:
+        fo: The `fiftyone` module, connected to the database.
+        name: What it shall be called; nothing is done where the database has a dataset of that name.
+        project: Identity of the project.
+
+    Returns:
+        Its name so far; None where nothing was done.
+    """
+    if fo.dataset_exists(name):
+        return None
+    for before in fo.list_datasets(f"{NAMES}*"):
+        dataset = fo.load_dataset(before)
+        if dataset.info.get(_PROJECT) == project:
+            dataset.name = name
+            return str(before)
+    return None
 
 
 def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:

@@ -80,7 +80,7 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
     images = project_tables.images_path(root)
     before = image_references.resolve(lines, images)
     fo = fiftyone_view.connect(root, join=True)
-    name = fiftyone_view.dataset_name(root)
+    name = fiftyone_view.named(fo, root)
     if not fo.dataset_exists(name):
         raise ViewError("nothing was shown in the app yet: run `curate view` first")
     dataset = fo.load_dataset(name)

@@ -128,7 +128,21 @@ def dataset_name(root: Path) -> str:
     """The release's name after "curate-", or the folder's where there is no params.yaml."""
     path = root / "params.yaml"
     name = params.load(path).release.name if path.exists() else root.resolve().name
-    return "curate-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project")
+    return fiftyone_dataset.NAMES + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project")
+
+
+def named(fo: Any, root: Path) -> str:
+    """`dataset_name`, by which the project's dataset is called from now on if release.name was changed.
+
+    Args:
+        fo: The `fiftyone` module, connected to the database.
+        root: The project's folder.
+    """
+    name = dataset_name(root)
+    before = fiftyone_dataset.rename(fo, name, project=_identity(root))
+    if before is not None:
+        print(f"FiftyOne: the dataset {before} is called {name} now (release.name)", file=sys.stderr)  # noqa: T201
+    return name
 
 
 def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool = False) -> Any:
@@ -138,7 +152,7 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
         reading = pool.submit(fiftyone_content.of_tables, found, rules=rules, kept=kept)
         fo = connect(root, join=join)
         content = reading.result()
-    done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=_identity(root))
+    done = fiftyone_dataset.sync(fo, named(fo, root), content, project=_identity(root))
     ruled = fiftyone_rules.remember(done.dataset, rules)
     vectors = fiftyone_embeddings.show(done.dataset, root)
     colours = _colours(root)

@@ -102,6 +102,21 @@ DECIDE = """
     sync()
     out["label_gone"] = sample("three").consensus is None
     out["label_kept"] = pull()
+
+    # The release is given another name, before a pull and before a sync.
+    def called(name):
+        (root / "params.yaml").write_text(
+            f"{{dedupe: {{decisions: decisions.csv}}, release: {{name: {name}}}}}"
+        )
+    tag("one", "look")
+    called("signs")
+    out["renamed"] = [pull(), fo.list_datasets()]
+    tag("one", "look", "keep")
+    called("lorries")
+    print("sync", file=sys.stderr)
+    out["renamed"] += [fiftyone_view.sync_dataset(root, stage="release"), fo.list_datasets()]
+    dataset.reload()
+    out["renamed"] += [tags("one"), pull()]
     print(json.dumps(out))
 """
 
@@ -144,3 +159,13 @@ def test_what_nobody_pulled_survives_and_what_was_taken_back_stays_away(
     assert said["label"] == "decisions: 5 lines, 1 new, 0 taken back in the app"
     assert said["label_gone"]
     assert said["label_kept"] == "decisions: 5 lines, 0 new, 0 taken back in the app"
+
+    assert said["renamed"] == [
+        "decisions: 5 lines, 0 new, 0 taken back in the app",
+        ["curate-signs"],
+        "curate-lorries",
+        ["curate-lorries"],
+        ["keep", "look"],
+        "decisions: 6 lines, 1 new, 0 taken back in the app",
+    ]
+    assert "the dataset curate-signs is called curate-lorries now (release.name)" in syncs[-1]
