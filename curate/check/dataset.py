@@ -16,8 +16,8 @@ from curate import formats
 from curate.check import unread_json
 from curate.check.finding import Row
 from curate.errors import InputError
-from curate.formats import huggingface, image_classes, image_walk, split_names
-from curate.formats.dataset_info import json_files
+from curate.formats import folder_walk, huggingface, image_classes, split_names
+from curate.formats.codecs import known_json
 from curate.formats.record import LabeledImage, Labels
 from curate.system import printable
 
@@ -149,7 +149,7 @@ def _format(
         found = [image_classes.read(path)] if image_classes.in_folders(path) else []
         return (CLASSES, found) if found else (IMAGES, [])
     if name == "coco" and path.is_dir():
-        told_by = next(json_files(path), None)  # what `formats.detect` went by
+        told_by, _ = next(known_json(path))  # what `formats.detect` went by
         if any(row.file == told_by for _, row in unread):
             return name, []
         raise InputError(f"{path} holds COCO files below its first folders: name the file itself")
@@ -190,7 +190,7 @@ def _root(path: Path, name: str) -> Path:
 
 def _walk(found: DataSet, root: Path) -> None:
     """Note every image file, and folders that cannot be listed."""
-    for one in image_walk.below(root):
+    for one in folder_walk.images_below(root):
         if isinstance(one, Path):
             found.files[printable(one.relative_to(root))] = one.absolute()
         elif one.folder == root:

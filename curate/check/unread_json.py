@@ -10,7 +10,8 @@ from typing import Final
 from curate.check.finding import Row
 from curate.errors import InputError
 from curate.formats import json_stream
-from curate.formats.dataset_info import json_files
+from curate.formats.dataset_info import REPORT
+from curate.formats.folder_walk import find
 
 _COCO: Final = re.compile(r"_annotations\.coco\.json|instances.*\.json")  # names that promise COCO
 _LFS: Final = b"version https://git-lfs.github.com/spec/"
@@ -32,12 +33,15 @@ def row(file: Path, error: InputError) -> Row | None:
 def below(folder: Path, told: Collection[Path | None]) -> Iterator[tuple[str, Row]]:
     """What to say of the JSON files in and below a folder whose format nobody knows, but for hidden ones.
 
+    Of folders that cannot be listed the walk of the images tells.
+
     Args:
         folder: Which.
         told: Files of which enough was said.
     """
     others = []
-    for file in json_files(folder):
+    found = sorted(one for one in find(folder, "*.json") if isinstance(one, Path) and one.name != REPORT)
+    for file in found:
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
         if hidden or file in told or not file.is_file():
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -27,7 +27,8 @@ from curate.formats import (
     webdataset,
     yolo,
 )
-from curate.formats.dataset_info import About, json_files
+from curate.formats.dataset_info import REPORT, About
+from curate.formats.folder_walk import find
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, Labels
@@ -122,10 +123,35 @@ _SUFFIXES: Final = {
 
 def _folder(path: Path) -> str | None:
     for pattern, name in _MARKS:
-        if next(path.glob(pattern), None) is not None:
+        below = pattern.removeprefix("**/")
+        if any(_listed(path, below) if below != pattern else path.glob(pattern)):
             return name
-    first = next(json_files(path), None)
-    return None if first is None else _json(first)
+    return next((name for _, name in known_json(path)), None)
+
+
+def known_json(folder: Path) -> Iterator[tuple[Path, str]]:
+    """JSON files in a folder and below whose format is known, with its name; our own report is none.
+
+    Raises:
+        InputError: None is known, and one is damaged.
+    """
+    damaged, known = None, False
+    for file in _listed(folder, "*.json"):
+        try:
+            name = None if file.name == REPORT else _json(file)
+        except InputError as error:
+            damaged = damaged or error
+        else:
+            if name is not None:
+                known = True
+                yield file, name
+    if damaged is not None and not known:
+        raise damaged
+
+
+def _listed(folder: Path, pattern: str) -> Iterator[Path]:
+    """Without what lies in closed folders, of which the readers tell."""
+    return (one for one in find(folder, pattern) if isinstance(one, Path))
 
 
 def _file(path: Path) -> str | None:

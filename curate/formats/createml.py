@@ -18,6 +18,7 @@ from typing import IO, Any
 from curate.errors import InputError
 from curate.formats import json_stream, split_names
 from curate.formats.dataset_info import About
+from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, box, entries, taken
 from curate.formats.losses import Losses
@@ -32,11 +33,7 @@ def read(path: Path) -> Labels:
     Raises:
         InputError: There is none; or it is no JSON, while the images are iterated.
     """
-    files = (
-        [path]
-        if path.is_file()
-        else sorted({*path.rglob("*annotations*.json"), *path.rglob("*createml*.json")})
-    )
+    files = [path] if path.is_file() else paths_below(path, "*annotations*.json", "*createml*.json")
     if not files:
         raise InputError(f"{path} holds no annotations.json of Create ML")
     labels = Labels("createml", path, ())

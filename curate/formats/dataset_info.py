@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from curate.formats.folder_walk import paths_below
+
 REPORT: Final = "export.json"  # beside an exported data set: what its format could not hold
 
 
 def json_files(path: Path) -> Iterator[Path]:
-    """JSON files in a folder and below, sorted, without our own report."""
-    return (file for file in sorted(path.rglob("*.json")) if file.name != REPORT)
+    """JSON files in a folder and below, sorted, without our own report.
+
+    Raises:
+        InputError: A folder cannot be listed.
+    """
+    return (file for file in paths_below(path, "*.json") if file.name != REPORT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from curate.errors import InputError
 from curate.formats import split_names
+from curate.formats.folder_walk import paths_below
 
 _ROWS = 64  # of a batch: their images are in memory
 _SAVED = "dataset_dict.json"  # beside the folders of the splits
@@ -30,7 +31,7 @@ def files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     found = sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
-    found = found or sorted(path.rglob("*.parquet"))
+    found = found or paths_below(path, "*.parquet")
     found = found or sorted(path.glob("data-*.arrow")) or sorted(path.glob("*/data-*.arrow"))
     if not found:
         raise InputError(f"{path} holds no Parquet file: name a release, or a folder of Parquet with images")

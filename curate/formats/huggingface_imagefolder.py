@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from curate.errors import InputError
 from curate.formats import huggingface, split_names
 from curate.formats.dataset_info import About
+from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, taken
 from curate.formats.losses import Losses
@@ -64,7 +65,7 @@ def read(path: Path) -> Labels:
     Raises:
         InputError: There is none.
     """
-    files = [path] if path.is_file() else sorted(one for name in _NAMES for one in path.rglob(name))
+    files = [path] if path.is_file() else paths_below(path, *_NAMES)
     if not files:
         raise InputError(f"{path} holds no {' and no '.join(_NAMES)}")
     labels = Labels("imagefolder", path, ())

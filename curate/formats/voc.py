@@ -19,6 +19,7 @@ from xml.etree import ElementTree as ET
 from curate.errors import InputError
 from curate.formats import split_names, xml_file
 from curate.formats.dataset_info import About
+from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import box, not_read, taken
 from curate.formats.losses import LOST, Losses
@@ -36,7 +37,7 @@ def read(path: Path) -> Labels:
     Raises:
         InputError: There is none.
     """
-    files = [path] if path.is_file() else sorted(path.rglob("*.xml"))
+    files = [path] if path.is_file() else paths_below(path, "*.xml")
     if not files:
         raise InputError(f"{path} holds no .xml file: name the folder Annotations, or the one around it")
     labels = Labels("voc", path, ())
@@ -44,8 +45,14 @@ def read(path: Path) -> Labels:
     return labels
 
 
+def _split_folders(root: Path) -> list[Path]:
+    return sorted(
+        {one.parent for one in paths_below(root, "*.txt") if one.parts[-3:-1] == ("ImageSets", "Main")}
+    )
+
+
 def _images(root: Path, files: Iterable[Path], problems: list[Problem]) -> Iterator[LabeledImage]:
-    splits = split_names.listed(sorted(root.rglob("ImageSets/Main")) if root.is_dir() else ())
+    splits = split_names.listed(_split_folders(root) if root.is_dir() else ())
     parts = 0
     for file in files:
         tree = taken(partial(xml_file.parse, file), problems, file=file)

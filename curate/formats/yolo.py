@@ -22,6 +22,7 @@ import yaml
 from curate.errors import InputError
 from curate.formats import split_names
 from curate.formats.dataset_info import About
+from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, box, not_read, ring, taken
 from curate.formats.losses import Losses
@@ -136,7 +137,7 @@ def _images(file: Path, folders: Sequence[tuple[str, Path]], rows: _Rows) -> Ite
                 path=image,
             )
     for folder in sorted({label_file(place / "x").parent for _, place in folders if place.is_dir()}):
-        for labels in sorted(folder.rglob("*.txt")):
+        for labels in paths_below(folder, "*.txt") if folder.is_dir() else ():
             if labels not in used and labels.name != "classes.txt":
                 detail = "no image of this name lies in the images' folder"
                 rows.problems.append(Problem("label_without_image", labels, image=labels.stem, detail=detail))
@@ -145,7 +146,7 @@ def _images(file: Path, folders: Sequence[tuple[str, Path]], rows: _Rows) -> Ite
 
 def _files(place: Path) -> list[Path]:
     if place.is_dir():
-        return sorted(one for one in place.rglob("*") if one.suffix.lower() in _SUFFIXES)
+        return [one for one in paths_below(place, "*") if one.suffix.lower() in _SUFFIXES]
     lines = place.read_text(encoding="utf-8").splitlines()
     return [place.parent / line.strip() for line in lines if line.strip()]
 

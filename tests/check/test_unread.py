@@ -13,7 +13,6 @@ from curate.check import json_and_junit
 from curate.check.finding import Checked
 from curate.engines.local import LocalEngine
 from curate.errors import InputError
-from curate.formats import image_walk
 from curate.report import check_page
 from curate.stages import check
 from tests.check import planted
@@ -239,14 +238,3 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
         ("test", "the folder cannot be listed: Permission denied"),
         ("valid", "the folder cannot be listed: No such file or directory"),
     ]
-
-
-def test_the_walk_gives_links_that_lead_nowhere_and_passes_over_what_is_no_file(tmp_path: Path) -> None:
-    folder = images(tmp_path / "set", "a.jpg", ".hidden/b.jpg", "c.jpg/d.jpg")
-    (folder / "gone.jpg").symlink_to("nowhere")
-    (folder / "self.jpg").symlink_to("self.jpg")
-    (folder / "README.md").symlink_to("nowhere")
-    os.mkfifo(folder / "pipe.jpg")
-    found = [one.relative_to(folder).as_posix() for one in image_walk.below(folder) if isinstance(one, Path)]
-    assert found == ["a.jpg", "gone.jpg", "self.jpg", "c.jpg/d.jpg"]
-    assert all(isinstance(one, Path) for one in image_walk.below(folder))

@@ -281,6 +281,14 @@ def test_what_was_written_is_recognized(format: str, tmp_path: Path) -> None:
     assert labels.problems == []
 
 
+@pytest.mark.parametrize("format", ["coco", "labelme", "darwin"])
+def test_another_json_before_the_labels_hides_no_format(format: str, tmp_path: Path) -> None:
+    datasets.written(format, tmp_path, datasets.traps())
+    for number, content in enumerate(('{"camera": "north"}', "{", "[3]")):
+        (tmp_path / f"_{number}.json").write_text(content)
+    assert formats.detect(tmp_path) == format
+
+
 def test_imagefolder_json_with_short_lists_and_rows_without_objects(tmp_path: Path) -> None:
     rows = [
         {"file_name": "a.jpg", "objects": {"bbox": [[0, 0, 1, 1], [1, 1, 2, 2]], "categories": ["x"]}},

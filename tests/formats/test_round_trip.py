@@ -61,6 +61,20 @@ def test_boxes_and_categories_come_back(format: str, images: list[LabeledImage])
 
 
 @pytest.mark.parametrize("format", sorted(PLACES))
+def test_folders_may_be_links(format: str, tmp_path: Path) -> None:
+    """As of a shared disk: all folders in the data set's are links, and so are those in the linked ones."""
+    root = tmp_path / "set"
+    datasets.written(format, root, datasets.traps())
+    before, known = back(format, root), formats.detect(root)
+    folders = sorted((one for one in root.rglob("*") if one.is_dir()), key=lambda one: -len(one.parts))
+    for number, folder in enumerate(folders):  # the innermost first
+        folder.rename(tmp_path / f"elsewhere {number}")
+        folder.symlink_to(tmp_path / f"elsewhere {number}")
+    assert formats.detect(root) == known
+    assert back(format, root) == before
+
+
+@pytest.mark.parametrize("format", sorted(PLACES))
 def test_the_traps_come_back(format: str, tmp_path: Path) -> None:
     images = datasets.traps()
     datasets.written(format, tmp_path / "out", images)
