@@ -76,7 +76,7 @@ class GroundingDinoDetector:
 
     @property
     def model_version(self) -> str:
-        """groundingdino-<config> @ 12 hex digits of the sha256 of the checkpoint and of a text encoder beside it."""
+        """groundingdino-<config> @ 12 hex digits of the sha256 of the checkpoint, and of BERT beside it."""
         return self._version
 
     def detect(self, images: Sequence[UInt8Image], categories: Sequence[Category]) -> list[Detections]:

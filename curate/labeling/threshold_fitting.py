@@ -187,8 +187,8 @@ def _refuse_shares(target: Target, iou_threshold: float) -> None:
             raise ParamsError(f"--{name} = {value:g} is refused: it must lie between 0 and 1")
     if target.confidence <= 0.5:
         raise ParamsError(
-            f"--confidence = {target.confidence:g} is refused: it must lie between 0.5 and 1, as a promise that "
-            "is kept half the time is none"
+            f"--confidence = {target.confidence:g} is refused: it must lie between 0.5 and 1, as a "
+            "promise that is kept half the time is none"
         )
 
 
