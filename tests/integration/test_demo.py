@@ -224,8 +224,8 @@ def is_torn(lock: Path) -> bool:
 
 def kill_after(project: Path, stage: str, seconds: float) -> bool:
     """Start the stage, kill its whole process group so long after it began; False if it was done before."""
-    process = subprocess.Popen(
-        ["dvc", "repro", stage], cwd=project, env=environment(), start_new_session=True,
+    process = subprocess.Popen(  # alone, as the stages before it that look every time would be run again
+        ["dvc", "repro", "--single-item", stage], cwd=project, env=environment(), start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
