@@ -24,7 +24,7 @@ from curate.release.columns import Column
 from curate.release.license_links import link_of
 from curate.release.markdown import code, escaped, table
 
-_MOST_SOURCES = 50  # rows of the table of sources; each image carries its own licence anyway
+_MAX_SOURCES = 50  # rows of the table of sources; each image carries its own licence anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +273,7 @@ def _sources(facts: CardFacts) -> str:
     ordered = sorted(facts.sources.items(), key=lambda item: (-item[1], str(item[0])))
     rows = [
         [_license(license_), escaped(attribution or "not stated"), count]
-        for (license_, attribution), count in ordered[:_MOST_SOURCES]
+        for (license_, attribution), count in ordered[:_MAX_SOURCES]
     ]
     more = len(ordered) - len(rows)
     rest = (
