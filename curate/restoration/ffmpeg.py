@@ -41,8 +41,8 @@ def run(arguments: list[str], *, given: bytes = b"", folder: str | None = None) 
     except subprocess.TimeoutExpired as error:
         raise MetricError(f"ffmpeg is not done after {_TIME_S:.0f} s") from error
     if done.returncode:
-        said = " ".join(done.stderr.decode(errors="replace").split())
-        raise MetricError(f"ffmpeg fails: {said[:200]}")
+        message = " ".join(done.stderr.decode(errors="replace").split())
+        raise MetricError(f"ffmpeg fails: {message[:200]}")
     return done.stdout
 
 
