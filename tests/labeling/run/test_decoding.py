@@ -37,7 +37,7 @@ def test_in_order_with_faults_in_their_places(images: list[ImageFile], workers: 
             assert pixels.shape == (30, 40, 3)
 
 
-@pytest.mark.parametrize("most", [1, 3600, 3 * 3600])
+@pytest.mark.parametrize("max_bytes", [1, 3600, 3 * 3600])
 def test_only_so_many_bytes_wait(
     images: list[ImageFile], max_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
