@@ -54,7 +54,7 @@ def _device(device: str) -> str:
 
 
 def _detector(weights: str, device: str) -> Callable[[str, float], tuple[UInt8Image, Any, Any]]:
-    """From a file and a threshold to its pixels, boxes (N, 4) as shares of the image, and scores (N,)."""
+    """Load the package's model: file and threshold to pixels, boxes (N, 4) as shares, and scores (N,)."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with in_the_warpers_place():  # without it the package builds nothing with transformers 5

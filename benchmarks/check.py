@@ -234,7 +234,7 @@ def _summary(name: str, runs: list[dict[str, Any]], truth: dict[str, list[str]])
 def _precision_recall(
     tool: str, issue: str, found: dict[str, list[str]], truth: dict[str, list[str]]
 ) -> tuple[float | None, float]:
-    """Of one issue: the share of what is flagged that was planted so, and of the planted that is flagged.
+    """Precision and recall of one issue: what is flagged against what was planted so.
 
     A copy's original is flagged beside it, and a strip by the same name as a stamp: neither is a mistake.
     """

@@ -257,7 +257,7 @@ def _shares(outcomes: list[Outcome]) -> dict[str, float]:
 
 
 def overall(shares: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """The same over all pairs."""
+    """Average the shares over all pairs, weighted by how many pairs each part has."""
     total = sum(part["pairs"] for part in shares.values())
     names = [name for name in next(iter(shares.values())) if name != "pairs"]
     return {"pairs": int(total)} | {

@@ -107,7 +107,7 @@ def _grow(project: Path, size: int, side: int = SIDE) -> dict[str, Any]:
 
 
 def _grow_many(project: Path, size: int, side: int, rated: list[dict[str, Any]]) -> dict[str, Any]:
-    """As `_grow`, but hashes and thumbnails of the first `size` images are made up."""
+    """Grow a project as `_grow` does, with made-up hashes and thumbnails of the first `size` images."""
     raw = project / "data/raw"
     corpus_cache.copies(raw, size, side=side)
     _settle(project)

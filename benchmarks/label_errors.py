@@ -114,7 +114,7 @@ def _add(world: World, there: Drawn, labeled: Labeled, found: Boxes, doubtful: N
 
 
 def judged(world: World, found: Iterable[LabelError]) -> list[tuple[bool, bool]]:
-    """Of each report: whether it points at a planted error, and at one that none before it did."""
+    """Judge each report: does it point at a planted error, and at one that none before it named?"""
     seen: set[tuple[int, str, int]] = set()
     rows = []
     for one in found:

@@ -69,7 +69,7 @@ def fitted(features: FloatArray, labels: Ints) -> Any:
 
 
 def suggestions(rows: Sequence[tuple[int, int, Sequence[float], float, bool]]) -> Suggestions:
-    """From (image, category, box, score, suggested) of each box, ordered by image."""
+    """Build suggestions from (image, category, box, score, suggested) of each box, ordered by image."""
     return Suggestions(
         images=np.array([row[0] for row in rows], dtype=np.int64),
         categories=np.array([row[1] for row in rows], dtype=np.int64),
@@ -121,7 +121,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Scenes:
-    """Of S scenes: queries of the detector, and the signs that are there.
+    """Queries of the detector and true signs of S scenes.
 
     Attributes:
         features: (S, Q, F) of each query.

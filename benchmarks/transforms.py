@@ -136,7 +136,7 @@ def _white_balance(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
 
 
 def _lettered(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
-    """The same word several times across the picture, half transparent."""
+    """Write one word several times across the picture, half transparent."""
     height, width = pixels.shape[:2]
     layer = np.zeros((height, width), dtype=np.uint8)
     scale = height / rng.uniform(250, 450)

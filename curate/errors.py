@@ -68,7 +68,7 @@ class AuthenticationError(AnnotationToolError):
 
 
 class WaitingForPeopleError(CurateError):
-    """Not an accident: labelers have not finished, and the pipeline continues later.
+    """Labelers have not finished: no accident, the pipeline continues later.
 
     Attributes:
         so_far: The stage's `StageReport` of what is there by now; None = it wrote nothing.

@@ -228,7 +228,7 @@ def pieces(
     rows: int = _ROW_GROUP,
     earlier: bool = False,
 ) -> Iterator[pa.Table]:
-    """The same in pieces of at most `rows` rows, in the table's order: memory does not grow with the table.
+    """Read a table in pieces of at most `rows` rows, in its order: memory does not grow with it.
 
     Raises:
         TableError: As `read`.

@@ -96,7 +96,7 @@ def rounded_corners(frame: Frame, radius: int = 22) -> tuple[Frame, bytes]:
 
 
 def resized(frame: Frame, scale: float) -> Frame:
-    """The same picture at another size."""
+    """Resize the picture and its masks."""
     size = round(frame.size[0] * scale), round(frame.size[1] * scale)
     image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     masks = []

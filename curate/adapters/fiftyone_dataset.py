@@ -130,7 +130,7 @@ def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
 
 
 def _without_decisions(dataset: Any, ids: Sequence[str], unpulled: Unpulled, layout: Layout) -> list[str]:
-    """Those of some samples with which nothing is lost that people decided."""
+    """Ids of the samples that hold no decision of people that was not pulled yet."""
     found = []
     for start in range(0, len(ids), _BATCH):
         some = documents.stored(dataset, ids[start : start + _BATCH], layout.label_fields)

@@ -112,7 +112,7 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
 
 
 def _separated(lines: Iterable[Decision]) -> dict[str, set[str]]:
-    """By image_id, from which images lines part it."""
+    """Images that lines of decisions.csv part from each image, by image_id."""
     found = defaultdict[str, set[str]](set)
     for one in lines:
         if one.decision == "different":

@@ -38,7 +38,7 @@ class Found:
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """All of them."""
+        """Every decision that was found, those of tags first."""
         return (*self.tags, *self.edits)
 
 

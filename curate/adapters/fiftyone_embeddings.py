@@ -153,7 +153,7 @@ def _write(dataset: Any, found: Embeddings, folder: Path, sample_of: Mapping[str
 
 
 def _look_alikes(path: Path) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """Of each image with an object that looks like one labelled differently: highest share, and texts."""
+    """Read which objects look like ones of another category: highest share and texts by image_id."""
     worst: dict[str, float] = {}
     told: dict[str, list[str]] = defaultdict(list)
     try:

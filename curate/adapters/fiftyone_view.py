@@ -185,7 +185,7 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
 
 
 def _decisions(root: Path) -> list[Decision]:
-    """Those of the project's file about whole images, by image_id; none where it has no such file."""
+    """Decisions about whole images in the project's decisions file; none where there is no such file."""
     path = root / "params.yaml"
     name = params.load(path).dedupe.decisions if path.exists() else None
     if name is None or not (root / name).exists():

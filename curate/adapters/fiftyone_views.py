@@ -88,7 +88,7 @@ def evaluate(dataset: Any) -> None:
 
 
 def _evaluate(dataset: Any) -> None:
-    """For the app's panels and filters."""
+    """Compare the model's boxes with the consensus, for the app's panels and filters."""
     both = dataset.exists(MODEL).exists(CONSENSUS)
     if EVALUATION in dataset.list_evaluations():
         dataset.delete_evaluation(EVALUATION)

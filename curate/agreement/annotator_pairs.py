@@ -72,7 +72,7 @@ class Pairs:
         return (self.a >= 0) & (self.b >= 0)
 
     def parts(self) -> Iterator[Pairs]:
-        """The same in pieces of whole images."""
+        """Yield the pairs in pieces of whole images."""
         image = self.image[self.comparison]
         start = 0
         while start < len(image):
@@ -121,7 +121,7 @@ class _Looks:
     n_second: Indices
 
     def part(self, start: int, stop: int) -> _Looks:
-        """Some of them."""
+        """Comparisons `start` to `stop`."""
         part = slice(start, stop)
         return _Looks(self.first[part], self.second[part], self.n_first[part], self.n_second[part])
 

@@ -184,7 +184,7 @@ def _best(groups: Sequence[tuple[int, ...]], nodes: Sequence[int], value: _Value
 def _enumerated(
     groups: Sequence[tuple[int, ...]], nodes: Sequence[int], value: _Value
 ) -> list[tuple[int, ...]]:
-    """The same by trying every partition."""
+    """Find the best partition by trying every one."""
     starting = {node: [group for group in groups if group[0] == node] for node in nodes}
     worth = {group: sum(value[pair] for pair in itertools.combinations(group, 2)) for group in groups}
     best: tuple[float, list[tuple[int, ...]]] = (-1.0, [])

@@ -68,7 +68,7 @@ class Settled:
 
     @staticmethod
     def nothing() -> Settled:
-        """Of no clusters."""
+        """Settled attributes where there is no cluster."""
         none, no = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.bool_)
         return Settled(no, no, none, np.zeros((0, 4)))
 
@@ -152,7 +152,7 @@ def settle(
     tasks: Mapping[str, str],
     rules: Rules,
 ) -> Consensus:
-    """The same of some images, where reliability and attributes were estimated from these and others.
+    """Settle the objects of some images with the reliability that was estimated from these and others.
 
     Args:
         answers: What people drew on these images; people and categories are those of `reliability`.
@@ -237,7 +237,7 @@ def _states(  # noqa: PLR0917 - one call
     mask_settled: NDArray[np.bool_],
     share: float,
 ) -> tuple[Indices, Indices]:
-    """Of each cluster its place in `_OUTCOMES`, and in `_REASONS` what is disputed."""
+    """Each cluster's place in `_OUTCOMES`, and in `_REASONS` what is disputed."""
     looked = answers.looks[clusters.image]
     verdict = _looked_up(
         clusters.sizes,

@@ -37,7 +37,7 @@ def identities(answers: Answers, clusters: Clusters, categories: pa.Array, shape
 
 
 def made_from(answers: Answers, clusters: Clusters) -> pa.Array:
-    """Of each joint object the annotations that it was made from, sorted."""
+    """List the annotations that each joint object was made from, sorted."""
     ids = answers.annotation_ids.column.take(pa.array(clusters.members)).to_pylist()
     starts = clusters.starts.tolist()
     ordered = [key for start, stop in itertools.pairwise(starts) for key in sorted(ids[start:stop])]

@@ -78,7 +78,7 @@ def weigh(votes: Votes, *, prior: float = 2.0) -> Weighed:
 
 
 def weigh_counted(votes: Votes, times: NDArray[np.int64], *, prior: float = 2.0) -> Weighed:
-    """The same where each item stands for some that were answered alike.
+    """Weigh answers where each item stands for several that were answered alike; else as `weigh`.
 
     Args:
         votes: The answers.

@@ -144,7 +144,7 @@ class Resampled:
         self._images = images
 
     def names(self) -> list[Name]:
-        """Of the sums to which anything was added."""
+        """Names of the sums to which anything was added."""
         return list(self._column)
 
     def of(self, name: Name) -> Values:

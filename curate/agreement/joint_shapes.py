@@ -26,7 +26,7 @@ _THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class JointShapes:
-    """Of C joint objects.
+    """Boxes and masks of C joint objects.
 
     Attributes:
         boxes: (C, 4) float32 xyxy.
@@ -95,7 +95,7 @@ def _borders(clusters: Clusters) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class _Fused:
-    """Of clusters with masks: what came of them; a box of zeros where no mask did."""
+    """Joint masks and boxes of clusters with masks; a box of zeros where no mask came out."""
 
     clusters: Indices
     rles: list[str | None]

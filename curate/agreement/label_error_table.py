@@ -55,7 +55,7 @@ class LabelErrors:
     learned: int = 0
 
     def doubted(self, min_probability: float) -> dict[str, list[LabelError]]:
-        """Those whose probability is above `min_probability`, by image."""
+        """Label errors more probable than `min_probability`, by image_id."""
         images: dict[str, list[LabelError]] = defaultdict(list)
         for one in self.found:
             if one.probability is not None and one.probability > min_probability:
@@ -63,7 +63,7 @@ class LabelErrors:
         return dict(images)
 
     def told(self, min_probability: float) -> dict[str, str]:
-        """The same in words, such as "the model sees bus (score 0.92) where car is labelled"."""
+        """Label errors of each image in words: "the model sees bus (score 0.92) where car is labelled"."""
         return {
             image_id: "; ".join(_WORDS[one.kind].format(**_named(one)) for one in errors)
             for image_id, errors in self.doubted(min_probability).items()
@@ -89,7 +89,7 @@ class LabelErrors:
         return {_LEFT_OUT: self.learned} if self.learned else {}
 
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """By kind: disagreements, and the sum of their probabilities; null with a reason where not known."""
+        """Count disagreements and sum their probabilities by kind; null with a reason where not known."""
         found: dict[str, dict[str, Any]] = {}
         for kind in label_errors.KINDS:
             nothing = self.why_not or self.not_compared.get(kind)

@@ -22,7 +22,7 @@ _MAX_BOXES = 2_000  # of which every two are compared to know what chance gives;
 
 @dataclass(frozen=True, slots=True)
 class ChanceBoxes:
-    """Some of the boxes, evenly drawn: what two of them have in common by chance.
+    """Sample of the boxes, evenly drawn: what two of them have in common by chance.
 
     Attributes:
         boxes: (S, 4) xyxy relative to the size of their image.
@@ -42,7 +42,7 @@ class ChanceBoxes:
 
 
 def together(parts: Sequence[ChanceBoxes]) -> ChanceBoxes:
-    """Those of all images, from parts of them in order."""
+    """Join the samples of parts of the images, in order, to that of all images."""
     boxes = np.concatenate([np.zeros((0, 4)), *(part.boxes for part in parts)])
     return ChanceBoxes(boxes, np.concatenate([np.zeros(0, np.intp), *(part.category for part in parts)]))
 

@@ -81,7 +81,7 @@ def _similarity(labels: Boxes, found: Boxes, iou: Values) -> Values:
 
 
 def _missing(labels: Boxes, found: Boxes, iou: Values, alike: Values, min_similarity: float) -> Values:
-    """Of each prediction that is sure and touches no label: how near a label of its name is."""
+    """How near each sure prediction that touches no label is to a label of its name."""
     rows = []
     for at in np.flatnonzero((found.scores >= _SURE) & ~(iou > 0).any(axis=0)):
         same = alike[labels.names == found.names[at], at]
@@ -90,14 +90,14 @@ def _missing(labels: Boxes, found: Boxes, iou: Values, alike: Values, min_simila
 
 
 def _badly_placed(labels: Boxes, found: Boxes, iou: Values, alike: Values) -> Values:
-    """Of each label: how alike the best likely prediction of its name that touches it is."""
+    """How alike each label is to the best likely prediction of its name that touches it."""
     counts = (labels.names[:, None] == found.names[None, :]) & (found.scores > _LIKELY)[None, :] & (iou > 0)
     best = np.where(counts, alike, -1.0).max(axis=1, initial=-1.0)
     return np.where(best < 0, 1.0, best)
 
 
 def _misnamed(labels: Boxes, found: Boxes, alike: Values, min_similarity: float) -> Values:
-    """Of each label: how far the nearest sure prediction of another name is."""
+    """How far each label is from the nearest sure prediction of another name."""
     other = (labels.names[:, None] != found.names[None, :]) & (found.scores > _SURE)[None, :]
     nearest = np.where(other, alike, -1.0).max(axis=1, initial=-1.0)
     scores = np.where(nearest < 0, 1.0, np.maximum(min_similarity, 1 - nearest))

@@ -169,7 +169,7 @@ def _detected(path: Path) -> str | None:
 
 
 def _coco_files(folder: Path, unread: list[tuple[str, Row]]) -> Iterator[Labels]:
-    """Those in it, in annotations/, and beside the images of each split."""
+    """Read COCO files of the folder, of annotations/, and beside the images of each split."""
     for pattern in ("*.json", "annotations/*.json", "*/_annotations.coco.json"):
         for file in sorted(folder.glob(pattern)):
             if file.name.startswith("."):

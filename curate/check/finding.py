@@ -178,7 +178,7 @@ class Findings:
             self.add(name, row)
 
     def all(self) -> list[Finding]:
-        """In the order of `KINDS`, which is that of severity."""
+        """Every kind that was found, in the order of `KINDS`, which is that of severity."""
         return [
             Finding(name, kind, tuple(self._rows[name])) for name, kind in KINDS.items() if self._rows[name]
         ]

@@ -16,7 +16,7 @@ from curate.params import IngestParams
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """From where on an image is an outlier.
+    """Bounds from which on an image is an outlier.
 
     Attributes:
         min_brightness: Mean luma, 0..255; darker is `dark`.
@@ -171,7 +171,7 @@ def _figure(one: SeenImage, name: str) -> float:
 
 
 def _licenses(seen: Sequence[SeenImage], dataset: DataSet) -> Iterator[tuple[str, Row]]:
-    """Of places, from labels and from sidecars' columns."""
+    """Find images without a license, as labels and the columns of sidecars state it."""
     known = {place: one.row["license"] or dataset.licenses.get(place) for one in seen for place in one.places}
     lacking = [place for place, license in known.items() if not license]
     if not lacking or (len(lacking) == len(known) and dataset.says_license):

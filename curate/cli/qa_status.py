@@ -34,7 +34,7 @@ def screen(status: Status, title: str, now: datetime) -> RenderableType:
 
 
 def plain(status: Status, title: str, now: datetime) -> list[str]:
-    """The same as lines, for a file or a pipe."""
+    """Write the status as lines, for a file or a pipe."""
     lines = [f"{title}  {status.url}", _done(status), summary(status)]
     for one in status.labelers:
         lines.append("  ".join([one.person, *(f"{name} {value}" for name, value in _cells(one, now))]))

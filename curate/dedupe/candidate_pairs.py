@@ -98,7 +98,7 @@ def join_keys(pairs: Pairs, second_count: int) -> NDArray[np.uint64]:
 
 
 def split_keys(keys: NDArray[np.uint64], second_count: int) -> Pairs:
-    """The inverse of `join_keys`."""
+    """Undo `join_keys`: pairs from their keys."""
     first, second = np.divmod((keys >> _DISTANCE_BITS).astype(np.int64), np.int64(max(second_count, 1)))
     return Pairs(first, second, (keys & _DISTANCES).astype(np.uint16))
 

@@ -106,7 +106,7 @@ def candidates(
 
 
 def search(images: View, recipe: Recipe, max_hamming: int | None, *, base: View | None = None) -> Searched:
-    """As `candidates`, of rows of features that may lie on disk."""
+    """Search candidates as `candidates` does, in rows of features that may lie on disk."""
     count = len(images) + (0 if base is None else len(base))
     bits = radius(count, recipe) if max_hamming is None else max_hamming
     part_bits = min(bits, _radius(count))

@@ -97,7 +97,7 @@ class Index:
 
     @property
     def digest(self) -> str:
-        """Of the recipe."""
+        """Digest of the recipe."""
         return self._manifest.digest
 
     @property
@@ -314,7 +314,7 @@ def _binary(values: NDArray[Any], width: int) -> pa.Array:
 
 
 def _values(column: pa.Array, kind: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The inverse, without a copy."""
+    """Undo `_binary`: values of a column, without a copy."""
     start = column.offset * column.type.byte_width
     flat = np.frombuffer(column.buffers()[1], np.uint8)[start : start + len(column) * column.type.byte_width]
     return flat.view(kind).reshape(len(column), *shape)

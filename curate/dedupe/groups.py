@@ -48,12 +48,12 @@ class Matches:
     relation: NDArray[np.int8]
 
     def renamed(self, names: Rows) -> Matches:
-        """The same pairs by other numbers, first < second."""
+        """The matches with rows numbered anew, first < second."""
         a, b = names[self.first], names[self.second]
         return Matches(np.minimum(a, b), np.maximum(a, b), self.hamming, self.correlation, self.relation)
 
     def take(self, chosen: NDArray[np.bool_] | Rows) -> Matches:
-        """Some of the pairs."""
+        """The matches that are chosen."""
         return Matches(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
@@ -217,7 +217,7 @@ class _Edges:
 
 
 class _Graph(NamedTuple):
-    """For each row: better ones that match, best match first, and rows to stay apart from.
+    """Neighbors of each row: better ones that match, best match first, and rows to stay apart from.
 
     Attributes:
         bounds: (N + 1,) of each image's entries in `better`.

@@ -54,7 +54,7 @@ class Spectra:
         return share
 
     def swapped(self) -> Spectra:
-        """The same of b and a."""
+        """The spectra with a and b exchanged."""
         return Spectra(self.b, self.a, self.both, self.calm, self.busy)
 
 

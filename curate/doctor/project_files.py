@@ -21,7 +21,7 @@ from curate_pipelines import fingerprint
 
 
 def stages() -> Collection[str]:
-    """Those of the project's dvc.yaml; none where that cannot be read."""
+    """Names of the stages of the project's dvc.yaml; none where it cannot be read."""
     try:
         return fingerprint.stages()
     except CurateError:  # said in its own line

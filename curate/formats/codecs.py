@@ -163,7 +163,7 @@ def _file(path: Path) -> str | None:
 
 
 def _json(path: Path) -> str | None:
-    """By the keys of the outermost object, or of the first entry of the outermost list."""
+    """Recognize the format by the keys of the outermost object, or of the outermost list's first entry."""
     lists = frozenset({"images", "annotations", "categories", "items", "samples"})
     keys: set[str] = set()
     for entry in json_stream.entries(path, lists):

@@ -139,7 +139,7 @@ def _refuse_other_kinds(file: Path, schema: pa.Schema, column: str) -> None:
 
 
 def _names(metadata: Any, column: str) -> list[str]:
-    """Of the class labels, as `datasets` writes them; empty where the column holds the names."""
+    """Names of the class labels, as `datasets` writes them; empty where the column holds the names."""
     try:
         return [str(one) for one in json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]]
     except (KeyError, TypeError, ValueError):

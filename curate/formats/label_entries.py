@@ -72,7 +72,7 @@ def box(x1: Any, y1: Any, x2: Any, y2: Any) -> Box:
 
 
 def box_xywh(x: Any, y: Any, width: Any, height: Any) -> Box:
-    """The same of a corner and a size."""
+    """Make a box from its corner and its size."""
     left, top = float(x), float(y)
     return box(left, top, left + float(width), top + float(height))
 

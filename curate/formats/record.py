@@ -185,7 +185,7 @@ class LabeledImage:
         return None if not self.width or not self.height else (self.width, self.height)
 
     def in_pixels(self, size: Size) -> LabeledImage:
-        """The same with coordinates in pixels of an image of `size`."""
+        """The labels with coordinates in pixels of an image of `size`."""
         if not self.relative:
             return self
         return replace(
@@ -263,7 +263,7 @@ class Labels:
 
 
 def rounded(polygons: Sequence[Polygon]) -> tuple[Polygon, ...]:
-    """To a thousandth of a pixel, as tables hold them: pixels are filled after that, never before."""
+    """Round to a thousandth of a pixel, as tables hold them: pixels are filled after that, never before."""
     return tuple(tuple(tuple(round(value, 3) for value in ring) for ring in rings) for rings in polygons)
 
 
@@ -273,6 +273,6 @@ def polygon_rings(polygons: Sequence[Polygon]) -> list[list[float]] | None:
 
 
 def polygon_json(polygons: Sequence[Polygon]) -> str | None:
-    """The same for the `polygon` column of a table, which holds what is `rounded`."""
+    """Write polygons as the JSON of a table's `polygon` column, which holds what is `rounded`."""
     rings = polygon_rings(polygons)
     return None if rings is None else json.dumps(rings)

@@ -68,7 +68,7 @@ def area(rle: str, *, width: int, height: int) -> int:
 
 
 def areas(rles: Sequence[str], *, width: int, height: int) -> list[int]:
-    """The same of many masks of one image, which must have been checked before; only the runs are read."""
+    """Pixels of each of many checked masks of one image; only the runs are read."""
     if not rles:
         return []
     encoded = [{"size": [height, width], "counts": rle.encode("ascii")} for rle in rles]

@@ -70,7 +70,7 @@ def sniff(data: bytes) -> str:
 
 
 def _of_brands(data: bytes) -> str:
-    """Of a file in ISO base media format (ISO/IEC 14496-12, 4.3)."""
+    """Format of a file in ISO base media format, by its brands (ISO/IEC 14496-12, 4.3)."""
     size = min(int.from_bytes(data[:4], "big"), 256)
     brands = {data[8:12], *(data[at : at + 4] for at in range(16, size, 4))}
     if data[8:12] == b"crx ":

@@ -42,7 +42,7 @@ class Directory:
 
     @property
     def is_page(self) -> bool:
-        """Not a smaller version of another page, and not a mask."""
+        """Whether it is a page: no smaller version of another one, and no mask."""
         return not self.subfile & (_REDUCED | _MASK)
 
 

@@ -42,7 +42,7 @@ class Stamp(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
-        """From a stat call."""
+        """Make a stamp from a stat call."""
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 

@@ -169,7 +169,7 @@ def int64(number: int) -> int:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All of it or nothing; within `gathering`, all of it or nothing of it with what was gathered."""
+    """Write everything in the block or nothing of it; `gathering` around it takes back both."""
     begin, undo, end = ("BEGIN", "ROLLBACK", "COMMIT")
     if db.in_transaction:
         begin, undo, end = ("SAVEPOINT one", "ROLLBACK TO one", "RELEASE one")

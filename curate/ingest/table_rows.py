@@ -51,7 +51,7 @@ class Faults:
     """Collects all faulty rows of a file, so that the user mends them at once and not one per run."""
 
     def __init__(self, name: str) -> None:
-        """None yet; `name` is the file's."""
+        """Begin without faults; `name` is the file's."""
         self._name = name
         self._lines: dict[tuple[str, str], list[int]] = {}
         self._counts: Counter[tuple[str, str]] = Counter()

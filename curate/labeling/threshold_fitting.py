@@ -193,7 +193,7 @@ def _refuse_shares(target: Target, iou_threshold: float) -> None:
 
 
 def _lowest(suggestions: pa.Table, categories: Sequence[Category]) -> dict[str, float]:
-    """From which score on suggestions were made: of this very taxonomy its thresholds, else the lowest."""
+    """Lowest score that suggestions were made with: the thresholds of this taxonomy, else the lowest."""
     if suggestions["taxonomy_digest"].unique().to_pylist() == [taxonomy.digest(categories)]:
         return {category.name: category.threshold for category in categories}
     grouped = suggestions.group_by("category").aggregate([("score", "min")])

@@ -241,7 +241,7 @@ class AnnotationTool(Protocol):
         """
 
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
-        """Those of some tasks, by key, that the project shows just as drafted; changes nothing.
+        """Tell the keys of the tasks that the project shows just as drafted; changes nothing.
 
         Args:
             spec: Of the project, which need not exist.

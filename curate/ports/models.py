@@ -75,7 +75,7 @@ class ImageMetric(Protocol):
 
     @property
     def name(self) -> str:
-        """As the field calls it."""
+        """Name of the metric in the field."""
 
     @property
     def higher_is_better(self) -> bool:

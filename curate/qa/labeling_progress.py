@@ -73,7 +73,7 @@ class Status:
     raw_regions: Mapping[str, int]
 
     def as_json(self) -> dict[str, Any]:
-        """For `curate qa status --json`."""
+        """Give the status as `curate qa status --json` prints it."""
         return asdict(self)
 
 

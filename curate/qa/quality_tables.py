@@ -142,7 +142,7 @@ def suggestions(measured: Measured) -> pa.Table:
 
 
 def fates(measured: Measured) -> pa.Table:
-    """For the plot: one row a category and fate."""
+    """Table of the plot of suggestions: one row per category and fate."""
     rows = [
         (row.category, name, _rounded(one.value), _rounded(one.low), _rounded(one.high), one.n)
         for row in measured.suggestions
@@ -153,7 +153,7 @@ def fates(measured: Measured) -> pa.Table:
 
 
 def arms(measured: Measured) -> pa.Table:
-    """For the plot: seconds per image and figures of quality, one row per figure and arm."""
+    """Table of the plot of arms: seconds per image and figures of quality, one row per figure and arm."""
     rows = []
     for arm, of_arm in zip(ARMS, measured.arms, strict=True):
         named = {"seconds_an_image": of_arm.image_s, "seconds_an_object": of_arm.object_s, **of_arm.figures}

@@ -234,7 +234,7 @@ def _name(node: Mapping[str, Any]) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    """Of pydantic's lines those that name the argument and what is wrong with it."""
+    """Pick the lines of pydantic's message that name the argument and what is wrong with it."""
     lines = [line.strip() for line in str(error).splitlines()]
     return ": ".join(lines[1:3] if len(lines) > 2 else lines).partition(" [type=")[0]
 

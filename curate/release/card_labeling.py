@@ -13,7 +13,7 @@ class GateFacts(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the gate."""
+        """Name of the gate."""
 
     @property
     def requirement(self) -> str:

@@ -24,7 +24,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """From `before` to `after`.
+    """Differences from `before` to `after`.
 
     Attributes:
         images: image_id, change (`IMAGE_CHANGES`), before, after: the splits, or what is said of the image.
@@ -63,7 +63,7 @@ class Diff:
         }
 
     def by_category(self) -> list[dict[str, Any]]:
-        """For each category its objects before and after, and what became of them."""
+        """Count the objects of each category before and after, and what became of them."""
         totals = [
             Counter(
                 {

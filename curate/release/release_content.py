@@ -80,7 +80,7 @@ class Content:
         return Counter(zip(*columns, strict=True))
 
     def names(self) -> list[list[str]]:
-        """For each image the category of each object on it, without the areas to ignore."""
+        """Categories of the objects of each image, without the areas to ignore."""
         columns = (self.objects.column(name).to_pylist() for name in ("category", "outcome"))
         rows = list(zip(*columns, strict=True))
         bounds = self.offsets.tolist()
@@ -162,7 +162,7 @@ def collect(
 
 
 def _described(images: pa.Table, attributes: pa.Array) -> pa.Table:
-    """With the name of each image's first file and of its source, and typed attributes."""
+    """Add the name of each image's first file, its source, and typed attributes."""
     first = pc.list_element(images.column("sources"), 0)
     return (
         images.select(

@@ -72,7 +72,7 @@ class Loss:
 
 
 def losses(facts: RestorationFacts) -> dict[str, tuple[int, int]]:
-    """Of each model the results that lose to bicubic in PSNR, and those that can be compared."""
+    """Count for each model the results that lose to bicubic in PSNR, and all that can be compared."""
     found = {}
     for model in facts.models:
         differences = _differences(facts, model) if model != BICUBIC else []
@@ -98,7 +98,7 @@ def sharper_but_less_true(facts: RestorationFacts) -> Loss | None:
 
 
 def examples(facts: RestorationFacts) -> list[Example]:
-    """At most six pairs, from that on which models gain most over bicubic to that on which they lose most.
+    """Choose at most six pairs, from the largest gain of models over bicubic to the largest loss.
 
     Without such a comparison the first ones in the order of their ids.
     """

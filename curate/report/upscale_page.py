@@ -98,7 +98,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _shown(image: Image.Image) -> Image.Image:
-    """On white, 8 bits."""
+    """Turn an image into 8 bits RGB, on white where it is transparent."""
     if image.mode.startswith("I"):
         image = image.point(lambda value: value / 257).convert("L")
     if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:

@@ -72,7 +72,7 @@ def banding(luma: NDArray[np.uint8], *, studio: bool = False, steps: int = 32) -
 
 
 def _smoothed(luma: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """In 10 bits; means of 2x2 pixels, which undo dithering."""
+    """Luma in 10 bits, as means of 2x2 pixels, which undo dithering."""
     fine: NDArray[np.uint16] = luma.astype(np.uint16) * np.uint16(4)
     found = fine.copy()
     found[:-1, :-1] = (fine[:-1, :-1] + fine[:-1, 1:] + fine[1:, :-1] + fine[1:, 1:]) >> 2
@@ -134,7 +134,7 @@ def _responses(steps: int) -> NDArray[np.int32]:
 
 
 def _mode_filtered(image: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Of three neighbors in a row the level that two have, else the least; then of three in a column."""
+    """Replace each level by the one that two of three neighbors have, else the least; rows, then columns."""
     lines = image.copy()
     lines[:, 1:-1] = _mode(image[:, :-2], image[:, 1:-1], image[:, 2:])
     found = image.copy()

@@ -120,13 +120,13 @@ class Codec(_Step):
 
 
 class Downscale(_Step):
-    """To the size of the pair, with a bicubic kernel that is widened (as MATLAB's imresize)."""
+    """Step to the size of the pair, with a bicubic kernel that is widened (as MATLAB's imresize)."""
 
     step: Literal["downscale"]
 
 
 class Finish(_Step):
-    """To the size of the pair and a sinc filter, and JPEG: in either order."""
+    """Step to the size of the pair with a sinc filter, and JPEG: in either order."""
 
     step: Literal["finish"]
     sinc: Share

@@ -215,13 +215,13 @@ def _deep_tiff(page: Any) -> ImagePixels:
 
 
 def _shape(page: Any) -> tuple[int, int, int]:
-    """Of the samples as they lie in the file: planes first or last."""
+    """Shape of the samples as they lie in the file: planes first or last."""
     height, width, count = page.imagelength, page.imagewidth, page.samplesperpixel
     return (count, height, width) if int(page.planarconfig) == _PLANES else (height, width, count)
 
 
 def _deep(values: Samples, profile: bytes | None) -> ImagePixels:
-    """Of (H, W) gray, or (H, W, samples) of which the second or fourth is alpha."""
+    """Pixels of (H, W) gray, or of (H, W, samples) of which the second or fourth is alpha."""
     if values.ndim == 2:
         values = values[..., None]
     gray = values.shape[2] < 3

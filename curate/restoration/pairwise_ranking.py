@@ -130,7 +130,7 @@ def agreement(votes: Sequence[Vote]) -> tuple[float | None, int]:
 
 
 def consistency(votes: Sequence[Vote]) -> Mapping[str, tuple[int, int]]:
-    """Of each rater who was asked again: how often the answer was the same, of how many repeats."""
+    """Count how often each rater who was asked again gave the same answer, and of how many repeats."""
     first: dict[tuple[str, ...], str] = {}
     found: dict[str, tuple[int, int]] = {}
     for vote in votes:

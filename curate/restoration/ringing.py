@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 
 
 def ringing(luma: NDArray[np.uint8]) -> float:
-    """By how much brightness falls back beyond an edge by which it rose, as a share of it; 0 = not at all.
+    """Measure how far brightness falls back beyond an edge, as a share of the edge; 0 = not at all.
 
     Sharp edges between plain sides, along rows and columns, are laid one over the other, each from 0 to 1.
     Noise and texture average out; what stays is the response to an edge, which rises and never falls unless

@@ -34,7 +34,7 @@ class Renames:
 
     @classmethod
     def of_rows(cls, part: int, rows: Iterable[Mapping[str, Any]]) -> Renames:
-        """From rows of `shown_renames`."""
+        """Make the renames from rows of `shown_renames`."""
         rows = list(rows)
         return cls(
             part,
@@ -53,7 +53,7 @@ class Renames:
         return self.own.get((category, annotation_id or ""), self.names.get(category, category))
 
     def thresholds(self, former: Mapping[str, float]) -> dict[str, float]:
-        """The same thresholds by the names of today; of categories that were merged the highest.
+        """Give thresholds under the names of today; merged categories get the highest.
 
         Examples:
             >>> merged = Renames(2, {"van": "vehicle", "lorry": "vehicle"}, {})

@@ -33,7 +33,7 @@ class Curated:
     applied: decided_objects.Applied = field(default_factory=decided_objects.Applied)
 
     def counts(self) -> list[tuple[str, int]]:
-        """For the closing line, where there are any."""
+        """Counts for the closing line, where there are any."""
         done = self.applied.counts.total()
         left_out = sorted(self.applied.left_out.items())
         return [

@@ -203,7 +203,7 @@ def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
 
 
 def _rows_expected(file: Path) -> int:
-    """From the size of the labels; it decides only how they are sorted in pieces."""
+    """Estimate the rows from the size of the files; it decides only how they are sorted in pieces."""
     files = [file] if file.is_file() else [one for one in file.rglob("*") if one.suffix in _TEXTS]
     return sum(one.stat().st_size for one in files) // _ROW_BYTES + 1
 

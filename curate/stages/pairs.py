@@ -222,7 +222,7 @@ def _make(
 
 
 def _meta_info(rows: Sequence[dict[str, Any]], folder: Path) -> None:
-    """As BasicSR reads it (name, shape), one file a split; and both names a line, as Real-ESRGAN does."""
+    """Write a file per split as BasicSR reads it, and one with both names per line, as Real-ESRGAN does."""
     ordered = sorted(rows, key=lambda row: row["pair_id"])
     for name, members in (("", ordered), *_by_split(ordered)):
         lines = [f"{row['pair_id']}.png ({row['height']},{row['width']},3)\n" for row in members]

@@ -207,7 +207,7 @@ def _planned(inputs: Inputs, names: Sequence[str]) -> list[PlannedTask]:
 
 
 def _named(draft: TaskDraft, image: Mapping[str, Any]) -> TaskDraft:
-    """With the name of the raw file: that is what people know the image by."""
+    """Name the task by the raw file: that is what people know the image by."""
     return replace(draft, name=Path(next(iter(image["sources"]), "")).name)
 
 
@@ -217,7 +217,7 @@ def _annotations(path: Path) -> Iterator[Annotation]:
 
 
 def _digest(guideline: str, path: Path) -> str:
-    """Of the text and of the local images that it may show: another image is another guideline."""
+    """Digest of the guideline and the local images that it shows: another image is another guideline."""
     content = hashlib.sha256(guideline.encode())
     for name in sorted({bracketed or bare for bracketed, bare in _SHOWN.findall(guideline)}):
         image = path.parent / unquote(name)

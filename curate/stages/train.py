@@ -296,7 +296,7 @@ def _is_script(program: Path) -> bool:
 
 
 def _digest(path: Path) -> str:
-    """Of a file, or of the names and contents of all files of a folder; empty where there is none."""
+    """Digest of a file, or of names and contents of a folder's files; empty where there is none."""
     if path.is_dir():
         return hashlib.sha256(
             "".join(f"{name} {one}\n" for name, one in _digests(path).items()).encode()

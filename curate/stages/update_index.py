@@ -138,7 +138,7 @@ def pack(columns: Mapping[str, NDArray[Any]], layout: Layout) -> list[bytes]:
 
 
 def unpack(rows: Sequence[bytes], layout: Layout) -> dict[str, NDArray[Any]]:
-    """The inverse of `pack`."""
+    """Undo `pack`: columns from rows of bytes."""
     table = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
     columns, start = {}, 0
     for name, (kind, shape) in layout.items():

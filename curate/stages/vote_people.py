@@ -144,7 +144,7 @@ class _Due:
         return self.missing(number) > 0
 
     def ranking(self, number: int) -> Sequence[Strength]:
-        """By the votes of the first rounds."""
+        """Rank the models by the votes of the first `number` rounds."""
         asked = {one.comparison_id for planned in self.rounds[:number] for one in planned}
         return self.rank([one for one in self.votes if one.comparison.comparison_id in asked])
 

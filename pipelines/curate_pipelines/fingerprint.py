@@ -107,7 +107,7 @@ def pipeline_is_current(path: Path = Path("dvc.yaml")) -> str:
 
 
 def stages(path: Path = Path("dvc.yaml")) -> tuple[str, ...]:
-    """Those of the template that the project's dvc.yaml was made of; run by hand, those of detection."""
+    """Stages of the template that dvc.yaml was made of; those of detection where there is no dvc.yaml."""
     return PIPELINES[pipeline_templates.nearest(path)[0]] if path.exists() else STAGES
 
 

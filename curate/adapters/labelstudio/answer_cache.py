@@ -280,7 +280,7 @@ class Cache:
 
 
 def _packed(content: Mapping[str, Any]) -> bytes:
-    """With a checksum inside."""
+    """Pack content as compressed JSON, which carries a checksum."""
     return zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 1)
 
 

@@ -153,7 +153,7 @@ def _counted(client: Client, project: ProjectRef, numbers: Sequence[int], what: 
 def _with_people(
     client: Client, project: ProjectRef, tasks: Sequence[Existing], known: Mapping[int, str]
 ) -> list[Existing]:
-    """The same, with the names of the people where their number is not enough.
+    """Add the names of the people to the tasks where their number is not enough.
 
     That is where somebody may have answered twice or an account was deleted, where an answer may have been
     made without a page, where a key has several tasks, and where only one person counts.
@@ -187,7 +187,7 @@ def _with_people(
 def _with_work(
     client: Client, project: ProjectRef, tasks: Sequence[Existing], keys: Set[str]
 ) -> list[Existing]:
-    """The same, with what people have begun and answered: asked for only before something is deleted.
+    """Add to the tasks what people have begun and answered; asked for only before a deletion.
 
     Answers that came without a time are not in the index where the server's own count is too low.
     """

@@ -129,7 +129,7 @@ def _listed(
 
 
 def _ahead(pages: Iterator[list[Task]]) -> Iterator[list[Task]]:
-    """The same, each page asked for while the one before is worked on."""
+    """Yield the pages, each asked for while the one before is worked on."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, pages, None)
         while (page := coming.result()) is not None:

@@ -75,7 +75,7 @@ class LabelStudioTool:
         return frozenset(key for there in projects for key in push.worked_on(self._client, there))
 
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
-        """Those of some tasks that the project shows just as drafted."""
+        """Keys of the tasks that the project shows just as they are drafted."""
         there = self.projects(spec.title).get(spec.labeler)
         if there is None or not tasks:
             return frozenset()

@@ -35,7 +35,7 @@ class ImageFile:
 
     @property
     def content_id(self) -> str:
-        """By which what a model made of it is kept: other pixels under the same image_id have another one."""
+        """Key of what models made of it; other pixels under the same image_id have another one."""
         return self.image_id if self.upright_sha256 is None else f"{self.image_id}-{self.upright_sha256[:16]}"
 
     @property

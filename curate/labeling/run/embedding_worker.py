@@ -39,7 +39,7 @@ class ToEmbed:
     boxes: FloatArray
 
     def names(self) -> list[VectorKey]:
-        """Of its vectors: of the whole, then of each box."""
+        """Names of its vectors: the whole image first, then each box."""
         return [(self.image.content_id, key) for key in (WHOLE, *map(box_key, self.boxes))]
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from curate.labeling.run.labeler import Failed
 
 
 class Failures:
-    """At most so many images with why they failed."""
+    """Images that failed, with why; more than a number of them stop the run."""
 
     def __init__(self, max_failures: int, *, section: str = "autolabel") -> None:
         """Begin with none; more than `max_failures` are refused, which `max_failures` of the section says."""

@@ -26,7 +26,7 @@ OF_VECTORS: Final = ("diversity", "typicality", "similarity")  # need the stage 
 
 
 def weights(params: ChooseParams) -> dict[str, float]:
-    """Those above 0, by criterion; none without a budget."""
+    """Weights above 0 by criterion; none without a budget."""
     given = {
         "uncertainty": params.uncertainty,
         "diversity": params.diversity,

@@ -39,7 +39,7 @@ class Fixed:
     words: Callable[[int], str]
 
     def values(self, free: Flags) -> Floats:
-        """As they are."""
+        """Values of the images, which do not depend on what was chosen."""
         del free
         return self.value
 
@@ -47,7 +47,7 @@ class Fixed:
         """Changes nothing."""
 
     def say(self, image: int) -> str:
-        """As `words` says."""
+        """Say of an image what `words` says."""
         return self.words(image)
 
 
