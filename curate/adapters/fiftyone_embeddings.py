@@ -27,7 +27,7 @@ from curate.extras import require
 MAP, SIMILARITY = "curate_map", "curate_similarity"  # brain keys
 UNUSUAL, DIFFERENTLY = "most unusual", "look-alikes labelled differently"  # saved views
 _FIGURES: Final = ("uniqueness", "representativeness", "outlier")
-_LOOK_ALIKE, _LOOK_ALIKES = "look_alike", "look_alikes"  # highest share, and one text an object
+_LOOK_ALIKE, _LOOK_ALIKES = "look_alike", "look_alikes"  # highest share, and one text per object
 _DONE: Final = "curate_vectors"  # of the dataset's info: digest of what was written
 
 

@@ -13,7 +13,7 @@ _HEAD = ("", "name", "adapter", "size", "licence", "sha256", "here")
 
 
 def lines(named: Sequence[Wanted]) -> list[str]:
-    """One line a model, columns aligned.
+    """One line per model, columns aligned.
 
     Args:
         named: By params.yaml: marked with *, and at the top where they are not public.

@@ -1,4 +1,4 @@
-"""What publishing says: how far an upload is, in bytes, one line a minute where no terminal shows bars."""
+"""What publishing says: how far an upload is, in bytes, one line per minute where no terminal shows bars."""
 
 from __future__ import annotations
 

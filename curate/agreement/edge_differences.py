@@ -18,7 +18,7 @@ _BIN_BITS = 64 - _DROPPED_BITS
 
 @dataclass(frozen=True, slots=True)
 class EdgeDifferences:
-    """Squares of differences, relative to the box's side: a row a pair of people and bin.
+    """Squares of differences, relative to the box's side: a row per pair of people and bin.
 
     Attributes:
         people: Names, sorted.

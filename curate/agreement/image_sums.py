@@ -57,7 +57,7 @@ class ImageSums:
         self._seen: dict[Name, int] = {}
 
     def add(self, name: Name, images: ArrayLike, values: ArrayLike) -> None:
-        """Add values, one an entry of `images`, to a sum of that name; NaN counts as nothing.
+        """Add values, one per entry of `images`, to a sum of that name; NaN counts as nothing.
 
         Args:
             name: Of the sum.

@@ -53,9 +53,9 @@ class ImageView:
     Attributes:
         image_id: The image.
         labels: What is held to be true.
-        label_ids: One a label.
+        label_ids: One per label.
         found: A model's objects, with scores.
-        found_ids: One an object.
+        found_ids: One per object.
         doubtful: (N, 4) boxes of the model that are too unsure, or dropped for another: they show that
             something is there, and are never held against a label.
     """

@@ -27,7 +27,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """One row an object in one comparison, in columns; ordered by image.
+    """One row per object in one comparison, in columns; ordered by image.
 
     Attributes:
         image: (N,) index into `Answers.images`.

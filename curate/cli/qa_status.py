@@ -47,7 +47,7 @@ def plain(status: Status, title: str, now: datetime) -> list[str]:
 
 def summary(status: Status) -> str:
     """Begun, skipped, pace and days to go."""
-    pace = "nobody has answered yet" if status.per_day is None else f"{status.per_day:,.1f} answers a day"
+    pace = "nobody has answered yet" if status.per_day is None else f"{status.per_day:,.1f} answers per day"
     return f"{status.begun:,} begun, {status.skipped:,} skipped; {pace}; {to_go(status)}"
 
 
@@ -63,12 +63,12 @@ def to_go(status: Status) -> str:
 
 
 def chart(status: Status) -> Text:
-    """Answers by day, one character a day."""
+    """Answers by day, one character per day."""
     max_count = max(status.days.values()) or 1
     blocks = [_BLOCKS[-(-count * (len(_BLOCKS) - 1) // max_count)] for count in status.days.values()]
     first, last = min(status.days), max(status.days)
     return Text.assemble(
-        "answers a day  ", (first[5:], "dim"), " ", ("".join(blocks), "cyan"), " ", (last[5:], "dim"),
+        "answers per day  ", (first[5:], "dim"), " ", ("".join(blocks), "cyan"), " ", (last[5:], "dim"),
         f"  most {max_count:,}",
     )  # fmt: skip
 

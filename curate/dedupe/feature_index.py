@@ -1,4 +1,4 @@
-"""Columns of fixed width on disk, one row an image: found by its content, only ever added to.
+"""Columns of fixed width on disk, one row per image: found by its content, only ever added to.
 
     <folder>/<recipe>/manifest.json      the recipe, the columns, and which parts count
     <folder>/<recipe>/part-000001.arrow  some thousands of rows: image_id, content_id, place, all columns; one

@@ -53,7 +53,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Columns, one row an image.
+    """Columns, one row per image.
 
     Attributes:
         hashes: (N,) uint64, of the recipe's name.
@@ -88,7 +88,7 @@ class Features:
 
     @staticmethod
     def layout(recipe: Recipe) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
-        """Type and shape an image of each column that the recipe fills; empty ones are left out."""
+        """Type and shape per image of each column that the recipe fills; empty ones are left out."""
         u8, u64 = np.dtype(np.uint8), np.dtype(np.uint64)
         columns: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
             "hashes": (u64, ()),

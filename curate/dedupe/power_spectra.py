@@ -10,7 +10,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-RINGS: Final = 16  # of frequency, from 0 to half a cycle a pixel
+RINGS: Final = 16  # of frequency, from 0 to half a cycle per pixel
 _BLOCK: Final = 64  # pixels per side
 _MAX_BLOCKS: Final = 96
 _FINE: Final = 6  # rings from here on are fine detail

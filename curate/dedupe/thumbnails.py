@@ -113,7 +113,7 @@ def _clip(value: int) -> int:
 
 @compiled
 def _gray(row: UInt8Image, bands: int, gray: Int32Array) -> None:
-    """Luma of a row of interleaved bytes, 1 or 3 a pixel, into (W,)."""
+    """Luma of a row of interleaved bytes, 1 or 3 per pixel, into (W,)."""
     if bands == 1:
         for at in range(len(gray)):
             gray[at] = row[at]

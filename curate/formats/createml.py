@@ -86,7 +86,7 @@ def _object(value: Mapping[str, Any], entry: str, line: int) -> LabeledObject:
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write a file a split."""
+    """Write a file per split."""
     del about  # Create ML has no place for it
     losses = Losses("split", "empty")
     opened: dict[str, IO[str]] = {}

@@ -109,7 +109,7 @@ def _row(line: str) -> Mapping[str, Any]:
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write a folder a split."""
+    """Write a folder per split."""
     del about  # names of categories stand at each object
     losses = Losses("mask", "polygon", "crowd", "object_id", "split", "empty", "license", "attribution")
     opened: dict[str, tuple[pq.ParquetWriter, list[dict[str, Any]]]] = {}

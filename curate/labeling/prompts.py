@@ -159,7 +159,7 @@ def detections(
     floor: float,
     how: PromptScore,
 ) -> Detections:
-    """Boxes of one image and one text: one row a box and prompt that scores enough, best score first.
+    """Boxes of one image and one text: one row per box and prompt that scores enough, best score first.
 
     Args:
         boxes_cxcywh: (Q, 4) centre and size, as shares of the image.
@@ -202,7 +202,7 @@ def one_prompt_per_box(found: Detections, thresholds: Mapping[str, float] | None
         thresholds: Least score of each category, in [0, 1]; None = the best prompt, whatever it is.
 
     Returns:
-        A row a box, in the order of `found`.
+        A row per box, in the order of `found`.
     """
     min_scores = np.array([(thresholds or {}).get(name, 0.0) for name in found.categories], dtype=np.float32)
     order = np.lexsort((-found.scores, found.scores < min_scores, found.queries))

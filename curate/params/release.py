@@ -76,7 +76,7 @@ class ReleaseParams(Section):
     allow_failed_gates: dict[str, str] = Field(
         default_factory=dict, description="gates that may fail, each with the reason that the card states"
     )
-    row_group_size: int = Field(100, ge=1, le=10_000, description="images a Parquet row group")
+    row_group_size: int = Field(100, ge=1, le=10_000, description="images per Parquet row group")
     augment: AugmentParams = Field(default_factory=AugmentParams)
 
     @field_validator("license")

@@ -190,7 +190,7 @@ class Progress:
     """How far the labelers are.
 
     Attributes:
-        slots_done: Task-labeler slots with submitted or skipped work, at most the wanted number a task.
+        slots_done: Task-labeler slots with submitted or skipped work, at most the wanted number per task.
         slots_needed: All wanted slots.
         tasks_done: Tasks whose every slot is done.
         tasks: All tasks.
@@ -251,7 +251,7 @@ class AnnotationTool(Protocol):
     def push_tasks(
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
     ) -> PushCounts:
-        """Make the server hold exactly one task a key with its current pre-annotations.
+        """Make the server hold exactly one task per key with its current pre-annotations.
 
         Safe to repeat and to interrupt. Human work is never touched.
 

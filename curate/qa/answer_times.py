@@ -23,7 +23,7 @@ _MIN_PERIODS: Final = 4
 
 
 def by_period(measured: Measured, names: Mapping[str, str]) -> pa.Table:
-    """One row a labeler and day; an hour or a minute where the work took fewer than four days or hours.
+    """One row per labeler and day; an hour or a minute where the work took fewer than four days or hours.
 
     `seconds` is the sum over the `timed` answers, that is those with a time and not idle.
 

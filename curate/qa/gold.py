@@ -63,7 +63,7 @@ class Labeler:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The running chart, one row an answer, by labeler and time; arrays (M,).
+    """The running chart, one row per answer, by labeler and time; arrays (M,).
 
     Attributes:
         look: Row of `Looks`.

@@ -79,7 +79,7 @@ def gold_answers(measured: Measured) -> pa.Table:
 
 
 def times(measured: Measured) -> pa.Table:
-    """One row an answer: what the server says, and what counts."""
+    """One row per answer: what the server says, and what counts."""
     looks = measured.looks
     rows = np.arange(len(looks))
     return pa.table(
@@ -127,7 +127,7 @@ def outdated(measured: Measured, paths: Mapping[str, str | None]) -> pa.Table:
 
 
 def suggestions(measured: Measured) -> pa.Table:
-    """One row a category: shares with their intervals, IoU of suggestion and final object."""
+    """One row per category: shares with their intervals, IoU of suggestion and final object."""
     names = ("accepted", "edited", "rejected", "renamed", "box_iou", "mask_iou")
     columns: dict[str, list[Any]] = {"category": [], "suggestions": [], "added": []}
     for row in measured.suggestions:

@@ -145,7 +145,7 @@ def _shares(counts: Mapping[str, int]) -> list[tuple[str, float]]:
 
 
 def _bars(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], *, unit: str = "") -> Image.Image:
-    """A line a row: its name, its parts side by side, its sum; of shares (`unit` = "%") each part."""
+    """A line per row: its name, its parts side by side, its sum; of shares (`unit` = "%") each part."""
     chart = Image.new("RGB", (_WIDTH, _LINE * len(rows) + _GAP), "white")
     pen, font = ImageDraw.Draw(chart), ImageFont.load_default(size=13)
     max_count = max((sum(count for _, count in parts) for _, parts in rows), default=0) or 1

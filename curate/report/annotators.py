@@ -126,7 +126,7 @@ def _advice(
     if mine is not None and mine.mean and mine.timed >= _MIN_COUNT and others:
         usual = median(others)
         if mine.mean < _FASTER * usual:
-            told.append(f"pace: {mine.mean:.0f} s an image, others take {usual:.0f} s: look at the answers")
+            told.append(f"pace: {mine.mean:.0f} s per image, others take {usual:.0f} s: look at the answers")
     return told
 
 

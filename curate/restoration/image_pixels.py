@@ -159,8 +159,8 @@ def _refuse_samples(page: Any) -> None:
     alpha = extra == 1 and len(kinds) == 1 and kinds[0] in (_ASSOCIATED, _UNASSOCIATED)
     if extra and not (alpha and colors in (1, 3)):
         raise ValueError(
-            f"it has {page.samplesperpixel} samples a pixel, {colors} of them color, and its ExtraSamples do "
-            "not say that the other is alpha: save it without that"
+            f"it has {page.samplesperpixel} samples per pixel, {colors} of them color, and its ExtraSamples "
+            "do not say that the other is alpha: save it without that"
         )
 
 

@@ -18,7 +18,7 @@ WORST: Final = ("why", "model", "pair_id", "metric", "against", "value")
 
 
 def write_summary(path: Path, rows: Sequence[metric_summary.Row]) -> None:
-    """A row a figure; empty where there is none.
+    """A row per figure; empty where there is none.
 
     Raises:
         StorageError: The disk is full or refuses.

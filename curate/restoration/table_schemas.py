@@ -9,7 +9,7 @@ from curate.schema import TableSchema, columns
 
 _TEXT, _INT, _FLOAT = pa.string(), pa.int32(), pa.float32()
 
-# One row an image and model: what upscaling made, or why it made nothing.
+# One row per image and model: what upscaling made, or why it made nothing.
 UPSCALED = TableSchema(
     name="upscaled",
     key=("model", "image_id"),
@@ -32,7 +32,7 @@ UPSCALED = TableSchema(
     ),
 )
 
-# One row a pair of a clean image and what was made worse of it.
+# One row per pair of a clean image and what was made worse of it.
 IMAGE_PAIRS = TableSchema(
     name="image_pairs",
     key=("pair_id",),

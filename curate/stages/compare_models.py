@@ -213,7 +213,7 @@ def _row(one: Compared, reason: str | None) -> dict[str, Any]:
 
 
 def lines(document: Mapping[str, Any]) -> Iterator[str]:
-    """The table as text: a line a category and figure, and where the numbers come from."""
+    """The table as text: a line per category and figure, and where the numbers come from."""
     sides = [document[name] for name in ("before", "after")]
     for name, side in zip(("before", "after"), sides, strict=True):
         another = "; its thresholds were fitted for another model" if side.get("fitted") is False else ""

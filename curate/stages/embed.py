@@ -87,7 +87,7 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
 
     Vectors are kept by the image and its upright file (`ImageFile.content_id`), the box, and the encoder's
     version.
-    A run that was killed repeats at most a shard a worker and ends in the same tables. Without
+    A run that was killed repeats at most a shard per worker and ends in the same tables. Without
     `params.model` the tables are empty, and the stage says that nothing was asked for.
 
     Raises:

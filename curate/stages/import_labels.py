@@ -49,7 +49,7 @@ _FILLED: Final = frozenset(
     ]
 )
 _TEXTS: Final = frozenset((".json", ".xml", ".txt", ".csv", ".jsonl", ".manifest", ".parquet"))
-_ROW_BYTES = 100  # of a file of labels an object, about
+_ROW_BYTES = 100  # of a file of labels per object, about
 _PIECE = 20_000  # rows that are Python objects at a time
 _DIGITS = 8  # of a place's digest, in the names of tables
 

@@ -51,7 +51,7 @@ class Outputs:
 
     Attributes:
         folder: HR/, LR/, and meta_info files as BasicSR and its kin read them; replaced as a whole.
-        table: A row a pair, with its recipe and its seed.
+        table: A row per pair, with its recipe and its seed.
         leaks: CSV of the images that the test set holds too; written where one is named.
         index: The project's own index, which dedupe made.
     """

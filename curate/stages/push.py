@@ -1,4 +1,4 @@
-"""Stage push: a labelling project with one task an image and the model's suggestions."""
+"""Stage push: a labelling project with one task per image and the model's suggestions."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _write_receipt(
 def plan(
     params: LabelStudioParams, *, inputs: Inputs, tool: AnnotationTool, shown: Path = SHOWN
 ) -> list[PushPlan]:
-    """What `run` would do on the server, one entry a project; changes nothing.
+    """What `run` would do on the server, one entry per project; changes nothing.
 
     Raises:
         CurateError: As `run` would.

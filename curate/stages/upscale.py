@@ -32,7 +32,7 @@ class Outputs:
     """What the stage writes.
 
     Attributes:
-        table: A row a pair and model.
+        table: A row per pair and model.
         folder: A folder per model, a PNG per pair; it outlives a kill, and what is in it is not made again.
     """
 

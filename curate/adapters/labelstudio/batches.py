@@ -22,7 +22,7 @@ def by_count(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def one_by_one(label: str, items: Sequence[Item], change: Callable[[Item], None]) -> None:
-    """One request an item, a few at once. The first error stops the rest.
+    """One request per item, a few at once. The first error stops the rest.
 
     Args:
         label: Of the progress bar; empty = none.

@@ -39,7 +39,7 @@ class LabelStudioComparisons:
             connection: The server and an administrator's token.
             pictures: Where the page gets the pictures from.
             images_root: Folder of the pictures, relative to the project's root.
-            batch_size: Tasks an import request.
+            batch_size: Tasks per import request.
             timeout_s: Seconds a request may take.
             names: File that keeps who gave each answer; None = none.
             pipeline_file: File that says who we are on the server; None = projects are known by title.

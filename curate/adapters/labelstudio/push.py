@@ -47,7 +47,7 @@ def push(
     removed: RemovedTasks = "close",
     known: Mapping[int, str] = _NO_NAMES,
 ) -> PushCounts:
-    """Make the server hold exactly one task a key with its current suggestions.
+    """Make the server hold exactly one task per key with its current suggestions.
 
     Raises:
         AnnotationToolError: Refused, or still not as wanted after some rounds.

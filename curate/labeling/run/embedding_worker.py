@@ -88,7 +88,7 @@ class VectorMaker:
     """Lives in a worker."""
 
     def __init__(self, encoder: Encoder, shards: Path) -> None:
-        """Set up; `shards` is a folder with a folder a shard."""
+        """Set up; `shards` is a folder with a folder per shard."""
         self._embedder, self._shards = encoder.embedder, shards
         self._key = key_of(encoder.embedder)
         self._batch = BatchSize(encoder.batch_size, on_gpu=encoder.on_gpu)

@@ -70,7 +70,7 @@ class Labeler:
             params: Of the stage.
             categories: The taxonomy.
             models: Loaded.
-            shards: Folder with a folder a shard.
+            shards: Folder with a folder per shard.
         """
         self._params, self._models, self._shards = params, models, shards
         self._keys = cache_keys.of_run(params, categories, models)

@@ -34,7 +34,7 @@ def sift(
     """Which of the raw boxes of an image stay.
 
     Args:
-        raw: One a text, with the prompts as categories; a row a box and prompt.
+        raw: One per text, with the prompts as categories; a row per box and prompt.
         names: The category of each prompt.
         rules: What a box must be to stay.
         keep_rejects: Whether the others are wanted: those from the lowest threshold of all on.

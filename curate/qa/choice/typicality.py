@@ -107,7 +107,7 @@ def typicality(vectors: FloatArray, clusters: Ints) -> Floats:
 def k_means(vectors: FloatArray, clusters: int, seed: int) -> Ints:
     """(N,) cluster of each image, by k-means that begins at k-means++ centers.
 
-    Fitted to a random sample of 50 images a cluster where there are more; all images are assigned.
+    Fitted to a random sample of 50 images per cluster where there are more; all images are assigned.
 
     Source:
         Arthur and Vassilvitskii, k-means++: the advantages of careful seeding (SODA 2007); Lloyd's iterations
