@@ -68,7 +68,7 @@ INTRO = """## Checking a data set
 with each of the faults below. The program starts, reads the folder and says everything that it finds; images
 a second are the files beyond {few} over the time beyond that of {few}. cleanvision runs all of its issues,
 on the files that decode, for one that does not ends it without an answer;
-fastdup, whose licence forbids commercial use, only its search for copies. What is flagged besides the planted
+fastdup, whose license forbids commercial use, only its search for copies. What is flagged besides the planted
 files is counted as a false alarm, though some collages of enlarged parts are dark or blurred in truth. The
 limit of blur was set on scenes of seed {tuned}; these are of seed {seed}.
 

@@ -39,7 +39,7 @@ def draw_graphic(rng: np.random.Generator, width: int, height: int) -> UInt8Arra
 
 
 def draw_plain(rng: np.random.Generator, width: int, height: int) -> UInt8Array:
-    """(H, W, 3) RGB of one colour, or of a smooth change between two."""
+    """(H, W, 3) RGB of one color, or of a smooth change between two."""
     first, second = rng.integers(0, 256, size=(2, 3))
     if rng.random() < 0.5:
         return np.full((height, width, 3), first, dtype=np.uint8)

@@ -162,7 +162,7 @@ def _stamp(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
 
 
 def _border(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
-    """One colour on all four sides, 2 to 8% of the shorter side."""
+    """One color on all four sides, 2 to 8% of the shorter side."""
     wide = round(min(pixels.shape[:2]) * rng.uniform(0.02, 0.08))
     color = rng.choice([0, 255, 128]) if rng.random() < 0.7 else int(rng.integers(256))
     return np.asarray(
@@ -306,7 +306,7 @@ def _grid(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
 
 
 def _frame(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
-    """Coloured, of another width on each side, 1 to 8%."""
+    """Colored, of another width on each side, 1 to 8%."""
     height, width = pixels.shape[:2]
     top, bottom = (round(height * share) for share in rng.uniform(0.01, 0.08, size=2))
     left, right = (round(width * share) for share in rng.uniform(0.01, 0.08, size=2))

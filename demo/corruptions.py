@@ -68,12 +68,12 @@ def gray16_png_bytes(image: UInt8Array) -> bytes:
 
 
 def palette_png_bytes(image: UInt8Array) -> bytes:
-    """Encode as a PNG of 256 colours."""
+    """Encode as a PNG of 256 colors."""
     return _saved(Image.fromarray(image).quantize(256, method=Image.Quantize.MEDIANCUT), "PNG")
 
 
 def rounded_corners(frame: Frame, radius: int = 22) -> tuple[Frame, bytes]:
-    """Encode as a PNG with transparent corners that hide arbitrary colours.
+    """Encode as a PNG with transparent corners that hide arbitrary colors.
 
     Args:
         frame: the picture; its signs lose what lies under a transparent corner.

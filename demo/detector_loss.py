@@ -65,7 +65,7 @@ def cell_centers(pixel_mask: Any, shapes: Sequence[tuple[int, int]]) -> tuple[An
         shapes: (height, width) of each level.
 
     Returns:
-        Centres (B, L, 2) as xy shares of the unpadded picture, cell sizes (B, L, 2) alike, levels (L,).
+        Centers (B, L, 2) as xy shares of the unpadded picture, cell sizes (B, L, 2) alike, levels (L,).
     """
     torch = require("torch", extra="autolabel")
     centers, sizes, levels = [], [], []
@@ -86,7 +86,7 @@ def proposal_loss(outputs: Any, labels: Sequence[Any], label_map: Any, geometry:
     """Focal loss of every cell's words, L1 and GIoU of the cells in the middle of a sign.
 
     A sign belongs to the level whose proposals have about its size, and there to the cells within one cell of
-    its centre: few enough that the best 20 cells of a picture hold all its signs.
+    its center: few enough that the best 20 cells of a picture hold all its signs.
 
     Args:
         outputs: what the model returned.

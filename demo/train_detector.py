@@ -39,7 +39,7 @@ class Batch:
     """Pictures of one batch, padded at the right and bottom to a common size.
 
     Attributes:
-        pixels: (B, 3, H, W) normalised.
+        pixels: (B, 3, H, W) normalized.
         pixel_mask: (B, H, W) 1 on the picture.
         boxes: a picture each, (N, 4) cxcywh shares of the unpadded picture.
         categories: a picture each, (N,) indices into `CATEGORIES`.

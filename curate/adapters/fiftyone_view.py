@@ -250,7 +250,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _colors(root: Path) -> dict[str, str]:
-    """Colour by category; empty without a taxonomy, and FiftyOne chooses."""
+    """Color by category; empty without a taxonomy, and FiftyOne chooses."""
     settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else params.Params()
     path = root / settings.autolabel.taxonomy
     return {entry.name: entry.color for entry in taxonomy.load(path)} if path.exists() else {}

@@ -9,7 +9,7 @@ from curate.adapters import model_fetch, weights
 from curate.adapters.model_fetch import Wanted
 from curate.adapters.public_models import PUBLIC
 
-_HEAD = ("", "name", "adapter", "size", "licence", "sha256", "here")
+_HEAD = ("", "name", "adapter", "size", "license", "sha256", "here")
 
 
 def lines(named: Sequence[Wanted]) -> list[str]:

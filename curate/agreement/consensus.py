@@ -267,7 +267,7 @@ def _looked_up(first: Indices, second: Indices, rule: Callable[[int, int], int])
 
 
 def _likeliest(names: Values, clusters: Clusters, categories: Sequence[str]) -> Indices:
-    """The best name of each; of equally good ones a hash of image and name decides, in favour of none."""
+    """The best name of each; of equally good ones a hash of image and name decides, in favor of none."""
     best = names.argmax(axis=1)
     good = names >= names.max(axis=1, keepdims=True) - 1e-9
     for row in np.flatnonzero(good.sum(axis=1) > 1).tolist():

@@ -20,7 +20,7 @@ from curate.geometry.boxes import box_iou
 
 Values = NDArray[np.float64]
 _OVERLAP_SHARE = 0.9  # of the similarity of two boxes; the rest is their distance
-_DISTANCE_RATE = 0.1  # of the decay with the distance of centres, per pixel
+_DISTANCE_RATE = 0.1  # of the decay with the distance of centers, per pixel
 _SURE, _LIKELY = 0.95, 0.5  # scores that count for missing and misnamed objects, and for badly placed ones
 _SAME_PLACE = 0.95  # IoU of two labels of one object
 _TEMPERATURE = 0.1  # of the soft minimum over the boxes of an image

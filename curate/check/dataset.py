@@ -37,8 +37,8 @@ class DataSet:
         format: Name of the codec, or `IMAGES`.
         files: Absolute path of each image file by its place, the printable path below the data set's folder.
         splits: Splits of each place; mostly one.
-        licenses: Licence of each place that labels describe; None where they give none.
-        says_license: Whether a file of the data set is about its licence.
+        licenses: License of each place that labels describe; None where they give none.
+        says_license: Whether a file of the data set is about its license.
         unread: Findings of what could not be opened: folders, and files of labels.
         field: Of FiftyOne, which labels of a sample; None = as `fiftyone.read` finds it.
         suggestions: The labels are a model's.

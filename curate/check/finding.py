@@ -107,14 +107,14 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "label it, or write an empty entry if nothing is there",
             "labels",
         ),
-        "license_gap": Kind("warning", "Images without a licence, where others have one", "ask the owner"),
+        "license_gap": Kind("warning", "Images without a license, where others have one", "ask the owner"),
         "dark": Kind("warning", "Nearly black images", "look whether anything can be seen"),
         "bright": Kind("warning", "Nearly white images", "look whether anything can be seen"),
         "flat": Kind("warning", "Images with next to no contrast", "look whether anything is shown"),
         "blurred": Kind("warning", "Blurred images", "look whether a person could label it"),
         "gray": Kind("warning", "Gray images among colored ones", "look whether their color was lost"),
         "odd_size": Kind("warning", "Images of unusual size or shape", "look whether it belongs here"),
-        "license_unknown": Kind("note", "Nothing says the licence", "put a file LICENSE into the folder"),
+        "license_unknown": Kind("note", "Nothing says the license", "put a file LICENSE into the folder"),
         "not_read": Kind("note", "What was not looked at", "look at it by other means", "objects"),
     }
 )

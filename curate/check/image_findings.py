@@ -177,10 +177,10 @@ def _licenses(seen: Sequence[SeenImage], dataset: DataSet) -> Iterator[tuple[str
     if not lacking or (len(lacking) == len(known) and dataset.says_license):
         return
     if len(lacking) == len(known):
-        yield "license_unknown", Row(detail=f"{len(known)} images, and no file or card that names a licence")
+        yield "license_unknown", Row(detail=f"{len(known)} images, and no file or card that names a license")
         return
     for place in lacking:
-        yield "license_gap", _row(dataset, [place], "no licence")
+        yield "license_gap", _row(dataset, [place], "no license")
 
 
 def _row(dataset: DataSet, places: Sequence[str], detail: str) -> Row:

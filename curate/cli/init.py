@@ -59,7 +59,7 @@ def init(
 
 
 def _first_step(written: Sequence[str], *, labels: bool) -> str:
-    licensing = "name the licence of the images in sources.yaml; then:"
+    licensing = "name the license of the images in sources.yaml; then:"
     if "taxonomy.yaml" not in written:
         return f"name your models in params.yaml (upscale.models), {licensing}"
     return f"{'look through' if labels else 'name'} the categories in taxonomy.yaml, {licensing}"

@@ -89,7 +89,7 @@ def candidates(
 ) -> Pairs:
     """Every pair of images that one of their hashes brings within the radius, each once.
 
-    Needs neither `luma` nor `colour`.
+    Needs neither `luma` nor `color`.
 
     Args:
         features: Of the images.

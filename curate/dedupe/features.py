@@ -1,4 +1,4 @@
-"""What dedupe keeps of each image: hashes, a thumbnail, a few colours; everything from one decode."""
+"""What dedupe keeps of each image: hashes, a thumbnail, a few colors; everything from one decode."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from curate.dedupe.thumbnails import color_cells, luma_thumbnail
 from curate.params import DedupeParams
 
 SIDE: Final = 32  # pixels of a thumbnail
-CELLS: Final = 4  # of the colour summary, a side
-PLAIN: Final = 1.5  # levels; pictures of less structure are plain: one colour, a gradient, a blur
+CELLS: Final = 4  # of the color summary, a side
+PLAIN: Final = 1.5  # levels; pictures of less structure are plain: one color, a gradient, a blur
 _STEPS: Final = 21
 _MIN_SIDE: Final = 64  # pixels per side that a JPEG is decoded to at least: twice what the pHash looks at
 _DECODERS: Final = ("pillow", "simplejpeg", "imagehash")
@@ -64,7 +64,7 @@ class Features:
         luma: (N, 32, 32) uint8, the upright picture, squeezed to a square.
         color: (N, 4, 4, 3) uint8, mean RGB of the cells of the picture.
         structure: (N,) float32, levels; root mean square of what `luma` differs from its means of 5 x 5.
-        tone: (N,) uint64, mean colour as a thermometer: 21 steps of each channel, a bit per step reached.
+        tone: (N,) uint64, mean color as a thermometer: 21 steps of each channel, a bit per step reached.
         size: (N, 2) uint32, width and height of the file, upright pixels.
         detail: (N, 64, 64) uint8 luma, for what differs locally (`curate.dedupe.difference_thumbnails`).
         chroma: (N, 2, 32, 32) uint8, Cb and Cr.
@@ -155,7 +155,7 @@ def from_thumbnails(  # noqa: PLR0917 - columns
     details: Mapping[str, NDArray[np.uint8]],
     own: UInt64Array | None,
 ) -> Features:
-    """Features from thumbnails and colour cells, all rows at once; `own` is the hash of the recipe.
+    """Features from thumbnails and color cells, all rows at once; `own` is the hash of the recipe.
 
     `details` are the columns of `curate.dedupe.difference_thumbnails`.
     """

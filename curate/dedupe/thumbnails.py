@@ -1,4 +1,4 @@
-"""A decoded picture to its luma thumbnail and its colour cells, compiled.
+"""A decoded picture to its luma thumbnail and its color cells, compiled.
 
 Pillow takes three to five times as long for the same: an eighth of what decoding at reduced size takes, and
 as long as decoding in full.

@@ -2,7 +2,7 @@
 
 `places` has one row per file (or URL, member of an archive, row of a dataset), `images` one per distinct
 image. They belong together by `digest`, the sha256 of the file's bytes: an image that is a frame of several
-has another `image_id` than the file it is cut from. What the list of sources says about licences is not here:
+has another `image_id` than the file it is cut from. What the list of sources says about licenses is not here:
 it is read anew each run. All work is done by SQL on disk, so memory does not grow with the number of files.
 """
 

@@ -1,4 +1,4 @@
-"""What a file says about one image: attributes, and its own licence; as the JSON that the ledger keeps."""
+"""What a file says about one image: attributes, and its own license; as the JSON that the ledger keeps."""
 
 from __future__ import annotations
 

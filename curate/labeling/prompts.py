@@ -162,7 +162,7 @@ def detections(
     """Boxes of one image and one text: one row per box and prompt that scores enough, best score first.
 
     Args:
-        boxes_cxcywh: (Q, 4) centre and size, as shares of the image.
+        boxes_cxcywh: (Q, 4) center and size, as shares of the image.
         token_scores: (Q, T) in [0, 1].
         text: What the model read.
         width: Upright pixels.

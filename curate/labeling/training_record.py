@@ -39,7 +39,7 @@ class TrainingRecord(BaseModel):
         seed: Handed to the command as {seed} and CURATE_SEED.
         images: Number of images handed over, by split.
         held_back: Number of images that were not, by reason.
-        image_licenses: Number of images handed over, by licence.
+        image_licenses: Number of images handed over, by license.
         data_license: Of the release's annotations.
         license: Of the checkpoint, as the user states it; None = not stated.
         git_commit: Of the project; None = it is in no repository.

@@ -49,7 +49,7 @@ class ProjectSpec:
 
     Attributes:
         title: Shown to the labelers; the project is found again by it.
-        categories: Labels, with their colours.
+        categories: Labels, with their colors.
         instructions: Guideline text, Markdown.
         overlap: Most labelers that any task asks for, at least 1.
         images_root: Folder of the upright images, which the server serves.

@@ -24,7 +24,7 @@ from curate.release.columns import Column
 from curate.release.license_links import link_of
 from curate.release.markdown import code, escaped, table
 
-_MAX_SOURCES = 50  # rows of the table of sources; each image carries its own licence anyway
+_MAX_SOURCES = 50  # rows of the table of sources; each image carries its own license anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CardFacts:
         agreement: The metrics file of the stage agreement.
         dropped: Number of dropped images by reason.
         unlabeled: Kept images without an answer.
-        sources: Number of images by licence and attribution; None = not stated.
+        sources: Number of images by license and attribution; None = not stated.
         accepted: Released images that no human looked at.
         gates: What had to hold before the release, and whether it did.
         ignored: Disputed objects, released as areas to ignore.
@@ -171,7 +171,7 @@ def _identity(facts: CardFacts) -> str:
     return (
         f"{citation.section(citation=facts.citation, contact=facts.contact)}\n"
         f"## Identity\n\nVersion {facts.version}; `{changelog.NAME}` says what each version "
-        "changed. The digest of the content (columns, category names, licence; id, split, size, licence, "
+        "changed. The digest of the content (columns, category names, license; id, split, size, license, "
         "attribution, attributes and objects of every image; not the form of the files) is\n"
         f"`{facts.digest}`. `release.json` holds it with the sha256 of every file.\n"
     )
@@ -282,9 +282,9 @@ def _sources(facts: CardFacts) -> str:
         else ""
     )
     return (
-        f"## Licences and sources\n\nThe annotations: `{facts.license}`. The images keep their own licences, "
+        f"## Licenses and sources\n\nThe annotations: `{facts.license}`. The images keep their own licenses, "
         "which stand in the columns `license` and `attribution` of every row:\n\n"
-        f"{table(['licence', 'attribution', 'images'], rows)}{rest}"
+        f"{table(['license', 'attribution', 'images'], rows)}{rest}"
     )
 
 

@@ -37,7 +37,7 @@ class Licensed:
 
     Attributes:
         license: An identifier that the Hub knows.
-        name: Of a licence that it does not know: license is `other` then.
+        name: Of a license that it does not know: license is `other` then.
         link: Where its text stands.
     """
 

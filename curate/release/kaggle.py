@@ -22,7 +22,7 @@ from curate.release.manifest import Manifest
 
 NAME: Final = "dataset-metadata.json"
 OTHER: Final = "other"
-# Kaggle's own spelling of licences that it knows, by the Hub's, which `release.license` is of.
+# Kaggle's own spelling of licenses that it knows, by the Hub's, which `release.license` is of.
 LICENSES: Final = MappingProxyType(
     {
         "agpl-3.0": "AGPL-3.0",
@@ -95,7 +95,7 @@ def metadata(folder: Path, release: Manifest, repo: str) -> dict[str, Any]:
 
 
 def same_license(ours: str, shown: str) -> bool:
-    """Whether the words that Kaggle shows of a licence name ours, as far as its spelling tells.
+    """Whether the words that Kaggle shows of a license name ours, as far as its spelling tells.
 
     Args:
         ours: One of the values of `LICENSES`, or `OTHER`.

@@ -75,7 +75,7 @@ class Content:
         return self.images.column("image_id").to_pylist()  # type: ignore[no-any-return]
 
     def sources(self) -> Counter[tuple[str | None, str | None]]:
-        """Number of images by licence and attribution."""
+        """Number of images by license and attribution."""
         columns = (self.images.column(name).to_pylist() for name in ("license", "attribution"))
         return Counter(zip(*columns, strict=True))
 

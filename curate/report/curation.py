@@ -32,7 +32,7 @@ _MEANING = {
     "download_failed": "its address may not be asked, or gave nothing after all tries",
     "changed_while_read": "the file was written to while it was read, twice",
     "name_not_representable": "no file can have this name",
-    "bad_sidecar": "what stands beside it cannot be read, so its licence is not known",
+    "bad_sidecar": "what stands beside it cannot be read, so its license is not known",
     "animated": "several frames or pages, which ingest.frames drops",
     "too_small": "shorter side below ingest.min_side",
     "too_large": "more pixels or bytes than allowed",

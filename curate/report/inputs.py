@@ -1,4 +1,4 @@
-"""What the page is made from: tables, metrics, plots, parameters and colours of a project."""
+"""What the page is made from: tables, metrics, plots, parameters and colors of a project."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Charts by Vega-Lite, drawn to SVG while the page is written: the page needs no script for them.
 
-Colours are names of the page's own (`var(--accent)`), so that a chart is right in light and dark. A figure is
+Colors are names of the page's own (`var(--accent)`), so that a chart is right in light and dark. A figure is
 told in the words beside it and in the table below it; the SVG says the same to a screen reader.
 """
 
@@ -72,7 +72,7 @@ def stacked(
     x_title: str,
     y_title: str,
 ) -> Markup:
-    """Columns made of parts, each in its colour ("#rrggbb" by name)."""
+    """Columns made of parts, each in its color ("#rrggbb" by name)."""
     bins = list(dict.fromkeys(row[x] for row in rows))
     scale = {"domain": list(colors), "range": list(colors.values())}
     return _svg(
@@ -102,7 +102,7 @@ def lines(
     y_title: str,
     share: bool = False,
 ) -> Markup:
-    """A line a series, each in its colour and with its own kind of point, so that colour is not all."""
+    """A line a series, each in its color and with its own kind of point, so that color is not all."""
     order = list(dict.fromkeys(row[x] for row in rows))
     scale = {"domain": list(colors), "range": list(colors.values())}
     encoding = {

@@ -49,7 +49,7 @@ from curate.stages.semantic import AlikeByMeaning
 from curate.stages.vector_store import VectorStore
 
 Rows = NDArray[np.int64]
-_PIECE = 65_536  # images whose colours are in memory at once
+_PIECE = 65_536  # images whose colors are in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +252,7 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
 
 
 def _colors(stored: Features, rows: Rows, at: Rows, count: int) -> dict[str, NDArray[np.float32]]:
-    """Figures of colour of all `count` rows of the table, of which `rows` stand `at` places of the index."""
+    """Figures of color of all `count` rows of the table, of which `rows` stand `at` places of the index."""
     colors: dict[str, NDArray[np.float32]] = {
         name: np.full(count, np.nan, dtype=np.float32) for name in COLOR_FIGURES
     }

@@ -110,7 +110,7 @@ def upscale_all(
         Rows of `curate.table_schemas.UPSCALED`, by model and image.
 
     Raises:
-        ParamsError: The licence of weights is not known, or does not go with that of the release; see
+        ParamsError: The license of weights is not known, or does not go with that of the release; see
             `weights_license.refuse_for_release`.
         InputError: More than `params.max_failures` images of one model fail.
         ModelError: A model cannot be loaded.

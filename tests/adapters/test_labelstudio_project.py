@@ -22,7 +22,7 @@ CATEGORIES = (
 )
 
 
-def test_all_controls_have_the_same_labels_and_colours() -> None:
+def test_all_controls_have_the_same_labels_and_colors() -> None:
     controls = LabelInterface(label_config.label_config(CATEGORIES))
     for name in (encode_regions.BOX, encode_regions.MASK, encode_regions.POLYGON):
         control = controls.get_control(name)

@@ -62,7 +62,7 @@ def test_each_kind_of_hash_finds_its_pairs() -> None:
     features.windows[5, 7] = flipped(features.phash[4], 1)  # a part of 5 looks like 4
     features.parts[6, 2] = flipped(features.parts[7, 2], 4)  # the same part of both
     features.structure[8:10] = 0
-    features.tone[8] = flipped(features.tone[9], 2)  # plain pictures of nearly one colour
+    features.tone[8] = flipped(features.tone[9], 2)  # plain pictures of nearly one color
     assert listed(features, 8) == [(0, 1, 3), (2, 3, 2), (4, 5, 1), (6, 7, 4), (8, 9, 2)]
 
 

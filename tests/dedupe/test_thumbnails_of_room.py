@@ -26,7 +26,7 @@ def _pillow(pixels: UInt8Image) -> tuple[UInt8Image, UInt8Image]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.integers(4, 200), st.integers(4, 200), st.sampled_from([1, 3]))
-def test_luma_is_pillows_to_the_bit_and_colours_are_within_a_level(
+def test_luma_is_pillows_to_the_bit_and_colors_are_within_a_level(
     seed: int, height: int, width: int, bands: int
 ) -> None:
     pixels = _random(seed, height, width, bands)
@@ -44,7 +44,7 @@ def test_the_order_of_passes_is_pillows_around_where_it_changes(height: int, off
     np.testing.assert_array_equal(luma_thumbnail(pixels, 32), _pillow(pixels)[0])
 
 
-def test_one_colour_stays_what_it_is() -> None:
+def test_one_color_stays_what_it_is() -> None:
     pixels = np.full((77, 130, 3), (200, 10, 255), dtype=np.uint8)
     assert (color_cells(pixels, 4) == (200, 10, 255)).all()
     assert (

@@ -161,7 +161,7 @@ PULL = """
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose pictures are gray: whatever is coloured in the app is a label."""
+    """A project whose pictures are gray: whatever is colored in the app is a label."""
     root = tmp_path_factory.mktemp("view")
     for image in builders.small_project(root).images:
         if image.path is not None:
@@ -325,7 +325,7 @@ def _until_colored(page: Any, path: Path) -> IntArray:
     while True:
         page.screenshot(path=str(path))
         pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
-        grid = pixels[140:, 320:]  # without the sidebar and the buttons, which have colours of their own
+        grid = pixels[140:, 320:]  # without the sidebar and the buttons, which have colors of their own
         if (
             all(_drawn(grid, color)[0] == 3 for color in builders.CATEGORIES.values())
             or time.monotonic() > deadline
@@ -337,7 +337,7 @@ def _until_colored(page: Any, path: Path) -> IntArray:
 def _drawn(pixels: IntArray, color: tuple[int, int, int]) -> tuple[int, int]:
     """Filled shapes of one category, and how many of them have a line at all four corners around them.
 
-    On gray pictures a pixel belongs to a category if it leaves gray in the direction of its colour. The masks
+    On gray pictures a pixel belongs to a category if it leaves gray in the direction of its color. The masks
     are ellipses: they do not reach the corners, a box does.
     """
     towards = np.array(color) - np.mean(color)

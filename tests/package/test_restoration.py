@@ -43,7 +43,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture(scope="module")
 def weights(machine: Machine) -> Path:
-    """Where a user has put them; the file's name tells the licence."""
+    """Where a user has put them; the file's name tells the license."""
     folder = machine.work / "weights"
     folder.mkdir()
     for path in (real_weights.compact(), real_weights.compact().with_suffix(".bin")):

@@ -33,7 +33,7 @@ VECTORS = Path("cache")
 
 @dataclass
 class MeanColor:
-    """Images of one mean colour mean the same; gray has no direction."""
+    """Images of one mean color mean the same; gray has no direction."""
 
     model_version: str = "mean-1"
 
@@ -43,7 +43,7 @@ class MeanColor:
 
 
 def red(seed: int) -> Image.Image:
-    """A scene whose every pixel is turned to red: pixels differ, the mean colour does not."""
+    """A scene whose every pixel is turned to red: pixels differ, the mean color does not."""
     gray = np.asarray(scene(seed).convert("L"), dtype=np.float64)
     gray = (gray - gray.mean()) * 0.4
     return Image.fromarray(
