@@ -21,7 +21,7 @@ _OURS, _THEIRS = "#c2410c", "#94a3b8"
 def bars(
     name: str, title: str, labels: Sequence[str], values: Sequence[float], *, ours: Sequence[str]
 ) -> str:
-    """One bar a label, the longest on top; those of `ours` in another color.
+    """One bar per label, the longest on top; those of `ours` in another color.
 
     Returns:
         Markdown that shows it.
@@ -45,7 +45,7 @@ def lines(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     log: bool,
 ) -> str:
-    """One line of (x, y) a series.
+    """One line of (x, y) per series.
 
     Returns:
         Markdown that shows it.

@@ -52,7 +52,7 @@ Peers say nothing about which to keep, so the rule beside ours is the usual one:
 
 
 def measure() -> None:
-    """Measure and save."""
+    """Measure what dedupe drops and keeps, and save it."""
     recipe = Recipe.of(DedupeParams())
     families, negatives = (
         corpus_cache.families(IMAGES, seed=SEED),

@@ -223,7 +223,7 @@ def _quality(world: World) -> dict[str, float]:
 
 
 def measure() -> None:
-    """Plant, find, judge."""
+    """Plant errors into labels, find them, and judge what was found."""
     cases = {DRAWN: _case(drawn())} | {name: _case(simulated(name)) for name in DETECTORS}
     targets = [
         result.Target(f"label errors, {name}: recall at a precision of 0.9", RECALL, case["recall"], "")

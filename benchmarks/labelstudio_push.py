@@ -33,7 +33,7 @@ run each; the server's work is included.
 
 
 def measure() -> None:
-    """One server, one project a case."""
+    """Measure pushes to one server, with a project per case."""
     with project.running_server() as (root, connection):
         tool = project.tool(root, connection)
         tasks = project.drafts(root)

@@ -99,7 +99,7 @@ class Digits:
         self.vectors: FloatArray = features[pool] / np.linalg.norm(features[pool], axis=1, keepdims=True)
 
     def objects(self, image: int) -> Sequence[int]:
-        """The digit."""
+        """The digit as the only object."""
         return (int(self._pool[1][image]),)
 
     def fit(self, labeled: Ints) -> tuple[float, Suggestions]:
@@ -151,7 +151,7 @@ class Signs:
         self._labels = np.stack([_labels(self._pool, scene) for scene in range(len(some))])
 
     def objects(self, image: int) -> Sequence[int]:
-        """The signs."""
+        """The signs of the scenes."""
         return tuple(self._pool.signs[image][0].tolist())
 
     def fit(self, labeled: Ints) -> tuple[float, Suggestions]:

@@ -24,7 +24,7 @@ class TimedEngine:
     """
 
     def __init__(self, engine: Engine, workers: int, gate: Path) -> None:
-        """Begin.
+        """Begin without any time measured.
 
         Args:
             engine: What runs.

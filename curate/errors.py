@@ -75,7 +75,7 @@ class WaitingForPeopleError(CurateError):
     """
 
     def __init__(self, message: str, so_far: object = None) -> None:
-        """Keep both."""
+        """Keep the message and what there is so far."""
         super().__init__(message)
         self.so_far = so_far
 

@@ -24,7 +24,7 @@ _CHUNK_CELLS = 8_000_000  # weights held at once: 64 MB
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured number.
+    """Measured number with its interval.
 
     Attributes:
         value: None if undefined: there is nothing that it could be computed from.

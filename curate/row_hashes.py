@@ -22,7 +22,7 @@ _STEP: Final = np.uint64(0x100000001B3)  # FNV-1a's prime
 
 
 def row_hashes(table: pa.Table, *, without: Collection[str] = ()) -> UInt64s:
-    """Hash every row.
+    """Hash every row of a table.
 
     Args:
         table: Columns of numbers, truth values, texts, and lists, maps and structs of those.

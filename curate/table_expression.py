@@ -73,7 +73,7 @@ class Condition:
 
 
 def parse(text: str) -> Condition:
-    """Read a condition.
+    """Parse a condition.
 
     Raises:
         ExpressionError: It is not one.

@@ -35,7 +35,7 @@ def jpeg_bytes(
     captured_at: str | None = None,
     gps: bool = False,
 ) -> bytes:
-    """Encode a JPEG.
+    """Encode a picture as JPEG.
 
     Args:
         image: (H, W, 3) RGB, upright.

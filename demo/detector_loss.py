@@ -58,7 +58,7 @@ def merge_phrases(label_map: Any, groups: Sequence[Sequence[int]]) -> Any:
 
 
 def cell_centers(pixel_mask: Any, shapes: Sequence[tuple[int, int]]) -> tuple[Any, Any, Any]:
-    """Where the encoder's cells lie.
+    """Compute the centers of the encoder's cells.
 
     Args:
         pixel_mask: (B, H, W) 1 where the picture is, 0 where it was padded.
@@ -90,7 +90,7 @@ def proposal_loss(outputs: Any, labels: Sequence[Any], label_map: Any, geometry:
 
     Args:
         outputs: what the model returned.
-        labels: one dict a picture: class_labels (N,), boxes (N, 4) cxcywh shares.
+        labels: one dict per picture: class_labels (N,), boxes (N, 4) cxcywh shares.
         label_map: (categories, tokens) 1 where a token belongs to a phrase of the category.
         geometry: from `cell_centers`.
 

@@ -20,7 +20,7 @@ class Source:
 
     @property
     def attribution(self) -> str:
-        """Who made the photographs behind the signs."""
+        """Authors of the photographs behind the signs."""
         makers = dict.fromkeys(PHOTOGRAPHS[name].attribution for name in self.photographs)
         return "Synthetic signs by the curate demo on photographs by " + "; ".join(makers)
 

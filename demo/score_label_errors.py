@@ -17,7 +17,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def label_errors(root: Path, truth: Mapping[str, Any], images: Rows) -> dict[str, int]:
-    """Counts, for metrics/demo.json.
+    """Count label errors for metrics/demo.json.
 
     Args:
         root: The demo's folder.

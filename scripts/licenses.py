@@ -1,6 +1,6 @@
 """Prints what each extra of this package pulls in and under which license, as installed here.
 
-    python scripts/licenses.py            # a line a package: extras, name, version, license
+    python scripts/licenses.py            # a line per package: extras, name, version, license
     python scripts/licenses.py --copyleft # only GPL and AGPL
 
 Read from the metadata of the installed packages, and from NOTES for wheels that carry more than they say.
@@ -89,7 +89,7 @@ def table(names: Iterable[str | None]) -> dict[str, tuple[str, ...]]:
 
 
 def main() -> None:
-    """Print the list."""
+    """Print the list of licenses."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--copyleft", action="store_true", help="only GPL and AGPL")
     only = parser.parse_args().copyleft

@@ -32,7 +32,7 @@ _BATCH: Final = 1_000  # samples in memory whose images are gone
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What was written.
+    """What a sync wrote into the dataset.
 
     Attributes:
         dataset: The persistent dataset.

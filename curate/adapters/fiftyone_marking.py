@@ -19,7 +19,7 @@ REASONS: Final = ("blurred", "dark", "wrong subject", "private", "not usable")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One button.
+    """Button of the app that marks images or labels with a decision.
 
     Attributes:
         name: Of the operator.

@@ -120,7 +120,7 @@ def sync_dataset(root: Path, *, stage: str, rules: Sequence[RuleMatches] = ()) -
 
 
 def address(root: Path, port: int = PORT) -> str:
-    """Where the app serves the project's dataset."""
+    """Address at which the app serves the project's dataset."""
     return f"http://{HOST}:{port}/datasets/{dataset_name(root)}"
 
 

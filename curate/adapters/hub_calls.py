@@ -36,7 +36,7 @@ class Calls:
         self._sleep = sleep
 
     def make(self, action: str, call: Callable[[], _Answer]) -> _Answer:
-        """The call's answer.
+        """Make a call, again where the Hub asks for it, and return its answer.
 
         Args:
             action: What it does, for messages: "cannot <action>".

@@ -91,7 +91,7 @@ class Learned:
     higher_is_better = False
 
     def __init__(self, name: str) -> None:
-        """Load.
+        """Load the network.
 
         Args:
             name: lpips or dists.
@@ -119,7 +119,7 @@ class Learned:
 
 
 def backbone(name: str) -> Path | None:
-    """Where torchvision looks for the weights of a learned metric; None of another one.
+    """File in which torchvision looks for a learned metric's weights; None for other metrics.
 
     Source:
         torch.hub.get_dir, which would be a reason to load torch.
@@ -170,7 +170,9 @@ def load(names: Sequence[str]) -> tuple[list[ImageMetric], dict[str, str]]:
 
 
 def lacking(names: Sequence[str]) -> dict[str, str]:
-    """Which metrics cannot be measured here, and why; no network is loaded, so one may still be damaged.
+    """Tell which metrics cannot be measured here, and why.
+
+    No network is loaded, so a file of weights may still be damaged.
 
     Args:
         names: Of `ADAPTERS`; others are left out.

@@ -35,7 +35,7 @@ _ROOM, _OWNER = "curate-view-", "owner"  # a socket's folder, and the file in it
 
 
 class Mongod:
-    """One mongod on one folder."""
+    """Process of mongod that serves one folder."""
 
     def __init__(self, folder: Path, *, log: Path) -> None:
         self._folder = folder.resolve()

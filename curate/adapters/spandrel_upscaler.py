@@ -28,7 +28,7 @@ class SpandrelUpscaler:
         precision: torch_device.Precision,
         setting: str = "upscale.device",
     ) -> None:
-        """Load.
+        """Load the network.
 
         Args:
             path: The file.

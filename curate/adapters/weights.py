@@ -18,7 +18,7 @@ MAIN_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def cache_folder() -> Path:
-    """Where `curate models fetch` puts files that are no repository of the Hub: CURATE_MODELS, if set."""
+    """Folder of fetched files that are no repository of the Hub: CURATE_MODELS, if set."""
     named = os.environ.get("CURATE_MODELS")
     return Path(named).expanduser() if named else Path.home() / ".cache/curate/models"
 

@@ -40,7 +40,7 @@ class Decisions:
     left_out: Mapping[str, Sequence[str]]
 
     def people(self) -> set[str]:
-        """Who decided."""
+        """Pseudonyms of those who decided."""
         return {row["annotator_id"] for row in self.answers.values()}
 
     def only(self, image_ids: Collection[str], reason: str) -> Decisions:

@@ -40,7 +40,7 @@ class Edges:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Columns of the comparison; one row a matched pair, or an object that only one of two drew.
+    """Columns of the comparison; one row per matched pair, or an object that only one of two drew.
 
     Attributes:
         image: (Q,) of each comparison of two annotators: index into `Answers.images`.
@@ -84,7 +84,7 @@ class Pairs:
             start = stop
 
     def table(self, answers: Answers) -> pa.Table:
-        """The `pairs` table."""
+        """The pairs as the `pairs` table."""
         images, people = pa.array(answers.images, pa.string()), pa.array(answers.people, pa.string())
         starts = np.searchsorted(self.comparison, np.arange(len(self.image)))
         names = pa.array(answers.names, pa.string())

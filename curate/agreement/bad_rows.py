@@ -25,7 +25,7 @@ _CHUNK_MASKS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """One row that was found.
+    """Row that cannot count, with what is wrong and what is done with it.
 
     Attributes:
         annotation_id: Of the row.

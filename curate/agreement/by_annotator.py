@@ -125,7 +125,7 @@ class Answers:
         return [self.images[image] for image in np.flatnonzero(self.looks > 1).tolist()]
 
     def owners(self) -> list[str]:
-        """Who drew each object."""
+        """Annotator of each object."""
         return [self.people[person] for person in self.owner.tolist()]
 
 

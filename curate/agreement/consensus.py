@@ -111,7 +111,7 @@ def consensus(
     tasks: Mapping[str, str],
     rules: Rules,
 ) -> Consensus:
-    """One row an object that people settled on, or dispute; one row "empty" for an image where none is.
+    """One row per object that people settled on, or dispute; one row "empty" for an image where none is.
 
     Where one annotator drew an object it stays as drawn, its polygon too. Where several did, `votes` says
     which objects are there, which are not, and which are disputed: those have the outcome "disputed", and as

@@ -15,7 +15,7 @@ _RIGHT = 0.8  # of the answers of a person of whom nothing is known
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """Who said what of which item, one entry per answer.
+    """Answers of annotators about items, one entry per answer.
 
     Attributes:
         items: (V,) in [0, n_items).

@@ -70,7 +70,7 @@ class LabelErrors:
         }
 
     def rows(self, paths: Mapping[str, str]) -> Iterator[tuple[Cell, ...]]:
-        """Rows of `HEADER`."""
+        """Yield the rows of the table, in columns of `HEADER`."""
         for one in self.found:
             facts = (one.kind, cell(one.probability), one.category, one.suggested, rounded(one.score))
             corners = (rounded(edge) for edge in one.box)

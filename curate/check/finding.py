@@ -17,7 +17,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")  # the wo
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One sort of fault.
+    """Kind of fault that a check can find.
 
     Attributes:
         severity: error = a model is trained or measured wrongly; warning = likely so; note = good to know.
@@ -130,7 +130,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One case.
+    """Case of a fault.
 
     Attributes:
         images: Places in the data set, the one to look at first; of the other set last for `leak_against`.
@@ -217,7 +217,7 @@ class Checked:
     pictures: Mapping[str, Path] = field(repr=False, default_factory=dict)
 
     def counts(self) -> dict[Severity, int]:
-        """Cases by severity."""
+        """Count the cases by severity."""
         return {
             severity: sum(len(one.rows) for one in self.findings if one.kind.severity == severity)
             for severity in SEVERITIES

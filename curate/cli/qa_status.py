@@ -16,7 +16,7 @@ _BAR = 60
 
 
 def screen(status: Status, title: str, now: datetime) -> RenderableType:
-    """The whole picture."""
+    """Draw the status for a terminal: bars, the table of labelers, the chart of days."""
     parts: list[RenderableType] = [
         Text.assemble((title, "bold"), "  ", (status.url, "dim")),
         Text(""),

@@ -50,7 +50,7 @@ class Searched:
     largest: int
 
     def pairs(self) -> Pairs:
-        """Them all in columns: 18 bytes each."""
+        """All pairs in columns: 18 bytes each."""
         return split_keys(self.keys, self.second_count)
 
 

@@ -87,12 +87,12 @@ class Index:
         self._waiting: list[pa.RecordBatch] = []
 
     def __len__(self) -> int:
-        """Rows that count."""
+        """Number of rows that count."""
         return sum(part.rows for part in self._manifest.parts)
 
     @property
     def folder(self) -> Path:
-        """Where its files lie; it goes when its rows no longer count."""
+        """Folder of its files; it goes when its rows no longer count."""
         return self._folder
 
     @property
@@ -102,7 +102,7 @@ class Index:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The recipe."""
+        """Settings of the recipe."""
         return self._manifest.settings
 
     @property
@@ -123,7 +123,7 @@ class Index:
         }
 
     def places(self, rows: NDArray[np.int64]) -> list[str]:
-        """Where the images at `rows` were found when they were added."""
+        """Places where the images at `rows` were found when they were added."""
         chunks = pa.chunked_array([batch["place"] for batch in self._batches], pa.string())
         return [str(place) for place in chunks.take(pa.array(rows)).to_pylist()]
 

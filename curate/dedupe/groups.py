@@ -76,7 +76,7 @@ def with_semantic(
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Which image each image belongs to.
+    """Keeper, group and variant of each image.
 
     Attributes:
         keeper: (N,) int64; row of the image it is dropped for, its own for images that are kept.

@@ -46,7 +46,7 @@ class QuadraticSearchError(CurateError):
 
 
 class TooManyPairsError(CurateError):
-    """More pairs than are wanted in memory."""
+    """The search found more pairs than are wanted in memory."""
 
 
 @dataclass(frozen=True, slots=True)

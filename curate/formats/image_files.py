@@ -27,7 +27,7 @@ class ImageFiles:
     """
 
     def __init__(self, root: Path, store: Path | None = None) -> None:
-        """Prepare.
+        """Prepare; no file is written yet.
 
         Args:
             root: Folder of the data set.

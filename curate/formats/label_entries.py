@@ -58,7 +58,7 @@ def taken(
 
 
 def box(x1: Any, y1: Any, x2: Any, y2: Any) -> Box:
-    """Corners as numbers.
+    """Make a box from its corners, as numbers.
 
     Raises:
         EntryError: Not finite, or without area.

@@ -57,7 +57,7 @@ class Losses:
     """
 
     def __init__(self, *holds: Feature) -> None:
-        """Prepare.
+        """Begin with nothing lost.
 
         Args:
             holds: What the format keeps.

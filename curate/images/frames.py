@@ -62,7 +62,7 @@ class _Source:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One upright frame.
+    """Frame of a file as an upright picture.
 
     Attributes:
         header: Of the file, with the size of this frame.

@@ -33,7 +33,7 @@ _DNG, _MAX_DIRECTORIES = 50706, 65_536
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One directory. `index` is its place in the chain."""
+    """Directory of a TIFF. `index` is its place in the chain."""
 
     index: int
     width: int

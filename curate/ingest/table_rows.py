@@ -20,7 +20,7 @@ _TOLD = 10  # lines of one kind of fault
 
 
 class Row(NamedTuple):
-    """One row.
+    """Row of a table, with its place.
 
     Attributes:
         line: From 1; of a Parquet file the row's number, from 1.

@@ -26,7 +26,7 @@ _OUTER_TOKENS = 2  # [CLS] and [SEP]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One phrase of one category."""
+    """Phrase of a category that a detector is asked for."""
 
     category: str
     phrase: str
@@ -34,7 +34,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class TextPass:
-    """One text for one forward pass.
+    """Text of one forward pass of a detector.
 
     Attributes:
         text: "a . b . c ."
@@ -48,7 +48,7 @@ class TextPass:
 
 
 class Token(NamedTuple):
-    """One token of a text.
+    """Token of a text, with its place.
 
     Attributes:
         start: Of its first character; equal to `stop` where it stands for none.

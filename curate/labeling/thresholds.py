@@ -42,7 +42,7 @@ _MORE = (1.5, 2, 3, 5, 10, 20, 50)  # times as many images
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is promised.
+    """Precision that is promised, and how sure.
 
     Attributes:
         precision: Least share of suggestions that are right, in (0, 1).

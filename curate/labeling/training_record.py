@@ -112,7 +112,7 @@ def read(folder: Path) -> TrainingRecord | None:
 
 
 def folder_of(checkpoint: Path) -> Path | None:
-    """Where the record of a checkpoint stands: in its folder, or in the nearest one above that has a record.
+    """Folder of a checkpoint's record: its own, or the nearest one above that has a record.
 
     A trainer may write more than one into its folder, such as `checkpoint-500` or `weights/best.pt`.
 

@@ -171,7 +171,7 @@ class PushPlan:
 
     Attributes:
         title: Of the project.
-        project: One line a change of the project itself; empty = stays as it is.
+        project: One line per change of the project itself; empty = stays as it is.
         counts: Of tasks.
         examples: A few tasks for each kind of change: the kind, and the tasks' keys with their images.
     """

@@ -23,7 +23,7 @@ _LAST = np.uint64(2**64 - 1)
 
 
 def labelers(params: QaParams, tasks: pa.Array, slots: Ints, earlier: pa.Table | None) -> NDArray[np.object_]:
-    """Who has each slot of each task.
+    """Assign a labeler to each slot of each task.
 
     Args:
         params: Of the section `qa`.

@@ -17,7 +17,7 @@ CHART_DAYS = 28
 
 @dataclass(frozen=True, slots=True)
 class Labeler:
-    """One person's share.
+    """Progress of one labeler.
 
     Attributes:
         person: Name on the server.
@@ -40,7 +40,7 @@ class Labeler:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The whole project.
+    """Progress of the whole project.
 
     Attributes:
         url: Where people work.

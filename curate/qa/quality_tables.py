@@ -60,7 +60,7 @@ def figure(one: Figure) -> dict[str, Any]:
 
 
 def gold_answers(measured: Measured) -> pa.Table:
-    """The running chart: one row a gold answer, by labeler and time."""
+    """The running chart: one row per gold answer, by labeler and time."""
     run, scores = measured.run, measured.scores
     rows = run.look
     return pa.table(
@@ -97,7 +97,7 @@ def times(measured: Measured) -> pa.Table:
 
 
 def seeded(measured: Measured) -> pa.Table:
-    """One row a look at a planted error."""
+    """One row per look at a planted error."""
     planted = measured.planted
     return pa.table(
         {
@@ -109,7 +109,7 @@ def seeded(measured: Measured) -> pa.Table:
 
 
 def outdated(measured: Measured, paths: Mapping[str, str | None]) -> pa.Table:
-    """One row an answer that was given under an older guideline or taxonomy, by image."""
+    """One row per answer that was given under an older guideline or taxonomy, by image."""
     rows = measured.outdated.look
     who = _who(measured, rows)
     table = pa.table(

@@ -55,7 +55,7 @@ def size(stated: float, population: int, *, name: str = "size") -> int:
 
 
 def drawn(where: Floats, stated: float, *, name: str = "size") -> Flags:
-    """Which images a sample of a stated size holds.
+    """Tell which images a sample of a stated size holds.
 
     Args:
         where: (N,) places by `places`.

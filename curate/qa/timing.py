@@ -34,7 +34,7 @@ _MIN_ANSWERS = 10  # a spread of fewer says nothing
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds that count.
+    """Seconds of answers, as far as they count.
 
     Attributes:
         seconds: (N,) NaN where the server has no time, and where the page was left open.

@@ -75,7 +75,7 @@ def judge(found: Suggestions, images: int, thresholds: Floats, *, near: float, m
 def words(
     doubt: Doubt, images: Ints, found: Suggestions, names: Sequence[str], thresholds: Floats
 ) -> list[str]:
-    """Why each of some images is uncertain, such as "stop_sign: score 0.31, threshold 0.30"."""
+    """Say why each of some images is uncertain: "stop_sign: score 0.31, threshold 0.30"."""
     texts = []
     for image in images.tolist():
         row, other, kind = int(doubt.row[image]), int(doubt.other[image]), int(doubt.kind[image])

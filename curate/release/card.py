@@ -113,7 +113,7 @@ class CardFacts:
 
 
 def render(facts: CardFacts) -> str:
-    """The whole README.md."""
+    """Write the whole README.md."""
     parts = [
         f"{_front_matter(facts)}\n# {escaped(facts.name)}\n",
         f"{facts.description.strip()}\n" if facts.description.strip() else "",

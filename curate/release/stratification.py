@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Which labels G groups have, and how much of each; E entries, ordered by group.
+    """Labels of G groups, and how much of each; E entries, ordered by group.
 
     Attributes:
         offsets: (G + 1,) entries of group g are offsets[g] to offsets[g + 1].

@@ -15,7 +15,7 @@ _SVG = f'<svg class="{{kind}}" {_VIEW}>{{body}}</svg>'
 
 
 def bar(share: float, *, color: str | None = None) -> Markup:
-    """A horizontal bar.
+    """Draw a horizontal bar.
 
     Args:
         share: Length as a share of the whole in [0, 1].

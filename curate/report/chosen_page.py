@@ -33,7 +33,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A chosen image.
+    """Image that would be chosen, as the page shows it.
 
     Attributes:
         number: Its place in the choice, from 1.

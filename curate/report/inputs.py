@@ -20,7 +20,7 @@ _INVALID = ".invalid"  # the top-level domain that no person's address has (RFC 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where people look at an image.
+    """Addresses at which people look at an image.
 
     Attributes:
         tasks: Address of the image's task in Label Studio, by image_id.

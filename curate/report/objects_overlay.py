@@ -26,7 +26,7 @@ _DETAIL: Final = 500  # an outline is as fine as in a picture of so many pixels
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One object of one person.
+    """Object that one person drew.
 
     Attributes:
         who: Name of the person.

@@ -23,7 +23,7 @@ _DAMAGED = (OSError, SyntaxError, ValueError)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One image.
+    """Image with its results, as the page shows it.
 
     Attributes:
         row: Of the table.

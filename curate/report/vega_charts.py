@@ -46,7 +46,7 @@ def available() -> bool:
 def columns(
     rows: Rows, x: str, y: str, *, title: str, x_title: str, y_title: str, height: int = 150
 ) -> Markup:
-    """One column a row, side by side in the order of the rows."""
+    """One column per row, side by side in the order of the rows."""
     return _svg(
         title,
         {
@@ -102,7 +102,7 @@ def lines(
     y_title: str,
     share: bool = False,
 ) -> Markup:
-    """A line a series, each in its color and with its own kind of point, so that color is not all."""
+    """A line per series, each in its color and with its own kind of point, so that color is not all."""
     order = list(dict.fromkeys(row[x] for row in rows))
     scale = {"domain": list(colors), "range": list(colors.values())}
     encoding = {

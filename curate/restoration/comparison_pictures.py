@@ -34,7 +34,7 @@ class ComparisonPictures:
         *,
         raters: int,
     ) -> None:
-        """Set up.
+        """Set up for the results of some models.
 
         Args:
             folder: Of the pictures.

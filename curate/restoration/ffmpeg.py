@@ -15,7 +15,7 @@ _MIN_SIDE = 16  # pixels; libx265 refuses less
 
 
 def program() -> str:
-    """Its path.
+    """Path of ffmpeg's program.
 
     Raises:
         MissingExtraError: It is not installed.

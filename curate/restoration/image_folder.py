@@ -15,7 +15,7 @@ ENDINGS: Final = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".g
 
 @dataclass(frozen=True, slots=True)
 class FoundImages:
-    """What there is.
+    """Images of a folder or list, and what was passed over.
 
     Attributes:
         files: Paths with the name of each result, without an ending, relative to any folder; sorted by name.

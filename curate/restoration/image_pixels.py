@@ -33,7 +33,7 @@ Samples = NDArray[Any]  # uint8 or uint16
 
 @dataclass(frozen=True, slots=True)
 class ImagePixels:
-    """One image.
+    """Pixels of an image, with what they need to be written again.
 
     Attributes:
         color: (H, W, 3) RGB, uint8 or uint16; of a gray image all three are equal.
@@ -49,12 +49,12 @@ class ImagePixels:
 
     @property
     def bits(self) -> int:
-        """8 or 16."""
+        """Bits per sample, 8 or 16."""
         return int(self.color.dtype.itemsize) * 8
 
     @property
     def white(self) -> int:
-        """The largest value."""
+        """Largest value of a sample."""
         return _FULL[self.bits]
 
 
@@ -70,7 +70,7 @@ class Unit:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Height, width, 3."""
+        """Height, width and 3."""
         return self.color.shape
 
     def __getitem__(self, rows: slice) -> FloatArray:
@@ -83,7 +83,7 @@ class TooLargeError(InputError):
 
 
 def read(path: Path, *, max_pixels: int) -> ImagePixels:
-    """Decode a file.
+    """Decode a file to its pixels.
 
     The bytes decide the format. EXIF's orientation is applied. CMYK and other colors that PNG has not become
     sRGB; palettes become RGB. Refused are floats, whole numbers of more than 16 bits or with a sign, and

@@ -22,7 +22,7 @@ NO_RESULT = "no result"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure.
+    """Figure of a model and metric.
 
     Attributes:
         model: Which.

@@ -21,7 +21,7 @@ _PRIOR = 0.1  # of a vote, won and lost, that each pair of models has: a model t
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One answer.
+    """Answer of a rater: which of two models looks better on an image.
 
     Attributes:
         image_id: What was compared.
@@ -38,7 +38,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """A model's place.
+    """Strength of a model in the ranking.
 
     Attributes:
         model: Which.

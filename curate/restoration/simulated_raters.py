@@ -23,7 +23,7 @@ class SimulatedRaters:
         number: int,
         seed: int,
     ) -> None:
-        """Set up.
+        """Set up the raters.
 
         Args:
             figures: Of each pair and model.

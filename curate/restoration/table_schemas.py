@@ -59,7 +59,7 @@ IMAGE_PAIRS = TableSchema(
     ),
 )
 
-# One row a kept image: its figures of technical quality, and what is wrong with it.
+# One row per kept image: its figures of technical quality, and what is wrong with it.
 DIAGNOSED = TableSchema(
     name="diagnosed",
     key=("image_id",),
@@ -75,7 +75,7 @@ DIAGNOSED = TableSchema(
     ),
 )
 
-# One row a result, metric and model.
+# One row per result, metric and model.
 MEASURED = TableSchema(
     name="measured",
     key=("model", "pair_id", "metric"),

@@ -16,7 +16,7 @@ class ShownOutlines:
     """Every polygon that was ever shown, by annotation_id."""
 
     def __init__(self, known: ShownRecord) -> None:
-        """Collect them.
+        """Collect the polygons of the record.
 
         Args:
             known: The record of what was shown.

@@ -78,7 +78,7 @@ class ShownRecord:
 
 
 def load(folder: Path, *, required: bool = True, as_shown: bool = False) -> ShownRecord:
-    """Read the record.
+    """Read the record of what was shown.
 
     Args:
         folder: `data/push/shown` of a project.

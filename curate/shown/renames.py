@@ -19,7 +19,7 @@ _DIGESTS = ("suggestions_digest", "proposed_digest")
 
 @dataclass(frozen=True, slots=True)
 class Renames:
-    """One migration.
+    """Renames of one migration of the taxonomy.
 
     Attributes:
         part: Its number: parts before it have the former names.
@@ -43,7 +43,7 @@ class Renames:
         )
 
     def rows(self) -> list[dict[str, str]]:
-        """Rows of `shown_renames`."""
+        """The renames as rows of `shown_renames`."""
         whole = [{"before": old, "after": new, "annotation_id": ""} for old, new in self.names.items()]
         own = [{"before": old, "after": new, "annotation_id": key} for (old, key), new in self.own.items()]
         return whole + own

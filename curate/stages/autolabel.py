@@ -61,7 +61,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         models: Loads them; called once in each worker of the engine, so it must be picklable (importable by

@@ -37,7 +37,7 @@ _SHORT: Final = 12  # digits
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two detectors.
+    """One of the two detectors that are compared.
 
     Attributes:
         detector: Its settings.
@@ -50,7 +50,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is read.
+    """Files that the comparison reads.
 
     Attributes:
         images: Table of dedupe, with the files it names.

@@ -1,4 +1,4 @@
-"""Stage dedupe: which images show the same picture, one keeper a group; every row stays.
+"""Stage dedupe: which images show the same picture, one keeper per group; every row stays.
 
 Images that the index lacks are hashed, images that are new are compared with all others; groups are made anew
 each time. So the result depends on the images and the parameters alone.
@@ -80,7 +80,7 @@ def _say(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         engine: Decodes and hashes.

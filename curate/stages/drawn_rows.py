@@ -29,7 +29,7 @@ class DrawnRows:
     replaced: frozenset[tuple[str, str]] = frozenset()
 
     def all(self) -> pa.Table:
-        """Every row.
+        """Every row that people drew.
 
         Raises:
             TableError: The table is missing or damaged.

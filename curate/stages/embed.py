@@ -71,7 +71,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         encoder: Loads the model; called once in each worker of the engine, so it must be picklable.

@@ -25,7 +25,7 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """One object of an image.
+    """Object of an image that gets a vector.
 
     Attributes:
         annotation_id: Of its row.

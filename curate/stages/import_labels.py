@@ -128,7 +128,7 @@ class Imported:
 def places(
     params: ImportParams, root: Path, taxonomy_file: Path, gold: Path | None
 ) -> tuple[Inputs, Outputs]:
-    """Where a project keeps what is read and written.
+    """Paths at which a project keeps what is read and written.
 
     Args:
         params: What to import.
@@ -161,7 +161,7 @@ def places(
 
 
 def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
-    """Import a file.
+    """Import a file of labels.
 
     Raises:
         InputError: It cannot be read as a whole, names a category of the taxonomy that is not there, or
@@ -231,7 +231,7 @@ def _pieces(rows: Iterator[Annotation]) -> Iterator[pa.Table]:
 
 
 def write_problems(problems: Sequence[Problem], path: Path) -> None:
-    """A CSV of `PROBLEM_COLUMNS`, a row a problem, as they were found; also one without any."""
+    """A CSV of `PROBLEM_COLUMNS`, a row per problem, as they were found; also one without any."""
     with tables.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(PROBLEM_COLUMNS)

@@ -19,7 +19,7 @@ class ImportedSuggestions:
     """What a folder holds.
 
     Attributes:
-        tables: Rows on kept images, a table a file.
+        tables: Rows on kept images, a table per file.
         files: Number of files.
         elsewhere: Rows left out, because their image is not kept.
     """

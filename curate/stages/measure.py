@@ -51,7 +51,7 @@ class Outputs:
     """What the stage writes.
 
     Attributes:
-        table: A row a result and metric.
+        table: A row per result and metric.
         summary: CSV of means with intervals by model, metric and slice.
         worst: CSV of the results that are worst by each metric, and that metrics dispute most.
     """
@@ -63,7 +63,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         load: Metrics of other packages by name, and why others are not there; called in each worker too.

@@ -61,7 +61,7 @@ class Ports:
 
 
 def inputs(taxonomy_file: Path) -> Inputs:
-    """Where earlier stages leave what this one reads: what the wiring says, for the command line."""
+    """Paths of what the stage reads, as the wiring says, for the command line."""
     return Inputs(
         images=Path("data/dedupe/images.parquet"),
         annotations=Path("data/autolabel/annotations.parquet"),

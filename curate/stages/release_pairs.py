@@ -85,7 +85,7 @@ class Outputs:
 
 
 def run(params: ReleaseParams, *, gates: GatesParams, inputs: Inputs, outputs: Outputs) -> StageReport:
-    """Write the release.
+    """Write the release of pairs.
 
     Raises:
         ReleaseError: The license of an image is not known, or the version is not above the last one.

@@ -71,7 +71,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         load: Loads a checkpoint folder as detector and asks it for the categories; raises where it cannot.

@@ -42,7 +42,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         load: A model by its setting; called once in each worker, so it must be picklable.

@@ -72,7 +72,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where people are asked; None = nobody is, or simulated raters are.
+    """Tool with which people are asked; None = nobody is, or simulated raters are.
 
     `title` is that of the project of votes.
     """

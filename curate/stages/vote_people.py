@@ -29,7 +29,7 @@ _SUFFIX: Final = " votes"
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Whom to ask, and where.
+    """Raters to ask, and the tool to ask them with.
 
     Attributes:
         tool: The server.
@@ -44,7 +44,7 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What people answered.
+    """Answers of people to comparisons.
 
     Attributes:
         votes: Everybody's last answer, skips too.

@@ -1,4 +1,4 @@
-"""DVC stage dedupe: near-duplicates found by hash, verified by pixels, one keeper a group."""
+"""DVC stage dedupe: near-duplicates found by hash, verified by pixels, one keeper per group."""
 
 from __future__ import annotations
 

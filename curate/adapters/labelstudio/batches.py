@@ -1,4 +1,4 @@
-"""Many items in few requests: so many a batch, and not too many bytes; and what takes a request an item."""
+"""Many items in few requests, not too many items or bytes in each; and what takes one request per item."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ Filter = Mapping[str, object]
 
 
 def where(column: str, operator: str, kind: str, value: object) -> Filter:
-    """One condition on the tasks that are listed."""
+    """Build one condition on the tasks that are listed."""
     return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
 
 

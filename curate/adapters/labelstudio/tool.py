@@ -65,7 +65,7 @@ class LabelStudioTool:
         self._pipeline_file = pipeline_file
 
     def now(self) -> datetime:
-        """The server's time."""
+        """Time of the server's clock."""
         self._client.get("/api/version", action="asking for the server's time")
         return task_pages.server_time(self._client).astimezone(UTC)
 

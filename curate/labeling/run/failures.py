@@ -31,7 +31,7 @@ class Failures:
         return iter(self._found.values())
 
     def add(self, image: ImageFile, why: Failed) -> None:
-        """One more.
+        """Add an image that failed.
 
         Raises:
             InputError: One too many.

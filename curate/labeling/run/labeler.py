@@ -64,7 +64,7 @@ class Labeler:
     def __init__(
         self, params: AutolabelParams, categories: tuple[Category, ...], models: Models, shards: Path
     ) -> None:
-        """Set up.
+        """Set up with loaded models.
 
         Args:
             params: Of the stage.

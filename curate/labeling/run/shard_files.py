@@ -114,7 +114,7 @@ class ShardFiles:
         return True
 
     def write_labels(self, path: Path, rows: Sequence[Annotation]) -> None:
-        """Write finished rows.
+        """Write the finished rows of a shard.
 
         Raises:
             StorageError: The disk is full or refuses.

@@ -31,7 +31,7 @@ class Sifted:
 def sift(
     raw: Sequence[Detections], names: Mapping[str, str], rules: nms.Rules, *, keep_rejects: bool
 ) -> Sifted:
-    """Which of the raw boxes of an image stay.
+    """Tell which of the raw boxes of an image stay.
 
     Args:
         raw: One per text, with the prompts as categories; a row per box and prompt.
@@ -86,7 +86,7 @@ def kept_mask(plane: BoolArray, raw: str, box: FloatArray, limits: MaskParams) -
 def of_image(
     image_id: str, sifted: Sifted, rles: Sequence[str | None], *, version: str, taxonomy_digest: str
 ) -> Iterator[Annotation]:
-    """A row a suggestion, with its mask; then one per box that is none.
+    """A row per suggestion, with its mask; then one per box that is none.
 
     Args:
         image_id: Of the image.

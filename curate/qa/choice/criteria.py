@@ -67,7 +67,7 @@ def pick(
     ties: Floats,
     seed: int,
 ) -> list[Pick]:
-    """Choose images.
+    """Choose images by the weighted criteria.
 
     Args:
         told: What is known of the N images.

@@ -53,7 +53,7 @@ class Typicality:
         self._best: Floats | None = None  # of each cluster's candidates; 0 = it has none
 
     def values(self, free: Flags) -> Floats:
-        """See the class."""
+        """Values of the images that are free, as the class describes them."""
         best = self._bests(free)
         there = np.flatnonzero(best > 0)
         keys = (-self._sizes[there], self._looked[there], self._sizes[there] < _SMALL)
