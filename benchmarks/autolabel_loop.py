@@ -61,12 +61,12 @@ def _detector(weights: str, device: str) -> Callable[[str, float], tuple[UInt8Im
             model = inference.load_model(str(_config(weights)), f"{weights}/{CHECKPOINT}", device=device)
     caption = " . ".join(PROMPTS) + " ."
 
-    def detect(path: str, least: float) -> tuple[UInt8Image, Any, Any]:
+    def detect(path: str, min_score: float) -> tuple[UInt8Image, Any, Any]:
         source, image = inference.load_image(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             boxes, scores, _ = inference.predict(
-                model=model, image=image, caption=caption, box_threshold=least, text_threshold=least,
+                model=model, image=image, caption=caption, box_threshold=min_score, text_threshold=min_score,
                 device=device,
             )  # fmt: skip
         return source, boxes, scores

@@ -28,8 +28,8 @@ def bars(
     """
     order = sorted(range(len(labels)), key=lambda index: values[index])
     figure, axes = plt.subplots(figsize=(6.4, 0.5 + 0.32 * len(labels)))
-    colours = [_OURS if labels[index] in ours else _THEIRS for index in order]
-    drawn = axes.barh([labels[index] for index in order], [values[index] for index in order], color=colours)
+    colors = [_OURS if labels[index] in ours else _THEIRS for index in order]
+    drawn = axes.barh([labels[index] for index in order], [values[index] for index in order], color=colors)
     axes.bar_label(drawn, [result.figure(values[index]) for index in order], padding=3)
     axes.margins(x=0.12)
     axes.set_title(title, loc="left")

@@ -147,11 +147,11 @@ def _others(
         for (image, person), drawn in world.work.items():
             if image in images:
                 single.setdefault(person, Score()).add(drawn, world.truth[image])
-        most = Score()
+        majority_score = Score()
         for image in images:
-            most.add(majority[image], world.truth[image])
+            majority_score.add(majority[image], world.truth[image])
         best = max(score.f1 for score in single.values()), max(score.mean_iou for score in single.values())
-        found.append({"best": best, "majority": (most.f1, most.mean_iou)})
+        found.append({"best": best, "majority": (majority_score.f1, majority_score.mean_iou)})
     return found[0], found[1]
 
 

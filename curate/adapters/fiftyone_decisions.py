@@ -125,11 +125,11 @@ def _separated(lines: Iterable[Decision]) -> dict[str, set[str]]:
 
 def _parted_before(spoken: Mapping[str, Collection[str]], there: Collection[Key]) -> list[Decision]:
     """What tags said of pairs that dedupe has parted since then, where nothing of it is there any more."""
-    said = {
+    tagged = {
         image: [Decision(0, image, "different", other=other) for other in sorted(others)]
         for image, others in spoken.items()
     }
-    return [one for some in said.values() if not any(one.key in there for one in some) for one in some]
+    return [one for some in tagged.values() if not any(one.key in there for one in some) for one in some]
 
 
 def _remember(dataset: Any, app: _App, seen: Collection[Key], digests: Mapping[str, str | None]) -> None:

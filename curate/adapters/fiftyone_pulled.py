@@ -131,11 +131,11 @@ class Unpulled:
 
     def in_sample(self, sample: Any) -> bool:
         """Whether it would be lost with the sample."""
-        said = {one.key for one in fiftyone_edits.of_sample(sample, spoken=self._spoken).decisions}
+        decided = {one.key for one in fiftyone_edits.of_sample(sample, spoken=self._spoken).decisions}
         return (
-            not said.issubset(self._keys)
-            or not self._tags.get(sample["image_id"], set()).issubset(said)
-            or self._is_undone(sample, said)
+            not decided.issubset(self._keys)
+            or not self._tags.get(sample["image_id"], set()).issubset(decided)
+            or self._is_undone(sample, decided)
         )
 
     def in_labels(self, sample: Any, draft: SampleDraft) -> bool:
@@ -147,10 +147,10 @@ class Unpulled:
             sample, {one.key for one in found.decisions}
         )
 
-    def _is_undone(self, sample: Any, said: Collection[Key]) -> bool:
+    def _is_undone(self, sample: Any, decided: Collection[Key]) -> bool:
         """Whether a decision of its labels was pulled and taken back since then."""
         digest, pulled = self._held.get(sample["image_id"], (None, frozenset()))
-        return digest is not None and digest == sample[DIGEST] and not pulled.issubset(said)
+        return digest is not None and digest == sample[DIGEST] and not pulled.issubset(decided)
 
 
 def _stays(one: Decision, draft: SampleDraft) -> bool:

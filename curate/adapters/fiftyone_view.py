@@ -141,10 +141,10 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
     done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=identity(root), root=root.resolve())
     ruled = fiftyone_rules.remember(done.dataset, rules)
     vectors = fiftyone_embeddings.show(done.dataset, root)
-    colours = _colours(root)
-    anew = ruled or vectors.changed or not fiftyone_views.is_dressed(done.dataset, content, colours)
+    colors = _colors(root)
+    anew = ruled or vectors.changed or not fiftyone_views.is_dressed(done.dataset, content, colors)
     if anew:
-        fiftyone_views.dress(fo, done.dataset, content, colours)
+        fiftyone_views.dress(fo, done.dataset, content, colors)
     fiftyone_embeddings.save_views(done.dataset, anew=anew)
     both = {MODEL, CONSENSUS} <= set(content.layout.label_fields)
     if both and len(content.digests) <= _EVALUATED:
@@ -235,7 +235,7 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _colours(root: Path) -> dict[str, str]:
+def _colors(root: Path) -> dict[str, str]:
     """Colour by category; empty without a taxonomy, and FiftyOne chooses."""
     settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else params.Params()
     path = root / settings.autolabel.taxonomy

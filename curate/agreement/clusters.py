@@ -18,7 +18,7 @@ from curate.geometry.matching import Indices
 
 _PAIR = 2
 _FEW_GROUPS = 40  # candidates whose every combination is tried
-_MOST_GROUPS = 5_000  # candidates for one tangle of objects; beyond, the best edges are joined greedily
+_MAX_GROUPS = 5_000  # candidates for one tangle of objects; beyond, the best edges are joined greedily
 _Value = dict[tuple[int, int], float]
 
 
@@ -143,7 +143,7 @@ def _grouped(edges: Sequence[tuple[int, int, float]], answers: Answers) -> list[
     groups = []
     for group in _cliques(nodes, value, of_whom):
         groups.append(group)
-        if len(groups) > _MOST_GROUPS:
+        if len(groups) > _MAX_GROUPS:
             return _greedy(value, of_whom)
     return _best(groups, nodes, value)
 

@@ -172,7 +172,7 @@ def settle(
         answers, clusters, 1.0 / reliability.spread**2, sizes, mask_iou_threshold=rules.mask_iou_threshold
     )
     present, names = reliability.of_objects(answers, clusters)
-    best = _most_probable(names, clusters, answers.names)
+    best = _likeliest(names, clusters, answers.names)
     sure = names[np.arange(len(clusters)), best]
     state, reason = _states(answers, clusters, best, sure, shapes.settled, share)
     confidence = np.where(state == ABSENT, 1.0 - present, present * sure)
@@ -266,7 +266,7 @@ def _looked_up(first: Indices, second: Indices, rule: Callable[[int, int], int])
     return values[inverse] if len(pairs) else np.zeros(0, dtype=np.intp)
 
 
-def _most_probable(names: Values, clusters: Clusters, categories: Sequence[str]) -> Indices:
+def _likeliest(names: Values, clusters: Clusters, categories: Sequence[str]) -> Indices:
     """The best name of each; of equally good ones a hash of image and name decides, in favour of none."""
     best = names.argmax(axis=1)
     good = names >= names.max(axis=1, keepdims=True) - 1e-9

@@ -50,9 +50,9 @@ def parents(answers: Answers, clusters: Clusters) -> pa.Array:
         return pa.nulls(0, pa.string())
     encoded = answers.parents.column.dictionary_encode()
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)[clusters.members]
-    least = np.minimum.reduceat(codes, clusters.starts[:-1])
-    same = (least >= 0) & (least == np.maximum.reduceat(codes, clusters.starts[:-1]))
-    return encoded.dictionary.take(pa.array(least, mask=~same)).cast(pa.string())
+    min_codes = np.minimum.reduceat(codes, clusters.starts[:-1])
+    same = (min_codes >= 0) & (min_codes == np.maximum.reduceat(codes, clusters.starts[:-1]))
+    return encoded.dictionary.take(pa.array(min_codes, mask=~same)).cast(pa.string())
 
 
 def empty(answers: Answers, images: Indices) -> pa.Table:

@@ -87,8 +87,8 @@ def _borders(clusters: Clusters) -> Iterator[tuple[int, int]]:
     """Chunks of clusters."""
     start = 0
     while start < len(clusters):
-        most = clusters.starts[start] + _CHUNK_MEMBERS
-        stop = max(start + 1, int(np.searchsorted(clusters.starts, most, side="right")) - 1)
+        max_stop = clusters.starts[start] + _CHUNK_MEMBERS
+        stop = max(start + 1, int(np.searchsorted(clusters.starts, max_stop, side="right")) - 1)
         yield start, stop
         start = stop
 
@@ -122,7 +122,7 @@ def _fused(  # noqa: PLR0917 - one call
     texts = answers.rles.column.take(pa.array(members))
     runs = mask_runs.read(texts, np.ascontiguousarray(height))
     these, first, count = np.unique(number, return_index=True, return_counts=True)
-    few = count <= mask_fusion.MOST_MASKS
+    few = count <= mask_fusion.MAX_MASKS
     of_masks = (runs.text, runs.ends, runs.places, runs.starts, runs.area, runs.boxes)
     of_objects = (first, np.where(few, count, 1), width[first], height[first])
     text, ends, settled = mask_fusion.fuse(*of_masks, weights[answers.owner[members]], *of_objects, threshold)

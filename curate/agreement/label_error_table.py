@@ -54,19 +54,19 @@ class LabelErrors:
     not_compared: Mapping[str, str] = field(default_factory=dict)
     learned: int = 0
 
-    def doubted(self, least: float) -> dict[str, list[LabelError]]:
-        """Those whose probability is above `least`, by image."""
+    def doubted(self, min_probability: float) -> dict[str, list[LabelError]]:
+        """Those whose probability is above `min_probability`, by image."""
         images: dict[str, list[LabelError]] = defaultdict(list)
         for one in self.found:
-            if one.probability is not None and one.probability > least:
+            if one.probability is not None and one.probability > min_probability:
                 images[one.image_id].append(one)
         return dict(images)
 
-    def told(self, least: float) -> dict[str, str]:
+    def told(self, min_probability: float) -> dict[str, str]:
         """The same in words, such as "the model sees bus (score 0.92) where car is labelled"."""
         return {
             image_id: "; ".join(_WORDS[one.kind].format(**_named(one)) for one in errors)
-            for image_id, errors in self.doubted(least).items()
+            for image_id, errors in self.doubted(min_probability).items()
         }
 
     def rows(self, paths: Mapping[str, str]) -> Iterator[tuple[Cell, ...]]:
@@ -100,7 +100,7 @@ class LabelErrors:
             known = [one for one in of_kind if one is not None]
             entry: dict[str, Any] = {"found": len(of_kind), "expected": rounded(sum(known))}
             if len(known) < len(of_kind):
-                few = f"fewer than {label_errors.LEAST_CASES} objects to compare"
+                few = f"fewer than {label_errors.MIN_CASES} objects to compare"
                 entry |= {"expected": None, "reason": self.unknown.get(kind, few)}
             found[kind] = entry
         return found

@@ -17,7 +17,7 @@ from curate.geometry.grouped_matching import paired_iou
 from curate.geometry.matching import Indices
 from curate.intervals import Figure
 
-_MOST_BOXES = 2_000  # of which every two are compared to know what chance gives; drawn evenly beyond
+_MAX_BOXES = 2_000  # of which every two are compared to know what chance gives; drawn evenly beyond
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def add(  # noqa: PLR0917 - one call
     sums.add(("alpha", "values"), image, looked[several])
     members = drawn_by_several(answers, clusters)
     whole = len(members) if of is None else of
-    drawn = np.unique(np.linspace(0, max(0, whole - 1), min(whole, _MOST_BOXES)).astype(np.intp))
+    drawn = np.unique(np.linspace(0, max(0, whole - 1), min(whole, _MAX_BOXES)).astype(np.intp))
     some = members[drawn[(drawn >= first) & (drawn < first + len(members))] - first]
     wide = np.array([sizes[answers.images[image]] for image in answers.image[some].tolist()]).reshape(-1, 2)
     return ChanceBoxes(answers.boxes[some] / np.tile(wide, 2), answers.category[some])

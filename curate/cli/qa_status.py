@@ -64,12 +64,12 @@ def to_go(status: Status) -> str:
 
 def chart(status: Status) -> Text:
     """Answers by day, one character a day."""
-    most = max(status.days.values()) or 1
-    blocks = [_BLOCKS[-(-count * (len(_BLOCKS) - 1) // most)] for count in status.days.values()]
+    max_count = max(status.days.values()) or 1
+    blocks = [_BLOCKS[-(-count * (len(_BLOCKS) - 1) // max_count)] for count in status.days.values()]
     first, last = min(status.days), max(status.days)
     return Text.assemble(
         "answers a day  ", (first[5:], "dim"), " ", ("".join(blocks), "cyan"), " ", (last[5:], "dim"),
-        f"  most {most:,}",
+        f"  most {max_count:,}",
     )  # fmt: skip
 
 

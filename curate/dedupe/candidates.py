@@ -32,7 +32,7 @@ def radius(count: int, recipe: Recipe) -> int:
 
 
 def _radius(count: int) -> int:
-    return next((bits for most, bits in _UP_TO if count <= most), _MIN_BITS)
+    return next((bits for max_count, bits in _UP_TO if count <= max_count), _MIN_BITS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,8 @@ def with_semantic(
     cosine: NDArray[np.float32],
 ) -> Matches:
     """The matches, and further pairs by meaning where there is no match yet; first < second in both."""
-    most = 1 + max(int(matches.second.max(initial=0)), int(second.max(initial=0)))
-    new = ~np.isin(first * most + second, matches.first * most + matches.second)
+    n_rows = 1 + max(int(matches.second.max(initial=0)), int(second.max(initial=0)))
+    new = ~np.isin(first * n_rows + second, matches.first * n_rows + matches.second)
     relation = np.full(int(new.sum()), SEMANTIC, dtype=np.int8)
     further = Matches(first[new], second[new], hamming[new], cosine[new], relation)
     return Matches(

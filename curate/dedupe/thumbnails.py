@@ -44,7 +44,7 @@ def luma_thumbnail(pixels: UInt8Image, side: int) -> UInt8Image:
     return _luma(_rows(pixels), bands, _lanczos(width, side), _lanczos(height, side))
 
 
-def colour_cells(pixels: UInt8Image, cells: int) -> UInt8Image:
+def color_cells(pixels: UInt8Image, cells: int) -> UInt8Image:
     """(cells, cells, 3) uint8 mean RGB of the cells of (H, W, 3) or (H, W, 1) pixels."""
     height, width, bands = pixels.shape
     return _means(_rows(pixels), bands, _box(height, cells), _box(width, cells))

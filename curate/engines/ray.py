@@ -168,7 +168,7 @@ class _Keeper:
 
     def work(self, items: bytes) -> tuple[str | None, bytes]:
         """The outcome of a batch."""
-        assert self._process is not None  # noqa: S101 - the crew starts before it sends
+        assert self._process is not None  # noqa: S101 - the loop starts a worker before it sends
         self._process.send(items)
         return None, self._process.receive()
 

@@ -29,7 +29,7 @@ _COLUMNS: Final = ("label", "labels")
 _KINDS: Final = (
     pa.types.is_integer, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string, pa.types.is_null,
 )  # fmt: skip
-_LEAST = 2  # classes that folders must have to be taken for such by themselves
+_MIN_CLASSES = 2  # classes that folders must have to be taken for such by themselves
 
 
 def in_folders(path: Path) -> bool:
@@ -43,7 +43,7 @@ def in_folders(path: Path) -> bool:
         if len(parts) < 3 or split_names.of_folder(parts[0]) is None:
             return False
         classes.add(parts[1])
-    return len(classes) >= _LEAST
+    return len(classes) >= _MIN_CLASSES
 
 
 def read(path: Path, *, content: bool = True) -> Labels:

@@ -98,18 +98,18 @@ class LabeledObject:
         filled = outlines.filled(self.polygons, width=size[0], height=size[1])
         return self.polygons if filled == self.mask(size) else ()
 
-    def rings(self, size: Size, *, most: int | None = None) -> tuple[Ring, ...]:
+    def rings(self, size: Size, *, max_rings: int | None = None) -> tuple[Ring, ...]:
         """Its outlines as drawn, for formats whose polygons have no holes; none where it has any.
 
         Args:
             size: Of the image.
-            most: Parts that the format holds; None = any number.
+            max_rings: Parts that the format holds; None = any number.
 
         Raises:
             RecordError: As `mask`.
         """
         parts = self.drawn(size)
-        if any(len(rings) > 1 for rings in parts) or (most is not None and len(parts) > most):
+        if any(len(rings) > 1 for rings in parts) or (max_rings is not None and len(parts) > max_rings):
             return ()
         return tuple(rings[0] for rings in parts)
 

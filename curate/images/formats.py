@@ -98,7 +98,7 @@ def ready(kind: str) -> None:
     Raises:
         UnfitImageError: unsupported_format, with the package to install.
     """
-    _initialise()
+    _initialize()
     if kind == "HEIF":
         if importlib.util.find_spec("pillow_heif") is None:
             raise UnfitImageError("unsupported_format", "HEIC needs pip install 'curate-vision[heif]'")
@@ -112,7 +112,7 @@ def ready(kind: str) -> None:
 
 
 @functools.cache
-def _initialise() -> None:
+def _initialize() -> None:
     Image.init()
     if "AVIF" in Image.OPEN:
         from PIL import AvifImagePlugin  # noqa: PLC0415 - only where Pillow has it

@@ -204,8 +204,8 @@ def one_prompt_per_box(found: Detections, thresholds: Mapping[str, float] | None
     Returns:
         A row a box, in the order of `found`.
     """
-    least = np.array([(thresholds or {}).get(name, 0.0) for name in found.categories], dtype=np.float32)
-    order = np.lexsort((-found.scores, found.scores < least, found.queries))
+    min_scores = np.array([(thresholds or {}).get(name, 0.0) for name in found.categories], dtype=np.float32)
+    order = np.lexsort((-found.scores, found.scores < min_scores, found.queries))
     _, first = np.unique(found.queries[order], return_index=True)
     return found.take(np.sort(order[first]))
 

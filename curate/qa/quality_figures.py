@@ -135,7 +135,7 @@ def measure(tables: Tables, params: QualityParams) -> Measured:
         run=gold.running(looked, scores, window=params.gold_window),
         gold=gold.figures(scores, looked.image, np.flatnonzero(looked.gold), how),
         labelers=gold.by_labeler(
-            looked, scores, level=params.gold_alert_f1, least=params.gold_min_images, how=how
+            looked, scores, level=params.gold_alert_f1, min_images=params.gold_min_images, how=how
         ),
         planted=planted,
         found=found,

@@ -24,7 +24,7 @@ from curate.release.columns import Column
 from curate.release.license_links import link_of
 from curate.release.markdown import code, escaped, table
 
-_MOST_SOURCES = 50  # rows of the table of sources; each image carries its own licence anyway
+_MAX_SOURCES = 50  # rows of the table of sources; each image carries its own licence anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class CardFacts:
         labelers: Who annotated.
         agreement: The metrics file of the stage agreement.
         dropped: Number of dropped images by reason.
-        unlabelled: Kept images without an answer.
+        unlabeled: Kept images without an answer.
         sources: Number of images by licence and attribution; None = not stated.
         accepted: Released images that no human looked at.
         gates: What had to hold before the release, and whether it did.
@@ -84,7 +84,7 @@ class CardFacts:
     labelers: Literal["people", "simulated"]
     agreement: Mapping[str, Any]
     dropped: Mapping[str, int]
-    unlabelled: int
+    unlabeled: int
     sources: Mapping[tuple[str | None, str | None], int]
     accepted: int = 0
     gates: Sequence[GateFacts] = ()
@@ -257,8 +257,8 @@ def _left_out(facts: CardFacts) -> str:
         [f"{code(reason)}{gone if reason == 'removed' else ''}", count]
         for reason, count in facts.dropped.items()
     ]
-    if facts.unlabelled:
-        rows.append(["not looked at, skipped by everyone, or to be looked at again", facts.unlabelled])
+    if facts.unlabeled:
+        rows.append(["not looked at, skipped by everyone, or to be looked at again", facts.unlabeled])
     if not rows:
         return "## What was left out\n\nNo image was left out.\n"
     of = (
@@ -273,7 +273,7 @@ def _sources(facts: CardFacts) -> str:
     ordered = sorted(facts.sources.items(), key=lambda item: (-item[1], str(item[0])))
     rows = [
         [_license(license_), escaped(attribution or "not stated"), count]
-        for (license_, attribution), count in ordered[:_MOST_SOURCES]
+        for (license_, attribution), count in ordered[:_MAX_SOURCES]
     ]
     more = len(ordered) - len(rows)
     rest = (

@@ -168,13 +168,13 @@ def _objects(before: Snapshot, after: Snapshot, to_after: Rows) -> pa.Table:
     one, two = matched[:, 0], matched[:, 1]
     moved = (np.abs(before.boxes[one] - after.boxes[two]) > _MOVED_PX).any(axis=1)
     moved |= _differ(before.objects["shape"], after.objects["shape"], one, two)
-    relabelled, described = (
+    relabeled, described = (
         _differ(before.objects[name], after.objects[name], one, two) for name in ("category", "described")
     )
     parts = []
     for kinds in itertools.product((True, False), repeat=3):
         rows = np.logical_and.reduce(
-            [flags == wanted for flags, wanted in zip((relabelled, moved, described), kinds, strict=True)]
+            [flags == wanted for flags, wanted in zip((relabeled, moved, described), kinds, strict=True)]
         )
         if any(kinds):
             change = ", ".join(itertools.compress(OBJECT_CHANGES[2:], kinds))

@@ -52,10 +52,10 @@ def interval(value: float | None, low: float | None, high: float | None, *, floo
 
 def histogram(counts: Sequence[int]) -> Markup:
     """Columns side by side, the highest as tall as the chart."""
-    most, width = max(counts, default=0), 100 / max(len(counts), 1)
+    max_count, width = max(counts, default=0), 100 / max(len(counts), 1)
     body = "".join(
         f'<rect class="fill" x="{_number((index + 0.06) * width)}" width="{_number(0.88 * width)}" '
-        f'y="{_number(40 - 40 * count / most)}" height="{_number(40 * count / most)}"/>'
+        f'y="{_number(40 - 40 * count / max_count)}" height="{_number(40 * count / max_count)}"/>'
         for index, count in enumerate(counts)
         if count
     )

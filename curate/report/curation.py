@@ -92,13 +92,13 @@ def funnel(facts: Facts) -> list[Step]:
     kept = sum(image.drop_reason is None for image in images)
     deduped = "dedupe" in facts.metrics or any(image.phash is not None for image in images)
     consensus = facts.tables.consensus
-    labelled = len({row.image_id for row in consensus}) if consensus is not None else None
+    labeled = len({row.image_id for row in consensus}) if consensus is not None else None
     numbers = [
         ("raw files", files, ""),
         ("distinct", len(images), "exact copies"),
         ("readable", fit, "unreadable or unfit"),
         ("kept", kept if deduped else None, "near-duplicates" + " and decisions" * decided),
-        ("labelled", labelled, "not labelled"),
+        ("labelled", labeled, "not labelled"),
         ("released", len(facts.tables.splits) or None, "not released"),
     ]
     steps, before = [], files

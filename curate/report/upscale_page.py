@@ -16,7 +16,7 @@ from curate import tables
 from curate.images import pixel_limit
 
 _SIDE: Final = 360  # pixels of the result that are shown as they are
-_MOST: Final = 200  # images on a page
+_MAX_IMAGES: Final = 200  # images on a page
 _QUALITY: Final = 88  # of the JPEGs
 _DAMAGED = (OSError, SyntaxError, ValueError)
 
@@ -52,7 +52,7 @@ def write(rows: Sequence[Mapping[str, Any]], out: Path) -> Path:
     """
     done = [row for row in rows if row["outcome"] == "upscaled"]
     with pixel_limit.any_size():  # they were made, or read, within upscale.max_pixels
-        cases = [case for row in done[:_MOST] if (case := _case(row)) is not None]
+        cases = [case for row in done[:_MAX_IMAGES] if (case := _case(row)) is not None]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("curate.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )

@@ -20,7 +20,7 @@ from curate.extras import require
 EXTRA: Final = "report"
 _MODULE: Final = "vl_convert"
 _WIDTH: Final = 520
-_MOST_LABELS: Final = 9  # below columns
+_MAX_LABELS: Final = 9  # below columns
 _FONT: Final = "ui-sans-serif, system-ui, sans-serif"
 _CONFIG: Final[Mapping[str, Any]] = {
     "background": None,
@@ -138,7 +138,7 @@ def _axis(field: str, kind: str, title: str | None, **more: Any) -> dict[str, An
 
 def _labels(names: Sequence[Any]) -> dict[str, Any]:
     """Level labels of columns, and so few that they do not touch."""
-    step = -(-len(names) // _MOST_LABELS)
+    step = -(-len(names) // _MAX_LABELS)
     return {"labelAngle": 0, "values": list(names[::step])}
 
 

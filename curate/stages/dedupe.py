@@ -258,7 +258,7 @@ def _colors(stored: Features, rows: Rows, at: Rows, count: int) -> dict[str, NDA
     }
     for start in range(0, len(rows), _PIECE):
         some = slice(start, start + _PIECE)
-        for name, values in zip(COLOR_FIGURES, color_figures(stored.colour[at[some]]), strict=True):
+        for name, values in zip(COLOR_FIGURES, color_figures(stored.color[at[some]]), strict=True):
             colors[name][rows[some]] = values
     return colors
 

@@ -161,12 +161,12 @@ def _survived(task: UpscaleTask, result: Outcome | Casualty) -> Outcome:
     return NotUpscaled(task, "killed_worker", detail)
 
 
-def _refuse_many(failed: Sequence[NotUpscaled], most: int, model: str) -> None:
-    if len(failed) <= most:
+def _refuse_many(failed: Sequence[NotUpscaled], max_failures: int, model: str) -> None:
+    if len(failed) <= max_failures:
         return
     counts = ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(one.reason for one in failed).items()))
     raise InputError(
-        f"more than upscale.max_failures = {most} images failed by {model} ({counts}); the first: "
+        f"more than upscale.max_failures = {max_failures} images failed by {model} ({counts}); the first: "
         f"{failed[0].detail}. What is done is kept"
     )
 

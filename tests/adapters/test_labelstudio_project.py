@@ -27,8 +27,8 @@ def test_all_controls_have_the_same_labels_and_colours() -> None:
     for name in (encode_regions.BOX, encode_regions.MASK, encode_regions.POLYGON):
         control = controls.get_control(name)
         assert list(control.labels) == ["stop_sign", "parking_sign"]
-        colours = [control.labels_attrs[label].attr["background"] for label in control.labels]
-        assert colours == ["#e6194b", "#4363d8"]
+        colors = [control.labels_attrs[label].attr["background"] for label in control.labels]
+        assert colors == ["#e6194b", "#4363d8"]
 
 
 def test_the_servers_own_check_accepts_our_suggestions() -> None:

@@ -29,7 +29,7 @@ def random_features(count: int, seed: int = 0) -> Features:
         windows=words(len(WINDOWS)),
         parts=words(len(PARTS)),
         luma=np.zeros((count, 32, 32), dtype=np.uint8),
-        colour=np.zeros((count, 4, 4, 3), dtype=np.uint8),
+        color=np.zeros((count, 4, 4, 3), dtype=np.uint8),
         structure=np.full(count, 10 * PLAIN, dtype=np.float32),
         tone=words(),
         size=rng.integers(100, 200, (count, 2), dtype=np.uint32),
@@ -157,7 +157,7 @@ def test_thumbnails_are_not_looked_at() -> None:
     features = random_features(20)
     features.hashes[1] = features.hashes[0]
     columns = features.columns()
-    for name in ("luma", "colour"):
+    for name in ("luma", "color"):
         shape = columns[name].shape
         columns[name] = np.broadcast_to(np.zeros(shape[1:], dtype=np.uint8), shape)
     assert listed(Features.from_columns(columns), 4) == [(0, 1, 0)]

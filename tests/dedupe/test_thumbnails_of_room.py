@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from curate.dedupe.decode_small import upright
-from curate.dedupe.thumbnails import colour_cells, luma_thumbnail
+from curate.dedupe.thumbnails import color_cells, luma_thumbnail
 from curate.records import UInt8Image
 
 
@@ -30,9 +30,9 @@ def test_luma_is_pillows_to_the_bit_and_colours_are_within_a_level(
     seed: int, height: int, width: int, bands: int
 ) -> None:
     pixels = _random(seed, height, width, bands)
-    expected_luma, expected_colour = _pillow(pixels)
+    expected_luma, expected_color = _pillow(pixels)
     np.testing.assert_array_equal(luma_thumbnail(pixels, 32), expected_luma)
-    assert np.abs(colour_cells(pixels, 4).astype(int) - expected_colour).max() <= 1
+    assert np.abs(color_cells(pixels, 4).astype(int) - expected_color).max() <= 1
 
 
 @pytest.mark.parametrize("height", [700, 1333])
@@ -46,7 +46,7 @@ def test_the_order_of_passes_is_pillows_around_where_it_changes(height: int, off
 
 def test_one_colour_stays_what_it_is() -> None:
     pixels = np.full((77, 130, 3), (200, 10, 255), dtype=np.uint8)
-    assert (colour_cells(pixels, 4) == (200, 10, 255)).all()
+    assert (color_cells(pixels, 4) == (200, 10, 255)).all()
     assert (
         luma_thumbnail(pixels, 32) == np.asarray(Image.new("RGB", (1, 1), (200, 10, 255)).convert("L"))[0, 0]
     ).all()
@@ -56,7 +56,7 @@ def test_views_with_strides_are_read_rightly() -> None:
     pixels = _random(1, 64, 90)
     mirrored = np.ascontiguousarray(pixels[:, ::-1])
     np.testing.assert_array_equal(luma_thumbnail(pixels[:, ::-1], 32), luma_thumbnail(mirrored, 32))
-    np.testing.assert_array_equal(colour_cells(pixels[:, ::-1], 4), colour_cells(mirrored, 4))
+    np.testing.assert_array_equal(color_cells(pixels[:, ::-1], 4), color_cells(mirrored, 4))
 
 
 @pytest.mark.parametrize(

@@ -194,8 +194,8 @@ def test_masks_are_seen_in_the_colours_of_the_taxonomy(html: Path) -> None:
         shown.page.goto(html.as_uri())
         shown.page.locator("#labelled").screenshot(path=str(html.with_name("labelled.png")))
     pixels = np.asarray(Image.open(html.with_name("labelled.png")).convert("RGB")).astype(int)
-    for colour in builders.CATEGORIES.values():
-        assert (np.abs(pixels - colour).max(axis=2) < 24).sum() > 500
+    for color in builders.CATEGORIES.values():
+        assert (np.abs(pixels - color).max(axis=2) < 24).sum() > 500
 
 
 def test_it_prints(html: Path) -> None:

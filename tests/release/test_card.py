@@ -35,7 +35,7 @@ FACTS = CardFacts(
     labelers="people",
     agreement={"counts": {"seen_by_several": 420}, "f1": FIGURE, "kappa": UNDEFINED},
     dropped={"near_duplicate": 55, "truncated": 2},
-    unlabelled=9,
+    unlabeled=9,
     sources={("cc0-1.0", "A. Author"): 1499, (None, None): 1},
     sizes={"train": SplitSize(9000, 5000, 1200), "validation": SplitSize(900, 500, 300)},
 )

@@ -55,7 +55,7 @@ def push(
     first: Difference | None = None
     closed: set[int] | None = None
     version = suggestions.wanted_version(wanted)
-    patience, least, rounds = client.patience(), 0, 0
+    patience, min_left, rounds = client.patience(), 0, 0
     while True:
         try:
             there = _looked_at(client, project, known)
@@ -64,9 +64,9 @@ def push(
             shown = suggestions.shown_version(client, project)
             if first is None:
                 check(difference.sent, len(difference.sent))
-                first, least = difference, difference.left
-            elif difference.left < least:  # a request that succeeds and leads nowhere earns no patience
-                least = difference.left
+                first, min_left = difference, difference.left
+            elif difference.left < min_left:  # a request that succeeds and leads nowhere earns no patience
+                min_left = difference.left
                 patience.succeeded()
             if difference.empty and version in {None, shown}:
                 return first.counts()

@@ -111,7 +111,7 @@ def _criterion(name: str, told: Told, rows: Ints, *, looked: Flags, number: int,
         # A category that no pair names yet has what the rule of succession gives for none.
         unseen = 0.5 if told.evidence.disagreement else 0.0
         scores = np.array([told.evidence.disagreement.get(one, unseen) for one in told.names])
-        disputed = category_scores.most(images, categories, scores, total)
+        disputed = category_scores.top_categories(images, categories, scores, total)
         return _by_category(disputed, rows, lambda one: _disputed(told, one))
 
     def doubt(image: int) -> str:

@@ -12,7 +12,7 @@ from curate.qa.choice.greedy import Flags, Floats
 from curate.records import FloatArray
 
 Ints = NDArray[np.int64]
-_MOST_CLUSTERS = 500
+_MAX_CLUSTERS = 500
 _SMALL = 5  # images; smaller clusters come last
 _NEIGHBORS = 20
 _EPSILON = 1e-5  # where neighbors are equal
@@ -45,7 +45,7 @@ class Typicality:
             number: How many will be chosen.
             seed: Of k-means.
         """
-        clusters = max(1, min(int(looked.sum()) + number, _MOST_CLUSTERS, len(vectors)))
+        clusters = max(1, min(int(looked.sum()) + number, _MAX_CLUSTERS, len(vectors)))
         self._cluster = k_means(vectors, clusters, seed)
         self._sizes = np.bincount(self._cluster, minlength=clusters)
         self._looked = np.bincount(self._cluster[looked], minlength=clusters)
