@@ -131,20 +131,6 @@ def dataset_name(root: Path) -> str:
     return fiftyone_dataset.NAMES + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project")
 
 
-def named(fo: Any, root: Path) -> str:
-    """`dataset_name`, by which the project's dataset is called from now on if release.name was changed.
-
-    Args:
-        fo: The `fiftyone` module, connected to the database.
-        root: The project's folder.
-    """
-    name = dataset_name(root)
-    before = fiftyone_dataset.rename(fo, name, project=_identity(root))
-    if before is not None:
-        print(f"FiftyOne: the dataset {before} is called {name} now (release.name)", file=sys.stderr)  # noqa: T201
-    return name
-
-
 def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool = False) -> Any:
     kept = (root / FOLDER).resolve() / "digests.npz"
     found = project_tables.find(root.resolve(), stage=stage)
@@ -152,7 +138,7 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
         reading = pool.submit(fiftyone_content.of_tables, found, rules=rules, kept=kept)
         fo = connect(root, join=join)
         content = reading.result()
-    done = fiftyone_dataset.sync(fo, named(fo, root), content, project=_identity(root))
+    done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=identity(root), root=root.resolve())
     ruled = fiftyone_rules.remember(done.dataset, rules)
     vectors = fiftyone_embeddings.show(done.dataset, root)
     colors = _colors(root)
@@ -194,7 +180,7 @@ def _decisions(root: Path) -> list[Decision]:
     return image_references.resolve(made, project_tables.images_path(root))
 
 
-def _identity(root: Path) -> str:
+def identity(root: Path) -> str:
     """A name of the project that no other has, kept beside its database."""
     path = (root / FOLDER).resolve() / "project"
     if not path.exists():

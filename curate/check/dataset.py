@@ -16,8 +16,9 @@ from curate import formats
 from curate.check import unread_json
 from curate.check.finding import Row
 from curate.errors import InputError
-from curate.formats import folder_walk, huggingface, image_classes, split_names
+from curate.formats import huggingface, image_classes, split_names
 from curate.formats.codecs import known_json
+from curate.formats.image_files import images_below
 from curate.formats.record import LabeledImage, Labels
 from curate.system import printable
 
@@ -190,7 +191,7 @@ def _root(path: Path, name: str) -> Path:
 
 def _walk(found: DataSet, root: Path) -> None:
     """Note every image file, and folders that cannot be listed."""
-    for one in folder_walk.images_below(root):
+    for one in images_below(root):
         if isinstance(one, Path):
             found.files[printable(one.relative_to(root))] = one.absolute()
         elif one.folder == root:

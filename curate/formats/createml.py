@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats import json_stream, split_names
 from curate.formats.dataset_info import About
-from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, box, entries, taken
 from curate.formats.losses import Losses

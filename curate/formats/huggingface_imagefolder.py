@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats import huggingface, split_names
 from curate.formats.dataset_info import About
-from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, taken
 from curate.formats.losses import Losses

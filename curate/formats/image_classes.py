@@ -19,7 +19,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from curate.errors import InputError
-from curate.formats import folder_walk, huggingface_files, split_names
+from curate.formats import huggingface_files, split_names
+from curate.formats.image_files import images_below
 from curate.formats.record import LabeledImage, Labels, Problem
 from curate.system import printable
 
@@ -97,7 +98,7 @@ def _of_file(root: Path, file: Path) -> LabeledImage:
 
 def _files(root: Path) -> Iterator[Path]:
     """Whoever looks at the images says which folders cannot be listed."""
-    return (found for found in folder_walk.images_below(root) if isinstance(found, Path))
+    return (found for found in images_below(root) if isinstance(found, Path))
 
 
 def in_parquet(path: Path) -> bool:

@@ -17,9 +17,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats import split_names, xml_file
 from curate.formats.dataset_info import About
-from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import box, not_read, taken
 from curate.formats.losses import LOST, Losses

@@ -20,9 +20,9 @@ from pathlib import Path
 import yaml
 
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats import split_names
 from curate.formats.dataset_info import About
-from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, box, not_read, ring, taken
 from curate.formats.losses import Losses

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from curate import formats, schema, tables
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats.frames import Frame
 from curate.formats.image_match import COLUMNS, ImageMatch, Match
 from curate.formats.imported_rows import How
@@ -204,8 +205,8 @@ def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
 
 def _rows_expected(file: Path) -> int:
     """Estimate the rows from the size of the files; it decides only how they are sorted in pieces."""
-    files = [file] if file.is_file() else [one for one in file.rglob("*") if one.suffix in _TEXTS]
-    return sum(one.stat().st_size for one in files) // _ROW_BYTES + 1
+    files = [file] if file.is_file() else paths_below(file, *(f"*{suffix}" for suffix in _TEXTS))
+    return sum(one.stat().st_size for one in files if one.exists()) // _ROW_BYTES + 1
 
 
 def _names(categories: Sequence[Category], given: Mapping[str, str]) -> dict[str, str]:

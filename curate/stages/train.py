@@ -21,6 +21,7 @@ from typing import Final
 
 from curate import system, tables
 from curate.errors import InputError, ModelError
+from curate.folder_walk import paths_below
 from curate.formats import huggingface
 from curate.labeling import training_record
 from curate.labeling.training_record import DetectorBefore, TrainingRecord
@@ -308,7 +309,7 @@ def _digest(path: Path) -> str:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = [path for path in paths_below(folder, "*") if path.is_file()]
     return {path.relative_to(folder).as_posix(): _digest(path) for path in files}
 
 

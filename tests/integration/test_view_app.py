@@ -100,7 +100,7 @@ SYNC = """
     }
     # Another project of the same name in this database.
     try:
-        fiftyone_dataset.sync(fo, name, None, project="another")
+        fiftyone_dataset.sync(fo, name, None, project="another", root=root)
     except fiftyone_view.ViewError as error:
         out["mixed"] = str(error)
     print(json.dumps(out))
