@@ -107,7 +107,7 @@ def _hashed(folder: Path, **more: Any) -> Case:
 
 THUMBNAILS: Final = {
     "curate.dedupe.features.luma_thumbnail": plain_pictures.luma_thumbnail,
-    "curate.dedupe.features.colour_cells": plain_pictures.colour_cells,
+    "curate.dedupe.features.color_cells": plain_pictures.color_cells,
 }
 CROPS: Final = {"curate.dedupe.crop_hashes._low_frequencies": plain_pictures.low_frequencies}
 TEXTURE: Final = {"curate.dedupe.thumbnail_texture._squares": plain_pictures.squares}
@@ -143,7 +143,7 @@ def _features(pictures: list[np.ndarray[Any, Any]]) -> Features:
     return features.from_thumbnails(
         _RECIPE,
         np.stack([thumbnails.luma_thumbnail(one, features.SIDE) for one in pictures]),
-        np.stack([thumbnails.colour_cells(one, features.CELLS) for one in pictures]),
+        np.stack([thumbnails.color_cells(one, features.CELLS) for one in pictures]),
         np.array([one.shape[1::-1] for one in pictures], dtype=np.uint32),
         {name: np.stack(column) for name, column in zip(COLUMNS, zip(*details, strict=True), strict=True)},
         None,

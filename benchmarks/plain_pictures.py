@@ -119,8 +119,8 @@ def luma_thumbnail(pixels: UInt8Image, side: int) -> UInt8Image:
     return np.asarray(_picture(pixels).convert("L").resize((side, side), Image.Resampling.LANCZOS))
 
 
-def colour_cells(pixels: UInt8Image, cells: int) -> UInt8Image:
-    """As `curate.dedupe.thumbnails.colour_cells`, by Pillow, which rounds in between: within a level."""
+def color_cells(pixels: UInt8Image, cells: int) -> UInt8Image:
+    """As `curate.dedupe.thumbnails.color_cells`, by Pillow, which rounds in between: within a level."""
     return np.asarray(_picture(pixels).convert("RGB").resize((cells, cells), Image.Resampling.BOX))
 
 
