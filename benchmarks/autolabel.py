@@ -81,8 +81,8 @@ def _against_the_loop(images: str, weights: str, threshold: float) -> dict[str, 
         "stage": (autolabel_stage.stage, threshold),
     }
     rows = {}
-    for name, (function, least) in sides.items():
-        cost, answer = process_cost.call(function, **inputs, threshold=least)
+    for name, (function, min_score) in sides.items():
+        cost, answer = process_cost.call(function, **inputs, threshold=min_score)
         rows[name] = {
             **answer,
             "image_s": answer["seconds"] / IMAGES,

@@ -54,19 +54,19 @@ def _device(device: str) -> str:
 
 
 def _detector(weights: str, device: str) -> Callable[[str, float], tuple[UInt8Image, Any, Any]]:
-    """From a file and a threshold to its pixels, boxes (N, 4) as shares of the image, and scores (N,)."""
+    """Load the package's model: file and threshold to pixels, boxes (N, 4) as shares, and scores (N,)."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with in_the_warpers_place():  # without it the package builds nothing with transformers 5
             model = inference.load_model(str(_config(weights)), f"{weights}/{CHECKPOINT}", device=device)
     caption = " . ".join(PROMPTS) + " ."
 
-    def detect(path: str, least: float) -> tuple[UInt8Image, Any, Any]:
+    def detect(path: str, min_score: float) -> tuple[UInt8Image, Any, Any]:
         source, image = inference.load_image(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             boxes, scores, _ = inference.predict(
-                model=model, image=image, caption=caption, box_threshold=least, text_threshold=least,
+                model=model, image=image, caption=caption, box_threshold=min_score, text_threshold=min_score,
                 device=device,
             )  # fmt: skip
         return source, boxes, scores

@@ -21,15 +21,15 @@ _OURS, _THEIRS = "#c2410c", "#94a3b8"
 def bars(
     name: str, title: str, labels: Sequence[str], values: Sequence[float], *, ours: Sequence[str]
 ) -> str:
-    """One bar a label, the longest on top; those of `ours` in another colour.
+    """One bar per label, the longest on top; those of `ours` in another color.
 
     Returns:
         Markdown that shows it.
     """
     order = sorted(range(len(labels)), key=lambda index: values[index])
     figure, axes = plt.subplots(figsize=(6.4, 0.5 + 0.32 * len(labels)))
-    colours = [_OURS if labels[index] in ours else _THEIRS for index in order]
-    drawn = axes.barh([labels[index] for index in order], [values[index] for index in order], color=colours)
+    colors = [_OURS if labels[index] in ours else _THEIRS for index in order]
+    drawn = axes.barh([labels[index] for index in order], [values[index] for index in order], color=colors)
     axes.bar_label(drawn, [result.figure(values[index]) for index in order], padding=3)
     axes.margins(x=0.12)
     axes.set_title(title, loc="left")
@@ -45,7 +45,7 @@ def lines(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     log: bool,
 ) -> str:
-    """One line of (x, y) a series.
+    """One line of (x, y) per series.
 
     Returns:
         Markdown that shows it.

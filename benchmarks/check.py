@@ -68,7 +68,7 @@ INTRO = """## Checking a data set
 with each of the faults below. The program starts, reads the folder and says everything that it finds; images
 a second are the files beyond {few} over the time beyond that of {few}. cleanvision runs all of its issues,
 on the files that decode, for one that does not ends it without an answer;
-fastdup, whose licence forbids commercial use, only its search for copies. What is flagged besides the planted
+fastdup, whose license forbids commercial use, only its search for copies. What is flagged besides the planted
 files is counted as a false alarm, though some collages of enlarged parts are dark or blurred in truth. The
 limit of blur was set on scenes of seed {tuned}; these are of seed {seed}.
 
@@ -234,7 +234,7 @@ def _summary(name: str, runs: list[dict[str, Any]], truth: dict[str, list[str]])
 def _precision_recall(
     tool: str, issue: str, found: dict[str, list[str]], truth: dict[str, list[str]]
 ) -> tuple[float | None, float]:
-    """Of one issue: the share of what is flagged that was planted so, and of the planted that is flagged.
+    """Precision and recall of one issue: what is flagged against what was planted so.
 
     A copy's original is flagged beside it, and a strip by the same name as a stamp: neither is a mistake.
     """

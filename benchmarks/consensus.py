@@ -48,7 +48,7 @@ class Score:
     iou: float = 0.0
 
     def add(self, drawn: Drawn, truth: Drawn) -> list[bool]:
-        """One image; whether each drawn object is right."""
+        """Add one image: whether each drawn object is right."""
         found = match(drawn[0], truth[0], drawn[1], truth[1], iou_threshold=0.5)
         good = [False] * len(drawn[1])
         for a, b, iou in zip(found.a.tolist(), found.b.tolist(), found.iou.tolist(), strict=True):
@@ -62,7 +62,7 @@ class Score:
 
     @property
     def f1(self) -> float:
-        """F1."""
+        """F1 over the images that were added."""
         return 2 * self.right / max(1, self.drawn + self.there)
 
     @property
@@ -147,11 +147,11 @@ def _others(
         for (image, person), drawn in world.work.items():
             if image in images:
                 single.setdefault(person, Score()).add(drawn, world.truth[image])
-        most = Score()
+        majority_score = Score()
         for image in images:
-            most.add(majority[image], world.truth[image])
+            majority_score.add(majority[image], world.truth[image])
         best = max(score.f1 for score in single.values()), max(score.mean_iou for score in single.values())
-        found.append({"best": best, "majority": (most.f1, most.mean_iou)})
+        found.append({"best": best, "majority": (majority_score.f1, majority_score.mean_iou)})
     return found[0], found[1]
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.corpus OUT --seed 1 --images 6000 --transforms report
 
-writes OUT/images/*.jpg (png, webp) and OUT/truth.csv, one row a file. A family is an original and two to
+writes OUT/images/*.jpg (png, webp) and OUT/truth.csv, one row per file. A family is an original and two to
 four copies, each by another transform. Two thirds of the files belong to families. Scenes are 84% photographs
 (`benchmarks.photo_collages`), 10% graphics and 6% plain pictures (`benchmarks.synthetic_graphics`), each
 drawn again until it is distinct from every earlier one. `--transforms` also picks which half of the

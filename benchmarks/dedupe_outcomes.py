@@ -52,7 +52,7 @@ Peers say nothing about which to keep, so the rule beside ours is the usual one:
 
 
 def measure() -> None:
-    """Measure and save."""
+    """Measure what dedupe drops and keeps, and save it."""
     recipe = Recipe.of(DedupeParams())
     families, negatives = (
         corpus_cache.families(IMAGES, seed=SEED),
@@ -257,7 +257,7 @@ def _shares(outcomes: list[Outcome]) -> dict[str, float]:
 
 
 def overall(shares: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """The same over all pairs."""
+    """Average the shares over all pairs, weighted by how many pairs each part has."""
     total = sum(part["pairs"] for part in shares.values())
     names = [name for name in next(iter(shares.values())) if name != "pairs"]
     return {"pairs": int(total)} | {

@@ -68,7 +68,7 @@ def _pictures(work: Path) -> int:
 
 
 def _owner_decides(project: Path) -> None:
-    """What an owner writes before the first run: categories, weights and the licence."""
+    """What an owner writes before the first run: categories, weights and the license."""
     sources = project / "sources.yaml"
     sources.write_text(sources.read_text().replace("license: null", "license: CC0-1.0"))
     shutil.copy(result.ROOT / "taxonomy.yaml", project / "taxonomy.yaml")

@@ -123,7 +123,7 @@ def load(folder: str) -> str:
 
 
 def _make(folder: Path) -> None:
-    """From a seed."""
+    """Write a taxonomy, an images table and COCO labels, the same on every run."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     entries = "".join(

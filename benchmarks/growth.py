@@ -44,11 +44,11 @@ pages of mapped files (the index is mapped), which the system may drop at will. 
 
 """
 MANY_INTRO = """
-**{many:,} images**, twice: {sides} pixels a side. `ingest` reads {many:,} files, which differ in a comment
+**{many:,} images**, twice: {sides} pixels per side. `ingest` reads {many:,} files, which differ in a comment
 and share {pictures} pictures. Drawing as many different ones would take longer than all else, so `dedupe`
 finds hashes and thumbnails of {many:,} made-up pictures in its index, as if it had hashed these files before:
 what is measured of a fresh run is the search, the verification, the groups and the table. To hash them is
-added at the rate at which runs on {rated} real ones differ ({hash_us} us an image, both
+added at the rate at which runs on {rated} real ones differ ({hash_us} us per image, both
 cores). The delivery of {new:,} is of real, distinct files in a folder of their own, and nothing of it is
 left out.
 
@@ -107,7 +107,7 @@ def _grow(project: Path, size: int, side: int = SIDE) -> dict[str, Any]:
 
 
 def _grow_many(project: Path, size: int, side: int, rated: list[dict[str, Any]]) -> dict[str, Any]:
-    """As `_grow`, but hashes and thumbnails of the first `size` images are made up."""
+    """Grow a project as `_grow` does, with made-up hashes and thumbnails of the first `size` images."""
     raw = project / "data/raw"
     corpus_cache.copies(raw, size, side=side)
     _settle(project)
@@ -203,7 +203,7 @@ def section() -> str:
     for stage in STAGES:
         own, every = (slopes[f"fresh {stage} {name}"]["slope"] for name in ("peak_own_bytes", "peak_bytes"))
         on_disk = runs[-1]["index_bytes"] / runs[-1]["images"]
-        text += f"\n{stage}: {own:,.0f} bytes of its own an image, {every:,.0f} with mapped files"
+        text += f"\n{stage}: {own:,.0f} bytes of its own per image, {every:,.0f} with mapped files"
         text += ".\n" if stage == "ingest" else f"; the index on disk has {on_disk:,.0f}.\n"
     shares = ", ".join(f"{_share(run):.1f}% ({run['images']:,})" for run in runs)
     text += f"\n1% more took {shares} of the full time of both stages.\n" + _of_many(many, runs[-1])
@@ -237,7 +237,7 @@ def _of_many(many: list[dict[str, Any]], largest: dict[str, Any]) -> str:
     each = (own - less) / (many[0]["images"] - largest["images"])
     return (
         f"{text}Between {largest['images']:,} and {many[0]['images']:,} images dedupe's peak grows by "
-        f"{each:,.0f} bytes of its own an image.\n\n"
+        f"{each:,.0f} bytes of its own per image.\n\n"
     )
 
 

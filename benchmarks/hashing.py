@@ -45,8 +45,8 @@ mirrored picture and of parts, thumbnails, the index. *Hashes and pairs* goes on
 verification, which costs by the pair: two thirds of the files have copies here. All peers list pairs, by
 hashes alone.
 imagehash is a loop in one process, compared in NumPy; all others use every core. *Scaled decode alone* is
-what libjpeg-turbo can do: as many processes read the files and decode luma to at least {least} pixels on each
-side, nothing else. curate decodes luma and colors by the same library.
+what libjpeg-turbo can do: as many processes read the files and decode luma to at least {min_side} pixels on
+each side, nothing else. curate decodes luma and colors by the same library.
 
 Everybody is a fresh process, in turn, {rounds} times; medians. *start* is a run on {few} files
 (interpreter, imports, compiled code from its cache, worker processes); images/s are the files beyond these
@@ -100,7 +100,7 @@ def measure() -> None:
         "few": FEW,
         "rounds": ROUNDS,
         "mean_bytes": size / IMAGES,
-        "least": features._MIN_SIDE,
+        "min_side": features._MIN_SIDE,
         "rows": rows,
         "failed": failed,
         "runs": whole,
@@ -191,8 +191,8 @@ def run_limit(folder: str) -> str:
 
 
 def _decode(path: Path) -> bool:
-    least = features._MIN_SIDE
-    pixels = simplejpeg.decode_jpeg(path.read_bytes(), "GRAY", min_height=least, min_width=least)
+    min_side = features._MIN_SIDE
+    pixels = simplejpeg.decode_jpeg(path.read_bytes(), "GRAY", min_height=min_side, min_width=min_side)
     return bool(pixels.size)
 
 

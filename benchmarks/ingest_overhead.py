@@ -47,7 +47,7 @@ class _MadeUp:
         label: str,
         total: int | None = None,
     ) -> Iterator[list[Any]]:
-        """One list a batch."""
+        """One list per batch."""
         del label, total
         function = setup()
         for batch in batches:

@@ -73,7 +73,7 @@ def simulated(name: str, seed: int = SEED) -> World:
 def drawn(seeds: range = HELD_OUT_SEEDS, *, seed: int = SEED) -> World:
     """The demo's detector on scenes that nothing was trained or chosen on."""
     detector, categories = demo_detections.detector(), demo_detections.categories()
-    least = {entry.name: entry.threshold for entry in taxonomy.load(result.ROOT / "taxonomy.yaml")}
+    min_scores = {entry.name: entry.threshold for entry in taxonomy.load(result.ROOT / "taxonomy.yaml")}
     rng = np.random.default_rng(seed)
     world = World([], [], [])
     for index in range(FIRST_SCENE, FIRST_SCENE + IMAGES):
@@ -83,7 +83,7 @@ def drawn(seeds: range = HELD_OUT_SEEDS, *, seed: int = SEED) -> World:
         (raw,) = detector.detect([scene.image], categories)
         kept = demo_detections.suggested(raw)
         sure = np.array(
-            [score >= least[name] for name, score in zip(kept.categories, kept.scores, strict=True)]
+            [score >= min_scores[name] for name, score in zip(kept.categories, kept.scores, strict=True)]
         )
         names = np.array(kept.categories, dtype=object)
         found = Boxes(kept.boxes.astype(np.float64), names, kept.scores.astype(np.float64))
@@ -92,7 +92,7 @@ def drawn(seeds: range = HELD_OUT_SEEDS, *, seed: int = SEED) -> World:
         _add(
             world,
             there,
-            plant(there, rng, size=size, categories=sorted(least)),
+            plant(there, rng, size=size, categories=sorted(min_scores)),
             _take(found, sure),
             raw.boxes.astype(np.float64),
         )
@@ -114,7 +114,7 @@ def _add(world: World, there: Drawn, labeled: Labeled, found: Boxes, doubtful: N
 
 
 def judged(world: World, found: Iterable[LabelError]) -> list[tuple[bool, bool]]:
-    """Of each report: whether it points at a planted error, and at one that none before it did."""
+    """Judge each report: does it point at a planted error, and at one that none before it named?"""
     seen: set[tuple[int, str, int]] = set()
     rows = []
     for one in found:
@@ -223,7 +223,7 @@ def _quality(world: World) -> dict[str, float]:
 
 
 def measure() -> None:
-    """Plant, find, judge."""
+    """Plant errors into labels, find them, and judge what was found."""
     cases = {DRAWN: _case(drawn())} | {name: _case(simulated(name)) for name in DETECTORS}
     targets = [
         result.Target(f"label errors, {name}: recall at a precision of 0.9", RECALL, case["recall"], "")

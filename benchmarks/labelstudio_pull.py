@@ -50,7 +50,7 @@ same project, read and not decoded. Times of one run each; the server's work is 
 
 
 def measure() -> None:
-    """One server; then a simulated one for the memory."""
+    """Measure pulls from a real server, then their memory with a simulated one."""
     with project.running_server() as (root, connection), tempfile.TemporaryDirectory() as folder:
         tasks = project.drafts(root)
         client = Client(connection, timeout_s=600)

@@ -26,14 +26,14 @@ INTRO = """## Push to Label Studio
 {tasks:,} tasks with {boxes} suggested boxes and {masks} masks each ({width} x {height} pixels), on the
 embedded server (SQLite) of the same machine. *SDK loop*: the SDK's own calls, `tasks.create` and
 `predictions.create`, for {loop:,} tasks with the same content, in the same run. *Overlap mixed*: {mixed:,}
-tasks of which every third wants a second labeler, which the server takes one request a task. Times of one run
-each; the server's work is included.
+tasks of which every third wants a second labeler, which the server takes one request per task. Times of one
+run each; the server's work is included.
 
 """
 
 
 def measure() -> None:
-    """One server, one project a case."""
+    """Measure pushes to one server, with a project per case."""
     with project.running_server() as (root, connection):
         tool = project.tool(root, connection)
         tasks = project.drafts(root)

@@ -27,7 +27,7 @@ _OF = {
 
 
 def gflop(model: str) -> float:
-    """Of the image encoder for one image of the size it sees: of products of matrices and convolutions.
+    """Count the operations (GFLOP) of the image encoder for one image: products of matrices, convolutions.
 
     Args:
         model: A name of `benchmarks.models`.

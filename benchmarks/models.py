@@ -1,4 +1,4 @@
-"""What the public models cost on this machine: processor seconds and memory an image, at full size.
+"""What the public models cost on this machine: processor seconds and memory per image, at full size.
 
 Weights are random, which costs the same: `python -m benchmarks.models`
 """

@@ -27,8 +27,8 @@ INTRO = """## Accuracy of the peers
 
 The corpus that curate is reported on above: {images:,} files, seed {seed}, transforms that nothing of ours
 was tuned on. Each peer is shown at the distance at which its own F1 on this very corpus is best, which
-favours it: curate's parameters were fixed on another seed and other transforms. Found pairs are compared
-with all pairs within families. fastdup's licence forbids commercial use; it is only measured.
+favors it: curate's parameters were fixed on another seed and other transforms. Found pairs are compared
+with all pairs within families. fastdup's license forbids commercial use; it is only measured.
 
 """
 

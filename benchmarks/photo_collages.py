@@ -105,8 +105,8 @@ def draw(rng: np.random.Generator, sources: tuple[int, ...], pixels: int) -> Sce
         above, above_cells = _layer(rng, sources, width, height)
         mask = _mask(rng, width, height)
         picture = picture + (above - picture) * mask[:, :, None]
-        centres = cv2.resize(mask, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
-        cells = np.where(centres[:, :, None] > 0.5, above_cells, cells)
+        centers = cv2.resize(mask, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+        cells = np.where(centers[:, :, None] > 0.5, above_cells, cells)
     light = 1 + rng.uniform(0, 0.3) * _smooth(rng, 3, width, height)
     picture = np.clip(picture * light[:, :, None], 0, 255)
     return Scene(picture.astype(np.uint8), cells.astype(np.float32))
@@ -134,9 +134,9 @@ def _layer(
     pixels = cv2.remap(source, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101).astype(np.float32)
     gain = rng.uniform(0.7, 1.25) * (1 + rng.uniform(-0.2, 0.2, size=3))
     toned = pixels * gain.astype(np.float32) + np.float32(rng.uniform(-15, 15))
-    centres = [cv2.resize(part, (CELLS, CELLS), interpolation=cv2.INTER_AREA) for part in (u, v)]
+    centers = [cv2.resize(part, (CELLS, CELLS), interpolation=cv2.INTER_AREA) for part in (u, v)]
     part = np.full((CELLS, CELLS), 2 * min(half_w, half_h))
-    cells = np.stack([np.full((CELLS, CELLS), index), *centres, part], axis=-1)
+    cells = np.stack([np.full((CELLS, CELLS), index), *centers, part], axis=-1)
     return toned, cells.astype(np.float32)
 
 

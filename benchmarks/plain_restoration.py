@@ -80,11 +80,15 @@ def _second(image: Image, small: tuple[int, int], rng: np.random.Generator) -> I
     return _jpeg(image, rng)
 
 
-def _blur(image: Image, most: float, rng: np.random.Generator) -> Image:
+def _blur(image: Image, max_sigma: float, rng: np.random.Generator) -> Image:
     size = int(rng.choice(np.arange(7, 22, 2)))
     axis = np.arange(size) - size // 2
     x, y = np.meshgrid(axis, axis)
-    sigma_x, sigma_y, angle = rng.uniform(0.2, most), rng.uniform(0.2, most), rng.uniform(-np.pi, np.pi)
+    sigma_x, sigma_y, angle = (
+        rng.uniform(0.2, max_sigma),
+        rng.uniform(0.2, max_sigma),
+        rng.uniform(-np.pi, np.pi),
+    )
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     kernel = np.exp(-((along / sigma_x) ** 2 + (across / sigma_y) ** 2) / 2)
     return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()))

@@ -68,7 +68,7 @@ def measure() -> None:
                 | {name: float(np.mean([m[name][share] for m in measured])) for name in CLEANED}
                 for share in SHARES
             ],
-            "refused": [_refused(measured, least) for least in MIN_BOX_IOU],
+            "refused": [_refused(measured, min_iou) for min_iou in MIN_BOX_IOU],
         },
         "versions": result.versions("torch", "transformers", "numpy", "scipy"),
     }
@@ -106,7 +106,9 @@ def _mask(plane: BoolArray, box: FloatArray, truth: BoolArray) -> dict[str, Any]
         "iou": {share: _iou(mask, truth) for share, mask in cleaned.items()},
         "box_iou": {share: _box_iou(mask, box) for share, mask in cleaned.items()},
         "changed": {share: bool((mask != plane).any()) for share, mask in cleaned.items()},
-        "fits": {least: mask_cleanup.fits_box(cleaned[HELD], box, min_iou=least) for least in MIN_BOX_IOU},
+        "fits": {
+            min_iou: mask_cleanup.fits_box(cleaned[HELD], box, min_iou=min_iou) for min_iou in MIN_BOX_IOU
+        },
     }
 
 
@@ -120,11 +122,11 @@ def _iou(a: BoolArray, b: BoolArray) -> float:
     return int((a & b).sum()) / union if union else 0.0
 
 
-def _refused(measured: Sequence[Mapping[str, Any]], least: float) -> dict[str, Any]:
-    refused = [mask["iou"][HELD] for mask in measured if not mask["fits"][least]]
-    kept = [mask["iou"][HELD] for mask in measured if mask["fits"][least]]
+def _refused(measured: Sequence[Mapping[str, Any]], min_iou: float) -> dict[str, Any]:
+    refused = [mask["iou"][HELD] for mask in measured if not mask["fits"][min_iou]]
+    kept = [mask["iou"][HELD] for mask in measured if mask["fits"][min_iou]]
     return {
-        "min_box_iou": least,
+        "min_box_iou": min_iou,
         "refused": len(refused) / len(measured),
         "refused_iou": float(np.mean(refused)) if refused else None,
         "kept_iou": float(np.mean(kept)) if kept else None,

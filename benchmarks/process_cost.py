@@ -57,7 +57,7 @@ def run(
     memory: bool = True,
     cwd: Path = ROOT,
 ) -> Cost:
-    """Run a command.
+    """Run a command and measure what it costs.
 
     Args:
         command: Program and arguments.

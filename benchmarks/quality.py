@@ -136,7 +136,7 @@ def _gold(share: float, images: int) -> dict[str, float]:
         if f1.low is not None and f1.high is not None:
             holds.append(f1.low <= share <= f1.high)
             widths.append(f1.high - f1.low)
-        named += gold.state(f1, level=LEVEL, least=10) == "alert"
+        named += gold.state(f1, level=LEVEL, min_images=10) == "alert"
     return {
         "share": share,
         "images": images,

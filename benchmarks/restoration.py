@@ -157,7 +157,7 @@ def crops(folder: Path, number: int, side: int) -> Path:
 
 
 def worse(clean: Path, made: Path) -> tuple[Path, Path]:
-    """The same crops, once smaller and larger again."""
+    """Spoil the clean crops by making them smaller and larger again."""
     made.mkdir()
     for path in clean.iterdir():
         with Image.open(path) as image:

@@ -59,7 +59,7 @@ Mean F1 over budgets of {budgets} images ({demo} for the demo), and how much mor
 choice of as many images (the mean of {draws} draws), on {seeds} splits. The small model is fitted anew
 in each round to all that is labeled:
 logistic regression on pixels (scikit-learn's digits, as they are, and with digit d kept in the pool with
-probability 0.75^d) and on the object queries of the demo's frozen detector. Vectors are the normalised
+probability 0.75^d) and on the object queries of the demo's frozen detector. Vectors are the normalized
 pixels, and the mean and spread of the detector's encoder. *All four* are uncertainty, diversity, typicality
 and rarity; examples for similarity are the labeled images of the rarest category (positive) and of the
 commonest (negative); people who disagree are simulated. Intervals hold for all {strategies} strategies

@@ -69,7 +69,7 @@ def fitted(features: FloatArray, labels: Ints) -> Any:
 
 
 def suggestions(rows: Sequence[tuple[int, int, Sequence[float], float, bool]]) -> Suggestions:
-    """From (image, category, box, score, suggested) of each box, ordered by image."""
+    """Build suggestions from (image, category, box, score, suggested) of each box, ordered by image."""
     return Suggestions(
         images=np.array([row[0] for row in rows], dtype=np.int64),
         categories=np.array([row[1] for row in rows], dtype=np.int64),
@@ -99,7 +99,7 @@ class Digits:
         self.vectors: FloatArray = features[pool] / np.linalg.norm(features[pool], axis=1, keepdims=True)
 
     def objects(self, image: int) -> Sequence[int]:
-        """The digit."""
+        """The digit as the only object."""
         return (int(self._pool[1][image]),)
 
     def fit(self, labeled: Ints) -> tuple[float, Suggestions]:
@@ -121,7 +121,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Scenes:
-    """Of S scenes: queries of the detector, and the signs that are there.
+    """Queries of the detector and true signs of S scenes.
 
     Attributes:
         features: (S, Q, F) of each query.
@@ -151,7 +151,7 @@ class Signs:
         self._labels = np.stack([_labels(self._pool, scene) for scene in range(len(some))])
 
     def objects(self, image: int) -> Sequence[int]:
-        """The signs."""
+        """The signs of the scenes."""
         return tuple(self._pool.signs[image][0].tolist())
 
     def fit(self, labeled: Ints) -> tuple[float, Suggestions]:

@@ -87,7 +87,7 @@ class World:
     def simulated(
         cls, seed: int, people: int, *, images: int, overlap: float = 1.0, lookers: int | None = None
     ) -> World:
-        """A world.
+        """Simulate a world.
 
         Args:
             seed: Of everything.

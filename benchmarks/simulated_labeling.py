@@ -67,7 +67,7 @@ class SimulatedServer:
     made: bool = False
 
     def now(self) -> datetime:
-        """The clock."""
+        """Time of the simulated clock."""
         return self.now_
 
     def worked_on(self, title: str) -> frozenset[str]:
@@ -86,21 +86,21 @@ class SimulatedServer:
         )
 
     def ensure_project(self, spec: ProjectSpec) -> ProjectRef:
-        """There is one."""
+        """Answer with the one project that there is."""
         self.made = True
         return self.find_project(spec.title)
 
     def find_project(self, title: str) -> ProjectRef:
-        """The only one."""
+        """Answer with the only project."""
         del title
         return ProjectRef(1, "http://simulated/projects/1/data")
 
     def projects(self, title: str) -> Mapping[str | None, ProjectRef]:
-        """The only one."""
+        """List the only project."""
         return {None: self.find_project(title)} if self.made else {}
 
     def strange_projects(self, title: str) -> Sequence[str]:
-        """There are none."""
+        """List no project of others: there is none."""
         del title
         return ()
 
@@ -116,7 +116,7 @@ class SimulatedServer:
     def plan_push(
         self, spec: ProjectSpec, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
     ) -> PushPlan:
-        """Nobody asks."""
+        """Raise NotImplementedError: no benchmark asks for it."""
         raise NotImplementedError
 
     @contextmanager

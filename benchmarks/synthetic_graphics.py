@@ -39,7 +39,7 @@ def draw_graphic(rng: np.random.Generator, width: int, height: int) -> UInt8Arra
 
 
 def draw_plain(rng: np.random.Generator, width: int, height: int) -> UInt8Array:
-    """(H, W, 3) RGB of one colour, or of a smooth change between two."""
+    """(H, W, 3) RGB of one color, or of a smooth change between two."""
     first, second = rng.integers(0, 256, size=(2, 3))
     if rng.random() < 0.5:
         return np.full((height, width, 3), first, dtype=np.uint8)
@@ -57,7 +57,7 @@ def differ(one: UInt8Array, others: UInt8Array) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _colour(rng: np.random.Generator) -> tuple[int, int, int]:
+def _color(rng: np.random.Generator) -> tuple[int, int, int]:
     red, green, blue = rng.integers(0, 220, size=3).tolist()
     return red, green, blue
 
@@ -67,7 +67,7 @@ def _document(rng: np.random.Generator, page: UInt8Array) -> None:
     size = height / rng.uniform(18, 40)
     left, top = int(width * rng.uniform(0.03, 0.15)), height * rng.uniform(0.05, 0.2)
     right = width * rng.uniform(0.6, 0.97)
-    font, ink = _FONTS[int(rng.integers(len(_FONTS)))], _colour(rng)
+    font, ink = _FONTS[int(rng.integers(len(_FONTS)))], _color(rng)
     while top < height * 0.97:
         if rng.random() < 0.15:  # a paragraph ends
             top += size * rng.uniform(0.5, 3)
@@ -89,7 +89,7 @@ def _chart(rng: np.random.Generator, page: UInt8Array) -> None:
     count = int(rng.integers(4, 14))
     step = (width - x0 - 20) / count
     if rng.random() < 0.5:
-        ink = _colour(rng)
+        ink = _color(rng)
         for index in range(count):
             bar = int(rng.uniform(0.05, 0.95) * (y0 - 10))
             left = int(x0 + step * index + step * 0.15)
@@ -98,28 +98,28 @@ def _chart(rng: np.random.Generator, page: UInt8Array) -> None:
     for _ in range(int(rng.integers(1, 4))):
         heights = np.cumsum(rng.normal(0, 0.15, size=count)) + rng.uniform(0.2, 0.8)
         points = [[int(x0 + step * k), int(y0 - np.clip(h, 0, 1) * (y0 - 10))] for k, h in enumerate(heights)]
-        cv2.polylines(page, [np.array(points)], False, _colour(rng), max(2, width // 150), cv2.LINE_AA)
+        cv2.polylines(page, [np.array(points)], False, _color(rng), max(2, width // 150), cv2.LINE_AA)
 
 
 def _logo(rng: np.random.Generator, page: UInt8Array) -> None:
     height, width = page.shape[:2]
     for _ in range(int(rng.integers(1, 5))):
-        centre = (int(width * rng.uniform(0.2, 0.8)), int(height * rng.uniform(0.2, 0.8)))
+        center = (int(width * rng.uniform(0.2, 0.8)), int(height * rng.uniform(0.2, 0.8)))
         reach = int(min(height, width) * rng.uniform(0.08, 0.35))
-        kind, ink = int(rng.integers(3)), _colour(rng)
+        kind, ink = int(rng.integers(3)), _color(rng)
         if kind == 0:
-            cv2.circle(page, centre, reach, ink, -1 if rng.random() < 0.6 else reach // 4 + 1, cv2.LINE_AA)
+            cv2.circle(page, center, reach, ink, -1 if rng.random() < 0.6 else reach // 4 + 1, cv2.LINE_AA)
         elif kind == 1:
-            corners = cv2.boxPoints((centre, (2 * reach, reach * rng.uniform(0.5, 2)), rng.uniform(0, 90)))
+            corners = cv2.boxPoints((center, (2 * reach, reach * rng.uniform(0.5, 2)), rng.uniform(0, 90)))
             cv2.fillPoly(page, [corners.astype(np.int32)], ink, cv2.LINE_AA)
         else:
             spokes = np.sort(rng.uniform(0, 2 * np.pi, size=int(rng.integers(3, 7))))
-            edge = np.stack([np.cos(spokes), np.sin(spokes)], axis=1) * reach + centre
+            edge = np.stack([np.cos(spokes), np.sin(spokes)], axis=1) * reach + center
             cv2.fillPoly(page, [edge.astype(np.int32)], ink, cv2.LINE_AA)
     if rng.random() < 0.5:
         where = (int(width * 0.1), int(height * rng.uniform(0.8, 0.95)))
         text = "".join(rng.choice(list("ABCDEFGHKLMNORSTUVXZ"), size=int(rng.integers(3, 9))))
-        cv2.putText(page, text, where, _FONTS[0], height / 250, _colour(rng), 3, cv2.LINE_AA)
+        cv2.putText(page, text, where, _FONTS[0], height / 250, _color(rng), 3, cv2.LINE_AA)
 
 
 def _pattern(rng: np.random.Generator, page: UInt8Array) -> None:
@@ -134,4 +134,4 @@ def _pattern(rng: np.random.Generator, page: UInt8Array) -> None:
         stripes ^= (
             np.sin(2 * np.pi * waves / 2 * (y * np.cos(angle) - x * np.sin(angle)) + rng.uniform(0, 6.3)) > 0
         )
-    page[stripes] = _colour(rng)
+    page[stripes] = _color(rng)

@@ -45,14 +45,14 @@ def _features(recipe: Recipe, side: int, first: int) -> dict[str, Any]:
     coarse = rng.integers(0, 256, (_PIECE, COARSE, COARSE, 3)).astype(np.float32)
     wide, cells = _resizing(SIDE), _resizing(CELLS)
     luma = np.einsum("yi,nijc,c,xj->nyx", wide, coarse, _LUMA, wide, optimize=True)
-    colour = np.einsum("yi,nijc,xj->nyxc", cells, coarse, cells, optimize=True)
+    color = np.einsum("yi,nijc,xj->nyxc", cells, coarse, cells, optimize=True)
     size = np.full((_PIECE, 2), side, dtype=np.uint32)
     levels = _levels(luma)
     details = {
         "detail": levels.repeat(2, axis=1).repeat(2, axis=2),
         "chroma": np.full((_PIECE, *COLUMNS["chroma"]), 128, dtype=np.uint8),
     }
-    return from_thumbnails(recipe, levels, _levels(colour), size, details, None).columns()
+    return from_thumbnails(recipe, levels, _levels(color), size, details, None).columns()
 
 
 def _levels(values: NDArray[np.float32]) -> NDArray[np.uint8]:

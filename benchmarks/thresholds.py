@@ -101,7 +101,7 @@ MADE_UP = (
     MadeUp("three that go together", 300, 3, 2.3, 5, 2),
     MadeUp("three that go together, few images", 100, 3, 2.3, 5, 2),
     MadeUp("eight that go together", 300, 8, 2.3, 5, 2),
-    MadeUp("a score that says nothing, a box an image", 300, 1, math.log(0.8999 / 0.1001), 0, 0),
+    MadeUp("a score that says nothing, a box per image", 300, 1, math.log(0.8999 / 0.1001), 0, 0),
     MadeUp("a score that says nothing, three boxes", 300, 3, math.log(0.8999 / 0.1001), 0, 0),
     MadeUp("a score that says nothing, three that go together", 300, 3, 3.4154, 0, 2),
 )

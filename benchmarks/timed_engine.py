@@ -13,7 +13,7 @@ from curate.ports import Casualty, Engine
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_MOST_S = 600.0  # a worker of a loaded machine may import for a minute
+_MAX_START_S = 600.0  # a worker of a loaded machine may import for a minute
 
 
 class TimedEngine:
@@ -24,7 +24,7 @@ class TimedEngine:
     """
 
     def __init__(self, engine: Engine, workers: int, gate: Path) -> None:
-        """Begin.
+        """Begin without any time measured.
 
         Args:
             engine: What runs.
@@ -68,7 +68,7 @@ def _with_the_others(
     now = time.perf_counter()  # one clock for all processes of the machine
     (gate / str(os.getpid())).write_text(str(now), encoding="ascii")
     while len(list(gate.iterdir())) < workers:
-        if time.perf_counter() - now > _MOST_S:
-            raise RuntimeError(f"not all of {workers} workers started within {_MOST_S:.0f} s")
+        if time.perf_counter() - now > _MAX_START_S:
+            raise RuntimeError(f"not all of {workers} workers started within {_MAX_START_S:.0f} s")
         time.sleep(0.001)
     return function

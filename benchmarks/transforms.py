@@ -136,7 +136,7 @@ def _white_balance(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
 
 
 def _lettered(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
-    """The same word several times across the picture, half transparent."""
+    """Write one word several times across the picture, half transparent."""
     height, width = pixels.shape[:2]
     layer = np.zeros((height, width), dtype=np.uint8)
     scale = height / rng.uniform(250, 450)
@@ -162,11 +162,11 @@ def _stamp(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
 
 
 def _border(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
-    """One colour on all four sides, 2 to 8% of the shorter side."""
+    """One color on all four sides, 2 to 8% of the shorter side."""
     wide = round(min(pixels.shape[:2]) * rng.uniform(0.02, 0.08))
-    colour = rng.choice([0, 255, 128]) if rng.random() < 0.7 else int(rng.integers(256))
+    color = rng.choice([0, 255, 128]) if rng.random() < 0.7 else int(rng.integers(256))
     return np.asarray(
-        cv2.copyMakeBorder(pixels, wide, wide, wide, wide, cv2.BORDER_CONSTANT, value=[int(colour)] * 3)
+        cv2.copyMakeBorder(pixels, wide, wide, wide, wide, cv2.BORDER_CONSTANT, value=[int(color)] * 3)
     )
 
 
@@ -175,8 +175,8 @@ def _bars(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
     kind = int(rng.integers(3))
     tall, wide = (round(side * rng.uniform(0.04, 0.1)) for side in pixels.shape[:2])
     tall, wide = (tall, 0) if kind == 0 else (0, wide) if kind == 1 else (tall, tall)
-    colour = [int(rng.choice([0, 255]))] * 3 if kind < 2 else rng.integers(0, 256, size=3).tolist()
-    return np.asarray(cv2.copyMakeBorder(pixels, tall, tall, wide, wide, cv2.BORDER_CONSTANT, value=colour))
+    color = [int(rng.choice([0, 255]))] * 3 if kind < 2 else rng.integers(0, 256, size=3).tolist()
+    return np.asarray(cv2.copyMakeBorder(pixels, tall, tall, wide, wide, cv2.BORDER_CONSTANT, value=color))
 
 
 def _crop(low: float, high: float, *, corner: bool = False) -> Change:
@@ -306,12 +306,12 @@ def _grid(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
 
 
 def _frame(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
-    """Coloured, of another width on each side, 1 to 8%."""
+    """Colored, of another width on each side, 1 to 8%."""
     height, width = pixels.shape[:2]
     top, bottom = (round(height * share) for share in rng.uniform(0.01, 0.08, size=2))
     left, right = (round(width * share) for share in rng.uniform(0.01, 0.08, size=2))
-    colour = rng.integers(0, 256, size=3).tolist()
-    return np.asarray(cv2.copyMakeBorder(pixels, top, bottom, left, right, cv2.BORDER_CONSTANT, value=colour))
+    color = rng.integers(0, 256, size=3).tolist()
+    return np.asarray(cv2.copyMakeBorder(pixels, top, bottom, left, right, cv2.BORDER_CONSTANT, value=color))
 
 
 def _subtitle(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:

@@ -87,7 +87,7 @@ def _replace(path: Path, kind: TableSchema, table: pa.Table, column: str, values
 
 
 class _Drawn:
-    """The same objects, as somebody drew them."""
+    """Objects that somebody drew; every person has the same ones."""
 
     def __init__(self, ids: list[str], boxes: NDArray[np.float32], shapes: list[str]) -> None:
         self._ids, self._boxes, self._shapes = ids, boxes, shapes

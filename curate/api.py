@@ -92,7 +92,7 @@ def hash_images(paths: Iterable[str | PathLike[str]]) -> NDArray[np.uint64]:
 
 
 def find_duplicates(folder: str | PathLike[str], **settings: Any) -> dict[str, list[str]]:
-    """Which images of a folder are copies of which: found by hash, verified by pixels, one keeper a group.
+    """Find copies among the images of a folder: by hash, verified by pixels, one keeper per group.
 
     It runs the stages ingest and dedupe in this process and keeps nothing.
 
@@ -199,7 +199,7 @@ def consensus(
 
 
 def load_images_table(path: str | PathLike[str]) -> pa.Table:
-    """The `images` table that ingest or dedupe wrote: one row a distinct image.
+    """The `images` table that ingest or dedupe wrote: one row per distinct image.
 
     Raises:
         TableError: Missing, damaged, or of another schema version; with the stage to run again.

@@ -1,4 +1,4 @@
-"""decisions.csv: what people decided, one line a decision, made to be read in a diff and edited by hand.
+"""decisions.csv: what people decided, one line per decision, made to be read in a diff and edited by hand.
 
 `keep`        never dropped as a duplicate or for its quality, and first in line to be its group's keeper
 `drop`        dropped, for the reason in `argument`, and takes no part in any group
@@ -134,7 +134,7 @@ def box_text(box: Sequence[float]) -> str:
 
 
 def load(path: Path) -> list[Decision]:
-    """Read the file.
+    """Read decisions.csv.
 
     Raises:
         InputError: Missing, not a CSV of those columns, or a line that makes no sense; names file and line.

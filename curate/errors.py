@@ -68,14 +68,14 @@ class AuthenticationError(AnnotationToolError):
 
 
 class WaitingForPeopleError(CurateError):
-    """Not an accident: labelers have not finished, and the pipeline continues later.
+    """Labelers have not finished: no accident, the pipeline continues later.
 
     Attributes:
         so_far: The stage's `StageReport` of what is there by now; None = it wrote nothing.
     """
 
     def __init__(self, message: str, so_far: object = None) -> None:
-        """Keep both."""
+        """Keep the message and what there is so far."""
         super().__init__(message)
         self.so_far = so_far
 

@@ -43,7 +43,7 @@ def find(names: Collection[str], images: Path) -> Mapping[str, list[str]]:
 
 
 def resolve(made: Sequence[Decision], images: Path) -> list[Decision]:
-    """The same lines with whole image_ids; a name that means no image, or several, stays as it is.
+    """Replace names by whole image_ids; one that means no image, or several, stays as it is.
 
     Args:
         made: Lines of decisions.csv.

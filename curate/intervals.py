@@ -18,13 +18,13 @@ from scipy.special import ndtri, stdtrit
 
 Sums = NDArray[np.float64]
 _NO_SPREAD = 1e-18  # of a variance: rounding
-_LEAST_DEFINED = 0.95  # share of the resamples
+_MIN_DEFINED = 0.95  # share of the resamples
 _CHUNK_CELLS = 8_000_000  # weights held at once: 64 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured number.
+    """Measured number with its interval.
 
     Attributes:
         value: None if undefined: there is nothing that it could be computed from.
@@ -112,7 +112,7 @@ def t_interval(
         Statistics and Methodology 3, 2015).
     """
     defined = resampled[~np.isnan(resampled)]
-    if images < 2 or len(defined) < 2 or len(defined) <= _LEAST_DEFINED * len(resampled):
+    if images < 2 or len(defined) < 2 or len(defined) <= _MIN_DEFINED * len(resampled):
         return None
     quantile = float(stdtrit(images - 1, (1 + level) / 2))
     grown = images / (images - 1)  # a bootstrap's variance is too small by this factor

@@ -38,7 +38,7 @@ _OURS_ALREADY: Final = {".git"}  # what may lie in a folder that counts as empty
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the images are: the one entry of the new sources.yaml.
+    """Place of the images: the one entry of the new sources.yaml.
 
     Attributes:
         name: Begins every name of an image in the tables.

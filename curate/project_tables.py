@@ -111,7 +111,7 @@ class StoredTable:
 
 @dataclass(frozen=True, slots=True)
 class StoredTables:
-    """The same as files: tables of rows are read when they are asked for.
+    """Tables of a project as files; rows are read when they are asked for.
 
     Attributes:
         root: Folder that image paths are relative to.

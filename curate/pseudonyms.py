@@ -44,7 +44,7 @@ def names(path: Path | None, people: Iterable[str | None]) -> dict[str, str]:
 
 
 def remember(path: Path | None, people: Iterable[str | None]) -> dict[str, str]:
-    """The same, and the file then holds the new people too.
+    """Give people pseudonyms as `names` does, and write new people to the file.
 
     Raises:
         TableError: The file is damaged.

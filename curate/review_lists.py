@@ -69,7 +69,7 @@ def _disagreement(row: Mapping[str, str]) -> Disagreement:
 
 
 def read_label_errors(path: Path) -> dict[str, tuple[Doubt, ...]]:
-    """Those labels of which it is known how probable it is that they are wrong, by image_id.
+    """Read the labels that may be wrong, by image_id, where it is known how probable that is.
 
     Raises:
         TableError: The file is damaged.

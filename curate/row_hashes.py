@@ -22,7 +22,7 @@ _STEP: Final = np.uint64(0x100000001B3)  # FNV-1a's prime
 
 
 def row_hashes(table: pa.Table, *, without: Collection[str] = ()) -> UInt64s:
-    """Hash every row.
+    """Hash every row of a table.
 
     Args:
         table: Columns of numbers, truth values, texts, and lists, maps and structs of those.
@@ -57,7 +57,7 @@ def mixed(hashes: UInt64s, more: UInt64s | np.uint64) -> UInt64s:
 
 
 def _hashes(array: pa.Array) -> UInt64s:
-    """Of one chunk."""
+    """Hash each value of one chunk."""
     kind = array.type
     if pt.is_string(kind):
         found = _of_texts(array)
@@ -110,7 +110,7 @@ def _of_bytes(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> UInt64s:
 
 @compiled
 def _of_runs(offsets: NDArray[np.int64], inner: UInt64s) -> UInt64s:
-    """The same over runs of hashes, which are mixed well already."""
+    """Hash runs of hashes, which are mixed well already."""
     found = np.empty(len(offsets) - 1, np.uint64)
     for row in range(len(found)):
         value = np.uint64(0xCBF29CE484222325) + np.uint64(offsets[row + 1] - offsets[row])

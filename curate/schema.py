@@ -129,7 +129,7 @@ PLAN = TableSchema(
     written_by="select",
     arrow=columns(
         ("task_id", _TEXT, False),  # idempotency key of the task
-        ("slot", _INT, False),  # 0 .. overlap-1: one row a labeler who must look
+        ("slot", _INT, False),  # 0 .. overlap-1: one row per labeler who must look
         ("image_id", _TEXT, False),
         # gold | control | audit | asked | uncertain | rare | review | overlap | accepted
         ("reason", _TEXT, False),

@@ -53,7 +53,7 @@ class Condition:
         return {node.id for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
 
     def mask(self, table: pa.Table) -> pa.Array:
-        """Of each row whether the condition holds; what is not known does not hold.
+        """Tell for each row whether the condition holds; what is not known does not hold.
 
         Args:
             table: Its columns; `name.part` is a field of a struct, or the value of a key of a map.
@@ -73,7 +73,7 @@ class Condition:
 
 
 def parse(text: str) -> Condition:
-    """Read a condition.
+    """Parse a condition.
 
     Raises:
         ExpressionError: It is not one.

@@ -30,7 +30,7 @@ _ROW_GROUP = 65_536  # rows; columns of a group fit the memory of anything that 
 
 
 def partial_of(path: Path) -> Path:
-    """Where this thread of this process writes what is to become `path`."""
+    """Path at which this thread of this process writes what is to become `path`."""
     owner = f"{system.process_space()}-{os.getpid()}-{threading.get_native_id()}"
     return path.with_name(f".{path.name}.{owner}.partial")
 
@@ -123,7 +123,7 @@ class Stream:
         self._rows_waiting = 0
 
     def write(self, piece: pa.Table) -> None:
-        """Add rows.
+        """Add rows to the table.
 
         Args:
             piece: Columns of the schema in any order and with castable types; its rows follow those
@@ -228,7 +228,7 @@ def pieces(
     rows: int = _ROW_GROUP,
     earlier: bool = False,
 ) -> Iterator[pa.Table]:
-    """The same in pieces of at most `rows` rows, in the table's order: memory does not grow with the table.
+    """Read a table in pieces of at most `rows` rows, in its order: memory does not grow with it.
 
     Raises:
         TableError: As `read`.

@@ -35,7 +35,7 @@ def jpeg_bytes(
     captured_at: str | None = None,
     gps: bool = False,
 ) -> bytes:
-    """Encode a JPEG.
+    """Encode a picture as JPEG.
 
     Args:
         image: (H, W, 3) RGB, upright.
@@ -68,12 +68,12 @@ def gray16_png_bytes(image: UInt8Array) -> bytes:
 
 
 def palette_png_bytes(image: UInt8Array) -> bytes:
-    """Encode as a PNG of 256 colours."""
+    """Encode as a PNG of 256 colors."""
     return _saved(Image.fromarray(image).quantize(256, method=Image.Quantize.MEDIANCUT), "PNG")
 
 
 def rounded_corners(frame: Frame, radius: int = 22) -> tuple[Frame, bytes]:
-    """Encode as a PNG with transparent corners that hide arbitrary colours.
+    """Encode as a PNG with transparent corners that hide arbitrary colors.
 
     Args:
         frame: the picture; its signs lose what lies under a transparent corner.
@@ -96,7 +96,7 @@ def rounded_corners(frame: Frame, radius: int = 22) -> tuple[Frame, bytes]:
 
 
 def resized(frame: Frame, scale: float) -> Frame:
-    """The same picture at another size."""
+    """Resize the picture and its masks."""
     size = round(frame.size[0] * scale), round(frame.size[1] * scale)
     image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     masks = []

@@ -58,14 +58,14 @@ def merge_phrases(label_map: Any, groups: Sequence[Sequence[int]]) -> Any:
 
 
 def cell_centers(pixel_mask: Any, shapes: Sequence[tuple[int, int]]) -> tuple[Any, Any, Any]:
-    """Where the encoder's cells lie.
+    """Compute the centers of the encoder's cells.
 
     Args:
         pixel_mask: (B, H, W) 1 where the picture is, 0 where it was padded.
         shapes: (height, width) of each level.
 
     Returns:
-        Centres (B, L, 2) as xy shares of the unpadded picture, cell sizes (B, L, 2) alike, levels (L,).
+        Centers (B, L, 2) as xy shares of the unpadded picture, cell sizes (B, L, 2) alike, levels (L,).
     """
     torch = require("torch", extra="autolabel")
     centers, sizes, levels = [], [], []
@@ -86,11 +86,11 @@ def proposal_loss(outputs: Any, labels: Sequence[Any], label_map: Any, geometry:
     """Focal loss of every cell's words, L1 and GIoU of the cells in the middle of a sign.
 
     A sign belongs to the level whose proposals have about its size, and there to the cells within one cell of
-    its centre: few enough that the best 20 cells of a picture hold all its signs.
+    its center: few enough that the best 20 cells of a picture hold all its signs.
 
     Args:
         outputs: what the model returned.
-        labels: one dict a picture: class_labels (N,), boxes (N, 4) cxcywh shares.
+        labels: one dict per picture: class_labels (N,), boxes (N, 4) cxcywh shares.
         label_map: (categories, tokens) 1 where a token belongs to a phrase of the category.
         geometry: from `cell_centers`.
 

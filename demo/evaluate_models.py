@@ -155,7 +155,7 @@ def figures(right: int, wrong: int, missed: int) -> dict[str, float | int]:
 
 
 def pick_thresholds(judged: dict[str, Judged]) -> dict[str, float]:
-    """The best F1's threshold a category, in steps of 0.01; the middle one where several are best."""
+    """The best F1's threshold per category, in steps of 0.01; the middle one where several are best."""
     thresholds = {}
     for category, item in judged.items():
         candidates = [step / 100 for step in range(10, 91)]

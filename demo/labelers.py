@@ -81,7 +81,7 @@ def labeler_emails(count: int) -> list[str]:
 
 
 def assigned(task_id: str, overlap: int, emails: Sequence[str]) -> list[str]:
-    """Who answers a task: `overlap` of the labelers, chosen by a hash of task and name."""
+    """Choose who answers a task: `overlap` of the labelers, by a hash of task and name."""
     return sorted(emails, key=lambda email: derived_id("labeler", task_id, email))[:overlap]
 
 

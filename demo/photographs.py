@@ -66,7 +66,7 @@ PHOTOGRAPHS: dict[str, Photograph] = {
 
 
 def photograph_path(photograph: Photograph) -> Path:
-    """Where the installed package keeps the file; the package itself is not imported."""
+    """Path of the file in the installed package, which is not imported."""
     spec = importlib.util.find_spec(photograph.package)
     if spec is None or spec.origin is None:
         raise FileNotFoundError(

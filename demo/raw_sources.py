@@ -1,4 +1,4 @@
-"""The demo's sources with their licences, and one raw file with its truth."""
+"""The demo's sources with their licenses, and one raw file with its truth."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from demo.scenes import mask_bbox_xyxy
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One folder of raw files; `photographs` are the backgrounds that its licence allows."""
+    """One folder of raw files; `photographs` are the backgrounds that its license allows."""
 
     name: str
     license: str
@@ -20,7 +20,7 @@ class Source:
 
     @property
     def attribution(self) -> str:
-        """Who made the photographs behind the signs."""
+        """Authors of the photographs behind the signs."""
         makers = dict.fromkeys(PHOTOGRAPHS[name].attribution for name in self.photographs)
         return "Synthetic signs by the curate demo on photographs by " + "; ".join(makers)
 

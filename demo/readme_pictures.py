@@ -27,12 +27,12 @@ TALLEST, MARGIN = 1100, 24  # pixels of a section
 def main() -> None:
     """Write both pictures and say where they are."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    made = [labelled(Path(), FOLDER / "labelled.jpg"), *report(Path(), FOLDER)]
+    made = [labeled(Path(), FOLDER / "labelled.jpg"), *report(Path(), FOLDER)]
     for path in made:
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 
-def labelled(root: Path, out: Path) -> Path:
+def labeled(root: Path, out: Path) -> Path:
     """A mosaic of labelled images with masks and boxes, as the report draws them."""
     project = inputs.load(root)
     rows: dict[str, list[Annotation]] = {key: [] for key in labels.gallery_order(project)}

@@ -38,7 +38,7 @@ OBJECT_COUNT_WEIGHTS = (0.06, 0.28, 0.30, 0.22, 0.14)
 
 @dataclass(frozen=True, slots=True)
 class SceneObject:
-    """One annotated sign.
+    """Annotated sign of a scene.
 
     Attributes:
         category: one of `demo.signs.CATEGORIES`.
@@ -73,7 +73,7 @@ def mask_bbox_xyxy(mask: BoolArray) -> tuple[float, float, float, float]:
 
 
 def draw_scene(seed: int, *, size: tuple[int, int], photographs: Sequence[str] | None = None) -> Scene:
-    """Draw one scene.
+    """Draw a scene from its specification.
 
     Args:
         seed: decides everything.

@@ -48,7 +48,7 @@ class _Tally:
 
 
 def write(root: Path) -> str:
-    """Score the tables under `root`, write metrics/demo.json, and return a line a figure.
+    """Score the tables under `root`, write metrics/demo.json, and return a line per figure.
 
     Raises:
         InputError: The truth file is missing: these are not the demo's images.

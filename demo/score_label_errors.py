@@ -17,7 +17,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def label_errors(root: Path, truth: Mapping[str, Any], images: Rows) -> dict[str, int]:
-    """Counts, for metrics/demo.json.
+    """Count label errors for metrics/demo.json.
 
     Args:
         root: The demo's folder.
@@ -55,8 +55,8 @@ def _right(row: Mapping[str, str], labels: Rows, there: Rows) -> bool:
     if row["kind"] == "missed":
         meant = [entry for entry in there if _iou(box, entry) >= _SAME]
         return any(all(_iou(entry["bbox_xyxy"], label) < _SAME for label in labels) for entry in meant)
-    least = _WELL_PLACED if row["kind"] == "location" else _SAME
-    return not any(entry["category"] == row["category"] and _iou(box, entry) >= least for entry in there)
+    min_iou = _WELL_PLACED if row["kind"] == "location" else _SAME
+    return not any(entry["category"] == row["category"] and _iou(box, entry) >= min_iou for entry in there)
 
 
 def _iou(box: Sequence[float], entry: Mapping[str, Any]) -> float:

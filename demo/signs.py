@@ -1,6 +1,6 @@
 """Draws traffic signs face on, at several times their final size, as premultiplied RGBA.
 
-The outline of a sign is filled with its rim's colour beyond the silhouette's edge by construction
+The outline of a sign is filled with its rim's color beyond the silhouette's edge by construction
 (premultiplied alpha), so that warping and downsampling leave no dark fringe.
 """
 
@@ -52,7 +52,7 @@ class _Canvas:
             cv2.fillPoly(self.alpha, [pixels], (255,), cv2.LINE_AA, _SHIFT)
 
     def circle(self, radius: float, color: Color, *, outline: bool = False) -> None:
-        """Fill a circle around the centre."""
+        """Fill a circle around the center."""
         self.polygon(_regular(64, radius, 0.0), color, outline=outline)
 
     def text(
@@ -76,7 +76,7 @@ class _Canvas:
         window[:] = np.round(window * (1 - glyphs) + np.asarray(color, np.float32) * glyphs).astype(np.uint8)
 
     def premultiplied(self) -> FloatArray:
-        """(side, side, 4) in 0..1, colour already multiplied by alpha."""
+        """(side, side, 4) in 0..1, color already multiplied by alpha."""
         alpha = self.alpha.astype(np.float32)[:, :, None] / 255
         return np.concatenate([self.rgb.astype(np.float32) / 255 * alpha, alpha], axis=2)
 

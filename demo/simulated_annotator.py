@@ -25,7 +25,7 @@ ACCEPT_IOU = 0.85  # a suggestion of the right category this near the truth is l
 BELIEF_RATE = 0.15  # of wrong suggestions are left as they are, because they were suggested
 RELIANCE_RATE = 0.05  # of objects without a suggestion are overlooked, where others were suggested
 _SECONDS_TO_LOOK, _SECONDS_TO_DRAW = 4.0, 18.0
-_MOST_SUGGESTIONS = 100
+_MAX_SUGGESTIONS = 100
 _SECONDS_TO_CORRECT, _SECONDS_TO_ACCEPT, _SECONDS_TO_DELETE = 6.0, 1.5, 2.0
 
 
@@ -99,7 +99,7 @@ def look(
     ordered = sorted(suggestions, key=lambda one: one.region_id)
     seen = [item for item in truth if rng.random() >= MISS_RATE]
     partner = partners(seen, ordered)
-    believing = [rng.random() < BELIEF_RATE for _ in range(_MOST_SUGGESTIONS)]
+    believing = [rng.random() < BELIEF_RATE for _ in range(_MAX_SUGGESTIONS)]
     drawn, left = [], []
     seconds = _SECONDS_TO_LOOK
     for number, item in enumerate(seen):
@@ -110,14 +110,14 @@ def look(
             if not (relies and ordered):
                 drawn.append(own)
                 seconds += _SECONDS_TO_DRAW
-        elif is_good(ordered[at], item) or believing[at % _MOST_SUGGESTIONS]:
+        elif is_good(ordered[at], item) or believing[at % _MAX_SUGGESTIONS]:
             left.append(ordered[at].region_id)
             seconds += _SECONDS_TO_ACCEPT
         else:
             drawn.append(replace(own, region_id=ordered[at].region_id))
             seconds += _SECONDS_TO_CORRECT
     for at in sorted(set(range(len(ordered))) - set(partner.values())):
-        if believing[at % _MOST_SUGGESTIONS]:
+        if believing[at % _MAX_SUGGESTIONS]:
             left.append(ordered[at].region_id)
             seconds += _SECONDS_TO_ACCEPT
         else:

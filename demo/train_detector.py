@@ -39,7 +39,7 @@ class Batch:
     """Pictures of one batch, padded at the right and bottom to a common size.
 
     Attributes:
-        pixels: (B, 3, H, W) normalised.
+        pixels: (B, 3, H, W) normalized.
         pixel_mask: (B, H, W) 1 on the picture.
         boxes: a picture each, (N, 4) cxcywh shares of the unpadded picture.
         categories: a picture each, (N,) indices into `CATEGORIES`.
@@ -105,7 +105,7 @@ class Sampler:
         self._shares = np.array([len(bucket) for bucket in self._buckets]) / len(scenes)
 
     def next(self, *, mixed_share: float = 0.2) -> Batch:
-        """The next batch."""
+        """Draw the next batch."""
         indices: Sequence[int] = range(len(self._scenes))
         if self._rng.random() >= mixed_share:
             indices = self._buckets[int(self._rng.choice(len(self._buckets), p=self._shares))]

@@ -48,7 +48,7 @@ def _varied(scene: PoolScene, rng: np.random.Generator) -> tuple[FloatArray, lis
     )
     gain = rng.uniform(0.8, 1.2) * rng.uniform(0.92, 1.08, size=3)
     image = np.clip(image * gain.astype(np.float32) + np.float32(rng.uniform(-12, 12)), 0, 255)
-    # What is padded stays zero after normalisation, as SAM does it.
+    # What is padded stays zero after normalization, as SAM does it.
     picture: FloatArray = np.zeros((SIDE, SIDE, 3), dtype=np.float32)
     picture[:height, :width] = ((image - MEAN) / STD)[:, ::-1] if flip else (image - MEAN) / STD
     masks: list[FloatArray] = []
@@ -76,7 +76,7 @@ def _mask_losses(torch: Any, logits: Any, target: Any) -> tuple[Any, Any]:
     functional = torch.nn.functional
     target = target.expand_as(logits)
     cross = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-    # A sign covers few pixels: weigh the neighbourhood of the sign, or "nothing anywhere" is cheap.
+    # A sign covers few pixels: weigh the neighborhood of the sign, or "nothing anywhere" is cheap.
     weight = 1 + 9 * functional.max_pool2d(target, 9, stride=1, padding=4)
     cross = (cross * weight).sum((2, 3)) / weight.sum((2, 3))
     probability = logits.sigmoid()

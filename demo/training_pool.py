@@ -31,7 +31,7 @@ RANGES = {"training": TRAINING_SEEDS, "validation": VALIDATION_SEEDS, "held_out"
 
 @dataclass(frozen=True, slots=True)
 class PoolScene:
-    """One small scene.
+    """Small scene of the training pool.
 
     Attributes:
         image: (H, W, 3) RGB, one of `SHAPES`.

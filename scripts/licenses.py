@@ -1,6 +1,6 @@
-"""Prints what each extra of this package pulls in and under which licence, as installed here.
+"""Prints what each extra of this package pulls in and under which license, as installed here.
 
-    python scripts/licenses.py            # a line a package: extras, name, version, licence
+    python scripts/licenses.py            # a line per package: extras, name, version, license
     python scripts/licenses.py --copyleft # only GPL and AGPL
 
 Read from the metadata of the installed packages, and from NOTES for wheels that carry more than they say.
@@ -26,7 +26,7 @@ NOTES: Mapping[str, str] = {
     "dulwich": "Apache-2.0 OR GPL-2.0-or-later",
     "asyncssh": "EPL-2.0 OR GPL-2.0-or-later",
 }
-# GPL and AGPL; not LGPL, not a choice between it and a permissive licence, not the linking exception.
+# GPL and AGPL; not LGPL, not a choice between it and a permissive license, not the linking exception.
 COPYLEFT = re.compile(r"(?<!L)(?<!LESSER )\bA?GPL|GNU (AFFERO )?GENERAL PUBLIC", re.IGNORECASE)
 FREE_OF_IT = re.compile(r"\sOR\s|exception for linking")
 
@@ -59,7 +59,7 @@ def closure(extra: str | None) -> set[str]:
 
 
 def license_of(name: str) -> str:
-    """One line: the SPDX expression, else the classifiers, else the first line of the licence field."""
+    """One line: the SPDX expression, else the classifiers, else the first line of the license field."""
     if name in NOTES:
         return NOTES[name]
     fields = metadata.metadata(name)
@@ -75,7 +75,7 @@ def license_of(name: str) -> str:
 
 
 def is_copyleft(text: str) -> bool:
-    """Whether a licence asks for the whole program to be under GPL or AGPL."""
+    """Whether a license asks for the whole program to be under GPL or AGPL."""
     return bool(COPYLEFT.search(text)) and not FREE_OF_IT.search(text)
 
 
@@ -89,7 +89,7 @@ def table(names: Iterable[str | None]) -> dict[str, tuple[str, ...]]:
 
 
 def main() -> None:
-    """Print the list."""
+    """Print the list of licenses."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--copyleft", action="store_true", help="only GPL and AGPL")
     only = parser.parse_args().copyleft

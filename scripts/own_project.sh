@@ -27,5 +27,5 @@ curate init "$new/$(basename "$PWD")" --images "$images" "${@:2}" >/dev/null
 curate labelstudio down >/dev/null 2>&1 || true
 rm -rf "${project[@]}" "${made[@]}"
 find "$new/$(basename "$PWD")" -maxdepth 1 -type f ! -name '.*' -exec cp {} . \;
-echo "this clone is a project of $images: name the categories in taxonomy.yaml and the licence in sources.yaml; then"
+echo "this clone is a project of $images: name the categories in taxonomy.yaml and the license in sources.yaml; then"
 echo "  curate doctor && curate labelstudio up && dvc repro"

@@ -46,7 +46,7 @@ def image_id(name: str) -> str:
 def scene(
     objects: Iterable[tuple[str, Box]], *, seed: int = 0, size: tuple[int, int] = (WIDTH, HEIGHT)
 ) -> UInt8Image:
-    """(H, W, 3) pixels: a seeded noisy gradient, and an ellipse in the category's colour for every object."""
+    """(H, W, 3) pixels: a seeded noisy gradient, and an ellipse in the category's color for every object."""
     width, height = size
     rng = np.random.default_rng(seed)
     corners = rng.integers(40, 200, size=(2, 3))

@@ -84,10 +84,10 @@ def test_a_picture_that_is_no_result_is_never_overwritten() -> None:
         (("--out", "out", "--tile", "10"), ParamsError, "--tile = 10 is refused"),
         (("--out", "out", "--png-level", "12"), ParamsError, "--png-level = 12 is refused"),
         (("--out", "out", "--overlap", "200"), ParamsError, "more than half of tile 256"),
-        (("--out", "out", "--model", "there/own.pth"), ParamsError, "licence of own .* is not known: name"),
+        (("--out", "out", "--model", "there/own.pth"), ParamsError, "license of own .* is not known: name"),
         (("--out", "out", "--model", "own.pth"), ModelError, "own.pth does not exist: set --model"),
         (("--out", "out", "--model", "own.pth", "--license", "mit"), ModelError, "own.pth does not exist"),
-        (("--out", "out", "--use", "CC BY-NC"), ParamsError, "--use = 'CC BY-NC' is no licence"),
+        (("--out", "out", "--use", "CC BY-NC"), ParamsError, "--use = 'CC BY-NC' is no license"),
         (
             ("--out", "out", "--model", "4x-UltraSharp.pth", "--use", "CC-BY-NC-4.0"),
             ModelError,

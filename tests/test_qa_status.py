@@ -39,7 +39,7 @@ def drawn(status: Status, width: int = 100) -> str:
 def test_the_screen_says_everything_within_the_terminal(width: int) -> None:
     text = drawn(made(), width)
     for part in (
-        "25%  90 of 400 tasks, 125 of 500 looks", "2 begun, 3 skipped; 30.0 answers a day; 12 days to go",
+        "25%  90 of 400 tasks, 125 of 500 looks", "2 begun, 3 skipped; 30.0 answers per day; 12 days to go",
         "anna@x.invalid", "31 s", "5 min ago", "rotated rectangle: 2",
     ):  # fmt: skip
         assert part in " ".join(text.split()) or part in text
@@ -57,7 +57,7 @@ def test_lines_say_the_same() -> None:
 
 
 def test_the_chart_has_a_character_a_day() -> None:
-    assert qa_status.chart(made()).plain == "answers a day  11-19 ▁ █ 11-21  most 80"
+    assert qa_status.chart(made()).plain == "answers per day  11-19 ▁ █ 11-21  most 80"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """fastdup on all cores, its report to its makers switched off.
 
-Its licence forbids commercial use: it is measured here and is no dependency of anything.
+Its license forbids commercial use: it is measured here and is no dependency of anything.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import fastdup  # noqa: E402
 def find(folder: Path, distance: float) -> Iterable[answer.Pair]:
     """The pairs of images whose embeddings have a cosine of at least 1 - distance."""
     work = fastdup.create(work_dir=f"{_HOME.name}/work", input_dir=str(folder))
-    # Neighbours: its default is two an image, which loses pairs of larger families.
+    # Neighbors: its default is two per image, which loses pairs of larger families.
     work.run(
         threshold=1 - distance,
         nearest_neighbors_k=20,

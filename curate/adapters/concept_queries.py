@@ -92,5 +92,5 @@ class ConceptQueries:
 
     def _check(self, prompt: Prompt) -> None:
         token_spans.check(
-            self._processor.tokenizer, prompt.phrase, category=prompt.category, most=self._max_tokens
+            self._processor.tokenizer, prompt.phrase, category=prompt.category, max_tokens=self._max_tokens
         )

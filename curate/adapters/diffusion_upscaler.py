@@ -38,7 +38,7 @@ class DiffusionUpscaler:
         settings: DiffusionParams,
         setting: str = "upscale.device",
     ) -> None:
-        """Load.
+        """Load the pipeline.
 
         Args:
             folder: Of diffusers.

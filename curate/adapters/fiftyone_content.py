@@ -91,7 +91,7 @@ def read(root: Path, *, stage: str, rules: Sequence[RuleMatches] = (), kept: Pat
 
 
 def of_tables(found: StoredTables, *, rules: Sequence[RuleMatches] = (), kept: Path | None = None) -> Content:
-    """The same of tables that were found.
+    """Read what the dataset shows from tables that were found.
 
     Raises:
         TableError: A table is damaged.

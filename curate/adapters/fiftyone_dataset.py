@@ -8,9 +8,12 @@ pulled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from curate.adapters import fiftyone_documents as documents
@@ -26,13 +29,15 @@ from curate.progress import track
 EVALUATED: Final = "curate_evaluated"  # of the dataset's info; there while the evaluation is of its samples
 NAMES: Final = "curate-"  # how the names of our datasets begin
 _PROJECT: Final = "curate_project"  # of the dataset's info
+_ROOT: Final = "curate_root"  # of the dataset's info: the folder that it was last made from
+_OTHER_NAME: Final = "give this one another release.name"
 _INDEX: Final = [("image_id", 1), (DIGEST, 1), ("_id", 1)]  # that a sync needs to know of every sample
 _BATCH: Final = 1_000  # samples in memory whose images are gone
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What was written.
+    """What a sync wrote into the dataset.
 
     Attributes:
         dataset: The persistent dataset.
@@ -61,28 +66,54 @@ class Synced:
         return line + (f", {self.missing:,} without their file" if self.missing else "")
 
 
-def rename(fo: Any, name: str, *, project: str) -> str | None:
-    """Give the project's dataset another name, with what people decided in it.
+def own(fo: Any, name: str, *, project: str, root: Path) -> Any | None:
+    """The project's dataset, called by this name from now on; None where it has none.
+
+    One that was called otherwise, as release.name was another, is renamed with all that people decided in it.
+    Only one that was last made from this very folder is: a copy of a project has its identity too.
 
     Args:
         fo: The `fiftyone` module, connected to the database.
-        name: What it shall be called; nothing is done where the database has a dataset of that name.
+        name: What it shall be called.
         project: Identity of the project.
+        root: The project's folder.
 
-    Returns:
-        Its name so far; None where nothing was done.
+    Raises:
+        ViewError: The dataset of that name is another project's, or its address is taken; or several could be
+            the one that is meant.
     """
     if fo.dataset_exists(name):
-        return None
-    for before in fo.list_datasets(f"{NAMES}*"):
-        dataset = fo.load_dataset(before)
-        if dataset.info.get(_PROJECT) == project:
+        dataset = fo.load_dataset(name)
+        if dataset.info.get(_PROJECT, project) != project:
+            raise ViewError(f"the database holds a dataset {name!r} of another project: {_OTHER_NAME}")
+        return dataset
+    ours = {_PROJECT: project, _ROOT: str(root)}.items()
+    every = (fo.load_dataset(one) for one in fo.list_datasets(f"{NAMES}*"))
+    earlier = [one for one in every if ours <= one.info.items()]
+    if len(earlier) > 1:
+        raise ViewError(
+            f"this project has the datasets {' and '.join(one.name for one in earlier)}, and none is {name}: "
+            f"call the one that is meant so, in Python: fiftyone.load_dataset(...).name = {name!r}"
+        )
+    for dataset in earlier:
+        before = dataset.name
+        with _free(name):
             dataset.name = name
-            return str(before)
+        print(f"FiftyOne: the dataset {before} is called {name} now (release.name)", file=sys.stderr)  # noqa: T201
+        return dataset
     return None
 
 
-def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
+@contextmanager
+def _free(name: str) -> Iterator[None]:
+    """Tell in our words that names which differ in their punctuation alone share an address in the app."""
+    try:
+        yield
+    except ValueError as error:
+        raise ViewError(f"the database holds a dataset like {name!r}: {_OTHER_NAME}") from error
+
+
+def sync(fo: Any, name: str, content: Content, *, project: str, root: Path) -> Synced:
     """Bring the dataset up to date.
 
     Args:
@@ -90,15 +121,16 @@ def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
         name: Name of the dataset.
         content: What it shall show.
         project: Identity of the project; another project's dataset of that name is left alone.
+        root: The project's folder.
 
     Raises:
-        ViewError: The dataset is another project's.
+        ViewError: As `own` says.
     """
-    dataset = fo.load_dataset(name) if fo.dataset_exists(name) else fo.Dataset(name, persistent=True)
-    if dataset.info.setdefault(_PROJECT, project) != project:
-        raise ViewError(
-            f"the database holds a dataset {name!r} of another project: give this one another release.name"
-        )
+    dataset = own(fo, name, project=project, root=root)
+    if dataset is None:
+        with _free(name):
+            dataset = fo.Dataset(name, persistent=True)
+    dataset.info.update({_PROJECT: project, _ROOT: str(root)})
     dataset.persistent = True
     dataset.save()
     if dataset.media_type is None:
@@ -130,7 +162,7 @@ def sync(fo: Any, name: str, content: Content, *, project: str) -> Synced:
 
 
 def _without_decisions(dataset: Any, ids: Sequence[str], unpulled: Unpulled, layout: Layout) -> list[str]:
-    """Those of some samples with which nothing is lost that people decided."""
+    """Ids of the samples that hold no decision of people that was not pulled yet."""
     found = []
     for start in range(0, len(ids), _BATCH):
         some = documents.stored(dataset, ids[start : start + _BATCH], layout.label_fields)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from curate import decision_file, image_references, project_tables
-from curate.adapters import fiftyone_edits, fiftyone_pulled, fiftyone_view
+from curate.adapters import fiftyone_dataset, fiftyone_edits, fiftyone_pulled, fiftyone_view
 from curate.adapters.fiftyone_documents import DIGEST, SYNCED
 from curate.adapters.fiftyone_edits import Pairs
 from curate.adapters.fiftyone_pulled import Key
@@ -70,7 +70,8 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
         by: Pseudonym of who decided what is new.
 
     Raises:
-        ViewError: Nothing was ever shown, or the database could not be started.
+        ViewError: Nothing was ever shown, the dataset is another project's, or the database could not be
+            started.
         InputError: A line of the file makes no sense.
         StorageError: The file cannot be written.
         TableError: A line names an image by a place or a beginning, and the table of images cannot be read.
@@ -80,10 +81,11 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
     images = project_tables.images_path(root)
     before = image_references.resolve(lines, images)
     fo = fiftyone_view.connect(root, join=True)
-    name = fiftyone_view.named(fo, root)
-    if not fo.dataset_exists(name):
+    dataset = fiftyone_dataset.own(
+        fo, fiftyone_view.dataset_name(root), project=fiftyone_view.identity(root), root=root.resolve()
+    )
+    if dataset is None:
         raise ViewError("nothing was shown in the app yet: run `curate view` first")
-    dataset = fo.load_dataset(name)
     base, tagged = fiftyone_pulled.keys(dataset), fiftyone_pulled.tagged_different(dataset)
     spoken = fiftyone_pulled.spoken_for(base, tagged)
     app = _of_app(dataset, _separated(before), spoken)
@@ -112,7 +114,7 @@ def pull(root: Path, path: Path, *, by: str) -> Pulled:
 
 
 def _separated(lines: Iterable[Decision]) -> dict[str, set[str]]:
-    """By image_id, from which images lines part it."""
+    """Images that lines of decisions.csv part from each image, by image_id."""
     found = defaultdict[str, set[str]](set)
     for one in lines:
         if one.decision == "different":
@@ -123,11 +125,11 @@ def _separated(lines: Iterable[Decision]) -> dict[str, set[str]]:
 
 def _parted_before(spoken: Mapping[str, Collection[str]], there: Collection[Key]) -> list[Decision]:
     """What tags said of pairs that dedupe has parted since then, where nothing of it is there any more."""
-    said = {
+    tagged = {
         image: [Decision(0, image, "different", other=other) for other in sorted(others)]
         for image, others in spoken.items()
     }
-    return [one for some in said.values() if not any(one.key in there for one in some) for one in some]
+    return [one for some in tagged.values() if not any(one.key in there for one in some) for one in some]
 
 
 def _remember(dataset: Any, app: _App, seen: Collection[Key], digests: Mapping[str, str | None]) -> None:

@@ -31,7 +31,7 @@ _ABOUT: Final = "about"  # of the kept file: JSON that says of what its sums are
 
 @dataclass(frozen=True, slots=True)
 class TableDigest:
-    """Of one table.
+    """Hashes of one table's rows, summed for each image.
 
     Attributes:
         sums: Of each image, in the order of the images table: the sum of the hashes of the rows about it.
@@ -87,7 +87,7 @@ def _digest(found: StoredTables, name: str, image_ids: pa.Array) -> TableDigest:
 
 
 def _field_hashes(annotators: pa.ChunkedArray, people: Mapping[str, str]) -> UInt64s:
-    """Of the name of the field that each row is shown in."""
+    """Hash the name of the field that each row is shown in."""
     coded = annotators.combine_chunks().dictionary_encode()
     # One that the facts do not have is of a file that was written in between: `read` refuses it.
     names = [people.get(person or UNKNOWN, ANNOTATOR) for person in coded.dictionary.to_pylist()]

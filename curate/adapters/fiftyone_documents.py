@@ -95,7 +95,7 @@ class StoredSample:
         return _part(self._document.get(name))
 
     def __getattr__(self, name: str) -> Any:
-        """The same."""
+        """Read a field of the sample as an attribute."""
         if name.startswith("_"):
             raise AttributeError(name)
         return self[name]
@@ -147,7 +147,7 @@ def _detection(one: Shape, tags: list[str], figures: Mapping[str, Any]) -> Docum
 
 
 def _packed(mask: BoolArray) -> bytes:
-    """As FiftyOne packs an array, at another level: a sixth of the time for masks 40% larger."""
+    """Pack a mask as FiftyOne does, but at level 3: a sixth of the time for 40% more bytes."""
     with io.BytesIO() as file:
         np.save(file, np.ascontiguousarray(mask), allow_pickle=False)
         return zlib.compress(file.getvalue(), 3)

@@ -38,7 +38,7 @@ class Found:
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """All of them."""
+        """Every decision that was found, those of tags first."""
         return (*self.tags, *self.edits)
 
 
@@ -123,7 +123,7 @@ def untag(sample: Any, one: Decision) -> None:
 
 def _of_tags(sample: Any, separated: Pairs, spoken: Pairs) -> tuple[list[Decision], list[str]]:
     decisions, problems = [], []
-    parted, said = (pairs.get(sample["image_id"], ()) for pairs in (separated, spoken))
+    parted, differing = (pairs.get(sample["image_id"], ()) for pairs in (separated, spoken))
     for tag in sample.tags or ():
         name, _, argument = tag.partition(_SEPARATOR)
         if name not in SAMPLE_TAGS:
@@ -136,9 +136,9 @@ def _of_tags(sample: Any, separated: Pairs, spoken: Pairs) -> tuple[list[Decisio
                 continue
             if other is None:
                 problems.append(f"tag {tag!r}: the image is no duplicate or variant of another")
-            elif said and other not in {*said, *parted}:
+            elif differing and other not in {*differing, *parted}:
                 problems.append(
-                    f"tag {tag!r}: it says different from {min(said)[:12]} already; of {other[:12]}, "
+                    f"tag {tag!r}: it says different from {min(differing)[:12]} already; of {other[:12]}, "
                     "write the line by hand"
                 )
             else:

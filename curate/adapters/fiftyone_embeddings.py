@@ -27,7 +27,7 @@ from curate.extras import require
 MAP, SIMILARITY = "curate_map", "curate_similarity"  # brain keys
 UNUSUAL, DIFFERENTLY = "most unusual", "look-alikes labelled differently"  # saved views
 _FIGURES: Final = ("uniqueness", "representativeness", "outlier")
-_LOOK_ALIKE, _LOOK_ALIKES = "look_alike", "look_alikes"  # highest share, and one text an object
+_LOOK_ALIKE, _LOOK_ALIKES = "look_alike", "look_alikes"  # highest share, and one text per object
 _DONE: Final = "curate_vectors"  # of the dataset's info: digest of what was written
 
 
@@ -153,7 +153,7 @@ def _write(dataset: Any, found: Embeddings, folder: Path, sample_of: Mapping[str
 
 
 def _look_alikes(path: Path) -> tuple[dict[str, float], dict[str, list[str]]]:
-    """Of each image with an object that looks like one labelled differently: highest share, and texts."""
+    """Read which objects look like ones of another category: highest share and texts by image_id."""
     worst: dict[str, float] = {}
     told: dict[str, list[str]] = defaultdict(list)
     try:

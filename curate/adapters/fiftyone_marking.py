@@ -19,7 +19,7 @@ REASONS: Final = ("blurred", "dark", "wrong subject", "private", "not usable")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One button.
+    """Button of the app that marks images or labels with a decision.
 
     Attributes:
         name: Of the operator.
@@ -168,7 +168,10 @@ def _labels(ctx: Any) -> list[str]:
 
 
 def _untagged(dataset: Any, ids: Sequence[str], tag: str) -> list[str]:
-    """Those of some labels that lack the tag: an undo takes back from them only, and no earlier decision."""
+    """Ids of the labels that lack the tag.
+
+    An undo takes the tag back from these only, never an earlier decision.
+    """
     view = dataset.select_labels(ids=ids)
     found: list[str] = []
     for name in fiftyone_edits.EDITABLE:

@@ -36,7 +36,7 @@ def keys(dataset: Any) -> set[Key]:
 
 
 def held(dataset: Any) -> dict[str, tuple[str | None, frozenset[Key]]]:
-    """By image_id: the digest of its sample at that time, and keys of the decisions of its labels."""
+    """Digest of each sample when it was pulled, and keys of the decisions of its labels, by image_id."""
     return {
         image: (one["digest"], frozenset(map(tuple, one["keys"])))
         for image, one in dataset.info.get(HELD, {}).items()
@@ -49,7 +49,7 @@ def tagged_different(dataset: Any) -> set[str]:
 
 
 def spoken_for(known: Iterable[Key], tagged: Collection[str]) -> dict[str, set[str]]:
-    """By image_id, from which images its tag said that it differs when it was pulled.
+    """Images from which an image's own tag said that it differs when it was pulled, by image_id.
 
     Whose tag it was is not known where both have one: it is left out.
     """
@@ -116,7 +116,7 @@ class Unpulled:
 
     @classmethod
     def of(cls, dataset: Any) -> Unpulled:
-        """Of a dataset as it is now."""
+        """Read what was pulled from a dataset as it is now."""
         known, tags = keys(dataset), defaultdict[str, set[Key]](set)
         for key in known:
             if key[-3] in ALONE:
@@ -131,11 +131,11 @@ class Unpulled:
 
     def in_sample(self, sample: Any) -> bool:
         """Whether it would be lost with the sample."""
-        said = {one.key for one in fiftyone_edits.of_sample(sample, spoken=self._spoken).decisions}
+        decided = {one.key for one in fiftyone_edits.of_sample(sample, spoken=self._spoken).decisions}
         return (
-            not said.issubset(self._keys)
-            or not self._tags.get(sample["image_id"], set()).issubset(said)
-            or self._is_undone(sample, said)
+            not decided.issubset(self._keys)
+            or not self._tags.get(sample["image_id"], set()).issubset(decided)
+            or self._is_undone(sample, decided)
         )
 
     def in_labels(self, sample: Any, draft: SampleDraft) -> bool:
@@ -147,10 +147,10 @@ class Unpulled:
             sample, {one.key for one in found.decisions}
         )
 
-    def _is_undone(self, sample: Any, said: Collection[Key]) -> bool:
+    def _is_undone(self, sample: Any, decided: Collection[Key]) -> bool:
         """Whether a decision of its labels was pulled and taken back since then."""
         digest, pulled = self._held.get(sample["image_id"], (None, frozenset()))
-        return digest is not None and digest == sample[DIGEST] and not pulled.issubset(said)
+        return digest is not None and digest == sample[DIGEST] and not pulled.issubset(decided)
 
 
 def _stays(one: Decision, draft: SampleDraft) -> bool:

@@ -13,7 +13,7 @@ _VIEW: Final = "rule: "  # before the name of a rule: its saved view
 
 @dataclass(frozen=True, slots=True)
 class RuleMatches:
-    """One rule.
+    """Rule of rules.yaml with the images that it matches.
 
     Attributes:
         name: Of the rule; no two have the same.

@@ -52,7 +52,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class SampleDraft:
-    """One image as FiftyOne wants it.
+    """Image as FiftyOne wants it.
 
     Attributes:
         image: Its row.

@@ -120,7 +120,7 @@ def sync_dataset(root: Path, *, stage: str, rules: Sequence[RuleMatches] = ()) -
 
 
 def address(root: Path, port: int = PORT) -> str:
-    """Where the app serves the project's dataset."""
+    """Address at which the app serves the project's dataset."""
     return f"http://{HOST}:{port}/datasets/{dataset_name(root)}"
 
 
@@ -131,20 +131,6 @@ def dataset_name(root: Path) -> str:
     return fiftyone_dataset.NAMES + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project")
 
 
-def named(fo: Any, root: Path) -> str:
-    """`dataset_name`, by which the project's dataset is called from now on if release.name was changed.
-
-    Args:
-        fo: The `fiftyone` module, connected to the database.
-        root: The project's folder.
-    """
-    name = dataset_name(root)
-    before = fiftyone_dataset.rename(fo, name, project=_identity(root))
-    if before is not None:
-        print(f"FiftyOne: the dataset {before} is called {name} now (release.name)", file=sys.stderr)  # noqa: T201
-    return name
-
-
 def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool = False) -> Any:
     kept = (root / FOLDER).resolve() / "digests.npz"
     found = project_tables.find(root.resolve(), stage=stage)
@@ -152,13 +138,13 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
         reading = pool.submit(fiftyone_content.of_tables, found, rules=rules, kept=kept)
         fo = connect(root, join=join)
         content = reading.result()
-    done = fiftyone_dataset.sync(fo, named(fo, root), content, project=_identity(root))
+    done = fiftyone_dataset.sync(fo, dataset_name(root), content, project=identity(root), root=root.resolve())
     ruled = fiftyone_rules.remember(done.dataset, rules)
     vectors = fiftyone_embeddings.show(done.dataset, root)
-    colours = _colours(root)
-    anew = ruled or vectors.changed or not fiftyone_views.is_dressed(done.dataset, content, colours)
+    colors = _colors(root)
+    anew = ruled or vectors.changed or not fiftyone_views.is_dressed(done.dataset, content, colors)
     if anew:
-        fiftyone_views.dress(fo, done.dataset, content, colours)
+        fiftyone_views.dress(fo, done.dataset, content, colors)
     fiftyone_embeddings.save_views(done.dataset, anew=anew)
     both = {MODEL, CONSENSUS} <= set(content.layout.label_fields)
     if both and len(content.digests) <= _EVALUATED:
@@ -185,7 +171,7 @@ def _synced(root: Path, stage: str, rules: Sequence[RuleMatches], *, join: bool 
 
 
 def _decisions(root: Path) -> list[Decision]:
-    """Those of the project's file about whole images, by image_id; none where it has no such file."""
+    """Decisions about whole images in the project's decisions file; none where there is no such file."""
     path = root / "params.yaml"
     name = params.load(path).dedupe.decisions if path.exists() else None
     if name is None or not (root / name).exists():
@@ -194,7 +180,7 @@ def _decisions(root: Path) -> list[Decision]:
     return image_references.resolve(made, project_tables.images_path(root))
 
 
-def _identity(root: Path) -> str:
+def identity(root: Path) -> str:
     """A name of the project that no other has, kept beside its database."""
     path = (root / FOLDER).resolve() / "project"
     if not path.exists():
@@ -249,8 +235,8 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _colours(root: Path) -> dict[str, str]:
-    """Colour by category; empty without a taxonomy, and FiftyOne chooses."""
+def _colors(root: Path) -> dict[str, str]:
+    """Color by category; empty without a taxonomy, and FiftyOne chooses."""
     settings = params.load(root / "params.yaml") if (root / "params.yaml").exists() else params.Params()
     path = root / settings.autolabel.taxonomy
     return {entry.name: entry.color for entry in taxonomy.load(path)} if path.exists() else {}

@@ -32,27 +32,27 @@ LOOK: Final = "curate_look"  # of the dataset's info: digest of what it was dres
 _Choose = Callable[[Any], Any]
 
 
-def look(content: Content, colours: Mapping[str, str]) -> str:
+def look(content: Content, colors: Mapping[str, str]) -> str:
     """Hex SHA-256 that changes with what `dress` sets: colors, categories, fields, and the views' code."""
     layout, rules = content.layout, [rule.name for rule in content.rules]
     shown = (layout.label_fields, layout.outlined, list(layout.value_fields.items()), rules)
-    text = json.dumps([fingerprint.digest(__name__), list(colours.items()), shown])
+    text = json.dumps([fingerprint.digest(__name__), list(colors.items()), shown])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def is_dressed(dataset: Any, content: Content, colours: Mapping[str, str]) -> bool:
+def is_dressed(dataset: Any, content: Content, colors: Mapping[str, str]) -> bool:
     """Whether `dress` would set what it set before, and nobody has deleted one of our views."""
     there = set(dataset.list_saved_views())
-    return dataset.info.get(LOOK) == look(content, colours) and there.issuperset(_views(content))
+    return dataset.info.get(LOOK) == look(content, colors) and there.issuperset(_views(content))
 
 
-def dress(fo: Any, dataset: Any, content: Content, colours: Mapping[str, str]) -> None:
+def dress(fo: Any, dataset: Any, content: Content, colors: Mapping[str, str]) -> None:
     """Set colors and sidebar, and save our views; those of people stay.
 
     None of it depends on what single samples hold.
     """
     shown = [*content.layout.label_fields, *(name + OUTLINES for name in content.layout.outlined)]
-    values = [{"value": name, "color": color} for name, color in colours.items()]
+    values = [{"value": name, "color": color} for name, color in colors.items()]
     fields = [{"path": name, "colorByAttribute": "label", "valueColors": values} for name in shown]
     app = dataset.app_config
     app.color_scheme = fo.ColorScheme(color_by="value", fields=fields, opacity=0.5)
@@ -60,12 +60,12 @@ def dress(fo: Any, dataset: Any, content: Content, colours: Mapping[str, str]) -
     app.active_fields = fo.ActiveFields(paths=shown)
     app.sidebar_groups = _sidebar(fo, dataset, shown)
     dataset.save()
-    _let_people_edit(dataset, list(colours))
+    _let_people_edit(dataset, list(colors))
     for name, (labels, choose) in _views(content).items():
         hidden = [one for one in shown if one.removesuffix(OUTLINES) not in labels]
         view = choose(dataset.view())
         dataset.save_view(name, view.exclude_fields(hidden) if hidden else view, overwrite=True)
-    dataset.info[LOOK] = look(content, colours)
+    dataset.info[LOOK] = look(content, colors)
     dataset.save()
 
 
@@ -88,7 +88,7 @@ def evaluate(dataset: Any) -> None:
 
 
 def _evaluate(dataset: Any) -> None:
-    """For the app's panels and filters."""
+    """Compare the model's boxes with the consensus, for the app's panels and filters."""
     both = dataset.exists(MODEL).exists(CONSENSUS)
     if EVALUATION in dataset.list_evaluations():
         dataset.delete_evaluation(EVALUATION)

@@ -24,7 +24,6 @@ from curate.records import Category, Detections, FloatArray, UInt8Image
 
 _CONFIGS = {"SwinT_OGC": "GroundingDINO_SwinT_OGC.py", "SwinB": "GroundingDINO_SwinB_cfg.py"}
 _PUBLIC = {"groundingdino_swint_ogc.pth": "SwinT_OGC", "groundingdino_swinb_cogcoor.pth": "SwinB"}
-_TEXT_ENCODER = "bert-base-uncased"
 _SHORT_SIDE, _LONG_SIDE = 800, 1333  # pixels, as the public models were trained
 # In the public files and not in the model: what only training needs, and the numbers 0, 1, 2 ... .
 _SURPLUS = ("label_enc.weight", "bert.embeddings.position_ids")
@@ -63,7 +62,7 @@ class GroundingDinoDetector:
             what=f"detector checkpoint {settings.model}",
             setting="autolabel.detector.sha256",
         )
-        files = [checkpoint, *_own_text_encoder_files(checkpoint.parent)]
+        files = [checkpoint, *weights.text_encoder_files(checkpoint)]
         self._version = f"groundingdino-{config}@{weights.digest(files)}"
         self._model = _build(config, _text_encoder(checkpoint.parent), self._place.device)
         _read_weights(self._model, checkpoint, config)
@@ -131,8 +130,8 @@ def _config(settings: DetectorParams, checkpoint: Path) -> str:
 
 def _text_encoder(beside: Path) -> Path:
     """The folder of BERT: configuration, vocabulary, and weights that the checkpoint's replace."""
-    if (beside / _TEXT_ENCODER).is_dir():
-        return beside / _TEXT_ENCODER
+    if (beside / weights.TEXT_ENCODER).is_dir():
+        return beside / weights.TEXT_ENCODER
     public = public_models.TEXT_ENCODER
     hub = require("huggingface_hub", extra="autolabel")
     try:
@@ -143,14 +142,8 @@ def _text_encoder(beside: Path) -> Path:
     except Exception as error:  # the client has errors of several libraries
         raise ModelError(
             f"the text encoder {public.name} cannot be loaded: run curate models fetch, or put its folder "
-            f"beside the checkpoint, as {beside / _TEXT_ENCODER} ({torch_device.first_line(error)})"
+            f"beside the checkpoint, as {beside / weights.TEXT_ENCODER} ({torch_device.first_line(error)})"
         ) from error
-
-
-def _own_text_encoder_files(beside: Path) -> list[Path]:
-    """What of a folder of BERT beside the checkpoint changes the boxes: all but its weights."""
-    folder = beside / _TEXT_ENCODER
-    return sorted(path for pattern in ("*.json", "*.txt") for path in folder.glob(pattern))
 
 
 def _read_weights(model: Any, checkpoint: Path, config: str) -> None:

@@ -14,7 +14,7 @@ from curate.extras import require
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, STALE, BUSY = 401, 403, 404, 409, 412, 429
 _AGAIN: Final = frozenset({BUSY, 500, 502, 503, 504})
 _WAITS_S: Final = (1.0, 4.0, 16.0)  # before the second, third and fourth try, if the Hub does not say
-_MOST_S: Final = 300.0  # that the Hub may ask us to wait
+_MAX_WAIT_S: Final = 300.0  # that the Hub may ask us to wait
 _LOGIN = "log in with `hf auth login`, or set HF_TOKEN to a token that may write"
 _Answer = TypeVar("_Answer")
 
@@ -36,7 +36,7 @@ class Calls:
         self._sleep = sleep
 
     def make(self, action: str, call: Callable[[], _Answer]) -> _Answer:
-        """The call's answer.
+        """Make a call, again where the Hub asks for it, and return its answer.
 
         Args:
             action: What it does, for messages: "cannot <action>".
@@ -51,7 +51,7 @@ class Calls:
                 with self._translated(action):
                     return call()
             except _BusyError as error:
-                self._sleep(wait if error.after_s is None else min(error.after_s, _MOST_S))
+                self._sleep(wait if error.after_s is None else min(error.after_s, _MAX_WAIT_S))
         with self._translated(action):
             return call()
 

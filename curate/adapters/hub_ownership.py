@@ -15,7 +15,7 @@ from curate.release.manifest import Manifest
 
 README: Final = "README.md"
 ATTRIBUTES: Final = ".gitattributes"  # the Hub's own says what it stores as large files
-_MOST_LINES = 60  # of a difference
+_MAX_LINES = 60  # of a difference
 Edited = Literal["refuse", "keep", "replace"]
 
 
@@ -142,4 +142,4 @@ def _edited(
         lineterm="",
         n=1,
     )
-    return tuple(lines)[:_MOST_LINES]
+    return tuple(lines)[:_MAX_LINES]

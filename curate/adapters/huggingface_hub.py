@@ -184,7 +184,7 @@ class HuggingFaceHub:
         owner = self._repo.partition("/")[0]
         roles = {one["name"]: one.get("roleInOrg") for one in who.get("orgs", ())}
         if owner != who["name"] and roles.get(owner, "read") == "read":
-            why = "may only read there" if owner in roles else "is not of that organisation"
+            why = "may only read there" if owner in roles else "is not of that organization"
             raise HubError(f"{self._repo}: cannot create it: the token is {who['name']}'s, who {why}")
 
     def _create(self) -> None:

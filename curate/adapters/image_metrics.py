@@ -38,7 +38,7 @@ class Ssimulacra2:
 
     def measure(self, reference: UInt8Image, image: UInt8Image) -> float:
         """See `curate.ports.ImageMetric`."""
-        _check(reference, image, least=8)
+        _check(reference, image, min_side=8)
         files = [io.BytesIO(), io.BytesIO()]
         for pixels, file in zip((reference, image), files, strict=True):
             Image.fromarray(pixels).save(file, "PPM")
@@ -71,7 +71,7 @@ class Vmaf:
 
     def measure(self, reference: UInt8Image, image: UInt8Image) -> float:
         """See `curate.ports.ImageMetric`."""
-        _check(reference, image, least=16)
+        _check(reference, image, min_side=16)
         height, width = reference.shape[:2]
         with tempfile.TemporaryDirectory(prefix="curate-vmaf-") as folder:
             for pixels, name in ((image, "result.raw"), (reference, "clean.raw")):
@@ -91,7 +91,7 @@ class Learned:
     higher_is_better = False
 
     def __init__(self, name: str) -> None:
-        """Load.
+        """Load the network.
 
         Args:
             name: lpips or dists.
@@ -108,7 +108,7 @@ class Learned:
 
     def measure(self, reference: UInt8Image, image: UInt8Image) -> float:
         """See `curate.ports.ImageMetric`."""
-        _check(reference, image, least=64)
+        _check(reference, image, min_side=64)
         planes = [
             self._torch.from_numpy(np.ascontiguousarray(one.transpose(2, 0, 1)[None], dtype=np.float32) / 255)
             for one in (image, reference)
@@ -119,7 +119,7 @@ class Learned:
 
 
 def backbone(name: str) -> Path | None:
-    """Where torchvision looks for the weights of a learned metric; None of another one.
+    """File in which torchvision looks for a learned metric's weights; None for other metrics.
 
     Source:
         torch.hub.get_dir, which would be a reason to load torch.
@@ -170,7 +170,9 @@ def load(names: Sequence[str]) -> tuple[list[ImageMetric], dict[str, str]]:
 
 
 def lacking(names: Sequence[str]) -> dict[str, str]:
-    """Which metrics cannot be measured here, and why; no network is loaded, so one may still be damaged.
+    """Tell which metrics cannot be measured here, and why.
+
+    No network is loaded, so a file of weights may still be damaged.
 
     Args:
         names: Of `ADAPTERS`; others are left out.
@@ -192,9 +194,9 @@ def _tried(
     return found, missing
 
 
-def _check(reference: UInt8Image, image: UInt8Image, *, least: int = 1) -> None:
+def _check(reference: UInt8Image, image: UInt8Image, *, min_side: int = 1) -> None:
     if reference.shape != image.shape:
         (h, w), (other_h, other_w) = reference.shape[:2], image.shape[:2]
         raise MetricError(f"the result has {other_w}x{other_h} pixels, what it is compared with {w}x{h}")
-    if min(reference.shape[:2]) < least:
+    if min(reference.shape[:2]) < min_side:
         raise MetricError(f"an image of {reference.shape[1]}x{reference.shape[0]} pixels is too small")

@@ -1,6 +1,6 @@
 """Answers that were imported, alone or beside those of the server: what pull reads then.
 
-`curate import --as answers` leaves a table a file in a folder. Nothing was shown to those people by us, so
+`curate import --as answers` leaves one table per file in a folder. We showed nothing to those people, so
 their answers are joined to no record of it, and say so.
 """
 
@@ -31,7 +31,7 @@ class ImportedAnswers:
     """Reads a folder of tables, and a server beside it if there is one."""
 
     def __init__(self, folder: Path, server: AnnotationReader | None = None) -> None:
-        """Prepare.
+        """Prepare to read; nothing is read yet.
 
         Args:
             folder: Of `annotations` tables of origin "human"; need not be there.

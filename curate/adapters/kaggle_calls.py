@@ -63,7 +63,7 @@ class KaggleCalls:
             raise
 
     def status(self) -> str:
-        """Of the newest version, such as READY."""
+        """Status of the newest version, such as READY."""
         request = self._types.ApiGetDatasetStatusRequest.from_dict(self._place)
         found = self.repeated("ask whether it is ready", lambda: self._datasets.get_dataset_status(request))
         return str(found.status.name)

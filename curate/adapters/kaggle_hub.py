@@ -154,7 +154,7 @@ class KaggleHub:
         license = about["licenses"][0]["name"]
         if before.there and not kaggle.same_license(license, before.license):
             self._say(
-                f"{self._repo}: Kaggle shows the licence {before.license!r}, the release has {license!r}; a "
+                f"{self._repo}: Kaggle shows the license {before.license!r}, the release has {license!r}; a "
                 "version does not change it: compare the two, and change it there if it is another"
             )
         content = self._upload(folder, kaggle.names(release))

@@ -54,7 +54,7 @@ class Wanted:
 
     @property
     def parameter(self) -> str:
-        """Where params.yaml has the name."""
+        """Name of the parameter in params.yaml that asks for it."""
         own = self.setting or "a"
         return own if own.startswith("upscale.models.") else f"{own}.model"
 
@@ -146,7 +146,7 @@ def fetch(wanted: Wanted) -> Path:
 
 
 def there(wanted: Wanted) -> Path | None:
-    """Where it is on this machine, without asking anybody; None if it is not."""
+    """Path on this machine, found without asking anybody; None if it is not here."""
     if wanted.local is not None:
         return wanted.local
     public = wanted.public

@@ -9,11 +9,11 @@ from curate.adapters import model_fetch, weights
 from curate.adapters.model_fetch import Wanted
 from curate.adapters.public_models import PUBLIC
 
-_HEAD = ("", "name", "adapter", "size", "licence", "sha256", "here")
+_HEAD = ("", "name", "adapter", "size", "license", "sha256", "here")
 
 
 def lines(named: Sequence[Wanted]) -> list[str]:
-    """One line a model, columns aligned.
+    """One line per model, columns aligned.
 
     Args:
         named: By params.yaml: marked with *, and at the top where they are not public.
@@ -45,7 +45,7 @@ def _row(wanted: Wanted) -> tuple[str, str, str, str, str, str, str]:
 
 
 def _size(wanted: Wanted, here: Path | None) -> str:
-    """Of the weights file that is here, else of the published one; "?" where neither is known."""
+    """Size of the weights file that is here, else of the published one; "?" where neither is known."""
     file = weights.main_file(here) if here is not None and here.is_dir() else here
     size = file.stat().st_size if file is not None else wanted.public.size if wanted.public else None
     return f"{size / 1e6:,.0f} MB" if size is not None else "?"

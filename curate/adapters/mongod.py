@@ -35,7 +35,7 @@ _ROOM, _OWNER = "curate-view-", "owner"  # a socket's folder, and the file in it
 
 
 class Mongod:
-    """One mongod on one folder."""
+    """Process of mongod that serves one folder."""
 
     def __init__(self, folder: Path, *, log: Path) -> None:
         self._folder = folder.resolve()
@@ -200,7 +200,7 @@ def _uri(place: Path) -> str:
 
 
 def _die_with_parent() -> None:
-    """In the child, before mongod: ask the kernel to end it when this process is killed."""
+    """Ask the kernel to end mongod when this process is killed; runs in the child, before mongod."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

@@ -86,7 +86,7 @@ def _run(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _renamed(found: list[Path]) -> Path:
-    """As `NcnnUpscaler` looks for them: one name with two endings."""
+    """Rename the two files to what `NcnnUpscaler` looks for: one name with two endings."""
     param, binary = (path.rename(path.with_name(f"upscaler{path.suffix}")) for path in found)
     del binary
     return param

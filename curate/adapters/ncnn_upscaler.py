@@ -22,7 +22,7 @@ class NcnnUpscaler:
     """An `Upscaler` from ncnn's files. What goes in and out is RGB in [0, 1], planes first."""
 
     def __init__(self, path: Path) -> None:
-        """Load.
+        """Load the network.
 
         Raises:
             ModelError: A file is missing or damaged, or it is no upscaler of RGB images.

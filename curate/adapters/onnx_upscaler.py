@@ -24,7 +24,7 @@ class OnnxUpscaler:
     """An `Upscaler` on onnxruntime: on a GPU where `device` is cuda or auto and the package has one."""
 
     def __init__(self, path: Path, *, device: str = "cpu", setting: str = "upscale.device") -> None:
-        """Load.
+        """Load the network.
 
         Args:
             path: The file.

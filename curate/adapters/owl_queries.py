@@ -67,7 +67,7 @@ class OwlQueries:
         return found
 
     def _stretch(self, width: int, height: int) -> FloatArray:
-        """From shares of what the model sees to shares of the image, for cxcywh."""
+        """Factors (4,) that turn cxcywh shares of what the model sees into shares of the image."""
         if not self._padded:
             return np.ones(4, dtype=np.float32)
         side = max(width, height)
@@ -101,5 +101,5 @@ class OwlQueries:
 
     def _check(self, prompt: Prompt) -> None:
         token_spans.check(
-            self._processor.tokenizer, prompt.phrase, category=prompt.category, most=self._max_tokens
+            self._processor.tokenizer, prompt.phrase, category=prompt.category, max_tokens=self._max_tokens
         )

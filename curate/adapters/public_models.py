@@ -15,7 +15,7 @@ Role = Literal["detector", "segmenter", "text encoder", "image encoder"]
 
 @dataclass(frozen=True, slots=True)
 class PublicModel:
-    """One set of weights.
+    """Public weights of one model: where they are, their size and digest.
 
     Attributes:
         name: As params.yaml names it: the file of a URL, or the Hub id.

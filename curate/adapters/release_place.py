@@ -93,7 +93,7 @@ def _published(settings: PublishParams, number: str, scratch: Path, name: str) -
 
 
 def _in_folder(root: Path, number: str, scratch: Path, name: str = "*") -> FoundRelease | None:
-    """Of a folder of releases `<name>-v<version>`, or of archives of that name."""
+    """Find a version among releases `<name>-v<version>` in a folder, or archives of that name."""
     wanted = f"{name if name == '*' else glob.escape(name)}-v{number}"
     names = sorted(
         path
@@ -161,7 +161,7 @@ def _refuse_another(folder: Path, tag: str, number: str | None) -> None:
 
 
 def _run(*command: str) -> str | None:
-    """None if it ends well, else what it says."""
+    """Run a command; None if it ends well, else what it says."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -56,7 +56,7 @@ class SegmentAnythingSegmenter:
         return self._version
 
     def segment(self, image: UInt8Image, boxes: FloatArray) -> tuple[BoolArray, FloatArray]:
-        """One mask a box. The image is encoded once, the boxes are decoded in batches.
+        """One mask per box. The image is encoded once, the boxes are decoded in batches.
 
         Args:
             image: (H, W, 3) uint8 RGB.

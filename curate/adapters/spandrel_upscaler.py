@@ -28,7 +28,7 @@ class SpandrelUpscaler:
         precision: torch_device.Precision,
         setting: str = "upscale.device",
     ) -> None:
-        """Load.
+        """Load the network.
 
         Args:
             path: The file.
@@ -69,7 +69,7 @@ class SpandrelUpscaler:
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
-        """With oneDNN, whose convolutions take a third of the time of those that detectors run with.
+        """Compute with oneDNN, whose convolutions take a third of the time of the ones that detectors use.
 
         Its sums may differ in the last bit of 24 from one number of threads to another: a pixel is a level of
         255 off where it lies just between two levels.

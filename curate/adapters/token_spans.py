@@ -22,14 +22,14 @@ def tokens(tokenizer: Any, text: str) -> list[Token]:
     ]
 
 
-def check(tokenizer: Any, phrase: str, *, category: str, most: int) -> None:
+def check(tokenizer: Any, phrase: str, *, category: str, max_tokens: int) -> None:
     """Refuse a prompt that a model would not read as it stands.
 
     Args:
         tokenizer: A fast tokenizer of transformers that adds a token before and one behind.
         phrase: The prompt.
         category: It belongs to, for the message.
-        most: Tokens that the model reads, those two included.
+        max_tokens: Tokens that the model reads, those two included.
 
     Raises:
         ParamsError: None of its tokens is known, or there are too many.
@@ -37,8 +37,8 @@ def check(tokenizer: Any, phrase: str, *, category: str, most: int) -> None:
     read = tokens(tokenizer, phrase)
     if not any(token.known for token in read if token.start < token.stop):
         raise ParamsError(f"prompt {phrase!r} of {category} has no token that the model knows")
-    if len(read) > most:
+    if len(read) > max_tokens:
         raise ParamsError(
-            f"prompt {phrase!r} of {category} has {len(read) - 2} tokens, the model reads {most - 2}: "
+            f"prompt {phrase!r} of {category} has {len(read) - 2} tokens, the model reads {max_tokens - 2}: "
             f"shorten it"
         )

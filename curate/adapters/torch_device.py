@@ -38,7 +38,7 @@ DAMAGED = (OSError, RuntimeError, KeyError, TypeError, AttributeError, EOFError,
 
 
 def choose(device: str, *, setting: str = "autolabel.device") -> Any:
-    """A `torch.device`.
+    """Choose the `torch.device` to run on.
 
     Args:
         device: auto, cpu, cuda or mps; auto takes cuda, mps or cpu, the first that is there.
@@ -73,7 +73,7 @@ def describe(device: str, *, setting: str = "autolabel.device") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a model runs, and in which precision.
+    """Device and precision that a model runs in.
 
     Attributes:
         device: A `torch.device`.

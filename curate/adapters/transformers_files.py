@@ -32,7 +32,7 @@ _MODEL_FILES = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a model comes from.
+    """Origin of a model.
 
     Attributes:
         model: A local folder, which is read without any network, or a Hub id.

@@ -1,4 +1,4 @@
-"""What publishing says: how far an upload is, in bytes, one line a minute where no terminal shows bars."""
+"""What publishing says: how far an upload is, in bytes, one line per minute where no terminal shows bars."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class UploadProgress:
     def __init__(
         self, what: str, total: int, *, say: Callable[[str], None], every_s: float = SAY_EVERY_S
     ) -> None:
-        """Say nothing yet.
+        """Begin; nothing is said yet.
 
         Args:
             what: Stands before each line.
@@ -45,7 +45,7 @@ class UploadProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Say no more."""
+        """End; nothing is said any more."""
         self._done.set()
         self._thread.join()
 

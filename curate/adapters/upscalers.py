@@ -59,7 +59,7 @@ def load(
     diffusion: DiffusionParams = _DIFFUSION,
     device_setting: str = "upscale.device",
 ) -> Upscaler:
-    """Load one.
+    """Load the upscaler that a model's name means.
 
     Args:
         model: A file of weights, a folder of diffusers, or bicubic.

@@ -16,9 +16,12 @@ from curate.extras import require
 # The main weights file of a folder or a Hub snapshot: the first of these that is there.
 MAIN_FILES = ("model.safetensors", "pytorch_model.bin")
 
+# Folder of BERT beside a checkpoint of groundingdino-py.
+TEXT_ENCODER = "bert-base-uncased"
+
 
 def cache_folder() -> Path:
-    """Where `curate models fetch` puts files that are no repository of the Hub: CURATE_MODELS, if set."""
+    """Folder of fetched files that are no repository of the Hub: CURATE_MODELS, if set."""
     named = os.environ.get("CURATE_MODELS")
     return Path(named).expanduser() if named else Path.home() / ".cache/curate/models"
 
@@ -53,6 +56,16 @@ def find(model: str, *, noun: str, setting: str) -> Path:
     if model in public_models.BY_NAME:
         raise ModelError(f"{noun} {model} is not in {cache_folder()}: run curate models fetch")
     raise ModelError(f"{noun} {Path(model).expanduser()} does not exist: set {setting}")
+
+
+def text_encoder_files(checkpoint: Path) -> list[Path]:
+    """Files of BERT beside a checkpoint of groundingdino-py that change the boxes: all but its weights.
+
+    Args:
+        checkpoint: The .pth file, which holds the text encoder's weights itself.
+    """
+    folder = checkpoint.parent / TEXT_ENCODER
+    return sorted(path for pattern in ("*.json", "*.txt") for path in folder.glob(pattern))
 
 
 def parts(path: Path) -> list[Path]:

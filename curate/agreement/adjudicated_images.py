@@ -40,11 +40,11 @@ class Decisions:
     left_out: Mapping[str, Sequence[str]]
 
     def people(self) -> set[str]:
-        """Who decided."""
+        """Pseudonyms of those who decided."""
         return {row["annotator_id"] for row in self.answers.values()}
 
     def only(self, image_ids: Collection[str], reason: str) -> Decisions:
-        """Those on some images; the others are left out for the reason."""
+        """Keep the decisions on some images; the others are left out for the reason."""
         rest = sorted(self.rows.keys() - image_ids)
         return Decisions(
             {key: rows for key, rows in self.rows.items() if key in image_ids},

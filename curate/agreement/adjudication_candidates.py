@@ -117,7 +117,7 @@ def _row(row: _Cells) -> Annotation:
 
 
 def _told(drawn: Sequence[_Cells], submitted: Sequence[_Cells], names: Mapping[str, str]) -> list[str]:
-    """A line a person, by pseudonym: what was drawn, or that it was skipped; and answers to questions."""
+    """A line per person, by pseudonym: what was drawn, or that it was skipped; and answers to questions."""
     words: dict[str, list[str]] = defaultdict(list)
     objects = Counter((row["annotator_id"], row["category"]) for row in drawn if row["outcome"] == "object")
     for (person, category), number in sorted(objects.items(), key=str):

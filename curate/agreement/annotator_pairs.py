@@ -40,7 +40,7 @@ class Edges:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Columns of the comparison; one row a matched pair, or an object that only one of two drew.
+    """Columns of the comparison; one row per matched pair, or an object that only one of two drew.
 
     Attributes:
         image: (Q,) of each comparison of two annotators: index into `Answers.images`.
@@ -72,7 +72,7 @@ class Pairs:
         return (self.a >= 0) & (self.b >= 0)
 
     def parts(self) -> Iterator[Pairs]:
-        """The same in pieces of whole images."""
+        """Yield the pairs in pieces of whole images."""
         image = self.image[self.comparison]
         start = 0
         while start < len(image):
@@ -84,7 +84,7 @@ class Pairs:
             start = stop
 
     def table(self, answers: Answers) -> pa.Table:
-        """The `pairs` table."""
+        """The pairs as the `pairs` table."""
         images, people = pa.array(answers.images, pa.string()), pa.array(answers.people, pa.string())
         starts = np.searchsorted(self.comparison, np.arange(len(self.image)))
         names = pa.array(answers.names, pa.string())
@@ -121,7 +121,7 @@ class _Looks:
     n_second: Indices
 
     def part(self, start: int, stop: int) -> _Looks:
-        """Some of them."""
+        """Comparisons `start` to `stop`."""
         part = slice(start, stop)
         return _Looks(self.first[part], self.second[part], self.n_first[part], self.n_second[part])
 

@@ -18,10 +18,10 @@ from curate.agreement.vote_patterns import LOOKED, NAMED, VotePatterns
 Values = NDArray[np.float64]
 _CHI2_MEDIAN = 0.454936  # of one degree of freedom: the median of squares of a normal spread of 1
 _PRIOR_EDGES = 20.0  # edges that each person is given of the average person's spread
-_LEAST_SPREAD = 1e-4  # of a box's side
+_MIN_SPREAD = 1e-4  # of a box's side
 # A variance is at least this share of the average one. People who share a bias look exact to each other:
 # without it one person would be the consensus alone (benchmarks/consensus.py).
-_LEAST_SHARE = 0.25
+_MIN_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,4 +145,4 @@ def edge_spread(edges: EdgeDifferences) -> Values:
     prior = np.sqrt(_PRIOR_EDGES)
     system = np.concatenate([np.array(rows), prior * np.eye(n_people)])
     variances, _ = nnls(system, np.concatenate([targets, np.full(n_people, prior * usual)]))
-    return np.asarray(np.sqrt(np.maximum(variances, max(_LEAST_SPREAD**2, _LEAST_SHARE * usual))))
+    return np.asarray(np.sqrt(np.maximum(variances, max(_MIN_SPREAD**2, _MIN_SHARE * usual))))

@@ -25,7 +25,7 @@ _CHUNK_MASKS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """One row that was found.
+    """Row that cannot count, with what is wrong and what is done with it.
 
     Attributes:
         annotation_id: Of the row.
@@ -98,7 +98,7 @@ def refuse(found: Sequence[BadRow], *, policy: Policy) -> None:
 
 
 def find(annotations: pa.Table, known: Known, *, policy: Policy) -> tuple[pa.Table, list[BadRow]]:
-    """The same as `sort_out`, of some of the images: under `refuse`, too, bad rows are only listed."""
+    """Find the bad rows of some of the images as `sort_out` does, but refuse none: they are listed."""
     late = _answered_twice(annotations, known)
     doubtful = np.union1d(_doubtful(annotations, known), late)
     found: list[BadRow] = []
@@ -149,7 +149,7 @@ def _doubtful(annotations: pa.Table, known: Known) -> Indices:
 
 
 def _wrong_masks(column: pa.ChunkedArray, rows: Indices, size: Indices) -> Indices:
-    """Those of some rows whose mask is damaged, of another size, or empty."""
+    """Rows among `rows` whose mask is damaged, of another size, or empty."""
     from curate.agreement import mask_runs  # noqa: PLC0415 - loads numba
 
     found = [np.zeros(0, dtype=np.intp)]

@@ -108,7 +108,7 @@ class Answers:
 
     @cached_property
     def by_image(self) -> Mapping[str, Mapping[str, Indices]]:
-        """For each image, for each annotator who looked, the indices of the objects drawn.
+        """Indices of the objects that each annotator who looked drew, by image_id and annotator_id.
 
         An empty array is an annotator who found nothing.
         """
@@ -125,7 +125,7 @@ class Answers:
         return [self.images[image] for image in np.flatnonzero(self.looks > 1).tolist()]
 
     def owners(self) -> list[str]:
-        """Who drew each object."""
+        """Annotator of each object."""
         return [self.people[person] for person in self.owner.tolist()]
 
 
@@ -186,7 +186,7 @@ def sort_out(annotations: pa.Table, *, planned: Set[str]) -> Answers:
 
 
 def recoded(answers: Answers, people: Sequence[str], names: Sequence[str]) -> tuple[Answers, Indices]:
-    """The same answers with people and categories numbered among more of them.
+    """Number the people and categories of answers among more of them.
 
     Args:
         answers: What some people drew.

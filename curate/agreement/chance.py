@@ -303,7 +303,7 @@ def krippendorff_alpha_error(votes: ArrayLike) -> float | None:
 
 
 def _shares(counts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of each unit the share of its annotators in each category, and the mean of those."""
+    """Share of each unit's annotators in each category, and the mean of these shares."""
     shares = counts / counts.sum(axis=1, keepdims=True)
     return shares, shares.mean(axis=0)
 

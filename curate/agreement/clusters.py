@@ -18,7 +18,7 @@ from curate.geometry.matching import Indices
 
 _PAIR = 2
 _FEW_GROUPS = 40  # candidates whose every combination is tried
-_MOST_GROUPS = 5_000  # candidates for one tangle of objects; beyond, the best edges are joined greedily
+_MAX_GROUPS = 5_000  # candidates for one tangle of objects; beyond, the best edges are joined greedily
 _Value = dict[tuple[int, int], float]
 
 
@@ -143,7 +143,7 @@ def _grouped(edges: Sequence[tuple[int, int, float]], answers: Answers) -> list[
     groups = []
     for group in _cliques(nodes, value, of_whom):
         groups.append(group)
-        if len(groups) > _MOST_GROUPS:
+        if len(groups) > _MAX_GROUPS:
             return _greedy(value, of_whom)
     return _best(groups, nodes, value)
 
@@ -184,7 +184,7 @@ def _best(groups: Sequence[tuple[int, ...]], nodes: Sequence[int], value: _Value
 def _enumerated(
     groups: Sequence[tuple[int, ...]], nodes: Sequence[int], value: _Value
 ) -> list[tuple[int, ...]]:
-    """The same by trying every partition."""
+    """Find the best partition by trying every one."""
     starting = {node: [group for group in groups if group[0] == node] for node in nodes}
     worth = {group: sum(value[pair] for pair in itertools.combinations(group, 2)) for group in groups}
     best: tuple[float, list[tuple[int, ...]]] = (-1.0, [])

@@ -68,7 +68,7 @@ class Settled:
 
     @staticmethod
     def nothing() -> Settled:
-        """Of no clusters."""
+        """Settled attributes where there is no cluster."""
         none, no = np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.bool_)
         return Settled(no, no, none, np.zeros((0, 4)))
 
@@ -111,7 +111,7 @@ def consensus(
     tasks: Mapping[str, str],
     rules: Rules,
 ) -> Consensus:
-    """One row an object that people settled on, or dispute; one row "empty" for an image where none is.
+    """One row per object that people settled on, or dispute; one row "empty" for an image where none is.
 
     Where one annotator drew an object it stays as drawn, its polygon too. Where several did, `votes` says
     which objects are there, which are not, and which are disputed: those have the outcome "disputed", and as
@@ -152,7 +152,7 @@ def settle(
     tasks: Mapping[str, str],
     rules: Rules,
 ) -> Consensus:
-    """The same of some images, where reliability and attributes were estimated from these and others.
+    """Settle the objects of some images with the reliability that was estimated from these and others.
 
     Args:
         answers: What people drew on these images; people and categories are those of `reliability`.
@@ -172,7 +172,7 @@ def settle(
         answers, clusters, 1.0 / reliability.spread**2, sizes, mask_iou_threshold=rules.mask_iou_threshold
     )
     present, names = reliability.of_objects(answers, clusters)
-    best = _most_probable(names, clusters, answers.names)
+    best = _likeliest(names, clusters, answers.names)
     sure = names[np.arange(len(clusters)), best]
     state, reason = _states(answers, clusters, best, sure, shapes.settled, share)
     confidence = np.where(state == ABSENT, 1.0 - present, present * sure)
@@ -237,7 +237,7 @@ def _states(  # noqa: PLR0917 - one call
     mask_settled: NDArray[np.bool_],
     share: float,
 ) -> tuple[Indices, Indices]:
-    """Of each cluster its place in `_OUTCOMES`, and in `_REASONS` what is disputed."""
+    """Each cluster's place in `_OUTCOMES`, and in `_REASONS` what is disputed."""
     looked = answers.looks[clusters.image]
     verdict = _looked_up(
         clusters.sizes,
@@ -266,8 +266,8 @@ def _looked_up(first: Indices, second: Indices, rule: Callable[[int, int], int])
     return values[inverse] if len(pairs) else np.zeros(0, dtype=np.intp)
 
 
-def _most_probable(names: Values, clusters: Clusters, categories: Sequence[str]) -> Indices:
-    """The best name of each; of equally good ones a hash of image and name decides, in favour of none."""
+def _likeliest(names: Values, clusters: Clusters, categories: Sequence[str]) -> Indices:
+    """The best name of each; of equally good ones a hash of image and name decides, in favor of none."""
     best = names.argmax(axis=1)
     good = names >= names.max(axis=1, keepdims=True) - 1e-9
     for row in np.flatnonzero(good.sum(axis=1) > 1).tolist():

@@ -37,7 +37,7 @@ def identities(answers: Answers, clusters: Clusters, categories: pa.Array, shape
 
 
 def made_from(answers: Answers, clusters: Clusters) -> pa.Array:
-    """Of each joint object the annotations that it was made from, sorted."""
+    """List the annotations that each joint object was made from, sorted."""
     ids = answers.annotation_ids.column.take(pa.array(clusters.members)).to_pylist()
     starts = clusters.starts.tolist()
     ordered = [key for start, stop in itertools.pairwise(starts) for key in sorted(ids[start:stop])]
@@ -50,9 +50,9 @@ def parents(answers: Answers, clusters: Clusters) -> pa.Array:
         return pa.nulls(0, pa.string())
     encoded = answers.parents.column.dictionary_encode()
     codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)[clusters.members]
-    least = np.minimum.reduceat(codes, clusters.starts[:-1])
-    same = (least >= 0) & (least == np.maximum.reduceat(codes, clusters.starts[:-1]))
-    return encoded.dictionary.take(pa.array(least, mask=~same)).cast(pa.string())
+    min_codes = np.minimum.reduceat(codes, clusters.starts[:-1])
+    same = (min_codes >= 0) & (min_codes == np.maximum.reduceat(codes, clusters.starts[:-1]))
+    return encoded.dictionary.take(pa.array(min_codes, mask=~same)).cast(pa.string())
 
 
 def empty(answers: Answers, images: Indices) -> pa.Table:

@@ -15,7 +15,7 @@ _RIGHT = 0.8  # of the answers of a person of whom nothing is known
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """Who said what of which item, one entry an answer.
+    """Answers of annotators about items, one entry per answer.
 
     Attributes:
         items: (V,) in [0, n_items).
@@ -53,13 +53,13 @@ class Weighed:
 def weigh(votes: Votes, *, prior: float = 2.0) -> Weighed:
     """Estimate at once what is right and how often each person says so, by expectation and maximisation.
 
-    A person's confusions are drawn towards those of all people together, as if `prior` more answers a label
+    A person's confusions are drawn towards those of all people together, as if `prior` more answers per label
     had been given that way; those of all people start from 80% right. Without it, a person of three answers
     would be called perfect or useless.
 
     Args:
         votes: The answers.
-        prior: Answers a label; 0 = the plain maximum likelihood.
+        prior: Answers per label; 0 = the plain maximum likelihood.
 
     Source:
         Dawid and Skene, Maximum likelihood estimation of observer error-rates using the EM algorithm (Applied
@@ -78,12 +78,12 @@ def weigh(votes: Votes, *, prior: float = 2.0) -> Weighed:
 
 
 def weigh_counted(votes: Votes, times: NDArray[np.int64], *, prior: float = 2.0) -> Weighed:
-    """The same where each item stands for some that were answered alike.
+    """Weigh answers where each item stands for several that were answered alike; else as `weigh`.
 
     Args:
         votes: The answers.
         times: (n_items,) how many each stands for.
-        prior: Answers a label.
+        prior: Answers per label.
     """
     shape = (votes.n_annotators, votes.n_labels, votes.n_labels)
     probability: Values = np.zeros((votes.n_items, votes.n_labels))
@@ -139,7 +139,7 @@ def _people(
         votes: One item for all that are alike.
         probability: Of each label, for each.
         counted: How many items each stands for; 0 for those without an answer.
-        prior: Answers a label.
+        prior: Answers per label.
         shape: People, labels, labels.
     """
     given: Values = np.zeros((shape[0], shape[2], shape[1]))

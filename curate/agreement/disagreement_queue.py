@@ -16,7 +16,7 @@ _DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image of the queue.
+    """Image of the disagreement queue.
 
     Attributes:
         image_id: The image.

@@ -18,7 +18,7 @@ _BIN_BITS = 64 - _DROPPED_BITS
 
 @dataclass(frozen=True, slots=True)
 class EdgeDifferences:
-    """Squares of differences, relative to the box's side: a row a pair of people and bin.
+    """Squares of differences, relative to the box's side: a row per pair of people and bin.
 
     Attributes:
         people: Names, sorted.
@@ -94,7 +94,7 @@ def _counted(
 
 
 def _median(bins: Counts, counts: Counts) -> float:
-    """Of rising bins: the middle of that in which the median lies, or of both."""
+    """Median of rising bins: the middle of the bin in which it lies, or the mean of two."""
     until = np.cumsum(counts)
     middle = [
         int(np.searchsorted(until, place, side="right")) for place in ((until[-1] - 1) // 2, until[-1] // 2)

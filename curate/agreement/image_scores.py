@@ -17,7 +17,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class PairScores:
-    """Of each comparison of two people (Q,), in the order of `Pairs.image`.
+    """Scores of each comparison of two people (Q,), in the order of `Pairs.image`.
 
     Attributes:
         n_first: Objects of the first.

@@ -97,7 +97,7 @@ class Estimated:
 
 @dataclass(slots=True)
 class LookedAt:
-    """Who looked at images, in numbers.
+    """Numbers of who looked at which images.
 
     Attributes:
         people: How many looked, by image that anybody looked at.

@@ -13,8 +13,8 @@ from curate.intervals import Figure, Scale, resampled_sums, t_interval
 Values = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Name = Hashable
-_MOST_GROUPS = 2048  # of images that are drawn together
-_MOST_CELLS = 1 << 26  # of a table that is made whole
+_MAX_GROUPS = 2048  # of images that are drawn together
+_MAX_CELLS = 1 << 26  # of a table that is made whole
 _COARSE, _FINE = 2.0**20, 2.0**58  # parts of 1 that a value is counted in
 
 
@@ -49,15 +49,15 @@ class ImageSums:
         """
         whole = images if of is None else of
         self._n_images = images
-        self._n_groups = min(whole, _MOST_GROUPS)
-        order = np.arange(whole) if whole <= _MOST_GROUPS else np.random.default_rng(0).permutation(whole)
+        self._n_groups = min(whole, _MAX_GROUPS)
+        order = np.arange(whole) if whole <= _MAX_GROUPS else np.random.default_rng(0).permutation(whole)
         self._group = np.asarray(order % max(1, self._n_groups), dtype=np.intp)[first : first + images]
         self._coarse: dict[Name, Counts] = {}
         self._fine: dict[Name, Counts] = {}
         self._seen: dict[Name, int] = {}
 
     def add(self, name: Name, images: ArrayLike, values: ArrayLike) -> None:
-        """Add values, one an entry of `images`, to a sum of that name; NaN counts as nothing.
+        """Add values, one per entry of `images`, to a sum of that name; NaN counts as nothing.
 
         Args:
             name: Of the sum.
@@ -81,7 +81,7 @@ class ImageSums:
         cells = np.nan_to_num(np.asarray(values, dtype=np.float64))
         used = np.flatnonzero(cells)
         images, which, cells = images[used], which[used], cells[used]
-        if len(names) * self._n_groups > _MOST_CELLS:  # most of them have nothing
+        if len(names) * self._n_groups > _MAX_CELLS:  # most of them have nothing
             there, which = np.unique(which, return_inverse=True)
             names = [names[place] for place in there.tolist()]
         wide = len(names)
@@ -100,7 +100,7 @@ class ImageSums:
     def _distinct(self, images: Indices, which: Indices, wide: int) -> Indices:
         """(wide,) how many images there are of each."""
         keys = images * wide + which
-        if wide * self._n_images > _MOST_CELLS:
+        if wide * self._n_images > _MAX_CELLS:
             return np.bincount(np.unique(keys) % wide, minlength=wide)
         seen = np.zeros(self._n_images * wide, dtype=np.bool_)
         seen[keys] = True
@@ -144,7 +144,7 @@ class Resampled:
         self._images = images
 
     def names(self) -> list[Name]:
-        """Of the sums to which anything was added."""
+        """Names of the sums to which anything was added."""
         return list(self._column)
 
     def of(self, name: Name) -> Values:

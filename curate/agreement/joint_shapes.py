@@ -26,7 +26,7 @@ _THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class JointShapes:
-    """Of C joint objects.
+    """Boxes and masks of C joint objects.
 
     Attributes:
         boxes: (C, 4) float32 xyxy.
@@ -87,15 +87,15 @@ def _borders(clusters: Clusters) -> Iterator[tuple[int, int]]:
     """Chunks of clusters."""
     start = 0
     while start < len(clusters):
-        most = clusters.starts[start] + _CHUNK_MEMBERS
-        stop = max(start + 1, int(np.searchsorted(clusters.starts, most, side="right")) - 1)
+        max_stop = clusters.starts[start] + _CHUNK_MEMBERS
+        stop = max(start + 1, int(np.searchsorted(clusters.starts, max_stop, side="right")) - 1)
         yield start, stop
         start = stop
 
 
 @dataclass(frozen=True, slots=True)
 class _Fused:
-    """Of clusters with masks: what came of them; a box of zeros where no mask did."""
+    """Joint masks and boxes of clusters with masks; a box of zeros where no mask came out."""
 
     clusters: Indices
     rles: list[str | None]
@@ -122,7 +122,7 @@ def _fused(  # noqa: PLR0917 - one call
     texts = answers.rles.column.take(pa.array(members))
     runs = mask_runs.read(texts, np.ascontiguousarray(height))
     these, first, count = np.unique(number, return_index=True, return_counts=True)
-    few = count <= mask_fusion.MOST_MASKS
+    few = count <= mask_fusion.MAX_MASKS
     of_masks = (runs.text, runs.ends, runs.places, runs.starts, runs.area, runs.boxes)
     of_objects = (first, np.where(few, count, 1), width[first], height[first])
     text, ends, settled = mask_fusion.fuse(*of_masks, weights[answers.owner[members]], *of_objects, threshold)

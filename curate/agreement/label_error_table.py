@@ -54,23 +54,23 @@ class LabelErrors:
     not_compared: Mapping[str, str] = field(default_factory=dict)
     learned: int = 0
 
-    def doubted(self, least: float) -> dict[str, list[LabelError]]:
-        """Those whose probability is above `least`, by image."""
+    def doubted(self, min_probability: float) -> dict[str, list[LabelError]]:
+        """Label errors more probable than `min_probability`, by image_id."""
         images: dict[str, list[LabelError]] = defaultdict(list)
         for one in self.found:
-            if one.probability is not None and one.probability > least:
+            if one.probability is not None and one.probability > min_probability:
                 images[one.image_id].append(one)
         return dict(images)
 
-    def told(self, least: float) -> dict[str, str]:
-        """The same in words, such as "the model sees bus (score 0.92) where car is labelled"."""
+    def told(self, min_probability: float) -> dict[str, str]:
+        """Label errors of each image in words: "the model sees bus (score 0.92) where car is labelled"."""
         return {
             image_id: "; ".join(_WORDS[one.kind].format(**_named(one)) for one in errors)
-            for image_id, errors in self.doubted(least).items()
+            for image_id, errors in self.doubted(min_probability).items()
         }
 
     def rows(self, paths: Mapping[str, str]) -> Iterator[tuple[Cell, ...]]:
-        """Rows of `HEADER`."""
+        """Yield the rows of the table, in columns of `HEADER`."""
         for one in self.found:
             facts = (one.kind, cell(one.probability), one.category, one.suggested, rounded(one.score))
             corners = (rounded(edge) for edge in one.box)
@@ -89,7 +89,7 @@ class LabelErrors:
         return {_LEFT_OUT: self.learned} if self.learned else {}
 
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """By kind: disagreements, and the sum of their probabilities; null with a reason where not known."""
+        """Count disagreements and sum their probabilities by kind; null with a reason where not known."""
         found: dict[str, dict[str, Any]] = {}
         for kind in label_errors.KINDS:
             nothing = self.why_not or self.not_compared.get(kind)
@@ -100,7 +100,7 @@ class LabelErrors:
             known = [one for one in of_kind if one is not None]
             entry: dict[str, Any] = {"found": len(of_kind), "expected": rounded(sum(known))}
             if len(known) < len(of_kind):
-                few = f"fewer than {label_errors.LEAST_CASES} objects to compare"
+                few = f"fewer than {label_errors.MIN_CASES} objects to compare"
                 entry |= {"expected": None, "reason": self.unknown.get(kind, few)}
             found[kind] = entry
         return found

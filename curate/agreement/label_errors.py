@@ -26,8 +26,8 @@ from curate.records import Box
 
 Kind = Literal["missed", "spurious", "category", "location"]
 KINDS: Final[tuple[Kind, ...]] = ("missed", "spurious", "category", "location")
-LEAST_CASES: Final = 100  # fewer cases of a kind say nothing of its rate
-_BEST_SHARE, _LEAST_BEST = 0.25, 30  # of the cases: where the model is at its best
+MIN_CASES: Final = 100  # fewer cases of a kind say nothing of its rate
+_BEST_SHARE, _MIN_BEST = 0.25, 30  # of the cases: where the model is at its best
 _TOUCHES = (
     0.1  # IoU from which a box and a label that is nobody's are one object, badly placed by one of them
 )
@@ -41,7 +41,7 @@ _NOTHING: Final[dict[Kind, str]] = {
     "missed": "the model found nothing that could be held against the labels",
     "spurious": "nothing is labelled that could be held against the model",
     "category": "no label lies on an object of the model",
-    "location": f"fewer than {_LEAST_BEST} labels that people drew or corrected lie on an object of the "
+    "location": f"fewer than {_MIN_BEST} labels that people drew or corrected lie on an object of the "
     "model of the same name: how exactly people draw is not known",
 }
 
@@ -53,9 +53,9 @@ class ImageView:
     Attributes:
         image_id: The image.
         labels: What is held to be true.
-        label_ids: One a label.
+        label_ids: One per label.
         found: A model's objects, with scores.
-        found_ids: One an object.
+        found_ids: One per object.
         doubtful: (N, 4) boxes of the model that are too unsure, or dropped for another: they show that
             something is there, and are never held against a label.
     """
@@ -234,7 +234,7 @@ def _add_badly_placed(cases: _Cases, placed: Sequence[tuple[float, float, LabelE
     """
     gaps = np.log(np.maximum(1 - np.array([overlap for _, overlap, _ in placed]), _NEAREST))
     drawn = gaps[gaps > np.log(_NEAREST)]
-    if len(drawn) < _LEAST_BEST:
+    if len(drawn) < _MIN_BEST:
         return
     middle = float(np.median(drawn))
     spread = _MAD_TO_SD * float(np.median(np.abs(drawn - middle)))
@@ -244,11 +244,11 @@ def _add_badly_placed(cases: _Cases, placed: Sequence[tuple[float, float, LabelE
 
 def _estimated(kind: Kind, cases: _Cases) -> list[LabelError]:
     """The candidates with the probability that the label is wrong."""
-    if len(cases.wrong) < LEAST_CASES:
+    if len(cases.wrong) < MIN_CASES:
         return [one for one in cases.candidates if one is not None]
     levels, level, counts = np.unique(-np.array(cases.sureness), return_inverse=True, return_counts=True)
     wrong = np.bincount(level, weights=np.array(cases.wrong, dtype=np.float64), minlength=len(levels))
-    wanted = max(_LEAST_BEST, round(_BEST_SHARE * len(level)))
+    wanted = max(_MIN_BEST, round(_BEST_SHARE * len(level)))
     best = slice(0, int(np.searchsorted(np.cumsum(counts), wanted)) + 1)
     rate = (float(wrong[best].sum()) + 0.5) / (float(counts[best].sum()) + 1)
     share = np.clip(isotonic_regression(wrong / counts, weights=counts).x, rate, None)

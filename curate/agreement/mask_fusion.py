@@ -13,7 +13,7 @@ from curate.compiled import compiled
 from curate.geometry.brush_rle_kernels import coco_counts
 
 Values = NDArray[np.float64]
-MOST_MASKS = 12  # that `staple` takes: it counts the pixels of each of 2^n ways to mark one
+MAX_MASKS = 12  # that `staple` takes: it counts the pixels of each of 2^n ways to mark one
 _SURE = 0.99999  # first sensitivity and specificity, as Warfield et al. begin
 _ROUNDS, _TOLERANCE = 100, 1e-6
 
@@ -119,7 +119,7 @@ def staple(places: Places, starts: Places, boxes: Places, masks: Places, pixels:
         places: Of all masks.
         starts: Of each mask in `places`.
         boxes: Around each mask.
-        masks: (M,) those of the object, at most `MOST_MASKS`.
+        masks: (M,) those of the object, at most `MAX_MASKS`.
         pixels: Of the image.
     """
     count = masks.size
@@ -214,7 +214,7 @@ def between(  # noqa: PLR0917 - compiled functions take no keywords
     one = _drawn(places[starts[first] : starts[first + 1]], height, window)
     two = _drawn(places[starts[second] : starts[second + 1]], height, window)
     columns, rows = one.shape
-    most = float(max(columns, rows))
+    max_distance = float(max(columns, rows))
     out = np.empty(columns * (rows + 2) + 2, dtype=np.int64)
     used = 0
     for x in range(columns):
@@ -223,8 +223,8 @@ def between(  # noqa: PLR0917 - compiled functions take no keywords
             if one[x, y] != two[x, y]:
                 inside = _distance(one if kept else two, x, y, 0)
                 outside = _distance(two if kept else one, x, y, 1)
-                inside = most if inside < 0 else inside - 0.5
-                outside = -most if outside < 0 else 0.5 - outside
+                inside = max_distance if inside < 0 else inside - 0.5
+                outside = -max_distance if outside < 0 else 0.5 - outside
                 middle = (
                     share * inside + (1 - share) * outside if kept else share * outside + (1 - share) * inside
                 )
@@ -254,7 +254,7 @@ def _same(places: Places, starts: Places, first: int, count: int) -> bool:
 
 @compiled
 def _show_one_thing(  # noqa: PLR0917 - a kernel
-    places: Places, starts: Places, area: Places, first: int, count: int, least: float
+    places: Places, starts: Places, area: Places, first: int, count: int, min_iou: float
 ) -> bool:
     """Whether more than half of some masks overlap with one among them; see `vote_rules.mask_is_settled`."""
     alike = np.ones(count, dtype=np.int64)
@@ -262,7 +262,7 @@ def _show_one_thing(  # noqa: PLR0917 - a kernel
         for j in range(i + 1, count):
             shared = common(places, starts, first + i, first + j)
             union = area[first + i] + area[first + j] - shared
-            if union > 0 and shared >= least * union:
+            if union > 0 and shared >= min_iou * union:
                 alike[i] += 1
                 alike[j] += 1
     return bool(2 * alike.max() > count)
@@ -271,7 +271,7 @@ def _show_one_thing(  # noqa: PLR0917 - a kernel
 @compiled
 def fuse(  # noqa: PLR0917 - compiled functions take no keywords
     text: Bytes, ends: Places, places: Places, starts: Places, area: Places, boxes: Places,
-    weights: Values, first: Places, counts: Places, widths: Places, heights: Places, least: float,
+    weights: Values, first: Places, counts: Places, widths: Places, heights: Places, min_iou: float,
 ) -> tuple[Bytes, Places, NDArray[np.bool_]]:  # fmt: skip
     """The joint masks of many objects.
 
@@ -286,10 +286,10 @@ def fuse(  # noqa: PLR0917 - compiled functions take no keywords
         boxes: Around each mask.
         weights: Of who drew each mask.
         first: (G,) first mask of each object; its others follow.
-        counts: (G,) how many masks it has, at most `MOST_MASKS`.
+        counts: (G,) how many masks it has, at most `MAX_MASKS`.
         widths: (G,) upright pixels of the image.
         heights: (G,) the same.
-        least: IoU of two masks of one thing.
+        min_iou: IoU of two masks of one thing.
 
     Returns:
         Counts of all joint masks, where each begins, and whether the masks of each show one thing. Empty
@@ -301,7 +301,7 @@ def fuse(  # noqa: PLR0917 - compiled functions take no keywords
     used = 0
     for g in range(first.size):
         at, count = first[g], counts[g]
-        settled[g] = _show_one_thing(places, starts, area, at, count, least)
+        settled[g] = _show_one_thing(places, starts, area, at, count, min_iou)
         if count == 1 or _same(places, starts, at, count):
             found = text[ends[at] : ends[at + 1]]
         elif count == 2:

@@ -18,7 +18,7 @@ BOUNDARY_SHARE = 0.02  # of the image's diagonal: how wide the band along an out
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """Of two masks, in [0, 1] but for the last.
+    """How alike two masks are; each figure but the last is in [0, 1].
 
     Attributes:
         dice: Twice the shared pixels over the pixels of both.

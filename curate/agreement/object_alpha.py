@@ -17,12 +17,12 @@ from curate.geometry.grouped_matching import paired_iou
 from curate.geometry.matching import Indices
 from curate.intervals import Figure
 
-_MOST_BOXES = 2_000  # of which every two are compared to know what chance gives; drawn evenly beyond
+_MAX_BOXES = 2_000  # of which every two are compared to know what chance gives; drawn evenly beyond
 
 
 @dataclass(frozen=True, slots=True)
 class ChanceBoxes:
-    """Some of the boxes, evenly drawn: what two of them have in common by chance.
+    """Sample of the boxes, evenly drawn: what two of them have in common by chance.
 
     Attributes:
         boxes: (S, 4) xyxy relative to the size of their image.
@@ -42,7 +42,7 @@ class ChanceBoxes:
 
 
 def together(parts: Sequence[ChanceBoxes]) -> ChanceBoxes:
-    """Those of all images, from parts of them in order."""
+    """Join the samples of parts of the images, in order, to that of all images."""
     boxes = np.concatenate([np.zeros((0, 4)), *(part.boxes for part in parts)])
     return ChanceBoxes(boxes, np.concatenate([np.zeros(0, np.intp), *(part.category for part in parts)]))
 
@@ -103,7 +103,7 @@ def add(  # noqa: PLR0917 - one call
     sums.add(("alpha", "values"), image, looked[several])
     members = drawn_by_several(answers, clusters)
     whole = len(members) if of is None else of
-    drawn = np.unique(np.linspace(0, max(0, whole - 1), min(whole, _MOST_BOXES)).astype(np.intp))
+    drawn = np.unique(np.linspace(0, max(0, whole - 1), min(whole, _MAX_BOXES)).astype(np.intp))
     some = members[drawn[(drawn >= first) & (drawn < first + len(members))] - first]
     wide = np.array([sizes[answers.images[image]] for image in answers.image[some].tolist()]).reshape(-1, 2)
     return ChanceBoxes(answers.boxes[some] / np.tile(wide, 2), answers.category[some])

@@ -27,7 +27,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """One row an object in one comparison, in columns; ordered by image.
+    """One row per object in one comparison, in columns; ordered by image.
 
     Attributes:
         image: (N,) index into `Answers.images`.
@@ -268,8 +268,8 @@ def _majority(category: Indices, others: Flags, n_others: Indices) -> Indices:
     alike = category[:, :, None] == category[:, None, :]  # (G, M, M)
     counts = np.einsum("glm,gmn->gln", others.astype(np.float32), alike.astype(np.float32)) * others
     best = counts.argmax(axis=2)
-    most = np.take_along_axis(counts, best[:, :, None], axis=2)[:, :, 0]
-    return np.where(2 * most > n_others, np.take_along_axis(category, best, axis=1), NOBODY)
+    best_count = np.take_along_axis(counts, best[:, :, None], axis=2)[:, :, 0]
+    return np.where(2 * best_count > n_others, np.take_along_axis(category, best, axis=1), NOBODY)
 
 
 def _median(corners: Values, others: Flags, n_others: Indices) -> Values:

@@ -29,7 +29,7 @@ class Presence:
     objects: float
 
     def probability(self, drew: Flags, looked: Flags) -> Values:
-        """That each object is there.
+        """Probability that each object is there.
 
         Args:
             drew: (C, A) who drew object c.
@@ -74,7 +74,7 @@ def estimate(drew: Flags, looked: Flags, images: Flags) -> Presence:
 
 
 def estimate_counted(drew: Flags, looked: Flags, times: Values, images: Flags, seen: Values) -> Presence:
-    """The same of objects and images that occur several times.
+    """Estimate the model where objects and images occur several times; else as `estimate`.
 
     Args:
         drew: (C, A) who drew objects of kind c.

@@ -15,7 +15,7 @@ Given = Mapping[tuple[str, str], Sequence[str]]  # (item, annotator) to choices,
 
 @dataclass(slots=True)
 class SettledChoices:
-    """The settled answers.
+    """Answers to questions that people settled on.
 
     Attributes:
         answers: Choices by item, then by question; a question that is disputed has none.

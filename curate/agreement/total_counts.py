@@ -38,7 +38,7 @@ def count(answers: Answers, clusters: Clusters) -> TotalCounts:
 
 
 def together(parts: Sequence[TotalCounts]) -> list[TotalCounts]:
-    """For each part of the images, in order, the counts of all, from those of each part."""
+    """Add up the counts of the parts of the images; each part gets the total and its own beginning."""
     whole = TotalCounts(
         sum(part.images for part in parts),
         sum(part.boxes for part in parts),

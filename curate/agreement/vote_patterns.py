@@ -56,7 +56,7 @@ class VotePatterns:
 
 
 def collect(answers: Answers, clusters: Clusters) -> VotePatterns:
-    """Count them.
+    """Count equal patterns of votes on objects, and of looks at images.
 
     Args:
         answers: What people drew.

@@ -18,7 +18,7 @@ from curate.errors import InputError
 from curate.formats.record import LabeledObject
 from curate.records import Box
 
-LEAST_PROBABILITY: Final = 0.5  # from which a disagreement is told
+MIN_PROBABILITY: Final = 0.5  # from which a disagreement is told
 _WORDS: Final = {
     "missed": "the model sees a {suggested} ({score:.2f}) where nothing is labelled",
     "spurious": "a {category} where the model sees nothing",
@@ -33,7 +33,7 @@ def find(
 ) -> Iterator[tuple[str, Row]]:
     """Disagreements in which the label is more likely wrong than the model, the surest first.
 
-    Where there are too few objects to say how likely (`label_errors.LEAST_CASES`), all are told.
+    Where there are too few objects to say how likely (`label_errors.MIN_CASES`), all are told.
 
     Args:
         dataset: The labels.
@@ -51,7 +51,7 @@ def find(
         if any(one.score is None for one, _ in found[place].objects):
             raise InputError(f"{predictions.path}: a prediction for {place} has no score from 0 to 1")
     for one in label_errors.find(_view(place, labels, found) for place in shared):
-        if one.probability is None or one.probability > LEAST_PROBABILITY:
+        if one.probability is None or one.probability > MIN_PROBABILITY:
             yield "label_error", _row(one, dataset, labels, found)
 
 

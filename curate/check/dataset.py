@@ -16,8 +16,9 @@ from curate import formats
 from curate.check import unread_json
 from curate.check.finding import Row
 from curate.errors import InputError
-from curate.formats import folder_walk, huggingface, image_classes, split_names
+from curate.formats import huggingface, image_classes, split_names
 from curate.formats.codecs import known_json
+from curate.formats.image_files import images_below
 from curate.formats.record import LabeledImage, Labels
 from curate.system import printable
 
@@ -37,8 +38,8 @@ class DataSet:
         format: Name of the codec, or `IMAGES`.
         files: Absolute path of each image file by its place, the printable path below the data set's folder.
         splits: Splits of each place; mostly one.
-        licenses: Licence of each place that labels describe; None where they give none.
-        says_license: Whether a file of the data set is about its licence.
+        licenses: License of each place that labels describe; None where they give none.
+        says_license: Whether a file of the data set is about its license.
         unread: Findings of what could not be opened: folders, and files of labels.
         field: Of FiftyOne, which labels of a sample; None = as `fiftyone.read` finds it.
         suggestions: The labels are a model's.
@@ -169,7 +170,7 @@ def _detected(path: Path) -> str | None:
 
 
 def _coco_files(folder: Path, unread: list[tuple[str, Row]]) -> Iterator[Labels]:
-    """Those in it, in annotations/, and beside the images of each split."""
+    """Read COCO files of the folder, of annotations/, and beside the images of each split."""
     for pattern in ("*.json", "annotations/*.json", "*/_annotations.coco.json"):
         for file in sorted(folder.glob(pattern)):
             if file.name.startswith("."):
@@ -190,7 +191,7 @@ def _root(path: Path, name: str) -> Path:
 
 def _walk(found: DataSet, root: Path) -> None:
     """Note every image file, and folders that cannot be listed."""
-    for one in folder_walk.images_below(root):
+    for one in images_below(root):
         if isinstance(one, Path):
             found.files[printable(one.relative_to(root))] = one.absolute()
         elif one.folder == root:

@@ -17,7 +17,7 @@ SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")  # the wo
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One sort of fault.
+    """Kind of fault that a check can find.
 
     Attributes:
         severity: error = a model is trained or measured wrongly; warning = likely so; note = good to know.
@@ -107,14 +107,14 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "label it, or write an empty entry if nothing is there",
             "labels",
         ),
-        "license_gap": Kind("warning", "Images without a licence, where others have one", "ask the owner"),
+        "license_gap": Kind("warning", "Images without a license, where others have one", "ask the owner"),
         "dark": Kind("warning", "Nearly black images", "look whether anything can be seen"),
         "bright": Kind("warning", "Nearly white images", "look whether anything can be seen"),
         "flat": Kind("warning", "Images with next to no contrast", "look whether anything is shown"),
         "blurred": Kind("warning", "Blurred images", "look whether a person could label it"),
         "gray": Kind("warning", "Gray images among colored ones", "look whether their color was lost"),
         "odd_size": Kind("warning", "Images of unusual size or shape", "look whether it belongs here"),
-        "license_unknown": Kind("note", "Nothing says the licence", "put a file LICENSE into the folder"),
+        "license_unknown": Kind("note", "Nothing says the license", "put a file LICENSE into the folder"),
         "not_read": Kind("note", "What was not looked at", "look at it by other means", "objects"),
     }
 )
@@ -130,7 +130,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One case.
+    """Case of a fault.
 
     Attributes:
         images: Places in the data set, the one to look at first; of the other set last for `leak_against`.
@@ -178,7 +178,7 @@ class Findings:
             self.add(name, row)
 
     def all(self) -> list[Finding]:
-        """In the order of `KINDS`, which is that of severity."""
+        """Every kind that was found, in the order of `KINDS`, which is that of severity."""
         return [
             Finding(name, kind, tuple(self._rows[name])) for name, kind in KINDS.items() if self._rows[name]
         ]
@@ -217,7 +217,7 @@ class Checked:
     pictures: Mapping[str, Path] = field(repr=False, default_factory=dict)
 
     def counts(self) -> dict[Severity, int]:
-        """Cases by severity."""
+        """Count the cases by severity."""
         return {
             severity: sum(len(one.rows) for one in self.findings if one.kind.severity == severity)
             for severity in SEVERITIES

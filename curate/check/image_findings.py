@@ -16,7 +16,7 @@ from curate.params import IngestParams
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """From where on an image is an outlier.
+    """Bounds from which on an image is an outlier.
 
     Attributes:
         min_brightness: Mean luma, 0..255; darker is `dark`.
@@ -171,16 +171,16 @@ def _figure(one: SeenImage, name: str) -> float:
 
 
 def _licenses(seen: Sequence[SeenImage], dataset: DataSet) -> Iterator[tuple[str, Row]]:
-    """Of places, from labels and from sidecars' columns."""
+    """Find images without a license, as labels and the columns of sidecars state it."""
     known = {place: one.row["license"] or dataset.licenses.get(place) for one in seen for place in one.places}
     lacking = [place for place, license in known.items() if not license]
     if not lacking or (len(lacking) == len(known) and dataset.says_license):
         return
     if len(lacking) == len(known):
-        yield "license_unknown", Row(detail=f"{len(known)} images, and no file or card that names a licence")
+        yield "license_unknown", Row(detail=f"{len(known)} images, and no file or card that names a license")
         return
     for place in lacking:
-        yield "license_gap", _row(dataset, [place], "no licence")
+        yield "license_gap", _row(dataset, [place], "no license")
 
 
 def _row(dataset: DataSet, places: Sequence[str], detail: str) -> Row:

@@ -48,7 +48,7 @@ class SeenImage:
 
     @property
     def orientation(self) -> int:
-        """EXIF, 1..8."""
+        """EXIF orientation, 1..8."""
         return int(self.row["exif_orientation"] or 1)
 
     @property

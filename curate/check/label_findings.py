@@ -31,7 +31,7 @@ _OTHERWISE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class BoxLimits:
-    """From where on a box is a finding.
+    """Bounds from which on a box is a finding.
 
     Attributes:
         min_side_px: Shorter side; less is `tiny_box`.

@@ -9,9 +9,9 @@ from typing import Final
 
 from curate.check.finding import Row
 from curate.errors import InputError
+from curate.folder_walk import find, named
 from curate.formats import json_stream
 from curate.formats.dataset_info import REPORT
-from curate.formats.folder_walk import find
 
 _COCO: Final = re.compile(r"_annotations\.coco\.json|instances.*\.json")  # names that promise COCO
 _LFS: Final = b"version https://git-lfs.github.com/spec/"
@@ -40,8 +40,8 @@ def below(folder: Path, told: Collection[Path | None]) -> Iterator[tuple[str, Ro
         told: Files of which enough was said.
     """
     others = []
-    found = sorted(one for one in find(folder, "*.json") if isinstance(one, Path) and one.name != REPORT)
-    for file in found:
+    found = find(folder, named("*.json"))
+    for file in sorted(one for one in found if isinstance(one, Path) and one.name != REPORT):
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
         if hidden or file in told or not file.is_file():
             continue

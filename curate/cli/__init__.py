@@ -1,4 +1,4 @@
-"""The `curate` command; one file a group of commands.
+"""The `curate` command; one file per group of commands.
 
 Commands import what they need when they run: `curate --help` loads neither torch nor a server's SDK.
 """

@@ -28,7 +28,7 @@ def page(
     """
     from curate.report import duplicates
 
-    written = duplicates.write(root, out or root / duplicates.DUPLICATES, most=groups)
+    written = duplicates.write(root, out or root / duplicates.DUPLICATES, max_groups=groups)
     typer.echo(f"duplicates: {written}")
 
 

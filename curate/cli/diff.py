@@ -97,10 +97,10 @@ def _table(found: Diff) -> str:
 
     table = Table("category", "before", "after", "added", "removed", "relabelled", "moved", "described")
     for row in found.by_category():
-        relabelled = f"-{row['relabelled from']} +{row['relabelled to']}"
+        relabeled = f"-{row['relabelled from']} +{row['relabelled to']}"
         values = (row[name] for name in ("before", "after", "added", "removed"))
         last = (f"{row[name]:,}" for name in ("moved", "described"))
-        table.add_row(row["category"], *(f"{value:,}" for value in values), relabelled, *last)
+        table.add_row(row["category"], *(f"{value:,}" for value in values), relabeled, *last)
     console = Console(width=100)
     with console.capture() as captured:
         console.print(table)

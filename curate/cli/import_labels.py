@@ -24,14 +24,14 @@ class Become(StrEnum):
 
 
 class FrameName(StrEnum):
-    """On which pixels labels were drawn."""
+    """Pixels that labels were drawn on."""
 
     STORED = "stored"
     UPRIGHT = "upright"
 
 
 class MatchName(StrEnum):
-    """By what a label file names images."""
+    """What a label file names images by."""
 
     PATH = "path"
     NAME = "name"

@@ -59,10 +59,10 @@ def init(
 
 
 def _first_step(written: Sequence[str], *, labels: bool) -> str:
-    licence = "name the licence of the images in sources.yaml; then:"
+    licensing = "name the license of the images in sources.yaml; then:"
     if "taxonomy.yaml" not in written:
-        return f"name your models in params.yaml (upscale.models), {licence}"
-    return f"{'look through' if labels else 'name'} the categories in taxonomy.yaml, {licence}"
+        return f"name your models in params.yaml (upscale.models), {licensing}"
+    return f"{'look through' if labels else 'name'} the categories in taxonomy.yaml, {licensing}"
 
 
 def _commands(enter: str, *, people: bool) -> Iterator[tuple[str, str]]:

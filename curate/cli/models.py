@@ -36,7 +36,7 @@ def fetch(names: Names = None, path: ParamsFile = _PARAMS) -> None:
 
 @app.command("list")
 def list_(path: ParamsFile = _PARAMS) -> None:
-    """Public weights and those of the project's stages (marked *): size, licence, digest, where they are.
+    """Public weights and those of the project's stages (marked *): size, license, digest, where they are.
 
     Reads params.yaml and the caches; writes nothing, asks nobody.
     """

@@ -16,7 +16,7 @@ _BAR = 60
 
 
 def screen(status: Status, title: str, now: datetime) -> RenderableType:
-    """The whole picture."""
+    """Draw the status for a terminal: bars, the table of labelers, the chart of days."""
     parts: list[RenderableType] = [
         Text.assemble((title, "bold"), "  ", (status.url, "dim")),
         Text(""),
@@ -34,7 +34,7 @@ def screen(status: Status, title: str, now: datetime) -> RenderableType:
 
 
 def plain(status: Status, title: str, now: datetime) -> list[str]:
-    """The same as lines, for a file or a pipe."""
+    """Write the status as lines, for a file or a pipe."""
     lines = [f"{title}  {status.url}", _done(status), summary(status)]
     for one in status.labelers:
         lines.append("  ".join([one.person, *(f"{name} {value}" for name, value in _cells(one, now))]))
@@ -47,7 +47,7 @@ def plain(status: Status, title: str, now: datetime) -> list[str]:
 
 def summary(status: Status) -> str:
     """Begun, skipped, pace and days to go."""
-    pace = "nobody has answered yet" if status.per_day is None else f"{status.per_day:,.1f} answers a day"
+    pace = "nobody has answered yet" if status.per_day is None else f"{status.per_day:,.1f} answers per day"
     return f"{status.begun:,} begun, {status.skipped:,} skipped; {pace}; {to_go(status)}"
 
 
@@ -63,13 +63,13 @@ def to_go(status: Status) -> str:
 
 
 def chart(status: Status) -> Text:
-    """Answers by day, one character a day."""
-    most = max(status.days.values()) or 1
-    blocks = [_BLOCKS[-(-count * (len(_BLOCKS) - 1) // most)] for count in status.days.values()]
+    """Answers by day, one character per day."""
+    max_count = max(status.days.values()) or 1
+    blocks = [_BLOCKS[-(-count * (len(_BLOCKS) - 1) // max_count)] for count in status.days.values()]
     first, last = min(status.days), max(status.days)
     return Text.assemble(
-        "answers a day  ", (first[5:], "dim"), " ", ("".join(blocks), "cyan"), " ", (last[5:], "dim"),
-        f"  most {most:,}",
+        "answers per day  ", (first[5:], "dim"), " ", ("".join(blocks), "cyan"), " ", (last[5:], "dim"),
+        f"  most {max_count:,}",
     )  # fmt: skip
 
 

@@ -24,7 +24,9 @@ def preview(
     budget: Annotated[
         float | None, typer.Option(help="In the place of qa.choose.budget, to try one.", show_default=False)
     ] = None,
-    most: Annotated[int, typer.Option(min=1, help="Images on the page, in the order of the choice.")] = 200,
+    max_images: Annotated[
+        int, typer.Option("--most", min=1, help="Images on the page, in the order of the choice.")
+    ] = 200,
     params_file: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Draw the images that the weights of qa.choose would choose now, each with the reason.
@@ -50,5 +52,5 @@ def preview(
     made = select.planned(settings.qa, inputs=inputs, path=wiring.PLAN)
     picks = [(made.pool.ids[pick.image], pick) for pick in made.members.picks]
     places = chosen_page.Places(inputs.images, inputs.annotations, inputs.taxonomy)
-    chosen_page.write(picks, criteria.weights(settings.qa.choose), places, out, most=most)
+    chosen_page.write(picks, criteria.weights(settings.qa.choose), places, out, max_images=max_images)
     typer.echo(f"select preview: {len(picks):,} images would be chosen now: {out}")

@@ -42,14 +42,14 @@ def images(
     out: Annotated[Path, typer.Option(parser=user_path, help="Folder of the results, PNG.")],
     license: Annotated[
         str | None,
-        typer.Option(help="Licence of the weights, such as bsd-3-clause, if their name does not tell."),
+        typer.Option(help="License of the weights, such as bsd-3-clause, if their name does not tell."),
     ] = None,
     use: Annotated[
         str | None,
-        typer.Option(help="Licence under which you pass results on; weights that forbid it are refused."),
+        typer.Option(help="License under which you pass results on; weights that forbid it are refused."),
     ] = None,
     commercial_use: Annotated[
-        bool, typer.Option("--commercial-use", help="The licence is `other` and allows commercial use.")
+        bool, typer.Option("--commercial-use", help="The license is `other` and allows commercial use.")
     ] = False,
     fit: Annotated[str | None, typer.Option(help="Pixels to fit into, such as 2000x2000.")] = None,
     tile: Annotated[int, typer.Option(help="Pixels of a side that the model sees at once.")] = 256,
@@ -64,7 +64,7 @@ def images(
     """Upscale IMAGES into OUT; what is there already is not made again.
 
     Reads the images below IMAGES; alpha, ICC profile and 16 bits are kept. Writes OUT: a PNG per image,
-    upscaled.csv with a row per image and the licence of the weights, and contact-sheet.html.
+    upscaled.csv with a row per image and the license of the weights, and contact-sheet.html.
     Exit code 1 if an image failed.
     """
     from curate.adapters import upscalers
@@ -117,12 +117,12 @@ def export(
     to: Annotated[Format, typer.Option(help="The format.")],
     out: Annotated[Path, typer.Option(parser=user_path, help="Folder of the file and its card.")],
     license: Annotated[
-        str | None, typer.Option(help="Licence of the weights, if their name does not tell.")
+        str | None, typer.Option(help="License of the weights, if their name does not tell.")
     ] = None,
 ) -> None:
     """Write a model as files that run without PyTorch, checked against it at three sizes, with a card.
 
-    Reads WEIGHTS; writes OUT: the file (of ncnn two), README.md with sha256, licence and the differences
+    Reads WEIGHTS; writes OUT: the file (of ncnn two), README.md with sha256, license and the differences
     found, and for ONNX tensorrt.sh, the command that makes an engine of it, which is not run.
     """
     from curate import tables

@@ -1,1 +1,1 @@
-"""Perceptual hashes, neighbours within a radius, groups and their keepers."""
+"""Perceptual hashes, neighbors within a radius, groups and their keepers."""

@@ -1,4 +1,4 @@
-"""From pairs of distinct hashes to pairs of images, each once, in one word a pair.
+"""From pairs of distinct hashes to pairs of images, each once, in one word per pair.
 
 Where sets of images with one hash are so large that all pairs between them would be quadratic (ten thousand
 scans of blank pages), only pairs with a hub are listed: the largest pictures of a set, from which keepers are
@@ -25,7 +25,7 @@ class Images:
     """Images by distinct hash, larger pictures first."""
 
     def __init__(self, hashes: Distinct, places: Rows, area: Rows) -> None:
-        """Gather them.
+        """Gather the images of each distinct hash.
 
         Args:
             hashes: Of a column.
@@ -86,7 +86,7 @@ def _rectangle(first: Rows, second: Rows, tall: Rows, wide: Rows) -> tuple[Rows,
 
 
 def join_keys(pairs: Pairs, second_count: int) -> NDArray[np.uint64]:
-    """One word a pair, ordered as (first, second, hamming): 8 bytes instead of 18, and quick to sort.
+    """One word per pair, ordered as (first, second, hamming): 8 bytes instead of 18, and quick to sort.
 
     Raises:
         ValueError: More than 2^55 pairs are possible: 190 million images on both sides.
@@ -98,7 +98,7 @@ def join_keys(pairs: Pairs, second_count: int) -> NDArray[np.uint64]:
 
 
 def split_keys(keys: NDArray[np.uint64], second_count: int) -> Pairs:
-    """The inverse of `join_keys`."""
+    """Undo `join_keys`: pairs from their keys."""
     first, second = np.divmod((keys >> _DISTANCE_BITS).astype(np.int64), np.int64(max(second_count, 1)))
     return Pairs(first, second, (keys & _DISTANCES).astype(np.uint16))
 

@@ -32,7 +32,7 @@ def radius(count: int, recipe: Recipe) -> int:
 
 
 def _radius(count: int) -> int:
-    return next((bits for most, bits in _UP_TO if count <= most), _MIN_BITS)
+    return next((bits for max_count, bits in _UP_TO if count <= max_count), _MIN_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Searched:
     largest: int
 
     def pairs(self) -> Pairs:
-        """Them all in columns: 18 bytes each."""
+        """All pairs in columns: 18 bytes each."""
         return split_keys(self.keys, self.second_count)
 
 
@@ -89,7 +89,7 @@ def candidates(
 ) -> Pairs:
     """Every pair of images that one of their hashes brings within the radius, each once.
 
-    Needs neither `luma` nor `colour`.
+    Needs neither `luma` nor `color`.
 
     Args:
         features: Of the images.
@@ -106,7 +106,7 @@ def candidates(
 
 
 def search(images: View, recipe: Recipe, max_hamming: int | None, *, base: View | None = None) -> Searched:
-    """As `candidates`, of rows of features that may lie on disk."""
+    """Search candidates as `candidates` does, in rows of features that may lie on disk."""
     count = len(images) + (0 if base is None else len(base))
     bits = radius(count, recipe) if max_hamming is None else max_hamming
     part_bits = min(bits, _radius(count))

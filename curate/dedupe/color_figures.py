@@ -1,4 +1,4 @@
-"""Cast and colorfulness of pictures, from the colour cells that dedupe's decode leaves."""
+"""Cast and colorfulness of pictures, from the color cells that dedupe's decode leaves."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Window:
     bottom: float
 
 
-def _centred(width: float, height: float, dx: float = 0.0, dy: float = 0.0) -> Window:
+def _centered(width: float, height: float, dx: float = 0.0, dy: float = 0.0) -> Window:
     left, top = (1 - width) / 2 + dx, (1 - height) / 2 + dy
     return Window(left, top, left + width, top + height)
 
@@ -45,18 +45,18 @@ def _centred(width: float, height: float, dx: float = 0.0, dy: float = 0.0) -> W
 _OFF: Final = 0.05
 _CORNER: Final = 0.075
 WINDOWS: Final = (
-    _centred(0.92, 0.92),
-    *(_centred(0.86, 0.86, dx, dy) for dx in (-_OFF, 0, _OFF) for dy in (-_OFF, 0, _OFF)),
-    *(_centred(0.85, 0.85, dx, dy) for dx in (-_CORNER, _CORNER) for dy in (-_CORNER, _CORNER)),
-    *(_centred(1, 0.9), _centred(0.9, 1)),  # bars above and below, left and right
-    *(_centred(1, 0.93, 0, 0.035), _centred(1, 0.93, 0, -0.035)),  # cut on one side
-    *(_centred(0.93, 1, 0.035, 0), _centred(0.93, 1, -0.035, 0)),
+    _centered(0.92, 0.92),
+    *(_centered(0.86, 0.86, dx, dy) for dx in (-_OFF, 0, _OFF) for dy in (-_OFF, 0, _OFF)),
+    *(_centered(0.85, 0.85, dx, dy) for dx in (-_CORNER, _CORNER) for dy in (-_CORNER, _CORNER)),
+    *(_centered(1, 0.9), _centered(0.9, 1)),  # bars above and below, left and right
+    *(_centered(1, 0.93, 0, 0.035), _centered(1, 0.93, 0, -0.035)),  # cut on one side
+    *(_centered(0.93, 1, 0.035, 0), _centered(0.93, 1, -0.035, 0)),
 )
 # Compared with the same part of the other picture: text, a logo or a sticker leaves one of them alone.
 PARTS: Final = (
-    *(_centred(1, 0.66, 0, 0.17), _centred(1, 0.66, 0, -0.17)),
-    *(_centred(0.66, 1, 0.17, 0), _centred(0.66, 1, -0.17, 0)),
-    _centred(0.6, 0.6),
+    *(_centered(1, 0.66, 0, 0.17), _centered(1, 0.66, 0, -0.17)),
+    *(_centered(0.66, 1, 0.17, 0), _centered(0.66, 1, -0.17, 0)),
+    _centered(0.6, 0.6),
 )
 
 

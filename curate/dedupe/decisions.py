@@ -102,7 +102,7 @@ class _Finder:
         self._keys = np.ascontiguousarray(ids[:, :8]).view(">u8").reshape(-1)
 
     def row(self, one: Decision, name: str) -> int | None:
-        """None: a whole image_id that is not in the table."""
+        """Row of a named image; None for a whole image_id that is not in the table."""
         if not is_id(name):
             if name not in self._places:
                 raise InputError(f"{self._path}:{one.line}: no image comes from {name!r}")

@@ -40,7 +40,7 @@ class Small:
 
     @property
     def picture(self) -> Image.Image:
-        """The same for Pillow, RGB or L."""
+        """The pixels as a Pillow picture, RGB or L."""
         return Image.fromarray(self.pixels[:, :, 0] if self.pixels.shape[2] == 1 else self.pixels)
 
 

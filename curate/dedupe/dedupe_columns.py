@@ -160,7 +160,7 @@ class Verdicts:
         return verdicts
 
     def _quality(self, column: pa.ChunkedArray, start: int) -> pa.StructArray:
-        """The figures of ingest and those of colour; null where an image has none of them."""
+        """The figures of ingest and those of color; null where an image has none of them."""
         told = column.combine_chunks()
         here = slice(start, start + len(told))
         ours = {

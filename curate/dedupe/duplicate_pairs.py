@@ -32,7 +32,7 @@ class Side:
         return len(self.rows)
 
     def take(self, places: Rows) -> Side:
-        """Some of the images."""
+        """The images at some places of this side."""
         return Side(self.stored, self.rows[places])
 
     def view(self) -> View:

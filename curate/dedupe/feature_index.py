@@ -1,4 +1,4 @@
-"""Columns of fixed width on disk, one row an image: found by its content, only ever added to.
+"""Columns of fixed width on disk, one row per image: found by its content, only ever added to.
 
     <folder>/<recipe>/manifest.json      the recipe, the columns, and which parts count
     <folder>/<recipe>/part-000001.arrow  some thousands of rows: image_id, content_id, place, all columns; one
@@ -87,22 +87,22 @@ class Index:
         self._waiting: list[pa.RecordBatch] = []
 
     def __len__(self) -> int:
-        """Rows that count."""
+        """Number of rows that count."""
         return sum(part.rows for part in self._manifest.parts)
 
     @property
     def folder(self) -> Path:
-        """Where its files lie; it goes when its rows no longer count."""
+        """Folder of its files; it goes when its rows no longer count."""
         return self._folder
 
     @property
     def digest(self) -> str:
-        """Of the recipe."""
+        """Digest of the recipe."""
         return self._manifest.digest
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The recipe."""
+        """Settings of the recipe."""
         return self._manifest.settings
 
     @property
@@ -123,7 +123,7 @@ class Index:
         }
 
     def places(self, rows: NDArray[np.int64]) -> list[str]:
-        """Where the images at `rows` were found when they were added."""
+        """Places where the images at `rows` were found when they were added."""
         chunks = pa.chunked_array([batch["place"] for batch in self._batches], pa.string())
         return [str(place) for place in chunks.take(pa.array(rows)).to_pylist()]
 
@@ -314,7 +314,7 @@ def _binary(values: NDArray[Any], width: int) -> pa.Array:
 
 
 def _values(column: pa.Array, kind: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """The inverse, without a copy."""
+    """Undo `_binary`: values of a column, without a copy."""
     start = column.offset * column.type.byte_width
     flat = np.frombuffer(column.buffers()[1], np.uint8)[start : start + len(column) * column.type.byte_width]
     return flat.view(kind).reshape(len(column), *shape)

@@ -1,4 +1,4 @@
-"""What dedupe keeps of each image: hashes, a thumbnail, a few colours; everything from one decode."""
+"""What dedupe keeps of each image: hashes, a thumbnail, a few colors; everything from one decode."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from curate.dedupe.decode_small import read_small
 from curate.dedupe.hashes import UInt64Array
 from curate.dedupe.orientations import turned_low, turns
 from curate.dedupe.thumbnail_texture import structure
-from curate.dedupe.thumbnails import colour_cells, luma_thumbnail
+from curate.dedupe.thumbnails import color_cells, luma_thumbnail
 from curate.params import DedupeParams
 
 SIDE: Final = 32  # pixels of a thumbnail
-CELLS: Final = 4  # of the colour summary, a side
-PLAIN: Final = 1.5  # levels; pictures of less structure are plain: one colour, a gradient, a blur
+CELLS: Final = 4  # of the color summary, a side
+PLAIN: Final = 1.5  # levels; pictures of less structure are plain: one color, a gradient, a blur
 _STEPS: Final = 21
 _MIN_SIDE: Final = 64  # pixels per side that a JPEG is decoded to at least: twice what the pHash looks at
 _DECODERS: Final = ("pillow", "simplejpeg", "imagehash")
@@ -53,7 +53,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Columns, one row an image.
+    """Columns, one row per image.
 
     Attributes:
         hashes: (N,) uint64, of the recipe's name.
@@ -62,9 +62,9 @@ class Features:
         windows: (N, W) uint64, the same of windows into the picture (`WINDOWS`); W = 0 without crops.
         parts: (N, P) uint64, the same of `PARTS`; P = 0 without crops.
         luma: (N, 32, 32) uint8, the upright picture, squeezed to a square.
-        colour: (N, 4, 4, 3) uint8, mean RGB of the cells of the picture.
+        color: (N, 4, 4, 3) uint8, mean RGB of the cells of the picture.
         structure: (N,) float32, levels; root mean square of what `luma` differs from its means of 5 x 5.
-        tone: (N,) uint64, mean colour as a thermometer: 21 steps of each channel, a bit per step reached.
+        tone: (N,) uint64, mean color as a thermometer: 21 steps of each channel, a bit per step reached.
         size: (N, 2) uint32, width and height of the file, upright pixels.
         detail: (N, 64, 64) uint8 luma, for what differs locally (`curate.dedupe.difference_thumbnails`).
         chroma: (N, 2, 32, 32) uint8, Cb and Cr.
@@ -76,7 +76,7 @@ class Features:
     windows: UInt64Array
     parts: UInt64Array
     luma: NDArray[np.uint8]
-    colour: NDArray[np.uint8]
+    color: NDArray[np.uint8]
     structure: NDArray[np.float32]
     tone: UInt64Array
     size: NDArray[np.uint32]
@@ -88,7 +88,7 @@ class Features:
 
     @staticmethod
     def layout(recipe: Recipe) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
-        """Type and shape an image of each column that the recipe fills; empty ones are left out."""
+        """Type and shape per image of each column that the recipe fills; empty ones are left out."""
         u8, u64 = np.dtype(np.uint8), np.dtype(np.uint64)
         columns: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {
             "hashes": (u64, ()),
@@ -97,7 +97,7 @@ class Features:
             "windows": (u64, (len(WINDOWS) if recipe.crops else 0,)),
             "parts": (u64, (len(PARTS) if recipe.crops else 0,)),
             "luma": (u8, (SIDE, SIDE)),
-            "colour": (u8, (CELLS, CELLS, 3)),
+            "color": (u8, (CELLS, CELLS, 3)),
             "structure": (np.dtype(np.float32), ()),
             "tone": (u64, ()),
             "size": (np.dtype(np.uint32), (2,)),
@@ -130,7 +130,7 @@ def extract(paths: Sequence[Path], recipe: Recipe) -> Features:
     count = len(paths)
     min_side = _MIN_SIDE if recipe.decode == "fast" else None
     luma = np.empty((count, SIDE, SIDE), dtype=np.uint8)
-    colour = np.empty((count, CELLS, CELLS, 3), dtype=np.uint8)
+    color = np.empty((count, CELLS, CELLS, 3), dtype=np.uint8)
     size = np.empty((count, 2), dtype=np.uint32)
     details = {
         name: np.empty((count, *shape), np.uint8) for name, shape in difference_thumbnails.COLUMNS.items()
@@ -139,23 +139,23 @@ def extract(paths: Sequence[Path], recipe: Recipe) -> Features:
     from_thumbnail = recipe.hash == "phash" and recipe.decode == "fast"
     for row, path in enumerate(paths):
         small = read_small(path, min_side)
-        luma[row], colour[row] = luma_thumbnail(small.pixels, SIDE), colour_cells(small.pixels, CELLS)
+        luma[row], color[row] = luma_thumbnail(small.pixels, SIDE), color_cells(small.pixels, CELLS)
         size[row] = small.width, small.height
         details["detail"][row], details["chroma"][row] = difference_thumbnails.detail_thumbnail(small.pixels)
         if not from_thumbnail:
             own[row] = hashes.by_imagehash(small.picture, recipe.hash)
-    return from_thumbnails(recipe, luma, colour, size, details, None if from_thumbnail else own)
+    return from_thumbnails(recipe, luma, color, size, details, None if from_thumbnail else own)
 
 
 def from_thumbnails(  # noqa: PLR0917 - columns
     recipe: Recipe,
     luma: NDArray[np.uint8],
-    colour: NDArray[np.uint8],
+    color: NDArray[np.uint8],
     size: NDArray[np.uint32],
     details: Mapping[str, NDArray[np.uint8]],
     own: UInt64Array | None,
 ) -> Features:
-    """Features from thumbnails and colour cells, all rows at once; `own` is the hash of the recipe.
+    """Features from thumbnails and color cells, all rows at once; `own` is the hash of the recipe.
 
     `details` are the columns of `curate.dedupe.difference_thumbnails`.
     """
@@ -172,17 +172,17 @@ def from_thumbnails(  # noqa: PLR0917 - columns
         windows=cut[:, : len(WINDOWS)],
         parts=cut[:, len(WINDOWS) :],
         luma=luma,
-        colour=colour,
+        color=color,
         structure=structure(luma),
-        tone=_tone(colour),
+        tone=_tone(color),
         size=size,
         detail=details["detail"],
         chroma=details["chroma"],
     )
 
 
-def _tone(colour: NDArray[np.uint8]) -> UInt64Array:
+def _tone(color: NDArray[np.uint8]) -> UInt64Array:
     """(N,) see `Features.tone`. Means within a step differ in one bit per channel at most."""
-    means = colour.astype(np.int32).sum(axis=(1, 2)) // CELLS**2
+    means = color.astype(np.int32).sum(axis=(1, 2)) // CELLS**2
     reached = means[:, :, None] >= np.arange(1, _STEPS + 1) * 256 // (_STEPS + 1)
-    return hashes.pack(np.pad(reached.reshape(len(colour), 3 * _STEPS), ((0, 0), (1, 0))))[:, 0]
+    return hashes.pack(np.pad(reached.reshape(len(color), 3 * _STEPS), ((0, 0), (1, 0))))[:, 0]

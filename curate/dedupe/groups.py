@@ -48,12 +48,12 @@ class Matches:
     relation: NDArray[np.int8]
 
     def renamed(self, names: Rows) -> Matches:
-        """The same pairs by other numbers, first < second."""
+        """The matches with rows numbered anew, first < second."""
         a, b = names[self.first], names[self.second]
         return Matches(np.minimum(a, b), np.maximum(a, b), self.hamming, self.correlation, self.relation)
 
     def take(self, chosen: NDArray[np.bool_] | Rows) -> Matches:
-        """Some of the pairs."""
+        """The matches that are chosen."""
         return Matches(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
@@ -65,8 +65,8 @@ def with_semantic(
     cosine: NDArray[np.float32],
 ) -> Matches:
     """The matches, and further pairs by meaning where there is no match yet; first < second in both."""
-    most = 1 + max(int(matches.second.max(initial=0)), int(second.max(initial=0)))
-    new = ~np.isin(first * most + second, matches.first * most + matches.second)
+    n_rows = 1 + max(int(matches.second.max(initial=0)), int(second.max(initial=0)))
+    new = ~np.isin(first * n_rows + second, matches.first * n_rows + matches.second)
     relation = np.full(int(new.sum()), SEMANTIC, dtype=np.int8)
     further = Matches(first[new], second[new], hamming[new], cosine[new], relation)
     return Matches(
@@ -76,7 +76,7 @@ def with_semantic(
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Which image each image belongs to.
+    """Keeper, group and variant of each image.
 
     Attributes:
         keeper: (N,) int64; row of the image it is dropped for, its own for images that are kept.
@@ -217,7 +217,7 @@ class _Edges:
 
 
 class _Graph(NamedTuple):
-    """For each row: better ones that match, best match first, and rows to stay apart from.
+    """Neighbors of each row: better ones that match, best match first, and rows to stay apart from.
 
     Attributes:
         bounds: (N + 1,) of each image's entries in `better`.

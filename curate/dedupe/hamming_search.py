@@ -46,7 +46,7 @@ class QuadraticSearchError(CurateError):
 
 
 class TooManyPairsError(CurateError):
-    """More pairs than are wanted in memory."""
+    """The search found more pairs than are wanted in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ def _ball(width: int, radius: int) -> int:
 
 
 def _flips(width: int, radius: int) -> Hashes:
-    """Those values for 0, few bits first."""
+    """All values of `width` bits with at most `radius` bits set, few bits first."""
     chosen = (c for bits in range(min(radius, width) + 1) for c in itertools.combinations(range(width), bits))
     return np.array([sum(1 << bit for bit in one) for one in chosen], np.uint64)
 

@@ -155,7 +155,7 @@ def id_texts(ids: Ids) -> list[str]:
 
 
 def id_array(ids: Ids) -> pa.StringArray:
-    """The same as an Arrow array."""
+    """Turn image_ids (N, 32) into an Arrow array of hex digits."""
     digits = np.ascontiguousarray(ids).tobytes().hex().encode()
     ends = np.arange(len(ids) + 1, dtype=np.int32) * 2 * ID_BYTES
     return pa.StringArray.from_buffers(len(ids), pa.py_buffer(ends), pa.py_buffer(digits))

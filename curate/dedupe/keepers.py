@@ -48,7 +48,7 @@ class Comparisons:
         return cls(nothing, nothing, nothing.astype(np.int8), nothing.astype(np.int8))
 
     def renamed(self, names: Rows) -> Comparisons:
-        """The same by other numbers, ordered by (first, second)."""
+        """The comparisons with rows numbered anew, ordered by (first, second)."""
         a, b = names[self.first], names[self.second]
         first, second = np.minimum(a, b), np.maximum(a, b)
         order = np.lexsort((second, first))
@@ -102,7 +102,7 @@ class KeeperColumns:
     bytes: NDArray[np.int64]
 
     def take(self, rows: Rows) -> KeeperColumns:
-        """Some of the images."""
+        """The columns of some images."""
         return KeeperColumns(*(getattr(self, name)[rows] for name in self.__slots__))
 
     def best_first(self, comparisons: Comparisons) -> Rows:

@@ -201,9 +201,9 @@ def _colors(first: Bytes, second: Bytes, placement: NDArray[np.float64]) -> tupl
     a = np.empty_like(b)
     _place_colors(first.astype(np.float32) - 128, placement, a)
     strong, share = _COLORFUL
-    most = [boxed(np.hypot(part[:, 0], part[:, 1]), 1) for part in (a, b)]
-    gray = [part.max(axis=(1, 2)) < _COLORLESS for part in most]
-    rich = [(part > strong).mean(axis=(1, 2)) > share for part in most]
+    chroma = [boxed(np.hypot(part[:, 0], part[:, 1]), 1) for part in (a, b)]
+    gray = [part.max(axis=(1, 2)) < _COLORLESS for part in chroma]
+    rich = [(part > strong).mean(axis=(1, 2)) > share for part in chroma]
     bare = (gray[0] & rich[1]) | (gray[1] & rich[0])
     a[bare], b[bare] = 0, 0
     return a, b

@@ -22,12 +22,12 @@ def write_distances(pairs: NDArray[np.int64], verified: NDArray[np.integer], pat
     Raises:
         StorageError: It cannot be written.
     """
-    most = int(np.flatnonzero(pairs).max(initial=0))
+    max_bits = int(np.flatnonzero(pairs).max(initial=0))
     every = np.pad(pairs, (0, 2))
-    held = np.bincount(verified, minlength=most + 2)
+    held = np.bincount(verified, minlength=max_bits + 2)
     with tables.replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["hamming", "pairs", "verified"])
         # In steps of two: a median sets just half of the bits, so nearly all distances are even.
-        for bits in range(0, most + 1, 2):
+        for bits in range(0, max_bits + 1, 2):
             writer.writerow([bits, every[bits : bits + 2].sum(), held[bits : bits + 2].sum()])

@@ -10,7 +10,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-RINGS: Final = 16  # of frequency, from 0 to half a cycle a pixel
+RINGS: Final = 16  # of frequency, from 0 to half a cycle per pixel
 _BLOCK: Final = 64  # pixels per side
 _MAX_BLOCKS: Final = 96
 _FINE: Final = 6  # rings from here on are fine detail
@@ -54,7 +54,7 @@ class Spectra:
         return share
 
     def swapped(self) -> Spectra:
-        """The same of b and a."""
+        """The spectra with a and b exchanged."""
         return Spectra(self.b, self.a, self.both, self.calm, self.busy)
 
 

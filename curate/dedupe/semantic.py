@@ -101,7 +101,7 @@ def cosine_pairs(
 
 
 def _once(pairs: CosinePairs) -> CosinePairs:
-    """In order, without those that were found from both sides."""
+    """Drop pairs that were found from both sides; the order stays."""
     again = (np.diff(pairs.first, prepend=-1) == 0) & (np.diff(pairs.second, prepend=-1) == 0)
     return CosinePairs(pairs.first[~again], pairs.second[~again], pairs.cosine[~again])
 

@@ -28,7 +28,7 @@ class StoredColumn:
 
     @property
     def ndim(self) -> int:
-        """As of an array."""
+        """Number of dimensions, as of an array."""
         return len(self.shape)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""A decoded picture to its luma thumbnail and its colour cells, compiled.
+"""A decoded picture to its luma thumbnail and its color cells, compiled.
 
 Pillow takes three to five times as long for the same: an eighth of what decoding at reduced size takes, and
 as long as decoding in full.
@@ -44,7 +44,7 @@ def luma_thumbnail(pixels: UInt8Image, side: int) -> UInt8Image:
     return _luma(_rows(pixels), bands, _lanczos(width, side), _lanczos(height, side))
 
 
-def colour_cells(pixels: UInt8Image, cells: int) -> UInt8Image:
+def color_cells(pixels: UInt8Image, cells: int) -> UInt8Image:
     """(cells, cells, 3) uint8 mean RGB of the cells of (H, W, 3) or (H, W, 1) pixels."""
     height, width, bands = pixels.shape
     return _means(_rows(pixels), bands, _box(height, cells), _box(width, cells))
@@ -113,7 +113,7 @@ def _clip(value: int) -> int:
 
 @compiled
 def _gray(row: UInt8Image, bands: int, gray: Int32Array) -> None:
-    """Luma of a row of interleaved bytes, 1 or 3 a pixel, into (W,)."""
+    """Luma of a row of interleaved bytes, 1 or 3 per pixel, into (W,)."""
     if bands == 1:
         for at in range(len(gray)):
             gray[at] = row[at]

@@ -2,13 +2,13 @@
 
 A pair matches if all of these hold:
 
-1. Agreement: aligned (`compare`), the steps between neighbouring pixels correlate by `min_correlation` or
+1. Agreement: aligned (`compare`), the steps between neighboring pixels correlate by `min_correlation` or
    more in the mean over blocks of the picture. Light may differ, and text or a logo may hide some blocks.
    Where the alignment moved the picture, chance has more room: 0.05 more is asked for, and as much again
    where it tilted it.
-2. Colour: where the alignment moved the picture, the mean chroma of the two differs by at most
-   `_SAME_CHROMA`. A large change of colour together with a crop is too rare to give that up.
-3. Plain pictures, which have no structure to compare, are the same only as they stand: luma and colours all
+2. Color: where the alignment moved the picture, the mean chroma of the two differs by at most
+   `_SAME_CHROMA`. A large change of color together with a crop is too rare to give that up.
+3. Plain pictures, which have no structure to compare, are the same only as they stand: luma and colors all
    over within a few levels.
 
 A match in which nothing but light, size and compression sets the two apart is the same picture; others, with
@@ -115,7 +115,7 @@ class _Sides:
         self, features: Features, other: Features, first: NDArray[np.int64], second: NDArray[np.int64]
     ) -> None:
         self.luma = features.luma[first], other.luma[second]
-        self.colour = features.colour[first].astype(np.float32), other.colour[second].astype(np.float32)
+        self.color = features.color[first].astype(np.float32), other.color[second].astype(np.float32)
         self.structure = np.minimum(features.structure[first], other.structure[second])
         self.phash = features.phash[first], other.phash[second]
         self.turned = features.turned[first]
@@ -196,14 +196,14 @@ def _likeliest(sides: _Sides) -> NDArray[np.int64]:
 
 def _plain_alike(sides: _Sides) -> NDArray[np.bool_]:
     luma = np.abs(sides.luma[0].astype(np.int16) - sides.luma[1]).mean(axis=(1, 2))
-    cells = np.abs(sides.colour[0] - sides.colour[1]).max(axis=(1, 2, 3))
+    cells = np.abs(sides.color[0] - sides.color[1]).max(axis=(1, 2, 3))
     alike: NDArray[np.bool_] = (luma <= _SAME_LUMA) & (cells <= _SAME_CELL)
     return alike
 
 
 def _chroma_apart(sides: _Sides) -> NDArray[np.float32]:
-    """(P,) levels between the mean colours, both taken without their lightness."""
-    apart = sides.colour[0].mean(axis=(1, 2)) - sides.colour[1].mean(axis=(1, 2))
+    """(P,) levels between the mean colors, both taken without their lightness."""
+    apart = sides.color[0].mean(axis=(1, 2)) - sides.color[1].mean(axis=(1, 2))
     lightness = apart @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
     found: NDArray[np.float32] = np.hypot(apart[:, 0] - lightness, apart[:, 2] - lightness)
     return found

@@ -21,7 +21,7 @@ from curate_pipelines import fingerprint
 
 
 def stages() -> Collection[str]:
-    """Those of the project's dvc.yaml; none where that cannot be read."""
+    """Names of the stages of the project's dvc.yaml; none where it cannot be read."""
     try:
         return fingerprint.stages()
     except CurateError:  # said in its own line
@@ -112,8 +112,8 @@ def _unlicensed(settings: Params) -> Iterator[Finding]:
     with suppress(CurateError):  # said in its own line
         bare = [one.name for one in _sources(settings).sources if one.license is None]
         if bare and settings.gates.licenses and "licenses" not in settings.release.allow_failed_gates:
-            detail = "no licence of its own; a release is refused where an image's sidecar has none either"
-            yield Finding("licences", "note", f"{', '.join(bare)}: {detail}")
+            detail = "no license of its own; a release is refused where an image's sidecar has none either"
+            yield Finding("licenses", "note", f"{', '.join(bare)}: {detail}")
 
 
 def repository() -> Iterator[Finding]:

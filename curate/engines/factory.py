@@ -17,7 +17,7 @@ def engine(settings: EngineParams) -> Engine:
 
 
 def model_engine(settings: EngineParams, device: str, *, workers: int = 0) -> Engine:
-    """For models: processes of this machine that share its GPUs or its cores, or a Ray cluster.
+    """Make the engine for models: processes that share GPUs or cores, or a Ray cluster.
 
     Args:
         settings: Of params.yaml.

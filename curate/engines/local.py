@@ -41,7 +41,7 @@ class LocalEngine:
             in_process: No process at all: everything in the caller, with the caller's threads. A function
                 that kills its process then kills the caller.
             retries: Times that an item may kill its worker again before it is given up, at least 0.
-            environments: One a worker, instead of their number: threads, a GPU.
+            environments: One per worker, instead of their number: threads, a GPU.
         """
         self.workers = len(environments) or workers or system.cores()
         self.environments = tuple(environments)
@@ -56,7 +56,7 @@ class LocalEngine:
         label: str,
         total: int | None = None,
     ) -> Iterator[list[Result | Casualty]]:
-        """One list a batch, in the order of the batches; see `curate.ports.Engine`."""
+        """One list per batch, in the order of the batches; see `curate.ports.Engine`."""
         if self.in_process:
             results = _in_caller(setup, batches)
         else:

@@ -44,7 +44,7 @@ def environments(
 
 
 def of_this_machine(device: str, workers: int) -> list[dict[str, str]]:
-    """The same for the GPUs, cores and memory that are here."""
+    """Environments of workers for the GPUs, cores and memory of this machine."""
     gpus = visible_gpus() if device in {"auto", "cuda"} else []
     return environments(device, workers, gpus=gpus, cores=system.cores(), memory=system.memory_bytes())
 

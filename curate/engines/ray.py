@@ -1,4 +1,4 @@
-"""A Ray cluster as an Engine. Ray places a keeper a worker; the keeper runs our own worker process."""
+"""A Ray cluster as an Engine. Ray places a keeper per worker; the keeper runs our own worker process."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class RayEngine:
         label: str,
         total: int | None = None,
     ) -> Iterator[list[Result | Casualty]]:
-        """One list a batch, in the order of the batches; see `curate.ports.Engine`."""
+        """One list per batch, in the order of the batches; see `curate.ports.Engine`."""
         schedule = Schedule(iter(batches), self.retries, label)
         call = require("ray.cloudpickle", extra="ray").dumps(setup)
         with self._connected(), _shared_folder(self.address is not None) as witness:
@@ -168,7 +168,7 @@ class _Keeper:
 
     def work(self, items: bytes) -> tuple[str | None, bytes]:
         """The outcome of a batch."""
-        assert self._process is not None  # noqa: S101 - the crew starts before it sends
+        assert self._process is not None  # noqa: S101 - the loop starts a worker before it sends
         self._process.send(items)
         return None, self._process.receive()
 

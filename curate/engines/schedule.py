@@ -62,9 +62,9 @@ class Schedule:
     _ended: bool = False
     _casualties: int = 0  # in a row
 
-    def fill(self, most: int) -> None:
-        """Take batches until `most` are taken and not given back."""
-        while not self._ended and len(self._taken) < most:
+    def fill(self, max_taken: int) -> None:
+        """Take batches until `max_taken` are taken and not given back."""
+        while not self._ended and len(self._taken) < max_taken:
             try:
                 items = list(next(self.batches))
             except StopIteration:

@@ -36,22 +36,22 @@ class Workers(Protocol):
 
 def run(workers: Workers, schedule: Schedule) -> Generator[list[Any], None, None]:
     """The results of each batch, in order."""
-    crew = _Crew(workers, schedule)
+    pool = _WorkerPool(workers, schedule)
     try:
         while True:
             schedule.fill(_AHEAD * workers.places())
             if not schedule.unfinished:
                 return
-            crew.hand_out()
-            crew.collect(block=not schedule.first_is_done)
-            crew.hand_out()  # nobody waits while the caller looks at a result
+            pool.hand_out()
+            pool.collect(block=not schedule.first_is_done)
+            pool.hand_out()  # nobody waits while the caller looks at a result
             if schedule.first_is_done:
                 yield schedule.give()
     finally:
         workers.stop()
 
 
-class _Crew:
+class _WorkerPool:
     def __init__(self, workers: Workers, schedule: Schedule) -> None:
         self._workers, self._schedule = workers, schedule
         self._starting: dict[int, float] = {}  # since when, by place

@@ -35,7 +35,7 @@ __all__ = [
 def read(
     path: Path, format: str | None = None, *, field: str | None = None, suggestions: bool = False
 ) -> Labels:
-    """Open labels.
+    """Open labels of any known format.
 
     Args:
         path: A file or folder.

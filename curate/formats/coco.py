@@ -101,7 +101,7 @@ def write(
     *,
     places: tuple[str, str] = ("images/{split}", "annotations/instances_{split}.json"),
 ) -> Losses:
-    """Write a file a split, and the images.
+    """Write a file per split, and the images.
 
     Args:
         folder: Empty.

@@ -21,7 +21,7 @@ def name_of(entry: Mapping[str, Any]) -> str:
 def parsed(
     entry: Mapping[str, Any], categories: Mapping[int | str, str], image: CocoImage, line: int
 ) -> LabeledObject:
-    """The object.
+    """Parse an annotation into an object.
 
     Raises:
         EntryError: With what is wrong.

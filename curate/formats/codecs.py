@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from curate.errors import InputError
+from curate.folder_walk import find, named
 from curate.formats import (
     coco,
     createml,
@@ -28,7 +29,6 @@ from curate.formats import (
     yolo,
 )
 from curate.formats.dataset_info import REPORT, About
-from curate.formats.folder_walk import find
 from curate.formats.image_files import ImageFiles
 from curate.formats.losses import Losses
 from curate.formats.record import LabeledImage, Labels
@@ -122,9 +122,14 @@ _SUFFIXES: Final = {
 
 
 def _folder(path: Path) -> str | None:
-    for pattern, name in _MARKS:
-        below = pattern.removeprefix("**/")
-        if any(_listed(path, below) if below != pattern else path.glob(pattern)):
+    below: set[str] | None = None
+    for mark, name in _MARKS:
+        if not mark.startswith("**/"):
+            there = any(path.glob(mark))
+        else:
+            below = _marks_below(path) if below is None else below
+            there = mark in below
+        if there:
             return name
     return next((name for _, name in known_json(path)), None)
 
@@ -149,9 +154,21 @@ def known_json(folder: Path) -> Iterator[tuple[Path, str]]:
         raise damaged
 
 
-def _listed(folder: Path, pattern: str) -> Iterator[Path]:
+def _marks_below(folder: Path) -> set[str]:
+    """Those of `_MARKS` for which any folder will do, by one walk."""
+    marks = {mark: mark.removeprefix("**/") for mark, _ in _MARKS if mark.startswith("**/")}
+    matches = {mark: named(pattern) for mark, pattern in marks.items()}
+    return {
+        mark
+        for file in _listed(folder, *marks.values())
+        for mark, matching in matches.items()
+        if matching(file.name)
+    }
+
+
+def _listed(folder: Path, *patterns: str) -> Iterator[Path]:
     """Without what lies in closed folders, of which the readers tell."""
-    return (one for one in find(folder, pattern) if isinstance(one, Path))
+    return (one for one in find(folder, named(*patterns)) if isinstance(one, Path))
 
 
 def _file(path: Path) -> str | None:
@@ -163,7 +180,7 @@ def _file(path: Path) -> str | None:
 
 
 def _json(path: Path) -> str | None:
-    """By the keys of the outermost object, or of the first entry of the outermost list."""
+    """Recognize the format by the keys of the outermost object, or of the outermost list's first entry."""
     lists = frozenset({"images", "annotations", "categories", "items", "samples"})
     keys: set[str] = set()
     for entry in json_stream.entries(path, lists):

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats import json_stream, split_names
 from curate.formats.dataset_info import About
-from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, box, entries, taken
 from curate.formats.losses import Losses
@@ -86,7 +86,7 @@ def _object(value: Mapping[str, Any], entry: str, line: int) -> LabeledObject:
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write a file a split."""
+    """Write a file per split."""
     del about  # Create ML has no place for it
     losses = Losses("split", "empty")
     opened: dict[str, IO[str]] = {}

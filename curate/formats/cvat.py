@@ -173,7 +173,7 @@ def _image(image: LabeledImage, number: int, name: str, losses: Losses) -> ET.El
 
 def _shape(one: LabeledObject, size: Size, losses: Losses) -> tuple[str, dict[str, str]]:
     """Kind and own attributes of an object's element."""
-    rle, rings = one.mask(size), one.rings(size, most=1)
+    rle, rings = one.mask(size), one.rings(size, max_rings=1)
     losses.outline(one, written=bool(rings))
     if rings:
         losses.box_of_outline(one, [rings])

@@ -1,4 +1,4 @@
-"""V7's Darwin JSON 2.0, one file an image: annotations/, images/.
+"""V7's Darwin JSON 2.0, one file per image: annotations/, images/.
 
 A box is a corner and a size in pixels on the continuous plane; a polygon is a list of closed paths, of which
 one within another is a hole (even-odd). Outlines are written as drawn, other masks as paths along the
@@ -126,7 +126,7 @@ def _flat(path: Sequence[Mapping[str, float]]) -> list[float]:
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write a JSON file an image; its split is the folder that Darwin shows it in."""
+    """Write a JSON file per image; its split is the folder that Darwin shows it in."""
     losses = Losses("mask", "polygon", "split", "empty", "tags", "object_id")
     (folder / "annotations").mkdir()
     for image in images:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from curate.formats.folder_walk import paths_below
+from curate.folder_walk import paths_below
 
 REPORT: Final = "export.json"  # beside an exported data set: what its format could not hold
 

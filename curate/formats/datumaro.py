@@ -175,7 +175,7 @@ def _object(
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write a file a split."""
+    """Write a file per split."""
     losses = Losses(
         "mask", "polygon", "crowd", "score", "object_id", "license", "attribution", "split", "empty"
     )

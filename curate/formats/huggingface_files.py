@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats import split_names
-from curate.formats.folder_walk import paths_below
 
 _ROWS = 64  # of a batch: their images are in memory
 _SAVED = "dataset_dict.json"  # beside the folders of the splits

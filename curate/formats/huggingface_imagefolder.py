@@ -22,9 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats import huggingface, split_names
 from curate.formats.dataset_info import About
-from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, taken
 from curate.formats.losses import Losses
@@ -109,7 +109,7 @@ def _row(line: str) -> Mapping[str, Any]:
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write a folder a split."""
+    """Write a folder per split."""
     del about  # names of categories stand at each object
     losses = Losses("mask", "polygon", "crowd", "object_id", "split", "empty", "license", "attribution")
     opened: dict[str, tuple[pq.ParquetWriter, list[dict[str, Any]]]] = {}

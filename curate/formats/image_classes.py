@@ -19,7 +19,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from curate.errors import InputError
-from curate.formats import folder_walk, huggingface_files, split_names
+from curate.formats import huggingface_files, split_names
+from curate.formats.image_files import images_below
 from curate.formats.record import LabeledImage, Labels, Problem
 from curate.system import printable
 
@@ -28,7 +29,7 @@ _COLUMNS: Final = ("label", "labels")
 _KINDS: Final = (
     pa.types.is_integer, pa.types.is_boolean, pa.types.is_string, pa.types.is_large_string, pa.types.is_null,
 )  # fmt: skip
-_LEAST = 2  # classes that folders must have to be taken for such by themselves
+_MIN_CLASSES = 2  # classes that folders must have to be taken for such by themselves
 
 
 def in_folders(path: Path) -> bool:
@@ -42,7 +43,7 @@ def in_folders(path: Path) -> bool:
         if len(parts) < 3 or split_names.of_folder(parts[0]) is None:
             return False
         classes.add(parts[1])
-    return len(classes) >= _LEAST
+    return len(classes) >= _MIN_CLASSES
 
 
 def read(path: Path, *, content: bool = True) -> Labels:
@@ -97,7 +98,7 @@ def _of_file(root: Path, file: Path) -> LabeledImage:
 
 def _files(root: Path) -> Iterator[Path]:
     """Whoever looks at the images says which folders cannot be listed."""
-    return (found for found in folder_walk.images_below(root) if isinstance(found, Path))
+    return (found for found in images_below(root) if isinstance(found, Path))
 
 
 def in_parquet(path: Path) -> bool:
@@ -139,7 +140,7 @@ def _refuse_other_kinds(file: Path, schema: pa.Schema, column: str) -> None:
 
 
 def _names(metadata: Any, column: str) -> list[str]:
-    """Of the class labels, as `datasets` writes them; empty where the column holds the names."""
+    """Names of the class labels, as `datasets` writes them; empty where the column holds the names."""
     try:
         return [str(one) for one in json.loads(metadata[b"huggingface"])["info"]["features"][column]["names"]]
     except (KeyError, TypeError, ValueError):

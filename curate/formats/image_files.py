@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from curate.errors import InputError
+from curate.folder_walk import Closed, find
 from curate.formats.record import LabeledImage
 
 SUFFIXES: Final = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif",
      ".jxl", ".gif", ".jp2"}
 )  # fmt: skip
+
+
+def images_below(root: Path) -> Iterator[Path | Closed]:
+    """Every file that is named as an image, folder by folder, in the order of the names, but hidden ones."""
+    return find(root, lambda name: Path(name).suffix.lower() in SUFFIXES, hidden=False)
 
 
 class ImageFiles:
@@ -27,7 +34,7 @@ class ImageFiles:
     """
 
     def __init__(self, root: Path, store: Path | None = None) -> None:
-        """Prepare.
+        """Prepare; no file is written yet.
 
         Args:
             root: Folder of the data set.

@@ -44,7 +44,7 @@ class ImageMatch:
     """The images of a project by path, by file name, or by id."""
 
     def __init__(self, images: pa.Table, how: Match) -> None:
-        """Prepare.
+        """Prepare the names that labels may use for the images.
 
         Args:
             images: `COLUMNS` of the `images` table.

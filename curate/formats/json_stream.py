@@ -80,6 +80,8 @@ class _Text:
                 if self._more():
                     continue
                 raise self.damaged(error.msg) from error
+            except ValueError as error:
+                raise self.damaged("a number has thousands of digits") from error
             if end == len(self.window) and self._more():
                 continue  # a number may go on
             self.at = end
@@ -150,7 +152,7 @@ def whole(path: Path) -> Any:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno} is no JSON: {error.msg}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no UTF-8 JSON: {error}") from error
 
 

@@ -87,7 +87,7 @@ def _object(words: Sequence[str], line: int) -> LabeledObject:
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write a text file an image.
+    """Write a text file per image.
 
     Raises:
         InputError: Two categories would have one name, because KITTI's hold no spaces.

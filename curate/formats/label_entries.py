@@ -58,7 +58,7 @@ def taken(
 
 
 def box(x1: Any, y1: Any, x2: Any, y2: Any) -> Box:
-    """Corners as numbers.
+    """Make a box from its corners, as numbers.
 
     Raises:
         EntryError: Not finite, or without area.
@@ -72,7 +72,7 @@ def box(x1: Any, y1: Any, x2: Any, y2: Any) -> Box:
 
 
 def box_xywh(x: Any, y: Any, width: Any, height: Any) -> Box:
-    """The same of a corner and a size."""
+    """Make a box from its corner and its size."""
     left, top = float(x), float(y)
     return box(left, top, left + float(width), top + float(height))
 

@@ -1,4 +1,4 @@
-"""LabelMe's JSON, one file an image, beside it.
+"""LabelMe's JSON, one file per image, beside it.
 
 Points lie on the continuous plane. A rectangle is two corners; shapes of one label and one `group_id` are the
 parts of one object; a `mask` is a PNG of the pixels in its box. Written: <split>/<image> and

@@ -279,7 +279,7 @@ def _region(one: LabeledObject, size: Size, place: str, index: int, losses: Loss
 def _shape(one: LabeledObject, size: Size, losses: Losses) -> tuple[str, str, dict[str, Any]]:
     """Control of the configuration, type and value of a region: an outline of one ring, a mask, or a box."""
     width, height = size
-    rle, rings = one.mask(size), one.rings(size, most=1)
+    rle, rings = one.mask(size), one.rings(size, max_rings=1)
     losses.outline(one, written=bool(rings))
     if rings:
         losses.box_of_outline(one, [rings])

@@ -57,7 +57,7 @@ class Losses:
     """
 
     def __init__(self, *holds: Feature) -> None:
-        """Prepare.
+        """Begin with nothing lost.
 
         Args:
             holds: What the format keeps.
@@ -117,7 +117,7 @@ class Losses:
                 self.counts[LOST[feature]] += int(number)
 
     def sentence(self) -> str:
-        """For the closing line: what is lost, most first."""
+        """Say for the closing line what is lost, most first."""
         if not self.counts:
             return "nothing is lost"
         return "lost: " + ", ".join(f"{number:,} {what}" for what, number in self.counts.most_common())

@@ -98,18 +98,18 @@ class LabeledObject:
         filled = outlines.filled(self.polygons, width=size[0], height=size[1])
         return self.polygons if filled == self.mask(size) else ()
 
-    def rings(self, size: Size, *, most: int | None = None) -> tuple[Ring, ...]:
+    def rings(self, size: Size, *, max_rings: int | None = None) -> tuple[Ring, ...]:
         """Its outlines as drawn, for formats whose polygons have no holes; none where it has any.
 
         Args:
             size: Of the image.
-            most: Parts that the format holds; None = any number.
+            max_rings: Parts that the format holds; None = any number.
 
         Raises:
             RecordError: As `mask`.
         """
         parts = self.drawn(size)
-        if any(len(rings) > 1 for rings in parts) or (most is not None and len(parts) > most):
+        if any(len(rings) > 1 for rings in parts) or (max_rings is not None and len(parts) > max_rings):
             return ()
         return tuple(rings[0] for rings in parts)
 
@@ -185,7 +185,7 @@ class LabeledImage:
         return None if not self.width or not self.height else (self.width, self.height)
 
     def in_pixels(self, size: Size) -> LabeledImage:
-        """The same with coordinates in pixels of an image of `size`."""
+        """The labels with coordinates in pixels of an image of `size`."""
         if not self.relative:
             return self
         return replace(
@@ -263,7 +263,7 @@ class Labels:
 
 
 def rounded(polygons: Sequence[Polygon]) -> tuple[Polygon, ...]:
-    """To a thousandth of a pixel, as tables hold them: pixels are filled after that, never before."""
+    """Round to a thousandth of a pixel, as tables hold them: pixels are filled after that, never before."""
     return tuple(tuple(tuple(round(value, 3) for value in ring) for ring in rings) for rings in polygons)
 
 
@@ -273,6 +273,6 @@ def polygon_rings(polygons: Sequence[Polygon]) -> list[list[float]] | None:
 
 
 def polygon_json(polygons: Sequence[Polygon]) -> str | None:
-    """The same for the `polygon` column of a table, which holds what is `rounded`."""
+    """Write polygons as the JSON of a table's `polygon` column, which holds what is `rounded`."""
     rings = polygon_rings(polygons)
     return None if rings is None else json.dumps(rings)

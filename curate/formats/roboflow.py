@@ -54,6 +54,6 @@ def _images(labels: Labels, files: Sequence[Path], opened: Sequence[Labels]) -> 
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write a folder a split."""
+    """Write a folder per split."""
     named = (replace(one, split=_THEIRS.get(one.split or "train", one.split or "train")) for one in images)
     return coco.write(folder, named, about, files, places=("{split}", f"{{split}}/{NAME}"))

@@ -110,7 +110,7 @@ def _object(one: Mapping[str, Any], names: Mapping[str, str], entry: str, line: 
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write a manifest a split."""
+    """Write a manifest per split."""
     losses = Losses("split", "empty")
     numbers = {name: number for number, name in enumerate(about.categories)}
     made_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")

@@ -1,4 +1,4 @@
-"""Pascal VOC's XML, one file an image.
+"""Pascal VOC's XML, one file per image.
 
 Pixels are counted from 1 and a box holds its last one: xmin = 1, xmax = 1 is the first pixel, which the
 continuous plane has from 0 to 1. So x1 = xmin - 1 and x2 = xmax. Whole numbers are written; edges between
@@ -17,9 +17,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats import split_names, xml_file
 from curate.formats.dataset_info import About
-from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import box, not_read, taken
 from curate.formats.losses import LOST, Losses
@@ -116,7 +116,7 @@ def _object(node: ET.Element, number: int) -> LabeledObject:
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write an XML file an image, and the lists of splits.
+    """Write an XML file per image, and the lists of splits.
 
     Args:
         folder: Empty.

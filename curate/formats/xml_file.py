@@ -12,7 +12,7 @@ _LINE = "{curate}line"
 
 
 def parse(path: Path) -> ET.Element:
-    """The outermost element.
+    """Parse a file and return its outermost element.
 
     Raises:
         EntryError: It cannot be read, is no XML, or declares entities (which can be made to fill the memory).

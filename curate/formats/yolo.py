@@ -20,9 +20,9 @@ from pathlib import Path
 import yaml
 
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats import split_names
 from curate.formats.dataset_info import About
-from curate.formats.folder_walk import paths_below
 from curate.formats.image_files import ImageFiles
 from curate.formats.label_entries import EntryError, box, not_read, ring, taken
 from curate.formats.losses import Losses
@@ -152,7 +152,7 @@ def _files(place: Path) -> list[Path]:
 
 
 def label_file(image: Path) -> Path:
-    """Where an image's labels stand: the last folder `images` of its path becomes `labels`."""
+    """Path of an image's labels: the last folder `images` of its path becomes `labels`."""
     parts = list(image.with_suffix(".txt").parts)
     for at in range(len(parts) - 2, -1, -1):
         if parts[at] == "images":
@@ -203,7 +203,7 @@ def _object(words: Sequence[str], line: int, rows: _Rows) -> LabeledObject:
 
 
 def write(folder: Path, images: Iterable[LabeledImage], about: About, files: ImageFiles) -> Losses:
-    """Write boxes.
+    """Write boxes in YOLO's format.
 
     Args:
         folder: Empty.

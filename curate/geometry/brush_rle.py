@@ -74,7 +74,7 @@ def to_coco(rle: Sequence[int], *, width: int, height: int) -> str | None:
 def decode(rle: Sequence[int], *, width: int, height: int) -> BoolArray:
     """The mask (height, width) of a region's bytes: where its alpha is at least one half.
 
-    Reads what the browser writes as well: coloured pixels, where the bytes of a run differ.
+    Reads what the browser writes as well: colored pixels, where the bytes of a run differ.
 
     Raises:
         AnnotationToolError: Damaged, or of another image size.

@@ -23,7 +23,7 @@ _HEADER = _LENGTH_BITS + _WORD_SIZE_BITS + _SIZES * _RUN_SIZE_BITS
 
 @compiled
 def _bits(data: Bytes, at: int, count: int) -> int:
-    """At most 32 bits from bit `at` on, most significant first; the caller knows that they are there."""
+    """Read at most 32 bits from bit `at` on, most significant first; the caller knows that they are there."""
     value = 0
     first = at >> 3
     last = (at + count + 7) >> 3
@@ -154,7 +154,7 @@ def _walk(  # noqa: PLR0917 - compiled functions take no keywords
 
 @compiled
 def crossed(edges: Places, length: int, lines: int) -> Places:
-    """The same mask's intervals, counted along the lines that cross these: rows to columns, and back.
+    """Intervals of a mask along the lines that cross these: rows to columns, and back.
 
     Args:
         edges: Start, end, start, end, ... along `lines` lines of `length` pixels, rising.

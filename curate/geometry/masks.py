@@ -20,7 +20,7 @@ from curate.records import BoolArray, Box
 # COCO's compressed counts: _BITS of a number a character, above _FIRST_CODE.
 _FIRST_CODE, _BITS, _SIGN, _MORE = 48, 5, 0x10, 0x20
 _PLANE = 2  # dimensions
-_LEAST_POINTS = 3  # of a ring
+_MIN_POINTS = 3  # of a ring
 # COCO's filling walks along a ring in fifths of a pixel, in memory that it does not check: 16 bytes a step.
 _STEPS_PER_PX, _MAX_STEPS = 5, 1 << 24
 
@@ -68,7 +68,7 @@ def area(rle: str, *, width: int, height: int) -> int:
 
 
 def areas(rles: Sequence[str], *, width: int, height: int) -> list[int]:
-    """The same of many masks of one image, which must have been checked before; only the runs are read."""
+    """Pixels of each of many checked masks of one image; only the runs are read."""
     if not rles:
         return []
     encoded = [{"size": [height, width], "counts": rle.encode("ascii")} for rle in rles]
@@ -177,7 +177,7 @@ def from_polygons(rings: Sequence[Sequence[float]], *, width: int, height: int) 
             million pixels around.
     """
     for ring in rings:
-        if len(ring) < 2 * _LEAST_POINTS or len(ring) % 2:
+        if len(ring) < 2 * _MIN_POINTS or len(ring) % 2:
             raise RecordError(f"expected a ring of at least 3 points x, y, got {len(ring)} numbers")
         _check_length(ring)
     drawn = coco.frPyObjects([list(ring) for ring in rings], height, width)

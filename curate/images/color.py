@@ -126,7 +126,7 @@ def _gray_table(profile: bytes) -> list[int] | None:
 def _transform(
     profile: bytes, mode: str, flags: ImageCms.Flags = ImageCms.Flags.NONE
 ) -> ImageCms.ImageCmsTransform | None:
-    """From the profile to sRGB; None where it is damaged or of another color space than `mode`."""
+    """Build the transform from the profile to sRGB; None if it is damaged or of another space than `mode`."""
     if len(profile) > _MAX_PROFILE:
         return None
     try:

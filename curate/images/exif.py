@@ -19,7 +19,7 @@ _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=[\"']|>)([0-9])")
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """What was found.
+    """What curate reads of EXIF.
 
     Attributes:
         orientation: 1..8, or None where there is none that is valid.

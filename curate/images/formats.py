@@ -70,7 +70,7 @@ def sniff(data: bytes) -> str:
 
 
 def _of_brands(data: bytes) -> str:
-    """Of a file in ISO base media format (ISO/IEC 14496-12, 4.3)."""
+    """Format of a file in ISO base media format, by its brands (ISO/IEC 14496-12, 4.3)."""
     size = min(int.from_bytes(data[:4], "big"), 256)
     brands = {data[8:12], *(data[at : at + 4] for at in range(16, size, 4))}
     if data[8:12] == b"crx ":
@@ -98,7 +98,7 @@ def ready(kind: str) -> None:
     Raises:
         UnfitImageError: unsupported_format, with the package to install.
     """
-    _initialise()
+    _initialize()
     if kind == "HEIF":
         if importlib.util.find_spec("pillow_heif") is None:
             raise UnfitImageError("unsupported_format", "HEIC needs pip install 'curate-vision[heif]'")
@@ -112,7 +112,7 @@ def ready(kind: str) -> None:
 
 
 @functools.cache
-def _initialise() -> None:
+def _initialize() -> None:
     Image.init()
     if "AVIF" in Image.OPEN:
         from PIL import AvifImagePlugin  # noqa: PLC0415 - only where Pillow has it

@@ -62,7 +62,7 @@ class _Source:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One upright frame.
+    """Frame of a file as an upright picture.
 
     Attributes:
         header: Of the file, with the size of this frame.
@@ -240,7 +240,7 @@ def _frame(image: Image.Image, source: _Source, limits: Limits, place: tuple[int
 
 
 def _range_of_sbit(image: Image.Image, png: png_chunks.Png | None) -> tuple[float, float] | None:
-    """Of 16-bit gray that was never scaled up from the bits that it has, against the rules of PNG.
+    """Range of 16-bit gray that was, against PNG's rules, never scaled up from the bits that it has.
 
     No value has any higher bit. A picture that was scaled up and is as dark as that would show nothing.
     """

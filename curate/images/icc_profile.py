@@ -77,7 +77,7 @@ def of_cicp(code: Cicp, *, video_curve: bool = False) -> bytes | None:
 
 @functools.lru_cache(maxsize=64)
 def of_numbers(primaries: Primaries, curve: tuple[float, ...] | None) -> bytes | None:
-    """A matrix profile.
+    """Build the ICC profile of a matrix color space.
 
     Args:
         primaries: Chromaticities.

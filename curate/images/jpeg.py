@@ -171,7 +171,7 @@ def _strict_luma(data: bytes, head: JpegHead, size: tuple[int, int]) -> NDArray[
 
 
 def _luma_by_pillow(data: bytes, header: Header, *, half: bool) -> NDArray[np.uint8]:
-    """Of sampling factors that simplejpeg does not take. Damage that libjpeg only warns of is not seen."""
+    """Decode luma of sampling factors that simplejpeg does not take; libjpeg's mere warnings are not seen."""
     plane = picture(data, header).convert("L")
     return np.asarray(plane.reduce(2) if half else plane)
 

@@ -25,7 +25,7 @@ def load_upright(path: Path) -> UInt8Image:
 
 
 def open_upright(path: Path) -> Image.Image:
-    """The same as a loaded Pillow picture of mode RGB."""
+    """Load an upright file as a Pillow picture of mode RGB."""
     try:
         with open_any_size(path, ("JPEG", "PNG", "WEBP")) as image:
             image.load()

@@ -19,7 +19,7 @@ class PixelStatistics:
     Attributes:
         brightness: Mean, 0..255.
         contrast: Standard deviation, 0..127.5.
-        sharpness: Variance of the 4-neighbour Laplacian over inner pixels, from 0 (flat) up.
+        sharpness: Variance of the 4-neighbor Laplacian over inner pixels, from 0 (flat) up.
     """
 
     brightness: float

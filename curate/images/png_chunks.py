@@ -154,7 +154,7 @@ def _exif(chunks: dict[bytes, bytes]) -> bytes | None:
 
 
 def _xmp(chunks: dict[bytes, bytes]) -> bytes | None:
-    """Of an iTXt: compressed or not, its method, and two texts that end with a zero before the packet."""
+    """XMP packet of an iTXt chunk, which may be compressed; two texts, each ended by a zero, precede it."""
     body = chunks.get(b"iTXt" + _XMP_TEXT, b"")[len(_XMP_TEXT) :]
     packet = body[2:].split(b"\0", 2)[-1] if body.count(b"\0", 2) >= 2 else None
     return _inflated(packet) if packet and body[:1] == b"\1" else packet

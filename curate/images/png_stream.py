@@ -35,7 +35,7 @@ class PngStream:
         profile: bytes | None = None,
         texts: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        """Write the beginning.
+        """Write the beginning of the file.
 
         Args:
             file: Open for writing.

@@ -158,7 +158,7 @@ def _blur(kept: Any, changes: Any) -> float:
 
 @helper()
 def _blocks(sums: Any, side: int) -> float:
-    """By which share differences at one phase exceed those at the others; the blocks may begin anywhere."""
+    """Share by which differences at one phase exceed those at the others; blocks may begin anywhere."""
     whole = (len(sums) - 1) // side * side
     if whole < 4 * side:
         return math.nan

@@ -46,7 +46,7 @@ _BLOCK = 1 << 20
 
 
 def without_metadata(data: bytes) -> bytes:
-    """The same picture, bit for bit, with nothing else in the file than what its pixels need.
+    """Strip a file of everything that its pixels do not need; the picture stays, bit for bit.
 
     Args:
         data: A whole JPEG, PNG or WebP file that decodes.

@@ -33,7 +33,7 @@ _DNG, _MAX_DIRECTORIES = 50706, 65_536
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """One directory. `index` is its place in the chain."""
+    """Directory of a TIFF. `index` is its place in the chain."""
 
     index: int
     width: int
@@ -42,7 +42,7 @@ class Directory:
 
     @property
     def is_page(self) -> bool:
-        """Not a smaller version of another page, and not a mask."""
+        """Whether it is a page: no smaller version of another one, and no mask."""
         return not self.subfile & (_REDUCED | _MASK)
 
 

@@ -20,7 +20,7 @@ __all__ = ["Frames", "Header", "Limits", "PixelStatistics", "UnfitImageError", "
 
 @dataclass(frozen=True, slots=True)
 class Upright:
-    """One picture of a file.
+    """Picture of a file as upright sRGB.
 
     Attributes:
         header: Of the file; sizes are those of this frame.

@@ -206,7 +206,7 @@ def _tar_members(path: Path) -> Iterator[Member]:
 
 
 def _target(entry: tarfile.TarInfo) -> bytes:
-    """Of a link: hard ones name a member, symbolic ones a path from their own folder."""
+    """Name that a link leads to: hard ones name a member, symbolic ones a path from their own folder."""
     name = _bytes(entry.linkname)
     if entry.islnk():
         return name

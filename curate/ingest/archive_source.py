@@ -242,7 +242,7 @@ def _given(texts: list[tuple[bytes, bytes, str]]) -> str | None:
     """Attributes of one sample: the keys of its .json; its .txt and .cls by their ending.
 
     Raises:
-        SidecarError: A .json holds no object, so that the licence is not known.
+        SidecarError: A .json holds no object, so that the license is not known.
     """
     values: dict[str, object] = {}
     for name, suffix, text in texts:

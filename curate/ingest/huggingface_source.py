@@ -29,7 +29,7 @@ def identity(source: Source) -> tuple[str, int]:
 
 
 def attributes(source: Source) -> Iterator[dict[str, str]]:
-    """Of every row in order: the other columns' values as text; images and their kin are left out."""
+    """Yield the other columns of every row, in order, as text; images and their kin are left out."""
     data = _of(source)
     kinds = {name: type(kind).__name__ for name, kind in data.features.items()}
     wanted = [

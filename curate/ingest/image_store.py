@@ -42,7 +42,7 @@ class Stamp(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
-        """From a stat call."""
+        """Make a stamp from a stat call."""
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
@@ -51,7 +51,7 @@ class SourceChangedError(Exception):
 
 
 def path_in(images: Path, image_id: str, extension: str) -> str:
-    """Where an image stands in the folder; text, for paths are slow to put together."""
+    """Path of an image in the folder; as text, for paths are slow to put together."""
     return f"{images.as_posix()}/{image_id[:2]}/{image_id}{extension}"
 
 

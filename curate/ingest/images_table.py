@@ -48,8 +48,8 @@ def write(
 ) -> table_counts.Tally | None:
     """Bring the table up to date.
 
-    Licence and attribution of an image come from its first place, in the order of the list of sources, that
-    has a licence; each attribute from the first that gives it. A sidecar goes before a list, and a list
+    License and attribution of an image come from its first place, in the order of the list of sources, that
+    has a license; each attribute from the first that gives it. A sidecar goes before a list, and a list
     before its source.
 
     Args:

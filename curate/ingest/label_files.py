@@ -21,7 +21,7 @@ from curate.yamlfile import load_model
 
 
 class LabelEntry(BaseModel):
-    """One entry of `labels`."""
+    """Entry of `labels`: a file of labels, and what its rows become."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 

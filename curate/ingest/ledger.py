@@ -2,7 +2,7 @@
 
 `places` has one row per file (or URL, member of an archive, row of a dataset), `images` one per distinct
 image. They belong together by `digest`, the sha256 of the file's bytes: an image that is a frame of several
-has another `image_id` than the file it is cut from. What the list of sources says about licences is not here:
+has another `image_id` than the file it is cut from. What the list of sources says about licenses is not here:
 it is read anew each run. All work is done by SQL on disk, so memory does not grow with the number of files.
 """
 
@@ -169,7 +169,7 @@ def int64(number: int) -> int:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All of it or nothing; within `gathering`, all of it or nothing of it with what was gathered."""
+    """Write everything in the block or nothing of it; `gathering` around it takes back both."""
     begin, undo, end = ("BEGIN", "ROLLBACK", "COMMIT")
     if db.in_transaction:
         begin, undo, end = ("SAVEPOINT one", "ROLLBACK TO one", "RELEASE one")

@@ -189,7 +189,7 @@ def find_doubtful(db: sqlite3.Connection) -> None:
 def expected(db: sqlite3.Connection, byte: int) -> set[str]:
     """The name of every upright file whose image_id begins with this byte."""
     first, after = bytes([byte]), bytes([byte + 1]) if byte < 255 else b"\xff" * 33
-    # One text of all names takes half the time of a row a name.
+    # One text of all names takes half the time of a row per name.
     (names,) = db.execute(
         "SELECT group_concat(lower(hex(image_id)) || extension, '/') FROM images "
         "WHERE image_id >= ? AND image_id < ? AND live = 1 AND drop_reason IS NULL",

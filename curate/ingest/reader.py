@@ -84,7 +84,7 @@ class Unchanged(Exception):  # noqa: N818 - good news, no error
 
 
 class VerdictError(Exception):
-    """There are no bytes.
+    """The bytes of a file cannot be had.
 
     Attributes:
         reason: The `drop_reason`: unreadable, download_failed, changed_while_read, too_large, bad_sidecar.
@@ -99,7 +99,7 @@ class VerdictError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads places.
+    """Reader of places: files, members of archives, URLs.
 
     Attributes:
         sources: By `sources.id`.
@@ -157,7 +157,7 @@ class Reader:
             raise VerdictError("bad_sidecar", f"{printable(side)}: {error}") from error
 
     def cached(self, sha256: bytes) -> Path:
-        """Where bytes from elsewhere are kept."""
+        """Folder in which bytes from elsewhere are kept."""
         name = sha256.hex()
         return self.cache / name[:2] / name
 

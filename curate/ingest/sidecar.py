@@ -1,4 +1,4 @@
-"""What a file says about one image: attributes, and its own licence; as the JSON that the ledger keeps."""
+"""What a file says about one image: attributes, and its own license; as the JSON that the ledger keeps."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def loads(text: str) -> dict[str, Any]:
 
 
 def as_json(values: Mapping[str, Any]) -> str | None:
-    """The same of an object that was read already; None where nothing is left of it."""
+    """Write the values of an object that was read already as JSON; None where nothing is left of it."""
     own = {name: as_text(values.get(name)) for name in ("license", "attribution")}
     attributes = {
         key: text

@@ -35,7 +35,7 @@ KINDS: tuple[Kind, ...] = ("path", "list", "table", "archive", "url", "hf")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Raw files with one licence.
+    """Raw files with one license.
 
     Attributes:
         name: Begins every entry of the column `sources`.
@@ -133,7 +133,7 @@ def load(raw: Path | None, listing: str | None) -> Sources:
     Args:
         raw: The raw folder; None = there is none beside what the file names.
         listing: Name of the YAML file, relative to `raw` or else to the project; None for one source, named
-            after the folder, of unknown licence.
+            after the folder, of unknown license.
 
     Raises:
         ParamsError: The file is missing or malformed, with its line.

@@ -57,7 +57,7 @@ class Tally:
         self.pixels = 0
 
     def add(self, piece: pa.Table) -> None:
-        """Count some rows."""
+        """Count the rows of a piece of the table."""
         _count(piece["drop_reason"], self.reasons)
         kept = piece.select(_COLUMNS).filter(pc.is_null(piece["drop_reason"]))
         _count(kept["format"], self.formats)
@@ -68,7 +68,7 @@ class Tally:
 
 
 def of(db: sqlite3.Connection, table: Path, tally: Tally | None) -> dict[str, Any]:
-    """Counts and metrics.
+    """Counts and metrics of an ingest run.
 
     Args:
         db: The settled ledger.

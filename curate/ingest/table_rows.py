@@ -20,7 +20,7 @@ _TOLD = 10  # lines of one kind of fault
 
 
 class Row(NamedTuple):
-    """One row.
+    """Row of a table, with its place.
 
     Attributes:
         line: From 1; of a Parquet file the row's number, from 1.
@@ -51,7 +51,7 @@ class Faults:
     """Collects all faulty rows of a file, so that the user mends them at once and not one per run."""
 
     def __init__(self, name: str) -> None:
-        """None yet; `name` is the file's."""
+        """Begin without faults; `name` is the file's."""
         self._name = name
         self._lines: dict[tuple[str, str], list[int]] = {}
         self._counts: Counter[tuple[str, str]] = Counter()

@@ -52,7 +52,7 @@ class Access:
 
     @classmethod
     def of(cls, source: Source, network: Network) -> Access:
-        """From a source's entry in the list of sources."""
+        """Read the access to a source from its entry in the list of sources."""
         named = [host if is_url(host) else f"https://{host}" for host in source.hosts]
         own = [source.where] if is_url(source.where) else []
         options = json.dumps(dict(source.storage), sort_keys=True, default=str)

@@ -14,7 +14,7 @@ File = tuple[bytes, int, int, int]  # name, size, mtime in ns and inode, through
 
 
 class Files(NamedTuple):
-    """Some of one folder's files: regular ones, and links that lead to one or nowhere.
+    """A batch of one folder's files: regular ones, and links that lead to one or nowhere.
 
     Attributes:
         folder: Absolute bytes.

@@ -59,7 +59,7 @@ class Sample:
 
 
 def _earlier(groups: NDArray[np.int64], values: Floats) -> Floats:
-    """For each row the sum of the values of earlier rows of its group."""
+    """Sum of the values of earlier rows of its group, for each row."""
     order = np.argsort(groups, kind="stable")
     running = np.cumsum(values[order]) - values[order]
     first = np.flatnonzero(np.diff(groups[order], prepend=groups[order[:1]] - 1))

@@ -20,7 +20,7 @@ _ONE = {"choices": "choice", "attributes": "attribute"}
 
 
 class ChoiceEntry(BaseModel):
-    """One question."""
+    """Question about whole images, as taxonomy.yaml states it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,7 +32,7 @@ class ChoiceEntry(BaseModel):
 def checked(
     path: Path, entries: Sequence[ChoiceEntry], lines: Mapping[Location, int]
 ) -> tuple[ImageChoice, ...]:
-    """The questions.
+    """Check the questions about whole images.
 
     Raises:
         ParamsError: With the line: a name that is taken, fewer than two options, or one given twice.

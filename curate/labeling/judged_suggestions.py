@@ -120,7 +120,7 @@ def _floors(
 def _telling(
     categories: Sequence[Category], floors: NDArray[np.float64], counts: NDArray[np.bool_]
 ) -> tuple[dict[str, float], NDArray[np.bool_]]:
-    """From which score on each category is judged, and (N, C) which answers say something of it."""
+    """Lowest judged score of each category, and (N, C) which answers say something of it."""
     telling = np.zeros(floors.shape, dtype=np.bool_)
     lowest: dict[str, float] = {}
     for at, category in enumerate(categories):

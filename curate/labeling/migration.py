@@ -39,7 +39,7 @@ NOTHING = "no table holds a category that moves: nothing to do (it was done befo
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """One table, migrated.
+    """Table as it is after a migration.
 
     Attributes:
         path: Relative to the project's root.
@@ -58,7 +58,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """decisions.csv, migrated.
+    """decisions.csv as it is after a migration.
 
     Attributes:
         path: Relative to the project's root.

@@ -47,7 +47,7 @@ class _PlanFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One category that becomes several.
+    """Category that becomes several.
 
     Attributes:
         source: Its name so far.

@@ -55,10 +55,10 @@ def sift(found: Detections, rules: Rules) -> tuple[Indices, list[str | None]]:
     """
     categories = np.array(found.categories, dtype=np.str_)
     reasons = np.full(len(categories), "", dtype=np.dtypes.StringDType())
-    least = np.array([rules.thresholds[name] for name in found.categories], dtype=np.float32)
+    min_scores = np.array([rules.thresholds[name] for name in found.categories], dtype=np.float32)
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     reasons[(sides < rules.min_side).any(axis=1)] = "too_small"
-    reasons[found.scores < least] = "under_threshold"
+    reasons[found.scores < min_scores] = "under_threshold"
     for name in sorted(set(found.categories)):
         members = np.flatnonzero((reasons == "") & (categories == name))
         _drop_repeats(found, members, reasons, rules)

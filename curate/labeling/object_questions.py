@@ -26,7 +26,7 @@ def checked(
     taken: Collection[str],
     categories: Collection[str],
 ) -> tuple[ObjectAttribute, ...]:
-    """The questions.
+    """Check the questions about objects.
 
     Args:
         path: taxonomy.yaml.

@@ -26,7 +26,7 @@ _OUTER_TOKENS = 2  # [CLS] and [SEP]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One phrase of one category."""
+    """Phrase of a category that a detector is asked for."""
 
     category: str
     phrase: str
@@ -34,7 +34,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class TextPass:
-    """One text for one forward pass.
+    """Text of one forward pass of a detector.
 
     Attributes:
         text: "a . b . c ."
@@ -48,7 +48,7 @@ class TextPass:
 
 
 class Token(NamedTuple):
-    """One token of a text.
+    """Token of a text, with its place.
 
     Attributes:
         start: Of its first character; equal to `stop` where it stands for none.
@@ -159,10 +159,10 @@ def detections(
     floor: float,
     how: PromptScore,
 ) -> Detections:
-    """Boxes of one image and one text: one row a box and prompt that scores enough, best score first.
+    """Boxes of one image and one text: one row per box and prompt that scores enough, best score first.
 
     Args:
-        boxes_cxcywh: (Q, 4) centre and size, as shares of the image.
+        boxes_cxcywh: (Q, 4) center and size, as shares of the image.
         token_scores: (Q, T) in [0, 1].
         text: What the model read.
         width: Upright pixels.
@@ -202,10 +202,10 @@ def one_prompt_per_box(found: Detections, thresholds: Mapping[str, float] | None
         thresholds: Least score of each category, in [0, 1]; None = the best prompt, whatever it is.
 
     Returns:
-        A row a box, in the order of `found`.
+        A row per box, in the order of `found`.
     """
-    least = np.array([(thresholds or {}).get(name, 0.0) for name in found.categories], dtype=np.float32)
-    order = np.lexsort((-found.scores, found.scores < least, found.queries))
+    min_scores = np.array([(thresholds or {}).get(name, 0.0) for name in found.categories], dtype=np.float32)
+    order = np.lexsort((-found.scores, found.scores < min_scores, found.queries))
     _, first = np.unique(found.queries[order], return_index=True)
     return found.take(np.sort(order[first]))
 

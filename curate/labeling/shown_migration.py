@@ -18,7 +18,7 @@ from curate.shown.renames import Renames
 
 @dataclass(frozen=True, slots=True)
 class RenamedRecord:
-    """One record, with what is to be added to it.
+    """Record of what was shown, with the renames that are to be added to it.
 
     Attributes:
         path: Of the record, relative to the project's root.
@@ -33,7 +33,7 @@ class RenamedRecord:
     counts: Mapping[tuple[str, str], int]
 
     def write(self, root: Path) -> None:
-        """Add the part.
+        """Add the renames to the record.
 
         Raises:
             TableError: A push added something meanwhile.

@@ -135,7 +135,7 @@ def promise(path: Path) -> Promise | None:
 
 
 def digest(categories: Sequence[Category]) -> str:
-    """12 hex digits that change with any name, id, prompt, threshold, colour, text or parent."""
+    """12 hex digits that change with any name, id, prompt, threshold, color, text or parent."""
     canonical = [
         [c.category_id, c.name, list(c.prompts), c.threshold, c.color, c.description, c.parent]
         + ([c.title] if c.title else [])  # without titles it is what it was before there were any
@@ -149,7 +149,7 @@ def remarks(categories: Sequence[Category]) -> list[str]:
     found = []
     for a, b in itertools.combinations(categories, 2):
         if a.color == b.color:
-            found.append(f"{a.name} and {b.name} have the same colour {a.color}: no view tells them apart")
+            found.append(f"{a.name} and {b.name} have the same color {a.color}: no view tells them apart")
         if _plain(a.name) == _plain(b.name):
             found.append(f"{a.name} and {b.name} differ only in case or in what stands between the words")
     for a, b in itertools.permutations(categories, 2):

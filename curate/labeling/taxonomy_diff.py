@@ -27,7 +27,7 @@ _NECESSARY: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference between two taxonomies.
+    """Difference between two taxonomies.
 
     Attributes:
         category_id: By which the two sides belong together.
@@ -49,7 +49,7 @@ class Change:
         return _NECESSARY[self.kind]
 
     def line(self) -> str:
-        """Such as "3 parking_sign: threshold 0.2 -> 0.25; dvc repro: ..."."""
+        """Say the change in a line: "3 parking_sign: threshold 0.2 -> 0.25; dvc repro: ..."."""
         what = f"{self.kind} {self.before} -> {self.after}".replace("  ", " ")
         if self.kind in ("added", "removed"):
             what = self.kind

@@ -27,7 +27,7 @@ class Entry:
 
 
 def entries(names: Sequence[str]) -> tuple[Entry, ...]:
-    """One entry a name, in order; what cannot be a key becomes one, with the name as its title.
+    """One entry per name, in order; what cannot be a key becomes one, with the name as its title.
 
     Args:
         names: Distinct, as people spell them.

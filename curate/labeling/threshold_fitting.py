@@ -37,7 +37,7 @@ class Fitting:
 
     Attributes:
         target: What was promised.
-        fits: One a category.
+        fits: One per category.
         taxonomy: The file.
         before: Its text.
         after: Its text with the fitted thresholds, and the record of what they keep.
@@ -61,7 +61,7 @@ class Fitting:
             partial.write_text(self.after, encoding="utf-8")
 
     def lines(self) -> Iterator[str]:
-        """A line a category, what was promised, and the difference to the file."""
+        """A line per category, what was promised, and the difference to the file."""
         for found in self.fits:
             yield from _lines(found)
         if self.left_out:
@@ -193,7 +193,7 @@ def _refuse_shares(target: Target, iou_threshold: float) -> None:
 
 
 def _lowest(suggestions: pa.Table, categories: Sequence[Category]) -> dict[str, float]:
-    """From which score on suggestions were made: of this very taxonomy its thresholds, else the lowest."""
+    """Lowest score that suggestions were made with: the thresholds of this taxonomy, else the lowest."""
     if suggestions["taxonomy_digest"].unique().to_pylist() == [taxonomy.digest(categories)]:
         return {category.name: category.threshold for category in categories}
     grouped = suggestions.group_by("category").aggregate([("score", "min")])

@@ -42,7 +42,7 @@ _MORE = (1.5, 2, 3, 5, 10, 20, 50)  # times as many images
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is promised.
+    """Precision that is promised, and how sure.
 
     Attributes:
         precision: Least share of suggestions that are right, in (0, 1).
@@ -211,16 +211,16 @@ class Ladder:
         if not len(images):
             return weights
         starts = 1
-        while images[-1] > (least := _least(precision, level, starts)) * 2 ** (starts - 1):
-            if images[-1] < _least(precision, level, starts + 1):
+        while images[-1] > (min_images := _min_images(precision, level, starts)) * 2 ** (starts - 1):
+            if images[-1] < _min_images(precision, level, starts + 1):
                 break
             starts += 1
-        for count in np.geomspace(images[-1], min(least, images[-1]), starts):
+        for count in np.geomspace(images[-1], min(min_images, images[-1]), starts):
             weights[np.searchsorted(images, count - _ROUNDING)] += level / starts
         return weights
 
 
-def _least(precision: float, level: float, starts: int) -> float:
+def _min_images(precision: float, level: float, starts: int) -> float:
     """Images, all right, whose bound at a part of the level reaches the target."""
     return math.log(level / starts) / math.log(precision)
 

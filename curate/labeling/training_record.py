@@ -39,7 +39,7 @@ class TrainingRecord(BaseModel):
         seed: Handed to the command as {seed} and CURATE_SEED.
         images: Number of images handed over, by split.
         held_back: Number of images that were not, by reason.
-        image_licenses: Number of images handed over, by licence.
+        image_licenses: Number of images handed over, by license.
         data_license: Of the release's annotations.
         license: Of the checkpoint, as the user states it; None = not stated.
         git_commit: Of the project; None = it is in no repository.
@@ -112,7 +112,7 @@ def read(folder: Path) -> TrainingRecord | None:
 
 
 def folder_of(checkpoint: Path) -> Path | None:
-    """Where the record of a checkpoint stands: in its folder, or in the nearest one above that has a record.
+    """Folder of a checkpoint's record: its own, or the nearest one above that has a record.
 
     A trainer may write more than one into its folder, such as `checkpoint-500` or `weights/best.pt`.
 

@@ -1,6 +1,6 @@
 """params.yaml as pydantic models: every knob, its unit and its range; unknown names are refused.
 
-One file a section. The comments in params.yaml and docs/parameters.md are held against these models by tests.
+One file per section. Tests hold the comments in params.yaml and docs/parameters.md against these models.
 """
 
 from __future__ import annotations

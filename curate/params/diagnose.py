@@ -18,8 +18,10 @@ FigureName = Literal[
 ]  # fmt: skip
 
 
-def _limit(default: float, description: str, *, most: float | None = None) -> float | None:
-    limit: float | None = Field(default, ge=0, le=most, description=f"{description}; null = not looked at")
+def _limit(default: float, description: str, *, max_value: float | None = None) -> float | None:
+    limit: float | None = Field(
+        default, ge=0, le=max_value, description=f"{description}; null = not looked at"
+    )
     return limit
 
 
@@ -35,16 +37,16 @@ class DiagnoseParams(Section):
         0.5,
         "share of the change that a further blur leaves: sharp photographs have 0.2 to 0.35, a Gaussian "
         "blur of two pixels 0.4 to 0.7",
-        most=1,
+        max_value=1,
     )
     min_bandwidth: float | None = _limit(
         0.6,
         "share of the resolution that holds detail: photographs have 0.8 and more, enlarged twice 0.5, in "
         "large files from three times on",
-        most=1,
+        max_value=1,
     )
     min_jpeg_quality: float | None = _limit(
-        75, "of the quantization table: 75 is what libjpeg takes where nobody chose", most=100
+        75, "of the quantization table: 75 is what libjpeg takes where nobody chose", max_value=100
     )
     max_blockiness: float | None = _limit(
         0.2, "excess of differences at borders of 8x8 blocks: clean photographs have under 0.06"
@@ -55,15 +57,21 @@ class DiagnoseParams(Section):
     max_ringing: float | None = _limit(
         0.1, "fall back beyond sharp edges, share of the edge: a filter that cuts off leaves 0.14"
     )
-    max_shadows: float | None = _limit(0.25, "share of black pixels: what is in a quarter is lost", most=1)
-    max_highlights: float | None = _limit(0.25, "share of white pixels: what is in a quarter is lost", most=1)
+    max_shadows: float | None = _limit(
+        0.25, "share of black pixels: what is in a quarter is lost", max_value=1
+    )
+    max_highlights: float | None = _limit(
+        0.25, "share of white pixels: what is in a quarter is lost", max_value=1
+    )
     min_entropy: float | None = _limit(
         3,
         "bits of the histogram of luma: eight levels would have as many; nothing is to be learned of it",
-        most=8,
+        max_value=8,
     )
-    max_letterbox: float | None = _limit(0.02, "share of the height in plain bars above and below", most=1)
-    max_pillarbox: float | None = _limit(0.02, "share of the width in plain bars at the sides", most=1)
+    max_letterbox: float | None = _limit(
+        0.02, "share of the height in plain bars above and below", max_value=1
+    )
+    max_pillarbox: float | None = _limit(0.02, "share of the width in plain bars at the sides", max_value=1)
     max_color_cast: float | None = _limit(
         40,
         "levels by which the mean color is further from gray than the colors differ; a table of wood has 34",

@@ -11,7 +11,7 @@ from curate.params.section import Section
 class GatesParams(Section):
     """What must hold before anything is released (docs/agreement.md)."""
 
-    licenses: bool = Field(True, description="the licence of every image is known")
+    licenses: bool = Field(True, description="the license of every image is known")
     no_disputed: bool = Field(
         True, description="no image is inside on which people do not agree, or whose answer was not read"
     )

@@ -19,7 +19,7 @@ class IngestParams(Section):
     sources: str | None = Field(
         None,
         validate_default=True,
-        description="file in `raw` (in the project, if that is null) that lists sources with licence and "
+        description="file in `raw` (in the project, if that is null) that lists sources with license and "
         "attribution; null = one source",
     )
     mode: Literal["reference", "copy"] = Field(

@@ -37,6 +37,6 @@ class LabelStudioParams(Section):
         "box is taken without it; queue = the answer is held back and stands in the queue",
     )
     batch_size: int = Field(
-        250, ge=1, le=5000, description="tasks an import request, which has 20 MB at most"
+        250, ge=1, le=5000, description="tasks per import request, which has 20 MB at most"
     )
     timeout_s: float = Field(120.0, gt=0, le=3600, description="seconds a request may take")

@@ -1,4 +1,4 @@
-"""Licence identifiers that the Hugging Face Hub accepts in a card; it refuses an upload with any other."""
+"""License identifiers that the Hugging Face Hub accepts in a card; it refuses an upload with any other."""
 
 from __future__ import annotations
 

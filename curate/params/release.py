@@ -34,8 +34,8 @@ class ReleaseParams(Section):
         pattern=r"^(auto|\d+\.\d+\.\d+)$",
         description="semantic version; auto = from what changed since the last one that was published",
     )
-    license: str = Field("other", description="licence of the annotations, an identifier the Hub knows")
-    license_name: str | None = Field(None, description="with license: other, what the licence is called")
+    license: str = Field("other", description="license of the annotations, an identifier the Hub knows")
+    license_name: str | None = Field(None, description="with license: other, what the license is called")
     license_link: str | None = Field(None, description="with license: other, where its text stands")
     description: Path | None = Field(
         None,
@@ -76,7 +76,7 @@ class ReleaseParams(Section):
     allow_failed_gates: dict[str, str] = Field(
         default_factory=dict, description="gates that may fail, each with the reason that the card states"
     )
-    row_group_size: int = Field(100, ge=1, le=10_000, description="images a Parquet row group")
+    row_group_size: int = Field(100, ge=1, le=10_000, description="images per Parquet row group")
     augment: AugmentParams = Field(default_factory=AugmentParams)
 
     @field_validator("license")
@@ -86,7 +86,7 @@ class ReleaseParams(Section):
             return value
         near = difflib.get_close_matches(value.lower(), HUB_LICENSES, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "known are cc0-1.0, cc-by-4.0, odbl and others"
-        raise ValueError(f"no licence that the Hub knows; {hint} (other = say in the description which)")
+        raise ValueError(f"no license that the Hub knows; {hint} (other = say in the description which)")
 
     @field_validator("source_datasets")
     @classmethod

@@ -25,7 +25,7 @@ class DiffusionParams(Section):
 
 
 class UpscaleParams(Section):
-    """Which models make images larger, and in which tiles; the licence of their weights is on each row."""
+    """Which models make images larger, and in which tiles; the license of their weights is on each row."""
 
     models: dict[str, str] = Field(
         default_factory=lambda: {BICUBIC: BICUBIC},
@@ -35,12 +35,12 @@ class UpscaleParams(Section):
     )
     licenses: dict[str, str] = Field(
         default_factory=dict,
-        description="licence of the weights by the same name, an identifier the Hub knows; weights that are "
+        description="license of the weights by the same name, an identifier the Hub knows; weights that are "
         "published under one name everywhere need none",
     )
     commercial_use: tuple[str, ...] = Field(
         (),
-        description="models whose licence is `other` and, as you have read in it, allows commercial use; "
+        description="models whose license is `other` and, as you have read in it, allows commercial use; "
         "without that they go into no release that allows it",
     )
     scale: int = Field(4, ge=1, le=16, description="factor of bicubic, and the one that all models must have")

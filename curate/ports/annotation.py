@@ -49,7 +49,7 @@ class ProjectSpec:
 
     Attributes:
         title: Shown to the labelers; the project is found again by it.
-        categories: Labels, with their colours.
+        categories: Labels, with their colors.
         instructions: Guideline text, Markdown.
         overlap: Most labelers that any task asks for, at least 1.
         images_root: Folder of the upright images, which the server serves.
@@ -171,7 +171,7 @@ class PushPlan:
 
     Attributes:
         title: Of the project.
-        project: One line a change of the project itself; empty = stays as it is.
+        project: One line per change of the project itself; empty = stays as it is.
         counts: Of tasks.
         examples: A few tasks for each kind of change: the kind, and the tasks' keys with their images.
     """
@@ -190,7 +190,7 @@ class Progress:
     """How far the labelers are.
 
     Attributes:
-        slots_done: Task-labeler slots with submitted or skipped work, at most the wanted number a task.
+        slots_done: Task-labeler slots with submitted or skipped work, at most the wanted number per task.
         slots_needed: All wanted slots.
         tasks_done: Tasks whose every slot is done.
         tasks: All tasks.
@@ -241,7 +241,7 @@ class AnnotationTool(Protocol):
         """
 
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
-        """Those of some tasks, by key, that the project shows just as drafted; changes nothing.
+        """Tell the keys of the tasks that the project shows just as drafted; changes nothing.
 
         Args:
             spec: Of the project, which need not exist.
@@ -251,7 +251,7 @@ class AnnotationTool(Protocol):
     def push_tasks(
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
     ) -> PushCounts:
-        """Make the server hold exactly one task a key with its current pre-annotations.
+        """Make the server hold exactly one task per key with its current pre-annotations.
 
         Safe to repeat and to interrupt. Human work is never touched.
 

@@ -34,7 +34,7 @@ class Engine(Protocol):
         label: str,
         total: int | None = None,
     ) -> Iterator[list[Result | Casualty]]:
-        """One list a batch, in the order of the batches; one result an item, in the order of the items.
+        """One list per batch, in the order of the batches; one result per item, in the order of the items.
 
         Batches are taken from their iterator only as fast as results are consumed, so neither side piles up.
         Workers take whole batches; one that is done takes the next. A batch whose worker dies is tried again

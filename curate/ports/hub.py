@@ -59,7 +59,7 @@ class PublishPlan:
 
 @dataclass(frozen=True, slots=True)
 class PublishReceipt:
-    """Where a release went. `revision` identifies its content there."""
+    """Place to which a release went. `revision` identifies its content there."""
 
     target: str
     location: str

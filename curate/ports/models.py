@@ -16,7 +16,7 @@ class Detector(Protocol):
         """Names the weights: changes whenever the boxes could."""
 
     def detect(self, images: Sequence[UInt8Image], categories: Sequence[Category]) -> list[Detections]:
-        """Boxes of every category above a floor score; one result an image, best score first.
+        """Boxes of every category above a floor score; one result per image, best score first.
 
         Raises:
             DeviceMemoryError: The device has no memory for so many images; half of them may fit. Nothing of
@@ -75,7 +75,7 @@ class ImageMetric(Protocol):
 
     @property
     def name(self) -> str:
-        """As the field calls it."""
+        """Name of the metric in the field."""
 
     @property
     def higher_is_better(self) -> bool:

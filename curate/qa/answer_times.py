@@ -19,11 +19,11 @@ COLUMNS: Final = (
 # The longest unit of which the work takes at least so many.
 _UNITS: Final = (("%Y-%m-%d", timedelta(days=1)), ("%Y-%m-%dT%H:00", timedelta(hours=1)))
 _SHORTEST: Final = "%Y-%m-%dT%H:%M"
-_LEAST_PERIODS: Final = 4
+_MIN_PERIODS: Final = 4
 
 
 def by_period(measured: Measured, names: Mapping[str, str]) -> pa.Table:
-    """One row a labeler and day; an hour or a minute where the work took fewer than four days or hours.
+    """One row per labeler and day; an hour or a minute where the work took fewer than four days or hours.
 
     `seconds` is the sum over the `timed` answers, that is those with a time and not idle.
 
@@ -73,6 +73,6 @@ def _time(text: str | None) -> datetime | None:
 
 def _unit(span: timedelta) -> str:
     for text, length in _UNITS:
-        if span >= (_LEAST_PERIODS - 1) * length:
+        if span >= (_MIN_PERIODS - 1) * length:
             return text
     return _SHORTEST

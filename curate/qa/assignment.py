@@ -23,7 +23,7 @@ _LAST = np.uint64(2**64 - 1)
 
 
 def labelers(params: QaParams, tasks: pa.Array, slots: Ints, earlier: pa.Table | None) -> NDArray[np.object_]:
-    """Who has each slot of each task.
+    """Assign a labeler to each slot of each task.
 
     Args:
         params: Of the section `qa`.
@@ -37,42 +37,42 @@ def labelers(params: QaParams, tasks: pa.Array, slots: Ints, earlier: pa.Table |
     Raises:
         ParamsError: Fewer people than one image needs.
     """
-    most = int(slots.max(initial=1))
+    max_slots = int(slots.max(initial=1))
     if params.blind != "strict":
-        return np.full((len(tasks), most), None, dtype=object)
+        return np.full((len(tasks), max_slots), None, dtype=object)
     people = sorted(set(params.people))
-    if len(people) < most:
+    if len(people) < max_slots:
         raise ParamsError(
-            f"qa.people names {len(people)} labelers, and {most} must look at one image: "
+            f"qa.people names {len(people)} labelers, and {max_slots} must look at one image: "
             "qa.blind: strict needs at least so many"
         )
-    had = _earlier_labelers(tasks, people, most, earlier)
+    had = _earlier_labelers(tasks, people, max_slots, earlier)
     own = sampling.hashes(tasks.to_pylist(), "labeler", params.seed)
     chance = np.stack([_mixed(own, name) for name in people], axis=1)
-    for number in range(most):  # who has a slot of the task gets no second one
+    for number in range(max_slots):  # who has a slot of the task gets no second one
         rows = np.flatnonzero(had[:, number] >= 0)
         chance[rows, had[rows, number]] = _LAST
     line = np.argsort(chance, axis=1, kind="stable")
     taken = np.zeros(len(tasks), dtype=np.int64)
-    for number in range(most):
+    for number in range(max_slots):
         rows = np.flatnonzero(had[:, number] < 0)
         had[rows, number] = line[rows, taken[rows]]
         taken[rows] += 1
     names = np.array(people, dtype=object)[had]
-    names[np.arange(most) >= slots[:, None]] = None
+    names[np.arange(max_slots) >= slots[:, None]] = None
     return np.asarray(names, dtype=object)
 
 
-def _earlier_labelers(tasks: pa.Array, people: list[str], most: int, earlier: pa.Table | None) -> Ints:
-    """(P, most) place among the people of who had each slot; -1 = nobody who is still there."""
-    result = np.full((len(tasks), most), -1, dtype=np.int64)
+def _earlier_labelers(tasks: pa.Array, people: list[str], max_slots: int, earlier: pa.Table | None) -> Ints:
+    """(P, max_slots) place among the people of who had each slot; -1 = nobody who is still there."""
+    result = np.full((len(tasks), max_slots), -1, dtype=np.int64)
     if earlier is None:
         return result
     task = pc.fill_null(pc.index_in(earlier["task_id"], value_set=tasks), -1).to_numpy()
     known = pa.array(people, pa.string())
     person = pc.fill_null(pc.index_in(earlier["labeler"], value_set=known), -1).to_numpy()
     slot = earlier["slot"].to_numpy()
-    there = (task >= 0) & (person >= 0) & (slot < most)
+    there = (task >= 0) & (person >= 0) & (slot < max_slots)
     result[task[there], slot[there]] = person[there]
     return result
 

@@ -63,7 +63,7 @@ class Labeler:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The running chart, one row an answer, by labeler and time; arrays (M,).
+    """The running chart, one row per answer, by labeler and time; arrays (M,).
 
     Attributes:
         look: Row of `Looks`.
@@ -100,14 +100,16 @@ def score(looks: int, drawn: Drawn, known: Drawn, *, iou_threshold: float) -> Sc
     )
 
 
-def by_labeler(looks: Looks, scores: Scores, *, level: float, least: int, how: Resampling) -> list[Labeler]:
+def by_labeler(
+    looks: Looks, scores: Scores, *, level: float, min_images: int, how: Resampling
+) -> list[Labeler]:
     """Every labeler with a gold answer, by name.
 
     Args:
         looks: All answers.
         scores: Against the known answers.
         level: F1 of the alert.
-        least: Gold images below which nothing is concluded.
+        min_images: Gold images below which nothing is concluded.
         how: Of the intervals.
     """
     result = []
@@ -116,7 +118,7 @@ def by_labeler(looks: Looks, scores: Scores, *, level: float, least: int, how: R
         if not len(rows):
             continue
         measured = figures(scores, looks.image, rows, how)
-        named = state(measured["f1"], level=level, least=least)
+        named = state(measured["f1"], level=level, min_images=min_images)
         result.append(Labeler(person=person, answers=len(rows), state=named, **measured))
     return result
 
@@ -142,9 +144,9 @@ def figures(
     }
 
 
-def state(f1: Figure, *, level: float, least: int) -> str:
+def state(f1: Figure, *, level: float, min_images: int) -> str:
     """What an interval says about the level; see the module's text."""
-    if f1.n < least or f1.low is None or f1.high is None:
+    if f1.n < min_images or f1.low is None or f1.high is None:
         return "too few"
     if f1.high < level:
         return "alert"

@@ -32,7 +32,7 @@ MOVED, CATEGORY, MISSING, SPURIOUS = range(len(KINDS))
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """One row a look at a planted error; arrays (P,).
+    """One row per look at a planted error; arrays (P,).
 
     Attributes:
         look: Row of `Looks`, rising, none twice.

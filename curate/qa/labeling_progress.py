@@ -17,7 +17,7 @@ CHART_DAYS = 28
 
 @dataclass(frozen=True, slots=True)
 class Labeler:
-    """One person's share.
+    """Progress of one labeler.
 
     Attributes:
         person: Name on the server.
@@ -40,7 +40,7 @@ class Labeler:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The whole project.
+    """Progress of the whole project.
 
     Attributes:
         url: Where people work.
@@ -53,7 +53,7 @@ class Status:
         superseded: Older answers of somebody who answered again.
         labelers: Who did most first.
         days: Answers by day (ISO date, UTC) of the last four weeks.
-        per_day: Answers a day, mean of the last seven days or since the first answer; None before one.
+        per_day: Answers per day, mean of the last seven days or since the first answer; None before one.
         days_to_go: Open looks at that pace; 0 = done, None = nobody works.
         raw_regions: Regions that no rule reads, by reason.
     """
@@ -73,7 +73,7 @@ class Status:
     raw_regions: Mapping[str, int]
 
     def as_json(self) -> dict[str, Any]:
-        """For `curate qa status --json`."""
+        """Give the status as `curate qa status --json` prints it."""
         return asdict(self)
 
 
@@ -159,7 +159,7 @@ def _labelers(people: Mapping[str, _Person], lead_times: Mapping[str, list[float
 
 
 def _pace(recent: int, first: datetime | None, now: datetime) -> float | None:
-    """Answers a day; the first day counts as a whole one."""
+    """Answers per day; the first day counts as a whole one."""
     if first is None:
         return None
     passed = (now - first) / timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Who must look at what: one row a task and labeler slot."""
+"""Who must look at what: one row per task and labeler slot."""
 
 from __future__ import annotations
 

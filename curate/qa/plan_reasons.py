@@ -77,14 +77,14 @@ def _confidence(pool: Pool, images: Ints) -> list[str]:
     found = pool.found
     rows = np.flatnonzero(found.shown & (found.categories >= 0))
     over = found.scores[rows] - pool.thresholds[found.categories[rows]]
-    least = np.full(len(pool.ids), np.inf)
+    min_margin = np.full(len(pool.ids), np.inf)
     np.fmin.at(
-        least, found.images[rows], over
+        min_margin, found.images[rows], over
     )  # an imported box may have no score; such images are looked at
     boxes = np.bincount(found.images[rows], minlength=len(pool.ids))
     return [
         f"no human looked: {number} suggestions, each {margin:.2f} or more over a fitted threshold"
-        for number, margin in zip(boxes[images].tolist(), least[images].tolist(), strict=True)
+        for number, margin in zip(boxes[images].tolist(), min_margin[images].tolist(), strict=True)
     ]
 
 

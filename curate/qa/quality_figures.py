@@ -39,7 +39,7 @@ _NO_GOLD = "no gold image was answered in this arm"
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What is measured.
+    """Tables that the figures are computed from.
 
     Attributes:
         plan: Of select: what is looked at today.
@@ -104,7 +104,7 @@ class Measured:
 
 
 def measure(tables: Tables, params: QualityParams) -> Measured:
-    """Compute everything."""
+    """Compute every figure of quality."""
     material = _Material.of(tables, params)
     looked, scores, times = material.looks, material.scores, material.times
     how = Resampling(params.bootstrap)
@@ -135,7 +135,7 @@ def measure(tables: Tables, params: QualityParams) -> Measured:
         run=gold.running(looked, scores, window=params.gold_window),
         gold=gold.figures(scores, looked.image, np.flatnonzero(looked.gold), how),
         labelers=gold.by_labeler(
-            looked, scores, level=params.gold_alert_f1, least=params.gold_min_images, how=how
+            looked, scores, level=params.gold_alert_f1, min_images=params.gold_min_images, how=how
         ),
         planted=planted,
         found=found,

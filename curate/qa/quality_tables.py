@@ -60,7 +60,7 @@ def figure(one: Figure) -> dict[str, Any]:
 
 
 def gold_answers(measured: Measured) -> pa.Table:
-    """The running chart: one row a gold answer, by labeler and time."""
+    """The running chart: one row per gold answer, by labeler and time."""
     run, scores = measured.run, measured.scores
     rows = run.look
     return pa.table(
@@ -79,7 +79,7 @@ def gold_answers(measured: Measured) -> pa.Table:
 
 
 def times(measured: Measured) -> pa.Table:
-    """One row an answer: what the server says, and what counts."""
+    """One row per answer: what the server says, and what counts."""
     looks = measured.looks
     rows = np.arange(len(looks))
     return pa.table(
@@ -97,7 +97,7 @@ def times(measured: Measured) -> pa.Table:
 
 
 def seeded(measured: Measured) -> pa.Table:
-    """One row a look at a planted error."""
+    """One row per look at a planted error."""
     planted = measured.planted
     return pa.table(
         {
@@ -109,7 +109,7 @@ def seeded(measured: Measured) -> pa.Table:
 
 
 def outdated(measured: Measured, paths: Mapping[str, str | None]) -> pa.Table:
-    """One row an answer that was given under an older guideline or taxonomy, by image."""
+    """One row per answer that was given under an older guideline or taxonomy, by image."""
     rows = measured.outdated.look
     who = _who(measured, rows)
     table = pa.table(
@@ -127,7 +127,7 @@ def outdated(measured: Measured, paths: Mapping[str, str | None]) -> pa.Table:
 
 
 def suggestions(measured: Measured) -> pa.Table:
-    """One row a category: shares with their intervals, IoU of suggestion and final object."""
+    """One row per category: shares with their intervals, IoU of suggestion and final object."""
     names = ("accepted", "edited", "rejected", "renamed", "box_iou", "mask_iou")
     columns: dict[str, list[Any]] = {"category": [], "suggestions": [], "added": []}
     for row in measured.suggestions:
@@ -142,7 +142,7 @@ def suggestions(measured: Measured) -> pa.Table:
 
 
 def fates(measured: Measured) -> pa.Table:
-    """For the plot: one row a category and fate."""
+    """Table of the plot of suggestions: one row per category and fate."""
     rows = [
         (row.category, name, _rounded(one.value), _rounded(one.low), _rounded(one.high), one.n)
         for row in measured.suggestions
@@ -153,7 +153,7 @@ def fates(measured: Measured) -> pa.Table:
 
 
 def arms(measured: Measured) -> pa.Table:
-    """For the plot: seconds per image and figures of quality, one row per figure and arm."""
+    """Table of the plot of arms: seconds per image and figures of quality, one row per figure and arm."""
     rows = []
     for arm, of_arm in zip(ARMS, measured.arms, strict=True):
         named = {"seconds_an_image": of_arm.image_s, "seconds_an_object": of_arm.object_s, **of_arm.figures}

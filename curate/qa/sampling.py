@@ -55,7 +55,7 @@ def size(stated: float, population: int, *, name: str = "size") -> int:
 
 
 def drawn(where: Floats, stated: float, *, name: str = "size") -> Flags:
-    """Which images a sample of a stated size holds.
+    """Tell which images a sample of a stated size holds.
 
     Args:
         where: (N,) places by `places`.
@@ -107,5 +107,5 @@ def margin(sampled: int, population: int, confidence: float) -> float:
 
 
 def _quantile(confidence: float) -> float:
-    """Of the normal distribution, two-sided: 1.96 for 0.95."""
+    """Two-sided quantile of the normal distribution: 1.96 for 0.95."""
     return NormalDist().inv_cdf((1 + confidence) / 2)

@@ -90,7 +90,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Membership:
-    """Which images are in which part.
+    """Members of each part of the plan.
 
     Attributes:
         member: (parts, N) flags, in the order of `REASONS` without the last.
@@ -111,7 +111,7 @@ class Membership:
 
 
 def membership(pool: Pool) -> Membership:
-    """Fill every part."""
+    """Fill every part of the plan with images."""
     params = pool.params
     member = np.zeros((len(REASONS) - 1, len(pool.ids)), dtype=np.bool_)
     turn = pool.places("gold") < params.gold_share * (params.gold_round + 1)

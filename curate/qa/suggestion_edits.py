@@ -27,7 +27,7 @@ ACCEPTED, EDITED, REJECTED = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """One row a suggestion that a labeler saw; arrays (S,), and added objects apart.
+    """One row per suggestion that a labeler saw; arrays (S,), and added objects apart.
 
     Attributes:
         look: Row of `Looks`.

@@ -47,7 +47,7 @@ class Suggestions:
     ids: pa.Array
 
     def take(self, rows: Ints | NDArray[np.bool_]) -> Suggestions:
-        """Some rows, in that order."""
+        """Suggestions at some rows, in that order."""
         picked = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         return Suggestions(
             self.images[picked],

@@ -29,12 +29,12 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 _SPREADS = 3.5  # modified z-score beyond which a time is idle
 _MAD_TO_SD = 1.4826  # of a normal distribution
-_LEAST_ANSWERS = 10  # a spread of fewer says nothing
+_MIN_ANSWERS = 10  # a spread of fewer says nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds that count.
+    """Seconds of answers, as far as they count.
 
     Attributes:
         seconds: (N,) NaN where the server has no time, and where the page was left open.
@@ -84,7 +84,7 @@ def without_idle(
 
 
 def _limit(seconds: Floats) -> float | None:
-    if len(seconds) < _LEAST_ANSWERS:
+    if len(seconds) < _MIN_ANSWERS:
         return None
     logs = np.log(seconds)
     middle = float(np.median(logs))

@@ -4,9 +4,9 @@ An image is as uncertain as the worst thing about it, each measured from 0 (noth
 
 - `score`: a box near its category's threshold, above or (where rejected boxes are kept) below it:
   1 - |score - threshold| / near;
-- `mask`: the segmenter and the detector disagree: (least - IoU) / least for the IoU of the mask's box with
-  the detector's; 1 for a suggestion without a mask where others have one, because the stage autolabel found
-  none that fits;
+- `mask`: the segmenter and the detector disagree: (min_iou - IoU) / min_iou for the IoU of the mask's box
+  with the detector's; 1 for a suggestion without a mask where others have one, because the stage autolabel
+  found none that fits;
 - `category`: two boxes of different categories on one object (IoU of at least a half) with close scores:
   1 - |difference| / near. Needs `autolabel.across: keep_both`, or `keep_rejects`.
 
@@ -75,7 +75,7 @@ def judge(found: Suggestions, images: int, thresholds: Floats, *, near: float, m
 def words(
     doubt: Doubt, images: Ints, found: Suggestions, names: Sequence[str], thresholds: Floats
 ) -> list[str]:
-    """Why each of some images is uncertain, such as "stop_sign: score 0.31, threshold 0.30"."""
+    """Say why each of some images is uncertain: "stop_sign: score 0.31, threshold 0.30"."""
     texts = []
     for image in images.tolist():
         row, other, kind = int(doubt.row[image]), int(doubt.other[image]), int(doubt.kind[image])
@@ -111,11 +111,11 @@ def _scores(found: Suggestions, thresholds: Floats, near: float) -> _Part:
     return _above_zero(rows, np.full(len(rows), -1), 1 - gap / near)
 
 
-def _masks(found: Suggestions, least: float) -> _Part:
+def _masks(found: Suggestions, min_iou: float) -> _Part:
     rows = np.flatnonzero(found.shown)
     iou = found.mask_iou[rows]
     segmented = bool((~np.isnan(iou)).any())
-    value = np.where(np.isnan(iou), 1.0 if segmented else 0.0, (least - iou) / least)
+    value = np.where(np.isnan(iou), 1.0 if segmented else 0.0, (min_iou - iou) / min_iou)
     return _above_zero(rows, np.full(len(rows), -1), value)
 
 

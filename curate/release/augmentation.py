@@ -130,7 +130,7 @@ def read(path: Path, *, copies: int, seed: int) -> Recipe:
         _check(library, node, place, path)
     boxes = {
         "format": "coco", "label_fields": ["index"], "clip": True, "min_width": 1.0, "min_height": 1.0,
-        **_least(top.get("bbox_params"), path),
+        **_min_kept(top.get("bbox_params"), path),
     }  # fmt: skip
     whole = {
         "__class_fullname__": "Compose", "p": top.get("p", 1.0), "transforms": top["transforms"],
@@ -192,7 +192,7 @@ def _library() -> Any:
     return require("albumentations", extra="augment")
 
 
-def _least(given: Any, path: Path) -> dict[str, float]:
+def _min_kept(given: Any, path: Path) -> dict[str, float]:
     """What an object must keep to stay, as far as the file says so."""
     found = {name: given[name] for name in _KEPT if name in given} if isinstance(given, dict) else {}
     for name, value in found.items():
@@ -234,7 +234,7 @@ def _name(node: Mapping[str, Any]) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    """Of pydantic's lines those that name the argument and what is wrong with it."""
+    """Pick the lines of pydantic's message that name the argument and what is wrong with it."""
     lines = [line.strip() for line in str(error).splitlines()]
     return ": ".join(lines[1:3] if len(lines) > 2 else lines).partition(" [type=")[0]
 

@@ -62,7 +62,7 @@ def write(
         split_of: Split of each image.
         recipe: How copies are made.
         digest: Of the release; part of the files' names.
-        row_group_size: Copies a row group.
+        row_group_size: Copies per row group.
 
     Raises:
         InputError: An image file has disappeared, or does not decode.

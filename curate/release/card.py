@@ -24,7 +24,7 @@ from curate.release.columns import Column
 from curate.release.license_links import link_of
 from curate.release.markdown import code, escaped, table
 
-_MOST_SOURCES = 50  # rows of the table of sources; each image carries its own licence anyway
+_MAX_SOURCES = 50  # rows of the table of sources; each image carries its own license anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class CardFacts:
         labelers: Who annotated.
         agreement: The metrics file of the stage agreement.
         dropped: Number of dropped images by reason.
-        unlabelled: Kept images without an answer.
-        sources: Number of images by licence and attribution; None = not stated.
+        unlabeled: Kept images without an answer.
+        sources: Number of images by license and attribution; None = not stated.
         accepted: Released images that no human looked at.
         gates: What had to hold before the release, and whether it did.
         ignored: Disputed objects, released as areas to ignore.
@@ -84,7 +84,7 @@ class CardFacts:
     labelers: Literal["people", "simulated"]
     agreement: Mapping[str, Any]
     dropped: Mapping[str, int]
-    unlabelled: int
+    unlabeled: int
     sources: Mapping[tuple[str | None, str | None], int]
     accepted: int = 0
     gates: Sequence[GateFacts] = ()
@@ -113,7 +113,7 @@ class CardFacts:
 
 
 def render(facts: CardFacts) -> str:
-    """The whole README.md."""
+    """Write the whole README.md."""
     parts = [
         f"{_front_matter(facts)}\n# {escaped(facts.name)}\n",
         f"{facts.description.strip()}\n" if facts.description.strip() else "",
@@ -171,7 +171,7 @@ def _identity(facts: CardFacts) -> str:
     return (
         f"{citation.section(citation=facts.citation, contact=facts.contact)}\n"
         f"## Identity\n\nVersion {facts.version}; `{changelog.NAME}` says what each version "
-        "changed. The digest of the content (columns, category names, licence; id, split, size, licence, "
+        "changed. The digest of the content (columns, category names, license; id, split, size, license, "
         "attribution, attributes and objects of every image; not the form of the files) is\n"
         f"`{facts.digest}`. `release.json` holds it with the sha256 of every file.\n"
     )
@@ -257,8 +257,8 @@ def _left_out(facts: CardFacts) -> str:
         [f"{code(reason)}{gone if reason == 'removed' else ''}", count]
         for reason, count in facts.dropped.items()
     ]
-    if facts.unlabelled:
-        rows.append(["not looked at, skipped by everyone, or to be looked at again", facts.unlabelled])
+    if facts.unlabeled:
+        rows.append(["not looked at, skipped by everyone, or to be looked at again", facts.unlabeled])
     if not rows:
         return "## What was left out\n\nNo image was left out.\n"
     of = (
@@ -273,7 +273,7 @@ def _sources(facts: CardFacts) -> str:
     ordered = sorted(facts.sources.items(), key=lambda item: (-item[1], str(item[0])))
     rows = [
         [_license(license_), escaped(attribution or "not stated"), count]
-        for (license_, attribution), count in ordered[:_MOST_SOURCES]
+        for (license_, attribution), count in ordered[:_MAX_SOURCES]
     ]
     more = len(ordered) - len(rows)
     rest = (
@@ -282,9 +282,9 @@ def _sources(facts: CardFacts) -> str:
         else ""
     )
     return (
-        f"## Licences and sources\n\nThe annotations: `{facts.license}`. The images keep their own licences, "
+        f"## Licenses and sources\n\nThe annotations: `{facts.license}`. The images keep their own licenses, "
         "which stand in the columns `license` and `attribution` of every row:\n\n"
-        f"{table(['licence', 'attribution', 'images'], rows)}{rest}"
+        f"{table(['license', 'attribution', 'images'], rows)}{rest}"
     )
 
 

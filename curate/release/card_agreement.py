@@ -21,7 +21,7 @@ def section(
     agreement: Mapping[str, Any],
     f1_by_category: Mapping[str, tuple[float | None, float | None, float | None]],
 ) -> str:
-    """Markdown.
+    """Write the card's section on agreement, in Markdown.
 
     Args:
         agreement: The metrics file of the stage agreement.

@@ -48,7 +48,7 @@ class AugmentedFacts:
 
 
 def section(facts: AugmentedFacts, *, version: str) -> str:
-    """Markdown.
+    """Write the card's section on augmented copies, in Markdown.
 
     Args:
         facts: What is known of them.

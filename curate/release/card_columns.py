@@ -31,7 +31,7 @@ pixels = [  # (height, width) arrays of 0 and 1; None where an object has a box 
 
 
 def section(columns: Sequence[Column], example: dict[str, Any], *, split: str, version: str) -> str:
-    """Markdown.
+    """Write the card's section on columns, in Markdown.
 
     Args:
         columns: Of the release.

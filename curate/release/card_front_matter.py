@@ -37,7 +37,7 @@ class Licensed:
 
     Attributes:
         license: An identifier that the Hub knows.
-        name: Of a licence that it does not know: license is `other` then.
+        name: Of a license that it does not know: license is `other` then.
         link: Where its text stands.
     """
 
@@ -101,7 +101,7 @@ def render(
         **({"annotations_creators": list(annotators)} if annotators else {}),
         **({"language": list(language)} if language else {}),
         **({"source_datasets": list(source_datasets)} if source_datasets else {}),
-        "size_categories": [next((name for least, name in _SIZES if total < least), "10M<n<100M")],
+        "size_categories": [next((name for below, name in _SIZES if total < below), "10M<n<100M")],
         "tags": ["curate"],
         "configs": [files for files, _ in configs],
         "dataset_info": [info for _, info in configs] if len(configs) > 1 else configs[0][1],

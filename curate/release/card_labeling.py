@@ -13,7 +13,7 @@ class GateFacts(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the gate."""
+        """Name of the gate."""
 
     @property
     def requirement(self) -> str:
@@ -21,15 +21,15 @@ class GateFacts(Protocol):
 
     @property
     def passed(self) -> bool:
-        """Whether it did."""
+        """Whether the gate holds."""
 
     @property
     def found(self) -> str:
-        """What there was."""
+        """What the gate found, in words."""
 
     @property
     def allowed(self) -> str | None:
-        """Why it may fail, where somebody said so."""
+        """Reason for which it may fail, where somebody gave one."""
 
 
 def gates(checked: Sequence[GateFacts]) -> str:

@@ -145,15 +145,15 @@ def _shares(counts: Mapping[str, int]) -> list[tuple[str, float]]:
 
 
 def _bars(rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], *, unit: str = "") -> Image.Image:
-    """A line a row: its name, its parts side by side, its sum; of shares (`unit` = "%") each part."""
+    """A line per row: its name, its parts side by side, its sum; of shares (`unit` = "%") each part."""
     chart = Image.new("RGB", (_WIDTH, _LINE * len(rows) + _GAP), "white")
     pen, font = ImageDraw.Draw(chart), ImageFont.load_default(size=13)
-    most = max((sum(count for _, count in parts) for _, parts in rows), default=0) or 1
+    max_count = max((sum(count for _, count in parts) for _, parts in rows), default=0) or 1
     for number, (name, parts) in enumerate(rows):
         top, left = number * _LINE + _GAP, float(_LABEL)
         pen.text((_GAP, top), name[:30], fill=_INK, font=font)
         for part, count in parts:
-            wide = count / most * (_WIDTH - _LABEL - 90)
+            wide = count / max_count * (_WIDTH - _LABEL - 90)
             if count:
                 pen.rectangle((left, top, left + max(wide, 1), top + _LINE - 8), fill=_SPLITS.get(part, _INK))
             left += wide

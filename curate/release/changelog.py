@@ -53,7 +53,7 @@ def _lines(diff: Diff) -> Iterator[str]:
         told = {kind: ", ".join(f"`{name}`" for name in names) for kind, names in changed.items() if names}
         yield from (f"{what} {kind}: {names}." for kind, names in told.items())
     if diff.license[0] != diff.license[1]:
-        yield f"Licence of the annotations: `{diff.license[1]}`, before `{diff.license[0] or 'not stated'}`."
+        yield f"License of the annotations: `{diff.license[1]}`, before `{diff.license[0] or 'not stated'}`."
     yield from _of_images(images, objects, diff)
     yield from _of_copies(diff.before.manifest, diff.after.manifest)
     for kind, words in _OBJECTS.items():
@@ -73,7 +73,7 @@ def _of_images(images: Mapping[str, int], objects: Mapping[str, int], diff: Diff
         listed = ", ".join(f"{before} to {after}" for before, after in ways)
         yield f"**{_n(images['moved'], 'image')} moved to another split** ({listed})."
     if images["described"]:
-        what = "licence, attribution, attributes, answers"
+        what = "license, attribution, attributes, answers"
         yield f"{_n(images['described'], 'image')} described differently ({what})."
 
 

@@ -24,7 +24,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """From `before` to `after`.
+    """Differences from `before` to `after`.
 
     Attributes:
         images: image_id, change (`IMAGE_CHANGES`), before, after: the splits, or what is said of the image.
@@ -63,7 +63,7 @@ class Diff:
         }
 
     def by_category(self) -> list[dict[str, Any]]:
-        """For each category its objects before and after, and what became of them."""
+        """Count the objects of each category before and after, and what became of them."""
         totals = [
             Counter(
                 {
@@ -168,13 +168,13 @@ def _objects(before: Snapshot, after: Snapshot, to_after: Rows) -> pa.Table:
     one, two = matched[:, 0], matched[:, 1]
     moved = (np.abs(before.boxes[one] - after.boxes[two]) > _MOVED_PX).any(axis=1)
     moved |= _differ(before.objects["shape"], after.objects["shape"], one, two)
-    relabelled, described = (
+    relabeled, described = (
         _differ(before.objects[name], after.objects[name], one, two) for name in ("category", "described")
     )
     parts = []
     for kinds in itertools.product((True, False), repeat=3):
         rows = np.logical_and.reduce(
-            [flags == wanted for flags, wanted in zip((relabelled, moved, described), kinds, strict=True)]
+            [flags == wanted for flags, wanted in zip((relabeled, moved, described), kinds, strict=True)]
         )
         if any(kinds):
             change = ", ".join(itertools.compress(OBJECT_CHANGES[2:], kinds))

@@ -49,7 +49,7 @@ class Snapshot:
 
     @property
     def title(self) -> str:
-        """Name and version."""
+        """Name and version of the release."""
         return f"{self.manifest.name} {self.manifest.version}"
 
 

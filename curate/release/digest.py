@@ -19,9 +19,9 @@ def content_digest(
 ) -> str:
     """The sha256, in hex, of everything in a release but the files' form.
 
-    Covers the version of the release's columns, the category names in their order, the licence of the
+    Covers the version of the release's columns, the category names in their order, the license of the
     annotations, and for each image, in the order of its id: id (the sha256 of the source bytes), split,
-    size, licence, attribution, attributes, what people answered about it (where they were asked) and objects
+    size, license, attribution, attributes, what people answered about it (where they were asked) and objects
     (category, box to 1/1000 pixel, mask, outline, attributes, and whether it is an area to ignore); and how
     augmented copies are made. No server ids, no times, no annotators and no figures about them.
 

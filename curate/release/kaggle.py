@@ -22,7 +22,7 @@ from curate.release.manifest import Manifest
 
 NAME: Final = "dataset-metadata.json"
 OTHER: Final = "other"
-# Kaggle's own spelling of licences that it knows, by the Hub's, which `release.license` is of.
+# Kaggle's own spelling of licenses that it knows, by the Hub's, which `release.license` is of.
 LICENSES: Final = MappingProxyType(
     {
         "agpl-3.0": "AGPL-3.0",
@@ -50,7 +50,7 @@ LICENSES: Final = MappingProxyType(
 # Files of a release that mean something on the Hugging Face Hub only.
 _OF_THE_HUB: Final = frozenset({".gitattributes"})
 _REPO = re.compile(r"[\w-]+/[a-z0-9](?:[a-z0-9-]{4,48})[a-z0-9]", re.ASCII)
-_LEAST, _MOST = 6, 50  # characters of a title
+_MIN_TITLE, _MAX_TITLE = 6, 50  # characters of a title
 
 
 def checked(repo: str) -> str:
@@ -85,9 +85,9 @@ def metadata(folder: Path, release: Manifest, repo: str) -> dict[str, Any]:
     """
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.exists() else ""
-    title = release.name if len(release.name) >= _LEAST else f"{release.name} data set"
+    title = release.name if len(release.name) >= _MIN_TITLE else f"{release.name} data set"
     return {
-        "title": title[:_MOST],
+        "title": title[:_MAX_TITLE],
         "id": checked(repo),
         "licenses": [{"name": LICENSES.get(release.license, OTHER)}],
         "description": re.sub(r"\A---\n.*?\n---\n+", "", text, flags=re.DOTALL),  # the Hub's front matter
@@ -95,7 +95,7 @@ def metadata(folder: Path, release: Manifest, repo: str) -> dict[str, Any]:
 
 
 def same_license(ours: str, shown: str) -> bool:
-    """Whether the words that Kaggle shows of a licence name ours, as far as its spelling tells.
+    """Whether the words that Kaggle shows of a license name ours, as far as its spelling tells.
 
     Args:
         ours: One of the values of `LICENSES`, or `OTHER`.

@@ -1,4 +1,4 @@
-"""Where the texts of licences stand."""
+"""Where the texts of licenses stand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LINKS: Final = {
 
 
 def link_of(license: str) -> str | None:
-    """The address of a licence's text; None where it is not known here.
+    """The address of a license's text; None where it is not known here.
 
     Examples:
         >>> link_of('CC-BY-4.0')

@@ -1,4 +1,4 @@
-"""The card of an exported upscaler: from which weights, under which licence, and how it was checked."""
+"""The card of an exported upscaler: from which weights, under which license, and how it was checked."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _AS_THEY_ARE = ("model_version", "votes", "confidence")
 
 
 def of_image(content: Content, index: int) -> dict[str, list[Any]]:
-    """One list a field of `columns.of_objects`, in the order of the content.
+    """One list per field of `columns.of_objects`, in the order of the content.
 
     Raises:
         ReleaseError: A mask or an outline is damaged.

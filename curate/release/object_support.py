@@ -42,12 +42,12 @@ class Support:
 
 
 def answers(row: dict[str, object]) -> list[dict[str, object]]:
-    """The image-level answers of a row with `IMAGE_COLUMNS`, one record a question."""
+    """The image-level answers of a row with `IMAGE_COLUMNS`, one record per question."""
     return records(row["answers"], row["answers_confidence"])
 
 
 def records(answers: Any, confidence: Any) -> list[dict[str, object]]:
-    """One record a question, as a release holds them.
+    """One record per question, as a release holds them.
 
     Args:
         answers: Of a map column: question and what was chosen.

@@ -73,7 +73,7 @@ def card(
         parts.append(markdown.table(header, (_figure(row) for row in figures)))
         parts.append("Sharper is not truer: a model adds what such pictures usually have.\n")
     licenses = sorted({row["license"] or "not known" for row in rows})
-    parts.append("## Licences\n")
+    parts.append("## Licenses\n")
     release = " ".join(
         markdown.escaped(text) for text in (licensed.name or licensed.license, licensed.link) if text
     )

@@ -111,7 +111,7 @@ def write_shard(path: Path, shard: Shard, content: Content, *, row_group_size: i
             yield len(group)
 
 
-def _groups(content: Content, shard: Shard, most: int) -> Iterator[list[int]]:
+def _groups(content: Content, shard: Shard, max_rows: int) -> Iterator[list[int]]:
     """Images of the row groups: bounded in number and in bytes."""
     files = _files(content)
     group: list[int] = []
@@ -119,7 +119,7 @@ def _groups(content: Content, shard: Shard, most: int) -> Iterator[list[int]]:
     for index in shard.images.tolist():
         group.append(index)
         held += _size(*files[index])
-        if len(group) == most or held >= _GROUP_BYTES:
+        if len(group) == max_rows or held >= _GROUP_BYTES:
             yield group
             group, held = [], 0
     if group:

@@ -40,7 +40,7 @@ class Content:
         offsets: (N + 1,) the objects of image i are rows offsets[i] to offsets[i + 1].
         categories: Names in the order of the taxonomy's ids; the position is the class label.
         dropped: Number of dropped images by reason.
-        unlabelled: Kept images that nobody looked at, or that everybody skipped: not released.
+        unlabeled: Kept images that nobody looked at, or that everybody skipped: not released.
         accepted: Released images that no human looked at: their objects name the model.
         captured_at: Whether the time of each picture is released.
     """
@@ -50,7 +50,7 @@ class Content:
     offsets: NDArray[np.int64]
     categories: tuple[str, ...]
     dropped: Mapping[str, int]
-    unlabelled: int
+    unlabeled: int
     accepted: int = 0
     attributes: Mapping[str, pa.DataType] = field(default_factory=dict)
     captured_at: bool = False
@@ -75,12 +75,12 @@ class Content:
         return self.images.column("image_id").to_pylist()  # type: ignore[no-any-return]
 
     def sources(self) -> Counter[tuple[str | None, str | None]]:
-        """Number of images by licence and attribution."""
+        """Number of images by license and attribution."""
         columns = (self.images.column(name).to_pylist() for name in ("license", "attribution"))
         return Counter(zip(*columns, strict=True))
 
     def names(self) -> list[list[str]]:
-        """For each image the category of each object on it, without the areas to ignore."""
+        """Categories of the objects of each image, without the areas to ignore."""
         columns = (self.objects.column(name).to_pylist() for name in ("category", "outcome"))
         rows = list(zip(*columns, strict=True))
         bounds = self.offsets.tolist()
@@ -137,26 +137,24 @@ def collect(
     support = Support.none() if support is None else support
     kept = images.filter(pc.is_null(images.column("drop_reason"))).sort_by("image_id")
     _refuse_strangers(consensus, images, kept, categories)
-    labelled = kept.filter(pc.is_in(kept.column("image_id"), value_set=_values(consensus, "image_id")))
-    if labelled.num_rows == 0:
+    labeled = kept.filter(pc.is_in(kept.column("image_id"), value_set=_values(consensus, "image_id")))
+    if labeled.num_rows == 0:
         raise ReleaseError(
             "nothing to release: no kept image has a consensus; label images, then run agreement"
         )
     wanted = pc.is_in(consensus.column("outcome"), value_set=pa.array(_RELEASED))
     objects = _by_content(consensus.filter(wanted))
-    position = pc.index_in(objects.column("image_id"), value_set=_values(labelled, "image_id"))
-    counts = np.bincount(position.to_numpy(), minlength=labelled.num_rows)
+    position = pc.index_in(objects.column("image_id"), value_set=_values(labeled, "image_id"))
+    counts = np.bincount(position.to_numpy(), minlength=labeled.num_rows)
     reasons = images.column("drop_reason").drop_null().to_pylist()
-    kinds, attributes = typed_attributes(labelled.column("attributes").to_pylist())
+    kinds, attributes = typed_attributes(labeled.column("attributes").to_pylist())
     return Content(
-        images=support.of_images(
-            _described(labelled, pa.array(attributes, pa.struct(sorted(kinds.items()))))
-        ),
+        images=support.of_images(_described(labeled, pa.array(attributes, pa.struct(sorted(kinds.items()))))),
         objects=support.of_objects(objects.select(list(OBJECT_COLUMNS))),
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         categories=tuple(categories),
         dropped=dict(sorted(Counter(reasons).items())),
-        unlabelled=kept.num_rows - labelled.num_rows,
+        unlabeled=kept.num_rows - labeled.num_rows,
         accepted=len(pc.unique(objects.filter(pc.is_valid(objects["model_version"]))["image_id"])),
         attributes=kinds,
         captured_at=captured_at,
@@ -164,7 +162,7 @@ def collect(
 
 
 def _described(images: pa.Table, attributes: pa.Array) -> pa.Table:
-    """With the name of each image's first file and of its source, and typed attributes."""
+    """Add the name of each image's first file, its source, and typed attributes."""
     first = pc.list_element(images.column("sources"), 0)
     return (
         images.select(

@@ -74,10 +74,10 @@ def tie(images: pa.Table, group_by: Sequence[str]) -> Ties:
                 first.append(index)
                 second.append(leaders.setdefault(value, index))
     component = _components(np.array(first, np.int64), np.array(second, np.int64), len(ids))
-    least: dict[int, str] = {}
+    min_id: dict[int, str] = {}
     for number, image_id in zip(component.tolist(), ids, strict=True):
-        least[number] = min(least.get(number, image_id), image_id)
-    return Ties([least[number] for number in component.tolist()], missing)
+        min_id[number] = min(min_id.get(number, image_id), image_id)
+    return Ties([min_id[number] for number in component.tolist()], missing)
 
 
 def attribute(images: pa.Table, name: str) -> list[str | None]:
@@ -156,9 +156,9 @@ def settle(
     if conflicts == "refuse":
         for level in (0, 2):
             _refuse_torn(claims[level], ids, ties, released, own if level else [former.get(i) for i in ids])
-    home = {group: _most(count) for group, count in claims[2].items()}
+    home = {group: _majority_split(count) for group, count in claims[2].items()}
     home |= {group: min(count, key=_CAREFUL.index) for group, count in claims[1].items()}
-    home |= {group: _most(count) for group, count in claims[0].items()}
+    home |= {group: _majority_split(count) for group, count in claims[0].items()}
     split = [home.get(group) for group in ties]
     out_now = [index for index, out in enumerate(released) if out]
     stayed = Counter(former[ids[i]] == split[i] for i in out_now if ids[i] in former)
@@ -166,7 +166,7 @@ def settle(
     return Settled(split, kept=stayed[True], own=new_own, moved=stayed[False])
 
 
-def _most(count: Counter[str]) -> str:
+def _majority_split(count: Counter[str]) -> str:
     return min(count, key=lambda split: (-count[split], _CAREFUL.index(split)))
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Which labels G groups have, and how much of each; E entries, ordered by group.
+    """Labels of G groups, and how much of each; E entries, ordered by group.
 
     Attributes:
         offsets: (G + 1,) entries of group g are offsets[g] to offsets[g + 1].
@@ -127,15 +127,15 @@ class _State:
         square = size * size
         for weight in weights:
             square += weight * weight
-        chosen, least = 0, math.inf
+        chosen, min_growth = 0, math.inf
         for split, missing in enumerate(self._missing):
             product = size * missing[-1]
             for label, weight in zip(labels, weights, strict=True):
                 product += weight * missing[label]
             # by how much the sum of (what is missing)^2 / share grows
             growth = (square - 2 * product) / self._shares[split]
-            if growth < least:
-                chosen, least = split, growth
+            if growth < min_growth:
+                chosen, min_growth = split, growth
         missing = self._missing[chosen]
         missing[-1] -= size
         for label, weight in zip(labels, weights, strict=True):

@@ -14,7 +14,7 @@ Step = Literal["major", "minor", "patch"]
 
 
 def step(diff: Diff) -> Step:
-    """How large a change is: columns or categories are major, data and licence minor, all else a patch."""
+    """How large a change is: columns or categories are major, data and license minor, all else a patch."""
     if any(diff.columns.values()) or any(diff.categories.values()):
         return "major"
     data = diff.images.num_rows or diff.objects.num_rows or diff.license[0] != diff.license[1]

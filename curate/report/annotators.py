@@ -11,7 +11,7 @@ from typing import Any, Final
 from curate.report.drawing import words
 from curate.report.inputs import Facts, Measure, cell, measure
 
-_LEAST: Final = 10  # objects or answers: fewer say nothing of a person
+_MIN_COUNT: Final = 10  # objects or answers: fewer say nothing of a person
 _BEHIND: Final = 0.05  # of a share, behind the middle of all others
 _CONFUSED: Final = 0.1  # share of a name that is another one to others
 _WIDER: Final = 1.5  # times the others' spread of edges
@@ -119,12 +119,14 @@ def _advice(
     told += _left_in(name, facts)
     told += _rates(name, facts, estimated)
     told += _names(name, facts)
-    others = [time.mean for who, time in times.items() if who != name and time.mean and time.timed >= _LEAST]
+    others = [
+        time.mean for who, time in times.items() if who != name and time.mean and time.timed >= _MIN_COUNT
+    ]
     mine = times.get(name)
-    if mine is not None and mine.mean and mine.timed >= _LEAST and others:
+    if mine is not None and mine.mean and mine.timed >= _MIN_COUNT and others:
         usual = median(others)
         if mine.mean < _FASTER * usual:
-            told.append(f"pace: {mine.mean:.0f} s an image, others take {usual:.0f} s: look at the answers")
+            told.append(f"pace: {mine.mean:.0f} s per image, others take {usual:.0f} s: look at the answers")
     return told
 
 
@@ -140,13 +142,13 @@ def _rates(name: str, facts: Facts, estimated: Mapping[str, Any]) -> list[str]:
     for key, problem in (("sensitivity", "misses objects: draws"), ("precision", "draws what is not there:")):
         rest = [value for value in _others(estimated, name, key) if value is not None]
         value = _known(mine, key)
-        enough = (there if key == "sensitivity" else drawn) >= _LEAST
+        enough = (there if key == "sensitivity" else drawn) >= _MIN_COUNT
         if enough and value is not None and rest and value < median(rest) - _BEHIND:
             what = "of those there" if key == "sensitivity" else "of it is"
             told.append(f"{problem} {100 * value:.0f} % {what}, others {100 * median(rest):.0f} %")
     spread = _known(mine, "edge_spread")
     known = [value for value in _others(estimated, name, "edge_spread") if value is not None]
-    if drawn >= _LEAST and spread is not None and known and spread > _WIDER * median(known):
+    if drawn >= _MIN_COUNT and spread is not None and known and spread > _WIDER * median(known):
         told.append(f"edges lie {100 * spread:.1f} % of a side off, others' {100 * median(known):.1f} %")
     return told
 
@@ -167,7 +169,7 @@ def _names(name: str, facts: Facts) -> list[str]:
     return [
         f"names: calls {-count} of {named[settled]} {words(settled)} {words(called)}"
         for count, settled, called in worst
-        if named[settled] >= _LEAST and -count >= _CONFUSED * named[settled]
+        if named[settled] >= _MIN_COUNT and -count >= _CONFUSED * named[settled]
     ]
 
 
@@ -175,7 +177,7 @@ def _left_in(name: str, facts: Facts) -> list[str]:
     """Planted errors that were left in."""
     mine = [row for row in facts.seeded if facts.names.get(row.get("annotator_id", "")) == name]
     caught = sum(row.get("caught") == "true" for row in mine)
-    if len(mine) >= _LEAST and caught < _CAUGHT * len(mine):
+    if len(mine) >= _MIN_COUNT and caught < _CAUGHT * len(mine):
         return [f"suggestions: {len(mine) - caught} of {len(mine)} planted errors were left in"]
     return []
 

@@ -15,7 +15,7 @@ _SVG = f'<svg class="{{kind}}" {_VIEW}>{{body}}</svg>'
 
 
 def bar(share: float, *, color: str | None = None) -> Markup:
-    """A horizontal bar.
+    """Draw a horizontal bar.
 
     Args:
         share: Length as a share of the whole in [0, 1].
@@ -27,7 +27,7 @@ def bar(share: float, *, color: str | None = None) -> Markup:
 
 
 def stack(parts: Sequence[tuple[float, str]]) -> Markup:
-    """One bar of several colours; each part is (share of the whole, "#rrggbb")."""
+    """One bar of several colors; each part is (share of the whole, "#rrggbb")."""
     body, left = "", 0.0
     for share, color in parts:
         body += f'<rect x="{_x(left)}" width="{_x(share)}" height="10" style="fill:{_color(color)}"/>'
@@ -52,10 +52,10 @@ def interval(value: float | None, low: float | None, high: float | None, *, floo
 
 def histogram(counts: Sequence[int]) -> Markup:
     """Columns side by side, the highest as tall as the chart."""
-    most, width = max(counts, default=0), 100 / max(len(counts), 1)
+    max_count, width = max(counts, default=0), 100 / max(len(counts), 1)
     body = "".join(
         f'<rect class="fill" x="{_number((index + 0.06) * width)}" width="{_number(0.88 * width)}" '
-        f'y="{_number(40 - 40 * count / most)}" height="{_number(40 * count / most)}"/>'
+        f'y="{_number(40 - 40 * count / max_count)}" height="{_number(40 * count / max_count)}"/>'
         for index, count in enumerate(counts)
         if count
     )
@@ -92,7 +92,7 @@ def _y(share: float) -> str:
 
 
 def _svg(kind: str, height: int, body: str) -> Markup:
-    return Markup(_SVG.format(kind=kind, height=height, body=body))  # noqa: S704 - numbers and checked colours only
+    return Markup(_SVG.format(kind=kind, height=height, body=body))  # noqa: S704 - numbers and checked colors only
 
 
 def _x(share: float) -> str:
@@ -104,5 +104,5 @@ def _number(value: float) -> str:
 
 
 def _color(color: str) -> str:
-    """The colour, known to be nothing but one."""
+    """The color, known to be nothing but one."""
     return "#" + f"{int(color.removeprefix('#'), 16) & 0xFFFFFF:06x}"

@@ -44,7 +44,7 @@ class Section:
 
 
 def write(checked: Checked, out: Path) -> Path:
-    """Write the page.
+    """Write the page of a check's findings.
 
     Args:
         checked: What was found; its pictures must still be there.

@@ -33,7 +33,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A chosen image.
+    """Image that would be chosen, as the page shows it.
 
     Attributes:
         number: Its place in the choice, from 1.
@@ -49,7 +49,12 @@ class Case:
 
 
 def write(
-    picks: Sequence[tuple[str, Pick]], weights: Mapping[str, float], places: Places, out: Path, *, most: int
+    picks: Sequence[tuple[str, Pick]],
+    weights: Mapping[str, float],
+    places: Places,
+    out: Path,
+    *,
+    max_images: int,
 ) -> Path:
     """Write the page, which asks for nothing elsewhere.
 
@@ -58,13 +63,13 @@ def write(
         weights: By criterion.
         places: Where images and suggestions stand; paths in them are relative to the current folder.
         out: The page, replaced in one step.
-        most: Images on it.
+        max_images: Images on it.
 
     Raises:
         TableError: A table is missing or damaged.
         StorageError: It cannot be written.
     """
-    shown = picks[:most]
+    shown = picks[:max_images]
     ids = pa.array([image for image, _ in shown], pa.string())
     images = {row["image_id"]: row for row in _rows(places.images, schema.IMAGES, ids, _COLUMNS)}
     suggested: dict[str, list[Annotation]] = {}

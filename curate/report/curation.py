@@ -32,7 +32,7 @@ _MEANING = {
     "download_failed": "its address may not be asked, or gave nothing after all tries",
     "changed_while_read": "the file was written to while it was read, twice",
     "name_not_representable": "no file can have this name",
-    "bad_sidecar": "what stands beside it cannot be read, so its licence is not known",
+    "bad_sidecar": "what stands beside it cannot be read, so its license is not known",
     "animated": "several frames or pages, which ingest.frames drops",
     "too_small": "shorter side below ingest.min_side",
     "too_large": "more pixels or bytes than allowed",
@@ -92,13 +92,13 @@ def funnel(facts: Facts) -> list[Step]:
     kept = sum(image.drop_reason is None for image in images)
     deduped = "dedupe" in facts.metrics or any(image.phash is not None for image in images)
     consensus = facts.tables.consensus
-    labelled = len({row.image_id for row in consensus}) if consensus is not None else None
+    labeled = len({row.image_id for row in consensus}) if consensus is not None else None
     numbers = [
         ("raw files", files, ""),
         ("distinct", len(images), "exact copies"),
         ("readable", fit, "unreadable or unfit"),
         ("kept", kept if deduped else None, "near-duplicates" + " and decisions" * decided),
-        ("labelled", labelled, "not labelled"),
+        ("labelled", labeled, "not labelled"),
         ("released", len(facts.tables.splits) or None, "not released"),
     ]
     steps, before = [], files

@@ -28,13 +28,13 @@ class Case:
     row: Mapping[str, Any]
 
 
-def write(rows: Sequence[Mapping[str, Any]], folder: Path, most: int) -> None:
+def write(rows: Sequence[Mapping[str, Any]], folder: Path, max_images: int) -> None:
     """Write FAULT.html for every fault that an image has; no page asks for anything elsewhere.
 
     Args:
         rows: Of the table of diagnose; a file that has disappeared is left out and counted.
         folder: Replaced as a whole.
-        most: Images on a page; 0 = no page at all.
+        max_images: Images on a page; 0 = no page at all.
 
     Raises:
         StorageError: It cannot be written.
@@ -48,12 +48,12 @@ def write(rows: Sequence[Mapping[str, Any]], folder: Path, most: int) -> None:
     )
     template = environment.get_template("diagnosis.html.j2")
     with replacing_folder(folder) as partial:
-        for fault in FAULTS if most else ():
+        for fault in FAULTS if max_images else ():
             faulty = worst_first(rows, fault)
             if not faulty:
                 continue
             with pixel_limit.any_size():  # ingest read them within its own limit
-                cases = [case for row in faulty[:most] if (case := _case(row)) is not None]
+                cases = [case for row in faulty[:max_images] if (case := _case(row)) is not None]
             page = template.render(title=words(fault.name), fault=fault, cases=cases, images=len(faulty))
             (partial / f"{fault.name}.html").write_text(page, encoding="utf-8")
 

@@ -25,7 +25,7 @@ _QUALITY = 78  # of the JPEGs
 _SMOOTH = 2  # drawn so much larger, then reduced: smooth edges
 _FILL, _OUTLINE = 0.3, 2  # opacity of a mask; pixels of a box's line
 _TEXT = 11  # pixels
-_DARK_INK = 150  # luma of a colour from which black text reads better than white
+_DARK_INK = 150  # luma of a color from which black text reads better than white
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ def _name(
 ) -> None:
     """The label on a plate above or below the box, or inside, where it covers no other label.
 
-    Where all places are taken nothing is written: the colour says what it is.
+    Where all places are taken nothing is written: the color says what it is.
     """
     pad = 2 * _SMOOTH
     left, top, right, bottom = pen.textbbox((0, 0), mark.label, font=font)

@@ -99,13 +99,13 @@ class _Chosen:
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
 
-def write(root: Path, out: Path, *, most: int = 500) -> Path:
+def write(root: Path, out: Path, *, max_groups: int = 500) -> Path:
     """Write the pages: `out`, and further ones in a folder of its name.
 
     Args:
         root: The project's folder.
         out: The first page.
-        most: Groups in each of the two orders.
+        max_groups: Groups in each of the two orders.
 
     Returns:
         `out`.
@@ -115,7 +115,7 @@ def write(root: Path, out: Path, *, most: int = 500) -> Path:
         StorageError: A page cannot be written.
     """
     limits = _limits(root / "metrics/dedupe.json")
-    chosen = _choose(root / DEDUPED, most)
+    chosen = _choose(root / DEDUPED, max_groups)
     _fetch(root / DEDUPED, chosen)
     names = {order: _names(out, order, len(keys)) for order, keys in chosen.by_order.items()}
     for order, keys in chosen.by_order.items():
@@ -141,7 +141,7 @@ def _names(out: Path, order: str, groups: int) -> list[str]:
     return [out.name, *names[1:]] if order == next(iter(ORDERS)) else names
 
 
-def _choose(path: Path, most: int) -> _Chosen:
+def _choose(path: Path, max_groups: int) -> _Chosen:
     """Sizes and doubts of all groups from four columns, 80 bytes a grouped image; the first of each order."""
     wanted = [*_STATED, "drop_reason"]
     pieces = [
@@ -162,8 +162,8 @@ def _choose(path: Path, most: int) -> _Chosen:
     bits = pc.fill_null(summed["dup_hamming_max"], 0).to_numpy()
     by_key = np.argsort(np.array(keys, dtype=object), kind="stable") if keys else np.zeros(0, np.int64)
     orders = {
-        "biggest": by_key[np.lexsort((lowest[by_key], -size[by_key]))][:most],
-        "doubtful": by_key[np.lexsort((-bits[by_key], lowest[by_key]))][:most],
+        "biggest": by_key[np.lexsort((lowest[by_key], -size[by_key]))][:max_groups],
+        "doubtful": by_key[np.lexsort((-bits[by_key], lowest[by_key]))][:max_groups],
     }
     rows = sorted({int(row) for order in orders.values() for row in order})
     return _Chosen(
@@ -215,10 +215,10 @@ def _limits(path: Path) -> Mapping[str, float]:
 def _member(row: dict[str, Any], album: Album, limits: Mapping[str, float]) -> Member:
     correlation, key = row["dup_correlation"], row["image_id"]
     semantic = row["dup_relation"] == "semantic"
-    least = limits.get("min_cosine" if semantic else "min_correlation")
+    min_value = limits.get("min_cosine" if semantic else "min_correlation")
     certainty = None
-    if correlation is not None and least is not None:
-        certainty = min(1.0, max(0.0, (correlation - least) / max(1 - least, 1e-6)))
+    if correlation is not None and min_value is not None:
+        certainty = min(1.0, max(0.0, (correlation - min_value) / max(1 - min_value, 1e-6)))
     kept = row["drop_reason"] is None
     return Member(
         image_id=key,

@@ -7,7 +7,7 @@ from typing import Final
 
 from curate.report.inputs import Facts, Measure, measure
 
-LEAST_IMAGES: Final = 10  # that several people saw: fewer make no headline
+MIN_IMAGES: Final = 10  # that several people saw: fewer make no headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,15 @@ def tiles(facts: Facts) -> list[Tile]:
     """Agreement as the stage measured it. Of fewer than ten images it is told that they are too few."""
     metrics = facts.metrics.get("agreement", {})
     seen = facts.count("agreement", "seen_by_several") or 0
-    least = facts.limit("agreement", "iou_threshold")
+    min_iou = facts.limit("agreement", "iou_threshold")
     told = (
-        ("F1", f"objects found by both{'' if least is None else f', at IoU {least:g}'}", "f1"),
+        ("F1", f"objects found by both{'' if min_iou is None else f', at IoU {min_iou:g}'}", "f1"),
         ("Box IoU", "mean overlap of matched boxes", "mean_box_iou"),
         ("Mask IoU", "mean overlap of matched masks", "mean_mask_iou"),
         ("Kappa", "same category, beyond chance", "kappa"),
     )
-    if seen < LEAST_IMAGES:
-        few = f"{seen} of at least {LEAST_IMAGES} images were seen by several people: too few to say"
+    if seen < MIN_IMAGES:
+        few = f"{seen} of at least {MIN_IMAGES} images were seen by several people: too few to say"
         return [Tile(name, what, Measure(None), few) for name, what, _ in told]
     found = [(name, what, measure(metrics, key)) for name, what, key in told]
     return [Tile(name, what, one, one.reason) for name, what, one in found]

@@ -1,4 +1,4 @@
-"""What the page is made from: tables, metrics, plots, parameters and colours of a project."""
+"""What the page is made from: tables, metrics, plots, parameters and colors of a project."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INVALID = ".invalid"  # the top-level domain that no person's address has (RFC 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where people look at an image.
+    """Addresses at which people look at an image.
 
     Attributes:
         tasks: Address of the image's task in Label Studio, by image_id.

@@ -18,7 +18,7 @@ from curate.restoration import table_schemas
 
 LISTED: Final = Path("data/measure/worst.csv")
 _SIDE: Final = 360  # pixels
-_MOST: Final = 200  # cases on a page
+_MAX_CASES: Final = 200  # cases on a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def write(root: Path, out: Path) -> Path:
     with listed.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     cases = []
-    for row in rows[:_MOST]:
+    for row in rows[:_MAX_CASES]:
         paths = clean.get((row["pair_id"],)), results.get((row["model"], row["pair_id"]))
         try:
             with pixel_limit.any_size():

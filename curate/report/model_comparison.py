@@ -26,7 +26,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was compared.
+    """What two detectors were compared on.
 
     Attributes:
         before: Version of the one detector, or its name where it was not asked.

@@ -1,4 +1,4 @@
-"""Objects over a picture as SVG: boxes and outlines of masks, a colour and a dash per person, no text.
+"""Objects over a picture as SVG: boxes and outlines of masks, a color and a dash per person, no text.
 
 The picture stays as it is, so that nothing is covered; what each object is called stands beside it.
 """
@@ -16,17 +16,17 @@ from curate.errors import RecordError
 from curate.geometry import outlines
 from curate.records import Annotation, Box
 
-# Colours that people with any kind of colour blindness tell apart, without black. Yellow is last, since it is
+# Colors that people with any kind of color blindness tell apart, without black. Yellow is last, since it is
 # hardly seen on white.
 # Source: Okabe and Ito, Color Universal Design (2008), https://jfly.uni-koeln.de/color/
 OKABE_ITO: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
-DASHES: Final = ("", "7 3", "2 3", "9 3 2 3")  # of lines: a second sign beside the colour
+DASHES: Final = ("", "7 3", "2 3", "9 3 2 3")  # of lines: a second sign beside the color
 _DETAIL: Final = 500  # an outline is as fine as in a picture of so many pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One object of one person.
+    """Object that one person drew.
 
     Attributes:
         who: Name of the person.
@@ -43,14 +43,14 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How somebody's objects are drawn: colour "#rrggbb", and dashes (empty = a whole line)."""
+    """How somebody's objects are drawn: color "#rrggbb", and dashes (empty = a whole line)."""
 
     color: str
     dash: str
 
 
 def looks(people: Sequence[str], categories: Iterable[str]) -> dict[str, Look]:
-    """A colour and a dash for each person, as far from the colours of the categories as the palette allows.
+    """A color and a dash for each person, as far from the colors of the categories as the palette allows.
 
     Args:
         people: Names, in order.

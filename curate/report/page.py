@@ -160,7 +160,7 @@ def _content(facts: Facts) -> dict[str, Any]:
         "error_kinds": label_error_examples.kinds(facts),
         "errors_left_out": facts.metrics.get("agreement", {}).get("label_errors_left_out") or {},
         "errors": errors,
-        "least_probability": facts.limit("agreement", "label_error_probability"),
+        "min_probability": facts.limit("agreement", "label_error_probability"),
         "label_color": label_error_examples.LABEL,
         "model_color": label_error_examples.MODEL,
         "app": facts.links.app,

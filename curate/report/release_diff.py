@@ -52,7 +52,7 @@ class Card:
 
 
 def write(found: Diff, page: Path, *, before: Path, after: Path) -> None:
-    """Write the page.
+    """Write the page of a comparison of two releases.
 
     Args:
         found: The comparison.

@@ -139,7 +139,7 @@ def _content(facts: RestorationFacts, out: Path, worst: Path) -> dict[str, Any]:
 
 
 def _metrics(facts: RestorationFacts) -> list[str]:
-    """Those of the last run, and those that params.yaml asks for since, in its order."""
+    """Metrics that the last run measured or params.yaml asks for since, in the order of params.yaml."""
     measured = {row["metric"]: None for row in facts.summary}
     return list(dict.fromkeys([*facts.params.measure.metrics, *measured])) if measured else []
 
@@ -233,7 +233,7 @@ def _remarks(facts: RestorationFacts) -> dict[str, int]:
 
 
 def _funnel(facts: RestorationFacts) -> list[tuple[str, int | None]]:
-    """From raw files to pairs."""
+    """Count images on the way from raw files to pairs."""
     return [
         ("raw files", facts.count("ingest", "files")),
         ("images", facts.count("ingest", "images")),
@@ -245,7 +245,10 @@ def _funnel(facts: RestorationFacts) -> list[tuple[str, int | None]]:
 
 
 def _faults(facts: RestorationFacts, out: Path) -> list[dict[str, Any]]:
-    """By the limits of the run that found them, whatever params.yaml says now; no limit = not looked at."""
+    """Rows of faults by the limits of the run that found them, whatever params.yaml says now.
+
+    A fault without a limit was not looked at.
+    """
     limits = facts.metrics.get("diagnose", {}).get("limits") or {}
     found = []
     for fault in FAULTS:

@@ -88,7 +88,7 @@ class ByChance:
 
 
 def by_chance(facts: Facts) -> list[ByChance]:
-    """Those that were measured, each agreement before the figures beyond chance."""
+    """Figures that were measured, each agreement before the figures beyond chance."""
     return [
         ByChance(name, what, facts.figure(key, "all", ""))
         for key, name, what in _BY_CHANCE
@@ -104,7 +104,7 @@ class Confusion:
     counts: tuple[tuple[int, ...], ...]
 
     def share(self, row: int, column: int) -> float:
-        """Of what is said by the row's name."""
+        """Share of the column's name in all that is said by the row's name."""
         return self.counts[row][column] / max(1, sum(self.counts[row]))
 
 

@@ -20,7 +20,7 @@ from curate.report.restoration_inputs import RestorationFacts
 
 _SIDE: Final = 320  # pixels of an example
 _NEAR: Final = 64  # pixels of a side in which a result is furthest from the original
-_MOST: Final = 6  # examples
+_MAX_EXAMPLES: Final = 6  # examples
 _TRIED: Final = 40  # losses of a model that are looked at for one that is sharper
 _BY: Final = "psnr"
 _DAMAGED: Final = (OSError, SyntaxError, ValueError)
@@ -72,7 +72,7 @@ class Loss:
 
 
 def losses(facts: RestorationFacts) -> dict[str, tuple[int, int]]:
-    """Of each model the results that lose to bicubic in PSNR, and those that can be compared."""
+    """Count for each model the results that lose to bicubic in PSNR, and all that can be compared."""
     found = {}
     for model in facts.models:
         differences = _differences(facts, model) if model != BICUBIC else []
@@ -98,7 +98,7 @@ def sharper_but_less_true(facts: RestorationFacts) -> Loss | None:
 
 
 def examples(facts: RestorationFacts) -> list[Example]:
-    """At most six pairs, from that on which models gain most over bicubic to that on which they lose most.
+    """Choose at most six pairs, from the largest gain of models over bicubic to the largest loss.
 
     Without such a comparison the first ones in the order of their ids.
     """
@@ -109,7 +109,7 @@ def examples(facts: RestorationFacts) -> list[Example]:
     every = sorted(gains, key=lambda pair: (-gains[pair], pair)) or sorted(
         {pair for _, pair in facts.results} & set(facts.pairs)
     )
-    places = sorted({round(at) for at in np.linspace(0, len(every) - 1, min(_MOST, len(every)))})
+    places = sorted({round(at) for at in np.linspace(0, len(every) - 1, min(_MAX_EXAMPLES, len(every)))})
     found = []
     for place in places:
         pair = every[place]

@@ -16,14 +16,14 @@ from curate import tables
 from curate.images import pixel_limit
 
 _SIDE: Final = 360  # pixels of the result that are shown as they are
-_MOST: Final = 200  # images on a page
+_MAX_IMAGES: Final = 200  # images on a page
 _QUALITY: Final = 88  # of the JPEGs
 _DAMAGED = (OSError, SyntaxError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One image.
+    """Image with its results, as the page shows it.
 
     Attributes:
         row: Of the table.
@@ -52,7 +52,7 @@ def write(rows: Sequence[Mapping[str, Any]], out: Path) -> Path:
     """
     done = [row for row in rows if row["outcome"] == "upscaled"]
     with pixel_limit.any_size():  # they were made, or read, within upscale.max_pixels
-        cases = [case for row in done[:_MOST] if (case := _case(row)) is not None]
+        cases = [case for row in done[:_MAX_IMAGES] if (case := _case(row)) is not None]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("curate.report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -98,7 +98,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _shown(image: Image.Image) -> Image.Image:
-    """On white, 8 bits."""
+    """Turn an image into 8 bits RGB, on white where it is transparent."""
     if image.mode.startswith("I"):
         image = image.point(lambda value: value / 257).convert("L")
     if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:

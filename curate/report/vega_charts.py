@@ -1,6 +1,6 @@
 """Charts by Vega-Lite, drawn to SVG while the page is written: the page needs no script for them.
 
-Colours are names of the page's own (`var(--accent)`), so that a chart is right in light and dark. A figure is
+Colors are names of the page's own (`var(--accent)`), so that a chart is right in light and dark. A figure is
 told in the words beside it and in the table below it; the SVG says the same to a screen reader.
 """
 
@@ -20,7 +20,7 @@ from curate.extras import require
 EXTRA: Final = "report"
 _MODULE: Final = "vl_convert"
 _WIDTH: Final = 520
-_MOST_LABELS: Final = 9  # below columns
+_MAX_LABELS: Final = 9  # below columns
 _FONT: Final = "ui-sans-serif, system-ui, sans-serif"
 _CONFIG: Final[Mapping[str, Any]] = {
     "background": None,
@@ -46,7 +46,7 @@ def available() -> bool:
 def columns(
     rows: Rows, x: str, y: str, *, title: str, x_title: str, y_title: str, height: int = 150
 ) -> Markup:
-    """One column a row, side by side in the order of the rows."""
+    """One column per row, side by side in the order of the rows."""
     return _svg(
         title,
         {
@@ -72,7 +72,7 @@ def stacked(
     x_title: str,
     y_title: str,
 ) -> Markup:
-    """Columns made of parts, each in its colour ("#rrggbb" by name)."""
+    """Columns made of parts, each in its color ("#rrggbb" by name)."""
     bins = list(dict.fromkeys(row[x] for row in rows))
     scale = {"domain": list(colors), "range": list(colors.values())}
     return _svg(
@@ -102,7 +102,7 @@ def lines(
     y_title: str,
     share: bool = False,
 ) -> Markup:
-    """A line a series, each in its colour and with its own kind of point, so that colour is not all."""
+    """A line per series, each in its color and with its own kind of point, so that color is not all."""
     order = list(dict.fromkeys(row[x] for row in rows))
     scale = {"domain": list(colors), "range": list(colors.values())}
     encoding = {
@@ -138,7 +138,7 @@ def _axis(field: str, kind: str, title: str | None, **more: Any) -> dict[str, An
 
 def _labels(names: Sequence[Any]) -> dict[str, Any]:
     """Level labels of columns, and so few that they do not touch."""
-    step = -(-len(names) // _MOST_LABELS)
+    step = -(-len(names) // _MAX_LABELS)
     return {"labelAngle": 0, "values": list(names[::step])}
 
 

@@ -39,7 +39,7 @@ REASONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Worst:
-    """One image.
+    """Image on which people disagree.
 
     Attributes:
         image_id: The image.

@@ -17,8 +17,8 @@ _SCALES: Final = (16, 8, 4, 2, 1)  # their weights, finest first
 _TOP: Final = 0.6  # share of the pixels, the worst, that are averaged
 _WINDOW: Final = 65  # pixels of the window's side in a picture of 3840x2160
 _MASK_SIDE: Final = 7  # pixels around one that must have equal neighbors
-_LEAST_SIDE: Final = 64  # pixels; a smaller picture has no gradient to speak of
-_MOST_PIXELS: Final = 1920 * 1080  # larger pictures are looked at by every second, third ... pixel
+_MIN_SIDE: Final = 64  # pixels; a smaller picture has no gradient to speak of
+_MAX_PIXELS: Final = 1920 * 1080  # larger pictures are looked at by every second, third ... pixel
 _VISIBLE: Final = 0.019  # a step of luminance, as a share of it, that is seen
 _WHITE, _BLACK, _GAMMA = 300.0, 0.01, 2.4  # candela per square meter, of the screen; ITU-R BT.1886
 # Suprathreshold response to a step of 1, 2, 3 ... levels of 10 bits; table of CAMBI.
@@ -52,9 +52,9 @@ def banding(luma: NDArray[np.uint8], *, studio: bool = False, steps: int = 32) -
         0.0
     """
     height, width = luma.shape
-    if min(height, width) < _LEAST_SIDE:
+    if min(height, width) < _MIN_SIDE:
         raise MetricError(f"{width}x{height} pixels are too few for bands")
-    every = math.ceil(math.sqrt(height * width / _MOST_PIXELS))
+    every = math.ceil(math.sqrt(height * width / _MAX_PIXELS))
     image = _smoothed(luma[::every, ::every])
     height, width = image.shape
     mask = _plain_places(image)
@@ -64,15 +64,15 @@ def banding(luma: NDArray[np.uint8], *, studio: bool = False, steps: int = 32) -
     for weight in _SCALES:
         if weight != _SCALES[0]:
             image, mask = image[::2, ::2], mask[::2, ::2]
-        image = _most_frequent(image)
+        image = _mode_filtered(image)
         found = _contrasts(image, np.ascontiguousarray(mask), reach, thresholds, _responses(steps))
-        most = max(1, int(_TOP * found.size))
-        score += weight * float(np.partition(found.ravel(), found.size - most)[-most:].mean())
+        n_top = max(1, int(_TOP * found.size))
+        score += weight * float(np.partition(found.ravel(), found.size - n_top)[-n_top:].mean())
     return score / (2 * reach + 1) ** 2
 
 
 def _smoothed(luma: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """In 10 bits; means of 2x2 pixels, which undo dithering."""
+    """Luma in 10 bits, as means of 2x2 pixels, which undo dithering."""
     fine: NDArray[np.uint16] = luma.astype(np.uint16) * np.uint16(4)
     found = fine.copy()
     found[:-1, :-1] = (fine[:-1, :-1] + fine[:-1, 1:] + fine[1:, :-1] + fine[1:, 1:]) >> 2
@@ -96,8 +96,8 @@ def _plain_places(image: NDArray[np.uint16]) -> NDArray[np.uint8]:
         + sums[:-_MASK_SIDE, :-_MASK_SIDE]
     )
     blocks = max(1, (height >> 6) * (width >> 6))
-    least = (_MASK_SIDE**2 + 3 * ((blocks - 1).bit_length() - 11) - 1) >> 1
-    found: NDArray[np.uint8] = (around > least).astype(np.uint8)
+    min_around = (_MASK_SIDE**2 + 3 * ((blocks - 1).bit_length() - 11) - 1) >> 1
+    found: NDArray[np.uint8] = (around > min_around).astype(np.uint8)
     return found
 
 
@@ -133,8 +133,8 @@ def _responses(steps: int) -> NDArray[np.int32]:
     return np.array(_RESPONSE[:steps], np.int32)
 
 
-def _most_frequent(image: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Of three neighbors in a row the level that two have, else the least; then of three in a column."""
+def _mode_filtered(image: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Replace each level by the one that two of three neighbors have, else the least; rows, then columns."""
     lines = image.copy()
     lines[:, 1:-1] = _mode(image[:, :-2], image[:, 1:-1], image[:, 2:])
     found = image.copy()

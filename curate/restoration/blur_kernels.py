@@ -14,7 +14,7 @@ from curate.records import FloatArray
 
 Kernel = NDArray[np.float64]
 # Pixels; from 13 on OpenCV goes through a DFT that takes ten times as long as that of SciPy.
-_MOST_DIRECT: Final = 11
+_MAX_DIRECT: Final = 11
 
 
 def gaussian_like(
@@ -70,7 +70,7 @@ def convolved(image: FloatArray, kernel: Kernel) -> FloatArray:
     """
     cv2: Any = require("cv2", extra="restoration")
     weights = kernel.astype(np.float32)
-    if len(kernel) <= _MOST_DIRECT:
+    if len(kernel) <= _MAX_DIRECT:
         return np.asarray(cv2.filter2D(image, -1, weights, borderType=cv2.BORDER_REFLECT_101))
     around = [len(kernel) // 2] * 4
     padded = cv2.copyMakeBorder(image, *around, cv2.BORDER_REFLECT_101)

@@ -26,18 +26,18 @@ class CastVote:
 
     @property
     def kind(self) -> Kind:
-        """Of the comparison."""
+        """Kind of the comparison."""
         return self.comparison.kind
 
     @property
     def loser(self) -> str | None:
-        """The other side; None where no side was chosen."""
+        """Side that was not chosen; None where no side was."""
         if self.winner is None:
             return None
         return self.comparison.right if self.winner == self.comparison.left else self.comparison.left
 
     def votes(self, image_id: str) -> list[Vote]:
-        """For the ranking, under that image; none where no side was chosen."""
+        """Votes for the ranking, under that image; none where no side was chosen."""
         if self.winner is None or self.loser is None:
             return []
         return [Vote(image_id, self.rater_id, self.winner, self.loser)]

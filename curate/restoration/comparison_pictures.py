@@ -34,7 +34,7 @@ class ComparisonPictures:
         *,
         raters: int,
     ) -> None:
-        """Set up.
+        """Set up for the results of some models.
 
         Args:
             folder: Of the pictures.
@@ -92,7 +92,7 @@ def middle(pixels: UInt8Image) -> UInt8Image:
 
 
 def spoilt(pixels: UInt8Image, *, seed: str) -> UInt8Image:
-    """The same image (H, W, 3) so blurred and noisy that nobody who looks can take it for the better one.
+    """Blur an image (H, W, 3) and add noise, so that nobody who looks takes it for the better one.
 
     Args:
         pixels: The clean image.

@@ -70,7 +70,7 @@ def plan(
 def _of_pair(
     pair: str, models: Sequence[str], repeat_share: float, attention_share: float, seed: int, *, first: bool
 ) -> Iterator[Comparison]:
-    """Those of one pair; the first pair has a check in any case, where checks are wanted."""
+    """Plan the comparisons of one pair; the first pair always has a check, where checks are wanted."""
     duels = list(combinations(sorted(models), 2))
     for duel in duels:
         left, right = _sides(seed, pair, *duel)

@@ -18,7 +18,7 @@ from curate.restoration.degradation_presets import Preset
 
 _SIZES: Final = tuple(range(7, 22, 2))  # of kernels, pixels
 _MODES: Final = ("area", "bilinear", "bicubic")
-_MOST_SIDE: Final = 4  # times the clean image: no draw makes it larger
+_MAX_SIDE: Final = 4  # times the clean image: no draw makes it larger
 Values = dict[str, Any]
 
 
@@ -76,7 +76,7 @@ class _Work:
     def __init__(self, image: FloatArray, target: tuple[int, int]) -> None:
         self.image, self.target = image, target
         self.recipe: list[Values] = []
-        self.most = (image.shape[1] * _MOST_SIDE, image.shape[0] * _MOST_SIDE)
+        self.max_size = (image.shape[1] * _MAX_SIDE, image.shape[0] * _MAX_SIDE)
         self.cv2: Any = require("cv2", extra="restoration")
 
     @property
@@ -157,7 +157,8 @@ def _resize(work: _Work, step: presets.Resize) -> None:
     factor = 1.0 if kept else float(work.rng.uniform(low, high))
     sides = work.target if step.of == "target" else work.size
     width, height = (
-        int(np.clip(round(side * factor), 2, most)) for side, most in zip(sides, work.most, strict=True)
+        int(np.clip(round(side * factor), 2, max_size))
+        for side, max_size in zip(sides, work.max_size, strict=True)
     )
     work.resize((width, height), str(work.rng.choice(_MODES)))
 

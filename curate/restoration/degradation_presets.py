@@ -32,12 +32,12 @@ class _Range(BaseModel):
         return self
 
 
-def _within(least: float, most: float) -> AfterValidator:
+def _within(min_value: float, max_value: float) -> AfterValidator:
     """A range with its ends in [least, most]: beyond, a codec takes another value than the recipe states."""
 
     def check(given: _Range) -> _Range:
-        if given.low < least or given.high > most:
-            raise ValueError(f"expected {least:g} to {most:g}, not {given.low:g} to {given.high:g}")
+        if given.low < min_value or given.high > max_value:
+            raise ValueError(f"expected {min_value:g} to {max_value:g}, not {given.low:g} to {given.high:g}")
         return given
 
     return AfterValidator(check)
@@ -120,13 +120,13 @@ class Codec(_Step):
 
 
 class Downscale(_Step):
-    """To the size of the pair, with a bicubic kernel that is widened (as MATLAB's imresize)."""
+    """Step to the size of the pair, with a bicubic kernel that is widened (as MATLAB's imresize)."""
 
     step: Literal["downscale"]
 
 
 class Finish(_Step):
-    """To the size of the pair and a sinc filter, and JPEG: in either order."""
+    """Step to the size of the pair with a sinc filter, and JPEG: in either order."""
 
     step: Literal["finish"]
     sinc: Share

@@ -11,11 +11,11 @@ from curate.extras import require
 from curate.records import UInt8Image
 
 _TIME_S = 600.0
-_LEAST_SIDE = 16  # pixels; libx265 refuses less
+_MIN_SIDE = 16  # pixels; libx265 refuses less
 
 
 def program() -> str:
-    """Its path.
+    """Path of ffmpeg's program.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -41,8 +41,8 @@ def run(arguments: list[str], *, given: bytes = b"", folder: str | None = None) 
     except subprocess.TimeoutExpired as error:
         raise MetricError(f"ffmpeg is not done after {_TIME_S:.0f} s") from error
     if done.returncode:
-        said = " ".join(done.stderr.decode(errors="replace").split())
-        raise MetricError(f"ffmpeg fails: {said[:200]}")
+        message = " ".join(done.stderr.decode(errors="replace").split())
+        raise MetricError(f"ffmpeg fails: {message[:200]}")
     return done.stdout
 
 
@@ -59,7 +59,7 @@ def through_codec(image: UInt8Image, codec: str, crf: int) -> UInt8Image:
         MissingExtraError: ffmpeg is not installed.
     """
     height, width = image.shape[:2]
-    more = [max(side % 2, _LEAST_SIDE - side) for side in (height, width)]
+    more = [max(side % 2, _MIN_SIDE - side) for side in (height, width)]
     even = np.pad(image, ((0, more[0]), (0, more[1]), (0, 0)), mode="edge")
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{even.shape[1]}x{even.shape[0]}"]
     encoder = {"h264": "libx264", "hevc": "libx265"}[codec]

@@ -132,7 +132,7 @@ def _same_shape(reference: NDArray[Any], image: NDArray[Any]) -> None:
 
 
 class Fidelity:
-    """One of the three as a `curate.ports.ImageMetric`.
+    """PSNR, SSIM or MS-SSIM as a `curate.ports.ImageMetric`.
 
     Attributes:
         name: psnr, ssim or ms_ssim.

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 
 ENDINGS: Final = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm")
 
 
 @dataclass(frozen=True, slots=True)
 class FoundImages:
-    """What there is.
+    """Images of a folder or list, and what was passed over.
 
     Attributes:
         files: Paths with the name of each result, without an ending, relative to any folder; sorted by name.
@@ -36,13 +37,14 @@ def find(places: Sequence[Path]) -> FoundImages:
         places: Files and folders.
 
     Raises:
-        InputError: There is no such place, or no image, or two images in the same place of two folders.
+        InputError: There is no such place, or no image, or two images in the same place of two folders, or a
+            folder cannot be listed.
     """
     files: list[tuple[Path, Path]] = []
     others: list[Path] = []
     for place in places:
         if place.is_dir():
-            inside = sorted(one for one in place.rglob("*") if one.is_file() and not _hidden(one, place))
+            inside = [one for one in paths_below(place, "*") if one.is_file() and not _hidden(one, place)]
             files += [(one, one.relative_to(place)) for one in inside if one.suffix.lower() in ENDINGS]
             others += [one for one in inside if one.suffix.lower() not in ENDINGS]
         elif place.is_file():

@@ -33,7 +33,7 @@ Samples = NDArray[Any]  # uint8 or uint16
 
 @dataclass(frozen=True, slots=True)
 class ImagePixels:
-    """One image.
+    """Pixels of an image, with what they need to be written again.
 
     Attributes:
         color: (H, W, 3) RGB, uint8 or uint16; of a gray image all three are equal.
@@ -49,12 +49,12 @@ class ImagePixels:
 
     @property
     def bits(self) -> int:
-        """8 or 16."""
+        """Bits per sample, 8 or 16."""
         return int(self.color.dtype.itemsize) * 8
 
     @property
     def white(self) -> int:
-        """The largest value."""
+        """Largest value of a sample."""
         return _FULL[self.bits]
 
 
@@ -70,7 +70,7 @@ class Unit:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Height, width, 3."""
+        """Height, width and 3."""
         return self.color.shape
 
     def __getitem__(self, rows: slice) -> FloatArray:
@@ -83,7 +83,7 @@ class TooLargeError(InputError):
 
 
 def read(path: Path, *, max_pixels: int) -> ImagePixels:
-    """Decode a file.
+    """Decode a file to its pixels.
 
     The bytes decide the format. EXIF's orientation is applied. CMYK and other colors that PNG has not become
     sRGB; palettes become RGB. Refused are floats, whole numbers of more than 16 bits or with a sign, and
@@ -159,8 +159,8 @@ def _refuse_samples(page: Any) -> None:
     alpha = extra == 1 and len(kinds) == 1 and kinds[0] in (_ASSOCIATED, _UNASSOCIATED)
     if extra and not (alpha and colors in (1, 3)):
         raise ValueError(
-            f"it has {page.samplesperpixel} samples a pixel, {colors} of them color, and its ExtraSamples do "
-            "not say that the other is alpha: save it without that"
+            f"it has {page.samplesperpixel} samples per pixel, {colors} of them color, and its ExtraSamples "
+            "do not say that the other is alpha: save it without that"
         )
 
 
@@ -215,13 +215,13 @@ def _deep_tiff(page: Any) -> ImagePixels:
 
 
 def _shape(page: Any) -> tuple[int, int, int]:
-    """Of the samples as they lie in the file: planes first or last."""
+    """Shape of the samples as they lie in the file: planes first or last."""
     height, width, count = page.imagelength, page.imagewidth, page.samplesperpixel
     return (count, height, width) if int(page.planarconfig) == _PLANES else (height, width, count)
 
 
 def _deep(values: Samples, profile: bytes | None) -> ImagePixels:
-    """Of (H, W) gray, or (H, W, samples) of which the second or fourth is alpha."""
+    """Pixels of (H, W) gray, or of (H, W, samples) of which the second or fourth is alpha."""
     if values.ndim == 2:
         values = values[..., None]
     gray = values.shape[2] < 3

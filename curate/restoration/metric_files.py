@@ -18,7 +18,7 @@ WORST: Final = ("why", "model", "pair_id", "metric", "against", "value")
 
 
 def write_summary(path: Path, rows: Sequence[metric_summary.Row]) -> None:
-    """A row a figure; empty where there is none.
+    """A row per figure; empty where there is none.
 
     Raises:
         StorageError: The disk is full or refuses.
@@ -33,7 +33,9 @@ def write_summary(path: Path, rows: Sequence[metric_summary.Row]) -> None:
             writer.writerow([*place, *figures, *difference, row.left_out, row.why_left_out])
 
 
-def write_worst(path: Path, values: metric_summary.Values, better: Mapping[str, bool], *, most: int) -> None:
+def write_worst(
+    path: Path, values: metric_summary.Values, better: Mapping[str, bool], *, max_results: int
+) -> None:
     """Worst by each model and metric, then what metrics dispute within each model.
 
     Raises:
@@ -43,9 +45,11 @@ def write_worst(path: Path, values: metric_summary.Values, better: Mapping[str, 
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(WORST)
         for (model, metric), found in sorted(values.items()):
-            for pair in metric_summary.worst(found, higher_is_better=better.get(metric, True), most=most):
+            for pair in metric_summary.worst(
+                found, higher_is_better=better.get(metric, True), max_results=max_results
+            ):
                 writer.writerow(["worst", model, pair, metric, "", found[pair]])
         for model in sorted({model for model, _ in values}):
             of_model = {metric: found for (one, metric), found in values.items() if one == model and found}
-            for pair, likes, other in metric_summary.disputed(of_model, better, most=most):
+            for pair, likes, other in metric_summary.disputed(of_model, better, max_results=max_results):
                 writer.writerow(["disputed", model, pair, likes, other, of_model[likes][pair]])

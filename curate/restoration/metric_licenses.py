@@ -1,4 +1,4 @@
-"""Under which licence each metric stands: its code, and the weights that it needs."""
+"""Under which license each metric stands: its code, and the weights that it needs."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ _LICENSES: Final = {
 
 
 def of(metric: str) -> str:
-    """The licence of a metric of `measure.metrics`."""
+    """The license of a metric of `measure.metrics`."""
     return _LICENSES.get(metric, _HERE)

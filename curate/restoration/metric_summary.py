@@ -22,7 +22,7 @@ NO_RESULT = "no result"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure.
+    """Figure of a model and metric.
 
     Attributes:
         model: Which.
@@ -153,21 +153,21 @@ def _parts(
             yield name, value, sorted(pair for pair, columns in pairs.items() if columns[name] == value)
 
 
-def worst(values: Mapping[str, float], *, higher_is_better: bool, most: int) -> list[str]:
+def worst(values: Mapping[str, float], *, higher_is_better: bool, max_results: int) -> list[str]:
     """Pairs by their figure, the worst first."""
     sign = 1 if higher_is_better else -1
-    return sorted(values, key=lambda pair: (sign * values[pair], pair))[:most]
+    return sorted(values, key=lambda pair: (sign * values[pair], pair))[:max_results]
 
 
 def disputed(
-    by_metric: Mapping[str, Mapping[str, float]], higher_is_better: Mapping[str, bool], *, most: int
+    by_metric: Mapping[str, Mapping[str, float]], higher_is_better: Mapping[str, bool], *, max_results: int
 ) -> list[tuple[str, str, str]]:
     """Results that two metrics rank most differently among all: (result, the one that likes it, the other).
 
     Args:
         by_metric: Values of the same results by metric; a result that one lacks is left out.
         higher_is_better: Of each metric.
-        most: Results.
+        max_results: Results.
     """
     if len(by_metric) < 2:
         return []
@@ -182,7 +182,7 @@ def disputed(
         ]
     )
     spread = ranks.max(axis=0) - ranks.min(axis=0)
-    order = sorted(range(len(common)), key=lambda place: (-spread[place], common[place]))[:most]
+    order = sorted(range(len(common)), key=lambda place: (-spread[place], common[place]))[:max_results]
     return [
         (common[place], names[int(ranks[:, place].argmax())], names[int(ranks[:, place].argmin())])
         for place in order

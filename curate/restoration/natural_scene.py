@@ -23,7 +23,7 @@ from curate.records import UInt8Image
 NAME: Final = "niqe_here"
 _PATCH: Final = 96  # pixels of a side
 _SHARP: Final = 0.75  # of the sharpest patch of a clean image: patches that the model is fitted on
-_LEAST_PATCHES: Final = 100  # of the clean images together: 36 means and their covariance
+_MIN_PATCHES: Final = 100  # of the clean images together: 36 means and their covariance
 _SIGMA, _RADIUS = 7 / 6, 3  # of the window: 7 x 7
 _SHAPES: Final = np.arange(0.2, 10.001, 0.001)  # of a generalized Gaussian
 # Of each shape: squared mean of the absolute values over the mean of the squares.
@@ -60,10 +60,10 @@ def fit(images: Iterable[UInt8Image]) -> NaturalSceneModel:
             found.append(features[sharpness >= _SHARP * sharpness.max()])
     rows = np.concatenate(found) if found else np.zeros((0, 36))
     rows = rows[np.isfinite(rows).all(axis=1)]
-    if len(rows) < _LEAST_PATCHES:
+    if len(rows) < _MIN_PATCHES:
         raise MetricError(
             f"the clean images have {len(rows)} sharp patches of {_PATCH} pixels: its model takes "
-            f"{_LEAST_PATCHES}"
+            f"{_MIN_PATCHES}"
         )
     return NaturalSceneModel(rows.mean(axis=0), np.cov(rows, rowvar=False), len(rows))
 

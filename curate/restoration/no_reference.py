@@ -50,7 +50,7 @@ class OfLuma:
 
 
 def metrics(names: Sequence[str], model: NaturalSceneModel | None) -> list[ImageMetric]:
-    """Those of `names` that look at the result alone; without a model none of naturalness."""
+    """Metrics among `names` that look at the result alone; without a model, naturalness is left out."""
     found: list[ImageMetric] = [OfLuma(name) for name in names if name in _OF_LUMA]
     if natural_scene.NAME in names and model is not None:
         found.append(Naturalness(model))

@@ -148,7 +148,7 @@ def _by_zlib(pixels: UInt8Image, level: int) -> bytes:
 
 
 def places(width: int, height: int, params: PairsParams) -> Iterator[tuple[int, int, int, int]]:
-    """Where sub-images are cut: x, y, width, height; all sides are multiples of the scale.
+    """Cut an image into sub-images: x, y, width, height; all sides are multiples of the scale.
 
     As BasicSR's extract_subimages: a grid of `step`, and one more at the far edge where the rest is longer
     than `min_rest`. With crop 0 the whole image, cut at the right and the bottom to fit the scale.

@@ -14,7 +14,7 @@ from curate.restoration import image_faults, table_schemas
 def columns(
     slices: Sequence[str], pairs: Mapping[str, Mapping[str, Any]], diagnosed: Path
 ) -> dict[str, dict[str, str]]:
-    """Of each pair the image, and the value of each slice.
+    """Give each pair's image, and its value of each slice, by pair_id.
 
     Args:
         slices: Columns of the pairs; faults of diagnose; figures, by their bands in diagnose.bands.

@@ -21,7 +21,7 @@ _PRIOR = 0.1  # of a vote, won and lost, that each pair of models has: a model t
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One answer.
+    """Answer of a rater: which of two models looks better on an image.
 
     Attributes:
         image_id: What was compared.
@@ -38,7 +38,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """A model's place.
+    """Strength of a model in the ranking.
 
     Attributes:
         model: Which.
@@ -130,7 +130,7 @@ def agreement(votes: Sequence[Vote]) -> tuple[float | None, int]:
 
 
 def consistency(votes: Sequence[Vote]) -> Mapping[str, tuple[int, int]]:
-    """Of each rater who was asked again: how often the answer was the same, of how many repeats."""
+    """Count how often each rater who was asked again gave the same answer, and of how many repeats."""
     first: dict[tuple[str, ...], str] = {}
     found: dict[str, tuple[int, int]] = {}
     for vote in votes:

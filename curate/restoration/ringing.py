@@ -14,13 +14,13 @@ _NEAR, _SIDE = 4, 8  # pixels to each side that belong to the edge, and of the p
 _REACH: Final = _NEAR + _SIDE
 _STEEP: Final = 0.3  # of what changes near the edge: its steepest pixel, at least; softer edges do not ring
 _ROUGH: Final = 0.15  # of the step: standard deviation of a plain side, at most; texture hides ringing
-_LEAST_EDGES: Final = 20  # fewer say nothing
-_MOST_LINES: Final = 600  # rows, and columns, that are looked at
+_MIN_EDGES: Final = 20  # fewer say nothing
+_MAX_LINES: Final = 600  # rows, and columns, that are looked at
 Floats = NDArray[np.float32]
 
 
 def ringing(luma: NDArray[np.uint8]) -> float:
-    """By how much brightness falls back beyond an edge by which it rose, as a share of it; 0 = not at all.
+    """Measure how far brightness falls back beyond an edge, as a share of the edge; 0 = not at all.
 
     Sharp edges between plain sides, along rows and columns, are laid one over the other, each from 0 to 1.
     Noise and texture average out; what stays is the response to an edge, which rises and never falls unless
@@ -49,11 +49,11 @@ def ringing(luma: NDArray[np.uint8]) -> float:
         0.0
     """
     found = [
-        _edges(np.ascontiguousarray(lines[:: max(1, len(lines) // _MOST_LINES)], dtype=np.float32))
+        _edges(np.ascontiguousarray(lines[:: max(1, len(lines) // _MAX_LINES)], dtype=np.float32))
         for lines in (luma, luma.T)
     ]
     edges = np.concatenate(found)
-    if len(edges) < _LEAST_EDGES:
+    if len(edges) < _MIN_EDGES:
         raise MetricError(f"{len(edges)} sharp edges between plain areas are too few for ringing")
     response = edges.mean(axis=0)
     return (_fall(response[_REACH:]) + _fall(1 - response[_REACH - 1 :: -1])) / 2

@@ -23,7 +23,7 @@ class SimulatedRaters:
         number: int,
         seed: int,
     ) -> None:
-        """Set up.
+        """Set up the raters.
 
         Args:
             figures: Of each pair and model.
@@ -39,7 +39,7 @@ class SimulatedRaters:
         self._seed = seed
 
     def ask(self, comparisons: Sequence[Comparison]) -> list[tuple[Comparison, str, str]]:
-        """The comparison, the rater, and the model that was liked better; one a comparison and rater.
+        """The comparison, the rater, and the model that was liked better; one per comparison and rater.
 
         Only of comparisons that `knows` says they can answer.
         """

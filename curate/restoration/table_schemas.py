@@ -9,7 +9,7 @@ from curate.schema import TableSchema, columns
 
 _TEXT, _INT, _FLOAT = pa.string(), pa.int32(), pa.float32()
 
-# One row an image and model: what upscaling made, or why it made nothing.
+# One row per image and model: what upscaling made, or why it made nothing.
 UPSCALED = TableSchema(
     name="upscaled",
     key=("model", "image_id"),
@@ -32,7 +32,7 @@ UPSCALED = TableSchema(
     ),
 )
 
-# One row a pair of a clean image and what was made worse of it.
+# One row per pair of a clean image and what was made worse of it.
 IMAGE_PAIRS = TableSchema(
     name="image_pairs",
     key=("pair_id",),
@@ -59,7 +59,7 @@ IMAGE_PAIRS = TableSchema(
     ),
 )
 
-# One row a kept image: its figures of technical quality, and what is wrong with it.
+# One row per kept image: its figures of technical quality, and what is wrong with it.
 DIAGNOSED = TableSchema(
     name="diagnosed",
     key=("image_id",),
@@ -75,7 +75,7 @@ DIAGNOSED = TableSchema(
     ),
 )
 
-# One row a result, metric and model.
+# One row per result, metric and model.
 MEASURED = TableSchema(
     name="measured",
     key=("model", "pair_id", "metric"),

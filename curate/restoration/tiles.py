@@ -12,7 +12,7 @@ from curate.ports import Upscaler
 from curate.records import FloatArray
 from curate.restoration.image_pixels import Unit
 
-LEAST_TILE = 32  # pixels; an upscaler that has no memory for this much has none at all
+MIN_TILE = 32  # pixels; an upscaler that has no memory for this much has none at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class TileSize:
 
     def halve(self) -> bool:
         """Take half from now on; False if a tile would become too small."""
-        if self.tile // 2 < LEAST_TILE:
+        if self.tile // 2 < MIN_TILE:
             return False
         self.tile //= 2
         return True

@@ -104,7 +104,7 @@ class FileUpscaler:
         self._settings = repr((upscaler.model_version, upscaler.ran_on, *decided, code))
 
     def upscale(self, images: Sequence[UpscaleTask]) -> list[Outcome]:
-        """One outcome an image; the next one is read while the model works.
+        """One outcome per image; the next one is read while the model works.
 
         Raises:
             StorageError: The disk is full or refuses.

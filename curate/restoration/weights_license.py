@@ -1,4 +1,4 @@
-"""Under which licence weights stand, and whether what they make may go into a release."""
+"""Under which license weights stand, and whether what they make may go into a release."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NON_COMMERCIAL: Final = re.compile(r"-nc(-|$)|^deepfloyd-if-license$")
 _SILENT: Final = "other"  # says nothing of commercial use
 # Weights that are published under one name everywhere, by the beginning of the file's name in lower case
 # without signs; those that forbid commercial use by any part of it, since what is mixed of them does too.
-# Sources: the licence files of xinntao/Real-ESRGAN and JingyunLiang/SwinIR, the model page of
+# Sources: the license files of xinntao/Real-ESRGAN and JingyunLiang/SwinIR, the model page of
 # stabilityai/stable-diffusion-x4-upscaler, and OpenModelDB for UltraSharp, AnimeSharp and Remacri.
 _PUBLISHED: Final[Mapping[str, str]] = {
     "realesrgan": "bsd-3-clause",
@@ -33,7 +33,7 @@ _PUBLISHED: Final[Mapping[str, str]] = {
 
 
 def is_non_commercial(license: str) -> bool:
-    """Whether a licence forbids commercial use.
+    """Whether a license forbids commercial use.
 
     Examples:
         >>> is_non_commercial("cc-by-nc-sa-4.0"), is_non_commercial("bsd-3-clause"), is_non_commercial("ncsa")
@@ -43,7 +43,7 @@ def is_non_commercial(license: str) -> bool:
 
 
 def published_license(weights: str) -> str | None:
-    """The licence of weights that everybody knows by the name of their file; None = not known."""
+    """The license of weights that everybody knows by the name of their file; None = not known."""
     plain = re.sub(r"[^a-z0-9]", "", Path(weights).name.lower())
     forbidding = (text for part, text in _PUBLISHED.items() if part in plain and is_non_commercial(text))
     others = (text for begin, text in _PUBLISHED.items() if plain.startswith(begin))
@@ -51,7 +51,7 @@ def published_license(weights: str) -> str | None:
 
 
 def license_of(name: str, weights: str, stated: str | None) -> str:
-    """The licence of one model's weights.
+    """The license of one model's weights.
 
     Args:
         name: What the user calls the model.
@@ -60,28 +60,28 @@ def license_of(name: str, weights: str, stated: str | None) -> str:
 
     Raises:
         ParamsError: Nobody knows it, the Hub does not know the identifier, or weights that are published
-            under a licence that forbids commercial use are said to stand under another.
+            under a license that forbids commercial use are said to stand under another.
     """
     if weights == BICUBIC:
         return NO_WEIGHTS
     published = published_license(weights)
     if stated is None:
         if published is None:
-            raise ParamsError(f"the licence of {name} ({weights}) is not known: name it ({_WHERE})")
+            raise ParamsError(f"the license of {name} ({weights}) is not known: name it ({_WHERE})")
         return published
     if stated not in HUB_LICENSES or stated == "unknown":  # which the Hub accepts, but says nothing
         raise ParamsError(
-            f"licence {stated!r} of {name} is none that the Hub knows ({_WHERE}): other = none of them"
+            f"license {stated!r} of {name} is none that the Hub knows ({_WHERE}): other = none of them"
         )
     if published is not None and is_non_commercial(published) and not is_non_commercial(stated):
         raise ParamsError(
-            f"licence {stated!r} of {name}: {Path(weights).name} is published under {published} ({_WHERE})"
+            f"license {stated!r} of {name}: {Path(weights).name} is published under {published} ({_WHERE})"
         )
     return stated
 
 
 def of_use(text: str) -> str:
-    """The licence that the user passes results on under, as the Hub writes it.
+    """The license that the user passes results on under, as the Hub writes it.
 
     Raises:
         ParamsError: The Hub does not know it.
@@ -91,7 +91,7 @@ def of_use(text: str) -> str:
         'cc-by-nc-4.0'
     """
     if text.lower() not in HUB_LICENSES or text.lower() == "unknown":
-        raise ParamsError(f"--use = {text!r} is no licence that the Hub knows, such as cc-by-4.0")
+        raise ParamsError(f"--use = {text!r} is no license that the Hub knows, such as cc-by-4.0")
     return text.lower()
 
 
@@ -103,10 +103,10 @@ def refuse_for_release(
     Args:
         licenses: Of the weights, by model.
         release_license: Of the release.
-        commercial_use: Models under another licence than the Hub knows (`other`), which allows it.
+        commercial_use: Models under another license than the Hub knows (`other`), which allows it.
 
     Raises:
-        ParamsError: Names the model, its licence and what to do.
+        ParamsError: Names the model, its license and what to do.
     """
     if is_non_commercial(release_license):
         return
@@ -114,11 +114,11 @@ def refuse_for_release(
         if is_non_commercial(license):
             raise ParamsError(
                 f"model {name} stands under {license}, which forbids commercial use, and what you release "
-                f"under {release_license} does not: leave the model out, or release under a -nc- licence"
+                f"under {release_license} does not: leave the model out, or release under a -nc- license"
             )
         if license == _SILENT and name not in commercial_use:
             raise ParamsError(
                 f"model {name} stands under {license}, and what you release under {release_license} is for "
-                "commercial use too: if its licence allows that, say so (upscale.commercial_use, or "
-                "--commercial-use); else leave the model out, or release under a -nc- licence"
+                "commercial use too: if its license allows that, say so (upscale.commercial_use, or "
+                "--commercial-use); else leave the model out, or release under a -nc- license"
             )

@@ -16,7 +16,7 @@ class ShownOutlines:
     """Every polygon that was ever shown, by annotation_id."""
 
     def __init__(self, known: ShownRecord) -> None:
-        """Collect them.
+        """Collect the polygons of the record.
 
         Args:
             known: The record of what was shown.
@@ -27,7 +27,10 @@ class ShownOutlines:
             self._by_id.setdefault(row["annotation_id"], []).append(row)
 
     def polygon(self, row: Mapping[str, Any]) -> str | None:
-        """Of a row of `annotations`: its own, or that of what it was left as, box and mask alike."""
+        """Polygon of a row of `annotations`: its own, or that of the suggestion it was left as.
+
+        It was left as that one if box and mask are alike.
+        """
         if row["outcome"] != "object" or row["polygon"] is not None:
             return None if row["polygon"] is None else str(row["polygon"])
         for shown in reversed(self._by_id.get(row["parent_id"] or "", ())):

@@ -78,7 +78,7 @@ class ShownRecord:
 
 
 def load(folder: Path, *, required: bool = True, as_shown: bool = False) -> ShownRecord:
-    """Read the record.
+    """Read the record of what was shown.
 
     Args:
         folder: `data/push/shown` of a project.
@@ -194,7 +194,7 @@ def keep_text(folder: Path, kind: str, digest: str | None, text: str) -> None:
 
 
 def rows_to_send(record: ShownRecord, wanted: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Of the rows that a push wants shown those that are not what their task shows already.
+    """Choose the rows that a push wants shown and whose task does not show them already.
 
     Where a task went from projects of single labelers to everybody's or back (`blind: strict`), all of it is
     shown anew: what stood there before is not what people saw last.
@@ -220,7 +220,7 @@ def rows_to_send(record: ShownRecord, wanted: Iterable[Mapping[str, Any]]) -> li
 
 
 def _places(shown: pa.Table) -> dict[str, bool]:
-    """By task, whether what was recorded last stands in everybody's project."""
+    """Whether what was recorded last of each task stands in everybody's project, by task_id."""
     rows = shown.select(["task_id", "labeler", "reached"]).to_pylist()
     return {row["task_id"]: row["labeler"] is None for row in rows if row["reached"] is not False}
 

@@ -19,7 +19,7 @@ _DIGESTS = ("suggestions_digest", "proposed_digest")
 
 @dataclass(frozen=True, slots=True)
 class Renames:
-    """One migration.
+    """Renames of one migration of the taxonomy.
 
     Attributes:
         part: Its number: parts before it have the former names.
@@ -34,7 +34,7 @@ class Renames:
 
     @classmethod
     def of_rows(cls, part: int, rows: Iterable[Mapping[str, Any]]) -> Renames:
-        """From rows of `shown_renames`."""
+        """Make the renames from rows of `shown_renames`."""
         rows = list(rows)
         return cls(
             part,
@@ -43,7 +43,7 @@ class Renames:
         )
 
     def rows(self) -> list[dict[str, str]]:
-        """Rows of `shown_renames`."""
+        """The renames as rows of `shown_renames`."""
         whole = [{"before": old, "after": new, "annotation_id": ""} for old, new in self.names.items()]
         own = [{"before": old, "after": new, "annotation_id": key} for (old, key), new in self.own.items()]
         return whole + own
@@ -53,7 +53,7 @@ class Renames:
         return self.own.get((category, annotation_id or ""), self.names.get(category, category))
 
     def thresholds(self, former: Mapping[str, float]) -> dict[str, float]:
-        """The same thresholds by the names of today; of categories that were merged the highest.
+        """Give thresholds under the names of today; merged categories get the highest.
 
         Examples:
             >>> merged = Renames(2, {"van": "vehicle", "lorry": "vehicle"}, {})

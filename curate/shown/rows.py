@@ -62,7 +62,7 @@ def _more(row: Annotation) -> list[dict[str, Any]]:
 
 
 def model_version(proposed: Iterable[Annotation]) -> str | None:
-    """Of all that models said of an image, that they saw nothing too; None where none was asked."""
+    """Join the versions of all models that looked at an image; None where none was asked."""
     return "+".join(sorted({row.model_version for row in proposed if row.model_version})) or None
 
 

@@ -72,7 +72,7 @@ class Findings:
 
 
 def write(found: Findings, outputs: Outputs, params: AgreementParams) -> StageReport:
-    """Write every output.
+    """Write every output of the stage agreement.
 
     Args:
         found: What the stage found.

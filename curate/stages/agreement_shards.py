@@ -36,7 +36,7 @@ _ROWS, _COMPARED = "rows", "compared"  # files of a shard, beside those of its t
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         engine: Where shards are worked on, if there are several.

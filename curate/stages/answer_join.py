@@ -19,7 +19,7 @@ class AnswerJoin:
     """
 
     def __init__(self, record: ShownRecord) -> None:
-        """Prepare.
+        """Prepare; answers are joined piece by piece.
 
         Args:
             record: Of what was shown.

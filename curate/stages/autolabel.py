@@ -49,7 +49,7 @@ class Outputs:
         table: Annotations of origin "model".
         shards: Folder of raw boxes, raw masks and finished parts; it outlives a kill, and what is in it is
             not computed again.
-        plot: CSV of `bin,count` and a column a category: boxes by score, `bin` is the lower edge.
+        plot: CSV of `bin,count` and a column per category: boxes by score, `bin` is the lower edge.
         failures: CSV of the images that no model could look at: image_id, path, reason, detail.
     """
 
@@ -61,7 +61,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         models: Loads them; called once in each worker of the engine, so it must be picklable (importable by

@@ -75,30 +75,30 @@ def _table(features: Index, filling: Filling, source: Path) -> int:
 
 def _folder(features: Index, filling: Filling, folder: Path, ports: Ports) -> int:
     """How many files are no images; the first ones are named."""
-    paths, said = _paths(folder)
+    paths, refusals = _paths(folder)
     results = filling.run(features, _new(sorted(paths), folder, features))
-    said += [_why(result) for result in results if result is not None]
-    for line in said[:_NAMED]:
+    refusals += [_why(result) for result in results if result is not None]
+    for line in refusals[:_NAMED]:
         ports.say(line)
-    return len(said)
+    return len(refusals)
 
 
 def _paths(folder: Path) -> tuple[list[Path], list[str]]:
-    """Every file below a folder, through links to folders too; and what is said of links that lead nowhere.
+    """Every file below a folder, through links to folders too; and a line for each link that leads nowhere.
 
     Raises:
         InputError: A folder cannot be listed: what is in it would not be missed in the index.
     """
-    paths, said = [], []
+    paths, refusals = [], []
     for some in walk.files_below(folder):
         here = Path(os.fsdecode(some.folder))
         if isinstance(some, walk.Closed):
             raise InputError(f"{printable(here)} cannot be listed: {some.error.strerror}")
         paths += [here / os.fsdecode(name) for name, *_ in some.found]
-        said += [
+        refusals += [
             f"{printable(here / os.fsdecode(name))} is a link that leads nowhere" for name in some.dangling
         ]
-    return paths, sorted(said)
+    return paths, sorted(refusals)
 
 
 def _why(result: Casualty | Refused) -> str:

@@ -37,7 +37,7 @@ _DEDUPE = DedupeParams()
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is checked.
+    """Data sets that are checked.
 
     Attributes:
         path: A folder of images, or a file or folder of labels.

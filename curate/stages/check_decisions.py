@@ -19,7 +19,7 @@ IMAGES: Final = Path("data/ingest/images.parquet")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found.
+    """What a check of decisions.csv found.
 
     Attributes:
         decisions: Lines that make sense.

@@ -86,7 +86,7 @@ def load(
 
 
 def _vectors(params: ChooseParams, path: Path | None) -> Embeddings | None:
-    """None where no weight needs any."""
+    """Load the vectors; None where no weight needs any."""
     weights = criteria.weights(params)
     needing = [name for name in weights if name in criteria.OF_VECTORS]
     if not needing:
@@ -116,7 +116,7 @@ def _words(earlier: pa.Table | None) -> dict[str, str]:
 
 
 def _disagreement(path: Path | None) -> Mapping[str, float]:
-    """By category; empty before the first round is done."""
+    """Disagreement of people by category; empty before the first round is done."""
     if path is None or not path.exists():
         return {}
     pairs = tables.read(path, schema.PAIRS, columns=["category_a", "category_b"], earlier=True)

@@ -37,7 +37,7 @@ _SHORT: Final = 12  # digits
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two detectors.
+    """One of the two detectors that are compared.
 
     Attributes:
         detector: Its settings.
@@ -50,7 +50,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is read.
+    """Files that the comparison reads.
 
     Attributes:
         images: Table of dedupe, with the files it names.
@@ -213,7 +213,7 @@ def _row(one: Compared, reason: str | None) -> dict[str, Any]:
 
 
 def lines(document: Mapping[str, Any]) -> Iterator[str]:
-    """The table as text: a line a category and figure, and where the numbers come from."""
+    """The table as text: a line per category and figure, and where the numbers come from."""
     sides = [document[name] for name in ("before", "after")]
     for name, side in zip(("before", "after"), sides, strict=True):
         another = "; its thresholds were fitted for another model" if side.get("fitted") is False else ""

@@ -33,7 +33,7 @@ class Curated:
     applied: decided_objects.Applied = field(default_factory=decided_objects.Applied)
 
     def counts(self) -> list[tuple[str, int]]:
-        """For the closing line, where there are any."""
+        """Counts for the closing line, where there are any."""
         done = self.applied.counts.total()
         left_out = sorted(self.applied.left_out.items())
         return [
@@ -57,7 +57,7 @@ def load(decisions: Path | None, images: Path) -> Lines:
 
 
 def asked_at(made: Lines) -> dict[str, datetime]:
-    """When somebody last asked for a look at an image, by image; lines without a time say nothing of it."""
+    """Time when somebody last asked for a look at an image, by image; lines without a time give none."""
     moments = {
         key: [at for one in lines if one.decision == _ASKED and (at := one.moment) is not None]
         for key, lines in made.items()
@@ -73,7 +73,7 @@ def curate(
     tasks: Mapping[str, str],
     categories: Collection[str],
 ) -> Curated:
-    """Apply the decisions.
+    """Apply the decisions about objects to the consensus.
 
     Args:
         agreed: What people settled on.

@@ -63,7 +63,7 @@ def by_image(made: Sequence[Decision], path: Path, images: Path) -> dict[str, li
 
 
 def _image(one: Decision, known: Mapping[str, list[str]], path: Path) -> str | None:
-    """None: a whole image_id that is not in the table."""
+    """Find the image_id of a decision; None for a whole one that is not in the table."""
     found = known.get(one.image, [])
     if len(found) == 1:
         return found[0]

@@ -40,7 +40,7 @@ _LATER: Final = {  # columns that are empty here: before dedupe, and of images t
 
 
 class Rule(Section):
-    """One rule."""
+    """Rule of rules.yaml: a condition and the decision that follows."""
 
     name: str = Field(min_length=1, description="stands as the note of each line")
     when: str = Field(description="condition on the columns of the images table")
@@ -65,7 +65,7 @@ class Rule(Section):
 
     @property
     def condition(self) -> Condition:
-        """The condition, read."""
+        """The condition, parsed."""
         return table_expression.parse(self.when)
 
     def decision(self, image_id: str) -> Decision:
@@ -124,7 +124,7 @@ def matches(root: Path) -> list[tuple[Rule, list[str]]]:
 
 
 def find(rules: Sequence[Rule], images: Path) -> Found:
-    """Which images each rule is about; those that ingest dropped have nothing to decide.
+    """Find the images that each rule is about; those that ingest dropped have nothing to decide.
 
     Raises:
         ExpressionError: A column that is not there or not filled yet, or kinds that cannot be compared.

@@ -1,4 +1,4 @@
-"""Stage dedupe: which images show the same picture, one keeper a group; every row stays.
+"""Stage dedupe: which images show the same picture, one keeper per group; every row stays.
 
 Images that the index lacks are hashed, images that are new are compared with all others; groups are made anew
 each time. So the result depends on the images and the parameters alone.
@@ -49,7 +49,7 @@ from curate.stages.semantic import AlikeByMeaning
 from curate.stages.vector_store import VectorStore
 
 Rows = NDArray[np.int64]
-_PIECE = 65_536  # images whose colours are in memory at once
+_PIECE = 65_536  # images whose colors are in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def _say(line: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         engine: Decodes and hashes.
@@ -252,13 +252,13 @@ def _hash(job: _Job, recipe: Recipe) -> _Hashed:
 
 
 def _colors(stored: Features, rows: Rows, at: Rows, count: int) -> dict[str, NDArray[np.float32]]:
-    """Figures of colour of all `count` rows of the table, of which `rows` stand `at` places of the index."""
+    """Figures of color of all `count` rows of the table, of which `rows` stand `at` places of the index."""
     colors: dict[str, NDArray[np.float32]] = {
         name: np.full(count, np.nan, dtype=np.float32) for name in COLOR_FIGURES
     }
     for start in range(0, len(rows), _PIECE):
         some = slice(start, start + _PIECE)
-        for name, values in zip(COLOR_FIGURES, color_figures(stored.colour[at[some]]), strict=True):
+        for name, values in zip(COLOR_FIGURES, color_figures(stored.color[at[some]]), strict=True):
             colors[name][rows[some]] = values
     return colors
 

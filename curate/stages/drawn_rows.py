@@ -29,7 +29,7 @@ class DrawnRows:
     replaced: frozenset[tuple[str, str]] = frozenset()
 
     def all(self) -> pa.Table:
-        """Every row.
+        """Every row that people drew.
 
         Raises:
             TableError: The table is missing or damaged.
@@ -37,7 +37,7 @@ class DrawnRows:
         return self._without_replaced(tables.read(self.path, schema.ANNOTATIONS))
 
     def of(self, column: str, values: Collection[str]) -> pa.Table:
-        """Those whose `column` has one of some values, such as some images; see `all`."""
+        """Rows whose `column` has one of some values, such as some images; see `all`."""
         wanted = pa.array(sorted(values), pa.string())
         parts = [schema.ANNOTATIONS.arrow.empty_table()]
         for piece in tables.pieces(self.path, schema.ANNOTATIONS, rows=_ROWS) if values else ():

@@ -38,7 +38,7 @@ class DroppedLabels:
     elsewhere: int = 0
 
     def counts(self) -> tuple[tuple[str, int], ...]:
-        """For the closing line, where there are any."""
+        """Counts for the closing line, where there are any."""
         counts = (
             ("labelled otherwise as a dropped copy", len(self.conflicts)),
             ("dropped copies with labels, where the kept image has none", self.alone),
@@ -47,7 +47,7 @@ class DroppedLabels:
         return tuple(entry for entry in counts if entry[1])
 
     def metrics(self) -> dict[str, int]:
-        """For metrics/agreement.json."""
+        """Figures for metrics/agreement.json."""
         return {
             "compared": self.compared,
             "labelled_otherwise": len(self.conflicts),

@@ -71,7 +71,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         encoder: Loads the model; called once in each worker of the engine, so it must be picklable.
@@ -87,7 +87,7 @@ def run(params: EmbeddingsParams, *, inputs: Inputs, outputs: Outputs, ports: Po
 
     Vectors are kept by the image and its upright file (`ImageFile.content_id`), the box, and the encoder's
     version.
-    A run that was killed repeats at most a shard a worker and ends in the same tables. Without
+    A run that was killed repeats at most a shard per worker and ends in the same tables. Without
     `params.model` the tables are empty, and the stage says that nothing was asked for.
 
     Raises:

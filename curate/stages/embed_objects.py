@@ -25,7 +25,7 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """One object of an image.
+    """Object of an image that gets a vector.
 
     Attributes:
         annotation_id: Of its row.
@@ -69,7 +69,7 @@ class Objects:
         return sum(len(self.with_vectors(image, one)) for image, one in made.items())
 
     def without_vectors(self, made: Mapping[str, Embedded]) -> Iterator[tuple[Object, str]]:
-        """The others, with why."""
+        """Yield the objects that have no vector, with why."""
         for image, found in self.of_image.items():
             result = made.get(image)
             if result is None:

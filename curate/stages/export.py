@@ -35,7 +35,7 @@ class Exported:
     lost: str
 
     def line(self) -> str:
-        """The closing line."""
+        """Closing line of the export."""
         return f"{self.report.line()}; {self.lost}"
 
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from curate import formats, schema, tables
 from curate.errors import InputError
+from curate.folder_walk import paths_below
 from curate.formats.frames import Frame
 from curate.formats.image_match import COLUMNS, ImageMatch, Match
 from curate.formats.imported_rows import How
@@ -49,7 +50,7 @@ _FILLED: Final = frozenset(
     ]
 )
 _TEXTS: Final = frozenset((".json", ".xml", ".txt", ".csv", ".jsonl", ".manifest", ".parquet"))
-_ROW_BYTES = 100  # of a file of labels an object, about
+_ROW_BYTES = 100  # of a file of labels per object, about
 _PIECE = 20_000  # rows that are Python objects at a time
 _DIGITS = 8  # of a place's digest, in the names of tables
 
@@ -128,7 +129,7 @@ class Imported:
 def places(
     params: ImportParams, root: Path, taxonomy_file: Path, gold: Path | None
 ) -> tuple[Inputs, Outputs]:
-    """Where a project keeps what is read and written.
+    """Paths at which a project keeps what is read and written.
 
     Args:
         params: What to import.
@@ -161,7 +162,7 @@ def places(
 
 
 def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
-    """Import a file.
+    """Import a file of labels.
 
     Raises:
         InputError: It cannot be read as a whole, names a category of the taxonomy that is not there, or
@@ -203,9 +204,9 @@ def run(params: ImportParams, *, inputs: Inputs, outputs: Outputs) -> Imported:
 
 
 def _rows_expected(file: Path) -> int:
-    """From the size of the labels; it decides only how they are sorted in pieces."""
-    files = [file] if file.is_file() else [one for one in file.rglob("*") if one.suffix in _TEXTS]
-    return sum(one.stat().st_size for one in files) // _ROW_BYTES + 1
+    """Estimate the rows from the size of the files; it decides only how they are sorted in pieces."""
+    files = [file] if file.is_file() else paths_below(file, *(f"*{suffix}" for suffix in _TEXTS))
+    return sum(one.stat().st_size for one in files if one.exists()) // _ROW_BYTES + 1
 
 
 def _names(categories: Sequence[Category], given: Mapping[str, str]) -> dict[str, str]:
@@ -231,7 +232,7 @@ def _pieces(rows: Iterator[Annotation]) -> Iterator[pa.Table]:
 
 
 def write_problems(problems: Sequence[Problem], path: Path) -> None:
-    """A CSV of `PROBLEM_COLUMNS`, a row a problem, as they were found; also one without any."""
+    """A CSV of `PROBLEM_COLUMNS`, a row per problem, as they were found; also one without any."""
     with tables.replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(PROBLEM_COLUMNS)

@@ -19,7 +19,7 @@ class ImportedSuggestions:
     """What a folder holds.
 
     Attributes:
-        tables: Rows on kept images, a table a file.
+        tables: Rows on kept images, a table per file.
         files: Number of files.
         elsewhere: Rows left out, because their image is not kept.
     """
@@ -29,7 +29,7 @@ class ImportedSuggestions:
     elsewhere: int
 
     def counts(self) -> tuple[tuple[str, int], ...]:
-        """For the closing line, where there are any."""
+        """Counts for the closing line, where there are any."""
         found = (
             ("imported boxes", sum(table.num_rows for table in self.tables)),
             ("imported boxes of images that are not kept", self.elsewhere),

@@ -30,7 +30,7 @@ IDENTICAL: Final = "identical"  # the same bytes
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What is compared.
+    """Table and index that are compared.
 
     Attributes:
         images: The project's images table.
@@ -46,7 +46,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What is written.
+    """Files that are written.
 
     Attributes:
         leaks: CSV of `COLUMNS`: every pair that is the same picture, by image_id.
@@ -59,7 +59,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside."""
+    """Outside systems that the comparison needs."""
 
     engine: Engine
     batch_size: int = 64

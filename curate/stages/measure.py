@@ -30,7 +30,7 @@ from curate.restoration import (
 from curate.restoration.natural_scene import NaturalSceneModel
 
 _BATCH = 8  # results that a worker takes at a time
-_MOST_PIXELS = 2_000_000_000
+_MAX_PIXELS = 2_000_000_000
 _FITTED = 100  # clean images, at most, that the model of naturalness is fitted on
 _EQUAL = "the two are equal: infinite"
 # Reasons of the summary: few words for many reasons of the table, which name files and numbers.
@@ -51,7 +51,7 @@ class Outputs:
     """What the stage writes.
 
     Attributes:
-        table: A row a result and metric.
+        table: A row per result and metric.
         summary: CSV of means with intervals by model, metric and slice.
         worst: CSV of the results that are worst by each metric, and that metrics dispute most.
     """
@@ -63,7 +63,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         load: Metrics of other packages by name, and why others are not there; called in each worker too.
@@ -208,7 +208,7 @@ def _measure(params: MeasureParams, others: Sequence[ImageMetric], result: Resul
 
 
 def _pixels(path: Path) -> Any:
-    found = image_pixels.read(path, max_pixels=_MOST_PIXELS)
+    found = image_pixels.read(path, max_pixels=_MAX_PIXELS)
     if found.bits != 8:
         raise InputError(f"image {path} has {found.bits} bits a sample: metrics compare 8")
     return found.color
@@ -280,7 +280,7 @@ def _report(
         seed=params.seed,
     )
     metric_files.write_summary(outputs.summary, summary)
-    metric_files.write_worst(outputs.worst, values, better, most=params.worst)
+    metric_files.write_worst(outputs.worst, values, better, max_results=params.worst)
     whole = [row for row in summary if row.slice == "all"]
     by_model = {
         model: {row.metric: _figure(row.mean) for row in whole if row.model == model}

@@ -51,7 +51,7 @@ class Outputs:
 
     Attributes:
         folder: HR/, LR/, and meta_info files as BasicSR and its kin read them; replaced as a whole.
-        table: A row a pair, with its recipe and its seed.
+        table: A row per pair, with its recipe and its seed.
         leaks: CSV of the images that the test set holds too; written where one is named.
         index: The project's own index, which dedupe made.
     """
@@ -222,7 +222,7 @@ def _make(
 
 
 def _meta_info(rows: Sequence[dict[str, Any]], folder: Path) -> None:
-    """As BasicSR reads it (name, shape), one file a split; and both names a line, as Real-ESRGAN does."""
+    """Write a file per split as BasicSR reads it, and one with both names per line, as Real-ESRGAN does."""
     ordered = sorted(rows, key=lambda row: row["pair_id"])
     for name, members in (("", ordered), *_by_split(ordered)):
         lines = [f"{row['pair_id']}.png ({row['height']},{row['width']},3)\n" for row in members]

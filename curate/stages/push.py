@@ -1,4 +1,4 @@
-"""Stage push: a labelling project with one task an image and the model's suggestions."""
+"""Stage push: a labelling project with one task per image and the model's suggestions."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Ports:
 
 
 def inputs(taxonomy_file: Path) -> Inputs:
-    """Where earlier stages leave what this one reads: what the wiring says, for the command line."""
+    """Paths of what the stage reads, as the wiring says, for the command line."""
     return Inputs(
         images=Path("data/dedupe/images.parquet"),
         annotations=Path("data/autolabel/annotations.parquet"),
@@ -131,7 +131,7 @@ def _write_receipt(
 def plan(
     params: LabelStudioParams, *, inputs: Inputs, tool: AnnotationTool, shown: Path = SHOWN
 ) -> list[PushPlan]:
-    """What `run` would do on the server, one entry a project; changes nothing.
+    """What `run` would do on the server, one entry per project; changes nothing.
 
     Raises:
         CurateError: As `run` would.
@@ -207,7 +207,7 @@ def _planned(inputs: Inputs, names: Sequence[str]) -> list[PlannedTask]:
 
 
 def _named(draft: TaskDraft, image: Mapping[str, Any]) -> TaskDraft:
-    """With the name of the raw file: that is what people know the image by."""
+    """Name the task by the raw file: that is what people know the image by."""
     return replace(draft, name=Path(next(iter(image["sources"]), "")).name)
 
 
@@ -217,7 +217,7 @@ def _annotations(path: Path) -> Iterator[Annotation]:
 
 
 def _digest(guideline: str, path: Path) -> str:
-    """Of the text and of the local images that it may show: another image is another guideline."""
+    """Digest of the guideline and the local images that it shows: another image is another guideline."""
     content = hashlib.sha256(guideline.encode())
     for name in sorted({bracketed or bare for bracketed, bare in _SHOWN.findall(guideline)}):
         image = path.parent / unquote(name)

@@ -276,7 +276,7 @@ def _report(release: _Release, version: str) -> StageReport:
             ("images", len(release.split_of)),
             *((split, count) for split, count in release.images.items()),
             ("objects", release.content.objects.num_rows - release.content.ignored()),
-            ("kept but without answer", release.content.unlabelled),
+            ("kept but without answer", release.content.unlabeled),
             *((name, count) for name, count in _only_where_any(release) if count),
         ),
         metrics={
@@ -342,7 +342,7 @@ def _facts(
         agreement=release_card.metrics(inputs.agreement_metrics),
         quality={} if inputs.quality_metrics is None else release_card.metrics(inputs.quality_metrics),
         dropped=content.dropped,
-        unlabelled=content.unlabelled,
+        unlabeled=content.unlabeled,
         accepted=content.accepted,
         sources=content.sources(),
     )

@@ -101,8 +101,8 @@ def decide(found: Sequence[Gate], allowed: Mapping[str, str], path: Path) -> lis
 
 def _licenses(content: Content) -> Gate:
     unknown = content.images["license"].null_count
-    help_ = "name the source's licence in sources.yaml" if unknown else ""
-    return _gate("licenses", "the licence of every image is known", unknown, "without licence", help_)
+    help_ = "name the source's license in sources.yaml" if unknown else ""
+    return _gate("licenses", "the license of every image is known", unknown, "without license", help_)
 
 
 def _no_disputed(content: Content) -> Gate:

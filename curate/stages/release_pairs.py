@@ -85,10 +85,10 @@ class Outputs:
 
 
 def run(params: ReleaseParams, *, gates: GatesParams, inputs: Inputs, outputs: Outputs) -> StageReport:
-    """Write the release.
+    """Write the release of pairs.
 
     Raises:
-        ReleaseError: The licence of an image is not known, or the version is not above the last one.
+        ReleaseError: The license of an image is not known, or the version is not above the last one.
         InputError: A file of a pair has disappeared or was changed.
         TableError: A table is missing.
         StorageError: The folder cannot be written.
@@ -97,7 +97,7 @@ def run(params: ReleaseParams, *, gates: GatesParams, inputs: Inputs, outputs: O
     without = {row["image_id"] for row in rows if not row["license"]}
     if gates.licenses and without and "licenses" not in params.allow_failed_gates:
         raise ReleaseError(
-            f"{len(without)} images have no licence, such as {min(without)[:12]}: name it in sources.yaml, "
+            f"{len(without)} images have no license, such as {min(without)[:12]}: name it in sources.yaml, "
             "or release.allow_failed_gates: {licenses: why}"
         )
     digest = _digest(rows)

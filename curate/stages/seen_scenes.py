@@ -30,7 +30,7 @@ class Seen:
 
     @property
     def all(self) -> frozenset[str]:
-        """Both."""
+        """Images that were seen, and related ones."""
         return self.images | self.related
 
 

@@ -100,7 +100,7 @@ def planned(params: QaParams, *, inputs: Inputs, path: Path) -> Planned:
         CurateError: As `run`, but nothing is written.
     """
     categories = taxonomy.load(inputs.taxonomy)
-    min_scores = _least(params, categories, inputs) if params.auto_accept else None
+    min_scores = _min_scores(params, categories, inputs) if params.auto_accept else None
     earlier = _earlier(path)
     pool = _pool(params, inputs, categories, min_scores, earlier)
     members = strata.membership(pool)
@@ -197,7 +197,7 @@ def _earlier(path: Path) -> pa.Table | None:
     return table if table.schema.equals(schema.PLAN.arrow) else None
 
 
-def _least(params: QaParams, categories: tuple[Category, ...], inputs: Inputs) -> Floats:
+def _min_scores(params: QaParams, categories: tuple[Category, ...], inputs: Inputs) -> Floats:
     """(C,) score from which a box of each category needs no human; infinite where nothing was promised.
 
     Raises:

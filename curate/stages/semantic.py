@@ -40,7 +40,7 @@ class AlikeByMeaning:
     failed: Mapping[str, int]
 
     def figures(self) -> dict[str, object]:
-        """For the metrics of the stage."""
+        """Figures for the metrics of the stage."""
         every = self.compared <= cells.ALL_PAIRS
         return {
             "images": self.compared,

@@ -48,7 +48,7 @@ class SettledImages:
     held_back: Mapping[str, str]
 
     def counts(self) -> tuple[tuple[str, int], ...]:
-        """For the closing line, where there are any."""
+        """Counts for the closing line, where there are any."""
         reasons = list(self.held_back.values())
         counts = (
             ("accepted without a human", len(self.unseen)),

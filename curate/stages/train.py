@@ -21,6 +21,7 @@ from typing import Final
 
 from curate import system, tables
 from curate.errors import InputError, ModelError
+from curate.folder_walk import paths_below
 from curate.formats import huggingface
 from curate.labeling import training_record
 from curate.labeling.training_record import DetectorBefore, TrainingRecord
@@ -71,7 +72,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         load: Loads a checkpoint folder as detector and asks it for the categories; raises where it cannot.
@@ -296,7 +297,7 @@ def _is_script(program: Path) -> bool:
 
 
 def _digest(path: Path) -> str:
-    """Of a file, or of the names and contents of all files of a folder; empty where there is none."""
+    """Digest of a file, or of names and contents of a folder's files; empty where there is none."""
     if path.is_dir():
         return hashlib.sha256(
             "".join(f"{name} {one}\n" for name, one in _digests(path).items()).encode()
@@ -308,7 +309,7 @@ def _digest(path: Path) -> str:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = [path for path in paths_below(folder, "*") if path.is_file()]
     return {path.relative_to(folder).as_posix(): _digest(path) for path in files}
 
 

@@ -109,7 +109,7 @@ def _ended_in_order() -> Iterator[None]:
 
 
 def _copy(output: IO[bytes], log: IO[bytes], echo: Callable[[bytes], None]) -> None:
-    """As it comes, progress bars too: nothing waits for the end of a line."""
+    """Copy output as it comes, progress bars too: nothing waits for the end of a line."""
     while chunk := os.read(output.fileno(), _CHUNK):
         log.write(chunk)
         echo(chunk)

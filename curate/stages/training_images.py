@@ -41,7 +41,7 @@ class TrainingImages:
         split: Of each image that is, by image_id.
         held_back: Number of images that are not, by reason.
         without: image_ids of the train and validation splits that are not.
-        licenses: Number of images that are, by licence.
+        licenses: Number of images that are, by license.
     """
 
     split: Mapping[str, str]

@@ -88,7 +88,7 @@ class Filling:
     def run(
         self, index: Index, items: Iterable[Item], *, total: int | None = None
     ) -> Iterator[Casualty | Refused | None]:
-        """Add files to an index; one result an item, None where all went well."""
+        """Add files to an index; one result per item, None where all went well."""
         mine, theirs = itertools.tee(_batches(items, self.batch_size))
         paths = ([path for _, _, path, _ in one] for one in theirs)
         found = self.engine.map_batches(self.setup, paths, label="dedupe", total=total)
@@ -138,7 +138,7 @@ def pack(columns: Mapping[str, NDArray[Any]], layout: Layout) -> list[bytes]:
 
 
 def unpack(rows: Sequence[bytes], layout: Layout) -> dict[str, NDArray[Any]]:
-    """The inverse of `pack`."""
+    """Undo `pack`: columns from rows of bytes."""
     table = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
     columns, start = {}, 0
     for name, (kind, shape) in layout.items():

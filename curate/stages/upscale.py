@@ -32,7 +32,7 @@ class Outputs:
     """What the stage writes.
 
     Attributes:
-        table: A row a pair and model.
+        table: A row per pair and model.
         folder: A folder per model, a PNG per pair; it outlives a kill, and what is in it is not made again.
     """
 
@@ -42,7 +42,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The outside.
+    """Outside systems that the stage needs.
 
     Attributes:
         load: A model by its setting; called once in each worker, so it must be picklable.
@@ -110,7 +110,7 @@ def upscale_all(
         Rows of `curate.table_schemas.UPSCALED`, by model and image.
 
     Raises:
-        ParamsError: The licence of weights is not known, or does not go with that of the release; see
+        ParamsError: The license of weights is not known, or does not go with that of the release; see
             `weights_license.refuse_for_release`.
         InputError: More than `params.max_failures` images of one model fail.
         ModelError: A model cannot be loaded.
@@ -161,12 +161,12 @@ def _survived(task: UpscaleTask, result: Outcome | Casualty) -> Outcome:
     return NotUpscaled(task, "killed_worker", detail)
 
 
-def _refuse_many(failed: Sequence[NotUpscaled], most: int, model: str) -> None:
-    if len(failed) <= most:
+def _refuse_many(failed: Sequence[NotUpscaled], max_failures: int, model: str) -> None:
+    if len(failed) <= max_failures:
         return
     counts = ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(one.reason for one in failed).items()))
     raise InputError(
-        f"more than upscale.max_failures = {most} images failed by {model} ({counts}); the first: "
+        f"more than upscale.max_failures = {max_failures} images failed by {model} ({counts}); the first: "
         f"{failed[0].detail}. What is done is kept"
     )
 

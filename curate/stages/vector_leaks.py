@@ -16,7 +16,7 @@ RELATION = "semantic"
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """Where they are, and what is too much.
+    """Place of the vectors, and the cosine that is too much.
 
     Attributes:
         path: The table of the stage embed.

@@ -107,7 +107,7 @@ class Vectors:
 
 @dataclass(frozen=True, slots=True)
 class VectorStore:
-    """Where vectors are kept, and how those that are missing are made.
+    """Place where vectors are kept, and how missing ones are made.
 
     Attributes:
         folder: It outlives a kill, and what is in it is not computed again.

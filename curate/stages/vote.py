@@ -72,7 +72,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where people are asked; None = nobody is, or simulated raters are.
+    """Tool with which people are asked; None = nobody is, or simulated raters are.
 
     `title` is that of the project of votes.
     """
@@ -206,7 +206,7 @@ def _simulated(
 def _rows(
     votes: Sequence[CastVote], left_out: frozenset[str], answers: Answers | None
 ) -> list[list[str | None]]:
-    """Of everything that people answered, with what does not count and why."""
+    """Rows of everything that people answered, with what does not count and why."""
     found = []
     for one in votes:
         failed = "the rater failed attention checks" if one.rater_id in left_out else None

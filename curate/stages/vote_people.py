@@ -29,7 +29,7 @@ _SUFFIX: Final = " votes"
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Whom to ask, and where.
+    """Raters to ask, and the tool to ask them with.
 
     Attributes:
         tool: The server.
@@ -44,7 +44,7 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What people answered.
+    """Answers of people to comparisons.
 
     Attributes:
         votes: Everybody's last answer, skips too.
@@ -144,7 +144,7 @@ class _Due:
         return self.missing(number) > 0
 
     def ranking(self, number: int) -> Sequence[Strength]:
-        """By the votes of the first rounds."""
+        """Rank the models by the votes of the first `number` rounds."""
         asked = {one.comparison_id for planned in self.rounds[:number] for one in planned}
         return self.rank([one for one in self.votes if one.comparison.comparison_id in asked])
 

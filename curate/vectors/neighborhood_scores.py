@@ -54,7 +54,7 @@ def figures(neighbors: Neighbors) -> Figures:
 
 
 def _local_outlier_factor(rows: NDArray[np.int64], cosine: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Of Euclidean distances between unit vectors."""
+    """Local outlier factor by the Euclidean distances between unit vectors."""
     distance = np.sqrt(np.maximum(0, 2 - 2 * cosine.astype(np.float64)))
     there = rows >= 0
     furthest = np.where(there, distance, 0).max(axis=1)

@@ -12,7 +12,7 @@ from curate.records import FloatArray
 
 Method = Literal["umap", "pca"]
 _SEED: Final = 0
-_LEAST: Final = 5  # points that UMAP needs for its first step
+_MIN_POINTS: Final = 5  # points that UMAP needs for its first step
 _PIECE: Final = 65_536
 
 
@@ -22,7 +22,7 @@ def project(vectors: FloatArray) -> tuple[FloatArray, Method]:
     Args:
         vectors: (N, D) float32.
     """
-    if len(vectors) >= _LEAST and importlib.util.find_spec("umap") is not None:
+    if len(vectors) >= _MIN_POINTS and importlib.util.find_spec("umap") is not None:
         umap = importlib.import_module("umap")
         neighbors = min(15, len(vectors) - 1)
         # With a seed it uses one thread, and gives the same points again.

@@ -1,4 +1,4 @@
-"""DVC stage dedupe: near-duplicates found by hash, verified by pixels, one keeper a group."""
+"""DVC stage dedupe: near-duplicates found by hash, verified by pixels, one keeper per group."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def main(params: Params) -> StageReport:
 
 
 def _vectors(params: Params) -> VectorStore | None:
-    """Those of the step by meaning, if params.yaml names a model; in one place with those of embed."""
+    """Store of vectors for the step by meaning, if params.yaml names a model; beside those of embed."""
     settings = params.dedupe.semantic
     if settings.model is None:
         vector_store.forget(encoders.VECTORS, "dedupe")

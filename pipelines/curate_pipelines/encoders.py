@@ -16,7 +16,7 @@ VECTORS: Final = Path(".cache/embeddings")  # of the stages dedupe and embed
 
 
 def encoder(settings: EmbeddingsParams) -> Encoder:
-    """Load the encoder.
+    """Load the image encoder.
 
     Raises:
         ModelError: Weights are missing, damaged or of another architecture, or the device is not there.

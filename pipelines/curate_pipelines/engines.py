@@ -11,7 +11,7 @@ __all__ = ["engine", "model_engine"]
 
 
 def engine(settings: EngineParams) -> Engine:
-    """For a stage that begins with work of its own, during which the workers' server can start."""
+    """Make the engine of a stage that begins with work of its own, while the workers' server starts."""
     if settings.kind == "local":
         process.begin_early()
     return factory.engine(settings)

@@ -13,12 +13,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from curate import decision_file, fingerprint, pipeline_templates, tables
+from curate import decision_file, fingerprint, folder_walk, pipeline_templates, tables
 from curate.adapters import image_metrics, weights
 from curate.errors import InputError, ParamsError
 from curate.labeling import training_record
@@ -107,7 +106,7 @@ def pipeline_is_current(path: Path = Path("dvc.yaml")) -> str:
 
 
 def stages(path: Path = Path("dvc.yaml")) -> tuple[str, ...]:
-    """Those of the template that the project's dvc.yaml was made of; run by hand, those of detection."""
+    """Stages of the template that dvc.yaml was made of; those of detection where there is no dvc.yaml."""
     return PIPELINES[pipeline_templates.nearest(path)[0]] if path.exists() else STAGES
 
 
@@ -170,10 +169,15 @@ def _weights(stage: str, params: Params) -> Iterator[tuple[str, Path]]:
             yield f"weights of {metric}", backbone
     for name, model, sha256 in _models(stage, params):
         path = weights.located(model)  # as their loaders find them
-        if path is not None and (sha256 is None or path.is_dir()):
+        if path is None:
+            continue
+        if sha256 is None or path.is_dir():
             yield name, path
             for part in weights.parts(path)[1:] if stage == "upscale" and path.is_file() else ():
                 yield f"{name}, {part.name}", part
+        if name == "autolabel.detector.model" and params.autolabel.detector.kind == "groundingdino":
+            for part in weights.text_encoder_files(path):
+                yield f"{name}, {part.parent.name}/{part.name}", part
 
 
 def _training(params: Params) -> list[tuple[str, Path]]:
@@ -206,11 +210,8 @@ def _content(name: str, path: Path) -> str:
     try:
         if not path.is_dir():
             return _sha256(path)
-        for parent, folders, files in os.walk(path):
-            folders.sort()
-            for file in sorted(files):
-                one = Path(parent, file)
-                total.update(f"{one.relative_to(path).as_posix()}\0{_sha256(one)}\n".encode())
+        for one in folder_walk.opened(folder_walk.find(path, lambda _: True)):
+            total.update(f"{one.relative_to(path).as_posix()}\0{_sha256(one)}\n".encode())
     except FileNotFoundError as error:
         raise InputError(
             f"{name} = {path} does not exist: create it, or set null where it is not needed"

@@ -24,20 +24,20 @@ def annotation_tool(settings: LabelStudioParams) -> AnnotationTool | None:
 
 
 def annotation_reader(settings: LabelStudioParams) -> AnnotationReader:
-    """The same server, for reading what people did, and the answers that were imported."""
+    """Reader of what people did on the server, and of the answers that were imported."""
     server = reader_from_settings(settings, connection.resolve(Path())) if settings.enabled else None
     return ImportedAnswers(_IMPORTED, server)
 
 
 def adjudication_reader(settings: LabelStudioParams) -> AnnotationReader | None:
-    """The same server, for reading decisions; None where there shall be none."""
+    """Reader of the decisions on the server; None where no server is wanted."""
     if not settings.enabled:
         return None
     return reader_from_settings(settings, connection.resolve(Path()), cache=ADJUDICATION_CACHE)
 
 
 def comparison_tool(settings: LabelStudioParams, pictures: Path) -> ComparisonTool:
-    """The same server, for people who compare pictures of that folder.
+    """Tool with which people compare pictures of that folder on the server.
 
     Raises:
         ParamsError: There shall be no server.

@@ -36,7 +36,7 @@ class HubState:
         blobs: Uploaded large files by sha256.
         private: Visibility, once the repository exists.
         gated: Who may read it: False, "auto" or "manual"; `admitted` = whether our token is let in.
-        organisations: Role by organisation of whoever the token belongs to.
+        organizations: Role by organization of whoever the token belongs to.
         requests: "METHOD path" of every request.
         faults: HTTP status to answer where the key is part of "METHOD path".
         once: The same, each status for one request; 0 = the connection is dropped before, -1 = after it was
@@ -57,7 +57,7 @@ class HubState:
     private: bool | None = None
     gated: bool | str = False
     admitted: bool = True
-    organisations: dict[str, str] = field(default_factory=dict)
+    organizations: dict[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
     once: dict[str, list[int]] = field(default_factory=dict)
@@ -163,7 +163,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(404, {})
 
     def _whoami(self) -> None:
-        orgs = [{"name": name, "roleInOrg": role} for name, role in self.hub.organisations.items()]
+        orgs = [{"name": name, "roleInOrg": role} for name, role in self.hub.organizations.items()]
         about = {"name": "owner", "type": "user", "orgs": orgs}
         self._answer(200, {**about, "auth": {"accessToken": {"role": "write"}}})
 

@@ -121,7 +121,7 @@ def test_tiles_cover_the_image(upscaler: Upscaler) -> None:
     assert made.shape == (280, 400, 3)
 
 
-def test_its_licence_is_known_by_its_name(folder: Path) -> None:
+def test_its_license_is_known_by_its_name(folder: Path) -> None:
     assert weights_license.license_of("sd", str(folder), None) == "openrail++"
 
 

@@ -118,7 +118,7 @@ def test_the_evaluation_is_no_more_known_from_the_first_write_on(monkeypatch: py
 
     def killed(*_: object, **__: object) -> None:
         assert fiftyone_dataset.EVALUATED not in dataset.info
-        assert saved[-1].keys() == {"curate_project"}
+        assert saved[-1].keys() == {"curate_project", "curate_root"}
         raise KilledError
 
     one = builders.image_id("one")
@@ -150,11 +150,11 @@ def test_the_evaluation_is_no_more_known_from_the_first_write_on(monkeypatch: py
         fo = MagicMock()
         fo.load_dataset.return_value = dataset
         if waits or known.get(one, ("", ""))[1] == shown.get(one):  # nothing is written
-            fiftyone_dataset.sync(fo, "mine", content, project="mine")
+            fiftyone_dataset.sync(fo, "mine", content, project="mine", root=Path("/mine"))
             assert dataset.info[fiftyone_dataset.EVALUATED] == "of this code"
         else:
             with pytest.raises(KilledError):
-                fiftyone_dataset.sync(fo, "mine", content, project="mine")
+                fiftyone_dataset.sync(fo, "mine", content, project="mine", root=Path("/mine"))
 
 
 def test_an_attribute_that_is_new_is_put_into_the_sidebar(tmp_path: Path, dataset: MagicMock) -> None:

@@ -85,13 +85,13 @@ def test_a_gated_repository_that_one_was_not_let_into_says_so(hub: HubState, rel
 
 @pytest.mark.parametrize(
     ("roles", "why"),
-    [({}, "is not of that organisation"), ({"signs": "read"}, "may only read there")],
+    [({}, "is not of that organization"), ({"signs": "read"}, "may only read there")],
 )
 def test_an_organisation_that_one_may_not_write_in_is_told_before_anything_is_hashed(
     hub: HubState, release: Path, roles: dict[str, str], why: str
 ) -> None:
     (release / "README.md").write_text("edited: would be refused when it is hashed")
-    hub.organisations = roles
+    hub.organizations = roles
     for action in ("plan", "publish"):
         with pytest.raises(
             HubError, match=f"^signs/streets: cannot create it: the token is owner's, who {why}$"
@@ -101,7 +101,7 @@ def test_an_organisation_that_one_may_not_write_in_is_told_before_anything_is_ha
 
 
 def test_a_member_who_may_write_can_plan_for_an_organisation(hub: HubState, release: Path) -> None:
-    hub.organisations = {"signs": "write"}
+    hub.organizations = {"signs": "write"}
     plan = adapter(hub, repo="signs/streets").plan(release)
     assert (plan.location, plan.there, len(plan.adds)) == ("signs/streets", False, 4)
 

@@ -43,7 +43,7 @@ def release(tmp_path: Path) -> Path:
     return tmp_path / "release"
 
 
-def test_a_new_data_set_is_private_with_card_and_licence(
+def test_a_new_data_set_is_private_with_card_and_license(
     hub: KaggleHub, there: KaggleState, release: Path
 ) -> None:
     hub.publish(release)
@@ -91,7 +91,7 @@ def test_a_public_data_set_is_refused_where_a_private_one_is_wanted(
     ("shown", "lines"),
     [("other", 0), ("Other (specified in description)", 0), ("CC0: Public Domain", 1), ("", 1)],
 )
-def test_a_licence_that_a_version_would_not_change_is_said(
+def test_a_license_that_a_version_would_not_change_is_said(
     there: KaggleState, release: Path, shown: str, lines: int
 ) -> None:
     said: list[str] = []
@@ -102,7 +102,7 @@ def test_a_licence_that_a_version_would_not_change_is_said(
     write_release(release.parent / "next", version="1.1.0", digest="b" * 64)
     hub.publish(release.parent / "next")
     start = (
-        f"owner/unit-signs: Kaggle shows the licence {shown!r}, the release has 'other'; a version does not"
+        f"owner/unit-signs: Kaggle shows the license {shown!r}, the release has 'other'; a version does not"
     )
     assert [line.startswith(start) for line in said] == [True] * lines
 
@@ -209,7 +209,7 @@ def test_the_folder_for_kaggles_own_program(tmp_path: Path, release: Path) -> No
 @pytest.mark.parametrize(
     ("license", "theirs"), [("cc-by-4.0", "CC-BY-4.0"), ("odbl", "ODbL-1.0"), ("mit", "other"), ("", "other")]
 )
-def test_licences_have_kaggles_spelling(release: Path, license: str, theirs: str) -> None:
+def test_licenses_have_kaggles_spelling(release: Path, license: str, theirs: str) -> None:
     facts = manifest.read(release)
     changed = manifest.Manifest(
         "a", facts.version, facts.digest, facts.images, facts.objects, facts.files, license

@@ -1,4 +1,4 @@
-"""Only the very process that was started is recognised, and stopped."""
+"""Only the very process that was started is recognized, and stopped."""
 
 from __future__ import annotations
 

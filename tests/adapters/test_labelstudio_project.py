@@ -22,13 +22,13 @@ CATEGORIES = (
 )
 
 
-def test_all_controls_have_the_same_labels_and_colours() -> None:
+def test_all_controls_have_the_same_labels_and_colors() -> None:
     controls = LabelInterface(label_config.label_config(CATEGORIES))
     for name in (encode_regions.BOX, encode_regions.MASK, encode_regions.POLYGON):
         control = controls.get_control(name)
         assert list(control.labels) == ["stop_sign", "parking_sign"]
-        colours = [control.labels_attrs[label].attr["background"] for label in control.labels]
-        assert colours == ["#e6194b", "#4363d8"]
+        colors = [control.labels_attrs[label].attr["background"] for label in control.labels]
+        assert colors == ["#e6194b", "#4363d8"]
 
 
 def test_the_servers_own_check_accepts_our_suggestions() -> None:

@@ -192,9 +192,9 @@ def refused(weights: Path, *options: str) -> str:
     return str(result.exception)
 
 
-def test_a_licence_that_nobody_knows_is_refused_before_weights_are_read(tmp_path: Path) -> None:
+def test_a_license_that_nobody_knows_is_refused_before_weights_are_read(tmp_path: Path) -> None:
     (tmp_path / "own.pth").write_bytes(b"never read")
-    assert "the licence of own " in refused(tmp_path / "own.pth")
+    assert "the license of own " in refused(tmp_path / "own.pth")
 
 
 @pytest.mark.parametrize(

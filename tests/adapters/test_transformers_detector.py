@@ -66,10 +66,10 @@ def test_scores_are_means_over_the_tokens_of_one_prompt(detector: TransformersDe
     assert found.prompts == tuple(list(spans)[i] for i in expected.argmax(axis=1)[order])
     of_prompt = {prompt: c.name for c in CATEGORIES for prompt in c.prompts}
     assert found.categories == tuple(of_prompt[prompt] for prompt in found.prompts)
-    centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    centers = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
     inside = (boxes[order, :2] - boxes[order, 2:] / 2 >= 0) & (boxes[order, :2] + boxes[order, 2:] / 2 <= 1)
     assert inside.any()
-    assert centres[inside] == pytest.approx((boxes[order, :2] * [64, 48])[inside], abs=1e-2)
+    assert centers[inside] == pytest.approx((boxes[order, :2] * [64, 48])[inside], abs=1e-2)
 
 
 def test_the_greatest_token_may_be_the_score(detector: TransformersDetector, folder: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_tangle_beyond_counting_is_still_grouped(monkeypatch: pytest.MonkeyPat
         [("stop", (20.0 + x, 20.0, 60.0 + x, 60.0)) for x in rng.uniform(0, 15, 4)] for _ in range(4)
     ]
     found, pairs = compared(people)
-    monkeypatch.setattr(clusters, "_MOST_GROUPS", 10)
+    monkeypatch.setattr(clusters, "_MAX_GROUPS", 10)
     owner = found.owners()
     groups = cluster(found, pairs)
     assert sorted(i for group in groups for i in group.members) == list(range(16))

@@ -82,9 +82,9 @@ def test_boxes_without_masks_give_their_median() -> None:
 def test_three_annotators_give_the_pixels_that_most_marked() -> None:
     work = {("one", person): [("stop", moved(BOX, by))] for person, by in ((A, 0.0), (B, 1.0), (C, 5.0))}
     (row,) = agreed(work)
-    most = np.sum(drawn_masks(work), axis=0) >= 2
+    majority = np.sum(drawn_masks(work), axis=0) >= 2
     found = masks.decode(row["rle"], width=WIDTH, height=HEIGHT)
-    assert (found & most).sum() / (found | most).sum() > 0.99
+    assert (found & majority).sum() / (found | majority).sum() > 0.99
     assert row["bbox_xyxy"] == list(masks.bbox(row["rle"], width=WIDTH, height=HEIGHT) or ())
 
 

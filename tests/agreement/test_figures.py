@@ -363,7 +363,7 @@ def test_many_images_in_groups_have_the_error_of_single_ones(monkeypatch: pytest
         if rng.random() < 0.3:
             work[f"i{number}", B] = []
     single = measured(work, resamples=1000)["f1", "all", ""]
-    monkeypatch.setattr(image_sums, "_MOST_GROUPS", 100)
+    monkeypatch.setattr(image_sums, "_MAX_GROUPS", 100)
     grouped = measured(work, resamples=1000)["f1", "all", ""]
     assert grouped.value == pytest.approx(single.value)
     assert grouped.se == pytest.approx(single.se, rel=0.25)

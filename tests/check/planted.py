@@ -46,7 +46,7 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
 
 
 def clean() -> list[LabeledImage]:
-    """Twenty images, both categories on each, every image with its licence."""
+    """Twenty images, both categories on each, every image with its license."""
     objects = tuple(LabeledObject(name, box) for name, box in BOXES.items())
     found = []
     for split, number in SPLITS.items():
@@ -58,7 +58,7 @@ def clean() -> list[LabeledImage]:
 
 
 def write(format: str, folder: Path) -> Path:
-    """The clean set; formats without licences get a file LICENSE."""
+    """The clean set; formats without licenses get a file LICENSE."""
     folder.mkdir(parents=True)
     formats.WRITERS[format](folder, clean(), About(CATEGORIES, "unit", "1.0.0"), ImageFiles(folder))
     (folder / "LICENSE").write_text("CC0-1.0\n")

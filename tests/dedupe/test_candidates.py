@@ -29,7 +29,7 @@ def random_features(count: int, seed: int = 0) -> Features:
         windows=words(len(WINDOWS)),
         parts=words(len(PARTS)),
         luma=np.zeros((count, 32, 32), dtype=np.uint8),
-        colour=np.zeros((count, 4, 4, 3), dtype=np.uint8),
+        color=np.zeros((count, 4, 4, 3), dtype=np.uint8),
         structure=np.full(count, 10 * PLAIN, dtype=np.float32),
         tone=words(),
         size=rng.integers(100, 200, (count, 2), dtype=np.uint32),
@@ -62,7 +62,7 @@ def test_each_kind_of_hash_finds_its_pairs() -> None:
     features.windows[5, 7] = flipped(features.phash[4], 1)  # a part of 5 looks like 4
     features.parts[6, 2] = flipped(features.parts[7, 2], 4)  # the same part of both
     features.structure[8:10] = 0
-    features.tone[8] = flipped(features.tone[9], 2)  # plain pictures of nearly one colour
+    features.tone[8] = flipped(features.tone[9], 2)  # plain pictures of nearly one color
     assert listed(features, 8) == [(0, 1, 3), (2, 3, 2), (4, 5, 1), (6, 7, 4), (8, 9, 2)]
 
 
@@ -157,7 +157,7 @@ def test_thumbnails_are_not_looked_at() -> None:
     features = random_features(20)
     features.hashes[1] = features.hashes[0]
     columns = features.columns()
-    for name in ("luma", "colour"):
+    for name in ("luma", "color"):
         shape = columns[name].shape
         columns[name] = np.broadcast_to(np.zeros(shape[1:], dtype=np.uint8), shape)
     assert listed(Features.from_columns(columns), 4) == [(0, 1, 0)]

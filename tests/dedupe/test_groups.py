@@ -71,7 +71,7 @@ def test_a_cross_fade_does_not_become_one_group(linkage: Linkage) -> None:
 
 
 def test_a_star_spans_both_sides_of_its_keeper_a_complete_group_does_not() -> None:
-    # The best frame stands in the middle: its neighbours on either side do not match each other.
+    # The best frame stands in the middle: its neighbors on either side do not match each other.
     found = matches((0, 1), (0, 2))
     assert grouped(3, found).keeper.tolist() == [0, 0, 0]
     assert grouped(3, found, linkage="complete").keeper.tolist() == [0, 0, 2]

@@ -129,7 +129,7 @@ def test_any_number_of_deliveries_are_compared_alone(tmp_path: Path) -> None:
     assert compared == [100] + [1] * 89
 
 
-def test_a_colour_that_many_pictures_share_counts_of_plain_ones_only(tmp_path: Path) -> None:
+def test_a_color_that_many_pictures_share_counts_of_plain_ones_only(tmp_path: Path) -> None:
     features, kept = stored(200, 1), tmp_path / "kept"
     features.tone[:] = 7
     assert compare(features, np.arange(190), kept)[1] == 190

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from curate.dedupe.decode_small import upright
-from curate.dedupe.thumbnails import colour_cells, luma_thumbnail
+from curate.dedupe.thumbnails import color_cells, luma_thumbnail
 from curate.records import UInt8Image
 
 
@@ -26,13 +26,13 @@ def _pillow(pixels: UInt8Image) -> tuple[UInt8Image, UInt8Image]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.integers(0, 2**32), st.integers(4, 200), st.integers(4, 200), st.sampled_from([1, 3]))
-def test_luma_is_pillows_to_the_bit_and_colours_are_within_a_level(
+def test_luma_is_pillows_to_the_bit_and_colors_are_within_a_level(
     seed: int, height: int, width: int, bands: int
 ) -> None:
     pixels = _random(seed, height, width, bands)
-    expected_luma, expected_colour = _pillow(pixels)
+    expected_luma, expected_color = _pillow(pixels)
     np.testing.assert_array_equal(luma_thumbnail(pixels, 32), expected_luma)
-    assert np.abs(colour_cells(pixels, 4).astype(int) - expected_colour).max() <= 1
+    assert np.abs(color_cells(pixels, 4).astype(int) - expected_color).max() <= 1
 
 
 @pytest.mark.parametrize("height", [700, 1333])
@@ -44,9 +44,9 @@ def test_the_order_of_passes_is_pillows_around_where_it_changes(height: int, off
     np.testing.assert_array_equal(luma_thumbnail(pixels, 32), _pillow(pixels)[0])
 
 
-def test_one_colour_stays_what_it_is() -> None:
+def test_one_color_stays_what_it_is() -> None:
     pixels = np.full((77, 130, 3), (200, 10, 255), dtype=np.uint8)
-    assert (colour_cells(pixels, 4) == (200, 10, 255)).all()
+    assert (color_cells(pixels, 4) == (200, 10, 255)).all()
     assert (
         luma_thumbnail(pixels, 32) == np.asarray(Image.new("RGB", (1, 1), (200, 10, 255)).convert("L"))[0, 0]
     ).all()
@@ -56,7 +56,7 @@ def test_views_with_strides_are_read_rightly() -> None:
     pixels = _random(1, 64, 90)
     mirrored = np.ascontiguousarray(pixels[:, ::-1])
     np.testing.assert_array_equal(luma_thumbnail(pixels[:, ::-1], 32), luma_thumbnail(mirrored, 32))
-    np.testing.assert_array_equal(colour_cells(pixels[:, ::-1], 4), colour_cells(mirrored, 4))
+    np.testing.assert_array_equal(color_cells(pixels[:, ::-1], 4), color_cells(mirrored, 4))
 
 
 @pytest.mark.parametrize(

@@ -147,12 +147,12 @@ def gradient(first: int, second: int) -> Image.Image:
     return Image.fromarray(np.linspace(first, second, 200).astype(np.uint8)[None].repeat(150, axis=0))
 
 
-def test_plain_pictures_are_the_same_only_in_the_same_colour(tmp_path: Path) -> None:
+def test_plain_pictures_are_the_same_only_in_the_same_color(tmp_path: Path) -> None:
     red, nearly, green = (
-        Image.new("RGB", (90, 80), colour) for colour in ((200, 40, 40), (202, 41, 40), (40, 130, 40))
+        Image.new("RGB", (90, 80), color) for color in ((200, 40, 40), (202, 41, 40), (40, 130, 40))
     )
     luma = [np.asarray(picture.convert("L")).mean() for picture in (red, green)]
-    assert abs(luma[0] - luma[1]) < 8  # they differ in colour, hardly in luma
+    assert abs(luma[0] - luma[1]) < 8  # they differ in color, hardly in luma
     pictures = [red, nearly, green, gradient(40, 90), gradient(41, 91), gradient(90, 40), gradient(0, 250)]
     result = checked(features_of(tmp_path, pictures), (0, 1), (0, 2), (3, 4), (3, 5), (3, 6), (0, 3))
     assert result.same.tolist() == [True, False, True, False, False, False]
@@ -167,11 +167,11 @@ def test_blank_pages_and_written_ones_are_two_pictures(tmp_path: Path) -> None:
     assert not checked(features_of(tmp_path, [blank, written]), (0, 1)).same.any()
 
 
-def test_stripes_of_other_colours_are_two_pictures_where_the_alignment_moves_them(tmp_path: Path) -> None:
-    def stripes(shift: int, colour: tuple[int, int, int]) -> Image.Image:
+def test_stripes_of_other_colors_are_two_pictures_where_the_alignment_moves_them(tmp_path: Path) -> None:
+    def stripes(shift: int, color: tuple[int, int, int]) -> Image.Image:
         picture = Image.new("RGB", (320, 320), "white")
         for left in range(shift - 80, 320, 80):
-            ImageDraw.Draw(picture).rectangle((left, 0, left + 39, 319), fill=colour)
+            ImageDraw.Draw(picture).rectangle((left, 0, left + 39, 319), fill=color)
         return picture
 
     pictures = [stripes(0, (200, 30, 30)), stripes(20, (200, 30, 30)), stripes(20, (30, 30, 200))]

@@ -136,13 +136,13 @@ def test_a_gate_of_a_misspelt_category_is_named(project: Path) -> None:
     assert not broken()
 
 
-def test_sources_without_a_licence_are_told_before_the_release_is_refused(project: Path) -> None:
+def test_sources_without_a_license_are_told_before_the_release_is_refused(project: Path) -> None:
     (project / "sources.yaml").write_text("sources: [{name: bare, path: photos}]\n")
     (project / "photos").mkdir(exist_ok=True)
-    told = "note    licences: bare: no licence of its own; a release is refused where an image's sidecar"
+    told = "note    licenses: bare: no license of its own; a release is refused where an image's sidecar"
     assert any(one.line().startswith(told) for one in doctor.examine())
     (project / "params.yaml").write_text(PARAMS + "release: {allow_failed_gates: {licenses: 'ours alone'}}\n")
-    assert "licences" not in {one.name for one in doctor.examine()}
+    assert "licenses" not in {one.name for one in doctor.examine()}
 
 
 def test_another_weights_file_than_the_digest_says(project: Path) -> None:

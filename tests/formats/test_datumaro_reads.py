@@ -49,7 +49,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def test_images_names_splits_and_licences(read: dict[str, Any]) -> None:
+def test_images_names_splits_and_licenses(read: dict[str, Any]) -> None:
     assert tuple(read["names"]) == datasets.CATEGORIES
     assert {item["id"]: item["subset"] for item in read["items"]} == {
         "a": "train", "b c é": "train", "nothing": "train", "drawn": "train",

@@ -289,6 +289,12 @@ def test_another_json_before_the_labels_hides_no_format(format: str, tmp_path: P
     assert formats.detect(tmp_path) == format
 
 
+def test_a_number_of_thousands_of_digits_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(f'{{"images": [], "n": {"1" * 5000}}}')
+    with pytest.raises(InputError, match=r"a\.json:1 is no JSON: a number has thousands of digits"):
+        formats.detect(tmp_path)
+
+
 def test_imagefolder_json_with_short_lists_and_rows_without_objects(tmp_path: Path) -> None:
     rows = [
         {"file_name": "a.jpg", "objects": {"bbox": [[0, 0, 1, 1], [1, 1, 2, 2]], "categories": ["x"]}},

@@ -129,7 +129,7 @@ def test_memory_goes_with_the_outline_and_not_with_the_image() -> None:
     st.integers(0, 2**32 - 1),
 )
 @settings(deadline=None)
-def test_coloured_pixels_as_a_browser_writes_them(pixels: np.ndarray, seed: int) -> None:
+def test_colored_pixels_as_a_browser_writes_them(pixels: np.ndarray, seed: int) -> None:
     """Mixed runs of equal and of different bytes; the alpha decides at one half."""
     encoded = mixed_runs(pixels.ravel(), np.random.default_rng(seed))
     assert np.array_equal(sdk.decode_rle(encoded), pixels.ravel())

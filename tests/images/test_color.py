@@ -1,4 +1,4 @@
-"""Colours: the same whether a picture is converted whole or in strips, and profiles told apart."""
+"""Colors: the same whether a picture is converted whole or in strips, and profiles told apart."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def test_what_follows_the_picture_is_no_matter() -> None:
     assert seen(data + b"a video or a second picture").untouched
 
 
-def test_damage_in_a_colour_is_found_although_only_luma_is_decoded() -> None:
+def test_damage_in_a_color_is_found_although_only_luma_is_decoded() -> None:
     data = saved(NOISE, "JPEG", quality=90, progressive=True)
     scans = [at for at in range(len(data) - 1) if data[at : at + 2] == b"\xff\xda"]
     chroma = next(at for at in scans[1:] if data[at + 4] == 1 and data[at + 5] != 1)

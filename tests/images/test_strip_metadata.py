@@ -28,7 +28,7 @@ def exif() -> Image.Exif:
 
 def encoded(kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture().save(buffer, kind, exif=exif(), icc_profile=b"a colour profile of no meaning", **options)
+    picture().save(buffer, kind, exif=exif(), icc_profile=b"a color profile of no meaning", **options)
     return buffer.getvalue()
 
 

@@ -135,7 +135,7 @@ def test_palette_and_its_transparent_entry() -> None:
     assert (clear[np.asarray(picture) == index] == 255).all()
 
 
-def test_a_colour_key_makes_an_rgb_png_no_plain_one() -> None:
+def test_a_color_key_makes_an_rgb_png_no_plain_one() -> None:
     found = seen(saved(drawn(), "PNG", transparency=(30, 30, 200)))
     assert not found.untouched
     assert (found.pixels[20:30, :20] == 255).all()
@@ -203,7 +203,7 @@ def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
     frames = [Image.fromarray(drawn()), Image.new("RGB", (48, 32), (9, 9, 9))]
     options = {"lossless": True} if kind == "WEBP" else {}
     found = seen(saved(frames[0], kind, save_all=True, append_images=frames[1:], **options))
-    assert np.abs(found.pixels.astype(int) - drawn()).mean() < 8  # GIF has 256 colours
+    assert np.abs(found.pixels.astype(int) - drawn()).mean() < 8  # GIF has 256 colors
     assert not found.untouched
     assert found.extension == ".png"
 

@@ -268,7 +268,7 @@ class TestFolders:
 class TestSidecars:
     TEXT = "- {name: s, path: s, license: MIT, attribution: Ann, sidecar: true}\n"
 
-    def test_keys_become_attributes_and_a_licence_of_its_own(self) -> None:
+    def test_keys_become_attributes_and_a_license_of_its_own(self) -> None:
         for number in range(4):
             put(f"s/{number}.jpg", number)
         write("s/0.jpg.json", '{"weather": "rain", "license": "CC0-1.0", "GPSLatitude": 3, "tags": ["a"]}')
@@ -296,7 +296,7 @@ class TestSidecars:
         assert not by_source()["s/1.jpg"]["attributes"]
 
     @pytest.mark.parametrize("text", ["nonsense", "[1]", b"\xff\xff", "[" * 100_000])
-    def test_a_broken_one_drops_its_image_whose_licence_is_not_known(self, text: str | bytes) -> None:
+    def test_a_broken_one_drops_its_image_whose_license_is_not_known(self, text: str | bytes) -> None:
         put("s/1.jpg", 1)
         put("s/2.jpg", 2)
         write("s/1.jpg.json", text)

@@ -31,7 +31,7 @@ def refused(raw: Path) -> str:
     return message
 
 
-def test_without_a_list_there_is_one_source_of_unknown_licence(raw: Path) -> None:
+def test_without_a_list_there_is_one_source_of_unknown_license(raw: Path) -> None:
     known = sources.load(raw, None)
     assert [(source.name, source.license) for source in known.sources] == [("raw", None)]
 

@@ -40,7 +40,7 @@ def test_every_kind_is_shown_with_pictures(html: Path, width: int, scheme: str) 
     assert wide <= width, "nothing sticks out to the right"
     assert len(broken) > 20
     assert sum(broken) == 0
-    # Nothing is compared with, every licence is known, objects are no classes of images, and no model spoke.
+    # Nothing is compared with, every license is known, objects are no classes of images, and no model spoke.
     absent = {"leak_against", "license_unknown", "class_conflict", "label_error"}
     assert len(titles) == len(KINDS) - len(absent)
     assert pairs == 2

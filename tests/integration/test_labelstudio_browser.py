@@ -30,7 +30,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-# How many pixels of the page's canvases are blue: that is the colour of parking_sign, and the photograph
+# How many pixels of the page's canvases are blue: that is the color of parking_sign, and the photograph
 # below the canvases is not part of them.
 BLUE_PIXELS = """() => [...document.querySelectorAll('canvas')].reduce((sum, canvas) => {
   const {width, height} = canvas;

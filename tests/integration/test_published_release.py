@@ -80,12 +80,12 @@ def program(hub: HubState, text: str, *args: str) -> str:
     return done.stdout
 
 
-def released(count: int, *, relabelled: int = 0) -> dict[str, list[str]]:
+def released(count: int, *, relabeled: int = 0) -> dict[str, list[str]]:
     """Make a release of so many photographs; the category of each image by its id."""
     records = photographs(count)
     rows = [
         annotation(
-            record.sources[0][5:-4], "stop_sign" if number >= relabelled else "parking_sign",
+            record.sources[0][5:-4], "stop_sign" if number >= relabeled else "parking_sign",
             (10.0, 10.0, 60.0, 60.0), origin="consensus",
         )
         for number, record in enumerate(records)
@@ -104,7 +104,7 @@ def released(count: int, *, relabelled: int = 0) -> dict[str, list[str]]:
 def test_two_versions_load_at_their_tags_and_no_old_image_changed_its_split(hub: HubState) -> None:
     names: dict[str, dict[str, list[str]]] = {"v0.1.0": released(30)}
     assert program(hub, PUBLISHER) == "publish: 12 files, 0 already there\n"
-    names["v0.2.0"] = released(40, relabelled=3)
+    names["v0.2.0"] = released(40, relabeled=3)
     assert program(hub, PUBLISHER) == "publish: 12 files, 0 already there\n"
     assert program(hub, PUBLISHER) == "publish: 12 files, 12 already there\n"
     assert set(hub.tags) == {"v0.1.0", "v0.2.0"}

@@ -145,7 +145,7 @@ def test_one_person_can_be_left_out(html: Path) -> None:
         assert shown.page.locator("#disagreements g.person-0").first.is_visible()
 
 
-def test_everybodys_boxes_are_seen_in_their_colours(html: Path) -> None:
+def test_everybodys_boxes_are_seen_in_their_colors(html: Path) -> None:
     with window(1280, 900) as shown:
         shown.page.goto(html.as_uri())
         colors = shown.page.evaluate(
@@ -189,13 +189,13 @@ def test_duplicates_blink_and_differ(tmp_path: Path) -> None:
     assert shown.errors == []
 
 
-def test_masks_are_seen_in_the_colours_of_the_taxonomy(html: Path) -> None:
+def test_masks_are_seen_in_the_colors_of_the_taxonomy(html: Path) -> None:
     with window(1280, 900) as shown:
         shown.page.goto(html.as_uri())
         shown.page.locator("#labelled").screenshot(path=str(html.with_name("labelled.png")))
     pixels = np.asarray(Image.open(html.with_name("labelled.png")).convert("RGB")).astype(int)
-    for colour in builders.CATEGORIES.values():
-        assert (np.abs(pixels - colour).max(axis=2) < 24).sum() > 500
+    for color in builders.CATEGORIES.values():
+        assert (np.abs(pixels - color).max(axis=2) < 24).sum() > 500
 
 
 def test_it_prints(html: Path) -> None:

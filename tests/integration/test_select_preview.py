@@ -25,7 +25,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Path("data/dedupe/images.parquet"), Path("data/autolabel/annotations.parquet"), Path("taxonomy.yaml")
     )
     weights = {"diversity": 1.0, "typicality": 0.5}
-    return chosen_page.write(picks, weights, places, tmp_path / "page.html", most=9)
+    return chosen_page.write(picks, weights, places, tmp_path / "page.html", max_images=9)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])

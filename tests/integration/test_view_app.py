@@ -100,7 +100,7 @@ SYNC = """
     }
     # Another project of the same name in this database.
     try:
-        fiftyone_dataset.sync(fo, name, None, project="another")
+        fiftyone_dataset.sync(fo, name, None, project="another", root=root)
     except fiftyone_view.ViewError as error:
         out["mixed"] = str(error)
     print(json.dumps(out))
@@ -161,7 +161,7 @@ PULL = """
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose pictures are gray: whatever is coloured in the app is a label."""
+    """A project whose pictures are gray: whatever is colored in the app is a label."""
     root = tmp_path_factory.mktemp("view")
     for image in builders.small_project(root).images:
         if image.path is not None:
@@ -274,9 +274,9 @@ def test_samples_and_labels_are_seen_without_any_other_machine(app: App) -> None
         assert shown.page.get_by_text("consensus", exact=True).first.is_visible()
         if (dismiss := shown.page.get_by_text("Dismiss", exact=True)).count():
             dismiss.first.click()
-        pixels = _until_coloured(shown.page, picture)
-    for name, colour in builders.CATEGORIES.items():
-        masks, boxes = _drawn(pixels, colour)
+        pixels = _until_colored(shown.page, picture)
+    for name, color in builders.CATEGORIES.items():
+        masks, boxes = _drawn(pixels, color)
         assert (masks, boxes) == (3, 3), f"{name}: 3 masks, each in a box; see {picture}"
     assert all("fonts.googleapis.com" in address for address in shown.refused), shown.refused
     assert shown.errors == []
@@ -315,32 +315,32 @@ def test_a_picture_of_a_saved_view_is_written_and_everything_ends(root: Path, tm
     assert done.stdout == f"view: {picture}\n"
     pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
     assert pixels.shape == (1000, 1600, 3)
-    for colour in builders.CATEGORIES.values():
-        assert _drawn(pixels[140:, 320:], colour)[0] >= 1, picture
+    for color in builders.CATEGORIES.values():
+        assert _drawn(pixels[140:, 320:], color)[0] >= 1, picture
 
 
-def _until_coloured(page: Any, path: Path) -> IntArray:
+def _until_colored(page: Any, path: Path) -> IntArray:
     """Screenshots until labels are drawn: the app paints them some time after the pictures."""
     deadline = time.monotonic() + 60
     while True:
         page.screenshot(path=str(path))
         pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
-        grid = pixels[140:, 320:]  # without the sidebar and the buttons, which have colours of their own
+        grid = pixels[140:, 320:]  # without the sidebar and the buttons, which have colors of their own
         if (
-            all(_drawn(grid, colour)[0] == 3 for colour in builders.CATEGORIES.values())
+            all(_drawn(grid, color)[0] == 3 for color in builders.CATEGORIES.values())
             or time.monotonic() > deadline
         ):
             return grid
         time.sleep(1)
 
 
-def _drawn(pixels: IntArray, colour: tuple[int, int, int]) -> tuple[int, int]:
+def _drawn(pixels: IntArray, color: tuple[int, int, int]) -> tuple[int, int]:
     """Filled shapes of one category, and how many of them have a line at all four corners around them.
 
-    On gray pictures a pixel belongs to a category if it leaves gray in the direction of its colour. The masks
+    On gray pictures a pixel belongs to a category if it leaves gray in the direction of its color. The masks
     are ellipses: they do not reach the corners, a box does.
     """
-    towards = np.array(colour) - np.mean(colour)
+    towards = np.array(color) - np.mean(color)
     offset = pixels - pixels.mean(axis=2, keepdims=True)
     tinted = (offset @ towards) > 0.9 * np.linalg.norm(offset, axis=2) * np.linalg.norm(towards) + 200
     shapes, _ = ndimage.label(tinted, structure=np.ones((3, 3)))

@@ -76,8 +76,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     builders.small_project(tmp_path)
     consensus = Path("data/agreement/consensus.parquet")
     rows = tables.read(consensus, schema.ANNOTATIONS).to_pylist()
-    labelled = [row for row in rows if row["outcome"] == "object"]
-    labelled[0]["category"] = "mislabelled"  # whatever is nearest to it has another category
+    labeled = [row for row in rows if row["outcome"] == "object"]
+    labeled[0]["category"] = "mislabelled"  # whatever is nearest to it has another category
     tables.write_rows(rows, consensus, schema.ANNOTATIONS)
     clip(Path("models/clip"))
     settings = "{model: models/clip, device: cpu, objects: consensus, neighbors: 3}"

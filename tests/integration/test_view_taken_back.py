@@ -14,10 +14,11 @@ from tests.integration.test_view_app import scripted, settled
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 DECIDE = """
-    import json, sys
+    import json, shutil, sys
     from pathlib import Path
     from curate import decision_file, schema, tables
     from curate.adapters import fiftyone_decisions, fiftyone_view
+    from curate.errors import ViewError
     root, ids = Path(sys.argv[1]), json.loads(sys.argv[2])
     path, table = root / "decisions.csv", root / "data/dedupe/images.parquet"
     rows = tables.read(table, schema.IMAGES).to_pylist()
@@ -117,6 +118,28 @@ DECIDE = """
     out["renamed"] += [fiftyone_view.sync_dataset(root, stage="release"), fo.list_datasets()]
     dataset.reload()
     out["renamed"] += [tags("one"), pull()]
+
+    # Names that are taken, and a copy of the project in the same database.
+    def refused(name, at=root):
+        text = f"{{dedupe: {{decisions: decisions.csv}}, release: {{name: {name}}}}}"
+        (at / "params.yaml").write_text(text)
+        try:
+            fiftyone_decisions.pull(at, at / "decisions.csv", by="labeler-7")
+        except ViewError as error:
+            return str(error)
+    fo.Dataset("curate_vans", persistent=True)
+    other = fo.Dataset("curate-boats", persistent=True)
+    other.info["curate_project"] = "another"
+    other.save()
+    tag("one", "look", "needs-qa")
+    out["taken"] = [refused("vans"), refused("boats")]
+    copy = root.parent / f"{root.name}-copy"
+    shutil.copytree(root / ".fiftyone", copy / ".fiftyone", ignore=lambda at, names: set(names) - {"project"})
+    fiftyone_view.connect = lambda *given, **how: fo
+    out["copy"] = [refused("forked", copy), fo.list_datasets()]
+    dataset.clone("curate-arrows", persistent=True)
+    out["several"] = refused("trams")
+    shutil.rmtree(copy)
     print(json.dumps(out))
 """
 
@@ -169,3 +192,14 @@ def test_what_nobody_pulled_survives_and_what_was_taken_back_stays_away(
         "decisions: 6 lines, 1 new, 0 taken back in the app",
     ]
     assert "the dataset curate-signs is called curate-lorries now (release.name)" in syncs[-1]
+
+    taken = "of another project: give this one another release.name"
+    assert said["taken"] == [
+        "the database holds a dataset like 'curate-vans': give this one another release.name",
+        f"the database holds a dataset 'curate-boats' {taken}",
+    ]
+    assert said["copy"] == [
+        "nothing was shown in the app yet: run `curate view` first",
+        ["curate-boats", "curate-lorries", "curate_vans"],
+    ]
+    assert said["several"].startswith("this project has the datasets curate-arrows and curate-lorries, and")

@@ -168,7 +168,7 @@ def test_each_box_has_one_prompt_by_a_plain_rule(
         names,
         np.array([box for box, _, _ in rows], dtype=np.intp),
     )
-    one = prompts.one_prompt_per_box(found, {name: least / 10 for name, least in thresholds.items()})
+    one = prompts.one_prompt_per_box(found, {name: score / 10 for name, score in thresholds.items()})
     expected = []
     for box in {box for box, _, _ in rows}:
         own = [(number, row) for number, row in enumerate(rows) if row[0] == box]

@@ -100,7 +100,7 @@ def test_remarks_name_what_is_probably_a_mistake(tmp_path: Path) -> None:
     text = GOOD.replace("#0000ff", "#ff0000").replace("[fox]", "[fox, grey cat, catfish]")
     text += '  - {id: 3, name: Fox, prompts: [red one], threshold: 0.5, color: "#0000f0"}\n'
     assert taxonomy.remarks(taxonomy.load(write(tmp_path, text))) == [
-        "cat and fox have the same colour #ff0000: no view tells them apart",
+        "cat and fox have the same color #ff0000: no view tells them apart",
         "fox and Fox differ only in case or in what stands between the words",
         "prompt 'cat' of cat stands within 'grey cat' of fox: both find the same things",
     ]

@@ -30,7 +30,7 @@ from tests.restoration import real_weights
 
 EXTRAS = "pipeline,restoration,ffmpeg"
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
-CROPS, SIDE, MOST_S = 40, 128, 360.0
+CROPS, SIDE, MAX_S = 40, 128, 360.0
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 
@@ -43,7 +43,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture(scope="module")
 def weights(machine: Machine) -> Path:
-    """Where a user has put them; the file's name tells the licence."""
+    """Where a user has put them; the file's name tells the license."""
     folder = machine.work / "weights"
     folder.mkdir()
     for path in (real_weights.compact(), real_weights.compact().with_suffix(".bin")):
@@ -92,7 +92,7 @@ def test_forty_crops_to_a_released_paired_set_and_a_ranking(machine: Machine, we
     machine.run("dvc repro", folder="sr")
     worked = processor_s() - before
     print(f"dvc repro of {CROPS} crops: {time.monotonic() - begun:.0f} s, {worked:.0f} s of a core")  # noqa: T201
-    assert worked < MOST_S  # so that a quiet core would do; how loaded this one is says nothing of curate
+    assert worked < MAX_S  # so that a quiet core would do; how loaded this one is says nothing of curate
     with (project / "data/vote/ranking.csv").open() as file:
         ranking = list(csv.DictReader(file))
     assert {row["model"] for row in ranking} == {"bicubic", "compact", "compact-torch"}

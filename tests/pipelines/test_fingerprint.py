@@ -235,6 +235,42 @@ def test_weights_count_where_their_loader_finds_them(
     assert fingerprint.describe(stage, params) != before
 
 
+def test_the_vocabulary_beside_a_grounding_dino_counts(tmp_path: Path) -> None:
+    """Whether or not a sha256 stands for the checkpoint; the weights beside it are not used."""
+    beside = tmp_path / "bert-base-uncased"
+    beside.mkdir()
+    checkpoint = tmp_path / "groundingdino_swint_ogc.pth"
+    for file in (checkpoint, beside / "vocab.txt", beside / "model.safetensors"):
+        file.write_text("first")
+    (tmp_path / "taxonomy.yaml").write_text("categories: []")
+    for sha256 in (None, "0" * 64):
+        detector = {
+            "kind": "groundingdino",
+            "model": str(checkpoint),
+            "sha256": sha256,
+        }
+        taxonomy = str(tmp_path / "taxonomy.yaml")
+        params = Params.model_validate({"autolabel": {"detector": detector, "taxonomy": taxonomy}})
+        before = fingerprint.describe("autolabel", params)
+        (beside / "model.safetensors").write_text(f"others {sha256}")
+        assert fingerprint.describe("autolabel", params) == before
+        (beside / "vocab.txt").write_text(f"others {sha256}")
+        assert fingerprint.describe("autolabel", params) != before
+
+
+@pytest.mark.usefixtures("params")
+def test_what_lies_in_a_linked_folder_of_a_model_counts(tmp_path: Path) -> None:
+    before = fingerprint.describe("autolabel", Params.model_validate(OWN))
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    (outside / "tokenizer.json").write_text("first")
+    Path("detector/linked").symlink_to(outside)
+    linked = fingerprint.describe("autolabel", Params.model_validate(OWN))
+    assert linked != before
+    (outside / "tokenizer.json").write_text("second")
+    assert fingerprint.describe("autolabel", Params.model_validate(OWN)) != linked
+
+
 @pytest.mark.usefixtures("params")
 def test_a_digest_stands_for_a_file_and_not_for_the_rest_of_a_folder() -> None:
     """It is that of the main file of weights; the configuration decides about boxes as well."""

@@ -53,7 +53,7 @@ def by_hand(count: int) -> list[gold.Labeler]:
     ]
     known = [answering.known(name, "stop_sign", box) for name in names for box in (BOX, OTHER)]
     looked, scores = scored(names, drawn, known)
-    return gold.by_labeler(looked, scores, level=0.8, least=2, how=HOW)
+    return gold.by_labeler(looked, scores, level=0.8, min_images=2, how=HOW)
 
 
 def test_figures_by_hand() -> None:
@@ -77,7 +77,7 @@ def test_few_images_give_a_reason_and_no_figure() -> None:
 
 def test_an_empty_image_seen_as_empty_is_neither_right_nor_wrong() -> None:
     looked, scores = scored(["empty"], [], [])
-    assert gold.by_labeler(looked, scores, level=0.8, least=2, how=HOW)[0].f1.value is None
+    assert gold.by_labeler(looked, scores, level=0.8, min_images=2, how=HOW)[0].f1.value is None
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,14 @@ def test_an_empty_image_seen_as_empty_is_neither_right_nor_wrong() -> None:
 def test_the_state_follows_the_whole_interval(
     low: float | None, high: float | None, n: int, state: str
 ) -> None:
-    assert gold.state(Figure(0.5, low, high, n), level=0.8, least=10) == state
+    assert gold.state(Figure(0.5, low, high, n), level=0.8, min_images=10) == state
 
 
 def test_perfect_answers_are_not_certain() -> None:
     names = [f"image {number}" for number in range(12)]
     drawn = [answering.drew(name, "stop_sign", BOX, person) for name in names for person in PEOPLE]
     looked, scores = scored(names, drawn, [answering.known(name, "stop_sign", BOX) for name in names])
-    ann = gold.by_labeler(looked, scores, level=0.8, least=10, how=HOW)[0]
+    ann = gold.by_labeler(looked, scores, level=0.8, min_images=10, how=HOW)[0]
     assert ann.f1.value == ann.f1.high == 1.0
     assert ann.f1.low == pytest.approx(12 / (12 + 2.200985**2))  # Wilson, 12 of 12, Student's
     assert ann.state == "undecided"
@@ -114,7 +114,7 @@ def test_a_labeler_at_the_level_is_seldom_named_and_a_bad_one_mostly_is() -> Non
             f1 = bootstrap_figures.f1(
                 same.astype(float), 2.0 * objects, np.arange(30), Resampling(300, seed=trial)
             )
-            named[truth] += gold.state(f1, level=0.8, least=10) == "alert"
+            named[truth] += gold.state(f1, level=0.8, min_images=10) == "alert"
     assert named[0.8] / 150 <= 0.06
     assert named[0.6] / 150 >= 0.75
 

@@ -86,8 +86,8 @@ def test_what_left_the_picture_is_left_out(tmp_path: Path) -> None:
     made = applied(recipe(tmp_path, crop))
     assert made.index == [0]
     assert made.boxes == [[0.0, 0.0, 40.0, 40.0]]
-    least = {"format": "coco", "min_visibility": 0.9}
-    assert applied(recipe(tmp_path, crop, bbox_params=least)).index == []
+    kept = {"format": "coco", "min_visibility": 0.9}
+    assert applied(recipe(tmp_path, crop, bbox_params=kept)).index == []
 
 
 def test_a_picture_without_objects_is_carried(tmp_path: Path) -> None:

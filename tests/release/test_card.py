@@ -35,7 +35,7 @@ FACTS = CardFacts(
     labelers="people",
     agreement={"counts": {"seen_by_several": 420}, "f1": FIGURE, "kappa": UNDEFINED},
     dropped={"near_duplicate": 55, "truncated": 2},
-    unlabelled=9,
+    unlabeled=9,
     sources={("cc0-1.0", "A. Author"): 1499, (None, None): 1},
     sizes={"train": SplitSize(9000, 5000, 1200), "validation": SplitSize(900, 500, 300)},
 )
@@ -105,7 +105,7 @@ def test_the_numbers_stand_in_tables() -> None:
         "| `truncated` | 2 |",
         "| not looked at, skipped by everyone, or to be looked at again | 9 |",
     ]
-    assert rows_of(text, "Licences and sources") == [
+    assert rows_of(text, "Licenses and sources") == [
         "| [cc0-1.0](https://creativecommons.org/publicdomain/zero/1.0/) | A. Author | 1,499 |",
         "| not stated | not stated | 1 |",
     ]
@@ -145,7 +145,7 @@ def test_unknown_agreement_is_said_to_be_unknown(agreement: dict[str, Any]) -> N
 def test_many_sources_are_cut_and_the_rest_is_said() -> None:
     sources = {("cc-by-4.0", f"author {i}"): 1 for i in range(80)}
     text = render(replace(FACTS, sources=sources))
-    assert len(rows_of(text, "Licences and sources")) == 50
+    assert len(rows_of(text, "Licenses and sources")) == 50
     assert "And 30 more: see the columns" in text
 
 
@@ -220,8 +220,8 @@ def test_agreement_by_category_the_funnel_citation_and_contact() -> None:
     assert "The project does not say how to cite" in render(FACTS)
 
 
-def test_a_licence_of_ones_own_people_and_languages_reach_the_front_matter() -> None:
-    licensed = Licensed("other", "unit-licence", "https://example.org/licence")
+def test_a_license_of_ones_own_people_and_languages_reach_the_front_matter() -> None:
+    licensed = Licensed("other", "unit-license", "https://example.org/license")
     data = front_matter(
         render(
             replace(
@@ -231,7 +231,7 @@ def test_a_licence_of_ones_own_people_and_languages_reach_the_front_matter() -> 
         )
     )  # fmt: skip
     assert (data["license"], data["license_name"], data["license_link"]) == (
-        "other", "unit-licence", "https://example.org/licence",
+        "other", "unit-license", "https://example.org/license",
     )  # fmt: skip
     assert data["annotations_creators"] == ["crowdsourced", "machine-generated"]
     assert data["language"] == ["en"]

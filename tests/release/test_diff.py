@@ -139,7 +139,7 @@ def test_the_same_category_goes_before_a_better_overlap() -> None:
     assert objects(found) == [("added", None, "parking_sign"), ("moved", "stop_sign", "stop_sign")]
 
 
-def test_categories_and_columns_are_major_and_a_licence_is_minor() -> None:
+def test_categories_and_columns_are_major_and_a_license_is_minor() -> None:
     more = changed(names=(*NAMES, "tram"))
     assert more.categories == {"added": ["tram"], "removed": []}
     assert versions.step(more) == "major"
@@ -151,7 +151,7 @@ def test_categories_and_columns_are_major_and_a_licence_is_minor() -> None:
     assert versions.step(attributes) == "major"
     licensed = changed(license="cc-by-4.0")
     assert versions.step(licensed) == "minor"
-    assert "Licence of the annotations: `cc-by-4.0`, before `cc0-1.0`." in changelog.section(licensed)
+    assert "License of the annotations: `cc-by-4.0`, before `cc0-1.0`." in changelog.section(licensed)
 
 
 def test_what_is_kept_of_a_release_is_compared_as_the_release_itself(tmp_path: Path) -> None:

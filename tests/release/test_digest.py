@@ -56,7 +56,7 @@ def test_every_change_of_content_changes_the_digest(other: Content) -> None:
     assert content_digest(other, SPLITS) != content_digest(content(WORK), SPLITS)
 
 
-def test_another_licence_of_the_annotations_changes_the_digest() -> None:
+def test_another_license_of_the_annotations_changes_the_digest() -> None:
     made = content(WORK)
     assert content_digest(made, SPLITS, license="cc0-1.0") != content_digest(made, SPLITS)
 

@@ -40,7 +40,7 @@ def test_dropped_and_unlabelled_images_are_counted_not_released() -> None:
         NAMES,
     )
     assert found.images.column("image_id").to_pylist() == [image_id("one")]
-    assert (found.dropped, found.unlabelled) == ({"near_duplicate": 1}, 1)
+    assert (found.dropped, found.unlabeled) == ({"near_duplicate": 1}, 1)
 
 
 def test_nothing_to_release_is_refused() -> None:

@@ -143,7 +143,7 @@ def _measure(root: Path) -> None:
     for report in (measured, agreed):
         _metrics(root, report.stage, _counted(report))
     gates = [
-        Gate("licenses", "every licence is known", True, "all hold"),
+        Gate("licenses", "every license is known", True, "all hold"),
         Gate(
             "people_agree", "agreement.f1.lower >= 0.95", False, "0.800 (0.750 to 0.850)", "no more overlap"
         ),

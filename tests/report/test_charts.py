@@ -44,6 +44,6 @@ def test_charts_are_well_formed(svg: str) -> None:
     assert ElementTree.fromstring(svg).tag == "svg"  # noqa: S314 - our own
 
 
-def test_a_colour_is_nothing_but_a_colour() -> None:
+def test_a_color_is_nothing_but_a_color() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         charts.bar(0.5, color='#fff" onload="x')

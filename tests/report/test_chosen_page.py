@@ -35,7 +35,7 @@ def named(*names: str) -> list[tuple[str, Pick]]:
 
 def test_each_image_stands_there_with_its_reason(tmp_path: Path, places: chosen_page.Places) -> None:
     weights = {"uncertainty": 1.0, "rarity": 2.0}
-    out = chosen_page.write(named("one", "four"), weights, places, tmp_path / "page.html", most=9)
+    out = chosen_page.write(named("one", "four"), weights, places, tmp_path / "page.html", max_images=9)
     page = out.read_text()
     assert page.count("data:image/jpeg;base64,") == 2
     assert "70 % uncertainty: stop_sign: score 0.41" in page.replace("</span>", "")
@@ -43,12 +43,14 @@ def test_each_image_stands_there_with_its_reason(tmp_path: Path, places: chosen_
     assert page.index("unit/one.jpg") < page.index("unit/four.jpg")
     assert '<td class="n">65 %</td>' in page  # rarity: the mean of 0.3 and 1
     first = out.read_bytes()
-    chosen_page.write(named("one", "four"), weights, places, out, most=9)
+    chosen_page.write(named("one", "four"), weights, places, out, max_images=9)
     assert out.read_bytes() == first
 
 
 def test_what_is_not_on_the_page_is_counted(tmp_path: Path, places: chosen_page.Places) -> None:
-    out = chosen_page.write(named("one", "two"), {"rarity": 1.0}, places, tmp_path / "page.html", most=1)
+    out = chosen_page.write(
+        named("one", "two"), {"rarity": 1.0}, places, tmp_path / "page.html", max_images=1
+    )
     assert "1 more are not on the page" in out.read_text()
     assert "unit/two.jpg" not in out.read_text()
 
@@ -59,7 +61,7 @@ def test_a_picture_that_is_gone_and_an_empty_choice_are_said(
     one = builders.image("one")
     assert one.path is not None
     Path(one.path).unlink()
-    out = chosen_page.write(named("one"), {"rarity": 1.0}, places, tmp_path / "page.html", most=9)
+    out = chosen_page.write(named("one"), {"rarity": 1.0}, places, tmp_path / "page.html", max_images=9)
     assert "no picture" in out.read_text()
-    chosen_page.write([], {"rarity": 1.0}, places, out, most=9)
+    chosen_page.write([], {"rarity": 1.0}, places, out, max_images=9)
     assert "Nothing is chosen" in out.read_text()

@@ -1,4 +1,4 @@
-"""Pictures: colours land where the object is, sizes hold, two runs are equal."""
+"""Pictures: colors land where the object is, sizes hold, two runs are equal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_mask_and_box_are_drawn_where_they_are() -> None:
     mark = Mark(BOX, "#ff0000", rle=builders.rle(builders.ellipse(BOX)))
     drawn = annotate(GRAY, [mark], size=SIZE, side=160)
     assert redness(drawn, 80, 60) > 30, "inside the mask: tinted"
-    assert redness(drawn, 41, 60) > 150, "on the box's line: full colour"
+    assert redness(drawn, 41, 60) > 150, "on the box's line: full color"
     assert abs(redness(drawn, 46, 36)) < 10, "inside the box, outside the ellipse: untouched"
     assert redness(drawn, 10, 10) == 0, "outside: untouched"
 

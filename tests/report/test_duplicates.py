@@ -72,9 +72,9 @@ def test_groups_stand_biggest_first_and_most_doubtful_first(tmp_path: Path) -> N
 
 
 def test_the_keeper_comes_first_then_the_most_doubtful_with_its_reasons(tmp_path: Path) -> None:
-    least = DedupeParams().min_correlation
-    root = project(tmp_path, family("a", (least + 0.5 * (1 - least), least + 0.25 * (1 - least), None)))
-    limits = {"min_correlation": least, "min_cosine": 0.95}
+    low = DedupeParams().min_correlation
+    root = project(tmp_path, family("a", (low + 0.5 * (1 - low), low + 0.25 * (1 - low), None)))
+    limits = {"min_correlation": low, "min_cosine": 0.95}
     (root / "metrics").mkdir()
     (root / "metrics/dedupe.json").write_text(json.dumps({"limits": limits}))
     (root / "params.yaml").write_text("dedupe: {min_correlation: 0.99}\n")  # since
@@ -109,7 +109,7 @@ def test_pages_are_bounded_and_those_of_yesterday_go(tmp_path: Path, monkeypatch
     monkeypatch.setattr(duplicates, "PER_PAGE", 2)
     many = [family(f"{index}", (0.9,)) for index in range(5)]
     root = project(tmp_path, *many, family("huge", (0.9,) * 300))
-    first = duplicates.write(root, root / "groups.html", most=5)
+    first = duplicates.write(root, root / "groups.html", max_groups=5)
     pages = sorted(path.name for path in (root / "groups").iterdir())
     assert pages == [
         "biggest-002.html", "biggest-003.html", "doubtful-001.html", "doubtful-002.html", "doubtful-003.html",
@@ -124,7 +124,7 @@ def test_pages_are_bounded_and_those_of_yesterday_go(tmp_path: Path, monkeypatch
         for name in ("groups.html", "groups/biggest-002.html", "groups/biggest-003.html")
     ]
     assert [len(groups) for groups in shown] == [2, 2, 1]
-    duplicates.write(root, root / "groups.html", most=2)
+    duplicates.write(root, root / "groups.html", max_groups=2)
     assert [path.name for path in (root / "groups").iterdir()] == ["doubtful-001.html"]
 
 

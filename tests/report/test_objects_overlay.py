@@ -1,4 +1,4 @@
-"""Objects as SVG paths: where they are, how fine, and in colours that people tell apart."""
+"""Objects as SVG paths: where they are, how fine, and in colors that people tell apart."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def test_people_are_told_apart_whoever_looks(blindness: str | None) -> None:
     for one, other in itertools.combinations(colors, 2):
         assert np.linalg.norm(lab(one, blindness) - lab(other, blindness)) > 10, (one, other)
     dashes = [look.dash for look in looks(people, []).values()]
-    assert len(set(dashes)) == 4, "colour is not the only sign"
+    assert len(set(dashes)) == 4, "color is not the only sign"
 
 
-def test_colours_are_not_those_of_the_categories() -> None:
+def test_colors_are_not_those_of_the_categories() -> None:
     categories = ["#e6194b", "#f58231", "#4363d8", "#ffe119"]
     chosen = [look.color for look in looks(["a", "b", "c"], categories).values()]
     for color, category in itertools.product(chosen, categories):

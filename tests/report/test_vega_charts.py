@@ -1,4 +1,4 @@
-"""Charts by Vega-Lite: well-formed, named for screen readers, in the page's own colours."""
+"""Charts by Vega-Lite: well-formed, named for screen readers, in the page's own colors."""
 
 from __future__ import annotations
 

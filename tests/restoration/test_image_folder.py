@@ -29,3 +29,12 @@ def test_what_cannot_be_told_apart_or_is_not_there_is_refused(tmp_path: Path) ->
         image_folder.find([tmp_path / "none"])
     with pytest.raises(InputError, match="gone does not exist"):
         image_folder.find([tmp_path / "gone"])
+
+
+def test_images_in_linked_folders_are_found(tmp_path: Path) -> None:
+    for place in ("elsewhere/b.png", "images/a.png"):
+        (tmp_path / place).parent.mkdir()
+        (tmp_path / place).write_bytes(b"x")
+    (tmp_path / "images/linked").symlink_to(tmp_path / "elsewhere")
+    found = image_folder.find([tmp_path / "images"])
+    assert [name for _, name in found.files] == ["a", "linked/b"]

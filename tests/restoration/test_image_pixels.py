@@ -155,17 +155,17 @@ def test_a_fourth_sample_is_alpha_only_where_extrasamples_say_so(tmp_path: Path,
     np.testing.assert_array_equal(found.alpha, values[..., 3])
     infrared = tiff(tmp_path / "nir.tif", values, photometric="rgb", extrasamples=["unspecified"])
     with pytest.raises(
-        InputError, match=r"nir\.tif .*it has 4 samples a pixel, 3 of them color, and its Extra"
+        InputError, match=r"nir\.tif .*it has 4 samples per pixel, 3 of them color, and its Extra"
     ):
         read(infrared)
     both = np.concatenate([values, values[..., :1]], axis=2)
     kinds = ["unassalpha", "unspecified"]
-    with pytest.raises(InputError, match="it has 5 samples a pixel"):
+    with pytest.raises(InputError, match="it has 5 samples per pixel"):
         read(tiff(tmp_path / "b.tif", both, photometric="rgb", extrasamples=kinds))
     gray = {"photometric": "minisblack", "planarconfig": "contig"}
-    with pytest.raises(InputError, match="it has 2 samples a pixel, 1 of them color"):
+    with pytest.raises(InputError, match="it has 2 samples per pixel, 1 of them color"):
         read(tiff(tmp_path / "g.tif", values[..., :2], extrasamples=["unspecified"], **gray))
-    with pytest.raises(InputError, match="it has 3 samples a pixel, 1 of them color"):
+    with pytest.raises(InputError, match="it has 3 samples per pixel, 1 of them color"):
         read(tiff(tmp_path / "m.tif", values[..., :3], **gray))
     found = read(tiff(tmp_path / "ga.tif", values[..., :2], extrasamples=["unassalpha"], **gray))
     assert found.gray

@@ -102,13 +102,13 @@ def test_intervals_of_a_mean_cover_the_truth() -> None:
 
 
 def test_the_worst_come_first_in_the_metrics_own_sense() -> None:
-    assert summary.worst({"a": 3, "b": 1, "c": 2}, higher_is_better=True, most=2) == ["b", "c"]
-    assert summary.worst({"a": 3, "b": 1, "c": 2}, higher_is_better=False, most=2) == ["a", "c"]
+    assert summary.worst({"a": 3, "b": 1, "c": 2}, higher_is_better=True, max_results=2) == ["b", "c"]
+    assert summary.worst({"a": 3, "b": 1, "c": 2}, higher_is_better=False, max_results=2) == ["a", "c"]
 
 
 def test_a_dispute_is_where_ranks_differ_most() -> None:
     by_metric = {"psnr": {"a": 30, "b": 20, "c": 25}, "lpips": {"a": 0.5, "b": 0.1, "c": 0.2}}
     better = {"psnr": True, "lpips": False}
-    found = summary.disputed(by_metric, better, most=5)
+    found = summary.disputed(by_metric, better, max_results=5)
     assert found == [("a", "psnr", "lpips"), ("b", "lpips", "psnr")]
-    assert summary.disputed({"psnr": by_metric["psnr"]}, better, most=5) == []
+    assert summary.disputed({"psnr": by_metric["psnr"]}, better, max_results=5) == []

@@ -16,14 +16,14 @@ from curate.restoration import tiles
 class Small(BicubicUpscaler):
     """Has no memory for tiles above some pixels."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, max_side: int) -> None:
         super().__init__(2)
-        self.most = most
+        self.max_side = max_side
         self.seen: list[tuple[int, ...]] = []
 
     def upscale(self, tile: FloatArray) -> FloatArray:
         self.seen.append(tile.shape)
-        if max(tile.shape) > self.most:
+        if max(tile.shape) > self.max_side:
             raise DeviceMemoryError("no memory")
         return super().upscale(tile)
 

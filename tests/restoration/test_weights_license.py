@@ -14,7 +14,7 @@ def test_published_names_are_known_however_they_are_spelled() -> None:
 
 
 def test_unknown_and_contradicting_licenses_are_refused() -> None:
-    with pytest.raises(ParamsError, match=r"licence of own \(own\.pth\) is not known: name it"):
+    with pytest.raises(ParamsError, match=r"license of own \(own\.pth\) is not known: name it"):
         license.license_of("own", "own.pth", None)
     with pytest.raises(ParamsError, match="'free' of own is none that the Hub knows"):
         license.license_of("own", "own.pth", "free")
@@ -35,7 +35,7 @@ def test_names_of_weights_that_forbid_commerce_are_known_anywhere_in_a_name(name
 
 
 def test_a_name_that_only_holds_a_permissive_one_is_not_known() -> None:
-    """Who trained on from published weights may have chosen another licence."""
+    """Who trained on from published weights may have chosen another license."""
     with pytest.raises(ParamsError, match="is not known"):
         license.license_of("m", "mine_from_RealESRGAN.pth", None)
 

@@ -60,15 +60,17 @@ class ComparingPeople:
             self.edited.append(GivenVote(*place, None))
             del self.votes[place]
 
-    def work(self, person: str, *, most: int | None = None, wrong: bool = False, skip: bool = False) -> int:
+    def work(
+        self, person: str, *, max_votes: int | None = None, wrong: bool = False, skip: bool = False
+    ) -> int:
         """Answer what is offered and not answered by that person yet: the brighter one, or the other."""
         todo = [key for key in self.offered if (key, person) not in self.votes]
-        for key in todo[:most]:
+        for key in todo[:max_votes]:
             task = self.tasks[key]
             left, right = (float(np.asarray(Image.open(path)).mean()) for path in (task.left, task.right))
             side = "left" if (left > right) != wrong else "right"
             self.votes[key, person] = GivenVote(key, person, None if skip else side)
-        return len(todo[:most])
+        return len(todo[:max_votes])
 
 
 def pictures(

@@ -28,7 +28,7 @@ QA = QaParams(
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SimulatedProject, Mapping[str, Any]]:
+def labeled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SimulatedProject, Mapping[str, Any]]:
     """A project that everybody has finished, and what was measured."""
     folder = tmp_path_factory.mktemp("labelled")
     made = SimulatedProject(IMAGES, seed=3, qa=QA, people=People(catches=0.3))
@@ -44,20 +44,20 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SimulatedP
 
 @pytest.fixture
 def project(
-    labelled: tuple[Path, SimulatedProject, Mapping[str, Any]],
+    labeled: tuple[Path, SimulatedProject, Mapping[str, Any]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> SimulatedProject:
     """A copy of it."""
-    shutil.copytree(labelled[0], tmp_path / "copy")
+    shutil.copytree(labeled[0], tmp_path / "copy")
     monkeypatch.chdir(tmp_path / "copy")
-    return copy.deepcopy(labelled[1])
+    return copy.deepcopy(labeled[1])
 
 
 @pytest.fixture
-def before(labelled: tuple[Path, SimulatedProject, Mapping[str, Any]]) -> Mapping[str, Any]:
+def before(labeled: tuple[Path, SimulatedProject, Mapping[str, Any]]) -> Mapping[str, Any]:
     """The figures."""
-    return labelled[2]
+    return labeled[2]
 
 
 def held_back() -> set[str]:

@@ -124,7 +124,7 @@ def test_a_file_over_the_byte_limit_is_hashed_but_not_decoded() -> None:
     assert (row["drop_reason"], row["bytes"]) == ("too_large", big.stat().st_size)
 
 
-def test_sources_give_licence_and_attributes() -> None:
+def test_sources_give_license_and_attributes() -> None:
     put("a/1.jpg", 1)
     put("b/2.jpg", 2)
     put("b/own.jpg", 1)  # the bytes of a/1.jpg

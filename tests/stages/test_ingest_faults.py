@@ -187,7 +187,7 @@ def test_a_table_that_was_touched_is_written_again() -> None:
     assert TABLE.read_bytes() == before
 
 
-def test_a_new_licence_reaches_the_table_without_reading() -> None:
+def test_a_new_license_reaches_the_table_without_reading() -> None:
     put("a/1.jpg", 1)
     write("sources.yaml", "sources:\n- {name: a, path: a, license: CC0-1.0}\n")
     run(sources="sources.yaml")

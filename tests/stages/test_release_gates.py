@@ -54,18 +54,18 @@ def test_the_built_in_gates_are_on_and_stand_in_the_card() -> None:
         ("licenses", "no_disputed", "no_leaks", "no_planted_errors"), True
     )
     assert (
-        "| `licenses` | the licence of every image is known | all hold | holds |"
+        "| `licenses` | the license of every image is known | all hold | holds |"
         in (FOLDER / "README.md").read_text()
     )
 
 
-def test_an_image_without_licence_stops_the_release(project: builders.SmallProject) -> None:
+def test_an_image_without_license_stops_the_release(project: builders.SmallProject) -> None:
     images = [
         replace(one, license=None) if one.image_id == image_id("one") else one for one in project.images
     ]
     builders.write_images(INPUTS.images, images)
     text = refused("licenses")
-    assert text.startswith("1 of 4 gates failed, nothing was released: licenses: 1 images without licence")
+    assert text.startswith("1 of 4 gates failed, nothing was released: licenses: 1 images without license")
     assert "sources.yaml" in text
 
 

@@ -65,7 +65,7 @@ def test_a_file_with_other_pixels_is_not_released_under_the_old_digest() -> None
     assert sorted(Path("release").rglob("*.parquet")) == before
 
 
-def test_the_card_names_a_licence_of_ones_own_how_to_cite_and_whom_to_write_to() -> None:
+def test_the_card_names_a_license_of_ones_own_how_to_cite_and_whom_to_write_to() -> None:
     Path("cite.bib").write_text("@misc{mine}")
     own = {"license_name": "house-1.0", "license_link": "https://example.org/house"}
     run(license="other", **own, citation="cite.bib", contact="somebody@example.org")

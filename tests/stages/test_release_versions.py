@@ -151,7 +151,7 @@ def test_another_answer_is_another_version_and_how_sure_it_is_is_none(project: b
     assert (version(), "No data changed" in (FOLDER / "CHANGELOG.md").read_text()) == ("0.1.1", True)
     answered(project, "night", 0.75, worn="no")
     assert version() == "0.2.0"
-    assert "- 6 images described differently (licence" in (FOLDER / "CHANGELOG.md").read_text()
+    assert "- 6 images described differently (license" in (FOLDER / "CHANGELOG.md").read_text()
     answered(project, "day", 0.75, worn="yes")
     assert version() == "0.2.0"
     assert "- 6 objects described differently, on images of both" in (FOLDER / "CHANGELOG.md").read_text()

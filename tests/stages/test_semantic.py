@@ -32,18 +32,18 @@ VECTORS = Path("cache")
 
 
 @dataclass
-class MeanColour:
-    """Images of one mean colour mean the same; gray has no direction."""
+class MeanColor:
+    """Images of one mean color mean the same; gray has no direction."""
 
     model_version: str = "mean-1"
 
     def embed(self, images: Sequence[UInt8Image]) -> FloatArray:
-        colours = np.array([image.reshape(-1, 3).mean(axis=0) - 128 for image in images], dtype=np.float32)
-        return directions(colours)
+        colors = np.array([image.reshape(-1, 3).mean(axis=0) - 128 for image in images], dtype=np.float32)
+        return directions(colors)
 
 
 def red(seed: int) -> Image.Image:
-    """A scene whose every pixel is turned to red: pixels differ, the mean colour does not."""
+    """A scene whose every pixel is turned to red: pixels differ, the mean color does not."""
     gray = np.asarray(scene(seed).convert("L"), dtype=np.float64)
     gray = (gray - gray.mean()) * 0.4
     return Image.fromarray(
@@ -65,7 +65,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def loaded(version: str) -> Encoder:
-    return Encoder(MeanColour(version), batch_size=2)
+    return Encoder(MeanColor(version), batch_size=2)
 
 
 def run(version: str = "mean-1", *, workers: int = 0, on: bool = True) -> StageReport:
@@ -99,9 +99,9 @@ def run_embed(version: str = "mean-1", **params: object) -> StageReport:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images each call of the encoder was given."""
     counts: list[int] = []
-    given = MeanColour.embed
+    given = MeanColor.embed
     monkeypatch.setattr(
-        MeanColour, "embed", lambda self, images: counts.append(len(images)) or given(self, images)
+        MeanColor, "embed", lambda self, images: counts.append(len(images)) or given(self, images)
     )
     return counts
 
@@ -162,9 +162,9 @@ def test_what_a_killed_stage_computed_outlives_the_other_stage(
     seen: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(on=False)
-    counted = MeanColour.embed
+    counted = MeanColor.embed
     with monkeypatch.context() as patch:
-        patch.setattr(MeanColour, "embed", killed_by_the_second_call(counted))
+        patch.setattr(MeanColor, "embed", killed_by_the_second_call(counted))
         with pytest.raises(KeyboardInterrupt):
             run()
     assert sum(seen) == 1, "the first shard of two"
@@ -177,7 +177,7 @@ def test_what_a_killed_stage_computed_outlives_the_other_stage(
 def killed_by_the_second_call(embed_images: Callable[..., FloatArray]) -> Callable[..., FloatArray]:
     calls = iter(range(1, 10))
 
-    def killed(self: MeanColour, images: Sequence[UInt8Image]) -> FloatArray:
+    def killed(self: MeanColor, images: Sequence[UInt8Image]) -> FloatArray:
         if next(calls) == 2:
             raise KeyboardInterrupt
         return embed_images(self, images)
@@ -220,9 +220,9 @@ def test_embed_keeps_others_out_while_it_writes_its_tables(monkeypatch: pytest.M
 def test_a_full_device_ends_the_run_and_what_is_done_is_kept(
     seen: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = MeanColour.embed
+    counted = MeanColor.embed
     with monkeypatch.context() as patch:
-        patch.setattr(MeanColour, "embed", full_for_blue(counted))
+        patch.setattr(MeanColor, "embed", full_for_blue(counted))
         with pytest.raises(InputError) as error:
             run()
     assert "(2 out_of_memory); the first: " in str(error.value)
@@ -234,7 +234,7 @@ def test_a_full_device_ends_the_run_and_what_is_done_is_kept(
 
 
 def full_for_blue(embed_images: Callable[..., FloatArray]) -> Callable[..., FloatArray]:
-    def full(self: MeanColour, images: Sequence[UInt8Image]) -> FloatArray:
+    def full(self: MeanColor, images: Sequence[UInt8Image]) -> FloatArray:
         if any(image[..., 2].mean() > image[..., 0].mean() for image in images):
             raise DeviceMemoryError("no memory for a blue image")
         return embed_images(self, images)

@@ -1,4 +1,4 @@
-"""Stage upscale with a fake model: rows, licences, failures; and a run that is killed."""
+"""Stage upscale with a fake model: rows, licenses, failures; and a run that is killed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def images(folder: Path, number: int = 5) -> list[SourceImage]:
     return [SourceImage(f"id{n}", folder / f"{n}.png", f"id{n}") for n in range(number)]
 
 
-def test_a_row_an_image_and_model_with_the_licence(tmp_path: Path) -> None:
+def test_a_row_an_image_and_model_with_the_license(tmp_path: Path) -> None:
     params = UpscaleParams(models={"plain": "bicubic", "also": "bicubic"})
     given = images(tmp_path / "in")
     rows = upscale.upscale_all(
@@ -68,7 +68,7 @@ def test_a_model_that_forbids_commerce_is_refused_before_anything_ran(tmp_path: 
     assert not (tmp_path / "ultra").exists()
 
 
-def test_a_licence_that_the_hub_does_not_know_needs_a_word_of_the_user(tmp_path: Path) -> None:
+def test_a_license_that_the_hub_does_not_know_needs_a_word_of_the_user(tmp_path: Path) -> None:
     given = {"models": {"own": str(tmp_path / "own.pth")}, "licenses": {"own": "other"}}
     run = functools.partial(
         upscale.upscale_all,

@@ -44,7 +44,7 @@ def test_people_are_asked_round_by_round_until_the_order_is_settled(tmp_path: Pa
     first = list(people.offered)
     assert read(tmp_path / "votes.csv") == read(tmp_path / "ranking.csv") == []
     people.work(ANN)
-    people.work(BOB, most=5)
+    people.work(BOB, max_votes=5)
     with pytest.raises(WaitingForPeopleError, match=f"{len(first) + 5} of {2 * len(first)} votes of round 1"):
         run(tmp_path, people, **settings)
     assert people.offered == first  # nothing new before the round is done
@@ -107,7 +107,7 @@ def test_partial_votes_are_ranked_where_that_is_wanted(tmp_path: Path) -> None:
     assert dict(none.counts)["still open"] == 2 * len(people.offered)
     assert read(tmp_path / "ranking.csv") == []
     people.work(ANN)
-    people.work(BOB, skip=True, most=2)
+    people.work(BOB, skip=True, max_votes=2)
     report = run(tmp_path, people, **settings)
     counts = dict(report.counts)
     assert counts["still open"] == len(people.offered) - 2
@@ -168,7 +168,7 @@ def test_while_people_are_awaited_nothing_of_an_older_plan_is_left(tmp_path: Pat
     with pytest.raises(WaitingForPeopleError, match="0 of 9 votes"):
         run(tmp_path, people, **settings)
     assert (read(tmp_path / "votes.csv"), read(tmp_path / "ranking.csv")) == ([], [])
-    people.work(ANN, most=4)
+    people.work(ANN, max_votes=4)
     with pytest.raises(WaitingForPeopleError, match="4 of 9 votes") as waiting:
         run(tmp_path, people, **settings)
     planned = {row["comparison_id"] for row in read(tmp_path / "plan.csv")}

@@ -55,7 +55,7 @@ class Undo(foo.Operator):  # type: ignore[misc]
 
     @property
     def config(self) -> Any:
-        """Name and label."""
+        """Name and label of the operator."""
         return foo.OperatorConfig(name="undo", label="Undo (Alt+Z)")
 
     def resolve_placement(self, ctx: Any) -> Any:  # noqa: ARG002 - FiftyOne's
@@ -77,7 +77,7 @@ class SearchText(foo.Operator):  # type: ignore[misc]
 
     @property
     def config(self) -> Any:
-        """Name and label."""
+        """Name and label of the operator."""
         return foo.OperatorConfig(name="search_text", label="Search images by text (Alt+T)")
 
     def resolve_placement(self, ctx: Any) -> Any:  # noqa: ARG002 - FiftyOne's
@@ -88,7 +88,7 @@ class SearchText(foo.Operator):  # type: ignore[misc]
         )
 
     def resolve_input(self, ctx: Any) -> Any:  # noqa: ARG002 - FiftyOne's
-        """What is asked."""
+        """Form that asks for the text to search."""
         inputs = types.Object()
         inputs.str("text", label="What the images show", required=True)
         return types.Property(inputs, view=types.View(label="Search by text"))
@@ -107,11 +107,11 @@ class SearchText(foo.Operator):  # type: ignore[misc]
 
 
 class Decide(foo.Panel):  # type: ignore[misc]
-    """Why an image is here, and buttons for what shall become of it."""
+    """Panel that tells why an image is here, with buttons for what shall become of it."""
 
     @property
     def config(self) -> Any:
-        """Name and label."""
+        """Name and label of the panel."""
         return foo.PanelConfig(
             name="decide", label="Decide", surfaces="grid modal", category=foo.Categories.CURATE
         )
@@ -137,7 +137,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
         self.on_load(ctx)
 
     def render(self, ctx: Any) -> Any:
-        """Why it is here, then a button and what it does for each mark."""
+        """Show why the image is here, then for each mark a button and what it does."""
         panel = types.Object()
         panel.md(marking.why(ctx), name="why_text")
         for number, rule in enumerate(fiftyone_rules.known(ctx.dataset)):
@@ -161,7 +161,7 @@ class Decide(foo.Panel):  # type: ignore[misc]
 
 
 def register(plugin: Any) -> None:
-    """FiftyOne calls this."""
+    """Register the operators and the panel; FiftyOne calls this."""
     for mark in marking.MARKS:
         plugin.register(type(mark.name, (_Mark,), {"mark": mark}))
     plugin.register(Undo)

@@ -216,7 +216,7 @@ class Cache:
         yield from self._base.execute(asked, (project,))
 
     def counts(self, project: int) -> tuple[int, int]:
-        """Tasks and answers."""
+        """Count the tasks and answers in the cache."""
         asked = "SELECT count(*), coalesce(sum(there), 0) FROM tasks WHERE project = ?"
         tasks, answers = self._base.execute(asked, (project,)).fetchone()
         return int(tasks), int(answers)
@@ -226,7 +226,7 @@ class Cache:
         yield from self._base.execute("SELECT DISTINCT user, person FROM answers WHERE user IS NOT NULL")
 
     def names(self, project: int) -> dict[int, str]:
-        """Who gave an answer of a project, by its number, where the account was there."""
+        """Names of who gave a project's answers, by the answer's number, where the account was there."""
         asked = "SELECT number, person FROM answers WHERE project = ? AND user IS NOT NULL"
         return dict(self._base.execute(asked, (project,)))
 
@@ -280,7 +280,7 @@ class Cache:
 
 
 def _packed(content: Mapping[str, Any]) -> bytes:
-    """With a checksum inside."""
+    """Pack content as compressed JSON, which carries a checksum."""
     return zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 1)
 
 

@@ -1,4 +1,4 @@
-"""Many items in few requests: so many a batch, and not too many bytes; and what takes a request an item."""
+"""Many items in few requests, not too many items or bytes in each; and what takes one request per item."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def by_count(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def one_by_one(label: str, items: Sequence[Item], change: Callable[[Item], None]) -> None:
-    """One request an item, a few at once. The first error stops the rest.
+    """One request per item, a few at once. The first error stops the rest.
 
     Args:
         label: Of the progress bar; empty = none.

@@ -212,7 +212,7 @@ class Client:
         return f"{urlsplit(self.connection.url).path}/data/{there}"
 
     def patch(self, path: str, body: object, *, action: str) -> Any:
-        """Change fields."""
+        """Change fields of an object on the server."""
         return self._request("PATCH", path, action=action, json=body)
 
     def delete(self, path: str, body: object = None, *, action: str) -> None:

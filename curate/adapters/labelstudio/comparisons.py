@@ -39,7 +39,7 @@ class LabelStudioComparisons:
             connection: The server and an administrator's token.
             pictures: Where the page gets the pictures from.
             images_root: Folder of the pictures, relative to the project's root.
-            batch_size: Tasks an import request.
+            batch_size: Tasks per import request.
             timeout_s: Seconds a request may take.
             names: File that keeps who gave each answer; None = none.
             pipeline_file: File that says who we are on the server; None = projects are known by title.
@@ -79,11 +79,11 @@ class LabelStudioComparisons:
         return vote_answers.read(self._client, there, shown, names=self._names)
 
     def _addresses(self, task: ComparisonDraft) -> tuple[str, str]:
-        """Of the left and of the right picture, as they stand in a task's data."""
+        """Addresses of the left and the right picture, as they stand in a task's data."""
         return self._storage.address(task.left), self._storage.address(task.right)
 
     def _wanted(self, task: ComparisonDraft) -> Wanted:
-        """In the server's form: two addresses and our key, nothing that tells who made what."""
+        """A task as the server takes it: two addresses and our key, nothing that tells who made what."""
         left, right = self._addresses(task)
         data = {"left": left, "right": right, "task_id": task.task_id, MARK: NO_SUGGESTIONS}
         draft = TaskDraft(task.task_id, "", "", 1, 1, task.raters, ())  # suggests nothing

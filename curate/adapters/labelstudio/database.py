@@ -22,7 +22,7 @@ _FORM = "postgresql://user@host:5432/name"
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where the labels are.
+    """Database that holds the labels.
 
     Attributes:
         host: Name or address of the machine, or the folder of a Unix socket.

@@ -94,7 +94,7 @@ class Reading:
     """What the regions say.
 
     Attributes:
-        rows: One row an object, or one of outcome "empty", "skipped" or "unreadable"; by annotation_id.
+        rows: One row per object, or one of outcome "empty", "skipped" or "unreadable"; by annotation_id.
         choices: Answers about the whole image, by control.
         comment: Texts and notes, a line each; None without any.
         raw: Regions that are kept as they are.

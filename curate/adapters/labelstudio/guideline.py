@@ -94,7 +94,7 @@ def images(markdown: str, folder: Path | None) -> dict[str, bytes]:
 
 
 def addresses(shown: str) -> dict[str, str]:
-    """Where a guideline that the server shows has its images, by name."""
+    """Addresses at which the server has the images of a guideline, by name."""
     return {name: html.unescape(address) for address, name in _ADDRESS.findall(shown)}
 
 

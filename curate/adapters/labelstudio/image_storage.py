@@ -108,7 +108,7 @@ class Bucket:
     needs_images: bool = True
 
     def key(self, path: str) -> str:
-        """The object's key."""
+        """Key of the object in the bucket."""
         below = Path(path).relative_to(self.images_root).as_posix()
         return f"{self.prefix}/{below}" if self.prefix else below
 

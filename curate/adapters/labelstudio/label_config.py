@@ -43,7 +43,7 @@ def label_config(
     *,
     notes: bool = False,
 ) -> str:
-    """One image; beside it boxes, brushes and polygons with the same labels and colours, and questions.
+    """One image; beside it boxes, brushes and polygons with the same labels and colors, and questions.
 
     Questions about an object are there while it is selected. With `notes` a task's note stands above the
     image, and each object's caption in the list of regions.

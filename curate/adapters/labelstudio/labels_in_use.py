@@ -63,7 +63,7 @@ def _going(config: str, wanted: Mapping[str, AbstractSet[str]]) -> dict[str, set
 
 
 def _regions(client: Client, project: ProjectRef) -> Iterator[Mapping[str, Any]]:
-    """Of every answer and every draft, but for the reasons of skips and our captions."""
+    """Regions of every answer and draft, without the reasons of skips and our captions."""
     for page in task_pages.matching(client, project, include="id,annotations,result", content=True):
         for task in page:
             for answer in task["annotations"]:

@@ -12,7 +12,7 @@ from curate.adapters.labelstudio import process
 from curate.errors import AnnotationToolError
 
 _THREADS = 4  # of a worker: while one waits for the database, another serves an image
-_MOST_WORKERS = 8  # that are started unasked
+_MAX_WORKERS = 8  # that are started unasked
 _STOP_S = 10  # a worker may finish its requests that long; shorter than `process.stop` waits
 _ANSWER_S = 600  # a worker that is silent for so long is replaced; a large import takes minutes
 _SETTINGS_MODULE = "core.settings.label_studio"
@@ -28,7 +28,7 @@ class Launch:
 
 def usual_workers() -> int:
     """Workers where nobody said how many: one more than there are cores."""
-    return min(_MOST_WORKERS, system.cores() + 1)
+    return min(_MAX_WORKERS, system.cores() + 1)
 
 
 def single(program: Path, port: int) -> Launch:

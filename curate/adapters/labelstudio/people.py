@@ -46,7 +46,7 @@ def names(
     members: Mapping[int, str],
     known: Mapping[int, str],
 ) -> list[str]:
-    """Who gave each of a task's answers.
+    """Names of who gave each of a task's answers.
 
     Args:
         task_id: Our key of the task.
@@ -79,7 +79,7 @@ def names(
 def accounts(
     task_id: str, answers: Sequence[Mapping[str, Any]], members: Mapping[int, str]
 ) -> dict[int, str]:
-    """Who gave those of a task's answers whose account is there, by the number of the answer."""
+    """Names of who gave a task's answers, by the answer's number, where the account is there."""
     there = [answer for answer in answers if answer["completed_by"] is not None]
     return {
         int(answer["id"]): name

@@ -1,4 +1,4 @@
-"""The server as a process of this machine: found, started, recognised again, stopped.
+"""The server as a process of this machine: found, started, recognized again, stopped.
 
 A process is ours only if its number and its time of start are those we wrote down: numbers are reused.
 """

@@ -227,7 +227,7 @@ def _mark(client: Client, number: int, description: str, mark: Mark) -> None:
 
 
 def _only_one(client: Client, made: int, begun: Mark, pipeline_file: Path | None) -> int:
-    """Of projects that were made at once the oldest; what we made is ours no more if it is not that.
+    """Choose the oldest of projects that were made at once; give ours up if it is another.
 
     It is not deleted: deletions that overlap can leave a server that counts no answers any more. It is empty,
     and push's line names it.

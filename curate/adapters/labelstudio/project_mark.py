@@ -108,7 +108,7 @@ def _listed(one: dict[str, Any]) -> Listed:
 
 
 def pipeline_id(path: Path | None, adopted: str | None = None) -> str:
-    """Who we are on the server, made up at the first call.
+    """Id of this pipeline on the server, made up at the first call.
 
     Args:
         path: The file that keeps it; None = nothing does.

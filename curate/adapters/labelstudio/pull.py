@@ -316,7 +316,7 @@ class _Snapshot:
         )
 
     def _given(self) -> Iterator[tuple[int, bool, dict[str, Any]]]:
-        """As `Cache.answers`, with what was begun."""
+        """Answers in the order of their numbers, with what people have begun among them."""
         begun = ((n, False, row) for n, row in sorted(self.drafts, key=lambda one: one[1]["answer_id"]))
         return heapq.merge(self.cache.answers(), begun, key=lambda one: one[2]["answer_id"])
 

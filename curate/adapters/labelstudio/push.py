@@ -47,7 +47,7 @@ def push(
     removed: RemovedTasks = "close",
     known: Mapping[int, str] = _NO_NAMES,
 ) -> PushCounts:
-    """Make the server hold exactly one task a key with its current suggestions.
+    """Make the server hold exactly one task per key with its current suggestions.
 
     Raises:
         AnnotationToolError: Refused, or still not as wanted after some rounds.
@@ -55,7 +55,7 @@ def push(
     first: Difference | None = None
     closed: set[int] | None = None
     version = suggestions.wanted_version(wanted)
-    patience, least, rounds = client.patience(), 0, 0
+    patience, min_left, rounds = client.patience(), 0, 0
     while True:
         try:
             there = _looked_at(client, project, known)
@@ -64,9 +64,9 @@ def push(
             shown = suggestions.shown_version(client, project)
             if first is None:
                 check(difference.sent, len(difference.sent))
-                first, least = difference, difference.left
-            elif difference.left < least:  # a request that succeeds and leads nowhere earns no patience
-                least = difference.left
+                first, min_left = difference, difference.left
+            elif difference.left < min_left:  # a request that succeeds and leads nowhere earns no patience
+                min_left = difference.left
                 patience.succeeded()
             if difference.empty and version in {None, shown}:
                 return first.counts()
@@ -153,7 +153,7 @@ def _counted(client: Client, project: ProjectRef, numbers: Sequence[int], what: 
 def _with_people(
     client: Client, project: ProjectRef, tasks: Sequence[Existing], known: Mapping[int, str]
 ) -> list[Existing]:
-    """The same, with the names of the people where their number is not enough.
+    """Add the names of the people to the tasks where their number is not enough.
 
     That is where somebody may have answered twice or an account was deleted, where an answer may have been
     made without a page, where a key has several tasks, and where only one person counts.
@@ -187,7 +187,7 @@ def _with_people(
 def _with_work(
     client: Client, project: ProjectRef, tasks: Sequence[Existing], keys: Set[str]
 ) -> list[Existing]:
-    """The same, with what people have begun and answered: asked for only before something is deleted.
+    """Add to the tasks what people have begun and answered; asked for only before a deletion.
 
     Answers that came without a time are not in the index where the server's own count is too low.
     """

@@ -25,7 +25,7 @@ Filter = Mapping[str, object]
 
 
 def where(column: str, operator: str, kind: str, value: object) -> Filter:
-    """One condition on the tasks that are listed."""
+    """Build one condition on the tasks that are listed."""
     return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
 
 
@@ -129,7 +129,7 @@ def _listed(
 
 
 def _ahead(pages: Iterator[list[Task]]) -> Iterator[list[Task]]:
-    """The same, each page asked for while the one before is worked on."""
+    """Yield the pages, each asked for while the one before is worked on."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, pages, None)
         while (page := coming.result()) is not None:

@@ -54,7 +54,7 @@ class LabelStudioTool:
             connection: The server and an administrator's token.
             images_root: Folder of the upright images, relative to the project's root as in the tables.
             images: Where the labelling page gets them from; None = the server serves `images_root`.
-            batch_size: Tasks an import request.
+            batch_size: Tasks per import request.
             timeout_s: Seconds a request may take.
             names: File that says who gave each answer, which pull writes.
             pipeline_file: File that says who we are on the server; None = projects are known by title.
@@ -65,7 +65,7 @@ class LabelStudioTool:
         self._pipeline_file = pipeline_file
 
     def now(self) -> datetime:
-        """The server's time."""
+        """Time of the server's clock."""
         self._client.get("/api/version", action="asking for the server's time")
         return task_pages.server_time(self._client).astimezone(UTC)
 
@@ -75,7 +75,7 @@ class LabelStudioTool:
         return frozenset(key for there in projects for key in push.worked_on(self._client, there))
 
     def showing(self, spec: ProjectSpec, tasks: Sequence[TaskDraft]) -> frozenset[str]:
-        """Those of some tasks that the project shows just as drafted."""
+        """Keys of the tasks that the project shows just as they are drafted."""
         there = self.projects(spec.title).get(spec.labeler)
         if there is None or not tasks:
             return frozenset()
@@ -116,7 +116,7 @@ class LabelStudioTool:
     def push_tasks(
         self, project: ProjectRef, tasks: Sequence[TaskDraft], *, removed: RemovedTasks = "close"
     ) -> PushCounts:
-        """Make the server hold exactly one task a key with its current suggestions."""
+        """Make the server hold exactly one task per key with its current suggestions."""
         wanted = wanted_tasks.wanted_tasks(tasks, self._categories(project), self._storage)
         if self._storage.needs_images and tasks:
             self._storage.prepare([task.path for task in tasks])

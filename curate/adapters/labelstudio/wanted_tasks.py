@@ -40,7 +40,7 @@ class Wanted:
 
     @property
     def task_id(self) -> str:
-        """Our key."""
+        """Key of the task in our tables."""
         return str(self.data["task_id"])
 
     @property
@@ -62,7 +62,7 @@ class Wanted:
 
 
 def picture(address: object) -> str:
-    """Which picture an address shows: its name is of its pixels, wherever `labelstudio.storage` keeps it."""
+    """Name of the picture that an address shows, wherever `labelstudio.storage` keeps it."""
     return Path(str(address).rsplit("/", 1)[-1]).stem
 
 

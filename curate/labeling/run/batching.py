@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 _FIRST = 4  # images, where the number is to be found
 _LARGEST = 256
-_WORTH = 0.97  # a larger batch must take less than this share of the time an image
+_WORTH = 0.97  # a larger batch must take less than this share of the time per image
 
 
 class BatchSize:
@@ -44,7 +44,7 @@ class BatchSize:
         """The function over the items, in batches of this size at most.
 
         Returns:
-            One result an item; the error in the place of one that does not even fit alone.
+            One result per item; the error in the place of one that does not even fit alone.
         """
         results: list[Result | DeviceMemoryError] = []
         while len(results) < len(items):
@@ -64,7 +64,7 @@ class BatchSize:
         return results
 
     def _learn(self, seconds: float) -> None:
-        """A whole batch took so long an image; the first of a size warms kernels up and is not counted."""
+        """A whole batch took so long per image; the first of a size warms kernels up and is not counted."""
         if not self._warm:
             self._warm = True
             return

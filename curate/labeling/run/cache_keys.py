@@ -89,8 +89,8 @@ def _groups(params: AutolabelParams, categories: tuple[Category, ...]) -> list[t
     groups = [categories] if params.detector.texts == "joint" else [(category,) for category in categories]
     lowest = [min(params.min_score, *(category.threshold for category in group)) for group in groups]
     return [
-        tuple(replace(category, threshold=least) for category in group)
-        for group, least in zip(groups, lowest, strict=True)
+        tuple(replace(category, threshold=min_score) for category in group)
+        for group, min_score in zip(groups, lowest, strict=True)
     ]
 
 

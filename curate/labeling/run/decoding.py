@@ -16,7 +16,7 @@ from curate.records import UInt8Image
 
 _BYTES = 256 << 20  # of pixels that wait; one image is always let through
 _AHEAD = 64  # images
-_MOST_THREADS = 8
+_MAX_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ImageFile:
 
     @property
     def content_id(self) -> str:
-        """By which what a model made of it is kept: other pixels under the same image_id have another one."""
+        """Key of what models made of it; other pixels under the same image_id have another one."""
         return self.image_id if self.upright_sha256 is None else f"{self.image_id}-{self.upright_sha256[:16]}"
 
     @property
@@ -53,7 +53,7 @@ def threads() -> int:
     Decoding a JPEG, PNG or WebP gives up Python's lock, so threads do as much as processes would, and no
     pixels travel between processes (`python -m benchmarks autolabel` measures both).
     """
-    return max(1, min(_MOST_THREADS, int(os.environ.get("OMP_NUM_THREADS") or system.cores())))
+    return max(1, min(_MAX_THREADS, int(os.environ.get("OMP_NUM_THREADS") or system.cores())))
 
 
 def ahead(

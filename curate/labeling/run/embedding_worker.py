@@ -39,7 +39,7 @@ class ToEmbed:
     boxes: FloatArray
 
     def names(self) -> list[VectorKey]:
-        """Of its vectors: of the whole, then of each box."""
+        """Names of its vectors: the whole image first, then each box."""
         return [(self.image.content_id, key) for key in (WHOLE, *map(box_key, self.boxes))]
 
     def __str__(self) -> str:
@@ -88,7 +88,7 @@ class VectorMaker:
     """Lives in a worker."""
 
     def __init__(self, encoder: Encoder, shards: Path) -> None:
-        """Set up; `shards` is a folder with a folder a shard."""
+        """Set up; `shards` is a folder with a folder per shard."""
         self._embedder, self._shards = encoder.embedder, shards
         self._key = key_of(encoder.embedder)
         self._batch = BatchSize(encoder.batch_size, on_gpu=encoder.on_gpu)

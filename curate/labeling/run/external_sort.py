@@ -16,7 +16,7 @@ from curate.schema import ANNOTATIONS, TableSchema
 
 _ROWS = 65_536  # of a bucket, about
 _BUFFER = 65_536  # rows that wait before they go to their buckets
-_MOST_BUCKETS = 512  # files that are open at a time
+_MAX_BUCKETS = 512  # files that are open at a time
 _HEX = 16
 
 
@@ -46,7 +46,7 @@ def gather(
         TableError: An id occurs twice, or a part is damaged.
         StorageError: The disk is full or refuses.
     """
-    buckets = min(_MOST_BUCKETS, -(-rows // row_target) or 1)
+    buckets = min(_MAX_BUCKETS, -(-rows // row_target) or 1)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".gathering-") as folder:

@@ -17,11 +17,11 @@ from curate.labeling.run.labeler import Failed
 
 
 class Failures:
-    """At most so many images with why they failed."""
+    """Images that failed, with why; more than a number of them stop the run."""
 
-    def __init__(self, most: int, *, section: str = "autolabel") -> None:
-        """Begin with none; more than `most` are refused, which `max_failures` of the section says."""
-        self._most, self._section = most, section
+    def __init__(self, max_failures: int, *, section: str = "autolabel") -> None:
+        """Begin with none; more than `max_failures` are refused, which `max_failures` of the section says."""
+        self._max_failures, self._section = max_failures, section
         self._found: dict[str, tuple[ImageFile, Failed]] = {}
 
     def __len__(self) -> int:
@@ -31,18 +31,18 @@ class Failures:
         return iter(self._found.values())
 
     def add(self, image: ImageFile, why: Failed) -> None:
-        """One more.
+        """Add an image that failed.
 
         Raises:
             InputError: One too many.
         """
         self._found[image.image_id] = (image, why)
-        if len(self) > self._most:
+        if len(self) > self._max_failures:
             counts = ", ".join(f"{number} {reason}" for reason, number in self.by_reason().items())
             _, first = next(iter(self._found.values()))
             raise InputError(
-                f"more than {self._section}.max_failures = {self._most} images failed ({counts}); the first: "
-                f"{first.detail}. What is done is kept"
+                f"more than {self._section}.max_failures = {self._max_failures} images failed ({counts}); "
+                f"the first: {first.detail}. What is done is kept"
             )
 
     def by_reason(self) -> dict[str, int]:

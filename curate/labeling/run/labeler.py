@@ -64,13 +64,13 @@ class Labeler:
     def __init__(
         self, params: AutolabelParams, categories: tuple[Category, ...], models: Models, shards: Path
     ) -> None:
-        """Set up.
+        """Set up with loaded models.
 
         Args:
             params: Of the stage.
             categories: The taxonomy.
             models: Loaded.
-            shards: Folder with a folder a shard.
+            shards: Folder with a folder per shard.
         """
         self._params, self._models, self._shards = params, models, shards
         self._keys = cache_keys.of_run(params, categories, models)

@@ -39,10 +39,10 @@ def assign(kept: pa.Table, path: Path, size: int) -> pa.Table:
     )
     live = pc.unique(known["shard"].take(place.drop_null()))
     known = known.filter(pc.is_in(known["shard"], value_set=live))
-    roster = pa.concat_tables([known, _shards(new["image_id"], size)])
-    _write(roster, path)
-    place = pc.index_in(kept["image_id"], value_set=roster["image_id"])
-    shards = roster["shard"].take(place)
+    assignments = pa.concat_tables([known, _shards(new["image_id"], size)])
+    _write(assignments, path)
+    place = pc.index_in(kept["image_id"], value_set=assignments["image_id"])
+    shards = assignments["shard"].take(place)
     return kept.append_column("shard", shards).sort_by(
         [(name, "ascending") for name in ("shard", "width", "height", "image_id")]
     )
@@ -67,6 +67,6 @@ def _read(path: Path) -> pa.Table:
     return table if table.schema.equals(_COLUMNS) else _COLUMNS.empty_table()
 
 
-def _write(roster: pa.Table, path: Path) -> None:
+def _write(assignments: pa.Table, path: Path) -> None:
     with tables.replacing(path) as partial:
-        pq.write_table(roster, partial, compression="zstd")
+        pq.write_table(assignments, partial, compression="zstd")

@@ -2,7 +2,7 @@
 
 Each file holds one kind of knowledge under one key, which changes with whatever could change its content
 (`curate.labeling.run.cache_keys`), and is written whole. Raw boxes and masks outlive a change of thresholds,
-of suppression, of clean-up, of names and colours: those need no model.
+of suppression, of clean-up, of names and colors: those need no model.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class ShardFiles:
         return True
 
     def write_labels(self, path: Path, rows: Sequence[Annotation]) -> None:
-        """Write finished rows.
+        """Write the finished rows of a shard.
 
         Raises:
             StorageError: The disk is full or refuses.

@@ -52,10 +52,10 @@ class ShardWork:
 
     def add_boxes(self, text: Text, image: ImageFile, found: Detections) -> None:
         """What the detector found, of which this text's share is taken."""
-        least = np.float32(text.categories[0].threshold)
+        min_score = np.float32(text.categories[0].threshold)
         own = {category.name for category in text.categories}
         of_text = np.array([name in own for name in found.categories], dtype=np.bool_)
-        found = found.take(np.flatnonzero(of_text & (found.scores >= least)))
+        found = found.take(np.flatnonzero(of_text & (found.scores >= min_score)))
         raw = replace(found, categories=found.prompts)
         self._boxes[text.key][image.content_id] = self._new_boxes[text.key][image.content_id] = raw
 

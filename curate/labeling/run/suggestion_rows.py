@@ -31,10 +31,10 @@ class Sifted:
 def sift(
     raw: Sequence[Detections], names: Mapping[str, str], rules: nms.Rules, *, keep_rejects: bool
 ) -> Sifted:
-    """Which of the raw boxes of an image stay.
+    """Tell which of the raw boxes of an image stay.
 
     Args:
-        raw: One a text, with the prompts as categories; a row a box and prompt.
+        raw: One per text, with the prompts as categories; a row per box and prompt.
         names: The category of each prompt.
         rules: What a box must be to stay.
         keep_rejects: Whether the others are wanted: those from the lowest threshold of all on.
@@ -86,7 +86,7 @@ def kept_mask(plane: BoolArray, raw: str, box: FloatArray, limits: MaskParams) -
 def of_image(
     image_id: str, sifted: Sifted, rles: Sequence[str | None], *, version: str, taxonomy_digest: str
 ) -> Iterator[Annotation]:
-    """A row a suggestion, with its mask; then one per box that is none.
+    """A row per suggestion, with its mask; then one per box that is none.
 
     Args:
         image_id: Of the image.

@@ -57,7 +57,7 @@ def rarity(images: Ints, categories: Ints, total: int, number: int) -> Told:
     """
     counts = suggested_on(images, categories, number)
     scores = np.log(total / np.maximum(counts, 1)) / np.log(total) if total > 1 else np.zeros(number)
-    return most(images, categories, scores, total)
+    return top_categories(images, categories, scores, total)
 
 
 def disagreement(categories: Iterable[tuple[str | None, str | None]]) -> Mapping[str, float]:
@@ -84,7 +84,7 @@ def disagreement(categories: Iterable[tuple[str | None, str | None]]) -> Mapping
     return {name: (sum(bad) + 1) / (len(bad) + 2) for name, bad in sorted(pairs.items())}
 
 
-def most(images: Ints, categories: Ints, scores: Floats, total: int) -> Told:
+def top_categories(images: Ints, categories: Ints, scores: Floats, total: int) -> Told:
     """The category of the highest score on each image, the first of equals.
 
     Args:

@@ -26,7 +26,7 @@ OF_VECTORS: Final = ("diversity", "typicality", "similarity")  # need the stage 
 
 
 def weights(params: ChooseParams) -> dict[str, float]:
-    """Those above 0, by criterion; none without a budget."""
+    """Weights above 0 by criterion; none without a budget."""
     given = {
         "uncertainty": params.uncertainty,
         "diversity": params.diversity,
@@ -67,7 +67,7 @@ def pick(
     ties: Floats,
     seed: int,
 ) -> list[Pick]:
-    """Choose images.
+    """Choose images by the weighted criteria.
 
     Args:
         told: What is known of the N images.
@@ -111,7 +111,7 @@ def _criterion(name: str, told: Told, rows: Ints, *, looked: Flags, number: int,
         # A category that no pair names yet has what the rule of succession gives for none.
         unseen = 0.5 if told.evidence.disagreement else 0.0
         scores = np.array([told.evidence.disagreement.get(one, unseen) for one in told.names])
-        disputed = category_scores.most(images, categories, scores, total)
+        disputed = category_scores.top_categories(images, categories, scores, total)
         return _by_category(disputed, rows, lambda one: _disputed(told, one))
 
     def doubt(image: int) -> str:

@@ -17,7 +17,7 @@ def _no_vectors() -> FloatArray:
 
 @dataclass(frozen=True)
 class Evidence:
-    """For N kept images.
+    """What the criteria know of N kept images.
 
     Attributes:
         shown: (N,) whether it was put before people because it was chosen, in any plan.

@@ -23,7 +23,7 @@ class Criterion(Protocol):
         """An image was chosen; `free` no longer holds it."""
 
     def say(self, image: int) -> str:
-        """Why it, in words; asked just before it is taken."""
+        """Say in words why the image is taken; asked just before it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +39,21 @@ class Fixed:
     words: Callable[[int], str]
 
     def values(self, free: Flags) -> Floats:
-        """As they are."""
+        """Values of the images, which do not depend on what was chosen."""
         del free
         return self.value
 
     def take(self, image: int, free: Flags) -> None:
-        """Changes nothing."""
+        """Take an image, which changes no value."""
 
     def say(self, image: int) -> str:
-        """As `words` says."""
+        """Say of an image what `words` says."""
         return self.words(image)
 
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A chosen image.
+    """Image that was chosen, and what spoke for it.
 
     Attributes:
         image: Its place.
@@ -66,7 +66,7 @@ class Pick:
     words: Mapping[str, str]
 
     def why(self) -> str:
-        """Such as "61% diversity (cosine 0.42 to the nearest ...), 39% uncertainty (...)"."""
+        """Say why: "61% diversity (cosine 0.42 to the nearest ...), 39% uncertainty (...)"."""
         return ", ".join(
             f"{share:.0%} {name} ({self.words[name]})"
             for name, share in self.shares.items()

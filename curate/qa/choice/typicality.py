@@ -12,7 +12,7 @@ from curate.qa.choice.greedy import Flags, Floats
 from curate.records import FloatArray
 
 Ints = NDArray[np.int64]
-_MOST_CLUSTERS = 500
+_MAX_CLUSTERS = 500
 _SMALL = 5  # images; smaller clusters come last
 _NEIGHBORS = 20
 _EPSILON = 1e-5  # where neighbors are equal
@@ -45,7 +45,7 @@ class Typicality:
             number: How many will be chosen.
             seed: Of k-means.
         """
-        clusters = max(1, min(int(looked.sum()) + number, _MOST_CLUSTERS, len(vectors)))
+        clusters = max(1, min(int(looked.sum()) + number, _MAX_CLUSTERS, len(vectors)))
         self._cluster = k_means(vectors, clusters, seed)
         self._sizes = np.bincount(self._cluster, minlength=clusters)
         self._looked = np.bincount(self._cluster[looked], minlength=clusters)
@@ -53,7 +53,7 @@ class Typicality:
         self._best: Floats | None = None  # of each cluster's candidates; 0 = it has none
 
     def values(self, free: Flags) -> Floats:
-        """See the class."""
+        """Values of the images that are free, as the class describes them."""
         best = self._bests(free)
         there = np.flatnonzero(best > 0)
         keys = (-self._sizes[there], self._looked[there], self._sizes[there] < _SMALL)
@@ -107,7 +107,7 @@ def typicality(vectors: FloatArray, clusters: Ints) -> Floats:
 def k_means(vectors: FloatArray, clusters: int, seed: int) -> Ints:
     """(N,) cluster of each image, by k-means that begins at k-means++ centers.
 
-    Fitted to a random sample of 50 images a cluster where there are more; all images are assigned.
+    Fitted to a random sample of 50 images per cluster where there are more; all images are assigned.
 
     Source:
         Arthur and Vassilvitskii, k-means++: the advantages of careful seeding (SODA 2007); Lloyd's iterations

@@ -19,7 +19,7 @@ from tests.integration.random_months.world import World
 
 Row = dict[str, Any]
 _PX = 1e-6  # of a box that went to the server in percent and came back
-_LEAST_ANSWERS = 6  # in each arm, below which the time saved is no figure
+_MIN_ANSWERS = 6  # in each arm, below which the time saved is no figure
 
 
 def check(world: World) -> None:
@@ -319,7 +319,7 @@ def time_saved_is_recovered(world: World) -> None:
     """Suggestions save half of everybody's time, whatever became of the plan since."""
     saved = world.metrics["quality"]["time"]["saved"]
     arms = world.metrics["quality"]["arms"]
-    if saved["value"] is not None and min(arm["answers"] for arm in arms.values()) >= _LEAST_ANSWERS:
+    if saved["value"] is not None and min(arm["answers"] for arm in arms.values()) >= _MIN_ANSWERS:
         assert abs(saved["value"] - SAVED) < 0.05, f"time saved {saved}, truth {SAVED}"
 
 

@@ -37,14 +37,16 @@ def test_in_order_with_faults_in_their_places(images: list[ImageFile], workers: 
             assert pixels.shape == (30, 40, 3)
 
 
-@pytest.mark.parametrize("most", [1, 3600, 3 * 3600])
-def test_only_so_many_bytes_wait(images: list[ImageFile], most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_BYTES", most)
+@pytest.mark.parametrize("max_bytes", [1, 3600, 3 * 3600])
+def test_only_so_many_bytes_wait(
+    images: list[ImageFile], max_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_BYTES", max_bytes)
     begun: list[str] = []
     inner = decoding._pixels
     monkeypatch.setattr(decoding, "_pixels", lambda image: (begun.append(image.path), inner(image))[1])
     for number, _ in enumerate(decoding.ahead(images, 2)):
-        assert len(begun) <= number + 1 + max(1, -(-most // 3600))
+        assert len(begun) <= number + 1 + max(1, -(-max_bytes // 3600))
 
 
 def test_giving_up_leaves_no_thread(images: list[ImageFile]) -> None:
