@@ -110,7 +110,6 @@ THUMBNAILS: Final = {
     "curate.dedupe.features.color_cells": plain_pictures.color_cells,
 }
 CROPS: Final = {"curate.dedupe.crop_hashes._low_frequencies": plain_pictures.low_frequencies}
-TEXTURE: Final = {"curate.dedupe.thumbnail_texture._squares": plain_pictures.squares}
 
 
 def _registration(_: Path) -> Case:
@@ -278,9 +277,8 @@ KERNELS: Final[dict[str, Kernel]] = {
     ),
     "dedupe/thumbnails": Kernel("Pillow", _FEATURES, partial(_hashed, plain=THUMBNAILS, tolerance=1)),
     "dedupe/crop_hashes": Kernel("NumPy", _FEATURES, partial(_hashed, plain=CROPS)),
-    "dedupe/thumbnail_texture": Kernel("NumPy", _FEATURES, partial(_hashed, plain=TEXTURE)),
-    "dedupe/thumbnails + dedupe/crop_hashes + dedupe/thumbnail_texture": Kernel(
-        "Pillow, NumPy", _FEATURES, partial(_hashed, plain=THUMBNAILS | CROPS | TEXTURE, tolerance=1)
+    "dedupe/thumbnails + dedupe/crop_hashes": Kernel(
+        "Pillow, NumPy", _FEATURES, partial(_hashed, plain=THUMBNAILS | CROPS, tolerance=1)
     ),
     "dedupe/hamming_kernel": Kernel("NumPy", "dedupe: search of an image", _hamming_kernel),
     "dedupe/registration": Kernel("NumPy, in batches", "dedupe: verify a pair", _registration),

@@ -142,15 +142,6 @@ def low_frequencies(  # noqa: PLR0917 - as the kernel
     low[: found.shape[0] * found.shape[1]] = found.reshape(-1, 64)
 
 
-def squares(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """As `curate.dedupe.thumbnail_texture._squares`."""
-    wide = np.pad(luma, ((0, 0), (2, 2), (2, 2)), mode="edge").astype(np.int32)
-    columns: Any = sum(wide[:, k : k + 32] for k in range(5))
-    totals: Any = sum(columns[:, :, k : k + 32] for k in range(5))
-    missed = (25 * luma.astype(np.int32) - totals).reshape(len(luma), -1).astype(np.float64)
-    return np.asarray(np.einsum("ij,ij->i", missed, missed))
-
-
 def contrasts(
     image: NDArray[np.uint16], mask: NDArray[np.uint8], reach: int, thresholds: Wide, responses: Wide
 ) -> NDArray[np.float32]:
