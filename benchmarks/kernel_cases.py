@@ -31,10 +31,9 @@ from benchmarks import (
 from curate import project_tables
 from curate.adapters import fiftyone_content
 from curate.adapters.labelstudio import decode_regions, encode_regions
-from curate.dedupe import candidates, features, groups, thumbnails, verify
+from curate.dedupe import candidates, features, thumbnails, verify
 from curate.dedupe.difference_thumbnails import COLUMNS, detail_thumbnail
 from curate.dedupe.features import Features, Recipe
-from curate.dedupe.groups import Matches
 from curate.images import upright_srgb
 from curate.images.image_errors import Limits
 from curate.params import DedupeParams
@@ -149,13 +148,9 @@ def _features(pictures: list[np.ndarray[Any, Any]]) -> Features:
     )
 
 
-def _indexed() -> Features:
-    columns = synthetic_index._features(_RECIPE, 512, 0)
-    return Features.from_columns({name: column[:INDEXED] for name, column in columns.items()})
-
-
 def _hamming_kernel(_: Path) -> Case:
-    made = _indexed()
+    columns = synthetic_index._features(_RECIPE, 512, 0)
+    made = Features.from_columns({name: column[:INDEXED] for name, column in columns.items()})
     kernel = "curate.dedupe.hamming_kernel"
     return Case(
         plain={
@@ -166,28 +161,6 @@ def _hamming_kernel(_: Path) -> Case:
         step=lambda: candidates.candidates(made, _RECIPE, None),
         items=INDEXED,
     )
-
-
-def _groups(_: Path) -> Case:
-    """The search and the groups. Half of the images match another one, without the time to verify it."""
-    made = _indexed()
-    rng = np.random.default_rng(10)
-    planted = np.sort(rng.choice(INDEXED, (INDEXED // 2, 2)), axis=1)
-    nobody = np.zeros((0, 2), dtype=np.int64)
-
-    def step() -> groups.Grouping:
-        candidates.candidates(made, _RECIPE, None)
-        first, second = planted.T
-        bits = (first % 7).astype(np.uint16)
-        matches = Matches(
-            first, second, bits, (1 - bits / 64).astype(np.float32), np.zeros(len(bits), np.int8)
-        )
-        keep = np.zeros(INDEXED, np.bool_)
-        return groups.group(
-            matches, linkage="keeper", variants="keep", keep=keep, same=nobody, different=nobody
-        )
-
-    return Case(plain={"curate.dedupe.groups._join": plain_search.groups_join}, step=step, items=INDEXED)
 
 
 def _banding(folder: Path) -> Case:
@@ -282,7 +255,6 @@ KERNELS: Final[dict[str, Kernel]] = {
     ),
     "dedupe/hamming_kernel": Kernel("NumPy", "dedupe: search of an image", _hamming_kernel),
     "dedupe/registration": Kernel("NumPy, in batches", "dedupe: verify a pair", _registration),
-    "dedupe/groups": Kernel("Python's loops", "dedupe: search and group an image", _groups),
     "agreement/mask_runs": Kernel(
         "NumPy, pycocotools", _SETTLED, partial(_agreement, plain=RUNS, tolerance=1e-12)
     ),
