@@ -108,7 +108,6 @@ THUMBNAILS: Final = {
     "curate.dedupe.features.luma_thumbnail": plain_pictures.luma_thumbnail,
     "curate.dedupe.features.color_cells": plain_pictures.color_cells,
 }
-CROPS: Final = {"curate.dedupe.crop_hashes._low_frequencies": plain_pictures.low_frequencies}
 
 
 def _registration(_: Path) -> Case:
@@ -249,10 +248,6 @@ KERNELS: Final[dict[str, Kernel]] = {
         "NumPy", f"ingest: {_JPEG}", partial(_ingest, plain=LUMA | QUALITY, tolerance=1e-9)
     ),
     "dedupe/thumbnails": Kernel("Pillow", _FEATURES, partial(_hashed, plain=THUMBNAILS, tolerance=1)),
-    "dedupe/crop_hashes": Kernel("NumPy", _FEATURES, partial(_hashed, plain=CROPS)),
-    "dedupe/thumbnails + dedupe/crop_hashes": Kernel(
-        "Pillow, NumPy", _FEATURES, partial(_hashed, plain=THUMBNAILS | CROPS, tolerance=1)
-    ),
     "dedupe/hamming_kernel": Kernel("NumPy", "dedupe: search of an image", _hamming_kernel),
     "dedupe/registration": Kernel("NumPy, in batches", "dedupe: verify a pair", _registration),
     "agreement/mask_runs": Kernel(
