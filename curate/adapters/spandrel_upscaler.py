@@ -37,7 +37,8 @@ class SpandrelUpscaler:
             setting: Where the user sets the device, for the message.
 
         Raises:
-            ModelError: Damaged, of an architecture that spandrel does not know, or no upscaler of RGB images.
+            ModelError: Damaged, of an architecture that spandrel does not know, with a weight that the file
+                or the model lacks (by name), or no upscaler of RGB images.
             MissingExtraError: spandrel is not installed.
         """
         self._torch = require("torch", extra="restoration")
@@ -125,14 +126,23 @@ def descriptor(path: Path) -> Any:
         state = weights.read_checkpoint(path, what=what)
     try:
         model = spandrel.ModelLoader().load_from_state_dict(spandrel.canonicalize_state_dict(state))
+    except (RuntimeError, LookupError, ValueError, AssertionError) as error:
+        raise ModelError(f"{what} are not those of one architecture: {_fault(error)}") from error
     except (spandrel.UnsupportedModelError, *torch_device.DAMAGED) as error:
-        reason = (
-            torch_device.first_line(error) if isinstance(error, RuntimeError) else "by the weights' names"
-        )
-        raise ModelError(f"{what}: spandrel knows no such architecture ({reason})") from error
+        raise ModelError(f"{what}: spandrel knows no such architecture (by the weights' names)") from error
     if not isinstance(model, spandrel.ImageModelDescriptor) or (
         model.input_channels,
         model.output_channels,
     ) != (3, 3):
         raise ModelError(f"{what} are of {model.architecture.name}, which makes no RGB image of one")
     return model.eval()
+
+
+def _fault(error: BaseException) -> str:
+    """What PyTorch says of weights that lack, are too many or of another shape, in one line.
+
+    spandrel looks for some by name to find an architecture's sizes: what it then lacks is the key.
+    """
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    return " ".join(str(error).split())[:300]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from curate.restoration import tiles, weights_license
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 transformers = pytest.importorskip("transformers")
+safetensors_torch = pytest.importorskip("safetensors.torch")
 FEW = DiffusionParams(steps=2)
 
 
@@ -140,3 +143,84 @@ def test_other_folders_are_one_line(folder: Path, tmp_path: Path, fault: str) ->
         says = r"enlarges 4 times, upscale\.scale is 2"
     with pytest.raises(ModelError, match=says):
         upscalers.load(str(place), scale=2 if fault == "scale" else 4, device="cpu", diffusion=FEW)
+
+
+FILES = {
+    "unet": "diffusion_pytorch_model.safetensors",
+    "vae": "diffusion_pytorch_model.safetensors",
+    "text_encoder": "model.safetensors",
+}
+
+
+def changed(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    state = safetensors_torch.load_file(file)
+    change(state)
+    safetensors_torch.save_file(state, file, metadata={"format": "pt"})
+
+
+def some_weight(file: Path) -> str:
+    """One that random values would hide in: of a layer in the middle."""
+    return sorted(name for name in safetensors_torch.load_file(file) if "norm" in name)[0]
+
+
+@pytest.mark.parametrize("sharded", [False, True], ids=["whole", "sharded"])
+@pytest.mark.parametrize("part", FILES)
+@pytest.mark.parametrize("fault", ["lacks", "renamed", "surplus", "shape"])
+def test_weights_that_do_not_belong_are_named(
+    folder: Path, tmp_path: Path, part: str, fault: str, sharded: bool
+) -> None:
+    """None of the libraries would say a word by itself but for the shape: what lacks is drawn at random."""
+    place = shutil.copytree(folder, tmp_path / "copy")
+    file = in_shards(place, part) if sharded else place / part / FILES[part]
+    name = some_weight(file)
+    change, told = {
+        "lacks": (lambda state: state.pop(name), [f"lacks 1 weights that the model has, such as {name}"]),
+        "renamed": (
+            lambda state: state.update({f"odd.{name}": state.pop(name)}),
+            [f"lacks 1 weights that the model has, such as {name}", "model has not, such as odd."],
+        ),
+        "surplus": (
+            lambda state: state.update({"odd.weight": torch.zeros(2)}),
+            ["holds 1 weights that the model has not, such as odd.weight"],
+        ),
+        "shape": (lambda state: state.update({name: torch.zeros(3)}), ["another shape", name]),
+    }[fault]
+    load(place)
+    changed(file, change)
+    with pytest.raises(ModelError) as caught:
+        load(place)
+    assert all(text in str(caught.value) for text in (f"{place / part} ", *told)), str(caught.value)
+
+
+def in_shards(place: Path, part: str) -> Path:
+    """Cut a part's weights in two files and an index, which goes on to say what it says; the first file."""
+    whole = place / part / FILES[part]
+    state = safetensors_torch.load_file(whole)
+    whole.unlink()
+    names, held = sorted(state), {}
+    for number, some in enumerate((names[: len(names) // 2], names[len(names) // 2 :]), start=1):
+        shard = whole.with_name(f"{whole.stem}-{number:05}-of-00002.safetensors")
+        safetensors_torch.save_file({one: state[one] for one in some}, shard, metadata={"format": "pt"})
+        held |= dict.fromkeys(some, shard.name)
+    index = {"metadata": {"total_size": 1}, "weight_map": held}
+    whole.with_name(f"{whole.name}.index.json").write_text(json.dumps(index))
+    return whole.with_name(f"{whole.stem}-00001-of-00002.safetensors")
+
+
+def test_names_of_older_public_files_are_no_fault(folder: Path, tmp_path: Path) -> None:
+    """The published folder is of 2022: attention of the VAE had other names, CLIP's positions were stored."""
+    place = shutil.copytree(folder, tmp_path / "stable-diffusion-x4-upscaler")
+    older = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+
+    def rename(state: dict[str, Any]) -> None:
+        for name in [name for name in state if ".attentions." in name]:
+            for new, old in older.items():
+                if f".{new}." in name:
+                    state[name.replace(f".{new}.", f".{old}.")] = state.pop(name)
+
+    changed(place / "vae" / FILES["vae"], rename)
+    assert any(".query." in name for name in safetensors_torch.load_file(place / "vae" / FILES["vae"]))
+    positions = {"text_model.embeddings.position_ids": torch.arange(77)[None]}
+    changed(place / "text_encoder" / FILES["text_encoder"], lambda state: state.update(positions))
+    image = picture(64, 64)
+    np.testing.assert_array_equal(load(place).upscale(image), load(folder).upscale(image))

@@ -163,3 +163,23 @@ def test_lack_of_memory_is_known_by_its_words(
 
 def test_a_fault_that_is_no_lack_of_memory_stays_one() -> None:
     assert not torch_device.out_of_memory(RuntimeError("SpaceToDepth requires sides that divide"))
+
+
+def test_a_weight_that_a_file_lacks_is_named(tmp_path: Path) -> None:
+    import onnx
+
+    path = onnx_graphs.enlarging(tmp_path / "lacks.onnx")
+    model = onnx.load(str(path))
+    (wide,) = [one for one in model.graph.initializer if one.name == "wide"]
+    wide.name = "odd"
+    onnx.save(model, str(path))
+    with pytest.raises(ModelError, match=r"lacks\.onnx cannot be loaded: .*'wide'"):
+        OnnxUpscaler(path)
+
+
+def test_weights_in_a_file_of_their_own_that_end_too_soon_are_refused(tmp_path: Path) -> None:
+    path = onnx_graphs.enlarging(tmp_path / "cut.onnx", external="cut.onnx.data")
+    outside = tmp_path / "cut.onnx.data"
+    outside.write_bytes(outside.read_bytes()[:-40])
+    with pytest.raises(ModelError, match=r"cut\.onnx cannot be loaded"):
+        OnnxUpscaler(path)

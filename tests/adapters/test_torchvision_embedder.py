@@ -95,3 +95,17 @@ def test_refusals_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "resnet18-0.pth").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="is damaged or no checkpoint"):
         load(tmp_path / "resnet18-0.pth")
+
+
+@pytest.mark.parametrize("fault", ["lacks", "renamed", "surplus"])
+def test_weights_that_do_not_belong_are_named(tmp_path: Path, fault: str) -> None:
+    state = torch.load(mobilenet(), weights_only=True)
+    name = "features.3.conv.0.0.weight"
+    weight = state[name] if fault == "surplus" else state.pop(name)
+    state |= {} if fault == "lacks" else {f"odd.{name}": weight}
+    torch.save(state, tmp_path / "mobilenet_v2-0.pth")
+    told = f"holds 1 weights that the model has not, such as odd.{name}"
+    if fault != "surplus":
+        told = f"lacks 1 weights that the model has, such as {name}"
+    with pytest.raises(ModelError, match=told):
+        load(tmp_path / "mobilenet_v2-0.pth")

@@ -240,6 +240,22 @@ def test_partial_weights_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("fault", ["lacks", "renamed", "surplus"])
+@pytest.mark.parametrize("tower", ["vision_model", "text_model"])
+def test_weights_that_do_not_belong_are_named(tmp_path: Path, tower: str, fault: str) -> None:
+    safetensors_torch = pytest.importorskip("safetensors.torch")
+    file = clip(tmp_path) / "model.safetensors"
+    state = safetensors_torch.load_file(file)
+    name = f"{tower}.encoder.layers.0.layer_norm1.weight"
+    weight = state[name].clone() if fault == "surplus" else state.pop(name)
+    state |= {} if fault == "lacks" else {f"odd.{name}": weight}
+    safetensors_torch.save_file(state, file, metadata={"format": "pt"})
+    told = f"holds 1 weights that the model has not, such as odd.{name}"
+    if fault != "surplus":
+        told = f"lacks 1 weights that the model has, such as {name}"
+    assert told in refused(tmp_path)
+
+
 def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
     message = refused(dinov2(tmp_path / "small"), device="cuda")
     assert message == "device cuda is not available here: set dedupe.semantic.device to auto or cpu"

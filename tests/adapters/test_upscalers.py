@@ -237,3 +237,38 @@ def test_a_checkpoint_that_would_run_a_program_is_refused(tmp_path: Path) -> Non
     (tmp_path / "p.pth").write_bytes(pickle.dumps({"params": Program()}, protocol=2))
     with pytest.raises(ModelError):
         upscalers.load(str(tmp_path / "p.pth"), scale=None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"),
+    [
+        ("lacks", "body.2.weight"),
+        ("lacks", "body.34.bias"),  # its shape tells spandrel the scale
+        ("renamed", "body.2.weight"),
+        ("renamed", "body.34.bias"),
+        ("surplus", "odd.weight"),
+        ("shape", "body.2.weight"),
+    ],
+)
+def test_weights_that_do_not_belong_are_named(files: Path, tmp_path: Path, fault: str, name: str) -> None:
+    state = torch.load(files / "realesr-animevideov3.pth", weights_only=True)["params"]
+    if fault == "renamed":
+        state[f"odd.{name}"] = state[name]
+    if fault in ("surplus", "shape"):
+        state[name] = torch.zeros(2)
+    else:
+        del state[name]
+    torch.save({"params": state}, tmp_path / "other.pth")
+    with pytest.raises(ModelError, match=r"other\.pth are not those of one architecture") as caught:
+        upscalers.load(str(tmp_path / "other.pth"), scale=4, device="cpu")
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_ncnn_that_end_too_soon_are_refused(tmp_path: Path) -> None:
+    """They have no names: layers take theirs in turn."""
+    published = real_weights.compact()
+    (tmp_path / "cut.param").write_bytes(published.read_bytes())
+    (tmp_path / "cut.bin").write_bytes(published.with_suffix(".bin").read_bytes()[:-4])
+    with pytest.raises(ModelError, match=r"cut\.bin is damaged"):
+        upscalers.load(str(tmp_path / "cut.param"), scale=None)
