@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from curate.compiled import compiled
 from curate.dedupe.decisions import components
-from curate.dedupe.verify import RELATIONS as PIXEL_RELATIONS
-from curate.dedupe.verify import VARIANT
+from curate.dedupe.verify import PIXEL_RELATIONS, VARIANT
 
 RELATIONS: Final = (*PIXEL_RELATIONS, "semantic", "decided")
 SEMANTIC: Final = RELATIONS.index("semantic")
