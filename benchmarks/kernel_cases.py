@@ -31,10 +31,9 @@ from benchmarks import (
 from curate import project_tables
 from curate.adapters import fiftyone_content
 from curate.adapters.labelstudio import decode_regions, encode_regions
-from curate.dedupe import candidates, features, groups, thumbnails, verify
+from curate.dedupe import candidates, features, thumbnails, verify
 from curate.dedupe.difference_thumbnails import COLUMNS, detail_thumbnail
 from curate.dedupe.features import Features, Recipe
-from curate.dedupe.groups import Matches
 from curate.images import upright_srgb
 from curate.images.image_errors import Limits
 from curate.params import DedupeParams
@@ -109,8 +108,6 @@ THUMBNAILS: Final = {
     "curate.dedupe.features.luma_thumbnail": plain_pictures.luma_thumbnail,
     "curate.dedupe.features.color_cells": plain_pictures.color_cells,
 }
-CROPS: Final = {"curate.dedupe.crop_hashes._low_frequencies": plain_pictures.low_frequencies}
-TEXTURE: Final = {"curate.dedupe.thumbnail_texture._squares": plain_pictures.squares}
 
 
 def _registration(_: Path) -> Case:
@@ -150,13 +147,9 @@ def _features(pictures: list[np.ndarray[Any, Any]]) -> Features:
     )
 
 
-def _indexed() -> Features:
-    columns = synthetic_index._features(_RECIPE, 512, 0)
-    return Features.from_columns({name: column[:INDEXED] for name, column in columns.items()})
-
-
 def _hamming_kernel(_: Path) -> Case:
-    made = _indexed()
+    columns = synthetic_index._features(_RECIPE, 512, 0)
+    made = Features.from_columns({name: column[:INDEXED] for name, column in columns.items()})
     kernel = "curate.dedupe.hamming_kernel"
     return Case(
         plain={
@@ -167,28 +160,6 @@ def _hamming_kernel(_: Path) -> Case:
         step=lambda: candidates.candidates(made, _RECIPE, None),
         items=INDEXED,
     )
-
-
-def _groups(_: Path) -> Case:
-    """The search and the groups. Half of the images match another one, without the time to verify it."""
-    made = _indexed()
-    rng = np.random.default_rng(10)
-    planted = np.sort(rng.choice(INDEXED, (INDEXED // 2, 2)), axis=1)
-    nobody = np.zeros((0, 2), dtype=np.int64)
-
-    def step() -> groups.Grouping:
-        candidates.candidates(made, _RECIPE, None)
-        first, second = planted.T
-        bits = (first % 7).astype(np.uint16)
-        matches = Matches(
-            first, second, bits, (1 - bits / 64).astype(np.float32), np.zeros(len(bits), np.int8)
-        )
-        keep = np.zeros(INDEXED, np.bool_)
-        return groups.group(
-            matches, linkage="keeper", variants="keep", keep=keep, same=nobody, different=nobody
-        )
-
-    return Case(plain={"curate.dedupe.groups._join": plain_search.groups_join}, step=step, items=INDEXED)
 
 
 def _banding(folder: Path) -> Case:
@@ -277,14 +248,8 @@ KERNELS: Final[dict[str, Kernel]] = {
         "NumPy", f"ingest: {_JPEG}", partial(_ingest, plain=LUMA | QUALITY, tolerance=1e-9)
     ),
     "dedupe/thumbnails": Kernel("Pillow", _FEATURES, partial(_hashed, plain=THUMBNAILS, tolerance=1)),
-    "dedupe/crop_hashes": Kernel("NumPy", _FEATURES, partial(_hashed, plain=CROPS)),
-    "dedupe/thumbnail_texture": Kernel("NumPy", _FEATURES, partial(_hashed, plain=TEXTURE)),
-    "dedupe/thumbnails + dedupe/crop_hashes + dedupe/thumbnail_texture": Kernel(
-        "Pillow, NumPy", _FEATURES, partial(_hashed, plain=THUMBNAILS | CROPS | TEXTURE, tolerance=1)
-    ),
     "dedupe/hamming_kernel": Kernel("NumPy", "dedupe: search of an image", _hamming_kernel),
     "dedupe/registration": Kernel("NumPy, in batches", "dedupe: verify a pair", _registration),
-    "dedupe/groups": Kernel("Python's loops", "dedupe: search and group an image", _groups),
     "agreement/mask_runs": Kernel(
         "NumPy, pycocotools", _SETTLED, partial(_agreement, plain=RUNS, tolerance=1e-12)
     ),

@@ -128,29 +128,6 @@ def _picture(pixels: UInt8Image) -> Image.Image:
     return Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[:, :, 0])
 
 
-def low_frequencies(  # noqa: PLR0917 - as the kernel
-    thumbnails: NDArray[np.uint8],
-    matrices: NDArray[np.float64],
-    turned: NDArray[np.float64],
-    across: NDArray[np.int64],
-    down: NDArray[np.int64],
-    low: NDArray[np.float64],
-) -> None:
-    """As `curate.dedupe.crop_hashes._low_frequencies`, by products of matrices."""
-    rows = matrices.reshape(-1, 8, 32) @ thumbnails[:, None].astype(np.float64)
-    found = rows[:, down] @ turned.reshape(-1, 32, 8)[across]
-    low[: found.shape[0] * found.shape[1]] = found.reshape(-1, 64)
-
-
-def squares(luma: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """As `curate.dedupe.thumbnail_texture._squares`."""
-    wide = np.pad(luma, ((0, 0), (2, 2), (2, 2)), mode="edge").astype(np.int32)
-    columns: Any = sum(wide[:, k : k + 32] for k in range(5))
-    totals: Any = sum(columns[:, :, k : k + 32] for k in range(5))
-    missed = (25 * luma.astype(np.int32) - totals).reshape(len(luma), -1).astype(np.float64)
-    return np.asarray(np.einsum("ij,ij->i", missed, missed))
-
-
 def contrasts(
     image: NDArray[np.uint16], mask: NDArray[np.uint8], reach: int, thresholds: Wide, responses: Wide
 ) -> NDArray[np.float32]:

@@ -1,8 +1,6 @@
-"""The compiled loops over many images and rows, in NumPy or plain Python: for `benchmarks.kernels`."""
+"""The compiled loops over many hashes and rows, in NumPy: for `benchmarks.kernels`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,30 +62,6 @@ def join(  # noqa: PLR0917 - as the kernel
         if count > enough:
             break
     return count
-
-
-def groups_join(graph: Any, keep: NDArray[np.bool_], complete: bool) -> tuple[Rows, Rows, Rows]:
-    """As `curate.dedupe.groups._join`, in Python: each choice depends on those before it."""
-    bounds, better = graph.bounds.tolist(), graph.better.tolist()
-    apart_bounds, apart = graph.apart_bounds.tolist(), graph.apart.tolist()
-    keeper, named = list(range(len(keep))), list(range(len(keep)))
-    edge, size = [-1] * len(keep), [1] * len(keep)
-    for image in np.flatnonzero(np.diff(graph.bounds)).tolist():
-        matched: dict[int, int] = {}
-        for to in better[bounds[image] : bounds[image + 1]]:
-            matched[keeper[to]] = matched.get(keeper[to], 0) + 1
-        others = [one for one in apart[apart_bounds[image] : apart_bounds[image + 1]] if one < image]
-        for at in range(bounds[image], bounds[image + 1]):
-            to = better[at]
-            if keeper[to] != to or (complete and matched[to] != size[to]):
-                continue
-            if all(named[other] != named[to] for other in others):
-                named[image] = named[to]
-                if not keep[image]:
-                    keeper[image], edge[image] = to, at
-                    size[to] += 1
-                break
-    return np.array(keeper), np.array(named), np.array(edge)
 
 
 def of_bytes(offsets: Rows, data: NDArray[np.uint8]) -> UInt64s:
