@@ -39,6 +39,7 @@ COMPARISONS = (
     "view_sync",
     "first_project",
     "restoration",
+    "kernels",
 )
 HEAD = """# Benchmarks
 

@@ -170,10 +170,7 @@ def _folder(images: int, objects: int) -> Path:
 def _measured(images: int, kind: str, runs: int, *, objects: int = OBJECTS) -> dict[str, Any]:
     folder = _folder(images, objects)
     if not (folder / "annotations.parquet").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tables.stream(folder / "annotations.parquet", schema.ANNOTATIONS) as stream:
-            for first in range(0, images, _PIECE):
-                stream.write(drawn(min(_PIECE, images - first), first, first=first, objects=objects))
+        write_drawn(folder, images, objects)
     costs = [process_cost.call(settle, folder=str(folder), images=images, kind=kind) for _ in range(runs)]
     return {
         "images": images,
@@ -183,6 +180,14 @@ def _measured(images: int, kind: str, runs: int, *, objects: int = OBJECTS) -> d
         "cpu_s": result.median(cost.cpu_s for cost, _ in costs),
         "peak_bytes": max(cost.peak_own_bytes for cost, _ in costs),
     }
+
+
+def write_drawn(folder: Path, images: int, objects: int = OBJECTS) -> None:
+    """Write the table of `drawn` into a folder, for `settle`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tables.stream(folder / "annotations.parquet", schema.ANNOTATIONS) as stream:
+        for first in range(0, images, _PIECE):
+            stream.write(drawn(min(_PIECE, images - first), first, first=first, objects=objects))
 
 
 def settle(folder: str, images: int, kind: str) -> dict[str, int]:

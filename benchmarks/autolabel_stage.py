@@ -20,7 +20,7 @@ from curate.stages import autolabel
 from curate_pipelines import models
 
 PROMPTS = ("stop sign", "park sign")
-BOXES = 10  # an image, on average
+BOXES = 10  # per image, on average
 CHECKPOINT, SEGMENTER = "groundingdino_swint_ogc.pth", "sam_vit_b_01ec64.pth"
 
 

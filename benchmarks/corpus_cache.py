@@ -26,7 +26,7 @@ _PIXELS = (300_000, 1_200_000)
 _CODE = ("corpus.py", "photo_collages.py", "synthetic_graphics.py", "transforms.py")
 CELLS = 7  # a side of the pictures of `small`
 PICTURES = 500  # different ones of `copies`
-_PIECE = 10_000  # files a folder of `small`
+_PIECE = 10_000  # files per folder of `small`
 
 
 def families(images: int, *, seed: int, which: str = "report") -> Path:

@@ -29,7 +29,7 @@ from curate.stages import export, import_labels
 NAME = "formats"
 COMMAND = "python -m benchmarks formats"
 IMAGES = 1_000 if result.quick() else 100_000
-OBJECTS = 10  # an image; every second has an outline of eight corners
+OBJECTS = 10  # per image; every second has an outline of eight corners
 WIDTH, HEIGHT = 640, 480
 LIMIT_S, LIMIT_BYTES = 60, 1 << 30
 CATEGORIES = tuple(f"category_{number}" for number in range(20))

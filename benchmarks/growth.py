@@ -164,7 +164,7 @@ def _size(folder: Path) -> int:
 
 
 def _slopes(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Least-squares lines over the sizes: seconds and bytes at no image at all, and an image."""
+    """Least-squares lines over the sizes: seconds and bytes at no image at all, and per image."""
     sizes = [run["images"] for run in runs]
     slopes: dict[str, Any] = {}
     for kind in ("fresh", "added"):

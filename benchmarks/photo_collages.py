@@ -119,7 +119,7 @@ def _layer(
     index = sources[int(rng.integers(len(sources)))]
     source = photograph(index)
     tall, wide = source.shape[:2]
-    scale = min(wide / width, tall / height) * rng.uniform(0.25, 0.9)  # source pixels a scene pixel
+    scale = min(wide / width, tall / height) * rng.uniform(0.25, 0.9)  # source pixels per scene pixel
     angle = rng.uniform(-0.5, 0.5) if rng.random() < 0.6 else 0.0
     half_w, half_h = width * scale / 2, height * scale / 2
     x0 = rng.uniform(half_w, wide - half_w)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from curate.compiled import compiled, helper
 from curate.dedupe.hashes import UInt64Array, pack
 
 _SIDE: Final = 32  # pixels of a thumbnail
@@ -22,7 +21,7 @@ _LOW: Final = 8  # coefficients per side
 _SAMPLES: Final = 32  # of a window, a side
 # Matrices are rounded to integers, so that products are exact in float64 and equal in any order of its sums.
 _UNIT: Final = 4096.0
-_PIECE: Final = 8  # thumbnails at a time: what is computed of them stays in the processor's cache
+_PIECE: Final = 4  # thumbnails at a time: what is computed of them stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,72 +61,28 @@ PARTS: Final = (
 
 def window_hashes(thumbnails: NDArray[np.uint8]) -> UInt64Array:
     """(N, len(WINDOWS) + len(PARTS)) uint64: the pHash of each window of (N, 32, 32) luma thumbnails."""
-    plan = _plan()
-    windows, middle = len(plan[-1]), _LOW * _LOW // 2
+    matrices, across, down = _plan()
+    windows, middle = len(across), _LOW * _LOW // 2
     found = np.empty((len(thumbnails), windows), np.uint64)
-    low, ranked = np.empty((2, min(len(thumbnails), _PIECE) * windows, _LOW * _LOW))
     for start in range(0, len(thumbnails), _PIECE):
-        piece = np.ascontiguousarray(thumbnails[start : start + _PIECE])
-        used = len(piece) * windows
-        _low_frequencies(piece, *plan, low)
-        ranked[:used] = low[:used]
-        ranked[:used].sort(axis=1)  # sooner than a partition: NumPy sorts with the processor's vectors
-        twice_the_median = ranked[:used, middle - 1] + ranked[:used, middle]
-        above = 2 * low[:used] > twice_the_median[:, None]
+        piece = thumbnails[start : start + _PIECE].astype(np.float64)
+        # Whole numbers below 2^53: any order of the sums gives the same, on any machine.
+        rows = (matrices.reshape(-1, _SIDE) @ piece).reshape(len(piece), -1, _LOW, _SIDE)
+        low = (rows[:, down] @ matrices.transpose(0, 2, 1)[across]).reshape(-1, _LOW * _LOW)
+        ranked = np.sort(low, axis=1)  # sooner than a partition: NumPy sorts with the processor's vectors
+        above = 2 * low > (ranked[:, middle - 1] + ranked[:, middle])[:, None]
         found[start : start + _PIECE] = pack(above).reshape(len(piece), windows)
     return found
 
 
-# Whole numbers below 2^53 all the way: any order of the sums gives the same, on any machine.
-_compiled: Any = compiled(fastmath=True)
-_helper: Any = helper(fastmath=True, forceinline=True)
-
-
-@_compiled
-def _low_frequencies(thumbnails, matrices, turned, across, down, low):  # type: ignore[no-untyped-def]  # noqa: PLR0917
-    """The lowest cosines of each window of each thumbnail.
-
-    Args:
-        thumbnails: (N, 32, 32) uint8.
-        matrices: Of all distinct sides, (8 U, 32).
-        turned: The same, (32 U, 8).
-        across: Which of them each window takes across, (W,).
-        down: Which of them each window takes down, (W,).
-        low: (N * W, 64) to fill, row by row.
-    """
-    picture, rows = np.empty((_SIDE, _SIDE)), np.empty((len(matrices), _SIDE))
-    product = np.empty((_LOW, _LOW))
-    for n in range(len(thumbnails)):
-        picture[:] = thumbnails[n]
-        _multiply(matrices, 0, picture, 0, rows)
-        for w in range(len(across)):
-            _multiply(rows, down[w] * _LOW, turned, across[w] * _SIDE, product)
-            low[n * len(across) + w] = product.reshape(_LOW * _LOW)
-
-
-@_helper
-def _multiply(one, top, two, start, out):  # type: ignore[no-untyped-def]
-    """Put `one[top : top + len(out)] @ two[start : start + 32]` into `out`."""
-    out[:] = 0.0
-    for k in range(0, _SIDE, 4):  # four at a time stay in registers
-        at = start + k
-        for i in range(out.shape[0]):
-            a, b, c, d = one[top + i, k], one[top + i, k + 1], one[top + i, k + 2], one[top + i, k + 3]
-            for j in range(out.shape[1]):
-                sums = a * two[at, j] + b * two[at + 1, j]
-                out[i, j] += sums + c * two[at + 2, j] + d * two[at + 3, j]
-
-
 @functools.cache
-def _plan() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """What `_low_frequencies` wants."""
+def _plan() -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Matrices (U, 8, 32) of distinct sides, and which of them each window takes across and down, (W,)."""
     every = WINDOWS + PARTS
     sides = sorted({side for w in every for side in ((w.left, w.right), (w.top, w.bottom))})
     across = np.array([sides.index((w.left, w.right)) for w in every])
     down = np.array([sides.index((w.top, w.bottom)) for w in every])
-    matrices = np.stack([_matrix(*side) for side in sides])
-    turned = np.ascontiguousarray(matrices.transpose(0, 2, 1)).reshape(-1, _LOW)
-    return matrices.reshape(-1, _SIDE), turned, across, down
+    return np.stack([_matrix(*side) for side in sides]), across, down
 
 
 def _matrix(low: float, high: float) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ many steps as there are: a split between any two of them would leak.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -18,7 +18,6 @@ import numpy as np
 import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
-from curate.compiled import compiled
 from curate.dedupe.decisions import components
 from curate.dedupe.verify import RELATIONS as PIXEL_RELATIONS
 from curate.dedupe.verify import VARIANT
@@ -249,37 +248,23 @@ def _apart(pairs: Rows, count: int) -> tuple[Rows, Rows]:
     return np.searchsorted(both[:, 0], np.arange(count + 1)), np.ascontiguousarray(both[:, 1])
 
 
-@compiled
 def _join(graph: _Graph, keep: NDArray[np.bool_], complete: bool) -> tuple[Rows, Rows, Rows]:
     """Keeper, name of the group and edge to the keeper; see `group`."""
-    count = len(keep)
-    keeper, named = np.arange(count), np.arange(count)
-    edge = np.full(count, -1)
-    size = np.ones(count, np.int64)
-    matched = np.zeros(count, np.int64)  # members of a keeper's group that the current image matches
-    for image in range(count):
-        edges = range(graph.bounds[image], graph.bounds[image + 1])
+    bounds, better = graph.bounds.tolist(), graph.better.tolist()
+    apart_bounds, apart = graph.apart_bounds.tolist(), graph.apart.tolist()
+    keeper, named = list(range(len(keep))), list(range(len(keep)))
+    edge, size = [-1] * len(keep), [1] * len(keep)
+    for image in np.flatnonzero(np.diff(graph.bounds)).tolist():
+        edges = range(bounds[image], bounds[image + 1])
+        matched = Counter(keeper[better[at]] for at in edges)  # members of each group that it matches
+        earlier = [row for row in apart[apart_bounds[image] : apart_bounds[image + 1]] if row < image]
         for at in edges:
-            matched[keeper[graph.better[at]]] += 1
-        for at in edges:
-            to = graph.better[at]
+            to = better[at]
             admitted = keeper[to] == to and (matched[to] == size[to] or not complete)
-            if admitted and _welcome(graph, image, named, named[to]):
+            if admitted and all(named[row] != named[to] for row in earlier):
                 named[image] = named[to]
                 if not keep[image]:
                     keeper[image], edge[image] = to, at
                     size[to] += 1
                 break
-        for at in edges:
-            matched[keeper[graph.better[at]]] = 0
-    return keeper, named, edge
-
-
-@compiled
-def _welcome(graph: _Graph, image: int, named: Rows, group: int) -> bool:
-    """Whether nobody in the group must stay apart from the image."""
-    for at in range(graph.apart_bounds[image], graph.apart_bounds[image + 1]):
-        other = graph.apart[at]
-        if other < image and named[other] == group:
-            return False
-    return True
+    return np.array(keeper, np.int64), np.array(named, np.int64), np.array(edge, np.int64)

@@ -18,7 +18,7 @@ _WIDER: Final = 1.5  # times the others' spread of edges
 _FASTER: Final = 0.5  # of the others' seconds per image
 _CAUGHT: Final = 0.8  # of planted errors (docs/lead.md)
 STATES: Final = {"alert": "below", "ok": "ok", "undecided": "open", "too few": "too few"}
-_SAID: Final = {
+_STATE_MEANINGS: Final = {
     "alert": "the whole interval lies below the level",
     "ok": "the whole interval lies at or above the level",
     "undecided": "the interval holds the level: more gold is needed",
@@ -97,7 +97,7 @@ def annotators(facts: Facts) -> list[Annotator]:
                 kappa=facts.figure("kappa", "annotator", name),
                 gold=measure(part, "f1"),
                 state=state,
-                meaning=_SAID.get(state, ""),
+                meaning=_STATE_MEANINGS.get(state, ""),
                 seconds=None if time is None else time.mean,
                 idle=0 if time is None else time.idle,
                 advice=tuple(_advice(name, facts, estimated, state, times)),

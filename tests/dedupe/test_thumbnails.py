@@ -1,4 +1,4 @@
-"""What is computed from thumbnails by compiled code, against the same by the book."""
+"""What is computed from thumbnails, against the same by the book."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests import builders
 
 def test_the_mosaic_shows_labelled_images(tmp_path: Path) -> None:
     builders.small_project(tmp_path)
-    with Image.open(readme_pictures.labelled(tmp_path, tmp_path / "labelled.jpg")) as picture:
+    with Image.open(readme_pictures.labeled(tmp_path, tmp_path / "labelled.jpg")) as picture:
         assert picture.width == readme_pictures.WIDTH
         assert picture.height > readme_pictures.WIDTH // readme_pictures.COLUMNS, (
             "five labelled images: two rows"

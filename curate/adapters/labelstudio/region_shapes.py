@@ -22,7 +22,7 @@ _KINDS: Final = {
     for kind in (encode_regions.RECTANGLES, encode_regions.BRUSHES, encode_regions.POLYGONS)
     for suffix in ("", "labels")
 }
-_SAID: Final = frozenset({"choices", "textarea", "rating", "number", "datetime", "taxonomy"})
+_ANSWER_KINDS: Final = frozenset({"choices", "textarea", "rating", "number", "datetime", "taxonomy"})
 _GEOMETRY: Final = frozenset({"x", "y", "points", "rle", "vertices", "radiusX", "imageDataURL", "keypoints"})
 
 
@@ -60,7 +60,7 @@ def is_shape(region: Mapping[str, Any]) -> bool:
     What is said of an object is not, although the page repeats the object's place in it.
     """
     kind, value = str(region.get("type")), region.get("value")
-    if kind in _SAID:
+    if kind in _ANSWER_KINDS:
         return False
     drawn = isinstance(value, Mapping) and not _GEOMETRY.isdisjoint(value)
     return kind in _KINDS or kind.endswith("labels") or drawn

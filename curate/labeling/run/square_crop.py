@@ -37,6 +37,6 @@ def crop(image: UInt8Image, box: FloatArray) -> UInt8Image:
 
 
 def _grown(start: int, stop: int, side: int, max_stop: int) -> tuple[int, int]:
-    """An interval of that length around this one, moved into 0..most, or all of it."""
+    """An interval of that length around this one, moved into 0..max_stop, or all of it."""
     begin = min(max(0, start - (side - (stop - start)) // 2), max(0, max_stop - side))
     return begin, min(max_stop, begin + side)
