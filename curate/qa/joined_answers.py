@@ -70,10 +70,6 @@ class Looks:
         column = pc.fill_null(self.table["lead_time_s"].cast(pa.float64()), float("nan"))
         return np.asarray(column.to_numpy(), dtype=np.float64)
 
-    def task_of(self, rows: Codes) -> pa.Array:
-        """Task of each of some rows."""
-        return self.table["task_id"].take(pa.array(rows)).combine_chunks()
-
 
 @dataclass(frozen=True, slots=True)
 class Drawn:

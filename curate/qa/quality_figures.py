@@ -32,7 +32,6 @@ from curate.qa.suggestion_edits import CategoryEdits
 from curate.qa.timing import Times
 from curate.shown.record import ShownRecord
 
-Values = NDArray[np.float64]
 ARMS = ("suggested", "control")
 _NO_GOLD = "no gold image was answered in this arm"
 
