@@ -332,8 +332,6 @@ def _posterise(rng: np.random.Generator, pixels: UInt8Array) -> UInt8Array:
     return _clip(pixels // step * step + step / 2)
 
 
-# Encoded alone, without a change of the pixels.
-FILE_ONLY: Final = ("reencode", "exif")
 # What leaves a plain picture the same plain picture.
 PLAIN: Final = ("reencode", "exif", "resize", "blur")
 SETS: Final[dict[str, dict[str, Change]]] = {

@@ -6,6 +6,7 @@ The functions named here are what a notebook wants of it; each is imported when 
 
     copies = curate.find_duplicates("photos")
     kappa = curate.kappa([[88, 14], [10, 40]])
+    labels = curate.read_labels("instances.json")
 
 `import curate` loads neither torch nor any server's SDK; those live behind `curate.adapters`.
 """
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from curate.images.pixel_statistics import measure as measure_quality
     from curate.images.strip_metadata import without_metadata
     from curate.intervals import wilson as wilson_interval
+    from curate.label_files import read_labels, write_labels
     from curate.labeling.taxonomy import load as load_taxonomy
     from curate.params import load as load_params
     from curate.release.splits import assign as assign_splits
@@ -60,8 +62,10 @@ _PUBLIC: Final = {  # name here -> module, name there
     "mask_iou": ("curate.geometry.masks", "rle_iou"),
     "match_boxes": ("curate.geometry.matching", "match"),
     "measure_quality": ("curate.images.pixel_statistics", "measure"),
+    "read_labels": ("curate.label_files", "read_labels"),
     "wilson_interval": ("curate.intervals", "wilson"),
     "without_metadata": ("curate.images.strip_metadata", "without_metadata"),
+    "write_labels": ("curate.label_files", "write_labels"),
 }
 
 __all__ = [
@@ -84,8 +88,10 @@ __all__ = [
     "mask_iou",
     "match_boxes",
     "measure_quality",
+    "read_labels",
     "wilson_interval",
     "without_metadata",
+    "write_labels",
 ]
 
 

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
 import numba
-from numba import prange, types
-from numba.core import cgutils, config
-from numba.extending import intrinsic
+from numba import types
+from numba.core import config
 from numba.misc.appdirs import AppDirs
 
 from curate import fingerprint
 
-__all__ = ["cgutils", "compiled", "helper", "intrinsic", "prange", "types"]
+__all__ = ["compiled", "helper", "types"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _UNUSED_DAYS: Final = 30  # after which the machine code of other versions goes

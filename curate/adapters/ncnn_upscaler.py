@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +27,8 @@ class NcnnUpscaler:
         """Load the network.
 
         Raises:
-            ModelError: A file is missing or damaged, or it is no upscaler of RGB images.
+            ModelError: A file is missing, damaged or of another model than the other one, or they are no
+                upscaler of RGB images.
             MissingExtraError: ncnn is not installed.
         """
         ncnn = require("ncnn", extra="restoration")
@@ -34,8 +37,17 @@ class NcnnUpscaler:
             raise ModelError(f"{binary} is missing: ncnn's weights lie beside {path.name}")
         self._ncnn, self._net = ncnn, ncnn.Net()
         self._net.opt.num_threads = int(os.environ.get("OMP_NUM_THREADS") or system.cores())
-        if self._net.load_param(str(path)) != 0 or self._net.load_model(str(binary)) != 0:
+        try:
+            left = _read_weights(ncnn, self._net, binary) if self._net.load_param(str(path)) == 0 else None
+        except OSError as error:
+            raise ModelError(f"{binary} cannot be read: {error.strerror}") from error
+        if left is None:
             raise ModelError(f"{path} or {binary.name} is damaged, or of another version of ncnn")
+        if left:
+            raise ModelError(
+                f"{binary} holds {left:,} bytes of weights more than the layers of {path.name} take: the two "
+                "files are of two models"
+            )
         if len(self._net.input_names()) != 1 or len(self._net.output_names()) != 1:
             raise ModelError(f"{path} has not one input and one output: no upscaler")
         self._path = path
@@ -56,6 +68,27 @@ class NcnnUpscaler:
                 f"{self._path} cannot be run on a tile of {tile.shape[1]}x{tile.shape[0]} pixels"
             )
         return np.ascontiguousarray(np.array(made).transpose(1, 2, 0))
+
+
+def _read_weights(ncnn: Any, net: Any, binary: Path) -> int | None:
+    """Give layers their weights, and tell how many bytes none of them took; None = there are too few.
+
+    The weights have no names: layers take theirs in turn, and ncnn's own reading of a file does not tell
+    where it ended.
+    """
+    address = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+        ("PyCapsule_GetPointer", ctypes.pythonapi)
+    )
+    with binary.open("rb") as file:
+
+        class Reader(ncnn.DataReader):  # type: ignore[misc]
+            def read(self, buffer: object, size: int) -> int:
+                data = file.read(size)
+                ctypes.memmove(address(buffer, None), data, len(data))
+                return len(data)
+
+        reader = Reader()
+        return binary.stat().st_size - file.tell() if net.load_model(reader) == 0 else None
 
 
 def probed_scale(upscale: Callable[[FloatArray], FloatArray], path: Path, side: int = _PROBE) -> int:

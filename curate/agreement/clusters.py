@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -123,15 +122,6 @@ def _in_order(answers: Answers, group: Indices) -> Clusters:
     members = np.argsort(number, kind="stable")
     starts = np.searchsorted(number[members], np.arange(len(first) + 1))
     return Clusters(answers.images, answers.image[members[starts[:-1]]], starts, members)
-
-
-def category_votes(answers: Answers, clusters: Clusters, categories: Sequence[str]) -> NDArray[np.float64]:
-    """How many members of each cluster chose each category: (clusters, categories)."""
-    column = {name: index for index, name in enumerate(categories)}
-    codes = np.array([column.get(name, -1) for name in answers.names], dtype=np.intp)
-    cells = clusters.number * len(categories) + codes[answers.category[clusters.members]]
-    counts = np.bincount(cells, minlength=len(clusters) * len(categories))
-    return counts.reshape(len(clusters), len(categories)).astype(np.float64)
 
 
 def _grouped(edges: Sequence[tuple[int, int, float]], answers: Answers) -> list[tuple[int, ...]]:

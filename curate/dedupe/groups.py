@@ -19,8 +19,7 @@ import scipy.sparse.csgraph
 from numpy.typing import NDArray
 
 from curate.dedupe.decisions import components
-from curate.dedupe.verify import RELATIONS as PIXEL_RELATIONS
-from curate.dedupe.verify import VARIANT
+from curate.dedupe.verify import PIXEL_RELATIONS, VARIANT
 
 RELATIONS: Final = (*PIXEL_RELATIONS, "semantic", "decided")
 SEMANTIC: Final = RELATIONS.index("semantic")

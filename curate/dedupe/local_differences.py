@@ -21,7 +21,6 @@ from curate.dedupe.registration import agreement, refine, samples, vectorized, w
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
-_HALF: Final = SIDE // 2
 _STEPS: Final = 6  # of placement, at most
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 _FULL_CONTRAST: Final = 24.0  # levels of standard deviation at which limits are not lowered

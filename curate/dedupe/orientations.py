@@ -1,8 +1,8 @@
-"""The eight ways a picture can be turned, on thumbnails and on their cosine coefficients."""
+"""The eight ways a picture can be turned, on its cosine coefficients."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ class Turn(NamedTuple):
     flipped: bool
 
 
-UPRIGHT: Final = Turn(False, False, False)
 MIRRORED: Final = Turn(False, True, False)
 # Mirrored ones behind rotated ones: the order of the columns in Features.turned.
 ALL: Final = (
@@ -33,15 +32,6 @@ ALL: Final = (
 def turns(turned: str) -> tuple[Turn, ...]:
     """The turns, besides none at all, that `dedupe.turned` asks for: none, mirrored or all."""
     return {"none": (), "mirrored": (MIRRORED,), "all": ALL}[turned]
-
-
-def turn_pixels(pictures: NDArray[Any], turn: Turn) -> NDArray[Any]:
-    """Pictures (N, S, S, ...) turned."""
-    if turn.transposed:
-        pictures = pictures.swapaxes(1, 2)
-    if turn.mirrored:
-        pictures = pictures[:, :, ::-1]
-    return pictures[:, ::-1] if turn.flipped else pictures
 
 
 def turned_low(low: NDArray[np.float64], turn: Turn) -> NDArray[np.float64]:

@@ -32,8 +32,8 @@ from curate.dedupe.features import PLAIN, Features, Recipe
 from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.orientations import Turn, turns
 
-RELATIONS: Final = ("same", "mirrored", "rotated", "tilted", "cropped", "bordered", "variant")
-VARIANT: Final = RELATIONS.index("variant")
+PIXEL_RELATIONS: Final = ("same", "mirrored", "rotated", "tilted", "cropped", "bordered", "variant")
+VARIANT: Final = PIXEL_RELATIONS.index("variant")
 _CLOSE: Final = 32  # pairs whose details are compared at a time: as many as fit the processor's cache
 _CHUNK: Final = 256  # pairs; small, so that threads end together
 _STARTS: Final = 4  # placements tried for a pair
@@ -53,7 +53,7 @@ class Verified:
     Attributes:
         same: (P,) bool, whether they match: one picture, or variants of one scene.
         correlation: (P,) float32, -1..1, agreement after alignment; of plain pictures 1 or 0.
-        relation: (P,) int8, index into `RELATIONS`: how one of the two shows the other.
+        relation: (P,) int8, index into `PIXEL_RELATIONS`: how one of the two shows the other.
     """
 
     same: NDArray[np.bool_]
@@ -218,7 +218,7 @@ def _tilted(placement: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _relations(sides: _Sides, placement: NDArray[np.float64], same: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(P,) index into `RELATIONS`."""
+    """(P,) index into `PIXEL_RELATIONS`."""
     _, xu, xv, _, yu, yv = placement.T
     area = xu * yv - xv * yu
     transposed = np.abs(xv) + np.abs(yu) > np.abs(xu) + np.abs(yv)
@@ -226,12 +226,12 @@ def _relations(sides: _Sides, placement: NDArray[np.float64], same: NDArray[np.b
     resized = np.maximum(np.abs(area), 1 / np.maximum(np.abs(area), 1e-6)) > _LARGER
     relation = np.select(
         [area < 0, transposed | (xu < 0), _tilted(placement), resized | shifted],
-        [1, 2, 3, RELATIONS.index("cropped")],
+        [1, 2, 3, PIXEL_RELATIONS.index("cropped")],
         default=0,
     )
     for row in np.flatnonzero(same & (relation >= 3) & resized):
         if _has_border(sides, placement[row], int(row), bool(area[row] < 1)):
-            relation[row] = RELATIONS.index("bordered")
+            relation[row] = PIXEL_RELATIONS.index("bordered")
     return relation
 
 

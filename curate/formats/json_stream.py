@@ -126,6 +126,8 @@ def entries(path: Path, lists: frozenset[str] = frozenset()) -> Iterator[Entry]:
     """
     try:
         text = _Text(path)
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder: name one of the JSON files in it") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     try:

@@ -41,12 +41,6 @@ def xyxy_to_xywh(boxes: ArrayLike) -> Boxes:
     return np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
 
 
-def xywh_to_xyxy(boxes: ArrayLike) -> Boxes:
-    """Corner and size (N, 4) to corners (N, 4)."""
-    xywh = as_boxes(boxes)
-    return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
-
-
 def clip(boxes: ArrayLike, *, width: int, height: int) -> Boxes:
     """Boxes (N, 4) xyxy cut at the borders of an image; one that lies outside becomes a line or a point."""
     upper = np.array([width, height, width, height], dtype=np.float64)

@@ -131,35 +131,6 @@ def rle_iou(rles_a: Sequence[str], rles_b: Sequence[str], *, width: int, height:
     return np.asarray(np.nan_to_num(iou, nan=0.0))
 
 
-def majority(rles: Sequence[str], *, width: int, height: int) -> str | None:
-    """The pixels that at least half of the masks hold; None if there are none.
-
-    Args:
-        rles: COCO compressed counts of one object, one per person. One mask comes back as it is; of two masks
-            every pixel of either stays, because one of two is half.
-        width: Upright pixels of the image.
-        height: Upright pixels of the image.
-    """
-    if not rles:
-        return None
-    if len(rles) == 1:
-        return rles[0]
-    starts, ends = [], []
-    for rle in rles:
-        borders = np.cumsum(_checked_runs(rle, width, height))
-        starts.append(borders[:-1:2])  # every second run is "on"
-        ends.append(borders[1::2])
-    on, off = np.concatenate(starts), np.concatenate(ends)
-    positions = np.concatenate([on, off])
-    order = np.argsort(positions, kind="stable")
-    positions = positions[order]
-    votes = np.cumsum(np.concatenate([np.ones_like(on), -np.ones_like(off)])[order])
-    last = np.flatnonzero(np.diff(positions, append=positions[-1:] + 1))  # of the events at one pixel
-    kept = votes[last] * 2 >= len(rles)
-    changes = positions[last][np.diff(kept, prepend=False)]
-    return from_run_lengths(np.diff(changes, prepend=0, append=width * height), width=width, height=height)
-
-
 def from_run_lengths(runs: NDArray[np.int64], *, width: int, height: int) -> str | None:
     """The COCO compressed counts of runs off, on, off, ... down the columns; None if no pixel is on."""
     if runs[1::2].sum() == 0:

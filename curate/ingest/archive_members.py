@@ -141,11 +141,6 @@ def _entry_at(archive: tarfile.TarFile, position: int) -> tarfile.TarInfo:
     return entry
 
 
-def is_text(suffix: bytes) -> bool:
-    """Whether a member of this ending may be the attributes of another."""
-    return suffix in _TEXTS
-
-
 _OPEN: OrderedDict[tuple[Path, int, int], tuple[zipfile.ZipFile | tarfile.TarFile, ExitStack]] = OrderedDict()
 _MAX_OPEN = 8
 

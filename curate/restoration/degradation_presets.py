@@ -11,7 +11,6 @@ from curate.errors import ParamsError
 from curate.yamlfile import load_model
 
 Kernel = Literal["iso", "aniso", "generalized_iso", "generalized_aniso", "plateau_iso", "plateau_aniso"]
-Interpolation = Literal["area", "bilinear", "bicubic"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

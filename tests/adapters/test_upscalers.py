@@ -265,10 +265,22 @@ def test_weights_that_do_not_belong_are_named(files: Path, tmp_path: Path, fault
     assert "\n" not in str(caught.value)
 
 
-def test_weights_of_ncnn_that_end_too_soon_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda data: data[:-4], r"other\.bin is damaged"),
+        (
+            lambda data: data + bytes(4),
+            r"other\.bin holds 4 bytes of weights more than the layers of other\.param",
+        ),
+    ],
+)
+def test_weights_of_ncnn_that_do_not_belong_are_refused(
+    tmp_path: Path, change: Callable[[bytes], bytes], says: str
+) -> None:
     """They have no names: layers take theirs in turn."""
     published = real_weights.compact()
-    (tmp_path / "cut.param").write_bytes(published.read_bytes())
-    (tmp_path / "cut.bin").write_bytes(published.with_suffix(".bin").read_bytes()[:-4])
-    with pytest.raises(ModelError, match=r"cut\.bin is damaged"):
-        upscalers.load(str(tmp_path / "cut.param"), scale=None)
+    (tmp_path / "other.param").write_bytes(published.read_bytes())
+    (tmp_path / "other.bin").write_bytes(change(published.with_suffix(".bin").read_bytes()))
+    with pytest.raises(ModelError, match=says):
+        upscalers.load(str(tmp_path / "other.param"), scale=None)

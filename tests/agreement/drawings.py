@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from curate import schema
 from curate.agreement.by_annotator import Answers, sort_out
+from curate.agreement.clusters import Clusters
 from curate.records import Annotation, Box
 from tests.builders import annotation, image_id
 
@@ -38,3 +41,12 @@ def table(annotations: Sequence[Annotation]) -> pa.Table:
 def answers(work: Mapping[tuple[str, str], Drawn | None]) -> Answers:
     images = {image_id(image) for image, _ in work}
     return sort_out(table(rows(work)), planned=images)
+
+
+def category_votes(answers: Answers, clusters: Clusters, categories: Sequence[str]) -> NDArray[np.float64]:
+    """How many members of each cluster chose each category: (clusters, categories)."""
+    column = {name: index for index, name in enumerate(categories)}
+    codes = np.array([column.get(name, -1) for name in answers.names], dtype=np.intp)
+    cells = clusters.number * len(categories) + codes[answers.category[clusters.members]]
+    counts = np.bincount(cells, minlength=len(clusters) * len(categories))
+    return counts.reshape(len(clusters), len(categories)).astype(np.float64)

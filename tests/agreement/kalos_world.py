@@ -6,8 +6,8 @@ import numpy as np
 
 from curate.agreement import chance
 from curate.agreement.annotator_pairs import compare
-from curate.agreement.clusters import category_votes, cluster
-from tests.agreement.drawings import Drawn, answers
+from curate.agreement.clusters import cluster
+from tests.agreement.drawings import Drawn, answers, category_votes
 from tests.builders import HEIGHT, WIDTH
 
 PEOPLE = ("ann", "ben", "cem")

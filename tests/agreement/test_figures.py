@@ -13,11 +13,11 @@ from sklearn.metrics import cohen_kappa_score
 from curate.agreement import annotator_pairs, chance, figures, image_sums
 from curate.agreement.annotator_pairs import compare
 from curate.agreement.by_annotator import Answers, sort_out
-from curate.agreement.clusters import category_votes, cluster
+from curate.agreement.clusters import cluster
 from curate.agreement.consensus import Rules, consensus
 from curate.agreement.figures import Key, Settings
 from curate.intervals import Figure
-from tests.agreement.drawings import Drawn, answers, rows, table
+from tests.agreement.drawings import Drawn, answers, category_votes, rows, table
 from tests.builders import HEIGHT, WIDTH, image_id
 
 A, B, C = "ann", "ben", "cem"

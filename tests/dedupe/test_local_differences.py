@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from curate.dedupe.features import Features, Recipe, extract
 from curate.dedupe.hamming_search import Pairs
 from curate.dedupe.local_differences import Differences
-from curate.dedupe.verify import RELATIONS, verify
+from curate.dedupe.verify import PIXEL_RELATIONS, verify
 from tests.dedupe.test_verify import cropped, photograph
 
 RECIPE = Recipe("phash", "fast", "mirrored", True)
@@ -28,7 +28,7 @@ def told(folder: Path, first: Image.Image, second: Image.Image) -> str:
     found = verify(features, Pairs(one, one + 1, none), RECIPE, min_correlation=0.5)
     if not found.same[0]:
         return "different"
-    return "variant" if RELATIONS[found.relation[0]] == "variant" else "same"
+    return "variant" if PIXEL_RELATIONS[found.relation[0]] == "variant" else "same"
 
 
 def with_object(share: float) -> Change:

@@ -14,7 +14,7 @@ from curate.dedupe import verify as verification
 from curate.dedupe.candidates import candidates
 from curate.dedupe.features import Features, Recipe, extract
 from curate.dedupe.hamming_search import Pairs
-from curate.dedupe.verify import RELATIONS, Verified, verify
+from curate.dedupe.verify import PIXEL_RELATIONS, Verified, verify
 
 RECIPE = Recipe("phash", "fast", "all", True)
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "camera", "brick")
@@ -96,7 +96,7 @@ def test_copies_are_candidates_and_the_same_picture(tmp_path: Path, change: str)
     result = checked(features, *sure)
     assert result.same.all(), (change, result.correlation)
     assert (result.correlation >= 0.5).all()
-    told = [RELATIONS[index] for index in result.relation]
+    told = [PIXEL_RELATIONS[index] for index in result.relation]
     if (
         change == "cropped to a corner"
     ):  # what is cut off the rocket is plain sky: a border to all appearances
@@ -114,7 +114,7 @@ def test_either_side_may_be_the_copy(tmp_path: Path) -> None:
     pictures = [CHANGES["cropped"][0](original), original, CHANGES["bordered"][0](original)]
     result = checked(features_of(tmp_path, pictures), (0, 1), (1, 2), (2, 1), (1, 0))
     assert result.same.all()
-    told = [RELATIONS[index] for index in result.relation]
+    told = [PIXEL_RELATIONS[index] for index in result.relation]
     wanted = ["cropped", "bordered", "bordered", "cropped"]
     assert all(name in {relation, "variant"} for name, relation in zip(told, wanted, strict=True))
     assert told[0] == told[3] == "cropped"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,11 @@ from curate.geometry import boxes
 side = st.floats(0.01, 500)
 corner = st.floats(-500, 500)
 xywh = st.tuples(corner, corner, side, side)
+
+
+def corners(rows: Sequence[tuple[float, ...]]) -> boxes.Boxes:
+    """Corner and size (N, 4) to corners (N, 4)."""
+    return boxes.as_boxes([(x, y, x + width, y + height) for x, y, width, height in rows])
 
 
 @pytest.mark.parametrize(
@@ -25,14 +32,14 @@ xywh = st.tuples(corner, corner, side, side)
     ],
 )
 def test_iou_of_known_boxes(a: tuple[int, ...], b: tuple[int, ...], iou: float) -> None:
-    found = boxes.box_iou(boxes.xywh_to_xyxy([a]), boxes.xywh_to_xyxy([b]))
+    found = boxes.box_iou(corners([a]), corners([b]))
     assert found.shape == (1, 1)
     assert found[0, 0] == pytest.approx(iou, abs=1e-6)
 
 
 @given(st.lists(xywh, max_size=5), st.lists(xywh, max_size=5))
 def test_iou_is_symmetric_bounded_and_one_with_itself(a: list, b: list) -> None:  # type: ignore[type-arg]
-    first, second = boxes.xywh_to_xyxy(a), boxes.xywh_to_xyxy(b)
+    first, second = corners(a), corners(b)
     iou = boxes.box_iou(first, second)
     assert iou.shape == (len(a), len(b))
     assert ((iou >= 0) & (iou <= 1 + 1e-9)).all()
@@ -55,7 +62,7 @@ def test_iou_agrees_with_pixels_counted() -> None:
 
 @given(st.lists(xywh, max_size=5))
 def test_corner_and_size_round_trip(rows: list) -> None:  # type: ignore[type-arg]
-    back = boxes.xyxy_to_xywh(boxes.xywh_to_xyxy(rows))
+    back = boxes.xyxy_to_xywh(corners(rows))
     np.testing.assert_allclose(back, boxes.as_boxes(rows), atol=1e-9)
 
 

@@ -55,25 +55,6 @@ def test_iou_is_that_of_the_pixels(several: list[BoolArray]) -> None:
     np.testing.assert_allclose(found, [expected])
 
 
-@given(masks_of_one_image())
-def test_majority_holds_the_pixels_of_at_least_half(several: list[BoolArray]) -> None:
-    height, width = several[0].shape
-    rles = [masks.encode(pixels) for pixels in several]
-    expected = np.sum(several, axis=0) * 2 >= len(several)
-    found = masks.majority(rles, width=width, height=height)
-    if len(several) == 1:
-        assert found == rles[0]
-    elif not expected.any():
-        assert found is None
-    else:
-        assert found == masks.encode(expected)
-        assert found == masks.majority(rles[::-1], width=width, height=height)
-
-
-def test_nothing_has_no_majority() -> None:
-    assert masks.majority([], width=4, height=4) is None
-
-
 @pytest.mark.parametrize(
     ("rle", "reason"),
     [("", "damaged"), ("0 ", "damaged"), ("P", "damaged"), ("o", "damaged"), ("é", "damaged")],

@@ -16,10 +16,15 @@ box = st.tuples(*(st.integers(0, 6) for _ in range(2)), *(st.integers(1, 6) for 
 drawn = st.lists(st.tuples(box, st.sampled_from("ab")), max_size=4)
 
 
+def corners(objects: list[tuple[Row, str]]) -> boxes.Boxes:
+    """Boxes (N, 4) xyxy of named rows of corner and size."""
+    return boxes.as_boxes([(x, y, x + width, y + height) for (x, y, width, height), _ in objects])
+
+
 def pairs_of(a: list[tuple[Row, str]], b: list[tuple[Row, str]], threshold: float) -> set[tuple[int, int]]:
     found = match(
-        boxes.xywh_to_xyxy([row for row, _ in a]),
-        boxes.xywh_to_xyxy([row for row, _ in b]),
+        corners(a),
+        corners(b),
         [name for _, name in a],
         [name for _, name in b],
         iou_threshold=threshold,
@@ -64,7 +69,7 @@ def test_one_to_one_above_the_threshold_and_best_in_the_first_pass(
 ) -> None:
     found = pairs_of(a, b, 0.25)
     assert len({i for i, _ in found}) == len({j for _, j in found}) == len(found)
-    iou = boxes.box_iou(boxes.xywh_to_xyxy([row for row, _ in a]), boxes.xywh_to_xyxy([row for row, _ in b]))
+    iou = boxes.box_iou(corners(a), corners(b))
     assert all(iou[i, j] >= 0.25 for i, j in found)
     same = np.array([[x == y for _, y in b] for _, x in a], dtype=bool).reshape(len(a), len(b))
     gain = np.where(same & (iou >= 0.25), iou, 0.0)

@@ -12,7 +12,11 @@ from curate import params_doc
 
 ROOT = Path(__file__).parents[2]
 DOORS = ("curate_pipelines", "curate.cli", "curate.__main__")
-PUBLIC = {"curate", "curate.api"}  # what a notebook imports: no door, for nothing may live for it alone
+PUBLIC = {
+    "curate",
+    "curate.api",
+    "curate.label_files",
+}  # what a notebook imports: no door, for nothing may live for it alone
 PUBLIC |= {"curate.adapters.fiftyone_plugin.operators"}  # FiftyOne imports it
 PUBLIC |= {"curate.adapters.fiftyone_text_search"}  # and that this
 PUBLIC |= {"curate.agreement.chance"}  # figures of counts, promised to whoever imports curate.agreement alone

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from curate.qa import joined_answers, outdated_answers
 from tests.qa import answering
 
@@ -23,7 +25,7 @@ def listed(guideline: str | None, taxonomy: str | None) -> tuple[dict[str, str],
     all_looks = looked()
     found = outdated_answers.find(all_looks, guideline=guideline, taxonomy=taxonomy)
     names = {answering.task(name): name for name in NAMES}
-    tasks = all_looks.task_of(found.look).to_pylist()
+    tasks = all_looks.table["task_id"].take(pa.array(found.look)).to_pylist()
     return {names[task]: why for task, why in zip(tasks, found.reasons(), strict=True)}, found.unknown
 
 
