@@ -1,7 +1,7 @@
 """A decoded picture to its luma thumbnail and its color cells, compiled.
 
-Pillow takes three to five times as long for the same: an eighth of what decoding at reduced size takes, and
-as long as decoding in full.
+Pillow takes seven to nine times as long: with it the features of a picture that is decoded in full take half
+as long again (section "Compiled code" of docs/benchmarks.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sums over a luma plane and the quality figures that follow from them, compiled.
 
-In Python the same takes six times as long as decoding the picture. What few pixels tell as well as all is
-asked of few. Imports numba.
+NumPy takes ten times as long: section "Compiled code" of docs/benchmarks.md. What few pixels tell as well as
+all is asked of few. Imports numba.
 """
 
 from __future__ import annotations
