@@ -22,6 +22,7 @@ from PIL import Image, ImageFilter, ImageOps
 from benchmarks import environments, photo_collages, process_cost, result
 from benchmarks.process_cost import FailedRunError
 from benchmarks.result import Target
+from curate import system
 
 NAME = "check"
 COMMAND = "python -m benchmarks.check"
@@ -109,7 +110,7 @@ def make(folder: Path, count: int) -> dict[str, list[str]]:
     for split in ("train", "test"):
         (folder / split).mkdir(parents=True)
     planted = [(fault, at) for fault in NAMES for at in range(EACH)]
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ProcessPoolExecutor(system.cores()) as pool:
         list(pool.map(_write_clean, [folder] * count, range(count), chunksize=20))
         names = list(pool.map(_plant, [folder] * len(planted), planted))
     truth: dict[str, list[str]] = defaultdict(list)

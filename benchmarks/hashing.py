@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
-import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ import simplejpeg
 from benchmarks import corpus_cache, environments, process_cost, result
 from benchmarks.process_cost import Cost, FailedRunError
 from benchmarks.result import Target
+from curate import system
 from curate.dedupe import features, pair_cache
 from curate.engines.local import LocalEngine
 from curate.params import DedupeParams
@@ -183,7 +183,7 @@ def _limit(folder: Path) -> tuple[Cost, str]:
 def run_limit(folder: str) -> str:
     """Read every file and decode its luma at reduced size, in as many processes; nothing else."""
     paths = sorted(Path(folder).iterdir())
-    with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
+    with multiprocessing.get_context("fork").Pool(system.cores()) as pool:
         done = sum(pool.imap_unordered(_decode, paths, chunksize=64))
     if done != len(paths):
         raise RuntimeError("not every file was decoded")

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import io
 import multiprocessing
-import os
 import tempfile
 import time
 from collections import defaultdict
@@ -25,6 +24,7 @@ from PIL import __version__ as pillow_version
 from benchmarks import corpus_cache, process_cost, result
 from benchmarks.process_cost import Cost
 from benchmarks.result import Target
+from curate import system
 from curate.engines.local import LocalEngine
 from curate.images.upright_srgb import Limits, upright
 from curate.params import IngestParams
@@ -92,7 +92,7 @@ def measure() -> None:
         "images": IMAGES,
         "few": FEW,
         "rounds": ROUNDS,
-        "cores": _cores(),
+        "cores": system.cores(),
         "mean_bytes": size / IMAGES,
         "turned": turned,
         "rows": {name: _summary(entries) for name, entries in runs.items()},
@@ -139,7 +139,7 @@ def run_stage(raw: str, target: str, alone: bool) -> str:
         outputs=ingest.Outputs(
             table=place / "images.parquet", images=place / "images", ledger=place / "ledger.sqlite"
         ),
-        ports=ingest.Ports(engine=LocalEngine(_cores(), in_process=alone)),
+        ports=ingest.Ports(engine=LocalEngine(system.cores(), in_process=alone)),
     )
     return "this tree"
 
@@ -152,7 +152,7 @@ def run_loop(name: str, folder: str) -> str:
     """One function over all files, in as many processes as there are cores."""
     paths = sorted(Path(folder).iterdir())
     function, version = _LOOPS[name]
-    with multiprocessing.get_context("fork").Pool(_cores()) as pool:
+    with multiprocessing.get_context("fork").Pool(system.cores()) as pool:
         done = sum(pool.imap_unordered(function, paths, chunksize=16))
     if done != len(paths):
         raise RuntimeError("not every file was decoded")
@@ -246,10 +246,6 @@ def _saved(picture: Image.Image, **options: Any) -> bytes:
 def _luma_of(data: bytes) -> np.ndarray[Any, np.dtype[np.int16]]:
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("L"), dtype=np.int16)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _targets(runs: dict[str, list[dict[str, Any]]]) -> list[Target]:

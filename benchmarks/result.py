@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from curate import fingerprint
+from curate import fingerprint, system
 
 ROOT = Path(__file__).parents[1]
 # A quick run keeps its figures out of the committed ones.
@@ -141,9 +141,9 @@ def _git(*arguments: str) -> str | None:
 
 def machine() -> str:
     """Cores, processor, memory and Python, in one line."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    memory = system.memory_bytes() / 2**30
     return (
-        f"{len(os.sched_getaffinity(0))} cores of {_processor()} ({platform.machine()}), {memory:.0f} GiB, "
+        f"{system.cores()} cores of {_processor()} ({platform.machine()}), {memory:.0f} GiB, "
         f"{platform.system()}, Python {platform.python_version()}"
     )
 

@@ -1,14 +1,15 @@
-"""Whether a file is the one that was read before, without reading it again.
+"""Whether a file is the one that was read before: by its content, or without reading it again.
 
-As make, Git and DVC decide it: by its size, its inode and its times. The time of the last write alone would
-not do: a file written twice within one tick of the clock has the same, and programs set it as they like
-(`cp -p`, `rsync -t`). The time of the last change of the inode can be set by nobody; and a file that was
-changed only just now, when it is looked at, is not trusted, because another change within the same tick may
-follow (Git's "racy" index entries: https://git-scm.com/docs/racy-git).
+The latter is decided as make, Git and DVC do: by its size, its inode and its times. The time of the last
+write alone would not do: a file written twice within one tick of the clock has the same, and programs set it
+as they like (`cp -p`, `rsync -t`). The time of the last change of the inode can be set by nobody; and a file
+that was changed only just now, when it is looked at, is not trusted, because another change within the same
+tick may follow (Git's "racy" index entries: https://git-scm.com/docs/racy-git).
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -55,3 +56,13 @@ def file_identity(path: Path) -> FileIdentity:
     """
     found = path.stat()
     return FileIdentity(found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes, 64 hex digits.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

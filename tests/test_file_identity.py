@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from curate.file_identity import FileIdentity, file_identity
+from curate.file_identity import FileIdentity, file_identity, sha256_of
 
 
 def _with_times_of(path: Path, identity: FileIdentity) -> None:
@@ -49,3 +49,9 @@ def test_what_was_changed_just_now_is_not_trusted(tmp_path: Path) -> None:
     ahead = time.time_ns() + 10**12  # of a server whose clock is ahead
     os.utime(path, ns=(ahead, ahead))
     assert not file_identity(path).is_settled(time.time_ns() + 10**10)
+
+
+def test_content_is_told_by_sha256(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")  # FIPS 180-2, example B.1
+    assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -12,6 +12,7 @@ import pyarrow as pa
 from curate import tables
 from curate.adapters.folder_hub import mark_latest, plain_name, refuse_backwards, sizes, taken
 from curate.errors import HubError
+from curate.file_identity import sha256_of
 from curate.ports import PublishPlan, PublishReceipt
 from curate.release import manifest
 from curate.release.manifest import Manifest
@@ -72,10 +73,7 @@ class ArchiveHub:
             refuse_backwards(self._root.as_posix(), release, present, prefix=f"{release.name}-")
             return target
         known = {name: digest for name, digest in _digests(target) if name == manifest.NAME}
-        if (
-            known
-            and known[manifest.NAME] != hashlib.sha256((folder / manifest.NAME).read_bytes()).hexdigest()
-        ):
+        if known and known[manifest.NAME] != sha256_of(folder / manifest.NAME):
             raise taken(target.as_posix(), release)
         return target
 
@@ -113,5 +111,5 @@ def _digests(target: Path) -> Iterator[tuple[str, str]]:
 
 def _holds(target: Path, folder: Path, release: Manifest) -> bool:
     expected = {name: digest for name, (_, digest) in release.files.items()}
-    expected[manifest.NAME] = hashlib.sha256((folder / manifest.NAME).read_bytes()).hexdigest()
+    expected[manifest.NAME] = sha256_of(folder / manifest.NAME)
     return target.exists() and dict(_digests(target)) == expected

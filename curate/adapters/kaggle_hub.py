@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from curate.adapters.folder_hub import refuse_backwards, taken
 from curate.adapters.kaggle_calls import KaggleCalls
 from curate.adapters.upload_progress import to_stderr
 from curate.errors import HubError
+from curate.file_identity import sha256_of
 from curate.ports import PublishPlan, PublishReceipt
 from curate.release import kaggle, manifest
 from curate.release.manifest import Manifest
@@ -133,7 +133,7 @@ class KaggleHub:
         if number is None:
             refuse_backwards(self._repo, release, [f"v{version}" for version in state.numbers])
             return state, before
-        if self._calls.digest(manifest.NAME, number) != _sha256(folder / manifest.NAME):
+        if self._calls.digest(manifest.NAME, number) != sha256_of(folder / manifest.NAME):
             raise taken(self._repo, release)
         if self._wrong(folder, release, number):
             del state.numbers[release.version]  # another version of Kaggle's mends it
@@ -214,7 +214,7 @@ class KaggleHub:
         """The first file that a version lacks, or has otherwise; empty if there is none."""
         there = set(self._calls.files(number))
         for name in kaggle.names(release):
-            expected = release.files[name][1] if name in release.files else _sha256(folder / name)
+            expected = release.files[name][1] if name in release.files else sha256_of(folder / name)
             if name not in there or self._calls.digest(name, number) != expected:
                 return name
         return ""
@@ -231,7 +231,3 @@ def _state(found: Any) -> _State:
         current=int(found.current_version_number),
         license=str(found.license_name),
     )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

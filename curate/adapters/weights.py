@@ -12,6 +12,7 @@ from typing import Any
 from curate.adapters import public_models, torch_device
 from curate.errors import ModelError
 from curate.extras import require
+from curate.file_identity import sha256_of
 
 # The main weights file of a folder or a Hub snapshot: the first of these that is there.
 MAIN_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -235,5 +236,4 @@ def sha256(path: Path) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _sha256(path: Path, _state: tuple[int, int]) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)

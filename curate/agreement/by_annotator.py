@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from curate.arrow_columns import flags
 from curate.errors import TableError
 from curate.geometry.matching import Indices
 
@@ -148,7 +149,7 @@ def sort_out(annotations: pa.Table, *, planned: Set[str]) -> Answers:
     every_image, image = _coded(annotations["image_id"])
     people, person = _coded(annotations["annotator_id"])
     kinds = ("object", "skipped", "unreadable")
-    outcome = {kind: _flags(pc.equal(annotations["outcome"], kind)) for kind in kinds}
+    outcome = {kind: flags(pc.equal(annotations["outcome"], kind)) for kind in kinds}
     wanted = np.array([image_id in planned for image_id in every_image], dtype=np.bool_)[image]
     keys = image * max(1, len(people)) + person
     # Of an answer that is unreadable in part, what is left is not what the person saw.
@@ -213,7 +214,7 @@ def box_column(annotations: pa.Table) -> NDArray[np.float64]:
     """The boxes (N, 4) of an `annotations` table; NaN where there is none."""
     column = annotations.column("bbox_xyxy").combine_chunks()
     boxes = np.full((len(column), _CORNERS), np.nan)
-    there = _flags(column.is_valid())
+    there = flags(column.is_valid())
     boxes[there] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, _CORNERS)
     return boxes
 
@@ -225,7 +226,7 @@ def _ordered(annotations: pa.Table, rows: Indices, image: Indices) -> Indices:
         TableError: An object without category or box.
     """
     boxes = box_column(annotations)[rows]
-    nameless = _flags(annotations["category"].is_null())[rows] | np.isnan(boxes).any(axis=1)
+    nameless = flags(annotations["category"].is_null())[rows] | np.isnan(boxes).any(axis=1)
     if nameless.any():
         key = annotations["annotation_id"][int(rows[nameless][0])]
         raise TableError(f"annotation {key} is an object without category or box: run pull again")
@@ -280,7 +281,3 @@ def _texts(annotations: pa.Table, name: str, rows: Indices) -> Texts:
     if column.nbytes > _WIDE_BYTES:
         column = column.cast(pa.large_string())
     return Texts(column.take(pa.array(rows)).combine_chunks())
-
-
-def _flags(column: pa.ChunkedArray | pa.Array) -> Flags:
-    return np.asarray(pc.fill_null(column, False).to_numpy(zero_copy_only=False), dtype=np.bool_)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate import fingerprint, schema, tables
+from curate.file_identity import sha256_of
 from curate.images import quality_figures
 from curate.ingest import image_store, ledger, table_counts
 from curate.ingest.sources import Source
@@ -73,7 +74,7 @@ def write(
         for piece in _amended(db, path, rows) if few else map(_table, _pieces(rows)):
             stream.write(piece)
             tally.add(piece)
-    state = [*_stamp(path), _sha256(path), context]
+    state = [*_stamp(path), sha256_of(path), context]
     with ledger.transaction(db):
         db.execute("DELETE FROM touched")
         ledger.put(db, "table", json.dumps(state))
@@ -92,7 +93,7 @@ def _is_ours(db: sqlite3.Connection, path: Path, context: str) -> bool:
         return False
     if before != context or now[0] != size:
         return False
-    return bool(now[1] == mtime_ns) or _sha256(path) == sha256  # DVC may have put a copy in its place
+    return bool(now[1] == mtime_ns) or sha256_of(path) == sha256  # DVC may have put a copy in its place
 
 
 def _note_amended(db: sqlite3.Connection) -> bool:
@@ -145,11 +146,6 @@ def _context(images: Path, sources: Sequence[Source]) -> str:
 def _stamp(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _rows(

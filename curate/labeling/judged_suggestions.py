@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from curate.arrow_columns import flags
 from curate.errors import ParamsError
 from curate.labeling import taxonomy
 from curate.records import Category
@@ -69,9 +70,9 @@ def begun_under(
     )
     place = pc.index_in(last["shown_id"], value_set=record.shown["shown_id"].combine_chunks())
     shown = record.shown.take(place)  # all null where an answer is not joined
-    joined = _flags(pc.is_valid(place))
-    planted = joined & _flags(pc.is_valid(shown["seeded_kind"]))
-    other = joined & ~planted & _flags(pc.not_equal(shown["model_version"], "+".join(sorted(versions))))
+    joined = flags(pc.is_valid(place))
+    planted = joined & flags(pc.is_valid(shown["seeded_kind"]))
+    other = joined & ~planted & flags(pc.not_equal(shown["model_version"], "+".join(sorted(versions))))
     counts = joined & ~planted & ~other
     floors = _floors(record, shown, folder, categories)
     lowest, telling = _telling(categories, floors, counts)
@@ -189,8 +190,3 @@ def _answers(
         at = column.get(category)
         keep.append(found is not None and (at is None or bool(found[at])))
     return annotations.filter(pa.array(keep, pa.bool_()))
-
-
-def _flags(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    """Null is False."""
-    return np.asarray(pc.fill_null(column, False).to_numpy(), dtype=np.bool_)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from curate.arrow_columns import places
 from curate.errors import TableError
 from curate.geometry.boxes import box_iou
 from curate.geometry.matching import match
@@ -91,7 +92,7 @@ def judge(model: pa.Table, answers: pa.Table, *, iou_threshold: float) -> Verdic
     parents = pc.fill_null(pc.index_in(drawn.parents, value_set=made.ids), -1).to_numpy()
     looks = np.unique(
         np.stack(
-            [_codes(judged_answers["image_id"], image_ids), _codes(_annotators(judged_answers), people)]
+            [places(judged_answers["image_id"], image_ids), places(_annotators(judged_answers), people)]
         ),
         axis=1,
     )
@@ -121,12 +122,6 @@ def _annotators(table: pa.Table) -> pa.ChunkedArray:
     return pc.fill_null(table["annotator_id"], "")
 
 
-def _codes(column: pa.ChunkedArray, values: pa.Array) -> NDArray[np.int64]:
-    """Position of each value among `values`; -1 where it is not there."""
-    found = pc.fill_null(pc.index_in(column, value_set=values), -1)
-    return np.asarray(found.to_numpy(), dtype=np.int64)
-
-
 def _names(column: pa.Array) -> NDArray[np.object_]:
     """Strings of which each is held once, however often it stands there."""
     encoded = column.dictionary_encode()
@@ -136,13 +131,13 @@ def _names(column: pa.Array) -> NDArray[np.object_]:
 
 def _objects(table: pa.Table, image_ids: pa.Array, people: pa.Array) -> _Objects:
     table = table.filter(pc.equal(table["outcome"], "object"))
-    images = _codes(table["image_id"], image_ids)
+    images = places(table["image_id"], image_ids)
     order = np.argsort(images, kind="stable")
     table = table.take(pa.array(order)).combine_chunks()
     boxes = table["bbox_xyxy"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return _Objects(
         images=images[order],
-        people=_codes(_annotators(table), people),
+        people=places(_annotators(table), people),
         categories=_names(table["category"].combine_chunks()),
         boxes=boxes.reshape(-1, _CORNERS).astype(np.float64),
         scores=table["score"].to_numpy().astype(np.float32),

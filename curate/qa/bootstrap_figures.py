@@ -54,7 +54,7 @@ def ratio(
         scale: What the ratio can be: `share` = 0 to 1, `positive` = anything above 0.
     """
     sums = resampled(np.stack([top, bottom], axis=1), image, how)
-    return sums.figure(lambda sums: _share(sums[..., 0], sums[..., 1]), scale=scale)
+    return sums.figure(lambda sums: quotient(sums[..., 0], sums[..., 1]), scale=scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,7 @@ def resampled(
     return Resampled(len(names), np.asarray(per_image.sum(axis=0)).ravel(), drawn)
 
 
-def _share(top: Values, bottom: Values) -> Values:
+def quotient(top: Values, bottom: Values) -> Values:
+    """One divided by the other, NaN where there is nothing to divide by."""
     out = np.full(np.shape(bottom), np.nan)
     return np.asarray(np.divide(top, bottom, out=out, where=np.asarray(bottom) > 0))

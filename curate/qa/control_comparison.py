@@ -24,7 +24,7 @@ from scipy.sparse import coo_array
 from curate.geometry.grouped_matching import match_groups
 from curate.intervals import Figure, Sums
 from curate.qa import bootstrap_figures
-from curate.qa.bootstrap_figures import Resampling
+from curate.qa.bootstrap_figures import Resampling, quotient
 from curate.qa.joined_answers import Drawn, Flags, Looks
 
 Values = NDArray[np.float64]
@@ -125,12 +125,7 @@ def _adjusted(sums: Sums, labelers: int) -> tuple[Values, Values, Values, Values
     plain = _divided(t.sum(axis=-2), n.sum(axis=-2))
     empty = answers.sum(axis=-1) == 0
     with_, without = (np.where(empty, np.nan, adjusted[..., arm]) for arm in (SUGGESTED, CONTROL))
-    return _ratio(with_, without), _ratio(plain[..., SUGGESTED], plain[..., CONTROL]), with_, without
-
-
-def _ratio(with_: Values, without: Values) -> Values:
-    out = np.full(np.shape(without), np.nan)
-    return np.asarray(np.divide(with_, without, out=out, where=np.asarray(without) > 0))
+    return quotient(with_, without), quotient(plain[..., SUGGESTED], plain[..., CONTROL]), with_, without
 
 
 def _divided(top: Values, bottom: Values) -> Values:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from curate.arrow_columns import flags, places
 from curate.geometry.grouped_matching import Grouped
 from curate.shown.join import NO_RECORD
 from curate.shown.record import ShownRecord
@@ -99,19 +100,19 @@ def collect(answers: pa.Table, record: ShownRecord, known_images: pa.Array) -> L
     kept = last.filter(pc.is_in(last["shown_id"], value_set=record.shown["shown_id"].combine_chunks()))
     kept = kept.sort_by([("task_id", "ascending"), ("annotator_id", "ascending"), ("answer_id", "ascending")])
     images, people = _names(kept["image_id"]), _names(kept["annotator_id"])
-    row = _codes(kept["shown_id"], record.shown["shown_id"].combine_chunks())
+    row = places(kept["shown_id"], record.shown["shown_id"].combine_chunks())
     shown = record.shown.take(pa.array(row))
-    control, seeded = _flags(pc.equal(shown["arm"], "control")), _flags(pc.is_valid(shown["seeded_kind"]))
-    known = _flags(pc.is_in(kept["image_id"], value_set=known_images))
-    as_gold = _flags(pc.equal(shown["reason"], "gold"))
+    control, seeded = flags(pc.equal(shown["arm"], "control")), flags(pc.is_valid(shown["seeded_kind"]))
+    known = flags(pc.is_in(kept["image_id"], value_set=known_images))
+    as_gold = flags(pc.equal(shown["reason"], "gold"))
     reasons = pc.value_counts(pc.fill_null(last["not_joined"].drop_null(), "")).to_pylist()
     lost = last.num_rows - kept.num_rows - sum(entry["counts"] for entry in reasons)
     return Looks(
         table=kept,
         shown=shown,
-        image=_codes(kept["image_id"], images),
+        image=places(kept["image_id"], images),
         images=images.to_pylist(),
-        person=_codes(kept["annotator_id"], people),
+        person=places(kept["annotator_id"], people),
         people=people.to_pylist(),
         control=control,
         known=known,
@@ -140,8 +141,8 @@ def drawn(looks: Looks, annotations: pa.Table, categories: list[str]) -> Drawn:
     rows = rows.filter(pc.is_in(rows["category"], value_set=pa.array(categories, pa.string())))
     keys = _keys(looks.table)
     rows = rows.filter(pc.is_in(_keys(rows), value_set=keys))
-    look = _codes(_keys(rows), keys)
-    order = pa.array(np.lexsort((_codes(rows["annotation_id"], _names(rows["annotation_id"])), look)))
+    look = places(_keys(rows), keys)
+    order = pa.array(np.lexsort((places(rows["annotation_id"], _names(rows["annotation_id"])), look)))
     rows = rows.take(order)
     return Drawn(grouped(rows, look[np.asarray(order)], categories), rows, categories)
 
@@ -149,7 +150,7 @@ def drawn(looks: Looks, annotations: pa.Table, categories: list[str]) -> Drawn:
 def on_images(looks: Looks, annotations: pa.Table, categories: list[str]) -> Drawn:
     """Objects of an `annotations` table of known answers, once for every look at their image."""
     rows = annotations.filter(pc.equal(annotations["outcome"], "object"))
-    image = _codes(rows["image_id"], pa.array(looks.images, pa.string()))
+    image = places(rows["image_id"], pa.array(looks.images, pa.string()))
     return _once_a_look(rows, image, looks.image, len(looks.images), categories)
 
 
@@ -165,14 +166,14 @@ def suggested(looks: Looks, record: ShownRecord, column: str, categories: list[s
     """
     digests = _names(pc.drop_null(looks.shown[column]))
     rows = record.suggestions.filter(pc.is_in(record.suggestions["suggestions_digest"], value_set=digests))
-    group = _codes(rows["suggestions_digest"], digests)
-    return _once_a_look(rows, group, _codes(looks.shown[column], digests), len(digests), categories)
+    group = places(rows["suggestions_digest"], digests)
+    return _once_a_look(rows, group, places(looks.shown[column], digests), len(digests), categories)
 
 
 def _once_a_look(rows: pa.Table, group: Codes, wanted: Codes, groups: int, categories: list[str]) -> Drawn:
     """Rows of a group for each look that wants it (-1 = none), ordered by look, then annotation_id."""
     named = np.asarray(pc.is_in(rows["category"], value_set=pa.array(categories, pa.string())).to_numpy())
-    order = np.lexsort((_codes(rows["annotation_id"], _names(rows["annotation_id"])), group))
+    order = np.lexsort((places(rows["annotation_id"], _names(rows["annotation_id"])), group))
     order = order[(group[order] >= 0) & named[order]]
     starts = np.searchsorted(group[order], np.arange(groups + 1))
     sizes = np.append(np.diff(starts), 0)[wanted]  # of -1, nothing, the last
@@ -187,7 +188,7 @@ def grouped(rows: pa.Table, group: Codes, categories: list[str]) -> Grouped:
     """Boxes and category codes of rows of an `annotations` table that all have both."""
     column = rows["bbox_xyxy"].combine_chunks()
     boxes = column.flatten().to_numpy(zero_copy_only=False).astype(np.float64).reshape(-1, _CORNERS)
-    return Grouped(group, boxes, _codes(rows["category"], pa.array(categories, pa.string())))
+    return Grouped(group, boxes, places(rows["category"], pa.array(categories, pa.string())))
 
 
 def category_names(*annotations: pa.Table) -> list[str]:
@@ -205,20 +206,6 @@ def _keys(table: pa.Table) -> pa.Array:
 def _names(column: pa.ChunkedArray) -> pa.Array:
     names = column.unique()
     return names.take(pc.sort_indices(names))
-
-
-def _codes(column: pa.ChunkedArray | pa.Array, names: pa.Array) -> Codes:
-    """Place of each value among the names; -1 where it is not among them."""
-    found = pc.fill_null(pc.index_in(column, value_set=names), -1)
-    return (
-        np.asarray(found.to_numpy(), dtype=np.int64)
-        if isinstance(found, pa.ChunkedArray)
-        else np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
-    )
-
-
-def _flags(column: pa.ChunkedArray) -> Flags:
-    return np.asarray(pc.fill_null(column, False).to_numpy(), dtype=np.bool_)
 
 
 def _count(column: pa.ChunkedArray) -> int:

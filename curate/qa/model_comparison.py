@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from curate.geometry.grouped_matching import Grouped, match_groups
 from curate.intervals import Figure
 from curate.qa import bootstrap_figures
-from curate.qa.bootstrap_figures import MIN_IMAGES, TOO_FEW, Resampled, Resampling
+from curate.qa.bootstrap_figures import MIN_IMAGES, TOO_FEW, Resampled, Resampling, quotient
 from curate.qa.joined_answers import grouped
 
 Values = NDArray[np.float64]
@@ -121,16 +121,11 @@ def _compared(drawn: Resampled, column: int, name: str, columns: int, informativ
     return made
 
 
-def _ratio(top: Values, bottom: Values) -> Values:
-    out = np.full(np.shape(bottom), np.nan)
-    return np.asarray(np.divide(top, bottom, out=out, where=np.asarray(bottom) > 0))
-
-
 _FIGURES: Final[dict[str, Callable[[Values], Values]]] = {
-    "precision": lambda sums: _ratio(sums[..., _RIGHT], sums[..., _FOUND]),
-    "recall": lambda sums: _ratio(sums[..., _RIGHT], sums[..., _KNOWN]),
-    "f1": lambda sums: _ratio(2 * sums[..., _RIGHT], sums[..., _FOUND] + sums[..., _KNOWN]),
-    "mean_iou": lambda sums: _ratio(sums[..., _IOU], sums[..., _RIGHT]),
+    "precision": lambda sums: quotient(sums[..., _RIGHT], sums[..., _FOUND]),
+    "recall": lambda sums: quotient(sums[..., _RIGHT], sums[..., _KNOWN]),
+    "f1": lambda sums: quotient(2 * sums[..., _RIGHT], sums[..., _FOUND] + sums[..., _KNOWN]),
+    "mean_iou": lambda sums: quotient(sums[..., _IOU], sums[..., _RIGHT]),
 }
 
 

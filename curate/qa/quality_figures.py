@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from curate.arrow_columns import flags
 from curate.intervals import Figure
 from curate.params.quality import QualityParams
 from curate.qa import (
@@ -232,19 +233,15 @@ def _comparable(all_looks: Looks, tables: Tables) -> Flags:
     sample stand for the rest. Images whose answer is known are left out of both arms, whenever it became so.
     """
     reason = all_looks.shown["reason"]
-    ordinary = ~all_looks.known & ~all_looks.seeded & ~_flags(pc.equal(reason, "gold"))
+    ordinary = ~all_looks.known & ~all_looks.seeded & ~flags(pc.equal(reason, "gold"))
     kept = tables.images.filter(pc.is_null(tables.images["drop_reason"]))["image_id"]
     kept = kept.filter(pc.invert(pc.is_in(kept, value_set=tables.known["image_id"].unique())))
     looked_at = tables.plan.filter(pc.not_equal(tables.plan["arm"], "accepted"))["image_id"]
     if pc.all(pc.is_in(kept, value_set=looked_at.unique())).as_py():
         return np.asarray(ordinary, dtype=np.bool_)
     drawn = tables.plan.filter(pc.equal(tables.plan["reason"], "audit"))["image_id"].unique()
-    audit = _flags(pc.equal(reason, "audit")) | _flags(pc.is_in(all_looks.table["image_id"], value_set=drawn))
+    audit = flags(pc.equal(reason, "audit")) | flags(pc.is_in(all_looks.table["image_id"], value_set=drawn))
     return np.asarray(ordinary & (all_looks.control | audit), dtype=np.bool_)
-
-
-def _flags(column: pa.ChunkedArray) -> Flags:
-    return np.asarray(pc.fill_null(column, False).to_numpy(), dtype=np.bool_)
 
 
 def _sizes(all_looks: Looks, images: pa.Table) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from curate import schema, tables
+from curate.arrow_columns import places
 from curate.geometry import masks
 from curate.geometry.grouped_matching import paired_iou
 
@@ -121,26 +122,21 @@ def _part(
     here = pc.is_in(piece["image_id"], value_set=image_ids)
     piece = piece.filter(pc.and_(here, pc.or_(shown, rejected)))
     scores = piece["score"].to_numpy().astype(np.float64)
-    lowest = np.append(min_scores, np.inf)[_places(piece["category"], known)]  # of -1, unknown, the last
+    lowest = np.append(min_scores, np.inf)[places(piece["category"], known)]  # of -1, unknown, the last
     telling = pc.or_(pc.equal(piece["outcome"], "object"), pa.array(scores >= lowest))
     piece = piece.filter(telling)
-    images = _places(piece["image_id"], image_ids)
+    images = places(piece["image_id"], image_ids)
     boxes = piece["bbox_xyxy"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     boxes = boxes.reshape(-1, _CORNERS).astype(np.float64)
     return Suggestions(
         images=images,
-        categories=_places(piece["category"], known),
+        categories=places(piece["category"], known),
         boxes=boxes,
         scores=piece["score"].to_numpy().astype(np.float64),
         mask_iou=_mask_iou(piece["rle"], boxes, sizes[images]),
         shown=np.asarray(pc.equal(piece["outcome"], "object").to_numpy(), dtype=np.bool_),
         ids=piece["annotation_id"].combine_chunks(),
     )
-
-
-def _places(column: pa.ChunkedArray, values: pa.Array) -> Ints:
-    found = pc.fill_null(pc.index_in(column, value_set=values), -1)
-    return np.asarray(found.to_numpy(), dtype=np.int64)
 
 
 def _mask_iou(rles: pa.ChunkedArray, boxes: Floats, sizes: Ints) -> Floats:

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from curate.file_identity import sha256_of
 from curate.release.columns import Column
-from curate.release.folder import sha256_of
 from curate.release.license_links import link_of
 
 NAME: Final = "croissant.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from curate.tables import storage_error
-
-_BLOCK = 1 << 20
 
 
 @contextmanager
@@ -52,15 +49,6 @@ def files_in(folder: Path) -> list[str]:
         for parent, _, names in os.walk(folder)
         for name in names
     )
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex."""
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            state.update(block)
-    return state.hexdigest()
 
 
 def _sync(path: Path) -> None:

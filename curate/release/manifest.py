@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from curate.errors import ReleaseError
-from curate.release.folder import files_in, sha256_of
+from curate.file_identity import sha256_of
+from curate.release.folder import files_in
 
 NAME = "release.json"
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from curate import fingerprint, tables
 from curate.errors import DeviceMemoryError, InputError, ModelError
+from curate.file_identity import sha256_of
 from curate.images import pixel_limit, png_stream
 from curate.params import UpscaleParams
 from curate.ports import Upscaler
@@ -121,8 +122,7 @@ class FileUpscaler:
 
     def _read(self, task: UpscaleTask) -> _Read:
         try:
-            with task.source.open("rb") as file:
-                source = hashlib.file_digest(file, "sha256").hexdigest()
+            source = sha256_of(task.source)
             key = hashlib.sha256(f"{source} {self._settings}".encode()).hexdigest()
             found = _finished(task.target, key)
             if found is not None:

@@ -21,6 +21,7 @@ from curate.agreement import (
 from curate.agreement.adjudicated_images import Decisions
 from curate.agreement.annotator_pairs import Size
 from curate.agreement.bad_rows import Known
+from curate.agreement.consensus import Consensus
 from curate.errors import TableError
 from curate.labeling import taxonomy
 from curate.params import AgreementParams
@@ -127,11 +128,8 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         outputs.consensus.with_name(".shards"),
     )
     everything = agreement_shards.run(job, ports)
-    decisions = adjudicated_images.decided(decisions, everything.agreed)
-    decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
     lines = curated_consensus.load(inputs.decision_file, inputs.images)
-    again = adjudicated_images.older_than(decisions, curated_consensus.asked_at(lines))
-    decisions = decisions.only(decisions.rows.keys() - again, adjudicated_images.ASKED_AGAIN)
+    decisions = _in_force(adjudicated_images.decided(decisions, everything.agreed), held, lines)
     agreed = adjudicated_images.apply(everything.agreed, decisions, tasks)
     adjudicated_images.answer(choices, decisions)
     curated = curated_consensus.curate(agreed, lines, sizes=sizes, tasks=tasks, categories=names_known)
@@ -143,13 +141,7 @@ def run(params: AgreementParams, *, inputs: Inputs, outputs: Outputs, ports: Por
         planned=tasks.keys(),
         iou_threshold=params.iou_threshold,
     )
-    contradicted = label_error_table.compare(
-        agreed.annotations,
-        tables.read(inputs.suggestions, schema.ANNOTATIONS),
-        iou_threshold=params.iou_threshold,
-        learned=seen_scenes.learned(inputs.detector, inputs.images, inputs.group_by).all,
-        given=paths.keys() if inputs.detector is not None else (),
-    )
+    contradicted = _contradicted(params, inputs, agreed, paths)
     settled = settled_images.settle(
         params,
         plan=plan,
@@ -185,6 +177,26 @@ def _held(
         pa.concat_tables([answers.select(columns), decided.select(columns)]),
         pa.concat_tables([DrawnRows(inputs.annotations).of("task_id", shown.tasks_with_errors()), drawn]),
         iou_threshold=params.iou_threshold,
+    )
+
+
+def _in_force(decisions: Decisions, held: HeldBack, lines: curated_consensus.Lines) -> Decisions:
+    """Decisions, but of images in which a planted error was left, and of those asked for again since."""
+    decisions = decisions.only(decisions.rows.keys() - set(held.left_in), adjudicated_images.LEFT_IN)
+    again = adjudicated_images.older_than(decisions, curated_consensus.asked_at(lines))
+    return decisions.only(decisions.rows.keys() - again, adjudicated_images.ASKED_AGAIN)
+
+
+def _contradicted(
+    params: AgreementParams, inputs: Inputs, agreed: Consensus, paths: Mapping[str, str]
+) -> label_error_table.LabelErrors:
+    """Labels that the model contradicts, aside from images that it learned from."""
+    return label_error_table.compare(
+        agreed.annotations,
+        tables.read(inputs.suggestions, schema.ANNOTATIONS),
+        iou_threshold=params.iou_threshold,
+        learned=seen_scenes.learned(inputs.detector, inputs.images, inputs.group_by).all,
+        given=paths.keys() if inputs.detector is not None else (),
     )
 
 

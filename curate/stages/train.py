@@ -21,6 +21,7 @@ from typing import Final
 
 from curate import system, tables
 from curate.errors import InputError, ModelError
+from curate.file_identity import sha256_of
 from curate.folder_walk import paths_below
 from curate.formats import huggingface
 from curate.labeling import training_record
@@ -302,10 +303,7 @@ def _digest(path: Path) -> str:
         return hashlib.sha256(
             "".join(f"{name} {one}\n" for name, one in _digests(path).items()).encode()
         ).hexdigest()
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path) if path.is_file() else ""
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import Any, Final
 from curate import decision_file, fingerprint, folder_walk, pipeline_templates, tables
 from curate.adapters import image_metrics, weights
 from curate.errors import InputError, ParamsError
+from curate.file_identity import sha256_of
 from curate.labeling import training_record
 from curate.params import Params
 from curate_pipelines import PIPELINES, STAGES
@@ -209,9 +210,9 @@ def _content(name: str, path: Path) -> str:
     total = hashlib.sha256()
     try:
         if not path.is_dir():
-            return _sha256(path)
+            return sha256_of(path)
         for one in folder_walk.opened(folder_walk.find(path, lambda _: True)):
-            total.update(f"{one.relative_to(path).as_posix()}\0{_sha256(one)}\n".encode())
+            total.update(f"{one.relative_to(path).as_posix()}\0{sha256_of(one)}\n".encode())
     except FileNotFoundError as error:
         raise InputError(
             f"{name} = {path} does not exist: create it, or set null where it is not needed"
@@ -219,11 +220,6 @@ def _content(name: str, path: Path) -> str:
     except OSError as error:
         raise InputError(f"{name} = {path} cannot be read: {error.strerror}") from error
     return total.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _update(path: Path, text: str) -> bool:

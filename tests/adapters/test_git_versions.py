@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from curate.adapters import git_versions
 from curate.cli import app
 from curate.errors import ReleaseError
+from curate.file_identity import sha256_of
 from curate.release import manifest
-from curate.release.folder import sha256_of
 from tests import builders
 from tests.stages import test_release_versions as stage
 

@@ -12,7 +12,7 @@ import pytest
 
 from curate.adapters.huggingface_hub import HuggingFaceHub
 from curate.errors import HubError
-from curate.release.folder import sha256_of
+from curate.file_identity import sha256_of
 from tests.adapters.fake_hub import TOKEN, HubState, regular, serving
 from tests.adapters.releases import write_release
 

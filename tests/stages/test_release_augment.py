@@ -14,10 +14,10 @@ import yaml
 from PIL import Image
 
 from curate.errors import ReleaseError
+from curate.file_identity import sha256_of
 from curate.geometry import masks
 from curate.records import StageReport
 from curate.release import augmented_copies, manifest
-from curate.release.folder import sha256_of
 from tests import builders
 from tests.builders import image_id
 from tests.stages.test_release import FOLDER, run
