@@ -112,7 +112,8 @@ def load(
     Args:
         source: Where from.
         classes: By accepted `model_type`; or the classes for any.
-        optional: Says of a weight's name whether a checkpoint may lack it; None = of none.
+        optional: Says of a weight's name whether a checkpoint may lack it, with all others of which that is
+            said; None = of none.
         unneeded: Says of a weight's name whether a checkpoint may hold it that the model has not; None = of
             none but those that transformers itself leaves out for this model.
 
@@ -143,9 +144,10 @@ def load(
         line = torch_device.first_line(error)
         raise ModelError(f"{source.noun} {where} cannot be loaded: {line}") from error
     missing = sorted(report["missing_keys"])
+    may_lack = {name for name in network.state_dict() if optional is not None and optional(name)}
     weights.refuse(
         f"{source.noun} {where}",
-        missing=[name for name in missing if optional is None or not optional(name)],
+        missing=sorted({*missing} - may_lack if may_lack <= {*missing} else missing),
         surplus=sorted(name for name in report["unexpected_keys"] if unneeded is None or not unneeded(name)),
         shape=sorted(name for name, *_ in report["mismatched_keys"]),
     )

@@ -239,6 +239,27 @@ def test_partial_weights_are_refused(tmp_path: Path) -> None:
     assert "lacks" in refused(folder)
 
 
+def test_half_a_pooler_is_none(tmp_path: Path) -> None:
+    """Without one the mean over the tokens is the vector, which must not happen by damage."""
+    safetensors_torch = pytest.importorskip("safetensors.torch")
+    torch.manual_seed(0)
+    config = transformers.ViTConfig(
+        hidden_size=24, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        image_size=32, patch_size=8,
+    )  # fmt: skip
+    vit_without_pooler(tmp_path)
+    transformers.ViTModel(config).save_pretrained(tmp_path)
+    load(tmp_path)
+    file = tmp_path / "model.safetensors"
+    state = safetensors_torch.load_file(file)
+    del state["pooler.dense.bias"]
+    safetensors_torch.save_file(state, file, metadata={"format": "pt"})
+    assert "lacks 1 weights that the model has, such as pooler.dense.bias" in refused(tmp_path)
+    del state["pooler.dense.weight"]
+    safetensors_torch.save_file(state, file, metadata={"format": "pt"})
+    load(tmp_path)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("fault", ["lacks", "renamed", "surplus"])
 @pytest.mark.parametrize("tower", ["vision_model", "text_model"])
