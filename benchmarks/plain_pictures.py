@@ -131,7 +131,7 @@ def _picture(pixels: UInt8Image) -> Image.Image:
 def contrasts(
     image: NDArray[np.uint16], mask: NDArray[np.uint8], reach: int, thresholds: Wide, responses: Wide
 ) -> NDArray[np.float32]:
-    """Redo `curate.restoration.banding._contrasts`: histograms of columns, summed over the window of a row."""
+    """Redo `curate.restoration.banding._contrasts`: columns' histograms, summed over the windows of a row."""
     height, width = image.shape
     steps, min_level = len(thresholds), max(int(image.min()) - len(thresholds), 0)
     levels = int(image.max()) + steps + 1 - min_level
