@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -99,9 +99,9 @@ LUMA: Final = {"curate.images.luma_sums.luma_sums": plain_pictures.luma_sums}
 QUALITY: Final = {"curate.images.quality_sums.quality_of_sums": plain_pictures.quality_of_sums}
 
 
-def _hashed(folder: Path, **more: Any) -> Case:
+def _hashed(folder: Path, recipe: Recipe) -> Case:
     paths = _files(folder)
-    return Case(step=lambda: features.extract(paths, _RECIPE), items=len(paths), **more)
+    return Case(THUMBNAILS, lambda: features.extract(paths, recipe), len(paths), tolerance=1)
 
 
 THUMBNAILS: Final = {
@@ -229,25 +229,37 @@ def _row_hashes(folder: Path) -> Case:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What the page says of a module, and how its case is made in a folder."""
+    """What the page says of a module, and how its case is made in a folder.
+
+    Attributes:
+        beside: Why the row is not held to the target; empty = it is.
+    """
 
     replaces: str
     step: str
     make: Callable[[Path], Case]
+    beside: str = ""
 
 
 _JPEG: Final = "decode and measure a JPEG"
 _FEATURES: Final = "dedupe: features of a JPEG"
 _SETTLED: Final = "agreement: an image of 3 people"
 KERNELS: Final[dict[str, Kernel]] = {
-    "images/luma_sums": Kernel("NumPy", f"ingest: {_JPEG}", partial(_ingest, plain=LUMA)),
+    "images/luma_sums": Kernel(
+        "NumPy", f"ingest: {_JPEG}", partial(_ingest, plain=LUMA), "counts with the other of its step"
+    ),
     "images/quality_sums": Kernel(
         "NumPy", f"ingest: {_JPEG}", partial(_ingest, plain=QUALITY, tolerance=1e-9)
     ),
     "images/luma_sums + images/quality_sums": Kernel(
         "NumPy", f"ingest: {_JPEG}", partial(_ingest, plain=LUMA | QUALITY, tolerance=1e-9)
     ),
-    "dedupe/thumbnails": Kernel("Pillow", _FEATURES, partial(_hashed, plain=THUMBNAILS, tolerance=1)),
+    "dedupe/thumbnails": Kernel(
+        "Pillow", f"{_FEATURES}, `decode: exact`", partial(_hashed, recipe=replace(_RECIPE, decode="exact"))
+    ),
+    "dedupe/thumbnails, small": Kernel(
+        "Pillow", _FEATURES, partial(_hashed, recipe=_RECIPE), "counts where pictures are decoded in full"
+    ),
     "dedupe/hamming_kernel": Kernel("NumPy", "dedupe: search of an image", _hamming_kernel),
     "dedupe/registration": Kernel("NumPy, in batches", "dedupe: verify a pair", _registration),
     "agreement/mask_runs": Kernel(

@@ -33,6 +33,7 @@ for this comparison. *Alone* is the time of the calls that the step makes, the s
 they make is compared. *Step* is the time of a step of the stage, with the compiled functions and with the
 plain ones in their place: what makes that less than {wanted:.2f} times as fast is not kept. Processor time on
 one core, of a process for each module, after a first run that compiles; medians of {rounds} runs in turn.
+{beside}
 
 """
 Call = tuple[str, tuple[Any, ...]]
@@ -48,6 +49,7 @@ def measure() -> None:
     targets = [
         Target(f"compiled {name}, at the stage's level", WANTED, row["step_ratio"], "x")
         for name, row in rows.items()
+        if not KERNELS[name].beside
     ]
     content = {"rows": rows, "rounds": ROUNDS, "wanted": WANTED}
     content["versions"] = result.versions("numpy", "numba", "scipy", "pillow", "pycocotools")
@@ -98,8 +100,13 @@ def figures(case: Case) -> dict[str, float]:
     }
 
 
+def modules(name: str) -> list[str]:
+    """The modules that a row is about."""
+    return name.partition(",")[0].split(" + ")
+
+
 def _lines(name: str) -> int:
-    paths = [result.ROOT / "curate" / f"{module}.py" for module in name.split(" + ")]
+    paths = [result.ROOT / "curate" / f"{module}.py" for module in modules(name)]
     return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
 
 
@@ -241,7 +248,8 @@ def section() -> str:
         "gain",
         "lines",
     ]
-    text = INTRO.format(**content) + result.table(header, rows, numbers=7)
+    beside = " ".join(f"`{name}` {one.beside}." for name, one in KERNELS.items() if one.beside)
+    text = INTRO.format(**content, beside=beside) + result.table(header, rows, numbers=7)
     return text + "\n" + result.target_table(result.targets(content)) + "\n" + result.footer(content)
 
 
