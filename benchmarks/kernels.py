@@ -24,7 +24,7 @@ NAME = "kernels"
 COMMAND = "python -m benchmarks kernels"
 ROUNDS = 1 if result.quick() else 3
 WANTED = 4 / 3  # times as fast, at the stage's level
-_LEAST_S = 0.0 if result.quick() else 0.05  # of one timing of the module alone
+_MIN_S = 0.0 if result.quick() else 0.05  # of one timing of the module alone
 _ONE_CORE = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
 INTRO = """## Compiled code
 
@@ -73,13 +73,13 @@ def figures(case: Case) -> dict[str, float]:
     calls = _calls(case)
     compiled = {one: _found(one) for one in case.plain}
     share = _alike(calls, compiled, case)
-    most = max(1, int(_LEAST_S / max(_replayed(calls, compiled)[0], 1e-9)))
+    max_times = max(1, int(_MIN_S / max(_replayed(calls, compiled)[0], 1e-9)))
     alone: dict[bool, list[float]] = {False: [], True: []}
     step: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(ROUNDS):
         for plain in (False, True):
             functions = case.plain if plain else compiled
-            times = 1 if plain else most
+            times = 1 if plain else max_times
             alone[plain].append(sum(_replayed(calls, functions)[0] for _ in range(times)) / times)
             with _in_place(functions):
                 step[plain].append(_timed(case.step))
@@ -254,7 +254,7 @@ def section() -> str:
 
 
 def _time(seconds: float) -> str:
-    """Of one item, in a unit that fits."""
+    """Time of one item, in a unit that fits."""
     return f"{result.figure(1e3 * seconds)} ms" if seconds >= 1e-3 else f"{result.figure(1e6 * seconds)} µs"
 
 

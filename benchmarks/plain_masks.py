@@ -24,7 +24,7 @@ _HEADER = f"{7:05b}" + "".join(f"{bits - 1:04b}" for bits in _RUN_BITS)
 
 
 def read(rles: pa.Array, heights: Places) -> Runs:
-    """As `curate.agreement.mask_runs.read`, a mask at a time."""
+    """Redo `curate.agreement.mask_runs.read`, a mask at a time."""
     texts = rles.to_pylist()
     wide = rles.cast(pa.large_binary())
     _, offsets, data = wide.buffers()
@@ -60,7 +60,7 @@ def _box(edges: Places, height: int) -> tuple[int, int, int, int]:
 
 
 def iou(runs: Runs, first: Places, second: Places) -> NDArray[np.float64]:
-    """As `curate.agreement.mask_runs.iou`, by pycocotools: each mask against all its partners."""
+    """Redo `curate.agreement.mask_runs.iou`, by pycocotools: each mask against all its partners."""
     texts = [runs.text[a:b].tobytes() for a, b in itertools.pairwise(runs.ends.tolist())]
     # Overlaps do not depend on the height: one row of pixels.
     encoded = [
@@ -77,16 +77,16 @@ def iou(runs: Runs, first: Places, second: Places) -> NDArray[np.float64]:
 def fuse(  # noqa: PLR0917 - as the kernel
     text: Bytes, ends: Places, _places: Places, _starts: Places, _area: Places, boxes: Places,
     weights: NDArray[np.float64], first: Places, counts: Places, widths: Places, heights: Places,
-    least: float,
+    min_iou: float,
 ) -> tuple[Bytes, Places, NDArray[np.bool_]]:  # fmt: skip
-    """As `curate.agreement.mask_fusion.fuse`: STAPLE by NumPy, distances by SciPy, IoU by pycocotools."""
+    """Redo `curate.agreement.mask_fusion.fuse`: STAPLE by NumPy, distances by SciPy, IoU by pycocotools."""
     found, settled = [], np.ones(len(first), np.bool_)
     sizes = zip(first.tolist(), counts.tolist(), widths.tolist(), heights.tolist(), strict=True)
     for number, (at, count, width, height) in enumerate(sizes):
         rles = [text[ends[k] : ends[k + 1]].tobytes().decode("ascii") for k in range(at, at + count)]
         if count > 1:
             overlap = masks.rle_iou(rles, rles, width=width, height=height)
-            settled[number] = vote_rules.mask_is_settled(overlap.tolist(), iou_threshold=least)
+            settled[number] = vote_rules.mask_is_settled(overlap.tolist(), iou_threshold=min_iou)
         if len(set(rles)) == 1:
             joint: str | None = rles[0]
         elif count == 2:
@@ -118,7 +118,7 @@ def _signed(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def opaque(data: Bytes) -> tuple[int, Places]:
-    """As `curate.geometry.brush_rle_kernels.opaque` of repeated runs, which is what the SDK writes."""
+    """Redo `curate.geometry.brush_rle_kernels.opaque` of repeated runs, which is what the SDK writes."""
     bits = "".join(map("{:08b}".format, data.tolist()))
     total, at, word = int(bits[:32], 2), 32 + len(_HEADER), 0
     sizes = [int(bits[37 + 4 * k : 41 + 4 * k], 2) + 1 for k in range(4)]
@@ -137,7 +137,7 @@ def opaque(data: Bytes) -> tuple[int, Places]:
 
 
 def crossed(edges: Places, length: int, lines: int) -> Places:
-    """As `curate.geometry.brush_rle_kernels.crossed`, through an array of all pixels."""
+    """Redo `curate.geometry.brush_rle_kernels.crossed`, through an array of all pixels."""
     runs = np.diff(edges, prepend=0, append=length * lines)
     pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(lines, length)
     turned = np.zeros(length * lines + 2, dtype=np.int8)
@@ -146,7 +146,7 @@ def crossed(edges: Places, length: int, lines: int) -> Places:
 
 
 def coco_counts(edges: Places, pixels: int) -> Bytes:
-    """As `curate.geometry.brush_rle_kernels.coco_counts`, by pycocotools."""
+    """Redo `curate.geometry.brush_rle_kernels.coco_counts`, by pycocotools."""
     runs = np.diff(edges, prepend=0, append=pixels)
     counts = runs[:-1] if runs[-1] == 0 else runs
     found: Any = coco.frPyObjects({"size": [1, pixels], "counts": counts.tolist()}, 1, pixels)
@@ -154,7 +154,7 @@ def coco_counts(edges: Places, pixels: int) -> Bytes:
 
 
 def brush_bytes(edges: Places, pixels: int) -> Bytes:
-    """As `curate.geometry.brush_rle_kernels.brush_bytes`, in text of zeros and ones."""
+    """Redo `curate.geometry.brush_rle_kernels.brush_bytes`, in text of zeros and ones."""
     borders = [0, *edges.tolist(), pixels]
     parts = [f"{pixels * 4:032b}", _HEADER]
     for number, (start, end) in enumerate(itertools.pairwise(borders)):

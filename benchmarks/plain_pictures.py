@@ -18,7 +18,7 @@ _ALIKE, _STEP, _BAR_NOISE = 3.0, 8.0, 1.5  # of bars, as in `curate.images.quali
 
 
 def luma_sums(luma: NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """As `curate.images.luma_sums.luma_sums`: levels from the histogram, the Laplacian in 16 bits."""
+    """Redo `curate.images.luma_sums.luma_sums`: levels from the histogram, the Laplacian in 16 bits."""
     counts = np.array(Image.fromarray(luma).histogram())
     levels = np.arange(256)
     total = squares = 0
@@ -35,7 +35,7 @@ def luma_sums(luma: NDArray[np.uint8]) -> tuple[int, int, int, int]:
 
 
 def quality_of_sums(luma: NDArray[np.uint8], side: int) -> tuple[float, ...]:
-    """As `curate.images.quality_sums.quality_of_sums`."""
+    """Redo `curate.images.quality_sums.quality_of_sums`."""
     width = luma.shape[1]
     wide = luma.astype(np.int16)
     across, down = np.abs(wide[:, 1:] - wide[:, :-1]), np.abs(wide[1:] - wide[:-1])
@@ -115,12 +115,12 @@ def _bar(levels: NDArray[np.float64], activity: NDArray[np.float64]) -> int:
 
 
 def luma_thumbnail(pixels: UInt8Image, side: int) -> UInt8Image:
-    """As `curate.dedupe.thumbnails.luma_thumbnail`, by Pillow."""
+    """Redo `curate.dedupe.thumbnails.luma_thumbnail`, by Pillow."""
     return np.asarray(_picture(pixels).convert("L").resize((side, side), Image.Resampling.LANCZOS))
 
 
 def color_cells(pixels: UInt8Image, cells: int) -> UInt8Image:
-    """As `curate.dedupe.thumbnails.color_cells`, by Pillow, which rounds in between: within a level."""
+    """Redo `curate.dedupe.thumbnails.color_cells`, by Pillow, which rounds in between: within a level."""
     return np.asarray(_picture(pixels).convert("RGB").resize((cells, cells), Image.Resampling.BOX))
 
 
@@ -131,14 +131,14 @@ def _picture(pixels: UInt8Image) -> Image.Image:
 def contrasts(
     image: NDArray[np.uint16], mask: NDArray[np.uint8], reach: int, thresholds: Wide, responses: Wide
 ) -> NDArray[np.float32]:
-    """As `curate.restoration.banding._contrasts`: histograms of columns, summed over the window of a row."""
+    """Redo `curate.restoration.banding._contrasts`: columns' histograms, summed over the windows of a row."""
     height, width = image.shape
-    steps, least = len(thresholds), max(int(image.min()) - len(thresholds), 0)
-    levels = int(image.max()) + steps + 1 - least
+    steps, min_level = len(thresholds), max(int(image.min()) - len(thresholds), 0)
+    levels = int(image.max()) + steps + 1 - min_level
     found = np.zeros((height, width), np.float32)
     columns = np.zeros((width + 2 * reach + 1, levels), np.int32)  # with a margin, and zeros before
     at = np.arange(width) + reach + 1
-    places = image.astype(np.int64) - least
+    places = image.astype(np.int64) - min_level
     for y in range(-reach, height):
         for row, change in ((y + reach, 1), (y - reach - 1, -1)):
             if 0 <= row < height:
@@ -148,20 +148,20 @@ def contrasts(
         if len(on):
             sums = np.cumsum(columns, axis=0, dtype=np.int32)
             counts = sums[on + 2 * reach + 1] - sums[on]
-            found[y, on] = _contrast(counts, places[y, on], least, thresholds, responses)
+            found[y, on] = _contrast(counts, places[y, on], min_level, thresholds, responses)
     return found
 
 
 def _contrast(
-    counts: Wide, level: NDArray[np.int64], least: int, thresholds: Wide, responses: Wide
+    counts: Wide, level: NDArray[np.int64], min_level: int, thresholds: Wide, responses: Wide
 ) -> NDArray[np.float64]:
-    """Of pixels with the counts (N, L) of levels from `least` on in their windows."""
+    """Contrast of pixels with the counts (N, L) of levels from `min_level` on in their windows."""
     steps = np.arange(1, len(thresholds) + 1)
     pixels = np.arange(len(level))[:, None]
     padded = np.pad(counts, ((0, 0), (len(steps), len(steps))))
     middle = level[:, None] + len(steps)
     here = counts[pixels, level[:, None]].astype(np.int64)
     other = np.maximum(padded[pixels, middle + steps], padded[pixels, middle - steps]).astype(np.int64)
-    seen = (level[:, None] + least <= thresholds) & (other > 0)
+    seen = (level[:, None] + min_level <= thresholds) & (other > 0)
     values = responses * here * other / (here + other)
     return np.asarray(np.where(seen, values, 0).max(axis=1))

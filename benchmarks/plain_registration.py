@@ -19,7 +19,7 @@ _BLOCK = 8
 
 
 class Samples(NamedTuple):
-    """As `registration.Samples`, of P pairs: (P, S, S) each."""
+    """Samples of P pairs as in `registration.Samples`: (P, S, S) each."""
 
     value: Floats
     slope_x: Floats
@@ -41,7 +41,7 @@ def _where(placement: Places, side: int) -> tuple[Floats, Floats]:
 
 
 def warp(first: Floats, placement: Places) -> Samples:
-    """As `registration.warp`."""
+    """Redo `registration.warp`."""
     side = first.shape[-1]
     at_x, at_y = _where(placement, side)
     last, half = np.float32(side - 1), np.float32(0.5)
@@ -60,7 +60,7 @@ def warp(first: Floats, placement: Places) -> Samples:
 
 
 def warp_cubic(first: Floats, placement: Places) -> Floats:
-    """As `registration.warp_cubic`."""
+    """Redo `registration.warp_cubic`."""
     side = first.shape[-1]
     shares = (np.arange(side) + 0.5) / side - 0.5
     p = placement.T[:, :, None, None]
@@ -181,7 +181,7 @@ def compare(  # noqa: PLR0917 - as the kernel
     score: Places,
     placement: Places,
 ) -> None:
-    """As `placement_search.compare`."""
+    """Redo `placement_search.compare`."""
     a, b = first.astype(np.float32), second.astype(np.float32)
     placement[:] = starts[order[:, 0]]
     score[:] = agreement(b, warp(a, placement))
@@ -242,7 +242,7 @@ def place(  # noqa: PLR0917 - as the kernel
     inside: Floats,
     agreed: Floats,
 ) -> None:
-    """As `local_differences._place`."""
+    """Redo `local_differences._place`."""
     a, b = first.astype(np.float32), second.astype(np.float32)
     best, moved, idle = placement.copy(), placement.copy(), np.zeros(len(first), int)
     top = agreement(b, warp(a, best))
@@ -266,6 +266,6 @@ def place(  # noqa: PLR0917 - as the kernel
 
 
 def place_colors(bands: Floats, placement: Places, out: Floats) -> None:
-    """As `local_differences._place_colors`."""
+    """Redo `local_differences._place_colors`."""
     for band in range(2):
         out[:, band] = warp_cubic(np.ascontiguousarray(bands[:, band]), placement)

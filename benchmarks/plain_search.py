@@ -14,7 +14,7 @@ _BASIS, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
 def mixed(hashes: UInt64s) -> UInt64s:
-    """As `curate.dedupe.hamming_kernel.mixed`."""
+    """Redo `curate.dedupe.hamming_kernel.mixed`."""
     found = np.zeros_like(hashes)
     for bit in range(64):
         found |= ((hashes >> np.uint64(bit)) & np.uint64(1)) << np.uint64((29 * bit + 11) % 64)
@@ -22,7 +22,7 @@ def mixed(hashes: UInt64s) -> UInt64s:
 
 
 def bucketed(hashes: UInt64s, shift: np.uint64, mask: np.uint64) -> Buckets:
-    """As `curate.dedupe.hamming_kernel.bucketed`."""
+    """Redo `curate.dedupe.hamming_kernel.bucketed`."""
     keys = ((hashes >> shift) & mask).astype(np.int64)
     order = np.argsort(keys, kind="stable").astype(np.int32)
     starts = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=int(mask) + 1))])
@@ -33,7 +33,7 @@ def join(  # noqa: PLR0917 - as the kernel
     a: Buckets, rows: tuple[int, int], b: Buckets, within: bool, bands: Bands, band: int, flips: UInt64s,
     limit: int, first: NDArray[np.int32], second: NDArray[np.int32], bits: NDArray[np.uint8], enough: int,
 ) -> int:  # fmt: skip
-    """As `curate.dedupe.hamming_kernel.join`, some rows at a time, in another order."""
+    """Redo `curate.dedupe.hamming_kernel.join`, some rows at a time, in another order."""
     count = 0
     for start in range(rows[0], rows[1], _PIECE):
         here = np.arange(start, min(start + _PIECE, rows[1]))
@@ -65,7 +65,7 @@ def join(  # noqa: PLR0917 - as the kernel
 
 
 def of_bytes(offsets: Rows, data: NDArray[np.uint8]) -> UInt64s:
-    """As `curate.row_hashes._of_bytes`: one byte of all rows at a time, the longest rows first."""
+    """Redo `curate.row_hashes._of_bytes`: one byte of all rows at a time, the longest rows first."""
     lengths = np.diff(offsets)
     order = np.argsort(-lengths, kind="stable")
     value, starts = np.full(len(lengths), _BASIS), offsets[:-1][order]
@@ -79,7 +79,7 @@ def of_bytes(offsets: Rows, data: NDArray[np.uint8]) -> UInt64s:
 
 
 def of_runs(offsets: Rows, inner: UInt64s) -> UInt64s:
-    """As `curate.row_hashes._of_runs`."""
+    """Redo `curate.row_hashes._of_runs`."""
     lengths = np.diff(offsets)
     order = np.argsort(-lengths, kind="stable")
     value, starts = _BASIS + lengths[order].astype(np.uint64), offsets[:-1][order]

@@ -99,7 +99,7 @@ def find(root: Path, wanted: Callable[[str], bool], *, hidden: bool = True) -> I
 def _below(
     folder: bytes, wanted: Callable[[str], bool], above: tuple[tuple[int, int], ...], *, hidden: bool
 ) -> Iterator[Path | Closed]:
-    """As `find`, all closed folders; `above` are the folders that this one stands in."""
+    """Find as `find` does, and yield all closed folders; `above` are the folders that this one stands in."""
     try:
         status = os.stat(folder)  # noqa: PTH116 - bytes
         own = (status.st_dev, status.st_ino)

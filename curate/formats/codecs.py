@@ -155,7 +155,7 @@ def known_json(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _marks_below(folder: Path) -> set[str]:
-    """Those of `_MARKS` for which any folder will do, by one walk."""
+    """Marks of `_MARKS` for which any folder will do, found by one walk."""
     marks = {mark: mark.removeprefix("**/") for mark, _ in _MARKS if mark.startswith("**/")}
     matches = {mark: named(pattern) for mark, pattern in marks.items()}
     return {

@@ -36,7 +36,7 @@ def test_plain_versions_make_the_same_and_both_are_timed(
     for constant, value in SMALL.items():
         monkeypatch.setattr(kernel_cases, constant, value)
     monkeypatch.setattr(kernels, "ROUNDS", 1)
-    monkeypatch.setattr(kernels, "_LEAST_S", 0)
+    monkeypatch.setattr(kernels, "_MIN_S", 0)
     found = kernels.figures(KERNELS[name].make(tmp_path))
     assert found["alike"] == 1
     assert found["own_plain_s"] > 0
