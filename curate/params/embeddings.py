@@ -54,6 +54,6 @@ class EmbeddingsParams(Section):
         le=1024,
         description="processes with a model; 0 = one per GPU, or one per core as memory allows",
     )
-    max_pixels: int = Field(100_000_000, ge=1, description="of per image; larger ones are not read, and fail")
+    max_pixels: int = Field(100_000_000, ge=1, description="per image; larger ones are not read, and fail")
     max_failures: int = Field(100, ge=0, description="images; with more than so many the stage stops")
     shard_size: int = Field(64, ge=1, le=100_000, description="images; what a killed run repeats at most")
