@@ -11,6 +11,7 @@ import numpy as np
 from curate.adapters import tile_errors, torch_device, weights
 from curate.errors import ModelError
 from curate.extras import require
+from curate.folder_walk import paths_below
 from curate.params.upscale import DiffusionParams
 from curate.records import FloatArray
 
@@ -58,7 +59,7 @@ class DiffusionUpscaler:
         self._place = torch_device.place(device, precision, setting=setting)
         self._folder, self._settings = folder, settings
         self.ran_on = str(self._place)
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = paths_below(folder, "*")
         classes = _classes(folder)
         try:
             pipeline = diffusers.StableDiffusionUpscalePipeline.from_pretrained(

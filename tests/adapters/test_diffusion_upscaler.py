@@ -224,3 +224,15 @@ def test_names_of_older_public_files_are_no_fault(folder: Path, tmp_path: Path) 
     changed(place / "text_encoder" / FILES["text_encoder"], lambda state: state.update(positions))
     image = picture(64, 64)
     np.testing.assert_array_equal(load(place).upscale(image), load(folder).upscale(image))
+
+
+def test_a_part_in_a_linked_folder_is_in_the_version(folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy)
+    whole = load(copy).model_version
+    (copy / "unet").rename(tmp_path / "elsewhere")
+    (copy / "unet").symlink_to(tmp_path / "elsewhere")
+    assert load(copy).model_version == whole
+    config = tmp_path / "elsewhere/config.json"
+    config.write_text(f"{config.read_text()} ")
+    assert load(copy).model_version != whole
