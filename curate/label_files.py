@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -126,19 +125,9 @@ def write_labels(
     _refuse_twice(kept)
     named = [*labels.categories, *(one.category for image in kept for one in image.objects)]
     about = About(tuple(dict.fromkeys(named)), folder.name)
-    partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+    with tables.new_folder(folder) as partial:
         files = ImageFiles(partial)
         losses = formats.WRITERS[format](partial, _in_pixels(kept, images), about, files)
-        if folder.exists():
-            folder.rmdir()
-        partial.rename(folder)
-    except OSError as error:
-        raise tables.storage_error(error, folder) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     losses.add("file names, which another image had", files.renamed)
     losses.add("images that nobody labeled", len(found) - len(kept))
     return dict(losses.counts)

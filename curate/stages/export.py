@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,10 +81,7 @@ def run(
     labels = huggingface.read(release, splits=splits, verified=True)
     about = About(labels.categories, facts.name, facts.version, digest=facts.digest, url=url)
     total = sum(number for split, number in facts.images.items() if not splits or split in splits)
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+    with tables.new_folder(out) as partial:
         files = ImageFiles(partial, images)
         losses = formats.WRITERS[format](
             partial,
@@ -98,13 +94,6 @@ def run(
         copies = sum(pq.read_metadata(path).num_rows for path in release.glob(f"{CONFIG}/*.parquet"))
         document = {"format": format, **_document(facts, splits, losses, files, copies)}
         (partial / REPORT).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
-    except OSError as error:
-        raise tables.storage_error(error, out) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     counts = (("images", losses.images), ("objects", losses.objects))
     linked = (("linked", files.linked),) if files.linked else ()
     return Exported(StageReport(f"export to {format}", counts, this_run=linked), losses.sentence())
